@@ -1,0 +1,42 @@
+"""One invocation of a handler: what the service sends, and what the handler answers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import Operation
+
+
+class InitialExecutionState(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The first page of the operations so far; a marker says that there are more."""
+
+    operations: list[Operation] = msgspec.field(default_factory=list)
+    next_marker: str | None = None
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The event of an invocation (API reference, section 3.3)."""
+
+    durable_execution_arn: str
+    checkpoint_token: str
+    initial_execution_state: InitialExecutionState = InitialExecutionState()
+    updated_operation_ids: list[str] | None = None
+
+
+class OutcomeStatus(StrEnum):
+    """How an invocation ended."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    PENDING = "PENDING"
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """The handler's answer: a result, an error, or that the service has to go on."""
+
+    status: OutcomeStatus
+    result: str | None = None
+    error: ErrorObject | None = None

@@ -1,0 +1,136 @@
+"""Operations as the service reports them (API shape ``Operation``).
+
+Timestamps are integer milliseconds since the epoch here, whatever the transport carries.
+Type and status are plain strings when they come in, so that a value that a newer service adds is
+tolerated; the enums below are strings too and compare equal.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from durable_execution_sdk.model.failure import ErrorObject
+
+
+class OperationType(StrEnum):
+    """The six kinds of operation."""
+
+    EXECUTION = "EXECUTION"
+    CONTEXT = "CONTEXT"
+    STEP = "STEP"
+    WAIT = "WAIT"
+    CALLBACK = "CALLBACK"
+    CHAINED_INVOKE = "CHAINED_INVOKE"
+
+
+class OperationStatus(StrEnum):
+    """Where an operation is in its life."""
+
+    STARTED = "STARTED"
+    PENDING = "PENDING"
+    READY = "READY"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+    STOPPED = "STOPPED"
+
+
+TERMINAL_STATUSES = frozenset(
+    {
+        OperationStatus.SUCCEEDED,
+        OperationStatus.FAILED,
+        OperationStatus.CANCELLED,
+        OperationStatus.TIMED_OUT,
+        OperationStatus.STOPPED,
+    }
+)
+
+
+class OperationSubType(StrEnum):
+    """What the official SDKs call each operation in the history."""
+
+    STEP = "Step"
+    WAIT = "Wait"
+    CALLBACK = "Callback"
+    CHAINED_INVOKE = "ChainedInvoke"
+    RUN_IN_CHILD_CONTEXT = "RunInChildContext"
+    WAIT_FOR_CALLBACK = "WaitForCallback"
+    WAIT_FOR_CONDITION = "WaitForCondition"
+    MAP = "Map"
+    MAP_ITERATION = "MapIteration"
+    PARALLEL = "Parallel"
+    PARALLEL_BRANCH = "ParallelBranch"
+
+
+class ExecutionDetails(
+    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Of an EXECUTION: the payload that it was started with, as JSON text."""
+
+    input_payload: str | None = None
+
+
+class ContextDetails(
+    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Of a CONTEXT: its result, or that its children are kept for replay instead."""
+
+    replay_children: bool | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class StepDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """Of a STEP. ``attempt`` counts the attempts that have ended (as AWS's own SDK reads it)."""
+
+    attempt: int | None = None
+    next_attempt_timestamp: int | float | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class WaitDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """Of a WAIT: when the service will end it."""
+
+    scheduled_end_timestamp: int | float | None = None
+
+
+class CallbackDetails(
+    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Of a CALLBACK: the id that external systems answer to, and their answer."""
+
+    callback_id: str | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class ChainedInvokeDetails(
+    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Of a CHAINED_INVOKE: what the target answered."""
+
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """One operation of an execution, as of now."""
+
+    id: str
+    type: str
+    status: str
+    start_timestamp: int | float | None = None
+    end_timestamp: int | float | None = None
+    parent_id: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    execution_details: ExecutionDetails | None = None
+    context_details: ContextDetails | None = None
+    step_details: StepDetails | None = None
+    wait_details: WaitDetails | None = None
+    callback_details: CallbackDetails | None = None
+    chained_invoke_details: ChainedInvokeDetails | None = None
