@@ -20,6 +20,7 @@
     │   └── PayloadSizeError              a value is larger than the service stores
     ├── InvocationError           the environment: this invocation fails, Lambda invokes again
     ├── ServiceError              the service's answer to a call, with its code and status
+    ├── StoreError                the file that the emulator keeps executions in cannot be used
     ├── ConfigError               a wrong argument, found before anything was recorded
     ├── ContextMisuseError        a context used where it does not belong
     └── InternalError             ours: please report it
@@ -52,6 +53,7 @@ __all__ = [
     "ServiceError",
     "StepError",
     "StepInterruptedError",
+    "StoreError",
     "WaitForConditionError",
 ]
 
@@ -204,6 +206,10 @@ class ServiceError(DurableError):
         if self.code is not None and self.code.startswith("KMS"):
             return False
         return self.status is None or self.status == 429 or self.status >= 500
+
+
+class StoreError(DurableError):
+    """The file that the emulator keeps executions in cannot be used; the message says what to do."""
 
 
 class ConfigError(DurableError, ValueError):

@@ -1,0 +1,98 @@
+"""Time, for the emulator: the real one, or one that jumps when everything waits.
+
+Nothing else in the package reads a clock. Times are integer milliseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+_LOOK_AROUND_SECONDS = 0.2
+"""How long a clock sleeps at most before the driver looks for other processes' changes again."""
+
+
+class Clock(Protocol):
+    """What time it is, and a way to get to a later one."""
+
+    def now(self) -> int:
+        """The current time."""
+        ...
+
+    def wait(self, until: int | None, woken: threading.Event) -> None:
+        """Come closer to ``until``; return early when woken or when it is time to look around.
+
+        ``None`` is a time that never comes. Whoever waits asks ``now`` again, and waits again.
+        """
+        ...
+
+
+class RealClock:
+    """The computer's clock."""
+
+    def now(self) -> int:
+        """The current time."""
+        return time.time_ns() // 1_000_000
+
+    def wait(self, until: int | None, woken: threading.Event) -> None:
+        """Sleep until then, for a fifth of a second at most."""
+        left = _LOOK_AROUND_SECONDS if until is None else (until - self.now()) / 1000
+        if left > 0:
+            woken.wait(min(left, _LOOK_AROUND_SECONDS))
+
+
+class VirtualClock:
+    """A clock that stands still, and jumps to the next thing due when everything waits.
+
+    A year-long wait takes no time at all, and a test sees the same timestamps each time.
+    """
+
+    def __init__(self, start: int = 1_767_225_600_000) -> None:
+        self._now = start
+        self._lock = threading.Lock()
+
+    def now(self) -> int:
+        """The current virtual time."""
+        return self._now
+
+    def wait(self, until: int | None, woken: threading.Event) -> None:
+        """Jump there; with nothing to jump to, give others a moment of real time."""
+        if until is None:
+            woken.wait(_LOOK_AROUND_SECONDS)
+        else:
+            self.jump_to(until)
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass."""
+        with self._lock:
+            self._now += milliseconds
+
+    def jump_to(self, at: int) -> None:
+        """Go forward to a time; a clock never goes back."""
+        with self._lock:
+            self._now = max(self._now, at)
+
+
+class SkippingClock:
+    """The computer's clock, except that what everybody waits for is there at once.
+
+    What runs takes its real time, as in ``durable run --skip-time``.
+    """
+
+    def __init__(self) -> None:
+        self._real = RealClock()
+        self._ahead = 0
+        self._lock = threading.Lock()
+
+    def now(self) -> int:
+        """The real time, and what was skipped so far."""
+        return self._real.now() + self._ahead
+
+    def wait(self, until: int | None, woken: threading.Event) -> None:
+        """Skip ahead; with nothing to skip to, give others a moment of real time."""
+        if until is None:
+            self._real.wait(None, woken)
+            return
+        with self._lock:
+            self._ahead += max(0, until - self.now())

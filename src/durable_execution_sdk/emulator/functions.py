@@ -1,0 +1,155 @@
+"""The functions that an emulator knows, and how their names are read.
+
+A name may be a function's name, a partial or a full ARN, each with or without a qualifier. One
+function stands for all its versions and aliases: an alias runs ``$LATEST``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from durable_execution_sdk.emulator.invokers import Handler, InProcess, Invoker
+from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.service import DataPlane
+
+LATEST = "$LATEST"
+MAX_EXECUTION_TIMEOUT = 31_622_400
+
+_NAME = re.compile(
+    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:(?P<region>[a-z0-9-]+):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
+)
+
+Bind = Callable[[DataPlane], Handler]
+"""Gives a durable handler the service that it talks to."""
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """One function. ``connect`` makes its invoker; timeouts are in seconds."""
+
+    name: str
+    durable: bool
+    connect: Callable[[DataPlane], Invoker]
+    execution_timeout: int | None = None
+    retention_days: int = 14
+    timeout: float = 900.0
+    memory_mb: int = 128
+
+
+class Resolved(NamedTuple):
+    """A function, and the version that a name stands for. ``qualified``: the name said which."""
+
+    function: Function
+    version: str
+    arn: str
+    qualified: bool
+
+
+class Functions:
+    """A registry of functions in one account and region."""
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        partition: str = "aws",
+    ) -> None:
+        self.region = region
+        self.account = account
+        self.partition = partition
+        self._functions: dict[str, Function] = {}
+
+    def add_durable(
+        self,
+        name: str,
+        bind: Bind,
+        *,
+        execution_timeout: int = MAX_EXECUTION_TIMEOUT,
+        timeout: float = 900.0,
+        retention_days: int = 14,
+    ) -> Function:
+        """Register a durable handler of this process; timeouts are in seconds."""
+        return self.add_function(
+            Function(
+                name=name,
+                durable=True,
+                connect=lambda plane: InProcess(bind(plane)),
+                execution_timeout=execution_timeout,
+                retention_days=retention_days,
+                timeout=timeout,
+            )
+        )
+
+    def add_plain(self, name: str, handler: Handler, *, timeout: float = 900.0) -> Function:
+        """Register an ordinary Lambda handler of this process."""
+        return self.add_function(
+            Function(
+                name=name, durable=False, connect=lambda _: InProcess(handler), timeout=timeout
+            )
+        )
+
+    def add_function(self, function: Function) -> Function:
+        """Register a function, in place of one that had its name."""
+        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", function.name):
+            raise ConfigError(
+                f"a function's name is 1 to 64 letters, digits, '-' and '_', not {function.name!r}"
+            )
+        if not 1 <= (function.execution_timeout or 1) <= MAX_EXECUTION_TIMEOUT:
+            raise ConfigError(
+                f"the execution timeout of {function.name!r} is 1 to {MAX_EXECUTION_TIMEOUT}"
+                f" seconds, not {function.execution_timeout}"
+            )
+        self._functions[function.name] = function
+        return function
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all functions."""
+        return sorted(self._functions)
+
+    def get(self, name: str) -> Function | None:
+        """The function that has exactly this name."""
+        return self._functions.get(name)
+
+    def resolve(self, name: str, qualifier: str | None = None) -> Resolved:
+        """Find the function that a name or ARN stands for, or refuse as the service does."""
+        match = _NAME.fullmatch(name)
+        if match is None or len(name) > 256:
+            raise ServiceError(
+                f"not a function name or ARN: {name!r}",
+                code="InvalidParameterValueException",
+                status=400,
+            )
+        found, given = match["name"], match["qualifier"]
+        if given and qualifier and given != qualifier:
+            raise ServiceError(
+                "The derived qualifier from the function name does not match the specified"
+                " qualifier.",
+                code="InvalidParameterValueException",
+                status=400,
+            )
+        qualifier = given or qualifier
+        function = self._functions.get(found)
+        here = match["region"] in (None, self.region) and match["account"] in (None, self.account)
+        if function is None or not here:
+            suffix = f":{qualifier}" if qualifier else ""
+            place = f"{match['region'] or self.region}:{match['account'] or self.account}"
+            raise ServiceError(
+                f"Function not found: arn:{self.partition}:lambda:{place}:function:{found}{suffix}",
+                code="ResourceNotFoundException",
+                status=404,
+            )
+        version = qualifier if qualifier and qualifier.isdecimal() else LATEST
+        return Resolved(function, version, self.arn(found, version), qualifier is not None)
+
+    def arn(self, name: str, version: str) -> str:
+        """The qualified ARN of a version of a function."""
+        return (
+            f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}:{version}"
+        )

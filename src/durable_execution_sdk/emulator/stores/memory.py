@@ -1,0 +1,135 @@
+"""Executions in memory: gone with the process, and as strict as the file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import msgspec
+
+from durable_execution_sdk.emulator.leases import Leases, MemoryLeases
+from durable_execution_sdk.emulator.stores.store import (
+    Conflict,
+    ExecutionRecord,
+    NameTaken,
+    Search,
+    Standing,
+)
+
+
+class MemoryStore:
+    """Keeps executions in memory; several emulators in one process may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._leases = MemoryLeases()
+        self._records: dict[str, ExecutionRecord] = {}
+        self._events: dict[str, list[bytes]] = {}
+        self._names: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._numbers = 0
+        self._writes = 0
+
+    @property
+    def leases(self) -> Leases:
+        """Who works on which of these executions."""
+        return self._leases
+
+    def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
+        """Add an execution with its first events, or raise ``NameTaken``."""
+        with self._lock:
+            if record.name in self._names or record.arn in self._records:
+                raise NameTaken(record.name)
+            self._numbers += 1
+            self._writes += 1
+            self._names[record.name] = record.arn
+            self._events[record.arn] = list(events)
+            self._records[record.arn] = msgspec.structs.replace(
+                record, number=self._numbers, head=len(events)
+            )
+            if record.is_open:
+                self._open.add(record.arn)
+
+    def append(
+        self, arn: str, after: int, events: Sequence[bytes], standing: Standing
+    ) -> None:
+        """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
+        with self._lock:
+            record = self._records.get(arn)
+            if record is None or record.head != after:
+                raise Conflict(arn)
+            self._writes += 1
+            self._events[arn].extend(events)
+            self._records[arn] = msgspec.structs.replace(
+                record,
+                head=after + len(events),
+                status=standing.status,
+                is_open=standing.is_open,
+                ended_at=standing.ended_at,
+            )
+            if not standing.is_open:
+                self._open.discard(arn)
+
+    def events(self, arn: str, after: int = 0) -> list[bytes]:
+        """Read the events from the one after ``after`` on."""
+        with self._lock:
+            return self._events.get(arn, [])[after:]
+
+    def find(self, arn: str) -> ExecutionRecord | None:
+        """Find an execution by its ARN."""
+        return self._records.get(arn)
+
+    def find_name(self, name: str) -> ExecutionRecord | None:
+        """Find an execution by its name."""
+        with self._lock:
+            arn = self._names.get(name)
+            return None if arn is None else self._records[arn]
+
+    def search(self, search: Search) -> list[ExecutionRecord]:
+        """List executions."""
+        with self._lock:
+            found = [record for record in self._records.values() if _matches(record, search)]
+        found.sort(key=_place, reverse=not search.oldest_first)
+        return found[: search.limit]
+
+    def open_heads(self) -> dict[str, int]:
+        """The ARN of every execution that has not ended, and how many events it has."""
+        with self._lock:
+            return {arn: self._records[arn].head for arn in self._open}
+
+    def delete(self, arn: str) -> None:
+        """Forget an execution and its events; its name is free again."""
+        with self._lock:
+            record = self._records.pop(arn, None)
+            if record is not None:
+                self._writes += 1
+                self._open.discard(arn)
+                del self._events[arn], self._names[record.name]
+
+    def pulse(self) -> int:
+        """A number that changes when somebody has written."""
+        return self._writes
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def _place(record: ExecutionRecord) -> tuple[int, int]:
+    return record.started_at, record.number
+
+
+def _matches(record: ExecutionRecord, search: Search) -> bool:
+    started = record.started_at
+    return (
+        search.function in (None, record.function)
+        and search.version in (None, record.version)
+        and search.name in (None, record.name)
+        and (not search.statuses or record.status in search.statuses)
+        and (search.started_after is None or started > search.started_after)
+        and (search.started_before is None or started < search.started_before)
+        and (search.after is None or _is_beyond(_place(record), search.after, search.oldest_first))
+    )
+
+
+def _is_beyond(place: tuple[int, int], after: tuple[int, int], oldest_first: bool) -> bool:
+    return place > after if oldest_first else place < after

@@ -1,0 +1,93 @@
+"""The tables of the SQLite store, and the guard that keeps other versions' files whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from durable_execution_sdk.errors import StoreError
+
+APPLICATION_ID = 0x64757261
+"""Marks the file as ours ("dura")."""
+
+VERSION = 1
+
+_TABLES = (
+    """
+    CREATE TABLE executions (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        arn TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL UNIQUE,
+        function TEXT NOT NULL,
+        version TEXT NOT NULL,
+        status TEXT NOT NULL,
+        is_open INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        head INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX executions_by_function ON executions (function, started_at)",
+    "CREATE INDEX executions_open ON executions (number) WHERE is_open",
+    """
+    CREATE TABLE events (
+        execution INTEGER NOT NULL REFERENCES executions (number) ON DELETE CASCADE,
+        seq INTEGER NOT NULL,
+        json TEXT NOT NULL,
+        UNIQUE (execution, seq)
+    )
+    """,
+)
+
+
+def prepare(db: sqlite3.Connection, path: Path) -> None:
+    """Make the tables in a new file; refuse a file that is not ours or of another version."""
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+        if _number(db, "application_id") != APPLICATION_ID:
+            _refuse_foreign(db, path)
+            db.execute("PRAGMA journal_mode = WAL")
+            _create(db, path)
+        version = _number(db, "user_version")
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise
+        raise StoreError(
+            f"{path} is not a SQLite database, or it is damaged ({error});"
+            " move it away or choose another file"
+        ) from error
+    if version != VERSION:
+        raise StoreError(
+            f"{path} has format {version}, and this version of durable-execution-sdk reads format"
+            f" {VERSION}; use the version that wrote it, or choose another file"
+        )
+
+
+def _create(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have made them while this one waited for its turn.
+        if _number(db, "application_id") != APPLICATION_ID:
+            _refuse_foreign(db, path)
+            for statement in _TABLES:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise StoreError(
+            f"{path} is a SQLite database of something else; choose another file"
+        )
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    number: int = db.execute(f"PRAGMA {pragma}").fetchone()[0]
+    return number

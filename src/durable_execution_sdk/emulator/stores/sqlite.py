@@ -1,0 +1,238 @@
+"""Executions in one SQLite file, which any number of processes may have open.
+
+An append is one transaction that checks the number of events before it adds any, and it is on disk
+(write-ahead log, ``synchronous=FULL``) before it returns: what was acknowledged survives ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from durable_execution_sdk.emulator.leases import FileLeases, Leases
+from durable_execution_sdk.emulator.stores.schema import prepare
+from durable_execution_sdk.emulator.stores.store import (
+    Conflict,
+    ExecutionRecord,
+    NameTaken,
+    Search,
+    Standing,
+)
+from durable_execution_sdk.errors import StoreError
+
+DEFAULT_PATH = Path(".durable/executions.db")
+
+_BUSY_SECONDS = 30.0
+_COLUMNS = (
+    "arn, name, function, version, status, is_open, started_at, ended_at, head, number"
+)
+_Row = tuple[str, str, str, str, str, int, int, "int | None", int, int]
+
+
+class SqliteStore:
+    """Keeps executions in a SQLite file, made when it is not there."""
+
+    def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._leases = FileLeases(Path(f"{self.path}.leases"))
+        self._db = self._open()
+
+    @property
+    def leases(self) -> Leases:
+        """Who works on which of these executions."""
+        return self._leases
+
+    def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
+        """Add an execution with its first events, or raise ``NameTaken``."""
+        with self._writing() as db:
+            try:
+                number = db.execute(
+                    "INSERT INTO executions (arn, name, function, version, status, is_open,"
+                    " started_at, ended_at, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        record.arn,
+                        record.name,
+                        record.function,
+                        record.version,
+                        record.status,
+                        record.is_open,
+                        record.started_at,
+                        record.ended_at,
+                        len(events),
+                    ),
+                ).lastrowid
+            except sqlite3.IntegrityError:
+                raise NameTaken(record.name) from None
+            assert number is not None
+            _insert(db, number, 0, events)
+
+    def append(
+        self, arn: str, after: int, events: Sequence[bytes], standing: Standing
+    ) -> None:
+        """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
+        with self._writing() as db:
+            row = db.execute(
+                "UPDATE executions SET head = ?, status = ?, is_open = ?, ended_at = ?"
+                " WHERE arn = ? AND head = ? RETURNING number",
+                (
+                    after + len(events),
+                    standing.status,
+                    standing.is_open,
+                    standing.ended_at,
+                    arn,
+                    after,
+                ),
+            ).fetchall()
+            if not row:
+                raise Conflict(arn)
+            _insert(db, row[0][0], after, events)
+
+    def events(self, arn: str, after: int = 0) -> list[bytes]:
+        """Read the events from the one after ``after`` on."""
+        rows: list[tuple[bytes]] = self._read(
+            "SELECT CAST(json AS BLOB) FROM events"
+            " WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq > ?"
+            " ORDER BY seq",
+            (arn, after),
+        )
+        return [row[0] for row in rows]
+
+    def find(self, arn: str) -> ExecutionRecord | None:
+        """Find an execution by its ARN."""
+        return self._find("arn", arn)
+
+    def find_name(self, name: str) -> ExecutionRecord | None:
+        """Find an execution by its name."""
+        return self._find("name", name)
+
+    def search(self, search: Search) -> list[ExecutionRecord]:
+        """List executions."""
+        clauses: list[str] = []
+        values: list[object] = []
+
+        def where(clause: str, *bound: object) -> None:
+            clauses.append(clause)
+            values.extend(bound)
+
+        if search.function is not None:
+            where("function = ?", search.function)
+        if search.version is not None:
+            where("version = ?", search.version)
+        if search.name is not None:
+            where("name = ?", search.name)
+        if search.statuses:
+            where(f"status IN ({','.join('?' * len(search.statuses))})", *search.statuses)
+        if search.started_after is not None:
+            where("started_at > ?", search.started_after)
+        if search.started_before is not None:
+            where("started_at < ?", search.started_before)
+        beyond, order = (">", "ASC") if search.oldest_first else ("<", "DESC")
+        if search.after is not None:
+            where(f"(started_at, number) {beyond} (?, ?)", *search.after)
+        condition = f" WHERE {' AND '.join(clauses)}" if clauses else ""
+        rows: list[_Row] = self._read(
+            f"SELECT {_COLUMNS} FROM executions{condition}"  # noqa: S608 - our own words only
+            f" ORDER BY started_at {order}, number {order} LIMIT ?",
+            (*values, search.limit),
+        )
+        return [_record(row) for row in rows]
+
+    def open_heads(self) -> dict[str, int]:
+        """The ARN of every execution that has not ended, and how many events it has."""
+        rows: list[tuple[str, int]] = self._read(
+            "SELECT arn, head FROM executions WHERE is_open ORDER BY number", ()
+        )
+        return dict(rows)
+
+    def delete(self, arn: str) -> None:
+        """Forget an execution and its events; its name is free again."""
+        with self._writing() as db:
+            db.execute("DELETE FROM executions WHERE arn = ?", (arn,))
+
+    def pulse(self) -> int:
+        """A number that changes when another connection has written."""
+        rows: list[tuple[int]] = self._read("PRAGMA data_version", ())
+        return rows[0][0]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def _open(self) -> sqlite3.Connection:
+        with self._mapping_errors():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            db = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                prepare(db, self.path)
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+    def _find(self, column: str, value: str) -> ExecutionRecord | None:
+        rows: list[_Row] = self._read(
+            f"SELECT {_COLUMNS} FROM executions WHERE {column} = ?",  # noqa: S608 - ours
+            (value,),
+        )
+        return _record(rows[0]) if rows else None
+
+    def _read(self, sql: str, values: tuple[object, ...]) -> list[Any]:
+        with self._lock, self._mapping_errors(), closing(self._db.execute(sql, values)) as rows:
+            return rows.fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._mapping_errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _mapping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"cannot use {self.path} to keep executions in: {error};"
+                " check that the disk has room and the file is yours, or choose another file"
+            ) from error
+
+
+def _insert(
+    db: sqlite3.Connection, execution: int, after: int, events: Sequence[bytes]
+) -> None:
+    db.executemany(
+        "INSERT INTO events (execution, seq, json) VALUES (?, ?, ?)",
+        [(execution, seq, event.decode()) for seq, event in enumerate(events, after + 1)],
+    )
+
+
+def _record(row: _Row) -> ExecutionRecord:
+    arn, name, function, version, status, is_open, started_at, ended_at, head, number = row
+    return ExecutionRecord(
+        arn=arn,
+        name=name,
+        function=function,
+        version=version,
+        status=status,
+        is_open=bool(is_open),
+        started_at=started_at,
+        ended_at=ended_at,
+        head=head,
+        number=number,
+    )
