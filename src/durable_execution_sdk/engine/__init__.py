@@ -1,0 +1,1 @@
+"""The service's rules, pure: commands are decided into events, events are folded into state."""

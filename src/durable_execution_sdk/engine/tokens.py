@@ -1,0 +1,60 @@
+"""Names that are made, not stored: checkpoint tokens, callback ids and the ARNs of child executions.
+
+All are derived from what the log holds, so the same log gives the same names. To others they are
+opaque base64 text.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+import msgspec
+
+from durable_execution_sdk.engine.rejections import not_found, stale_token
+from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.model.ids import ExecutionArn
+
+
+def checkpoint_token(run_id: str, invocation: int, sequence: int) -> str:
+    """The token for one checkpoint of one invocation."""
+    return _encode([run_id, invocation, sequence])
+
+
+def require_current_token(state: ExecutionState, token: str) -> None:
+    """Refuse every token but the newest one of the running invocation."""
+    if state.invocation is None or state.is_closed or state.invocation.token != token:
+        raise stale_token()
+
+
+def callback_id(arn: str, operation_id: str) -> str:
+    """The id that an external system answers to."""
+    return _encode([arn, operation_id])
+
+
+def parse_callback_id(text: str) -> tuple[str, str]:
+    """The execution's ARN and the operation's id in a callback id; unknown ids are not found."""
+    try:
+        parts = msgspec.json.decode(base64.b64decode(text, validate=True), type=tuple[str, str])
+    except (binascii.Error, msgspec.DecodeError, ValueError) as error:
+        raise not_found(f"There is no callback {text!r}: the id is not one of ours.") from error
+    return parts
+
+
+def child_arn(parent_arn: str, operation_id: str, function_arn: str) -> str:
+    """The ARN of the execution that a chained invoke of a durable function starts."""
+    digest = hashlib.sha256(f"{parent_arn}\n{operation_id}".encode()).hexdigest()
+    run_id = "-".join(
+        (digest[:8], digest[8:12], "8" + digest[13:16], "8" + digest[17:20], digest[20:32])
+    )
+    return f"{function_arn}/durable-execution/{run_id}/{run_id}"
+
+
+def execution_name(arn: str) -> str:
+    """The execution's name in its ARN."""
+    return ExecutionArn.parse(arn).execution_name
+
+
+def _encode(parts: list[str | int]) -> str:
+    return base64.b64encode(msgspec.json.encode(parts)).decode()

@@ -1,0 +1,1 @@
+"""What others see of an execution: a handler, an observer, a reader of its history."""
