@@ -1,0 +1,136 @@
+"""A length of time in whole seconds, which is what the service counts in.
+
+Wherever a ``Duration`` is taken, a ``datetime.timedelta`` is too. Fractions of a second round up, so
+that nothing happens earlier than asked; days have 24 hours, months 30 days, years 365.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+from msgspec import Struct
+
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = ["LONGEST_TIMER_SECONDS", "Duration", "DurationLike"]
+
+LONGEST_TIMER_SECONDS = 31_622_400
+"""The longest wait, delay or timeout that the service takes: 366 days."""
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+
+
+class Duration(Struct, frozen=True, order=True):
+    """How long something takes or waits: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``."""
+
+    seconds: int
+
+    def __post_init__(self) -> None:
+        """Refuse what is not a whole, non-negative number of seconds."""
+        if type(self.seconds) is not int or self.seconds < 0:
+            raise ConfigError(
+                f"a duration is a whole number of seconds, 0 or more, not {self.seconds!r}; "
+                "Duration.from_seconds(...) rounds fractions up"
+            )
+
+    @classmethod
+    def from_seconds(cls, seconds: float) -> Duration:
+        """This many seconds; a fraction rounds up to the next whole second."""
+        return cls._counted(seconds, 1, "seconds")
+
+    @classmethod
+    def from_minutes(cls, minutes: float) -> Duration:
+        """This many minutes."""
+        return cls._counted(minutes, _MINUTE, "minutes")
+
+    @classmethod
+    def from_hours(cls, hours: float) -> Duration:
+        """This many hours."""
+        return cls._counted(hours, _HOUR, "hours")
+
+    @classmethod
+    def from_days(cls, days: float) -> Duration:
+        """This many days of 24 hours."""
+        return cls._counted(days, _DAY, "days")
+
+    @classmethod
+    def from_weeks(cls, weeks: float) -> Duration:
+        """This many weeks of 7 days."""
+        return cls._counted(weeks, 7 * _DAY, "weeks")
+
+    @classmethod
+    def from_months(cls, months: float) -> Duration:
+        """This many months of 30 days."""
+        return cls._counted(months, 30 * _DAY, "months")
+
+    @classmethod
+    def from_years(cls, years: float) -> Duration:
+        """This many years of 365 days."""
+        return cls._counted(years, 365 * _DAY, "years")
+
+    @classmethod
+    def of(cls, value: DurationLike, what: str = "a duration") -> Duration:
+        """The same length of time as a ``Duration``; ``what`` names the option in the error."""
+        if isinstance(value, Duration):
+            return value
+        if isinstance(value, timedelta):
+            if value < timedelta(0):
+                raise ConfigError(f"{what} is negative: {value!r}; give a length of 0 or more")
+            return cls(value.days * _DAY + value.seconds + (1 if value.microseconds else 0))
+        raise ConfigError(
+            f"{what} is a Duration or a datetime.timedelta, not {value!r}; "
+            "for a number of seconds write Duration.from_seconds(...)"
+        )
+
+    def to_seconds(self) -> int:
+        """The whole length in seconds."""
+        return self.seconds
+
+    def checked(
+        self, what: str, minimum: int = 1, maximum: int = LONGEST_TIMER_SECONDS
+    ) -> Duration:
+        """This duration, if it is from ``minimum`` to ``maximum`` seconds; else a ``ConfigError``.
+
+        ``what`` names the operation or option, as in ``"wait 'cool_down'"``.
+        """
+        if minimum <= self.seconds <= maximum:
+            return self
+        raise ConfigError(
+            f"{what}: {self} ({self.seconds:,} s) is out of range; give a duration from "
+            f"{Duration(minimum)} ({minimum:,} s) to {Duration(maximum)} ({maximum:,} s)"
+        )
+
+    @classmethod
+    def _counted(cls, count: float, unit: int, name: str) -> Duration:
+        if isinstance(count, bool) or not isinstance(count, (int, float)):
+            raise ConfigError(f"Duration.from_{name} takes a number, not {count!r}")
+        total = count * unit
+        if not 0 <= total < math.inf:
+            raise ConfigError(f"Duration.from_{name} takes a finite number, 0 or more, not {count}")
+        if isinstance(total, float):
+            # 0.55 minutes are 33.00000000000001 s in binary: that is 33 s, not 34 s.
+            total = math.ceil(round(total, 6)) or (1 if total else 0)
+        return cls(total)
+
+    def __add__(self, other: DurationLike) -> Duration:
+        """Both lengths, one after the other."""
+        if isinstance(other, (Duration, timedelta)):
+            return Duration(self.seconds + Duration.of(other).seconds)
+        return NotImplemented
+
+    __radd__ = __add__
+
+    def __str__(self) -> str:
+        """For people: ``1d 2h 30m``."""
+        minutes, seconds = divmod(self.seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        days, hours = divmod(hours, 24)
+        parts = ((days, "d"), (hours, "h"), (minutes, "m"), (seconds, "s"))
+        return " ".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
+
+
+DurationLike = Duration | timedelta
+"""What is taken wherever a length of time is asked for."""
