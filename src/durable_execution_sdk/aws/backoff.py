@@ -1,0 +1,51 @@
+"""When to try again: exponential backoff with full jitter, and what the service asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+__all__ = ["Backoff", "Timing"]
+
+
+class Backoff(msgspec.Struct, frozen=True, kw_only=True):
+    """How often to try, and how long to wait in between; all times are in seconds.
+
+    No attempt begins later than ``give_up_after`` after the first one.
+    """
+
+    attempts: int = 5
+    first: float = 0.2
+    longest: float = 5.0
+    give_up_after: float = 60.0
+
+    def delay(
+        self, *, attempt: int, elapsed: float, jitter: float, retry_after: float | None
+    ) -> float | None:
+        """How long to wait after this failed attempt (from 1); ``None`` means give up.
+
+        ``jitter`` is a number from 0 to 1.
+        """
+        if attempt >= self.attempts:
+            return None
+        wait = jitter * min(self.longest, self.first * 2 ** (attempt - 1))
+        if retry_after is not None:
+            wait = max(wait, retry_after)
+        return wait if elapsed + wait <= self.give_up_after else None
+
+
+def _jitter() -> float:
+    return int.from_bytes(os.urandom(4)) / 2**32
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """The clocks, the wait and the chance that a client uses."""
+
+    wall: Callable[[], float] = time.time
+    elapsed: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    jitter: Callable[[], float] = _jitter

@@ -1,0 +1,226 @@
+"""What everybody else calls: start, watch, stop, and answer callbacks."""
+
+from __future__ import annotations
+
+import functools
+import time
+from functools import partial
+
+from msgspec.structs import replace
+
+from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws.data_plane import JSON, client_token, execution_path
+from durable_execution_sdk.aws.faults import read_answer
+from durable_execution_sdk.aws.percent import segment
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model import wire
+from durable_execution_sdk.model.api import (
+    ExecutionDescription,
+    HistoryPage,
+    HistoryRequest,
+    InvocationType,
+    InvokeRequest,
+    InvokeResponse,
+    ListPage,
+    ListRequest,
+    PauseRequest,
+    ResumeRequest,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+
+__all__ = ["LambdaControlPlane", "default_control_plane"]
+
+# A synchronous invoke answers when the whole execution is over: after 15 minutes at most.
+_LONGEST_EXECUTION = 15 * 60 + 30.0
+_BYTES = {"content-type": "application/octet-stream"}
+
+
+class LambdaControlPlane:
+    """The ``ControlPlane`` port over Lambda's API."""
+
+    def __init__(self, client: LambdaClient) -> None:
+        self._client = client
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+        """Start an execution, or find the one that already has this name.
+
+        Only an invoke with a name is tried again when nobody knows whether it got through.
+        """
+        headers = {
+            **_BYTES,
+            "x-amz-invocation-type": str(request.invocation_type),
+        }
+        if request.durable_execution_name is not None:
+            headers["x-amz-durable-execution-name"] = _header(
+                "durable_execution_name", request.durable_execution_name
+            )
+        if request.tenant_id is not None:
+            headers["x-amz-tenant-id"] = _header("tenant_id", request.tenant_id)
+        waits = request.invocation_type == InvocationType.REQUEST_RESPONSE
+        response = await self._client.call(
+            Call(
+                operation="Invoke",
+                method="POST",
+                path=f"/2015-03-31/functions/{segment(request.function_name)}/invocations",
+                query=_query(Qualifier=request.qualifier),
+                headers=headers,
+                body=request.payload,
+                repeatable=request.durable_execution_name is not None
+                or request.invocation_type == InvocationType.DRY_RUN,
+                answer_within=_LONGEST_EXECUTION if waits else None,
+            )
+        )
+        return InvokeResponse(
+            status_code=response.status,
+            payload=response.body,
+            function_error=response.headers.get("x-amz-function-error"),
+            executed_version=response.headers.get("x-amz-executed-version"),
+            durable_execution_arn=response.headers.get("x-amz-durable-execution-arn"),
+        )
+
+    async def describe(
+        self, arn: str, *, include_execution_data: bool = True
+    ) -> ExecutionDescription:
+        """Tell status, input, result and error of an execution."""
+        call = Call(
+            operation="GetDurableExecution",
+            method="GET",
+            path=execution_path(arn),
+            query=_query(IncludeExecutionData=None if include_execution_data else "false"),
+        )
+        return read_answer(call.operation, wire.decode_description, await self._client.call(call))
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of an execution's events."""
+        call = Call(
+            operation="GetDurableExecutionHistory",
+            method="GET",
+            path=f"{execution_path(request.durable_execution_arn)}/history",
+            query=_query(
+                IncludeExecutionData=None if request.include_execution_data else "false",
+                ReverseOrder="true" if request.reverse_order else None,
+                Marker=request.marker,
+                MaxItems=str(request.max_items) if request.max_items else None,
+            ),
+        )
+        return read_answer(call.operation, wire.decode_history_page, await self._client.call(call))
+
+    async def list_executions(self, request: ListRequest) -> ListPage:
+        """Read a page of a function's executions."""
+        call = Call(
+            operation="ListDurableExecutionsByFunction",
+            method="GET",
+            path=f"/2025-12-01/functions/{segment(request.function_name)}/durable-executions",
+            query=(
+                *_query(
+                    Qualifier=request.qualifier,
+                    DurableExecutionName=request.durable_execution_name,
+                    StartedAfter=_iso_8601(request.started_after),
+                    StartedBefore=_iso_8601(request.started_before),
+                    ReverseOrder="true" if request.reverse_order else None,
+                    Marker=request.marker,
+                    MaxItems=str(request.max_items) if request.max_items else None,
+                ),
+                *(("Statuses", status) for status in request.statuses),
+            ),
+        )
+        return read_answer(call.operation, wire.decode_list_page, await self._client.call(call))
+
+    async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
+        """End an execution as STOPPED; returns when that was."""
+        call = Call(
+            operation="StopDurableExecution",
+            method="POST",
+            path=f"{execution_path(arn)}/stop",
+            headers=JSON,
+            body=b"" if error is None else wire.encode_error(error),
+        )
+        read = partial(wire.decode_timestamp, "StopTimestamp")
+        return read_answer(call.operation, read, await self._client.call(call))
+
+    async def pause(self, arn: str, request: PauseRequest) -> None:
+        """Invoke no more until the execution is resumed."""
+        if request.client_token is None:
+            request = replace(request, client_token=client_token())
+        await self._post(
+            "PauseDurableExecution", f"{execution_path(arn)}/pause", wire.encode_pause(request)
+        )
+
+    async def resume(self, arn: str, request: ResumeRequest) -> None:
+        """Go on after a pause."""
+        if request.client_token is None:
+            request = replace(request, client_token=client_token())
+        await self._post(
+            "ResumeDurableExecution", f"{execution_path(arn)}/resume", wire.encode_resume(request)
+        )
+
+    async def delete(self, arn: str) -> int:
+        """Delete a closed execution and its data; returns when that was accepted."""
+        call = Call(operation="DeleteDurableExecution", method="DELETE", path=execution_path(arn))
+        read = partial(wire.decode_timestamp, "DeletionRequestTimestamp")
+        return read_answer(call.operation, read, await self._client.call(call))
+
+    async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback with a result: raw bytes, at most 1 MiB.
+
+        The first answer counts. When its confirmation is lost, trying again cannot change it, but
+        may raise ``CallbackTimeoutException``: somebody has answered already.
+        """
+        await self._post(
+            "SendDurableExecutionCallbackSuccess",
+            f"{_callback_path(callback_id)}/succeed",
+            result or b"",
+            headers=_BYTES,
+        )
+
+    async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        """Answer a callback with a failure."""
+        await self._post(
+            "SendDurableExecutionCallbackFailure",
+            f"{_callback_path(callback_id)}/fail",
+            b"" if error is None else wire.encode_error(error),
+        )
+
+    async def callback_heartbeat(self, callback_id: str) -> None:
+        """Restart a callback's heartbeat timeout."""
+        await self._post(
+            "SendDurableExecutionCallbackHeartbeat", f"{_callback_path(callback_id)}/heartbeat", b""
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections; the next call makes new ones."""
+        await self._client.aclose()
+
+    async def _post(
+        self, operation: str, path: str, body: bytes, headers: dict[str, str] = JSON
+    ) -> None:
+        await self._client.call(
+            Call(operation=operation, method="POST", path=path, headers=headers, body=body)
+        )
+
+
+@functools.cache
+def default_control_plane() -> LambdaControlPlane:
+    """The control plane that the environment points to: made on first use."""
+    return LambdaControlPlane(LambdaClient())
+
+
+def _callback_path(callback_id: str) -> str:
+    return f"/2025-12-01/durable-execution-callbacks/{segment(callback_id)}"
+
+
+def _query(**parameters: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in parameters.items() if value is not None)
+
+
+def _iso_8601(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
+
+
+def _header(argument: str, value: str) -> str:
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigError(f"{argument}: {value!r} cannot be sent; use printable ASCII characters")
+    return value

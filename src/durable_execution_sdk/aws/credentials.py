@@ -1,0 +1,140 @@
+"""Where credentials come from: the environment in Lambda, botocore's chain elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+from durable_execution_sdk.aws.signer import Credentials
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = [
+    "BotocoreCredentials",
+    "BotocoreSession",
+    "CredentialSource",
+    "EnvironmentCredentials",
+    "FixedCredentials",
+    "botocore_session",
+    "credential_source",
+]
+
+
+class CredentialSource(Protocol):
+    """Tells who signs the next request; asked before every request, so that keys may rotate."""
+
+    async def credentials(self) -> Credentials:
+        """The credentials to use now."""
+        ...
+
+
+class _FrozenCredentials(Protocol):
+    access_key: str
+    secret_key: str
+    token: str | None
+
+
+class _RefreshingCredentials(Protocol):
+    def get_frozen_credentials(self) -> _FrozenCredentials: ...
+
+
+class BotocoreSession(Protocol):
+    """What is used of ``botocore.session.Session``."""
+
+    def get_credentials(self) -> _RefreshingCredentials | None:
+        """Walk botocore's credential chain."""
+        ...
+
+    def get_config_variable(self, logical_name: str) -> str | None:
+        """Read a setting of the profile, such as ``region``."""
+        ...
+
+
+class FixedCredentials:
+    """The same credentials for every request."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._credentials = credentials
+
+    async def credentials(self) -> Credentials:
+        """The credentials that were given."""
+        return self._credentials
+
+
+class EnvironmentCredentials:
+    """Reads ``AWS_ACCESS_KEY_ID`` and its siblings anew for every request."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    async def credentials(self) -> Credentials:
+        """The credentials that the environment holds now."""
+        found = _from_environment(self._environ)
+        if found is None:
+            raise ConfigError(
+                "the environment no longer has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+                "which signed earlier calls to AWS; keep both set for as long as the client is used"
+            )
+        return found
+
+
+class BotocoreCredentials:
+    """botocore's chain: profiles, SSO, assumed roles, container and instance roles."""
+
+    def __init__(self, session: BotocoreSession) -> None:
+        self._session = session
+        self._found: _RefreshingCredentials | None = None
+
+    async def credentials(self) -> Credentials:
+        """The chain's credentials, refreshed when they are about to expire."""
+        return await asyncio.to_thread(self._read)
+
+    def _read(self) -> Credentials:
+        if self._found is None:
+            self._found = self._session.get_credentials()
+        if self._found is None:
+            raise ConfigError(
+                "no AWS credentials: neither the environment nor botocore's credential chain has "
+                "any; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a "
+                "profile that is configured (aws configure, aws sso login)"
+            )
+        frozen = self._found.get_frozen_credentials()
+        return Credentials(
+            access_key=frozen.access_key, secret_key=frozen.secret_key, session_token=frozen.token
+        )
+
+
+def credential_source(environ: Mapping[str, str]) -> CredentialSource:
+    """Choose the source: what the environment holds wins, as it does in botocore."""
+    if _from_environment(environ) is not None:
+        return EnvironmentCredentials(environ)
+    session = botocore_session()
+    if session is None:
+        raise ConfigError(
+            "no AWS credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and "
+            "botocore, which reads profiles and roles, is not installed; set both variables, or "
+            'install it with: pip install "durable-execution-sdk[aws]"'
+        )
+    return BotocoreCredentials(session)
+
+
+def botocore_session() -> BotocoreSession | None:
+    """A botocore session, if botocore is installed: slow to import, so only where it is needed."""
+    try:
+        module = importlib.import_module("botocore.session")
+    except ImportError:
+        return None
+    return cast("BotocoreSession", module.Session())
+
+
+def _from_environment(environ: Mapping[str, str]) -> Credentials | None:
+    access_key = environ.get("AWS_ACCESS_KEY_ID")
+    secret_key = environ.get("AWS_SECRET_ACCESS_KEY")
+    if not access_key or not secret_key:
+        return None
+    return Credentials(
+        access_key=access_key,
+        secret_key=secret_key,
+        session_token=environ.get("AWS_SESSION_TOKEN") or None,
+    )

@@ -1,0 +1,162 @@
+"""HTTP/1.1 as bytes: what a request looks like, and where a response ends. No I/O.
+
+Only what the Lambda API needs of RFC 9112: one request at a time, no pipelining, no upgrades, no
+content coding (none is asked for).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+__all__ = ["HttpResponse", "MalformedResponseError", "ResponseReader", "render_request"]
+
+_END_OF_HEAD = b"\r\n\r\n"
+_LARGEST_HEAD = 256 * 1024
+_WITHOUT_BODY = frozenset({204, 304})
+
+
+class MalformedResponseError(Exception):
+    """What came is not an HTTP/1.x response, or it ended in the middle."""
+
+
+class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole response; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+def render_request(*, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request as it goes over the wire; its length is told, so bodies may be of any kind."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    head = f"{method} {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
+    return head.encode("latin-1") + body
+
+
+class ResponseReader:
+    """Takes bytes as they come, and says when a response is whole.
+
+    ``began`` tells whether any byte came, ``reusable`` whether the connection may be used again.
+    """
+
+    def __init__(self) -> None:
+        self.began = False
+        self.reusable = False
+        self._pending = bytearray()
+        self._status = 0
+        self._headers: dict[str, str] = {}
+        self._length: int | None = None
+        self._chunked = False
+        self._chunks: list[bytes] = []
+        self._in_trailers = False
+
+    def feed(self, data: bytes) -> HttpResponse | None:
+        """Take what was received (empty: the peer sends no more); the response once it is whole."""
+        if not data:
+            return self._finish_at_end()
+        self.began = True
+        self._pending += data
+        while not self._status:
+            if not self._read_head():
+                return None
+        if self._chunked:
+            return self._read_chunks()
+        if self._length is None or len(self._pending) < self._length:
+            return None
+        body = bytes(self._pending[: self._length])
+        del self._pending[: self._length]
+        return self._whole(body)
+
+    def _read_head(self) -> bool:
+        """Read one head; interim ones (100, 103) are passed over."""
+        end = self._pending.find(_END_OF_HEAD)
+        if end < 0:
+            if len(self._pending) > _LARGEST_HEAD:
+                raise MalformedResponseError("the response's headers do not end")
+            return False
+        status, version, headers = _parse_head(self._pending[:end].decode("latin-1"))
+        del self._pending[: end + len(_END_OF_HEAD)]
+        if 100 <= status < 200:
+            return True
+        self._status, self._headers = status, headers
+        closing = headers.get("connection", "").lower()
+        self.reusable = "close" not in closing and (version == "1.1" or "keep-alive" in closing)
+        if status in _WITHOUT_BODY:
+            self._length = 0
+        elif "transfer-encoding" in headers:
+            self._chunked = headers["transfer-encoding"].lower() == "chunked"
+            if not self._chunked:
+                raise MalformedResponseError(
+                    f"transfer-encoding {headers['transfer-encoding']!r} was not asked for"
+                )
+        elif "content-length" in headers:
+            self._length = _number(headers["content-length"], base=10)
+        return True
+
+    def _read_chunks(self) -> HttpResponse | None:
+        at = 0
+        pending = self._pending
+        while True:
+            line_end = pending.find(b"\r\n", at)
+            if line_end < 0:
+                break
+            line = pending[at:line_end]
+            if self._in_trailers:
+                at = line_end + 2
+                if not line:
+                    del pending[:at]
+                    return self._whole(b"".join(self._chunks))
+                continue
+            size = _number(line.partition(b";")[0].strip().decode("latin-1"), base=16)
+            start = line_end + 2
+            if size == 0:
+                self._in_trailers = True
+                at = start
+                continue
+            if len(pending) < start + size + 2:
+                break
+            if pending[start + size : start + size + 2] != b"\r\n":
+                raise MalformedResponseError("a chunk is longer than it says")
+            self._chunks.append(bytes(pending[start : start + size]))
+            at = start + size + 2
+        del pending[:at]
+        return None
+
+    def _finish_at_end(self) -> HttpResponse | None:
+        if not self._status or self._chunked or self._length is not None:
+            raise MalformedResponseError("the connection was closed in the middle of the response")
+        self.reusable = False
+        body = bytes(self._pending)
+        self._pending.clear()
+        return self._whole(body)
+
+    def _whole(self, body: bytes) -> HttpResponse:
+        if self._pending:
+            self.reusable = False
+        return HttpResponse(status=self._status, headers=self._headers, body=body)
+
+
+def _parse_head(head: str) -> tuple[int, str, dict[str, str]]:
+    status_line, *lines = head.split("\r\n")
+    protocol, _, rest = status_line.partition(" ")
+    code = rest[:3]
+    if not protocol.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
+        raise MalformedResponseError(f"not an HTTP/1.x response: {status_line[:80]!r}")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise MalformedResponseError(f"not a header: {line[:80]!r}")
+        name, value = name.lower(), value.strip()
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return int(code), protocol.removeprefix("HTTP/"), headers
+
+
+def _number(text: str, *, base: int) -> int:
+    digits = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
+    if not text or text.strip(digits):
+        raise MalformedResponseError(f"not a length: {text[:80]!r}")
+    return int(text, base)

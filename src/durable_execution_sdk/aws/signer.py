@@ -1,0 +1,90 @@
+"""Signature Version 4 for requests with a body that is known: pure, the time is an argument.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+__all__ = ["Credentials", "Signer"]
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signs. Temporary credentials have a session token."""
+
+    access_key: str
+    secret_key: str
+    session_token: str | None = None
+
+    def __repr__(self) -> str:
+        """Tell who, and keep the secrets out of logs and tracebacks."""
+        return f"Credentials(access_key={self.access_key!r})"
+
+
+class Signer:
+    """Signs requests to one service in one region; the day's key is derived once."""
+
+    def __init__(self, *, region: str, service: str) -> None:
+        self._region = region
+        self._service = service
+        self._derived: tuple[str, str, bytes] | None = None
+
+    def sign(
+        self,
+        *,
+        method: str,
+        canonical_path: str,
+        canonical_query: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        credentials: Credentials,
+        now: float,
+    ) -> dict[str, str]:
+        """The headers that a request needs: ``headers`` (names in lower case) and the signature.
+
+        Every header given is signed; add those that proxies may change afterwards.
+        """
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        signed = {**headers, "x-amz-date": stamp}
+        if credentials.session_token:
+            signed["x-amz-security-token"] = credentials.session_token
+        names = sorted(signed)
+        listed = ";".join(names)
+        lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
+        canonical = (
+            f"{method}\n{canonical_path}\n{canonical_query}\n{lines}\n{listed}\n"
+            f"{hashlib.sha256(body).hexdigest()}"
+        )
+        scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
+        to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n{_hash(canonical)}"
+        key = self._key(credentials.secret_key, stamp[:8])
+        signed["authorization"] = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={listed}, "
+            f"Signature={_hmac(key, to_sign).hex()}"
+        )
+        return signed
+
+    def _key(self, secret: str, day: str) -> bytes:
+        derived = self._derived
+        if derived is None or derived[0] != day or derived[1] != secret:
+            key = f"AWS4{secret}".encode()
+            for part in (day, self._region, self._service, "aws4_request"):
+                key = _hmac(key, part)
+            self._derived = derived = (day, secret, key)
+        return derived[2]
+
+
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,183 @@
+"""One request, one response, over connections that are kept for the next call.
+
+A connection that the peer closed while it was idle (Lambda freezes the process between invocations)
+is replaced without anybody noticing. That repeats the request, so a request that must not be
+repeated gets a connection of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import NamedTuple
+
+import msgspec
+
+from durable_execution_sdk.aws.channel import Channel, open_channel
+from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError, ResponseReader
+from durable_execution_sdk.aws.trust import Trust
+
+__all__ = ["HttpTransport", "NoAnswerError", "Patience"]
+
+
+class NoAnswerError(Exception):
+    """There was no whole response. ``sent`` tells whether the peer may have seen the request."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait, in seconds: for a connection, for a response, and before an idle
+    connection is not trusted any more.
+    """
+
+    connect: float = 5.0
+    answer: float = 30.0
+    idle: float = 60.0
+
+
+class _StaleError(Exception):
+    """The peer hung up before it answered a single byte."""
+
+
+class _Idle(NamedTuple):
+    channel: Channel
+    since: float
+
+
+class HttpTransport:
+    """Requests to one host. Belongs to the event loop that used it last."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        trust: Trust | None,
+        patience: Patience | None = None,
+        most_idle: int = 4,
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._trust = trust
+        self._patience = patience or Patience()
+        self._most_idle = most_idle
+        self._idle: list[_Idle] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._generation = 0
+
+    async def send(
+        self, request: bytes, *, repeatable: bool, answer_within: float | None = None
+    ) -> HttpResponse:
+        """Send a request and read its response. Raises ``NoAnswerError``."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self.close()
+            self._loop = loop
+        within = answer_within or self._patience.answer
+        channel = self._take(loop.time()) if repeatable else None
+        if channel is not None:
+            try:
+                return await self._exchange(channel, request, within)
+            except _StaleError:
+                pass
+        channel = await self._connect()
+        try:
+            return await self._exchange(channel, request, within)
+        except _StaleError as stale:
+            raise NoAnswerError(
+                f"{self._host}:{self._port} closed the connection without an answer "
+                f"({stale.__cause__})",
+                sent=True,
+            ) from stale.__cause__
+
+    def close(self) -> None:
+        """Close what is idle, and what is in use as soon as it is not."""
+        self._generation += 1
+        idle, self._idle = self._idle, []
+        for kept in idle:
+            kept.channel.close()
+
+    def _take(self, now: float) -> Channel | None:
+        while self._idle:
+            channel, since = self._idle.pop()
+            if now - since < self._patience.idle and channel.is_quiet():
+                return channel
+            channel.close()
+        return None
+
+    async def _connect(self) -> Channel:
+        try:
+            async with asyncio.timeout(self._patience.connect):
+                return await self._open()
+        except TimeoutError as error:
+            raise NoAnswerError(
+                f"no connection to {self._host}:{self._port} within {self._patience.connect:g} s",
+                sent=False,
+            ) from error
+        except OSError as error:
+            raise NoAnswerError(
+                f"no connection to {self._host}:{self._port}: {error}", sent=False
+            ) from error
+
+    async def _open(self) -> Channel:
+        if self._trust is None:
+            return await open_channel(self._host, self._port, tls=None)
+        try:
+            return await open_channel(self._host, self._port, tls=self._trust.context())
+        except ssl.SSLCertVerificationError:
+            if not self._trust.widen():
+                raise
+        return await open_channel(self._host, self._port, tls=self._trust.context())
+
+    async def _exchange(self, channel: Channel, request: bytes, within: float) -> HttpResponse:
+        generation = self._generation
+        reader = ResponseReader()
+        whole = False
+        try:
+            async with asyncio.timeout(within):
+                response = await _converse(channel, request, reader)
+            whole = True
+        except TimeoutError as error:
+            # What silenced this connection has probably silenced those that are idle.
+            self.close()
+            raise NoAnswerError(
+                f"no answer from {self._host}:{self._port} within {within:g} s", sent=True
+            ) from error
+        except (OSError, MalformedResponseError) as error:
+            if not reader.began:
+                raise _StaleError from error
+            raise NoAnswerError(
+                f"half an answer from {self._host}:{self._port}: {error}", sent=True
+            ) from error
+        finally:
+            if whole and reader.reusable and generation == self._generation:
+                self._put_back(channel)
+            else:
+                channel.close()
+        return response
+
+    def _put_back(self, channel: Channel) -> None:
+        self._idle.append(_Idle(channel, asyncio.get_running_loop().time()))
+        if len(self._idle) > self._most_idle:
+            self._idle.pop(0).channel.close()
+
+
+async def _converse(channel: Channel, request: bytes, reader: ResponseReader) -> HttpResponse:
+    refused: OSError | None = None
+    try:
+        await channel.send(request)
+    except OSError as error:
+        # A peer that refuses a body answers, and hangs up while it is still being sent.
+        refused = error
+    try:
+        while True:
+            response = reader.feed(await channel.receive())
+            if response is not None:
+                return response
+    except (OSError, MalformedResponseError) as error:
+        if refused is not None:
+            raise refused from error
+        raise

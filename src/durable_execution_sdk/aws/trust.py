@@ -1,0 +1,57 @@
+"""Which certificate authorities are trusted: the system's, or those of ``AWS_CA_BUNDLE``.
+
+Reading the system's whole bundle costs more than every import of a cold start together, and a
+connection needs one root of it. Where the system keeps its roots in a hashed directory too, OpenSSL
+looks up just that one; the bundle is read only if that did not do.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+
+__all__ = ["Trust"]
+
+_HASHED = frozenset("0123456789abcdef")
+
+
+class Trust:
+    """Makes the TLS context, when the first connection asks for it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._bundle = environ.get("AWS_CA_BUNDLE") or None
+        chosen = self._bundle or environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")
+        self._directory = None if chosen else hashed_directory()
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """The context to connect with now."""
+        if self._context is None:
+            self._context = ssl.create_default_context(cafile=self._bundle, capath=self._directory)
+            self._context.set_alpn_protocols(["http/1.1"])
+        return self._context
+
+    def widen(self) -> bool:
+        """Read the whole bundle from now on; whether that may trust more than before."""
+        if self._directory is None:
+            return False
+        self._directory = self._context = None
+        return True
+
+
+def hashed_directory() -> str | None:
+    """The system's directory of roots, if OpenSSL can look them up there by their hash."""
+    directory = ssl.get_default_verify_paths().capath
+    if directory is None:
+        return None
+    try:
+        with os.scandir(directory) as entries:
+            return directory if any(_is_hashed(entry.name) for entry in entries) else None
+    except OSError:
+        return None
+
+
+def _is_hashed(name: str) -> bool:
+    stem, _, number = name.partition(".")
+    return len(stem) == 8 and _HASHED.issuperset(stem) and number.isdigit()
