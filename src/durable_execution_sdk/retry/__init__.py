@@ -1,0 +1,44 @@
+"""When to try again: strategies for failed steps, and for conditions that do not hold yet."""
+
+from durable_execution_sdk.retry.backoff import JitterStrategy
+from durable_execution_sdk.retry.filters import RetryableErrorFilter
+from durable_execution_sdk.retry.polling import (
+    Polling,
+    WaitDecision,
+    WaitOutcome,
+    WaitStrategy,
+    wait_until,
+    wait_while,
+)
+from durable_execution_sdk.retry.presets import RetryPresets, retry_presets
+from durable_execution_sdk.retry.strategies import (
+    CustomRetry,
+    ExponentialBackoff,
+    FixedDelay,
+    LinearBackoff,
+    NoRetry,
+    RetryDecision,
+    RetryStrategy,
+    custom_retry,
+)
+
+__all__ = [
+    "CustomRetry",
+    "ExponentialBackoff",
+    "FixedDelay",
+    "JitterStrategy",
+    "LinearBackoff",
+    "NoRetry",
+    "Polling",
+    "RetryDecision",
+    "RetryPresets",
+    "RetryStrategy",
+    "RetryableErrorFilter",
+    "WaitDecision",
+    "WaitOutcome",
+    "WaitStrategy",
+    "custom_retry",
+    "retry_presets",
+    "wait_until",
+    "wait_while",
+]

@@ -1,0 +1,94 @@
+"""Which errors are worth another attempt."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = ["Retryable", "RetryableErrorFilter", "check_retryable", "is_retryable"]
+
+
+class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
+    """Retries an error that matches any of its classes, type names or message patterns.
+
+    Args:
+        error_types: exception classes; subclasses match too.
+        type_names: names of exception classes, as they stand in the log (``"CardDeclined"``); for
+            errors whose class is not at hand.
+        messages: regular expressions (text or compiled), searched for in ``str(error)``.
+    """
+
+    error_types: tuple[type[Exception], ...] = ()
+    type_names: tuple[str, ...] = ()
+    messages: tuple[str | re.Pattern[str], ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a filter that nothing matches, or whose parts are of the wrong kind."""
+        _check_classes("error_types", self.error_types)
+        _check_tuple("type_names", self.type_names)
+        _check_tuple("messages", self.messages)
+        if not (self.error_types or self.type_names or self.messages):
+            raise ConfigError(
+                "RetryableErrorFilter names no error, so nothing would be retried; "
+                "give error_types, type_names or messages, or use NoRetry()"
+            )
+        if not all(isinstance(name, str) for name in self.type_names):
+            raise ConfigError(f"type_names holds names of classes, not {self.type_names!r}")
+        for pattern in self.messages:
+            try:
+                re.compile(pattern)
+            except (re.error, TypeError) as error:
+                raise ConfigError(
+                    f"messages holds {pattern!r}, which is no regular expression: {error}"
+                ) from error
+
+    def matches(self, error: Exception) -> bool:
+        """Whether this error is one of those."""
+        if isinstance(error, self.error_types):
+            return True
+        if self.type_names:
+            names = {kind.__name__ for kind in type(error).__mro__}
+            names.add(getattr(error, "error_type", ""))
+            if not names.isdisjoint(self.type_names):
+                return True
+        text = str(error)
+        return any(re.search(pattern, text) for pattern in self.messages)
+
+
+Retryable = RetryableErrorFilter | tuple[type[Exception], ...] | None
+"""What strategies take as ``retryable``; ``None`` means every error."""
+
+
+def is_retryable(retryable: Retryable, error: Exception) -> bool:
+    """Whether a strategy's ``retryable`` option lets this error be retried."""
+    match retryable:
+        case None:
+            return True
+        case RetryableErrorFilter():
+            return retryable.matches(error)
+        case _:
+            return isinstance(error, retryable)
+
+
+def check_retryable(retryable: Retryable) -> None:
+    """Refuse a ``retryable`` option that is of another kind, or that nothing can match."""
+    if retryable is None or isinstance(retryable, RetryableErrorFilter):
+        return
+    _check_classes("retryable", retryable)
+    if not retryable:
+        raise ConfigError("retryable is empty, so nothing would be retried; use NoRetry() for that")
+
+
+def _check_classes(option: str, classes: tuple[type[Exception], ...]) -> None:
+    _check_tuple(option, classes)
+    for kind in classes:
+        if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            raise ConfigError(f"{option} holds exception classes, not {kind!r}")
+
+
+def _check_tuple(option: str, values: object) -> None:
+    if not isinstance(values, tuple):
+        raise ConfigError(f"{option} is a tuple, not {values!r}")

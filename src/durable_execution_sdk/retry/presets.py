@@ -1,0 +1,47 @@
+"""Retry strategies by name, for the usual cases."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from durable_execution_sdk.duration import Duration
+from durable_execution_sdk.retry.backoff import JitterStrategy
+from durable_execution_sdk.retry.strategies import ExponentialBackoff, NoRetry
+
+__all__ = ["RetryPresets", "retry_presets"]
+
+
+class RetryPresets(Struct, frozen=True, kw_only=True):
+    """The strategies behind ``retry_presets``."""
+
+    none: NoRetry = NoRetry()
+    """The first failure is final."""
+
+    default: ExponentialBackoff = ExponentialBackoff()
+    """What steps do when nothing is said: 6 attempts, 5 s doubling up to 60 s, full jitter."""
+
+    transient: ExponentialBackoff = ExponentialBackoff(
+        max_attempts=3,
+        initial_delay=Duration(1),
+        max_delay=Duration(10),
+        jitter=JitterStrategy.HALF,
+    )
+    """For hiccups that pass in seconds: 3 attempts, 1 s doubling up to 10 s."""
+
+    resource_availability: ExponentialBackoff = ExponentialBackoff(
+        max_attempts=5, initial_delay=Duration(5), max_delay=Duration(300)
+    )
+    """For something that comes up in minutes: 5 attempts, 5 s doubling up to 5 minutes."""
+
+    critical: ExponentialBackoff = ExponentialBackoff(
+        max_attempts=10,
+        initial_delay=Duration(1),
+        max_delay=Duration(60),
+        backoff_rate=1.5,
+        jitter=JitterStrategy.NONE,
+    )
+    """For what must not fail: 10 attempts, 1 s growing by half up to 60 s, no jitter."""
+
+
+retry_presets = RetryPresets()
+"""``retry_presets.transient`` and so on: strategies for the usual cases."""
