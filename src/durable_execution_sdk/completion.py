@@ -43,13 +43,7 @@ class CompletionConfig(Struct, frozen=True, kw_only=True):
         """Refuse values that can never make sense, whatever the number of items."""
         _check_count("min_successful", self.min_successful, 1)
         _check_count("tolerated_failure_count", self.tolerated_failure_count, 0)
-        share = self.tolerated_failure_percentage
-        if share is not None and (
-            isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 100
-        ):
-            raise ConfigError(
-                f"tolerated_failure_percentage is a number from 0 to 100, not {share!r}"
-            )
+        _check_share("tolerated_failure_percentage", self.tolerated_failure_percentage)
 
     @classmethod
     def all_completed(cls) -> CompletionConfig:
@@ -108,3 +102,10 @@ def _tolerates(config: CompletionConfig, failed: int, total: int) -> bool:
 def _check_count(option: str, count: int | None, minimum: int) -> None:
     if count is not None and (type(count) is not int or count < minimum):
         raise ConfigError(f"{option} is a whole number, {minimum} or more, not {count!r}")
+
+
+def _check_share(option: str, share: object) -> None:
+    if share is None:
+        return
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 100:
+        raise ConfigError(f"{option} is a number from 0 to 100, not {share!r}")

@@ -74,16 +74,7 @@ class Duration(Struct, frozen=True, order=True):
     @classmethod
     def of(cls, value: DurationLike, what: str = "a duration") -> Duration:
         """The same length of time as a ``Duration``; ``what`` names the option in the error."""
-        if isinstance(value, Duration):
-            return value
-        if isinstance(value, timedelta):
-            if value < timedelta(0):
-                raise ConfigError(f"{what} is negative: {value!r}; give a length of 0 or more")
-            return cls(value.days * _DAY + value.seconds + (1 if value.microseconds else 0))
-        raise ConfigError(
-            f"{what} is a Duration or a datetime.timedelta, not {value!r}; "
-            "for a number of seconds write Duration.from_seconds(...)"
-        )
+        return _as_duration(value, what)
 
     def to_seconds(self) -> int:
         """The whole length in seconds."""
@@ -104,7 +95,7 @@ class Duration(Struct, frozen=True, order=True):
         )
 
     @classmethod
-    def _counted(cls, count: float, unit: int, name: str) -> Duration:
+    def _counted(cls, count: object, unit: int, name: str) -> Duration:
         if isinstance(count, bool) or not isinstance(count, (int, float)):
             raise ConfigError(f"Duration.from_{name} takes a number, not {count!r}")
         total = count * unit
@@ -117,9 +108,11 @@ class Duration(Struct, frozen=True, order=True):
 
     def __add__(self, other: DurationLike) -> Duration:
         """Both lengths, one after the other."""
-        if isinstance(other, (Duration, timedelta)):
-            return Duration(self.seconds + Duration.of(other).seconds)
-        return NotImplemented
+        match other:
+            case Duration() | timedelta():
+                return Duration(self.seconds + Duration.of(other).seconds)
+            case _:
+                return NotImplemented
 
     __radd__ = __add__
 
@@ -134,3 +127,16 @@ class Duration(Struct, frozen=True, order=True):
 
 DurationLike = Duration | timedelta
 """What is taken wherever a length of time is asked for."""
+
+
+def _as_duration(value: object, what: str) -> Duration:
+    if isinstance(value, Duration):
+        return value
+    if isinstance(value, timedelta):
+        if value < timedelta(0):
+            raise ConfigError(f"{what} is negative: {value!r}; give a length of 0 or more")
+        return Duration(value.days * _DAY + value.seconds + (1 if value.microseconds else 0))
+    raise ConfigError(
+        f"{what} is a Duration or a datetime.timedelta, not {value!r}; "
+        "for a number of seconds write Duration.from_seconds(...)"
+    )

@@ -120,7 +120,9 @@ class ExpiredCardError(CardDeclinedError):
 
 by_class = RetryableErrorFilter(error_types=(CardDeclinedError,))
 by_name = RetryableErrorFilter(type_names=("CardDeclinedError",))
-by_text = RetryableErrorFilter(messages=("try (again|later)", re.compile("THROTTLED", re.I)))
+by_text = RetryableErrorFilter(
+    messages=("try (again|later)", re.compile(r"THROTTLED", re.IGNORECASE))
+)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_every_strategy_takes_plain_exception_classes(
         (lambda: ExponentialBackoff(retryable=()), "retryable"),
         (lambda: ExponentialBackoff(retryable=ValueError), "retryable"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         (lambda: ExponentialBackoff(retryable=("ValueError",)), "retryable"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-        (lambda: RetryableErrorFilter(), "RetryableErrorFilter"),
+        (RetryableErrorFilter, "RetryableErrorFilter"),
         (lambda: RetryableErrorFilter(messages=("(",)), "messages"),
         (lambda: RetryableErrorFilter(messages="later"), "messages"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         (lambda: RetryableErrorFilter(type_names=(ValueError,)), "type_names"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

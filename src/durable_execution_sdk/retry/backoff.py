@@ -81,14 +81,13 @@ def check_delays(initial: DurationLike, limit: DurationLike) -> None:
         )
 
 
-def check_rate(rate: float) -> None:
+def check_rate(rate: object) -> None:
     """Refuse a ``backoff_rate`` by which delays would shrink."""
-    number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
-    if not number or not 1 <= rate < math.inf:
+    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 1 <= rate < math.inf:
         raise ConfigError(f"backoff_rate is a number, 1 or more, not {rate!r}")
 
 
-def check_jitter(jitter: JitterStrategy) -> None:
+def check_jitter(jitter: object) -> None:
     """Refuse anything but a ``JitterStrategy``."""
-    if not isinstance(jitter, JitterStrategy):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(jitter, JitterStrategy):
         raise ConfigError(f"jitter is JitterStrategy.NONE, FULL or HALF, not {jitter!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import cast
 
 from msgspec import Struct
 
@@ -28,15 +29,13 @@ class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a filter that nothing matches, or whose parts are of the wrong kind."""
         _check_classes("error_types", self.error_types)
-        _check_tuple("type_names", self.type_names)
+        _check_names("type_names", self.type_names)
         _check_tuple("messages", self.messages)
         if not (self.error_types or self.type_names or self.messages):
             raise ConfigError(
                 "RetryableErrorFilter names no error, so nothing would be retried; "
                 "give error_types, type_names or messages, or use NoRetry()"
             )
-        if not all(isinstance(name, str) for name in self.type_names):
-            raise ConfigError(f"type_names holds names of classes, not {self.type_names!r}")
         for pattern in self.messages:
             try:
                 re.compile(pattern)
@@ -82,13 +81,19 @@ def check_retryable(retryable: Retryable) -> None:
         raise ConfigError("retryable is empty, so nothing would be retried; use NoRetry() for that")
 
 
-def _check_classes(option: str, classes: tuple[type[Exception], ...]) -> None:
-    _check_tuple(option, classes)
-    for kind in classes:
+def _check_classes(option: str, classes: object) -> None:
+    for kind in _check_tuple(option, classes):
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             raise ConfigError(f"{option} holds exception classes, not {kind!r}")
 
 
-def _check_tuple(option: str, values: object) -> None:
+def _check_names(option: str, names: object) -> None:
+    for name in _check_tuple(option, names):
+        if not isinstance(name, str):
+            raise ConfigError(f"{option} holds names of classes, not {name!r}")
+
+
+def _check_tuple(option: str, values: object) -> tuple[object, ...]:
     if not isinstance(values, tuple):
         raise ConfigError(f"{option} is a tuple, not {values!r}")
+    return cast("tuple[object, ...]", values)

@@ -27,8 +27,11 @@ from durable_execution_sdk.retry.backoff import (
 
 __all__ = ["Polling", "WaitDecision", "WaitOutcome", "WaitStrategy", "wait_until", "wait_while"]
 
+FIRST_DELAY = Duration(5)
+LONGEST_DELAY = Duration(300)
+
 StateT = TypeVar("StateT")
-StateContraT = TypeVar("StateContraT", contravariant=True)
+StateT_contra = TypeVar("StateT_contra", contravariant=True)
 
 
 class WaitOutcome(StrEnum):
@@ -67,10 +70,10 @@ class WaitDecision(Struct, frozen=True):
         return cls(WaitOutcome.EXHAUSTED)
 
 
-class WaitStrategy(Protocol[StateContraT]):
+class WaitStrategy(Protocol[StateT_contra]):
     """Decides after each check; any such function will do."""
 
-    def __call__(self, state: StateContraT, attempt: int, /) -> WaitDecision:
+    def __call__(self, state: StateT_contra, attempt: int, /) -> WaitDecision:
         """Whether to look again after check ``attempt`` (from 1) gave ``state``."""
         ...
 
@@ -92,8 +95,8 @@ class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
     predicate: Callable[[StateT], bool]
     goal: bool
     max_attempts: int = 60
-    initial_delay: DurationLike = Duration(5)
-    max_delay: DurationLike = Duration(300)
+    initial_delay: DurationLike = FIRST_DELAY
+    max_delay: DurationLike = LONGEST_DELAY
     backoff_rate: float = 1.5
     jitter: JitterStrategy = JitterStrategy.FULL
     random: Callable[[], float] = chance
@@ -109,15 +112,7 @@ class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
 
     def __call__(self, state: StateT, attempt: int, /) -> WaitDecision:
         """Stop when the condition holds, give up when the attempts are used up."""
-        answer: object = self.predicate(state)
-        if isinstance(answer, Coroutine):
-            # A coroutine is always true: the wait would be over at once, or never.
-            answer.close()
-            raise ConfigError(
-                "the predicate of a wait strategy is a plain function, not a coroutine function; "
-                "do what must be awaited in the check"
-            )
-        if bool(answer) is self.goal:
+        if _truth(self.predicate(state)) is self.goal:
             return WaitDecision.stop()
         if attempt >= self.max_attempts:
             return WaitDecision.exhausted()
@@ -134,8 +129,8 @@ def wait_while(
     predicate: Callable[[StateT], bool],
     *,
     max_attempts: int = 60,
-    initial_delay: DurationLike = Duration(5),
-    max_delay: DurationLike = Duration(300),
+    initial_delay: DurationLike = FIRST_DELAY,
+    max_delay: DurationLike = LONGEST_DELAY,
     backoff_rate: float = 1.5,
     jitter: JitterStrategy = JitterStrategy.FULL,
 ) -> Polling[StateT]:
@@ -155,8 +150,8 @@ def wait_until(
     predicate: Callable[[StateT], bool],
     *,
     max_attempts: int = 60,
-    initial_delay: DurationLike = Duration(5),
-    max_delay: DurationLike = Duration(300),
+    initial_delay: DurationLike = FIRST_DELAY,
+    max_delay: DurationLike = LONGEST_DELAY,
     backoff_rate: float = 1.5,
     jitter: JitterStrategy = JitterStrategy.FULL,
 ) -> Polling[StateT]:
@@ -170,3 +165,14 @@ def wait_until(
         backoff_rate=backoff_rate,
         jitter=jitter,
     )
+
+
+def _truth(answer: object) -> bool:
+    if isinstance(answer, Coroutine):
+        # A coroutine is always true: the wait would be over at once, or never.
+        answer.close()
+        raise ConfigError(
+            "the predicate of a wait strategy is a plain function, not a coroutine function; "
+            "do what must be awaited in the check"
+        )
+    return bool(answer)
