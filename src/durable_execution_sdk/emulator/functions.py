@@ -13,10 +13,13 @@ from typing import NamedTuple
 import msgspec
 
 from durable_execution_sdk.emulator.invokers import Handler, InProcess, Invoker
+from durable_execution_sdk.engine.commands import FunctionTarget
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.service import DataPlane
 
 LATEST = "$LATEST"
+UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
 MAX_EXECUTION_TIMEOUT = 31_622_400
 
 _NAME = re.compile(
@@ -100,10 +103,11 @@ class Functions:
             raise ConfigError(
                 f"a function's name is 1 to 64 letters, digits, '-' and '_', not {function.name!r}"
             )
-        if not 1 <= (function.execution_timeout or 1) <= MAX_EXECUTION_TIMEOUT:
+        limit = function.execution_timeout
+        if limit is not None and not 1 <= limit <= MAX_EXECUTION_TIMEOUT:
             raise ConfigError(
                 f"the execution timeout of {function.name!r} is 1 to {MAX_EXECUTION_TIMEOUT}"
-                f" seconds, not {function.execution_timeout}"
+                f" seconds, not {limit}"
             )
         self._functions[function.name] = function
         return function
@@ -119,37 +123,63 @@ class Functions:
 
     def resolve(self, name: str, qualifier: str | None = None) -> Resolved:
         """Find the function that a name or ARN stands for, or refuse as the service does."""
-        match = _NAME.fullmatch(name)
-        if match is None or len(name) > 256:
-            raise ServiceError(
-                f"not a function name or ARN: {name!r}",
-                code="InvalidParameterValueException",
-                status=400,
-            )
-        found, given = match["name"], match["qualifier"]
-        if given and qualifier and given != qualifier:
-            raise ServiceError(
-                "The derived qualifier from the function name does not match the specified"
-                " qualifier.",
-                code="InvalidParameterValueException",
-                status=400,
-            )
-        qualifier = given or qualifier
-        function = self._functions.get(found)
+        match, qualifier = _taken_apart(name, qualifier)
+        function = self._functions.get(match["name"])
         here = match["region"] in (None, self.region) and match["account"] in (None, self.account)
         if function is None or not here:
             suffix = f":{qualifier}" if qualifier else ""
             place = f"{match['region'] or self.region}:{match['account'] or self.account}"
             raise ServiceError(
-                f"Function not found: arn:{self.partition}:lambda:{place}:function:{found}{suffix}",
+                f"Function not found: arn:{self.partition}:lambda:{place}:function:"
+                f"{match['name']}{suffix}",
                 code="ResourceNotFoundException",
                 status=404,
             )
         version = qualifier if qualifier and qualifier.isdecimal() else LATEST
-        return Resolved(function, version, self.arn(found, version), qualifier is not None)
+        arn = self.arn(function.name, version)
+        return Resolved(function, version, arn, qualifier is not None)
 
-    def arn(self, name: str, version: str) -> str:
-        """The qualified ARN of a version of a function."""
-        return (
-            f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}:{version}"
+    def parse(self, name: str, qualifier: str | None = None) -> tuple[str, str | None]:
+        """The bare name, and the version if there is one, of a function that need not be here."""
+        match, qualifier = _taken_apart(name, qualifier)
+        if qualifier is not None and not qualifier.isdecimal():
+            qualifier = LATEST
+        return match["name"], qualifier
+
+    def target(self, name: str) -> FunctionTarget | ErrorObject:
+        """What a chained invoke of this name starts, or why it cannot."""
+        try:
+            found = self.resolve(name)
+        except ServiceError as error:
+            return ErrorObject(error_type=error.code, error_message=error.message)
+        if found.function.durable and not found.qualified:
+            return ErrorObject(
+                error_type="InvalidParameterValueException", error_message=UNQUALIFIED
+            )
+        return FunctionTarget(
+            function_arn=found.arn,
+            version=found.version,
+            durable=found.function.durable,
+            execution_timeout=found.function.execution_timeout,
         )
+
+    def arn(self, name: str, version: str | None = None) -> str:
+        """The ARN of a function, or of a version of it."""
+        suffix = f":{version}" if version else ""
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}{suffix}"
+
+
+def _taken_apart(name: str, qualifier: str | None) -> tuple[re.Match[str], str | None]:
+    match = _NAME.fullmatch(name)
+    if match is None or len(name) > 256:
+        raise _invalid(f"not a function name or ARN: {name!r}")
+    given = match["qualifier"]
+    if given and qualifier and given != qualifier:
+        raise _invalid(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    return match, given or qualifier
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError(message, code="InvalidParameterValueException", status=400)

@@ -1,0 +1,93 @@
+"""What is to be done, and when: an index over the open executions, made from their states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.engine.effects import CallFunction
+from durable_execution_sdk.engine.state import ExecutionState
+
+CallKey = tuple[str, str]
+"""Whose chained invoke a call is for: the execution's ARN and the operation's id."""
+
+
+class Agenda:
+    """Which executions are to be invoked, are running, or wait for a time."""
+
+    def __init__(self) -> None:
+        self._ready: dict[str, None] = {}
+        self._running: dict[str, None] = {}
+        self._deadlines: dict[str, int] = {}
+        self._parents: dict[str, str] = {}
+        self._calls: dict[CallKey, CallFunction] = {}
+
+    def note(self, state: ExecutionState) -> None:
+        """Take in an execution's newest state."""
+        arn = state.arn
+        if state.is_closed:
+            self.forget(arn)
+            return
+        if state.parent is not None:
+            self._parents[arn] = state.parent.arn
+        _mark(self._ready, arn, state.wants_invocation)
+        _mark(self._running, arn, state.invocation is not None)
+        deadline = next_deadline(state)
+        if deadline is None:
+            self._deadlines.pop(arn, None)
+        else:
+            self._deadlines[arn] = deadline
+
+    def note_call(self, call: CallFunction) -> None:
+        """Take in a call of a plain function; the same one counts once."""
+        self._calls.setdefault((call.parent_arn, call.operation_id), call)
+
+    def drop_call(self, key: CallKey) -> None:
+        """A call was made, or is no longer wanted."""
+        self._calls.pop(key, None)
+
+    def forget(self, arn: str) -> None:
+        """An execution has nothing to do any more; its own calls and children still may."""
+        self._ready.pop(arn, None)
+        self._running.pop(arn, None)
+        self._deadlines.pop(arn, None)
+
+    def due(self, now: int) -> list[str]:
+        """Executions whose deadline has come, the earliest first."""
+        due = [(deadline, arn) for arn, deadline in self._deadlines.items() if deadline <= now]
+        return [arn for _, arn in sorted(due)]
+
+    def ready(self, family: str | None) -> list[str]:
+        """Executions that are to be invoked, the longest ready first."""
+        return list(self._of(family, self._ready))
+
+    def running(self, family: str | None) -> list[str]:
+        """Executions of which an invocation began and has not ended."""
+        return list(self._of(family, self._running))
+
+    def calls(self, family: str | None) -> list[CallFunction]:
+        """Plain functions that are to be called."""
+        wanted = set(self._of(family, {arn: None for arn, _ in self._calls}))
+        return [call for (arn, _), call in self._calls.items() if arn in wanted]
+
+    def next_deadline(self, family: str | None) -> int | None:
+        """When time has something to do next."""
+        return min((self._deadlines[arn] for arn in self._of(family, self._deadlines)), default=None)
+
+    def _of(self, family: str | None, arns: Iterable[str]) -> Iterator[str]:
+        return (arn for arn in arns if family is None or self._belongs(arn, family))
+
+    def _belongs(self, arn: str, family: str) -> bool:
+        member: str | None = arn
+        while member is not None:
+            if member == family:
+                return True
+            member = self._parents.get(member)
+        return False
+
+
+def _mark(arns: dict[str, None], arn: str, belongs: bool) -> None:
+    if belongs:
+        arns.setdefault(arn)
+    else:
+        arns.pop(arn, None)

@@ -1,0 +1,272 @@
+"""Commands in, events stored, effects carried out: one step at a time, behind one lock.
+
+An event is in the store before anything else sees it. Effects that are bookkeeping (a child to start,
+a parent to tell) are carried out at once; what runs user code is put on the agenda, for a driver.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from durable_execution_sdk.emulator.agenda import Agenda
+from durable_execution_sdk.emulator.broadcast import Broadcast, Observer
+from durable_execution_sdk.emulator.clock import Clock
+from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
+from durable_execution_sdk.emulator.ledger import Ledger
+from durable_execution_sdk.emulator.stores.store import NameTaken, Search, Store
+from durable_execution_sdk.engine import machine
+from durable_execution_sdk.engine.commands import (
+    Command,
+    FinishChainedInvoke,
+    StartExecution,
+    Tick,
+)
+from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.engine.effects import (
+    CallFunction,
+    Effect,
+    ForgetExecution,
+    InvokeHandler,
+    NotifyParent,
+    StartChild,
+)
+from durable_execution_sdk.engine.events import Event, ParentLink
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.rejections import Rejected
+from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import OperationStatus
+
+
+class Conductor:
+    """Lets commands happen to the executions of a store. Usable from any thread."""
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
+        self.store = store
+        self.clock = clock
+        self.limits = limits
+        self.agenda = Agenda()
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._broadcast = Broadcast()
+        self._ledger = Ledger(store, limits, self._take_in)
+        self._effects: deque[Effect] = deque()
+        self._carrying_out = False
+        self._pulse: int | None = None
+        self._sleepers: set[threading.Event] = set()
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Let nobody else in while something is looked at and then done."""
+        try:
+            with self._lock:
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+                    outermost = self._depth == 0
+        finally:
+            if outermost:
+                self._broadcast.deliver()
+
+    def find(self, arn: str) -> ExecutionState | None:
+        """An execution's state as of now: look at it while holding, and only look."""
+        with self.holding():
+            return None if self._ledger.find(arn) is None else self._up_to_now(arn)
+
+    def state(self, arn: str) -> ExecutionState:
+        """The state of an execution that has to be there: look while holding, and only look."""
+        with self.holding():
+            return self._up_to_now(arn)
+
+    def recorded(self, arn: str) -> ExecutionState:
+        """The state of an execution that has to be there, as it is stored, whatever time it is."""
+        return self._ledger.state(arn)
+
+    def events(self, arn: str) -> list[Event]:
+        """All events of an execution, as they are stored."""
+        with self.holding():
+            return self._ledger.events(arn)
+
+    def submit(self, arn: str, command: Command) -> ExecutionState:
+        """Let a command happen, after everything that is due by now."""
+        with self.holding():
+            self._up_to_now(arn)
+            return self._after(arn, self._ledger.submit(arn, command, self.clock.now()))
+
+    def start(self, command: StartExecution) -> ExecutionState:
+        """Start an execution, or find the one that has its name and input."""
+        name = ExecutionArn.parse(command.arn).execution_name
+        with self.holding():
+            while True:
+                now = self.clock.now()
+                record = self.store.find_name(name)
+                existing = None if record is None else self._ledger.find(record.arn)
+                if existing is not None and not _is_reusable(existing, command, now):
+                    return self._up_to_now(existing.arn)
+                if record is not None:
+                    self._forget(record.arn)
+                with suppress(NameTaken):
+                    return self._after(command.arn, self._ledger.create(command, now))
+
+    def refresh(self) -> None:
+        """Take in what other processes wrote, and let everything happen that is due by now."""
+        with self.holding():
+            pulse = self.store.pulse()
+            if pulse != self._pulse:
+                if self._pulse is None:
+                    self._finish_deletions()
+                for arn, head in self.store.open_heads().items():
+                    self._catch_up(arn, head)
+                self._carry_out_all()
+                self._pulse = pulse
+            for arn in self.agenda.due(self.clock.now()):
+                if self.find(arn) is None:
+                    self.agenda.forget(arn)
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Tell an observer of all events once they are stored; call what comes back to stop."""
+        return self._broadcast.subscribe(observer)
+
+    @contextmanager
+    def sleeper(self) -> Iterator[threading.Event]:
+        """An event that is set whenever there may be something new to do."""
+        woken = threading.Event()
+        self._sleepers.add(woken)
+        try:
+            yield woken
+        finally:
+            self._sleepers.discard(woken)
+
+    def wake(self) -> None:
+        """Let everybody who sleeps look again."""
+        for sleeper in tuple(self._sleepers):
+            sleeper.set()
+
+    def close(self) -> None:
+        """Let go of the store."""
+        with self._lock:
+            self.store.close()
+
+    def _catch_up(self, arn: str, head: int) -> None:
+        known = self._ledger.head(arn)
+        if known == head:
+            return
+        state = self._ledger.find(arn)
+        if state is not None and not known:
+            self._recover(state)
+
+    def _up_to_now(self, arn: str) -> ExecutionState:
+        state = self._ledger.state(arn)
+        now = self.clock.now()
+        deadline = next_deadline(state)
+        if deadline is None or deadline > now:
+            return state
+        return self._after(arn, self._ledger.submit(arn, Tick(), now))
+
+    def _after(self, arn: str, events: list[Event]) -> ExecutionState:
+        state = self._ledger.state(arn)
+        if events:
+            self._broadcast.add(arn, events)
+            self.agenda.note(state)
+            self._effects.extend(machine.effects(state, events))
+        self._carry_out_all()
+        if events:
+            self.wake()
+        return state
+
+    def _take_in(self, state: ExecutionState, events: list[Event]) -> None:
+        self._broadcast.add(state.arn, events)
+        self._recover(state)
+
+    def _recover(self, state: ExecutionState) -> None:
+        self.agenda.note(state)
+        self._effects.extend(machine.outstanding_effects(state))
+
+    def _carry_out_all(self) -> None:
+        # Effects lead to more effects; this keeps them in a queue instead of on the stack.
+        if self._carrying_out:
+            return
+        self._carrying_out = True
+        try:
+            while self._effects:
+                self._carry_out(self._effects[0])
+                self._effects.popleft()
+        finally:
+            self._carrying_out = False
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case InvokeHandler():
+                pass  # The agenda reads this from the state.
+            case CallFunction():
+                self.agenda.note_call(effect)
+            case StartChild():
+                self._start_child(effect)
+            case NotifyParent():
+                self._tell(
+                    effect.parent_arn,
+                    FinishChainedInvoke(
+                        operation_id=effect.operation_id,
+                        status=effect.status,
+                        result=effect.result,
+                        error=effect.error,
+                    ),
+                )
+            case ForgetExecution():
+                self._forget(effect.arn)
+
+    def _start_child(self, effect: StartChild) -> None:
+        existing = self._ledger.find(effect.arn)
+        if existing is not None:
+            # It may have ended without having told its parent.
+            self._effects.extend(machine.outstanding_effects(existing))
+            return
+        command = StartExecution(
+            arn=effect.arn,
+            input=effect.input,
+            execution_timeout=effect.execution_timeout or MAX_EXECUTION_TIMEOUT,
+            function_arn=effect.function_arn,
+            parent=ParentLink(arn=effect.parent_arn, operation_id=effect.operation_id),
+            tenant_id=effect.tenant_id,
+            trace_id=effect.trace_id,
+        )
+        try:
+            self.start(command)
+        except Rejected as error:
+            failure = ErrorObject(error_type=error.code, error_message=error.message)
+            self._tell(
+                effect.parent_arn,
+                FinishChainedInvoke(
+                    operation_id=effect.operation_id,
+                    status=OperationStatus.FAILED,
+                    error=failure,
+                ),
+            )
+
+    def _tell(self, arn: str, command: Command) -> None:
+        if self._ledger.find(arn) is not None:
+            self.submit(arn, command)
+
+    def _forget(self, arn: str) -> None:
+        self.store.delete(arn)
+        self._ledger.forget(arn)
+        self.agenda.forget(arn)
+
+    def _finish_deletions(self) -> None:
+        for record in self.store.search(Search(statuses=[ExecutionStatus.DELETING])):
+            self._forget(record.arn)
+
+
+def _is_reusable(existing: ExecutionState, command: StartExecution, now: int) -> bool:
+    same = ExecutionArn.parse(existing.arn).function_name
+    wanted = ExecutionArn.parse(command.arn).function_name
+    # Names are unique in the account, so another function's execution is not what was asked for.
+    payload = command.input if same == wanted else f"{wanted}\0{command.input}"
+    return machine.may_reuse_name(existing, payload, now)

@@ -1,0 +1,320 @@
+"""The service's API over the running engine, as plain calls from any thread.
+
+What is refused is refused with the service's own error names (``ServiceError``).
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from durable_execution_sdk.emulator.broadcast import Observer
+from durable_execution_sdk.emulator.clock import Clock
+from durable_execution_sdk.emulator.conductor import Conductor
+from durable_execution_sdk.emulator.functions import (
+    MAX_EXECUTION_TIMEOUT,
+    UNQUALIFIED,
+    Functions,
+)
+from durable_execution_sdk.emulator.ids import Ids, unique_id
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
+from durable_execution_sdk.engine.commands import (
+    Checkpoint,
+    CompleteCallback,
+    DeleteExecution,
+    FailCallback,
+    HeartbeatCallback,
+    PauseExecution,
+    ResumeExecution,
+    StartExecution,
+    StopExecution,
+)
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.engine.rejections import Rejected, invalid, not_found
+from durable_execution_sdk.engine.tokens import parse_callback_id
+from durable_execution_sdk.engine.views.description import describe
+from durable_execution_sdk.engine.views.history import history_page
+from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    ExecutionDescription,
+    ExecutionSummary,
+    HistoryPage,
+    HistoryRequest,
+    InvocationType,
+    InvokeRequest,
+    ListPage,
+    ListRequest,
+    PauseRequest,
+    ResumeRequest,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import Operation
+
+_EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+class Emulator:
+    """The service over a store, a clock and a registry of functions.
+
+    It records and answers; a ``Driver`` calls the functions and lets time pass.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        functions: Functions,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        ids: Ids = unique_id,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.functions = functions
+        self.limits = limits
+        self.ids = ids
+        self.conductor = Conductor(store, clock, limits)
+
+    # The data plane
+
+    def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        """Record updates, all or none; the token is used up and the next one comes back."""
+        names = {
+            update.chained_invoke_options.function_name
+            for update in request.updates
+            if update.chained_invoke_options is not None
+        }
+        with self.conductor.holding(), _as_invalid():
+            state = self.conductor.submit(
+                request.durable_execution_arn,
+                Checkpoint(
+                    token=request.checkpoint_token,
+                    updates=request.updates,
+                    client_token=request.client_token,
+                    functions={name: self.functions.target(name) for name in names},
+                ),
+            )
+            return checkpoint_response(
+                state, request.checkpoint_token, request.client_token, self.limits
+            )
+
+    def get_state(self, request: StateRequest) -> StatePage:
+        """Read a page of operations, in the order in which they started."""
+        with self.conductor.holding(), _as_invalid():
+            return state_page(
+                self.conductor.recorded(request.durable_execution_arn),
+                request.checkpoint_token,
+                request.marker,
+                request.max_items,
+                self.limits,
+            )
+
+    # The control plane
+
+    def start(self, request: InvokeRequest) -> str:
+        """Start a durable function's execution, or find the one with its name; returns its ARN."""
+        found = self.functions.resolve(request.function_name, request.qualifier)
+        if not found.function.durable:
+            raise invalid(f"The function {found.function.name} is not a durable function.")
+        if not found.qualified:
+            raise invalid(UNQUALIFIED)
+        name = request.durable_execution_name or self.ids()
+        if not _EXECUTION_NAME.fullmatch(name):
+            raise invalid(
+                f"The name of a durable execution is 1 to 64 letters, digits, '-' and '_': {name!r}"
+            )
+        state = self.conductor.start(
+            StartExecution(
+                arn=f"{found.arn}/durable-execution/{name}/{self.ids()}",
+                input=_json_text(request.payload),
+                execution_timeout=found.function.execution_timeout or MAX_EXECUTION_TIMEOUT,
+                retention=found.function.retention_days,
+                function_arn=found.arn,
+                synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
+                tenant_id=request.tenant_id,
+            )
+        )
+        return state.arn
+
+    def describe(self, arn: str, *, include_execution_data: bool = True) -> ExecutionDescription:
+        """Tell status, input, result and error of an execution."""
+        with self.conductor.holding():
+            state = self.conductor.state(_checked(arn))
+            return describe(state, include_execution_data=include_execution_data)
+
+    def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of an execution's events, as the API shows them."""
+        with self.conductor.holding():
+            arn = _checked(request.durable_execution_arn)
+            self.conductor.state(arn)
+            return history_page(self.conductor.events(arn), request, self.limits)
+
+    def list_executions(self, request: ListRequest) -> ListPage:
+        """Read a page of a function's executions, newest first unless reversed."""
+        name, version = self.functions.parse(request.function_name, request.qualifier)
+        size = min(request.max_items or self.limits.page_items, self.limits.max_page_items)
+        self.conductor.refresh()
+        records = self.store.search(
+            Search(
+                function=name,
+                version=version,
+                name=request.durable_execution_name,
+                statuses=request.statuses,
+                started_after=request.started_after,
+                started_before=request.started_before,
+                oldest_first=request.reverse_order,
+                after=_place(request.marker),
+                limit=size + 1,
+            )
+        )
+        if not records and self.functions.get(name) is None:
+            raise not_found(f"Function not found: {self.functions.arn(name)}")
+        return ListPage(
+            durable_executions=[_summary(record) for record in records[:size]],
+            next_marker=_marker(records[size - 1]) if len(records) > size else None,
+        )
+
+    def stop(self, arn: str, error: ErrorObject | None = None) -> int:
+        """End an execution as STOPPED; returns when it ended."""
+        ended_at = self.conductor.submit(_checked(arn), StopExecution(error=error)).ended_at
+        assert ended_at is not None
+        return ended_at
+
+    def pause(self, arn: str, request: PauseRequest) -> None:
+        """Invoke no more until the execution is resumed."""
+        self.conductor.submit(
+            _checked(arn),
+            PauseExecution(
+                execution_timeout_paused=request.execution_timeout_paused is not False,
+                reason=request.reason,
+                client_token=request.client_token,
+            ),
+        )
+
+    def resume(self, arn: str, request: ResumeRequest) -> None:
+        """Go on after a pause."""
+        self.conductor.submit(
+            _checked(arn), ResumeExecution(reason=request.reason, client_token=request.client_token)
+        )
+
+    def delete(self, arn: str) -> int:
+        """Delete a closed execution and its data; returns when that was accepted."""
+        deleted_at = self.conductor.submit(_checked(arn), DeleteExecution()).deleted_at
+        assert deleted_at is not None
+        return deleted_at
+
+    def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback with a result."""
+        try:
+            text = None if result is None else result.decode()
+        except UnicodeDecodeError as error:
+            raise invalid(f"The result of a callback is UTF-8 text: {error}") from error
+        arn, operation_id = parse_callback_id(callback_id)
+        self.conductor.submit(arn, CompleteCallback(operation_id=operation_id, result=text))
+
+    def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        """Answer a callback with a failure."""
+        arn, operation_id = parse_callback_id(callback_id)
+        self.conductor.submit(arn, FailCallback(operation_id=operation_id, error=error))
+
+    def callback_heartbeat(self, callback_id: str) -> None:
+        """Restart a callback's heartbeat timeout."""
+        arn, operation_id = parse_callback_id(callback_id)
+        self.conductor.submit(arn, HeartbeatCallback(operation_id=operation_id))
+
+    # What the API does not show
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Hear of all events once they are stored, other processes' too; call it to stop.
+
+        An observer that raises is reported to the log, and changes nothing else.
+        """
+        return self.conductor.subscribe(observer)
+
+    def operations(self, arn: str) -> list[Operation]:
+        """All operations of an execution as of now, in the order in which they started."""
+        with self.conductor.holding():
+            state = self.conductor.state(_checked(arn))
+            return [state.operations[each] for each in state.order]
+
+    def is_closed(self, arn: str) -> bool:
+        """Whether an execution has ended, however it ended; a deleted one has."""
+        with self.conductor.holding():
+            state = self.conductor.find(arn)
+            return state is None or state.is_closed
+
+    def find_name(self, name: str) -> str | None:
+        """The ARN of the execution that has this name."""
+        record = self.store.find_name(name)
+        return None if record is None else record.arn
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.conductor.close()
+
+
+@contextmanager
+def _as_invalid() -> Iterator[None]:
+    # The data plane's calls do not know ResourceNotFoundException.
+    try:
+        yield
+    except Rejected as error:
+        if error.code == "ResourceNotFoundException":
+            raise invalid(error.message) from error
+        raise
+
+
+def _checked(arn: str) -> str:
+    try:
+        ExecutionArn.parse(arn)
+    except ValueError as error:
+        raise invalid(str(error)) from error
+    return arn
+
+
+def _json_text(payload: bytes) -> str:
+    try:
+        msgspec.json.decode(payload or b"{}", type=msgspec.Raw)
+        return payload.decode() or "{}"
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ServiceError(
+            f"Could not parse request body into json: {error}",
+            code="InvalidRequestContentException",
+            status=400,
+        ) from error
+
+
+def _summary(record: ExecutionRecord) -> ExecutionSummary:
+    return ExecutionSummary(
+        durable_execution_arn=record.arn,
+        durable_execution_name=record.name,
+        function_arn=ExecutionArn.parse(record.arn).function_arn,
+        status=record.status,
+        start_timestamp=record.started_at,
+        end_timestamp=record.ended_at,
+    )
+
+
+def _marker(record: ExecutionRecord) -> str:
+    return base64.b64encode(msgspec.json.encode([record.started_at, record.number])).decode()
+
+
+def _place(marker: str | None) -> tuple[int, int] | None:
+    if not marker:
+        return None
+    try:
+        return msgspec.json.decode(
+            base64.b64decode(marker, validate=True), type=tuple[int, int]
+        )
+    except (ValueError, msgspec.DecodeError) as error:
+        raise invalid(f"The marker is not one that a page ended with: {marker!r}") from error

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import threading
+import time
+
+from durable_execution_sdk.emulator.clock import RealClock, SkippingClock, VirtualClock
+
+
+def test_a_virtual_clock_stands_still_until_it_jumps() -> None:
+    clock = VirtualClock(start=1_000)
+    assert (clock.now(), clock.now()) == (1_000, 1_000)
+    clock.wait(31_622_400_000, threading.Event())
+    assert clock.now() == 31_622_400_000
+
+
+def test_a_virtual_clock_never_goes_back() -> None:
+    clock = VirtualClock(start=1_000)
+    clock.jump_to(500)
+    assert clock.now() == 1_000
+    clock.advance(5)
+    assert clock.now() == 1_005
+
+
+def test_a_virtual_clock_with_nothing_to_jump_to_returns_when_woken() -> None:
+    clock = VirtualClock(start=1_000)
+    woken = threading.Event()
+    woken.set()
+    clock.wait(None, woken)
+    assert clock.now() == 1_000
+
+
+def test_a_real_clock_does_not_wait_for_the_past_or_when_woken() -> None:
+    clock = RealClock()
+    woken = threading.Event()
+    began = time.monotonic()
+    clock.wait(clock.now() - 1, woken)
+    woken.set()
+    clock.wait(clock.now() + 3_600_000, woken)
+    clock.wait(None, woken)
+    assert time.monotonic() - began < 60
+    assert abs(clock.now() - time.time() * 1000) < 60_000
+
+
+def test_a_real_clock_reaches_a_time_that_is_near() -> None:
+    clock = RealClock()
+    until = clock.now() + 5
+    while clock.now() < until:
+        clock.wait(until, threading.Event())
+    assert clock.now() >= until
+
+
+def test_a_skipping_clock_jumps_over_waits_and_then_flows_on() -> None:
+    clock = SkippingClock()
+    before = clock.now()
+    clock.wait(before + 86_400_000, threading.Event())
+    assert clock.now() >= before + 86_400_000
+    woken = threading.Event()
+    woken.set()
+    clock.wait(None, woken)
+    clock.wait(before, threading.Event())
+    assert before + 86_400_000 <= clock.now() < before + 2 * 86_400_000

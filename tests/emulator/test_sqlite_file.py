@@ -1,0 +1,114 @@
+"""The file itself: who may read it, what it is for, and what is not taken for it."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.errors import StoreError
+
+RECORD = ExecutionRecord(
+    arn="arn:a", name="a", function="f", version="$LATEST", status="RUNNING", started_at=1
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
+def test_only_the_owner_can_read_a_new_store(tmp_path: Path) -> None:
+    path = tmp_path / ".durable" / "executions.db"
+    store = SqliteStore(path)
+    store.create(RECORD, [b"1"])
+    release = store.leases.acquire("arn:a")
+    assert release is not None
+    modes = {each: stat.S_IMODE(each.stat().st_mode) for each in path.parent.rglob("*")}
+    assert modes and all(mode & 0o077 == 0 for mode in modes.values()), modes
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    release()
+    store.close()
+
+
+def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    store = SqliteStore(path)
+    store.create(RECORD, [b"1"])
+    store.close()
+    reopened = SqliteStore(path)
+    assert reopened.events("arn:a") == [b"1"]
+    reopened.close()
+
+
+def test_every_commit_is_synced_and_logged_ahead(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    store = SqliteStore(path)
+    assert store._read("PRAGMA synchronous", ()) == [(2,)]  # pyright: ignore[reportPrivateUsage]
+    assert store._read("PRAGMA journal_mode", ()) == [("wal",)]  # pyright: ignore[reportPrivateUsage]
+    store.close()
+
+
+def test_an_unsafe_value_in_a_name_is_only_a_value(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "executions.db")
+    assert store.find_name("' OR 1=1 --") is None
+    store.close()
+
+
+def test_a_text_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("these are my notes, not a database\n" * 100)
+    with pytest.raises(StoreError, match="not a SQLite database"):
+        SqliteStore(path)
+    assert path.read_text().startswith("these are my notes")
+
+
+def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE recipes (name TEXT)")
+    other.commit()
+    with pytest.raises(StoreError, match="something else"):
+        SqliteStore(path)
+    assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
+    other.close()
+
+
+def test_a_file_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    newer = sqlite3.connect(path)
+    newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    with pytest.raises(StoreError, match="format 99.*use the version that wrote it"):
+        SqliteStore(path)
+
+
+def test_a_damaged_file_gives_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    store = SqliteStore(path)
+    store.create(RECORD, [b"1"])
+    store.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with pytest.raises(StoreError, match=r"executions\.db"):
+        damaged = SqliteStore(path)
+        try:
+            damaged.find("arn:a")
+        finally:
+            damaged.close()
+
+
+def test_a_directory_in_the_place_of_the_file_gives_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot use"):
+        SqliteStore(tmp_path)
+
+
+def test_a_closed_store_says_so(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "executions.db")
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.find("arn:a")
