@@ -56,7 +56,9 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     updates: list[OperationUpdate]
     client_token: str | None = None
-    functions: Mapping[str, FunctionTarget | ErrorObject] = msgspec.field(default_factory=dict)
+    functions: Mapping[str, FunctionTarget | ErrorObject] = msgspec.field(
+        default_factory=dict[str, FunctionTarget | ErrorObject]
+    )
 
 
 class FinishInvocation(msgspec.Struct, frozen=True, kw_only=True):

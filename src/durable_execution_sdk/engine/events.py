@@ -106,9 +106,10 @@ class PauseCancelled(EventFields, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class ExecutionPaused(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """The pause began."""
+    """The pause began; as long as it lasts, the execution timeout is at ``times_out_at``."""
 
     requested_at: int
+    times_out_at: int
     execution_timeout_paused: bool = True
     reason: str | None = None
 

@@ -7,7 +7,6 @@ import msgspec
 _KIB = 1024
 _MIB = 1024 * _KIB
 _SECOND = 1000
-_MINUTE = 60 * _SECOND
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +32,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_page_items: int = 1_000
     first_page_items: int = 1_000
     page_bytes: int = 5 * _MIB
-    client_token_window: int = 15 * _MINUTE
     invocation_backoff: int = _SECOND
     max_invocation_backoff: int = 60 * _SECOND
     pending_refusals: int = 3

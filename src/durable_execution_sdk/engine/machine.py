@@ -1,14 +1,53 @@
-"""The rules as three functions: decide what a command means, fold it in, and say what to do about it."""
+"""The rules as three functions: decide what a command means, fold it in, and say what to do about it.
+
+``decide`` only reads the state; ``evolve`` only folds; ``effects`` only names what a shell does next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from durable_execution_sdk.engine.commands import Command
-from durable_execution_sdk.engine.effects import Effect
+from durable_execution_sdk.engine.acting import effects, outstanding_effects
+from durable_execution_sdk.engine.answers import (
+    decide_callback_answer,
+    decide_finish_chained_invoke,
+)
+from durable_execution_sdk.engine.checkpointing import decide_checkpoint
+from durable_execution_sdk.engine.commands import (
+    Checkpoint,
+    Command,
+    CompleteCallback,
+    DeleteExecution,
+    FailCallback,
+    FinishChainedInvoke,
+    FinishInvocation,
+    HeartbeatCallback,
+    PauseExecution,
+    ResumeExecution,
+    StartExecution,
+    StartInvocation,
+    StopExecution,
+    Tick,
+)
 from durable_execution_sdk.engine.events import Event
+from durable_execution_sdk.engine.evolution import evolve
+from durable_execution_sdk.engine.invocations import (
+    decide_finish_invocation,
+    decide_start_invocation,
+)
+from durable_execution_sdk.engine.lifecycle import (
+    decide_delete,
+    decide_start,
+    decide_stop,
+    may_reuse_name,
+    require_same_input,
+)
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.engine.pausing import decide_pause, decide_resume
+from durable_execution_sdk.engine.rejections import not_found
 from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.ticking import decide_tick
+from durable_execution_sdk.model.api import ExecutionStatus
+
+__all__ = ["decide", "effects", "evolve", "may_reuse_name", "outstanding_effects"]
 
 
 def decide(
@@ -18,27 +57,37 @@ def decide(
 
     When a deadline has passed, send ``Tick`` first: a command does not let time catch up.
     """
-    raise NotImplementedError
-
-
-def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
-    """Fold one event in. The state given may be changed and returned; it is the caller's to own."""
-    raise NotImplementedError
-
-
-def effects(state: ExecutionState, events: Sequence[Event]) -> list[Effect]:
-    """What to do once ``events`` are stored and ``state`` is the state after them."""
-    raise NotImplementedError
-
-
-def outstanding_effects(state: ExecutionState) -> list[Effect]:
-    """What may still have to be done when an execution is loaded: every effect that could be lost."""
-    raise NotImplementedError
-
-
-def may_reuse_name(existing: ExecutionState | None, payload: str, now: int) -> bool:
-    """Whether a name is free for a new execution; if not, the existing one is what was asked for.
-
-    ``Rejected`` when the name belongs to an execution with another input.
-    """
-    raise NotImplementedError
+    if isinstance(command, StartExecution):
+        if state is None:
+            return decide_start(command, now, limits)
+        require_same_input(state, command.input)
+        return []
+    if state is None:
+        raise not_found("There is no such execution.")
+    if state.status == ExecutionStatus.DELETING and not isinstance(
+        command, FinishInvocation | FinishChainedInvoke | Tick | DeleteExecution
+    ):
+        raise not_found(f"The execution {state.arn} was deleted.")
+    # Strictly later than everything before: the order of completions is the order of their times.
+    at = max(now, state.last_at + 1)
+    match command:
+        case Checkpoint():
+            return decide_checkpoint(state, command, at, now, limits)
+        case StartInvocation():
+            return decide_start_invocation(state, command, at)
+        case FinishInvocation():
+            return decide_finish_invocation(state, command, at, limits)
+        case Tick():
+            return decide_tick(state, at, now)
+        case CompleteCallback() | FailCallback() | HeartbeatCallback():
+            return decide_callback_answer(state, command, at, now, limits)
+        case FinishChainedInvoke():
+            return decide_finish_chained_invoke(state, command, at, limits)
+        case StopExecution():
+            return decide_stop(state, command, at, limits)
+        case PauseExecution():
+            return decide_pause(state, command, at, limits)
+        case ResumeExecution():
+            return decide_resume(state, command, at, limits)
+        case DeleteExecution():
+            return decide_delete(state, command, at)

@@ -29,6 +29,9 @@ class TimerKind(StrEnum):
 
 TimerKey = tuple[str, TimerKind]
 
+# How long a client token is remembered: the service's 15 minutes.
+CLIENT_TOKEN_WINDOW = 15 * 60 * 1_000
+
 # Timers that are due together go off in the order in which their operations started, and those of
 # the execution itself after them: a wait that ends with the execution still ends.
 _AFTER_OPERATIONS = 1 << 60
@@ -59,12 +62,16 @@ class GivenResponse:
 
 @dataclass(kw_only=True, frozen=True)
 class Pause:
-    """A pause that was asked for; ``began_at`` says since when it holds."""
+    """A pause that was asked for; ``began_at`` says since when it holds.
+
+    ``timed_out_at`` is where the execution timeout was when it began.
+    """
 
     requested_at: int
     execution_timeout_paused: bool
     reason: str | None
     began_at: int | None = None
+    timed_out_at: int | None = None
 
 
 @dataclass(kw_only=True, frozen=True)
@@ -100,12 +107,12 @@ class ExecutionState:
     error: ErrorObject | None = None
     settled: SettledOutcome | None = None
     pause: Pause | None = None
-    client_tokens: dict[tuple[str, str], int] = field(default_factory=dict)
+    client_tokens: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
 
     event_count: int = 0
-    operations: dict[str, Operation] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
-    positions: dict[str, int] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict[str, Operation])
+    order: list[str] = field(default_factory=list[str])
+    positions: dict[str, int] = field(default_factory=dict[str, int])
     operation_count: int = 0
     stored_bytes: int = 0
     pending_count: int = 0
@@ -117,14 +124,20 @@ class ExecutionState:
     failures: int = 0
     refusals: int = 0
 
-    unseen: dict[str, None] = field(default_factory=dict)
+    unseen: dict[str, None] = field(default_factory=dict[str, None])
     last_response: GivenResponse | None = None
-    responses: dict[tuple[str, str], GivenResponse] = field(default_factory=dict)
+    responses: dict[tuple[str, str], GivenResponse] = field(
+        default_factory=dict[tuple[str, str], GivenResponse]
+    )
 
-    invokes: dict[str, ChainedInvokeStarted] = field(default_factory=dict)
-    heartbeats: dict[str, int] = field(default_factory=dict)
-    timers: dict[TimerKey, int] = field(default_factory=dict)
-    timer_heap: list[tuple[int, int, TimerKind, str]] = field(default_factory=list)
+    invokes: dict[str, ChainedInvokeStarted] = field(
+        default_factory=dict[str, ChainedInvokeStarted]
+    )
+    heartbeats: dict[str, int] = field(default_factory=dict[str, int])
+    timers: dict[TimerKey, int] = field(default_factory=dict[TimerKey, int])
+    timer_heap: list[tuple[int, int, TimerKind, str]] = field(
+        default_factory=list[tuple[int, int, TimerKind, str]]
+    )
 
     @property
     def is_closed(self) -> bool:

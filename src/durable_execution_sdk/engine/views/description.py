@@ -3,14 +3,58 @@
 from __future__ import annotations
 
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.model.api import ExecutionDescription, ExecutionSummary
+from durable_execution_sdk.model.api import (
+    DurableConfig,
+    ExecutionDescription,
+    ExecutionSummary,
+    PauseDetails,
+    TraceHeader,
+)
+from durable_execution_sdk.model.ids import ExecutionArn
 
 
 def describe(state: ExecutionState, *, include_execution_data: bool = True) -> ExecutionDescription:
     """All that is known of an execution."""
-    raise NotImplementedError
+    arn = ExecutionArn.parse(state.arn)
+    shown = include_execution_data
+    return ExecutionDescription(
+        durable_execution_arn=state.arn,
+        durable_execution_name=arn.execution_name,
+        function_arn=state.function_arn,
+        status=state.status,
+        start_timestamp=state.started_at,
+        end_timestamp=state.ended_at,
+        input_payload=state.input if shown else None,
+        result=state.result if shown else None,
+        error=state.error if shown else None,
+        version=arn.version,
+        trace_header=TraceHeader(x_amzn_trace_id=state.trace_id) if state.trace_id else None,
+        execution_data_included=shown,
+        durable_config=DurableConfig(
+            retention_period_in_days=state.retention, execution_timeout=state.execution_timeout
+        ),
+        pause_details=_pause_details(state, shown),
+        expected_execution_timeout_timestamp=None if state.is_closed else state.times_out_at,
+    )
+
+
+def _pause_details(state: ExecutionState, shown: bool) -> PauseDetails | None:
+    if state.pause is None:
+        return None
+    return PauseDetails(
+        pause_request_timestamp=state.pause.requested_at,
+        execution_timeout_paused=state.pause.execution_timeout_paused,
+        reason=state.pause.reason if shown else None,
+    )
 
 
 def summarize(state: ExecutionState) -> ExecutionSummary:
     """An execution as one line of a list."""
-    raise NotImplementedError
+    return ExecutionSummary(
+        durable_execution_arn=state.arn,
+        durable_execution_name=ExecutionArn.parse(state.arn).execution_name,
+        function_arn=state.function_arn,
+        status=state.status,
+        start_timestamp=state.started_at,
+        end_timestamp=state.ended_at,
+    )

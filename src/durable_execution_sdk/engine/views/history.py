@@ -4,19 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from durable_execution_sdk.engine.events import Event
+from msgspec.structs import replace
+
+from durable_execution_sdk.engine.events import Event, ExecutionStarted, OperationFields
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.engine.views.execution_history import execution_entry
+from durable_execution_sdk.engine.views.operation_history import operation_entry
+from durable_execution_sdk.engine.views.paging import marker_for, page_size, place_of
 from durable_execution_sdk.model.api import HistoryPage, HistoryRequest
 from durable_execution_sdk.model.history import HistoryEvent
+from durable_execution_sdk.model.ids import ExecutionArn
+
+_OLDEST_FIRST = "history"
+_NEWEST_FIRST = "yrotsih"
 
 
 def history(events: Iterable[Event], *, include_execution_data: bool = True) -> list[HistoryEvent]:
     """The whole history of the execution that has these events."""
-    raise NotImplementedError
+    entries: list[HistoryEvent] = []
+    run_id, name = None, None
+    for event in events:
+        if isinstance(event, OperationFields):
+            entry = operation_entry(event, len(entries) + 1, include_execution_data)
+        else:
+            if isinstance(event, ExecutionStarted):
+                arn = ExecutionArn.parse(event.arn)
+                run_id, name = arn.run_id, arn.execution_name
+            entry = execution_entry(event, len(entries) + 1, include_execution_data)
+            if entry is not None and entry.invocation_completed_details is None:
+                entry = replace(entry, id=run_id, name=name)
+        if entry is not None:
+            entries.append(entry)
+    return entries
 
 
 def history_page(
     events: Iterable[Event], request: HistoryRequest, limits: Limits = DEFAULT_LIMITS
 ) -> HistoryPage:
     """One page of the history, oldest first unless reversed."""
-    raise NotImplementedError
+    size = page_size(request.max_items, limits)
+    kind = _NEWEST_FIRST if request.reverse_order else _OLDEST_FIRST
+    entries = history(events, include_execution_data=request.include_execution_data)
+    found, place = place_of(request.marker) if request.marker else (kind, 0)
+    if found != kind:
+        raise invalid(f"Invalid Marker {request.marker!r}: it belongs to another request.")
+    # The history grows between two pages. A place counts from the oldest event in one order, and
+    # names an event that is there already in the other.
+    if request.reverse_order:
+        last = place if request.marker else len(entries)
+        page = entries[max(last - size, 0) : last][::-1]
+        following = last - size if last > size else None
+    else:
+        page = entries[place : place + size]
+        following = place + size if len(entries) > place + size else None
+    return HistoryPage(
+        events=page, next_marker=None if following is None else marker_for(kind, following)
+    )

@@ -1,0 +1,176 @@
+"""A checkpoint: a batch of updates that is recorded whole or not at all, and uses up its token."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.engine.closing import contract_error
+from durable_execution_sdk.engine.commands import Checkpoint, FunctionTarget
+from durable_execution_sdk.engine.events import (
+    CheckpointAccepted,
+    Event,
+    ExecutionOutcomeRecorded,
+)
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.pausing import begin_pause
+from durable_execution_sdk.engine.rejections import invalid, stale_token
+from durable_execution_sdk.engine.rulebook import apply_event, record_update, settle_execution
+from durable_execution_sdk.engine.sizes import stored_bytes
+from durable_execution_sdk.engine.state import CLIENT_TOKEN_WINDOW, ExecutionState
+from durable_execution_sdk.engine.tokens import (
+    callback_id,
+    checkpoint_token,
+    child_arn,
+    require_current_token,
+)
+from durable_execution_sdk.engine.transitions.execution import record
+from durable_execution_sdk.engine.transitions.table import Facts
+from durable_execution_sdk.engine.validation import check_consistency, check_update
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import Operation, OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+
+_CAN_START_AND_END = frozenset({OperationType.STEP, OperationType.CONTEXT})
+
+
+def decide_checkpoint(
+    state: ExecutionState, command: Checkpoint, at: int, now: int, limits: Limits
+) -> list[Event]:
+    """The events of a batch; none when the client only asks again for an answer it was given."""
+    if _was_answered(state, command, now):
+        return []
+    require_current_token(state, command.token)
+    invocation = state.invocation
+    if invocation is None:
+        raise stale_token()
+    batch = _Batch(state, command, at, limits)
+    for update in command.updates:
+        batch.add(update)
+    events: list[Event] = batch.events
+    if (error := batch.exceeded_quota()) is not None:
+        # The service ends the execution, not only the call, and takes the token away.
+        events.clear()
+        events.append(ExecutionOutcomeRecorded(at=at, status=ExecutionStatus.FAILED, error=error))
+    settled = bool(events) and isinstance(events[-1], ExecutionOutcomeRecorded)
+    pause = state.pause if not settled else None
+    sequence = invocation.sequence + 1
+    next_token = checkpoint_token(state.run_id, invocation.number, sequence)
+    events.append(
+        CheckpointAccepted(
+            at=at,
+            sequence=sequence,
+            token=command.token,
+            next_token=None if settled or pause else next_token,
+            client_token=command.client_token,
+        )
+    )
+    if pause is not None:
+        events.append(begin_pause(state, pause, at, limits))
+    return events
+
+
+def _was_answered(state: ExecutionState, command: Checkpoint, now: int) -> bool:
+    if command.client_token is None:
+        return False
+    given = state.responses.get((command.client_token, command.token))
+    return given is not None and now < given.at + CLIENT_TOKEN_WINDOW
+
+
+class _Batch:
+    """The updates of one checkpoint, each seen in the light of those before it."""
+
+    def __init__(self, state: ExecutionState, command: Checkpoint, at: int, limits: Limits) -> None:
+        self.events: list[Event] = []
+        self._state = state
+        self._command = command
+        self._at = at
+        self._limits = limits
+        self._changed: dict[str, Operation] = {}
+        self._actions: dict[str, OperationAction] = {}
+        self._metered = 0
+        self._stored = 0
+
+    def add(self, update: OperationUpdate) -> None:
+        """Record one more update."""
+        if self.events and isinstance(self.events[-1], ExecutionOutcomeRecorded):
+            raise invalid(
+                "EXECUTION checkpoint must be the last update, and there can be only one. "
+                f"({update.type} {update.id} follows it)"
+            )
+        check_update(self._state, update, self._limits)
+        if update.type == OperationType.EXECUTION:
+            self._settle(update)
+        else:
+            self._change(update)
+
+    def exceeded_quota(self) -> ErrorObject | None:
+        """The error of an execution that this batch would take over a limit of the service."""
+        operations = self._state.operation_count + self._metered
+        if operations > self._limits.operations:
+            return contract_error(
+                f"The execution exceeded the limit of {self._limits.operations} durable operations."
+            )
+        if self._state.stored_bytes + self._stored > self._limits.storage_bytes:
+            return contract_error(
+                f"The execution exceeded the limit of {self._limits.storage_bytes} bytes of storage."
+            )
+        return None
+
+    def _settle(self, update: OperationUpdate) -> None:
+        outcome = settle_execution(update, self._state.operations[self._state.run_id])
+        event = record(update, outcome, self._at)
+        self.events.append(event)
+        self._stored += stored_bytes(event)
+
+    def _change(self, update: OperationUpdate) -> None:
+        current = self._changed.get(update.id) or self._state.operations.get(update.id)
+        self._check_repetition(update)
+        if current is None:
+            self._metered += 1
+            self._check_parent(update)
+        else:
+            check_consistency(update, current)
+        if update.action == OperationAction.RETRY:
+            self._metered += 1
+        for event in record_update(update, current, self._facts(update)):
+            current = self._changed[update.id] = apply_event(current, event)
+            self.events.append(event)
+            self._stored += stored_bytes(event)
+        self._actions[update.id] = update.action
+
+    def _check_repetition(self, update: OperationUpdate) -> None:
+        before = self._actions.get(update.id)
+        if before is None:
+            return
+        ends_what_it_started = (
+            update.type in _CAN_START_AND_END
+            and before == OperationAction.START
+            and update.action != OperationAction.START
+        )
+        if not ends_what_it_started:
+            raise invalid(
+                "Cannot checkpoint multiple operations with the same ID. "
+                f"({update.type} {update.id}: {before}, then {update.action})"
+            )
+
+    def _check_parent(self, update: OperationUpdate) -> None:
+        if update.parent_id is None:
+            return
+        parent = self._changed.get(update.parent_id) or self._state.operations.get(update.parent_id)
+        if parent is None or parent.type != OperationType.CONTEXT:
+            found = "does not exist" if parent is None else f"is a {parent.type}"
+            raise invalid(
+                f"Invalid parent operation id. {update.parent_id}, the parent of {update.type} "
+                f"{update.id}, {found}; it must be a CONTEXT that has been started."
+            )
+
+    def _facts(self, update: OperationUpdate) -> Facts:
+        arn = self._state.arn
+        if update.type == OperationType.CALLBACK:
+            return Facts(at=self._at, callback_id=callback_id(arn, update.id))
+        if update.type != OperationType.CHAINED_INVOKE or update.chained_invoke_options is None:
+            return Facts(at=self._at)
+        target = self._command.functions.get(update.chained_invoke_options.function_name)
+        child = None
+        if isinstance(target, FunctionTarget):
+            child = child_arn(arn, update.id, target.function_arn)
+        return Facts(at=self._at, target=target, child_arn=child, trace_id=self._state.trace_id)

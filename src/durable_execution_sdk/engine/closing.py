@@ -1,0 +1,24 @@
+"""How an execution ends."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.engine.events import (
+    Event,
+    ExecutionFailed,
+    ExecutionSucceeded,
+)
+from durable_execution_sdk.engine.state import SettledOutcome
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+
+
+def close_as_settled(settled: SettledOutcome, at: int) -> Event:
+    """The end that an EXECUTION update has settled."""
+    if settled.status == ExecutionStatus.SUCCEEDED:
+        return ExecutionSucceeded(at=at, result=settled.result)
+    return ExecutionFailed(at=at, error=settled.error or ErrorObject())
+
+
+def contract_error(message: str) -> ErrorObject:
+    """The error of an execution that broke the service's contract."""
+    return ErrorObject(error_type="InvalidParameterValueException", error_message=message)

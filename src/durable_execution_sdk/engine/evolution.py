@@ -1,0 +1,280 @@
+"""What each event makes of the state: the only place that changes it.
+
+Nothing here decides. An event happened; its consequences that matter later are all in it or follow from
+it alone, so the same events always give the same state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace as replace_pause
+
+from msgspec.structs import replace
+
+from durable_execution_sdk.engine.events import (
+    CallbackStarted,
+    ChainedInvokeStarted,
+    CheckpointAccepted,
+    Event,
+    ExecutionDeleted,
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionOutcomeRecorded,
+    ExecutionPaused,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionStopped,
+    ExecutionSucceeded,
+    ExecutionTimedOut,
+    InvocationCompleted,
+    InvocationRetryReady,
+    InvocationRetryScheduled,
+    InvocationStarted,
+    OperationEvent,
+    OperationFields,
+    PauseCancelled,
+    PauseRequested,
+    StepRetryScheduled,
+)
+from durable_execution_sdk.engine.rulebook import MOVES, apply_event, timers_after
+from durable_execution_sdk.engine.sizes import stored_bytes
+from durable_execution_sdk.engine.state import (
+    CLIENT_TOKEN_WINDOW,
+    ExecutionState,
+    GivenResponse,
+    Pause,
+    RunningInvocation,
+    SettledOutcome,
+    TimerKind,
+    is_pending,
+)
+from durable_execution_sdk.errors import InternalError
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import execution_operation_id
+from durable_execution_sdk.model.operation import (
+    ExecutionDetails,
+    Operation,
+    OperationStatus,
+    OperationType,
+)
+
+
+def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
+    """Fold one event in. The state given may be changed and returned; it is the caller's to own."""
+    if isinstance(event, ExecutionStarted):
+        state = _begin(event)
+    elif state is None:
+        raise InternalError(f"A log begins with {type(event).__name__}, not ExecutionStarted.")
+    elif isinstance(event, OperationFields):
+        _change_operation(state, event)
+    else:
+        _change_execution(state, event)
+    state.event_count += 1
+    state.last_at = event.at
+    state.stored_bytes += stored_bytes(event)
+    return state
+
+
+def _begin(event: ExecutionStarted) -> ExecutionState:
+    run_id = execution_operation_id(event.arn)
+    state = ExecutionState(
+        arn=event.arn,
+        run_id=run_id,
+        function_arn=event.function_arn,
+        input=event.input,
+        execution_timeout=event.execution_timeout,
+        retention=event.retention,
+        synchronous=event.synchronous,
+        parent=event.parent,
+        tenant_id=event.tenant_id,
+        trace_id=event.trace_id,
+        started_at=event.at,
+        times_out_at=event.at + event.execution_timeout * 1_000,
+        last_at=event.at,
+        operation_count=1,
+        invocation_due=True,
+    )
+    state.put_operation(
+        Operation(
+            id=run_id,
+            type=OperationType.EXECUTION,
+            status=OperationStatus.STARTED,
+            start_timestamp=event.at,
+            execution_details=ExecutionDetails(input_payload=event.input),
+        )
+    )
+    state.set_timer("", TimerKind.EXECUTION_TIMEOUT, state.times_out_at)
+    return state
+
+
+def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
+    operation_id = event.operation.id
+    before = state.operations.get(operation_id)
+    after = apply_event(before, event)
+    if before is None or isinstance(event, StepRetryScheduled):
+        state.operation_count += 1
+    if after is not before:
+        state.put_operation(after)
+        state.unseen[operation_id] = None
+        if type(event) in MOVES:
+            _wake(state)
+    for kind, due_at in timers_after(event):
+        state.set_timer(operation_id, kind, due_at)
+    if isinstance(event, CallbackStarted) and event.heartbeat_seconds:
+        state.heartbeats[operation_id] = event.heartbeat_seconds
+    elif isinstance(event, ChainedInvokeStarted):
+        state.invokes[operation_id] = event
+    elif not is_pending(after):
+        state.heartbeats.pop(operation_id, None)
+        state.invokes.pop(operation_id, None)
+
+
+def _wake(state: ExecutionState) -> None:
+    if state.invocation is None:
+        state.invocation_due = True
+    else:
+        state.invocation.saw_changes = True
+
+
+def _change_execution(state: ExecutionState, event: ExecutionEvent) -> None:
+    match event:
+        case InvocationStarted():
+            _start_invocation(state, event)
+        case CheckpointAccepted():
+            _answer_checkpoint(state, event)
+        case InvocationCompleted():
+            state.invocation = None
+            state.invocation_due = event.invoke_again
+            state.refusals = state.refusals + 1 if event.refused else 0
+            state.failures = state.failures if event.error else 0
+        case InvocationRetryScheduled():
+            state.failures = event.failures
+            state.retry_at = event.due_at
+            state.operation_count += 1
+            state.set_timer("", TimerKind.INVOCATION_RETRY, event.due_at)
+        case InvocationRetryReady():
+            state.retry_at = None
+            state.set_timer("", TimerKind.INVOCATION_RETRY, None)
+        case ExecutionOutcomeRecorded():
+            state.settled = SettledOutcome(
+                status=event.status, result=event.result, error=event.error
+            )
+        case ExecutionSucceeded():
+            _close(state, ExecutionStatus.SUCCEEDED, event.at, event.result, None)
+        case ExecutionFailed():
+            _close(state, ExecutionStatus.FAILED, event.at, None, event.error)
+        case ExecutionTimedOut():
+            _close(state, ExecutionStatus.TIMED_OUT, event.at, None, event.error)
+        case ExecutionStopped():
+            _close(state, ExecutionStatus.STOPPED, event.at, None, event.error)
+        case ExecutionDeleted():
+            state.status = ExecutionStatus.DELETING
+            state.deleted_at = event.at
+        case PauseRequested() | PauseCancelled() | ExecutionPaused() | ExecutionResumed():
+            _change_pause(state, event)
+        case ExecutionStarted():
+            raise InternalError("A log holds ExecutionStarted twice.")
+
+
+def _start_invocation(state: ExecutionState, event: InvocationStarted) -> None:
+    state.invocation = RunningInvocation(
+        number=event.number,
+        request_id=event.request_id,
+        started_at=event.at,
+        token=event.token,
+        updated_ids=tuple(state.unseen),
+    )
+    state.invocation_count = event.number
+    state.invocation_due = False
+    state.unseen.clear()
+
+
+def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None:
+    response = GivenResponse(
+        at=event.at,
+        token=event.token,
+        next_token=event.next_token,
+        operations=tuple(state.operations[operation_id] for operation_id in state.unseen),
+    )
+    state.unseen.clear()
+    state.last_response = response
+    while state.responses:
+        oldest = next(iter(state.responses))
+        if state.responses[oldest].at + CLIENT_TOKEN_WINDOW > event.at:
+            break
+        del state.responses[oldest]
+    if event.client_token is not None:
+        state.responses[event.client_token, event.token] = response
+    if state.invocation is not None:
+        state.invocation.sequence = event.sequence
+        state.invocation.token = event.next_token
+
+
+def _change_pause(
+    state: ExecutionState,
+    event: PauseRequested | PauseCancelled | ExecutionPaused | ExecutionResumed,
+) -> None:
+    match event:
+        case PauseRequested():
+            _remember(state, "pause", event.client_token, event.at)
+            state.status = ExecutionStatus.PAUSING
+            state.pause = Pause(
+                requested_at=event.at,
+                execution_timeout_paused=event.execution_timeout_paused,
+                reason=event.reason,
+            )
+        case PauseCancelled():
+            _remember(state, "resume", event.client_token, event.at)
+            state.status = ExecutionStatus.RUNNING
+            state.pause = None
+        case ExecutionPaused():
+            state.status = ExecutionStatus.PAUSED
+            if state.pause is not None:
+                state.pause = replace_pause(
+                    state.pause, began_at=event.at, timed_out_at=state.times_out_at
+                )
+            _move_timeout(state, event.times_out_at)
+        case ExecutionResumed():
+            _remember(state, "resume", event.client_token, event.at)
+            state.status = ExecutionStatus.RUNNING
+            state.pause = None
+            _move_timeout(state, event.times_out_at)
+
+
+def _move_timeout(state: ExecutionState, times_out_at: int) -> None:
+    state.times_out_at = times_out_at
+    state.set_timer("", TimerKind.EXECUTION_TIMEOUT, times_out_at)
+
+
+def _remember(state: ExecutionState, request: str, client_token: str | None, at: int) -> None:
+    if client_token is not None:
+        state.client_tokens[request, client_token] = at
+
+
+def _close(
+    state: ExecutionState,
+    status: ExecutionStatus,
+    at: int,
+    result: str | None,
+    error: ErrorObject | None,
+) -> None:
+    state.status = status
+    state.ended_at = at
+    state.result = result
+    state.error = error
+    state.pause = None
+    state.invocation_due = False
+    state.retry_at = None
+    state.timers.clear()
+    state.timer_heap.clear()
+    state.heartbeats.clear()
+    state.invokes.clear()
+    if state.invocation is not None:
+        state.invocation.token = None
+    state.put_operation(
+        replace(
+            state.operations[state.run_id],
+            status=OperationStatus(status.value),
+            end_timestamp=at,
+        )
+    )

@@ -1,0 +1,181 @@
+"""Invocations of the handler: one at a time, and what follows from how each one ends."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.engine.closing import close_as_settled, contract_error
+from durable_execution_sdk.engine.commands import FinishInvocation, StartInvocation
+from durable_execution_sdk.engine.events import (
+    Event,
+    ExecutionFailed,
+    ExecutionSucceeded,
+    InvocationCompleted,
+    InvocationRetryScheduled,
+    InvocationStarted,
+)
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.pausing import begin_pause
+from durable_execution_sdk.engine.rejections import conflict
+from durable_execution_sdk.engine.sizes import error_bytes, text_bytes
+from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
+from durable_execution_sdk.engine.tokens import checkpoint_token
+from durable_execution_sdk.engine.validation import execution_payload_limit
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+
+NOTHING_PENDING = "Cannot return PENDING status with no pending operations."
+
+
+def decide_start_invocation(
+    state: ExecutionState, command: StartInvocation, at: int
+) -> list[Event]:
+    """Invoke the handler, if there is a reason to and no other invocation."""
+    if not state.wants_invocation:
+        raise conflict(f"Cannot invoke {state.arn}: {_why_not(state)}.")
+    number = state.invocation_count + 1
+    return [
+        InvocationStarted(
+            at=at,
+            number=number,
+            request_id=command.request_id,
+            token=checkpoint_token(state.run_id, number, 0),
+        )
+    ]
+
+
+def _why_not(state: ExecutionState) -> str:
+    if state.status != ExecutionStatus.RUNNING:
+        return f"it is {state.status}"
+    if state.invocation is not None:
+        return f"invocation {state.invocation.request_id} is running"
+    if state.retry_at is not None:
+        return f"the retry of the failed invocation is not due before {state.retry_at}"
+    return "nothing has changed since the last invocation"
+
+
+def decide_finish_invocation(
+    state: ExecutionState, command: FinishInvocation, at: int, limits: Limits
+) -> list[Event]:
+    """Record how the running invocation ended, and end, retry, pause or suspend the execution."""
+    invocation = state.invocation
+    if invocation is None or invocation.request_id != command.request_id:
+        raise conflict(f"Invocation {command.request_id} of {state.arn} is not running.")
+    if state.is_closed:
+        return [_completed(invocation, at, command.error)]
+    if state.settled is not None:
+        error = None if command.fatal else command.error
+        return [_completed(invocation, at, error), close_as_settled(state.settled, at)]
+    if command.fatal or (command.outcome is None and command.error is None):
+        error = command.error or contract_error("The handler returned no outcome.")
+        return [_completed(invocation, at), ExecutionFailed(at=at, error=error)]
+    if command.outcome is None:
+        return _retry(state, invocation, command.error, at, limits)
+    return _end_with(state, invocation, command.outcome, at, limits)
+
+
+def _end_with(
+    state: ExecutionState, invocation: RunningInvocation, outcome: Outcome, at: int, limits: Limits
+) -> list[Event]:
+    if (junk := _broken_contract(state, outcome, limits)) is not None:
+        return [_completed(invocation, at), ExecutionFailed(at=at, error=contract_error(junk))]
+    match outcome.status:
+        case OutcomeStatus.SUCCEEDED:
+            return [
+                _completed(invocation, at),
+                ExecutionSucceeded(at=at, result=outcome.result),
+            ]
+        case OutcomeStatus.FAILED:
+            error = outcome.error or ErrorObject()
+            return [_completed(invocation, at), ExecutionFailed(at=at, error=error)]
+        case OutcomeStatus.PENDING:
+            return _suspend(state, invocation, at, limits)
+
+
+def _broken_contract(state: ExecutionState, outcome: Outcome, limits: Limits) -> str | None:
+    if outcome.status == OutcomeStatus.FAILED and outcome.result is not None:
+        return "Cannot return a Result with FAILED status."
+    if outcome.status == OutcomeStatus.SUCCEEDED and outcome.error is not None:
+        return "Cannot return an Error with SUCCEEDED status."
+    most = execution_payload_limit(state, limits)
+    if text_bytes(outcome.result) > most:
+        return f"Execution output payload size must be less than or equal to {most} bytes."
+    if error_bytes(outcome.error) > limits.error_bytes:
+        return f"Execution error size must be less than or equal to {limits.error_bytes} bytes."
+    return None
+
+
+def _suspend(
+    state: ExecutionState, invocation: RunningInvocation, at: int, limits: Limits
+) -> list[Event]:
+    cut = state.status in (ExecutionStatus.PAUSING, ExecutionStatus.PAUSED) or (
+        invocation.token is None
+    )
+    nothing_pending = state.pending_count == 0
+    if nothing_pending and not (state.unseen or invocation.saw_changes or cut):
+        return _refuse_pending(state, invocation, at, limits)
+    again = bool(state.unseen) or nothing_pending or invocation.token is None
+    events: list[Event] = [_completed(invocation, at, invoke_again=again)]
+    return events + _pause_if_requested(state, at, limits)
+
+
+def _refuse_pending(
+    state: ExecutionState, invocation: RunningInvocation, at: int, limits: Limits
+) -> list[Event]:
+    # Two tasks of an SDK may race to this answer, so it is tried again before it is believed.
+    error = contract_error(NOTHING_PENDING)
+    completed = _completed(invocation, at, error, refused=True, invoke_again=True)
+    if state.refusals >= limits.pending_refusals:
+        return [completed, ExecutionFailed(at=at, error=error)]
+    return [completed, _schedule_retry(state, at, limits)]
+
+
+def _retry(
+    state: ExecutionState,
+    invocation: RunningInvocation,
+    error: ErrorObject | None,
+    at: int,
+    limits: Limits,
+) -> list[Event]:
+    completed = _completed(invocation, at, error or ErrorObject(), invoke_again=True)
+    if state.status == ExecutionStatus.RUNNING:
+        return [completed, _schedule_retry(state, at, limits)]
+    return [completed, *_pause_if_requested(state, at, limits)]
+
+
+def _schedule_retry(state: ExecutionState, at: int, limits: Limits) -> Event:
+    if state.operation_count + 1 > limits.operations:
+        return ExecutionFailed(
+            at=at,
+            error=contract_error(
+                f"The execution exceeded the limit of {limits.operations} durable operations."
+            ),
+        )
+    failures = state.failures + 1
+    # Beyond 32 doublings the cap has long been reached; a year of failures must not overflow.
+    delay = min(limits.invocation_backoff << min(failures - 1, 32), limits.max_invocation_backoff)
+    return InvocationRetryScheduled(at=at, failures=failures, due_at=at + delay)
+
+
+def _pause_if_requested(state: ExecutionState, at: int, limits: Limits) -> list[Event]:
+    if state.status == ExecutionStatus.PAUSING and state.pause is not None:
+        return [begin_pause(state, state.pause, at, limits)]
+    return []
+
+
+def _completed(
+    invocation: RunningInvocation,
+    at: int,
+    error: ErrorObject | None = None,
+    *,
+    refused: bool = False,
+    invoke_again: bool = False,
+) -> InvocationCompleted:
+    return InvocationCompleted(
+        at=at,
+        number=invocation.number,
+        request_id=invocation.request_id,
+        started_at=invocation.started_at,
+        error=error,
+        refused=refused,
+        invoke_again=invoke_again,
+    )

@@ -1,0 +1,107 @@
+"""The life of an execution as others direct it: start, stop, delete, and whose name it is."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.engine.closing import close_as_settled
+from durable_execution_sdk.engine.commands import DeleteExecution, StartExecution, StopExecution
+from durable_execution_sdk.engine.deadlines import retention_ends_at
+from durable_execution_sdk.engine.events import (
+    Event,
+    ExecutionDeleted,
+    ExecutionStarted,
+    ExecutionStopped,
+)
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.rejections import already_started, conflict, invalid, too_large
+from durable_execution_sdk.engine.sizes import text_bytes
+from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.validation import check_error_size
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.ids import ExecutionArn
+
+
+def may_reuse_name(existing: ExecutionState | None, payload: str, now: int) -> bool:
+    """Whether a name is free for a new execution; if not, the existing one is what was asked for.
+
+    ``Rejected`` when the name belongs to an execution with another input.
+    """
+    if existing is None or existing.status == ExecutionStatus.DELETING:
+        return True
+    expires_at = retention_ends_at(existing)
+    if expires_at is not None and expires_at <= now:
+        return True
+    require_same_input(existing, payload)
+    return False
+
+
+def require_same_input(existing: ExecutionState, payload: str) -> None:
+    """Refuse to take an execution for one with another input."""
+    if existing.input != payload:
+        name = ExecutionArn.parse(existing.arn).execution_name
+        raise already_started(
+            f"The name {name!r} belongs to {existing.arn}, which was started with another payload; "
+            "use another name."
+        )
+
+
+def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event]:
+    """Begin an execution."""
+    try:
+        arn = ExecutionArn.parse(command.arn)
+    except ValueError as error:
+        raise invalid(str(error)) from error
+    if len(arn.execution_name) > 64:
+        raise invalid(
+            f"The execution name {arn.execution_name!r} has {len(arn.execution_name)} characters; "
+            "at most 64."
+        )
+    _check_range("ExecutionTimeout", command.execution_timeout, limits.execution_timeout_seconds)
+    retention = command.retention or limits.default_retention_days
+    _check_range("RetentionPeriodInDays", retention, limits.retention_days)
+    if command.parent is not None:
+        most = limits.chained_invoke_payload_bytes
+    elif command.synchronous:
+        most = limits.synchronous_payload_bytes
+    else:
+        most = limits.asynchronous_payload_bytes
+    if text_bytes(command.input) > most:
+        raise too_large(f"The input payload has {text_bytes(command.input)} bytes; at most {most}.")
+    return [
+        ExecutionStarted(
+            at=at,
+            arn=command.arn,
+            function_arn=command.function_arn or arn.function_arn,
+            input=command.input,
+            execution_timeout=command.execution_timeout,
+            retention=retention,
+            synchronous=command.synchronous,
+            parent=command.parent,
+            tenant_id=command.tenant_id,
+            trace_id=command.trace_id,
+        )
+    ]
+
+
+def _check_range(field: str, value: int, most: int) -> None:
+    if not 1 <= value <= most:
+        raise invalid(f"Invalid {field} {value}: 1 to {most}.")
+
+
+def decide_stop(
+    state: ExecutionState, command: StopExecution, at: int, limits: Limits
+) -> list[Event]:
+    """End an execution now. A running invocation finds out at its next checkpoint."""
+    check_error_size(command.error, limits, "Stop")
+    if state.is_closed:
+        return []
+    # A result that was accepted is not lost because somebody stops a handler that is done.
+    if state.settled is not None:
+        return [close_as_settled(state.settled, at)]
+    return [ExecutionStopped(at=at, error=command.error)]
+
+
+def decide_delete(state: ExecutionState, command: DeleteExecution, at: int) -> list[Event]:
+    """Delete an execution that has ended."""
+    if not state.is_closed:
+        raise conflict(f"Cannot delete {state.arn}: it is {state.status}; stop it first.")
+    return [ExecutionDeleted(at=at)]

@@ -1,0 +1,78 @@
+"""What time does by itself: everything that is due, in the order in which it was due."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.engine.answers import operation_ref
+from durable_execution_sdk.engine.closing import close_as_settled
+from durable_execution_sdk.engine.events import (
+    CallbackTimedOut,
+    Event,
+    ExecutionTimedOut,
+    InvocationRetryReady,
+    StepReady,
+    WaitSucceeded,
+)
+from durable_execution_sdk.engine.state import ExecutionState, TimerKind
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import Operation
+
+
+def decide_tick(state: ExecutionState, at: int, now: int) -> list[Event]:
+    """The events of all timers that are due by now.
+
+    What was due at different times happens at different times, even when it is noticed late: the
+    SDK orders completions by their time, and the earlier deadline has to win.
+    """
+    events: list[Event] = []
+    settled: set[str] = set()
+    previous: int | None = None
+    for due_at, kind, operation_id in state.due_timers(now):
+        if operation_id in settled:
+            continue
+        if previous is not None and due_at > previous:
+            at += 1
+        previous = due_at
+        match kind:
+            case TimerKind.INVOCATION_RETRY:
+                events.append(InvocationRetryReady(at=at))
+            case TimerKind.EXECUTION_TIMEOUT:
+                events.append(_time_out(state, at))
+                break
+            case _:
+                settled.add(operation_id)
+                events.append(_go_off(state.operations[operation_id], kind, at, due_at))
+    return events
+
+
+def _go_off(operation: Operation, kind: TimerKind, at: int, due_at: int) -> Event:
+    ref = operation_ref(operation)
+    started_at = int(operation.start_timestamp or 0)
+    match kind:
+        case TimerKind.WAIT:
+            return WaitSucceeded(at=at, operation=ref, seconds=(due_at - started_at) // 1_000)
+        case TimerKind.STEP_RETRY:
+            return StepReady(at=at, operation=ref)
+        case TimerKind.CALLBACK_HEARTBEAT:
+            error = ErrorObject(
+                error_type="Callback.Heartbeat",
+                error_message="Callback timed out: no heartbeat came in time.",
+            )
+            return CallbackTimedOut(at=at, operation=ref, error=error)
+        case _:
+            after = (due_at - started_at) // 1_000
+            error = ErrorObject(
+                error_type="Callback.Timeout",
+                error_message=f"Callback timed out after {after} seconds.",
+            )
+            return CallbackTimedOut(at=at, operation=ref, error=error)
+
+
+def _time_out(state: ExecutionState, at: int) -> Event:
+    # A result that was accepted is not lost because the handler was slow to return.
+    if state.settled is not None:
+        return close_as_settled(state.settled, at)
+    error = ErrorObject(
+        error_type="Execution.Timeout",
+        error_message=f"Execution timed out after {state.execution_timeout} seconds.",
+    )
+    return ExecutionTimedOut(at=at, error=error)

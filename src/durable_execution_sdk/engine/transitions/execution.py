@@ -1,0 +1,26 @@
+"""EXECUTION: a handler whose result is too large to return settles the outcome by a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from durable_execution_sdk.engine.events import ExecutionOutcomeRecorded
+from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import OperationStatus
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+
+# The operation itself stays STARTED until the invocation is over: its completion comes first in
+# the history.
+UPDATES: Mapping[tuple[OperationAction, OperationStatus | None], ExecutionStatus] = {
+    (OperationAction.SUCCEED, OperationStatus.STARTED): ExecutionStatus.SUCCEEDED,
+    (OperationAction.FAIL, OperationStatus.STARTED): ExecutionStatus.FAILED,
+}
+
+
+def record(update: OperationUpdate, outcome: ExecutionStatus, at: int) -> ExecutionOutcomeRecorded:
+    """The event for an update that settles how the execution ends."""
+    if outcome == ExecutionStatus.FAILED:
+        error = update.error or ErrorObject()
+        return ExecutionOutcomeRecorded(at=at, status=outcome, error=error)
+    return ExecutionOutcomeRecorded(at=at, status=outcome, result=update.payload)

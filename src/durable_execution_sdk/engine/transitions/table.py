@@ -1,0 +1,69 @@
+"""The shape that the six tables share, and the two ways in which an operation changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from durable_execution_sdk.engine.commands import FunctionTarget
+from durable_execution_sdk.engine.events import OperationEvent, OperationRef
+from durable_execution_sdk.engine.state import TimerKind
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+
+ABSENT = None
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an update cannot know by itself."""
+
+    at: int
+    callback_id: str = ""
+    target: FunctionTarget | ErrorObject | None = None
+    child_arn: str | None = None
+    trace_id: str | None = None
+
+
+Record = Callable[[OperationUpdate, Operation | None, Facts], list[OperationEvent]]
+
+
+class Rule(NamedTuple):
+    """A cell for the SDK: the status that its action leads to, and the events that say so."""
+
+    to: OperationStatus
+    record: Record
+
+
+class Move(NamedTuple):
+    """A cell for the service: what its event leads from, and to."""
+
+    source: OperationStatus
+    to: OperationStatus
+
+
+Updates = Mapping[tuple[OperationAction, OperationStatus | None], Rule]
+Moves = Mapping[type[OperationEvent], Move]
+Timers = list[tuple[TimerKind, int | None]]
+
+
+def reference(update: OperationUpdate) -> OperationRef:
+    """The operation that an update names."""
+    return OperationRef(
+        id=update.id, parent_id=update.parent_id, name=update.name, sub_type=update.sub_type
+    )
+
+
+def opened(kind: OperationType, operation: OperationRef, at: int) -> Operation:
+    """An operation that starts at this moment."""
+    return Operation(
+        id=operation.id,
+        type=kind,
+        status=OperationStatus.STARTED,
+        start_timestamp=at,
+        parent_id=operation.parent_id,
+        name=operation.name,
+        sub_type=operation.sub_type,
+    )

@@ -1,0 +1,91 @@
+"""WAIT: the SDK starts or cancels it, the service ends it when it is due."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from durable_execution_sdk.engine.events import (
+    OperationEvent,
+    WaitCancelled,
+    WaitStarted,
+    WaitSucceeded,
+)
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.engine.state import TimerKind
+from durable_execution_sdk.engine.transitions.table import (
+    ABSENT,
+    Facts,
+    Move,
+    Moves,
+    Rule,
+    Timers,
+    Updates,
+    opened,
+    reference,
+)
+from durable_execution_sdk.model.operation import (
+    Operation,
+    OperationStatus,
+    OperationType,
+    WaitDetails,
+)
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+
+WaitEvent = WaitStarted | WaitSucceeded | WaitCancelled
+
+
+def _start(
+    update: OperationUpdate, current: Operation | None, facts: Facts
+) -> list[OperationEvent]:
+    seconds = update.wait_options.wait_seconds if update.wait_options else None
+    if seconds is None:
+        raise invalid(f"Invalid WaitOptions for wait {update.id}: START needs WaitSeconds.")
+    return [
+        WaitStarted(
+            at=facts.at,
+            operation=reference(update),
+            seconds=seconds,
+            due_at=facts.at + seconds * 1000,
+        )
+    ]
+
+
+def _cancel(
+    update: OperationUpdate, current: Operation | None, facts: Facts
+) -> list[OperationEvent]:
+    return [WaitCancelled(at=facts.at, operation=reference(update), error=update.error)]
+
+
+def _lose_race(
+    update: OperationUpdate, current: Operation | None, facts: Facts
+) -> list[OperationEvent]:
+    return []
+
+
+UPDATES: Updates = {
+    (OperationAction.START, ABSENT): Rule(OperationStatus.STARTED, _start),
+    (OperationAction.CANCEL, OperationStatus.STARTED): Rule(OperationStatus.CANCELLED, _cancel),
+    # The timer may end the wait while the SDK's cancellation is on its way: nobody's mistake.
+    (OperationAction.CANCEL, OperationStatus.SUCCEEDED): Rule(
+        OperationStatus.SUCCEEDED, _lose_race
+    ),
+}
+
+MOVES: Moves = {WaitSucceeded: Move(OperationStatus.STARTED, OperationStatus.SUCCEEDED)}
+
+
+def apply(before: Operation | None, event: WaitEvent) -> Operation:
+    """The wait after an event."""
+    wait = before or opened(OperationType.WAIT, event.operation, event.at)
+    match event:
+        case WaitStarted():
+            return replace(wait, wait_details=WaitDetails(scheduled_end_timestamp=event.due_at))
+        case WaitSucceeded():
+            return replace(wait, status=OperationStatus.SUCCEEDED, end_timestamp=event.at)
+        case WaitCancelled():
+            return replace(wait, status=OperationStatus.CANCELLED, end_timestamp=event.at)
+
+
+def timers(event: WaitEvent) -> Timers:
+    """What an event does to the wait's timer."""
+    return [(TimerKind.WAIT, event.due_at if isinstance(event, WaitStarted) else None)]

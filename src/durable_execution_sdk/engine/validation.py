@@ -1,0 +1,144 @@
+"""Whether an update is well formed: names, sizes and ranges, before any rule is asked."""
+
+from __future__ import annotations
+
+import re
+
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.engine.sizes import error_bytes, text_bytes
+from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import Operation, OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NAME = re.compile(r"[\x20-\x7E]{1,256}")
+_SUB_TYPE = re.compile(r"[a-zA-Z0-9_-]{1,32}")
+
+
+def check_update(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
+    """Refuse an update whose fields are out of bounds, or do not go with its action."""
+    _check_names(update)
+    _check_payload(state, update, limits)
+    _check_options(state, update, limits)
+
+
+def check_error_size(error: ErrorObject | None, limits: Limits, what: str) -> None:
+    """Refuse an error that is larger than the service stores."""
+    if error_bytes(error) > limits.error_bytes:
+        raise invalid(
+            f"{what} error size must be less than or equal to {limits.error_bytes} bytes."
+        )
+
+
+def execution_payload_limit(state: ExecutionState, limits: Limits) -> int:
+    """How large the result of this execution may be: that depends on how it was started."""
+    if state.parent is not None:
+        return limits.chained_invoke_payload_bytes
+    if state.synchronous:
+        return limits.synchronous_payload_bytes
+    return limits.asynchronous_payload_bytes
+
+
+def check_consistency(update: OperationUpdate, current: Operation) -> None:
+    """Refuse an update that names its operation differently from the one that is stored."""
+    for field, expected, found in (
+        ("type", current.type, update.type),
+        ("subtype", current.sub_type, update.sub_type),
+        ("name", current.name, update.name),
+        ("parent id", current.parent_id, update.parent_id),
+    ):
+        if expected != found:
+            raise invalid(
+                f"Inconsistent operation {field}. Operation {update.id} has {expected!r}, "
+                f"the update has {found!r}."
+            )
+
+
+def _check_names(update: OperationUpdate) -> None:
+    if not _ID.fullmatch(update.id):
+        raise invalid(
+            f"Invalid operation id {update.id!r}: 1 to 64 of letters, digits, '-' and '_'."
+        )
+    if update.parent_id is not None and not _ID.fullmatch(update.parent_id):
+        raise invalid(
+            f"Invalid parent operation id. {update.parent_id!r} (of operation {update.id}) must be "
+            "1 to 64 of letters, digits, '-' and '_'."
+        )
+    if update.name is not None and not _NAME.fullmatch(update.name):
+        raise invalid(
+            f"Invalid name {update.name!r} of operation {update.id}: 1 to 256 printable ASCII "
+            "characters."
+        )
+    if update.sub_type is not None and not _SUB_TYPE.fullmatch(update.sub_type):
+        raise invalid(
+            f"Invalid subtype {update.sub_type!r} of operation {update.id}: 1 to 32 of letters, "
+            "digits, '-' and '_'."
+        )
+
+
+def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
+    action = update.action
+    if action == OperationAction.FAIL and update.payload is not None:
+        raise invalid(f"FAIL of operation {update.id} has a Payload; it takes an Error.")
+    if action in (OperationAction.SUCCEED, OperationAction.START) and update.error is not None:
+        raise invalid(f"{action} of operation {update.id} has an Error; only a failure takes one.")
+    match update.type:
+        case OperationType.EXECUTION:
+            what, limit = "EXECUTION output", execution_payload_limit(state, limits)
+        case OperationType.CHAINED_INVOKE:
+            what, limit = "CHAINED_INVOKE input", limits.chained_invoke_payload_bytes
+        case _:
+            what, limit = f"{update.type} output", limits.operation_payload_bytes
+    if text_bytes(update.payload) > limit:
+        raise invalid(
+            f"{what} payload size must be less than or equal to {limit} bytes. "
+            f"(operation {_label(update)}, {text_bytes(update.payload)} bytes)"
+        )
+    check_error_size(update.error, limits, f"{update.type} operation {_label(update)}:")
+
+
+def _check_options(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
+    if update.step_options is not None:
+        delay = update.step_options.next_attempt_delay_seconds
+        _check_range(update, "NextAttemptDelaySeconds", delay, 1, limits.retry_delay_seconds)
+    if update.wait_options is not None:
+        _check_range(
+            update, "WaitSeconds", update.wait_options.wait_seconds, 1, limits.wait_seconds
+        )
+    if update.callback_options is not None:
+        options = update.callback_options
+        most = limits.callback_timeout_seconds
+        _check_range(update, "TimeoutSeconds", options.timeout_seconds, 0, most)
+        _check_range(update, "HeartbeatTimeoutSeconds", options.heartbeat_timeout_seconds, 0, most)
+    if update.chained_invoke_options is not None:
+        _check_account(state, update.chained_invoke_options.function_name)
+
+
+def _check_range(
+    update: OperationUpdate, field: str, value: int | None, least: int, most: int
+) -> None:
+    if value is not None and not least <= value <= most:
+        raise invalid(
+            f"Invalid {field} {value} of {update.type} operation {_label(update)}: "
+            f"{least} to {most}."
+        )
+
+
+def _check_account(state: ExecutionState, function_name: str) -> None:
+    parts = function_name.split(":")
+    # A full ARN has the account in fifth place, a partial one (ACCOUNT:function:NAME) in first.
+    account = parts[4] if parts[0] == "arn" and len(parts) > 4 else parts[0]
+    if account.isdigit() and len(account) == 12 and len(parts) > 2:
+        own = ExecutionArn.parse(state.arn).account
+        if account != own:
+            raise invalid(
+                "Cannot start a CHAINED_INVOKE on a function in another account. "
+                f"({function_name}, from account {own})"
+            )
+
+
+def _label(update: OperationUpdate) -> str:
+    return f"{update.id} {update.name!r}" if update.name else update.id

@@ -1,0 +1,112 @@
+"""How events of the execution itself appear in its history; bookkeeping does not."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.engine.events import (
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionPaused,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionStopped,
+    ExecutionSucceeded,
+    ExecutionTimedOut,
+    InvocationCompleted,
+)
+from durable_execution_sdk.engine.views.payloads import error_of, input_of, reason_of, result_of
+from durable_execution_sdk.model.history import (
+    ErrorDetails,
+    EventType,
+    ExecutionPausedDetails,
+    ExecutionResumedDetails,
+    ExecutionStartedDetails,
+    HistoryEvent,
+    InvocationCompletedDetails,
+    ResultDetails,
+)
+
+
+def execution_entry(event: ExecutionEvent, event_id: int, shown: bool) -> HistoryEvent | None:
+    """The entry of an event; ``None`` when the API does not show it."""
+    match event:
+        case ExecutionStarted():
+            return HistoryEvent(
+                event_type=EventType.EXECUTION_STARTED,
+                event_id=event_id,
+                event_timestamp=event.at,
+                execution_started_details=ExecutionStartedDetails(
+                    input=input_of(event.input, shown), execution_timeout=event.execution_timeout
+                ),
+            )
+        case InvocationCompleted():
+            return _invocation_completed(event, event_id, shown)
+        case ExecutionSucceeded():
+            return HistoryEvent(
+                event_type=EventType.EXECUTION_SUCCEEDED,
+                event_id=event_id,
+                event_timestamp=event.at,
+                execution_succeeded_details=ResultDetails(result=result_of(event.result, shown)),
+            )
+        case ExecutionFailed():
+            return HistoryEvent(
+                event_type=EventType.EXECUTION_FAILED,
+                event_id=event_id,
+                event_timestamp=event.at,
+                execution_failed_details=ErrorDetails(error=error_of(event.error, shown)),
+            )
+        case ExecutionTimedOut():
+            return HistoryEvent(
+                event_type=EventType.EXECUTION_TIMED_OUT,
+                event_id=event_id,
+                event_timestamp=event.at,
+                execution_timed_out_details=ErrorDetails(error=error_of(event.error, shown)),
+            )
+        case ExecutionStopped():
+            return HistoryEvent(
+                event_type=EventType.EXECUTION_STOPPED,
+                event_id=event_id,
+                event_timestamp=event.at,
+                execution_stopped_details=ErrorDetails(error=error_of(event.error, shown)),
+            )
+        case ExecutionPaused() | ExecutionResumed():
+            return _pause_entry(event, event_id, shown)
+        case _:
+            return None
+
+
+def _invocation_completed(event: InvocationCompleted, event_id: int, shown: bool) -> HistoryEvent:
+    return HistoryEvent(
+        event_type=EventType.INVOCATION_COMPLETED,
+        event_id=event_id,
+        event_timestamp=event.at,
+        invocation_completed_details=InvocationCompletedDetails(
+            start_timestamp=event.started_at,
+            end_timestamp=event.at,
+            request_id=event.request_id,
+            error=error_of(event.error, shown) if event.error is not None else None,
+        ),
+    )
+
+
+def _pause_entry(
+    event: ExecutionPaused | ExecutionResumed, event_id: int, shown: bool
+) -> HistoryEvent:
+    if isinstance(event, ExecutionPaused):
+        return HistoryEvent(
+            event_type=EventType.EXECUTION_PAUSED,
+            event_id=event_id,
+            event_timestamp=event.at,
+            execution_paused_details=ExecutionPausedDetails(
+                pause_request_timestamp=event.requested_at,
+                execution_timeout_paused=event.execution_timeout_paused,
+                reason=reason_of(event.reason, shown),
+            ),
+        )
+    return HistoryEvent(
+        event_type=EventType.EXECUTION_RESUMED,
+        event_id=event_id,
+        event_timestamp=event.at,
+        execution_resumed_details=ExecutionResumedDetails(
+            resume_request_timestamp=event.requested_at, reason=reason_of(event.reason, shown)
+        ),
+    )
