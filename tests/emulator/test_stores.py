@@ -227,9 +227,7 @@ def test_processes_that_append_at_once_take_turns(tmp_path: Path) -> None:
     store = SqliteStore(path)
     store.create(record("a"), [b'"first"'])
     before = store.pulse()
-    writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(path)]) for _ in range(2)
-    ]
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, str(path)]) for _ in range(2)]
     assert [writer.wait() for writer in writers] == [0, 0]
     assert store.pulse() != before
     assert len(store.events("arn:a")) == 61

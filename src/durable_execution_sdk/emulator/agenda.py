@@ -22,6 +22,11 @@ class Agenda:
         self._parents: dict[str, str] = {}
         self._calls: dict[CallKey, CallFunction] = {}
 
+    @property
+    def arns(self) -> set[str]:
+        """Every execution that has something on the agenda."""
+        return {*self._ready, *self._running, *self._deadlines}
+
     def note(self, state: ExecutionState) -> None:
         """Take in an execution's newest state."""
         arn = state.arn
@@ -72,7 +77,9 @@ class Agenda:
 
     def next_deadline(self, family: str | None) -> int | None:
         """When time has something to do next."""
-        return min((self._deadlines[arn] for arn in self._of(family, self._deadlines)), default=None)
+        return min(
+            (self._deadlines[arn] for arn in self._of(family, self._deadlines)), default=None
+        )
 
     def _of(self, family: str | None, arns: Iterable[str]) -> Iterator[str]:
         return (arn for arn in arns if family is None or self._belongs(arn, family))

@@ -20,10 +20,11 @@ class Clock(Protocol):
         """The current time."""
         ...
 
-    def wait(self, until: int | None, woken: threading.Event) -> None:
+    def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Come closer to ``until``; return early when woken or when it is time to look around.
 
-        ``None`` is a time that never comes. Whoever waits asks ``now`` again, and waits again.
+        ``None`` is a time that never comes; ``busy`` says that somebody is at work meanwhile, so
+        time may not jump. Whoever waits asks ``now`` again, and waits again.
         """
         ...
 
@@ -35,7 +36,7 @@ class RealClock:
         """The current time."""
         return time.time_ns() // 1_000_000
 
-    def wait(self, until: int | None, woken: threading.Event) -> None:
+    def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Sleep until then, for a fifth of a second at most."""
         left = _LOOK_AROUND_SECONDS if until is None else (until - self.now()) / 1000
         if left > 0:
@@ -56,9 +57,9 @@ class VirtualClock:
         """The current virtual time."""
         return self._now
 
-    def wait(self, until: int | None, woken: threading.Event) -> None:
+    def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Jump there; with nothing to jump to, give others a moment of real time."""
-        if until is None:
+        if until is None or busy:
             woken.wait(_LOOK_AROUND_SECONDS)
         else:
             self.jump_to(until)
@@ -89,10 +90,10 @@ class SkippingClock:
         """The real time, and what was skipped so far."""
         return self._real.now() + self._ahead
 
-    def wait(self, until: int | None, woken: threading.Event) -> None:
+    def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Skip ahead; with nothing to skip to, give others a moment of real time."""
-        if until is None:
-            self._real.wait(None, woken)
+        if until is None or busy:
+            woken.wait(_LOOK_AROUND_SECONDS)
             return
         with self._lock:
             self._ahead += max(0, until - self.now())

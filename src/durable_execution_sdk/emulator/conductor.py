@@ -63,6 +63,7 @@ class Conductor:
     @contextmanager
     def holding(self) -> Iterator[None]:
         """Let nobody else in while something is looked at and then done."""
+        outermost = False
         try:
             with self._lock:
                 self._depth += 1
@@ -122,13 +123,15 @@ class Conductor:
             if pulse != self._pulse:
                 if self._pulse is None:
                     self._finish_deletions()
-                for arn, head in self.store.open_heads().items():
+                heads = self.store.open_heads()
+                for arn, head in heads.items():
                     self._catch_up(arn, head)
+                for arn in self.agenda.arns - heads.keys():
+                    self._see_off(arn)
                 self._carry_out_all()
                 self._pulse = pulse
             for arn in self.agenda.due(self.clock.now()):
-                if self.find(arn) is None:
-                    self.agenda.forget(arn)
+                self._up_to_now(arn)
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Tell an observer of all events once they are stored; call what comes back to stop."""
@@ -161,6 +164,14 @@ class Conductor:
         state = self._ledger.find(arn)
         if state is not None and not known:
             self._recover(state)
+
+    def _see_off(self, arn: str) -> None:
+        # Somebody else ended it, and may have deleted it since.
+        if self.store.find(arn) is None:
+            self._ledger.forget(arn)
+            self.agenda.forget(arn)
+        else:
+            self._ledger.find(arn)
 
     def _up_to_now(self, arn: str) -> ExecutionState:
         state = self._ledger.state(arn)
@@ -196,8 +207,12 @@ class Conductor:
         self._carrying_out = True
         try:
             while self._effects:
-                self._carry_out(self._effects[0])
-                self._effects.popleft()
+                effect = self._effects.popleft()
+                try:
+                    self._carry_out(effect)
+                except (KeyboardInterrupt, SystemExit):
+                    self._effects.appendleft(effect)
+                    raise
         finally:
             self._carrying_out = False
 

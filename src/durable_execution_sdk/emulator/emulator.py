@@ -313,8 +313,6 @@ def _place(marker: str | None) -> tuple[int, int] | None:
     if not marker:
         return None
     try:
-        return msgspec.json.decode(
-            base64.b64decode(marker, validate=True), type=tuple[int, int]
-        )
+        return msgspec.json.decode(base64.b64decode(marker, validate=True), type=tuple[int, int])
     except (ValueError, msgspec.DecodeError) as error:
         raise invalid(f"The marker is not one that a page ended with: {marker!r}") from error

@@ -121,9 +121,7 @@ class Ledger:
             arn,
             head,
             [encode_event(event) for event in events],
-            Standing(
-                status=after.status, is_open=not after.is_closed, ended_at=after.ended_at
-            ),
+            Standing(status=after.status, is_open=not after.is_closed, ended_at=after.ended_at),
         )
         held.state, held.head = after, head + len(events)
         self._keep(arn, held)

@@ -50,9 +50,7 @@ class MemoryStore:
             if record.is_open:
                 self._open.add(record.arn)
 
-    def append(
-        self, arn: str, after: int, events: Sequence[bytes], standing: Standing
-    ) -> None:
+    def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
         """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
         with self._lock:
             record = self._records.get(arn)

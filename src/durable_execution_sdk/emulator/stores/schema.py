@@ -83,9 +83,7 @@ def _create(db: sqlite3.Connection, path: Path) -> None:
 
 def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
     if db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise StoreError(
-            f"{path} is a SQLite database of something else; choose another file"
-        )
+        raise StoreError(f"{path} is a SQLite database of something else; choose another file")
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:

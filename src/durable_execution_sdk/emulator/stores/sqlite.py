@@ -28,9 +28,7 @@ from durable_execution_sdk.errors import StoreError
 DEFAULT_PATH = Path(".durable/executions.db")
 
 _BUSY_SECONDS = 30.0
-_COLUMNS = (
-    "arn, name, function, version, status, is_open, started_at, ended_at, head, number"
-)
+_COLUMNS = "arn, name, function, version, status, is_open, started_at, ended_at, head, number"
 _Row = tuple[str, str, str, str, str, int, int, "int | None", int, int]
 
 
@@ -72,9 +70,7 @@ class SqliteStore:
             assert number is not None
             _insert(db, number, 0, events)
 
-    def append(
-        self, arn: str, after: int, events: Sequence[bytes], standing: Standing
-    ) -> None:
+    def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
         """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
         with self._writing() as db:
             row = db.execute(
@@ -213,9 +209,7 @@ class SqliteStore:
             ) from error
 
 
-def _insert(
-    db: sqlite3.Connection, execution: int, after: int, events: Sequence[bytes]
-) -> None:
+def _insert(db: sqlite3.Connection, execution: int, after: int, events: Sequence[bytes]) -> None:
     db.executemany(
         "INSERT INTO events (execution, seq, json) VALUES (?, ?, ?)",
         [(execution, seq, event.decode()) for seq, event in enumerate(events, after + 1)],

@@ -74,9 +74,7 @@ class Store(Protocol):
         """Add an execution with its first events, or raise ``NameTaken``."""
         ...
 
-    def append(
-        self, arn: str, after: int, events: Sequence[bytes], standing: Standing
-    ) -> None:
+    def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
         """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
         ...
 

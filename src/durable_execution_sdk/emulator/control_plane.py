@@ -1,0 +1,162 @@
+"""The control plane in process, through the same JSON bytes that would travel to AWS and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import msgspec
+
+from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.model import wire
+from durable_execution_sdk.model.api import (
+    ExecutionDescription,
+    ExecutionStatus,
+    HistoryPage,
+    HistoryRequest,
+    InvocationType,
+    InvokeRequest,
+    InvokeResponse,
+    ListPage,
+    ListRequest,
+    PauseRequest,
+    ResumeRequest,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import ExecutionArn
+
+SYNCHRONOUS_MILLISECONDS = 900_000
+"""How long a synchronous invoke waits for an execution at most."""
+
+
+def invoke(driver: Driver, request: InvokeRequest) -> InvokeResponse:
+    """Call a function as ``Invoke`` does; a synchronous call drives the execution to its end."""
+    emulator = driver.emulator
+    found = emulator.functions.resolve(request.function_name, request.qualifier)
+    if request.invocation_type is InvocationType.DRY_RUN:
+        return InvokeResponse(status_code=204)
+    if not found.function.durable:
+        return _invoke_plain(driver, request, found.version)
+    arn = emulator.start(request)
+    version = ExecutionArn.parse(arn).version
+    if request.invocation_type is InvocationType.EVENT:
+        return InvokeResponse(status_code=202, executed_version=version, durable_execution_arn=arn)
+    ending = driver.run_until_closed(
+        arn, until=emulator.clock.now() + SYNCHRONOUS_MILLISECONDS, patient=True
+    )
+    payload, error = _result(driver, arn, ending)
+    return InvokeResponse(
+        status_code=200,
+        payload=payload,
+        function_error=error,
+        executed_version=version,
+        durable_execution_arn=arn,
+    )
+
+
+class EmulatorControlPlane:
+    """What everybody else does with executions, served by an emulator."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._emulator = driver.emulator
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+        """Start an execution, or find the one that already has this name.
+
+        A synchronous call drives the execution in a thread, while the caller's loop goes on.
+        """
+        return await asyncio.to_thread(invoke, self._driver, request)
+
+    async def describe(
+        self, arn: str, *, include_execution_data: bool = True
+    ) -> ExecutionDescription:
+        """Tell status, input, result and error of an execution."""
+        found = self._emulator.describe(arn, include_execution_data=include_execution_data)
+        return wire.decode_description(wire.encode_description(found))
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of an execution's events."""
+        return wire.decode_history_page(wire.encode_history_page(self._emulator.history(request)))
+
+    async def list_executions(self, request: ListRequest) -> ListPage:
+        """Read a page of a function's executions."""
+        page = self._emulator.list_executions(request)
+        return wire.decode_list_page(wire.encode_list_page(page))
+
+    async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
+        """End an execution as STOPPED; returns when that was."""
+        body = None if error is None else wire.decode_error(wire.encode_error(error))
+        return self._emulator.stop(arn, body)
+
+    async def pause(self, arn: str, request: PauseRequest) -> None:
+        """Invoke no more until the execution is resumed."""
+        self._emulator.pause(arn, wire.decode_pause(wire.encode_pause(request)))
+
+    async def resume(self, arn: str, request: ResumeRequest) -> None:
+        """Go on after a pause."""
+        self._emulator.resume(arn, wire.decode_resume(wire.encode_resume(request)))
+
+    async def delete(self, arn: str) -> int:
+        """Delete a closed execution and its data; returns when that was accepted."""
+        return self._emulator.delete(arn)
+
+    async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback with a result."""
+        self._emulator.callback_success(callback_id, result)
+
+    async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        """Answer a callback with a failure."""
+        body = wire.decode_error(wire.encode_error(error))
+        self._emulator.callback_failure(callback_id, body)
+
+    async def callback_heartbeat(self, callback_id: str) -> None:
+        """Restart a callback's heartbeat timeout."""
+        self._emulator.callback_heartbeat(callback_id)
+
+
+def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> InvokeResponse:
+    function = driver.emulator.functions.resolve(request.function_name).function
+    if request.durable_execution_name is not None:
+        raise invalid(
+            f"The function {function.name} is not a durable function, and takes no"
+            " DurableExecutionName."
+        )
+    if request.invocation_type is InvocationType.EVENT:
+        driver.call_later(function, request.payload, request.tenant_id)
+        return InvokeResponse(status_code=202, executed_version=version)
+    answer = driver.call(function, request.payload, request.tenant_id)
+    return InvokeResponse(
+        status_code=200,
+        payload=answer.payload if answer.error is None else _error_payload(answer.error),
+        function_error=None if answer.error is None else "Unhandled",
+        executed_version=version,
+    )
+
+
+def _result(driver: Driver, arn: str, ending: Ending) -> tuple[bytes, str | None]:
+    if ending is not Ending.DONE:
+        seconds = SYNCHRONOUS_MILLISECONDS // 1000
+        late = ErrorObject(
+            error_type="Sandbox.Timedout",
+            error_message=f"The execution did not end within {seconds} seconds; it goes on: {arn}",
+        )
+        return _error_payload(late), "Unhandled"
+    execution = driver.emulator.describe(arn)
+    if execution.status == ExecutionStatus.SUCCEEDED:
+        return (execution.result or "null").encode(), None
+    error = execution.error or ErrorObject(error_message=f"The execution has {execution.status}.")
+    return _error_payload(error), "Unhandled"
+
+
+def _error_payload(error: ErrorObject) -> bytes:
+    members: Mapping[str, str | list[str] | None] = {
+        "errorMessage": error.error_message,
+        "errorType": error.error_type,
+        "errorData": error.error_data,
+        "stackTrace": error.stack_trace,
+    }
+    return msgspec.json.encode(
+        {name: member for name, member in members.items() if member is not None}
+    )

@@ -1,0 +1,241 @@
+"""What makes an emulator go: calls the functions that are due, and waits for what comes next.
+
+Functions run in the thread that drives; several threads or processes may drive one store, and a lease
+for each invocation keeps them from running the same one. An invocation whose lease is free was cut.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import Enum, StrEnum, auto
+from functools import partial
+
+import msgspec
+
+from durable_execution_sdk.emulator.caller import Caller, Seams
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import LATEST, Function
+from durable_execution_sdk.emulator.invokers import Answer, Call, exit_error
+from durable_execution_sdk.engine.commands import (
+    FinishChainedInvoke,
+    FinishInvocation,
+    StartInvocation,
+)
+from durable_execution_sdk.engine.effects import CallFunction
+from durable_execution_sdk.engine.rejections import Rejected
+from durable_execution_sdk.engine.state import is_pending
+from durable_execution_sdk.engine.views.replay import invocation_event
+from durable_execution_sdk.model import wire
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import OperationStatus
+
+
+class _Turn(Enum):
+    DONE = auto()
+    ELSEWHERE = auto()
+    NOTHING = auto()
+
+
+class Ending(StrEnum):
+    """Why driving came to an end."""
+
+    DONE = "done"
+    IDLE = "idle"
+    LATE = "late"
+    STOPPED = "stopped"
+
+
+class Driver:
+    """Calls the functions of an emulator when they are due."""
+
+    def __init__(self, emulator: Emulator, *, seams: Seams | None = None) -> None:
+        self.emulator = emulator
+        self._conductor = emulator.conductor
+        self._functions = emulator.functions
+        self._agenda = emulator.conductor.agenda
+        self._clock = emulator.clock
+        self.caller = Caller(emulator, seams or Seams())
+        self._later: deque[tuple[Function, Call]] = deque()
+
+    def run_until_closed(
+        self,
+        arn: str,
+        *,
+        until: int | None = None,
+        patient: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Ending:
+        """Drive an execution, and what it invokes, until it has ended."""
+        return self.run_until(
+            lambda: self.emulator.is_closed(arn),
+            family=arn,
+            until=until,
+            patient=patient,
+            stop=stop,
+        )
+
+    def run_until(
+        self,
+        done: Callable[[], bool],
+        *,
+        family: str | None = None,
+        until: int | None = None,
+        patient: bool = False,
+        wait: bool = True,
+        stop: threading.Event | None = None,
+    ) -> Ending:
+        """Do what is due and wait for what comes next, until ``done``.
+
+        Ends ``IDLE`` when nothing can happen any more unless somebody outside does something, or
+        with ``patient`` waits for that too; ``LATE`` at the time ``until``; ``STOPPED`` soon after
+        ``stop`` is set. Without ``wait`` it does what is due now, and no more. ``family`` leaves
+        aside every execution but this one and those that it invoked.
+        """
+        with self._conductor.sleeper() as woken:
+            while True:
+                woken.clear()
+                self._conductor.refresh()
+                if done():
+                    return Ending.DONE
+                if stop is not None and stop.is_set():
+                    return Ending.STOPPED
+                if until is not None and self._clock.now() >= until:
+                    return Ending.LATE
+                turn = self._take_turn(family)
+                if turn is _Turn.DONE:
+                    continue
+                busy = turn is _Turn.ELSEWHERE
+                with self._conductor.holding():
+                    deadline = self._agenda.next_deadline(family)
+                if not wait or (deadline is None and not busy and not patient):
+                    return Ending.IDLE
+                self._clock.wait(_earlier(deadline, until), woken, busy=busy)
+
+    def call(self, function: Function, payload: bytes, tenant_id: str | None = None) -> Answer:
+        """Call a function once, now, in this thread, and cut it off at its timeout."""
+        return self.caller.answer(
+            function, self.caller.prepare(function, LATEST, payload, tenant_id)
+        )
+
+    def call_later(self, function: Function, payload: bytes, tenant_id: str | None = None) -> None:
+        """Call a function when the driver runs next; nobody waits for its answer."""
+        self._later.append((function, self.caller.prepare(function, LATEST, payload, tenant_id)))
+        self._conductor.wake()
+
+    def _take_turn(self, family: str | None) -> _Turn:
+        """Do one thing that is due and that nobody else is at."""
+        with self._conductor.holding():
+            ready = self._agenda.ready(family)
+            calls = self._agenda.calls(family)
+            running = self._agenda.running(family)
+        turn = _Turn.NOTHING
+        for key, work in self._work(ready, calls, running):
+            if self._under_lease(key, work):
+                return _Turn.DONE
+            turn = _Turn.ELSEWHERE
+        if family is None and self._later:
+            with suppress(IndexError):
+                self.caller.answer(*self._later.popleft())
+            return _Turn.DONE
+        return turn
+
+    def _work(
+        self, ready: list[str], calls: list[CallFunction], running: list[str]
+    ) -> Iterator[tuple[str, Callable[[], None]]]:
+        for arn in ready:
+            function = self._functions.get(ExecutionArn.parse(arn).function_name)
+            if function is not None and function.durable:
+                yield arn, partial(self._invoke, arn, function)
+        for call in calls:
+            name, version = self._functions.parse(call.function_arn)
+            function = self._functions.get(name)
+            if function is not None:
+                key = f"{call.parent_arn}#{call.operation_id}"
+                yield key, partial(self._call_plain, call, function, version or LATEST)
+        for arn in running:
+            yield arn, partial(self._bury, arn)
+
+    def _under_lease(self, key: str, work: Callable[[], None]) -> bool:
+        release = self.emulator.store.leases.acquire(key)
+        if release is None:
+            return False
+        try:
+            work()
+        finally:
+            release()
+            self._conductor.wake()
+        return True
+
+    def _bury(self, arn: str) -> None:
+        """See an invocation that nobody runs any more as failed."""
+        with self._conductor.holding():
+            state = self._conductor.find(arn)
+            if state is None or state.invocation is None:
+                return
+            request_id = state.invocation.request_id
+            self._finish(arn, FinishInvocation(request_id=request_id, error=exit_error(request_id)))
+
+    def _invoke(self, arn: str, function: Function) -> None:
+        request_id = self.emulator.ids()
+        with self._conductor.holding():
+            state = self._conductor.find(arn)
+            if state is None or not state.wants_invocation:
+                return
+            state = self._conductor.submit(arn, StartInvocation(request_id=request_id))
+            invocation = invocation_event(state, self.emulator.limits)
+            version = ExecutionArn.parse(arn).version
+            tenant_id = state.tenant_id
+        payload = msgspec.json.encode(wire.encode_invocation(invocation))
+        call = self.caller.prepare(function, version, payload, tenant_id, request_id)
+        self._finish(arn, _finished(request_id, self.caller.answer(function, call)))
+
+    def _finish(self, arn: str, command: FinishInvocation) -> None:
+        # The execution may have been stopped, or even deleted, while its handler ran.
+        with suppress(Rejected):
+            self._conductor.submit(arn, command)
+
+    def _call_plain(self, effect: CallFunction, function: Function, version: str) -> None:
+        arn, operation_id = effect.parent_arn, effect.operation_id
+        with self._conductor.holding():
+            state = self._conductor.find(arn)
+            operation = None if state is None else state.operations.get(operation_id)
+            if operation is None or not is_pending(operation):
+                self._agenda.drop_call((arn, operation_id))
+                return
+        call = self.caller.prepare(function, version, effect.input.encode(), effect.tenant_id)
+        answer = self.caller.answer(function, call)
+        command = FinishChainedInvoke(
+            operation_id=operation_id,
+            status=OperationStatus.FAILED if answer.error else OperationStatus.SUCCEEDED,
+            result=None if answer.error else answer.payload.decode(),
+            error=answer.error,
+        )
+        with self._conductor.holding():
+            self._agenda.drop_call((arn, operation_id))
+            with suppress(Rejected):
+                self._conductor.submit(arn, command)
+
+
+def _finished(request_id: str, answer: Answer) -> FinishInvocation:
+    if answer.error is not None:
+        return FinishInvocation(request_id=request_id, error=answer.error)
+    try:
+        outcome = wire.decode_outcome(msgspec.json.decode(answer.payload))
+    except msgspec.DecodeError as error:
+        return FinishInvocation(
+            request_id=request_id,
+            error=ErrorObject(
+                error_type="InvalidParameterValueException",
+                error_message=f"Invalid invocation output: {error}",
+            ),
+            fatal=True,
+        )
+    return FinishInvocation(request_id=request_id, outcome=outcome)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((at for at in (one, other) if at is not None), default=None)
