@@ -1,0 +1,129 @@
+"""Durable execution for Python: plain ``async`` workflows whose every operation is checkpointed.
+
+On AWS Lambda durable functions, on a laptop and in tests the same code survives crashes, restarts
+and waits of up to a year: it is invoked again, replays its checkpoints, and goes on.
+"""
+
+from durable_execution_sdk.context import DurableContext
+from durable_execution_sdk.duration import Duration, DurationLike
+from durable_execution_sdk.errors import (
+    CallbackError,
+    CallbackExternalError,
+    CallbackSubmitterError,
+    CallbackTimeoutError,
+    ChildContextError,
+    ConfigError,
+    ContextMisuseError,
+    DeadlockError,
+    DeterminismError,
+    DurableError,
+    ExecutionError,
+    InternalError,
+    InvocationError,
+    InvokeError,
+    OperationError,
+    PayloadSizeError,
+    SerDesError,
+    ServiceError,
+    StepError,
+    StepInterruptedError,
+    WaitForConditionError,
+)
+from durable_execution_sdk.handler import DurableHandler, durable_execution
+from durable_execution_sdk.operations.callback import Callback, CallbackConfig
+from durable_execution_sdk.operations.child import ChildConfig
+from durable_execution_sdk.operations.invoke import InvokeConfig
+from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
+from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
+from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
+from durable_execution_sdk.retry import (
+    ExponentialBackoff,
+    FixedDelay,
+    JitterStrategy,
+    LinearBackoff,
+    NoRetry,
+    RetryableErrorFilter,
+    RetryDecision,
+    RetryStrategy,
+    WaitDecision,
+    WaitStrategy,
+    custom_retry,
+    retry_presets,
+    wait_until,
+    wait_while,
+)
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.logger import JsonFormatter
+from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.serdes import (
+    CallbackSerDes,
+    JsonSerDes,
+    PassThroughSerDes,
+    SerDes,
+    SerDesContext,
+)
+from durable_execution_sdk.version import __version__
+
+__all__ = [
+    "Callback",
+    "CallbackConfig",
+    "CallbackError",
+    "CallbackExternalError",
+    "CallbackSerDes",
+    "CallbackSubmitterError",
+    "CallbackTimeoutError",
+    "CheckpointingMode",
+    "ChildConfig",
+    "ChildContextError",
+    "ConfigError",
+    "ContextMisuseError",
+    "DeadlockError",
+    "DeterminismError",
+    "DurableContext",
+    "DurableError",
+    "DurableHandler",
+    "Duration",
+    "DurationLike",
+    "ExecutionError",
+    "ExponentialBackoff",
+    "FixedDelay",
+    "Handle",
+    "InternalError",
+    "InvocationError",
+    "InvokeConfig",
+    "InvokeError",
+    "JitterStrategy",
+    "JsonFormatter",
+    "JsonSerDes",
+    "LinearBackoff",
+    "NoRetry",
+    "OperationError",
+    "PassThroughSerDes",
+    "PayloadSizeError",
+    "ReplayLogging",
+    "RetryDecision",
+    "RetryStrategy",
+    "RetryableErrorFilter",
+    "SerDes",
+    "SerDesContext",
+    "SerDesError",
+    "ServiceError",
+    "StepConfig",
+    "StepContext",
+    "StepError",
+    "StepInterruptedError",
+    "StepSemantics",
+    "WaitDecision",
+    "WaitForCallbackConfig",
+    "WaitForConditionConfig",
+    "WaitForConditionError",
+    "WaitStrategy",
+    "__version__",
+    "custom_retry",
+    "durable_execution",
+    "durable_step",
+    "retry_presets",
+    "wait_until",
+    "wait_while",
+]

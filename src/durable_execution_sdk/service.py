@@ -38,6 +38,10 @@ class DataPlane(Protocol):
         """Read a page of operations, in the order in which they started."""
         ...
 
+    def now(self) -> int:
+        """The service's time, in milliseconds since the epoch."""
+        ...
+
 
 class ControlPlane(Protocol):
     """What everybody else does with executions. Timestamps are milliseconds since the epoch."""

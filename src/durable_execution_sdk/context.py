@@ -1,0 +1,396 @@
+"""What workflow code holds: one thin method for each durable operation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Concatenate, TypeVar, TypeVarTuple, Unpack, overload
+
+from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.errors import ConfigError, ExecutionError
+from durable_execution_sdk.operations.callback import CallbackConfig, Creation, create_callback
+from durable_execution_sdk.operations.completion import complete_execution
+from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.invoke import Invoke, InvokeConfig, invoke
+from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.step import Step, StepConfig, step
+from durable_execution_sdk.operations.wait import Wait, wait, wait_until
+from durable_execution_sdk.operations.wait_for_callback import (
+    WaitForCallbackConfig,
+    wait_for_callback,
+)
+from durable_execution_sdk.operations.wait_for_condition import (
+    WaitForCondition,
+    WaitForConditionConfig,
+    wait_for_condition,
+)
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.logger import ContextLogger
+from durable_execution_sdk.runtime.scope import Frame
+
+if TYPE_CHECKING:
+    import random
+    import uuid
+
+__all__ = ["DurableContext"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+
+class DurableContext:
+    """The durable operations of a workflow, and what it may know about its execution.
+
+    Every operation returns a handle that is already under way: await it, or start several and
+    ``asyncio.gather`` them. Its id is claimed in the call, so the order of the calls must be the same
+    on every replay; what the calls return is recorded, and replay returns it again without running
+    anything. Positional arguments go to the function; options are keywords; for keyword arguments of
+    the function use ``functools.partial``.
+
+    Every operation raises ``ContextMisuseError`` where this context does not belong (in a step, or in
+    the function of a child context, which has its own), and ``DeterminismError``, which fails the
+    execution, when the log holds another operation at this place.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._logger: ContextLogger | None = None
+
+    # Steps.
+
+    @overload
+    def step(
+        self,
+        func: Callable[[Unpack[_Ts]], Awaitable[_T]],
+        *args: Unpack[_Ts],
+        name: str | None = None,
+        config: StepConfig | None = None,
+    ) -> Step[_T]: ...
+
+    @overload
+    def step(
+        self,
+        func: Callable[[Unpack[_Ts]], _T],
+        *args: Unpack[_Ts],
+        name: str | None = None,
+        config: StepConfig | None = None,
+    ) -> Step[_T]: ...
+
+    def step(
+        self,
+        func: Callable[..., Any],
+        *args: Any,
+        name: str | None = None,
+        config: StepConfig | None = None,
+    ) -> Step[Any]:
+        """Run a function once and record its result; replay returns the record.
+
+        ``func`` is ``async def``, or plain ``def``, which runs in a worker thread. It runs at least
+        once per attempt, or at most once (``StepConfig.semantics``); a failed attempt is retried as
+        the strategy says (6 attempts in all by default), and while a retry is due later nothing runs.
+        The result is written as JSON (at most 1 MiB) and read back, so the first run sees what replay
+        will see. ``name`` is the function's name by default.
+
+        Raises:
+            StepError: the strategy gave up; also an instance of what the function raised.
+            SerDesError, PayloadSizeError: within the ``StepError``, when the result is not JSON or
+                too large; neither is retried.
+        """
+        chosen = checked_name(name, "step") or named_after(_function(func, "ctx.step"))
+        return step(self._frame.scope(), func, args, chosen, config)
+
+    # Time.
+
+    def wait(self, duration: DurationLike, name: str | None = None) -> Wait:
+        """Wait from 1 second to 366 days; nothing runs meanwhile.
+
+        ``.cancel()`` on the handle ends the wait early, and is recorded.
+
+        Raises:
+            ConfigError: the duration is out of range; nothing was recorded.
+        """
+        return wait(self._frame.scope(), duration, checked_name(name, "wait"))
+
+    def wait_until(self, moment: datetime, name: str | None = None) -> Wait:
+        """Wait until a moment (with a time zone), at most 366 days ahead; as ``wait`` otherwise."""
+        now = _datetime(self._frame.workflow.plane.now())
+        return wait_until(self._frame.scope(), moment, checked_name(name, "wait"), now)
+
+    def wait_for_condition(
+        self,
+        check: Callable[[_T], Awaitable[_T]] | Callable[[_T], _T],
+        config: WaitForConditionConfig[_T],
+        name: str | None = None,
+    ) -> WaitForCondition[_T]:
+        """Call ``check(state) -> state`` until the wait strategy says stop; the last state comes back.
+
+        Each check is recorded with its state; between two checks nothing runs. Replay returns the
+        final state.
+
+        Raises:
+            WaitForConditionError: the check raised, or the strategy ran out of attempts.
+        """
+        if not isinstance(config, WaitForConditionConfig):
+            raise ConfigError(
+                "ctx.wait_for_condition needs config=WaitForConditionConfig(initial_state=...,"
+                f" wait_strategy=...), not {config!r}"
+            )
+        function = _function(check, "ctx.wait_for_condition")
+        chosen = checked_name(name, "wait_for_condition") or named_after(function)
+        return wait_for_condition(self._frame.scope(), check, chosen, config)
+
+    # The world outside.
+
+    @overload
+    def create_callback(
+        self, name: str | None = None, *, config: CallbackConfig[_T]
+    ) -> Creation[_T]: ...
+
+    @overload
+    def create_callback(
+        self, name: str | None = None, *, config: None = None
+    ) -> Creation[Any]: ...
+
+    def create_callback(
+        self, name: str | None = None, *, config: CallbackConfig[Any] | None = None
+    ) -> Creation[Any]:
+        """Create a callback: await this for the callback, and the callback for its result.
+
+        ``callback.callback_id`` is the same on every replay. Hand it out in a step, or use
+        ``wait_for_callback``, which does.
+
+        Raises (from ``await callback``):
+            CallbackTimeoutError: nobody answered in time, or no heartbeat came.
+            CallbackExternalError: the answer was a failure.
+        """
+        return create_callback(self._frame.scope(), checked_name(name, "callback"), config)
+
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
+        name: str | None = None,
+        config: WaitForCallbackConfig[_T],
+    ) -> Handle[_T]: ...
+
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
+        name: str | None = None,
+        config: None = None,
+    ) -> Handle[Any]: ...
+
+    def wait_for_callback(
+        self,
+        submitter: Callable[..., object],
+        *args: Any,
+        name: str | None = None,
+        config: WaitForCallbackConfig[Any] | None = None,
+    ) -> Handle[Any]:
+        """Create a callback, call ``submitter(callback_id, *args)`` in a step, wait for the answer.
+
+        Raises:
+            CallbackSubmitterError: the submitter failed for good; also an instance of what it raised.
+            CallbackTimeoutError, CallbackExternalError: as for ``create_callback``.
+        """
+        function = _function(submitter, "ctx.wait_for_callback")
+        chosen = checked_name(name, "wait_for_callback")
+        return wait_for_callback(self._frame.scope(), function, args, chosen, config)
+
+    @overload
+    def invoke(
+        self,
+        function_name: str,
+        payload: object = None,
+        *,
+        name: str | None = None,
+        config: InvokeConfig[_T],
+    ) -> Invoke[_T]: ...
+
+    @overload
+    def invoke(
+        self,
+        function_name: str,
+        payload: object = None,
+        *,
+        name: str | None = None,
+        config: None = None,
+    ) -> Invoke[Any]: ...
+
+    def invoke(
+        self,
+        function_name: str,
+        payload: object = None,
+        *,
+        name: str | None = None,
+        config: InvokeConfig[Any] | None = None,
+    ) -> Invoke[Any]:
+        """Invoke another function, durable or plain, and wait for its result; nothing runs meanwhile.
+
+        ``function_name`` is a name or ARN; a durable function needs its version or alias too. Payload
+        and result are JSON of at most 1 MiB each. It is invoked once, and never again on replay.
+
+        Raises:
+            InvokeError: it failed, timed out, was stopped, or could not be started.
+        """
+        return invoke(
+            self._frame.scope(), function_name, payload, checked_name(name, "invoke"), config
+        )
+
+    # Contexts.
+
+    @overload
+    def run_in_child_context(
+        self,
+        func: Callable[[DurableContext, Unpack[_Ts]], Awaitable[_T]],
+        *args: Unpack[_Ts],
+        name: str | None = None,
+        config: ChildConfig | None = None,
+    ) -> Handle[_T]: ...
+
+    @overload
+    def run_in_child_context(
+        self,
+        func: Callable[Concatenate[DurableContext, ...], Awaitable[_T]],
+        *args: Any,
+        name: str | None = None,
+        config: ChildConfig | None = None,
+    ) -> Handle[_T]: ...
+
+    def run_in_child_context(
+        self,
+        func: Callable[..., Awaitable[Any]],
+        *args: Any,
+        name: str | None = None,
+        config: ChildConfig | None = None,
+    ) -> Handle[Any]:
+        """Run ``func(child_context, *args)`` as a group of operations with a result of its own.
+
+        Replay returns the recorded result without running the function, unless the result is above
+        262,144 bytes: then the function runs again over its recorded operations.
+
+        Raises:
+            ChildContextError: the function raised; also an instance of what it raised.
+        """
+        chosen = checked_name(name, "child context") or named_after(
+            _function(func, "ctx.run_in_child_context")
+        )
+        settings = self._frame.workflow.settings
+
+        async def body(frame: Frame) -> Any:
+            return await func(DurableContext(frame), *args)
+
+        return run_in_child_context(
+            self._frame.scope(), body, chosen, config, settings.serdes_for(func)
+        )
+
+    # The execution.
+
+    @property
+    def execution_arn(self) -> str:
+        """The ARN of this execution."""
+        return self._frame.workflow.invoked.arn
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the code that runs now ran in an earlier invocation already."""
+        return self._frame.is_replaying
+
+    @property
+    def lambda_context(self) -> Any:
+        """The context object that Lambda's runtime gave the handler; another in each invocation."""
+        return self._frame.workflow.invoked.lambda_context
+
+    @property
+    def original_input(self) -> str | None:
+        """The payload that the execution was started with, as JSON text."""
+        execution = self._frame.workflow.journal.execution
+        details = execution.execution_details if execution else None
+        return details.input_payload if details else None
+
+    @property
+    def started_at(self) -> int:
+        """When the execution started, in milliseconds since the epoch."""
+        execution = self._frame.workflow.journal.execution
+        return int((execution and execution.start_timestamp) or 0)
+
+    async def complete_execution_success(self, result: object = None) -> None:
+        """End the execution now, as SUCCEEDED with this result (JSON, at most 6 MiB).
+
+        The code after it does not run: nothing else of the workflow does.
+        """
+        await self._complete(result, None)
+
+    async def complete_execution_failure(self, error: BaseException | str) -> None:
+        """End the execution now, as FAILED with this error.
+
+        The code after it does not run: nothing else of the workflow does.
+        """
+        await self._complete(
+            None, ExecutionError(error) if isinstance(error, str) else error
+        )
+
+    # What replay gives again.
+
+    def now(self) -> datetime:
+        """The time, as the log has it: when the operation that completed last did, in UTC.
+
+        The same on every replay. It stands still while code runs between two operations.
+        """
+        return _datetime(self._frame.workflow.order.now)
+
+    def uuid4(self) -> uuid.UUID:
+        """A UUID that is the same on every replay and different in every execution."""
+        return self._frame.scope().uuid4()
+
+    def random(self) -> random.Random:
+        """A random number generator that gives the same numbers on every replay."""
+        return self._frame.scope().random()
+
+    # Logging.
+
+    @property
+    def logger(self) -> ContextLogger:
+        """A standard logger adapter that is silent while this context is replayed."""
+        if self._logger is None:
+            self._logger = ContextLogger(self._frame)
+        return self._logger
+
+    def log_debug(self, message: str, **fields: object) -> None:
+        """Log a line with fields, unless it is replayed."""
+        self.logger.debug(message, extra=fields)
+
+    def log_info(self, message: str, **fields: object) -> None:
+        """Log a line with fields, unless it is replayed."""
+        self.logger.info(message, extra=fields)
+
+    def log_warn(self, message: str, **fields: object) -> None:
+        """Log a line with fields, unless it is replayed."""
+        self.logger.warning(message, extra=fields)
+
+    def log_error(self, message: str, **fields: object) -> None:
+        """Log a line with fields, unless it is replayed."""
+        self.logger.error(message, extra=fields)
+
+    async def _complete(self, result: object, error: BaseException | None) -> None:
+        scope = self._frame.scope()
+        await complete_execution(scope, result, error)
+
+
+def _datetime(milliseconds: float) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _function(function: Any, operation: str) -> Callable[..., Any]:
+    if callable(function):
+        return function  # type: ignore[no-any-return]
+    if asyncio.iscoroutine(function):
+        function.close()
+    raise ConfigError(
+        f"{operation} takes a function and its arguments, as in {operation}(function, a, b), not"
+        f" {function!r}; did you call the function?"
+    )

@@ -1,0 +1,248 @@
+"""``@durable_execution``: an ordinary Lambda handler around a workflow."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+
+from durable_execution_sdk.aws.data_plane import default_data_plane
+from durable_execution_sdk.context import DurableContext
+from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
+from durable_execution_sdk.model.ids import ExecutionArn, execution_operation_id
+from durable_execution_sdk.model.invocation import Invocation, Outcome
+from durable_execution_sdk.model.wire import decode_invocation, encode_outcome
+from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
+from durable_execution_sdk.runtime.invocation import run_invocation
+from durable_execution_sdk.runtime.loop import environment
+from durable_execution_sdk.runtime.scope import Frame
+from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging, Settings
+from durable_execution_sdk.runtime.workflow import Invoked
+from durable_execution_sdk.serdes import (
+    SerDes,
+    SerDesContext,
+    serdes_for_parameter,
+    serdes_for_return,
+)
+from durable_execution_sdk.service import DataPlane
+
+__all__ = ["DurableHandler", "durable_execution"]
+
+_E = TypeVar("_E")
+_R = TypeVar("_R")
+
+Workflow = Callable[[_E, DurableContext], Coroutine[Any, Any, _R]]
+
+
+class DurableHandler(Generic[_E, _R]):
+    """A Lambda handler ``(event, lambda_context) -> dict`` that runs a workflow durably.
+
+    ``handler.__wrapped__`` is the workflow itself.
+    """
+
+    def __init__(
+        self, workflow: Workflow[_E, _R], client: DataPlane | None, settings: Settings
+    ) -> None:
+        self.__wrapped__ = workflow
+        self.__name__ = workflow.__name__
+        self.__qualname__ = workflow.__qualname__
+        self.__module__ = workflow.__module__
+        self.__doc__ = workflow.__doc__
+        self._client = client
+        self._settings = settings
+        self._event_serdes: SerDes[Any] = settings.serdes or serdes_for_parameter(workflow, 0)
+        self._result_serdes: SerDes[Any] = settings.serdes or serdes_for_return(workflow)
+
+    def __repr__(self) -> str:
+        """Which workflow it runs."""
+        return f"<durable handler {self.__module__}.{self.__qualname__}>"
+
+    def __call__(self, event: Mapping[str, Any], lambda_context: Any) -> dict[str, Any]:
+        """Run one invocation, as Lambda's runtime does.
+
+        Raises when Lambda is to invoke again; every other outcome, FAILED included, is returned.
+        """
+        invocation = self._read(event)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return self._invoke(invocation, lambda_context)
+        # Lambda never calls a handler from a running loop, but a test or a script may.
+        return _in_thread(lambda: self._invoke(invocation, lambda_context))
+
+    def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
+        """The same handler, talking to another service."""
+        return DurableHandler(self.__wrapped__, client, self._settings)
+
+    def _invoke(self, invocation: Invocation, lambda_context: Any) -> dict[str, Any]:
+        here = environment()
+        invoked = Invoked(
+            arn=invocation.durable_execution_arn,
+            token=invocation.checkpoint_token,
+            request_id=getattr(lambda_context, "aws_request_id", None) or str(uuid.uuid4()),
+            lambda_context=lambda_context,
+            ends_at=_end_of(lambda_context),
+        )
+
+        async def main() -> Outcome:
+            return await run_invocation(
+                here, self._plane(), invocation, invoked, self._settings, self._main
+            )
+
+        return encode_outcome(here.loop.run_until_complete(main()))
+
+    def _plane(self) -> DataPlane:
+        if self._client is None:
+            self._client = default_data_plane()
+        return self._client
+
+    async def _main(self, frame: Frame, payload: str | None) -> str | None:
+        arn = frame.workflow.invoked.arn
+        context = SerDesContext(
+            operation_id=execution_operation_id(arn),
+            operation_name=None,
+            durable_execution_arn=arn,
+        )
+        try:
+            event = None if payload is None else self._event_serdes.deserialize(payload, context)
+        except Exception as error:
+            raise SerDesError(
+                f"the input of {self.__qualname__} does not fit its event parameter: {error}"
+            ) from error
+        result = await self.__wrapped__(event, DurableContext(frame))
+        return self._result_serdes.serialize(result, context)
+
+    def _read(self, event: object) -> Invocation:
+        try:
+            invocation = decode_invocation(event)
+            ExecutionArn.parse(invocation.durable_execution_arn)
+        except (msgspec.ValidationError, ValueError) as error:
+            raise InvocationError(
+                f"{self.__qualname__} was not invoked as a durable function: {error}. Its event must"
+                " be the one that the service makes (DurableExecutionArn, CheckpointToken,"
+                " InitialExecutionState): configure the function with DurableConfig, or run it"
+                " locally with `durable run`"
+            ) from error
+        return invocation
+
+
+@overload
+def durable_execution(workflow: Workflow[_E, _R], /) -> DurableHandler[_E, _R]: ...
+
+
+@overload
+def durable_execution(
+    *,
+    client: DataPlane | None = None,
+    serdes: SerDes[Any] | None = None,
+    default_retry: RetryStrategy | None = None,
+    checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
+    replay_logging: ReplayLogging = ReplayLogging.NONE,
+    logger: logging.Logger | None = None,
+    deadline_margin: float | None = None,
+) -> Callable[[Workflow[_E, _R]], DurableHandler[_E, _R]]: ...
+
+
+def durable_execution(
+    workflow: Workflow[Any, Any] | None = None,
+    /,
+    *,
+    client: DataPlane | None = None,
+    serdes: SerDes[Any] | None = None,
+    default_retry: RetryStrategy | None = None,
+    checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
+    replay_logging: ReplayLogging = ReplayLogging.NONE,
+    logger: logging.Logger | None = None,
+    deadline_margin: float | None = None,
+) -> Any:
+    """Make a Lambda handler of ``async def workflow(event, ctx)``.
+
+    The event is decoded to the annotation of the first parameter and the result encoded by the return
+    annotation; an event that does not fit fails the execution.
+
+    Args:
+        client: the service to talk to; Lambda's API by default, made on first use.
+        serdes: for the event, the result and every operation that has none of its own.
+        default_retry: for steps that have no strategy; ``ExponentialBackoff()`` by default.
+        checkpointing: when updates are sent; see ``CheckpointingMode``.
+        replay_logging: which log lines of replayed code are written; none by default.
+        logger: where ``ctx.logger`` writes; ``logging.getLogger("durable_execution")`` by default.
+        deadline_margin: how many seconds before the function's timeout an invocation leaves; by
+            default a tenth of its time, from 0.3 s to 2 s.
+
+    Raises:
+        ConfigError: not a coroutine function of two positional parameters, or an option is wrong.
+    """
+    options: dict[str, Any] = {
+        "serdes": serdes,
+        "default_retry": default_retry or ExponentialBackoff(),
+        "checkpointing": checkpointing,
+        "replay_logging": replay_logging,
+        "deadline_margin": deadline_margin,
+    }
+    if logger is not None:
+        options["logger"] = logger
+    settings = Settings(**options)
+
+    def decorate(function: Workflow[Any, Any]) -> DurableHandler[Any, Any]:
+        _check(function)
+        return DurableHandler(function, client, settings)
+
+    return decorate if workflow is None else decorate(workflow)
+
+
+def _check(function: object) -> None:
+    name = getattr(function, "__qualname__", repr(function))
+    if not inspect.iscoroutinefunction(function):
+        raise ConfigError(
+            f"@durable_execution decorates `async def handler(event, ctx)`; {name} is no coroutine"
+            " function"
+        )
+    try:
+        inspect.signature(function).bind(None, None)
+        positional = True
+    except TypeError:
+        positional = False
+    required = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    if not positional or len(required) != 2:
+        raise ConfigError(
+            f"@durable_execution decorates `async def handler(event, ctx)`; {name} has the parameters"
+            f" {inspect.signature(function)}, and must have just these two"
+        )
+
+
+def _end_of(lambda_context: Any) -> float | None:
+    """When the invocation's time is up, on the monotonic clock."""
+    remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
+    return None if remaining is None else time.monotonic() + remaining() / 1000
+
+
+def _in_thread(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    outcome: list[dict[str, Any]] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # handed on to the caller, whatever it is
+            errors.append(error)
+        finally:
+            environment().close()
+
+    thread = threading.Thread(target=run, name="durable-invocation")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return outcome[0]

@@ -1,0 +1,192 @@
+"""Operations whose body runs in attempts: steps and polls (both are STEPs on the wire)."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any, ClassVar, Generic, TypeVar
+
+from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
+from durable_execution_sdk.errors import (
+    ConfigError,
+    ContextMisuseError,
+    ExecutionError,
+    InvocationError,
+    StepError,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+    StepDetails,
+)
+from durable_execution_sdk.model.update import OperationAction, StepOptions
+from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.suspension import Aborted
+
+__all__ = ["AttemptOperation", "retry_or_fail"]
+
+_T = TypeVar("_T")
+
+# Another attempt would end the same way.
+_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
+
+
+class AttemptOperation(DurableOperation[_T], Generic[_T]):
+    """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
+
+    type: ClassVar[OperationType] = OperationType.STEP
+    error_class = StepError
+
+    def __init__(
+        self, scope: Scope, name: str | None, sub_type: OperationSubType, *, at_most_once: bool
+    ) -> None:
+        super().__init__(scope, name, sub_type)
+        self._at_most_once = at_most_once
+        self._is_running = False
+        self._body: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Go on from what the log holds."""
+        record = self.record
+        if record is None:
+            self._start()
+        elif record.status in TERMINAL_STATUSES:
+            self.complete(record)
+        elif record.status == OperationStatus.STARTED:
+            if self._at_most_once:
+                self.interrupted()
+            else:
+                self._run()
+        else:
+            self.advance(record)
+
+    def advance(self, record: Operation) -> None:
+        """An attempt was recorded as started, is to be retried later, or is due."""
+        if record.status == OperationStatus.PENDING:
+            self._is_running = False
+            self.is_pending = True
+        elif record.status == OperationStatus.READY and not self._is_running:
+            self.is_pending = False
+            self._start()
+        elif record.status == OperationStatus.STARTED and self._is_running and self._body is None:
+            self._run()
+
+    def interrupted(self) -> None:
+        """An at-most-once body was cut off; it may not run again in this attempt."""
+        raise NotImplementedError
+
+    async def attempt(self) -> None:
+        """Run the body once and record what came of it."""
+        raise NotImplementedError
+
+    @property
+    def attempt_number(self) -> int:
+        """Which attempt this is, from 1: the log counts those that have ended."""
+        return (self.details.attempt or 0) + 1
+
+    @property
+    def details(self) -> StepDetails:
+        """What the log holds of the step."""
+        return (self.record and self.record.step_details) or StepDetails()
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """The error of the last attempt."""
+        return record.step_details.error if record.step_details else None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give the operation up, and its body with it."""
+        cancelled = super().cancel(msg)
+        if cancelled and self._body is not None:
+            self._body.cancel()
+        return cancelled
+
+    def retry(self, delay_seconds: int, **members: Any) -> None:
+        """Record that another attempt is due after a delay."""
+        delay = min(max(delay_seconds, 1), LONGEST_TIMER_SECONDS)
+        options = StepOptions(next_attempt_delay_seconds=delay)
+        self.submit(self.update(OperationAction.RETRY, step_options=options, **members))
+        self.workflow.expect(delay)
+
+    def fail(self, error: BaseException) -> None:
+        """Record that the operation has failed for good."""
+        self.submit(self.update(OperationAction.FAIL, error=capture(error)))
+
+    async def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call a body, in a thread if it is a plain function."""
+        if inspect.iscoroutinefunction(_innermost(function)):
+            return await function(*args)
+        result = await asyncio.to_thread(function, *args)
+        return await result if inspect.isawaitable(result) else result
+
+    def _start(self) -> None:
+        """Record a new attempt, and run it: at once, or when its START is acknowledged."""
+        self._is_running = True
+        self._body = None
+        self.submit(self.update(OperationAction.START), wanted=self._at_most_once)
+        if not self._at_most_once:
+            self._run()
+
+    def _run(self) -> None:
+        self._is_running = True
+        context = copy_context()
+        context.run(CURRENT.set, self._step_context())
+        self._body = self.workflow.start_body(self._guarded(), self.label, context)
+
+    async def _guarded(self) -> None:
+        try:
+            await self.attempt()
+        except InvocationError as error:
+            self.workflow.end(Aborted(error, fatal=False))
+        except asyncio.CancelledError:
+            if not (self.cancelled() or self.workflow.is_ending):
+                raise
+
+    def _step_context(self) -> StepContext:
+        workflow = self.workflow
+        return StepContext(
+            operation_id=self.operation_id,
+            operation_name=self.name,
+            parent_id=self.frame.parent_id,
+            attempt=self.attempt_number,
+            durable_execution_arn=workflow.invoked.arn,
+            request_id=workflow.invoked.request_id,
+            logger=workflow.settings.logger,
+            ends_at=workflow.invoked.ends_at,
+        )
+
+
+def retry_or_fail(
+    operation: AttemptOperation[Any], strategy: RetryStrategy, error: Exception
+) -> None:
+    """Ask the strategy about a failed attempt, and record what it says."""
+    if not isinstance(error, _NEVER_RETRIED):
+        try:
+            decision = strategy(error, operation.attempt_number)
+        except Exception as broken:
+            broken.add_note(f"raised by the retry strategy of {operation.label}")
+            operation.fail(broken)
+            return
+        if decision.retry:
+            operation.retry(decision.delay_seconds, error=capture(error))
+            return
+    operation.fail(error)
+
+
+def _innermost(function: Callable[..., Any]) -> Any:
+    inner: Any = function
+    while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
+        inner = wrapped
+    if not inspect.isroutine(inner) and not inspect.isclass(inner):
+        return getattr(type(inner), "__call__", inner)
+    return inner

@@ -1,0 +1,154 @@
+"""Callbacks: somebody outside is given an id and answers to it, minutes or months later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.operations.timeouts import seconds_of
+from durable_execution_sdk.errors import (
+    CallbackError,
+    CallbackExternalError,
+    CallbackTimeoutError,
+    ConfigError,
+    InternalError,
+    OperationError,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import CallbackOptions, OperationAction
+from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.serdes import CallbackSerDes, SerDes
+
+__all__ = ["Callback", "CallbackConfig", "create_callback"]
+
+_T = TypeVar("_T")
+
+LONGEST_TIMEOUT_SECONDS = 99_999_999
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackConfig(Generic[_T]):
+    """How long a callback may take, and what its result is.
+
+    ``timeout`` and ``heartbeat_timeout``: 0 or ``None`` for none, at most 99,999,999 s; the heartbeat
+    timeout must be the shorter one. ``result_type``: what the result is decoded to (plain JSON data
+    otherwise); a payload that is not JSON for it is the result as it came, if that is text.
+    ``serdes``: how the payload is read instead.
+    """
+
+    timeout: DurationLike | None = None
+    heartbeat_timeout: DurationLike | None = None
+    result_type: type[_T] | None = None
+    serdes: SerDes[_T] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the timeouts and the serdes."""
+        check_timeouts("CallbackConfig", self.timeout, self.heartbeat_timeout)
+        check_serdes("CallbackConfig.serdes", self.serdes)
+        if self.serdes is not None and self.result_type is not None:
+            raise ConfigError("CallbackConfig takes a result_type or a serdes, not both")
+
+
+def check_timeouts(
+    config: str, timeout: DurationLike | None, heartbeat: DurationLike | None
+) -> None:
+    """Refuse timeouts that the service would refuse."""
+    total = seconds_of(f"{config}.timeout", timeout, LONGEST_TIMEOUT_SECONDS)
+    beat = seconds_of(f"{config}.heartbeat_timeout", heartbeat, LONGEST_TIMEOUT_SECONDS)
+    if total and beat and beat >= total:
+        raise ConfigError(
+            f"{config}: heartbeat_timeout ({beat} s) must be shorter than timeout ({total} s), or it"
+            " could never be what ends the callback"
+        )
+
+
+class Callback(DurableOperation[_T], Generic[_T]):
+    """A callback that exists: hand out ``callback_id``, then await the callback for its result."""
+
+    type: ClassVar[OperationType] = OperationType.CALLBACK
+    error_class: ClassVar[type[OperationError]] = CallbackError
+
+    def __init__(self, scope: Scope, name: str | None, config: CallbackConfig[_T]) -> None:
+        super().__init__(scope, name, OperationSubType.CALLBACK)
+        self.creation: Creation[_T] = Creation(self)
+        result_type: Any = Any if config.result_type is None else config.result_type
+        self._serdes: SerDes[Any] = config.serdes or CallbackSerDes(result_type)
+        record = self.record
+        if record is None:
+            options = CallbackOptions(
+                timeout_seconds=seconds_of("timeout", config.timeout, LONGEST_TIMEOUT_SECONDS),
+                heartbeat_timeout_seconds=seconds_of(
+                    "heartbeat_timeout", config.heartbeat_timeout, LONGEST_TIMEOUT_SECONDS
+                ),
+            )
+            self.submit(self.update(OperationAction.START, callback_options=options))
+            self.workflow.expect(None)
+        else:
+            self.observe(record)
+
+    @property
+    def callback_id(self) -> str:
+        """What the external system answers to; the same on every replay."""
+        details = self.record.callback_details if self.record else None
+        if details is None or details.callback_id is None:
+            raise InternalError(f"{self.label} has no id yet")
+        return details.callback_id
+
+    def observe(self, record: Operation) -> None:
+        """The log has news: the id first of all."""
+        if not self.creation.is_due:
+            self.creation.become_due(record.start_timestamp or self.workflow.order.now)
+        super().observe(record)
+
+    def advance(self, record: Operation) -> None:
+        """Somebody outside will answer, or the time will run out."""
+        if record.callback_details is None or not record.callback_details.callback_id:
+            self.workflow.fail(
+                InternalError(f"the service recorded {self.label} without giving it an id")
+            )
+        self.is_pending = True
+
+    def value(self, record: Operation) -> _T:
+        """What the external system answered."""
+        details = record.callback_details
+        value: _T = self.decode(self._serdes, details.result if details else None)
+        return value
+
+    def failure(self, record: Operation) -> BaseException:
+        """The sender's failure, or that nobody answered in time."""
+        if record.status == OperationStatus.TIMED_OUT:
+            return self.rebuilt(self.recorded_error(record), CallbackTimeoutError)
+        return self.rebuilt(self.recorded_error(record), CallbackExternalError)
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """The error object of a failure."""
+        return record.callback_details.error if record.callback_details else None
+
+
+class Creation(Handle["Callback[_T]"], Generic[_T]):
+    """The moment from which a callback has its id."""
+
+    def __init__(self, callback: Callback[_T]) -> None:
+        super().__init__(callback.workflow.order, f"the creation of {callback.label}")
+        self._callback = callback
+
+    def outcome(self) -> Callback[_T]:
+        """The callback."""
+        return self._callback
+
+
+def create_callback(
+    scope: Scope, name: str | None, config: CallbackConfig[Any] | None
+) -> Creation[Any]:
+    """Create a callback; awaiting the creation gives it, with its id."""
+    return Callback(scope, name, config or CallbackConfig()).creation

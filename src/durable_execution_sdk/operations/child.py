@@ -1,0 +1,273 @@
+"""Child contexts: a group of operations with a name, an error and a result of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from durable_execution_sdk.errors import (
+    ChildContextError,
+    ConfigError,
+    InvocationError,
+    OperationError,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import ContextOptions, OperationAction
+from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.ids import ROOT_PREFIX
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.suspension import Aborted
+from durable_execution_sdk.serdes import SerDes
+
+__all__ = ["Child", "ChildConfig", "run_in_child_context"]
+
+_T = TypeVar("_T")
+
+# A larger result is not stored: on replay the body runs again over its recorded children.
+MAX_STORED_RESULT_BYTES = 262_144
+
+Body = Callable[[Frame], Awaitable[Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChildConfig:
+    """How a child context runs.
+
+    ``serdes``: how the result is written; by the function's return annotation otherwise.
+    ``error_mapper``: turns what the function raised into what is recorded and raised.
+    ``summary_generator``: what the log shows of a result above 262,144 bytes, which is not stored: on
+    replay the function runs again over its recorded operations; the summary is for people, and is
+    never read back. ``virtual``: no operation of its own, only ids; its operations belong to the
+    context around it, and an error is raised as it is.
+    """
+
+    serdes: SerDes[Any] | None = None
+    error_mapper: Callable[[Exception], Exception] | None = None
+    summary_generator: Callable[[Any], str] | None = None
+    virtual: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that what must be callable is."""
+        check_serdes("ChildConfig.serdes", self.serdes)
+        for option in ("error_mapper", "summary_generator"):
+            value = getattr(self, option)
+            if value is not None and not callable(value):
+                raise ConfigError(f"ChildConfig.{option} must be a function, not {value!r}")
+        if self.virtual and (self.summary_generator or self.serdes):
+            raise ConfigError(
+                "a virtual child context records nothing, so ChildConfig takes no serdes and no"
+                " summary_generator with virtual=True"
+            )
+
+
+class Child(DurableOperation[_T], Generic[_T]):
+    """A child context that runs, or ran."""
+
+    type: ClassVar[OperationType] = OperationType.CONTEXT
+
+    def __init__(
+        self,
+        scope: Scope,
+        body: Body,
+        name: str | None,
+        config: ChildConfig,
+        serdes: SerDes[Any],
+        sub_type: OperationSubType = OperationSubType.RUN_IN_CHILD_CONTEXT,
+        error_class: type[OperationError] = ChildContextError,
+    ) -> None:
+        super().__init__(scope, name, sub_type)
+        self._config = config
+        self._serdes = serdes
+        self._kind = error_class
+        self._body = body
+        self._payload: str | None = None
+        record = self.record
+        if record is not None and record.status in TERMINAL_STATUSES and not self._is_rebuilt(record):
+            self.complete(record)
+            return
+        if record is None:
+            self.submit(self.update(OperationAction.START), wanted=False)
+        self._inner = Frame(
+            self.workflow, operation_id=self.operation_id, name=name, parent=self.frame
+        )
+        self._task = start_in(self._inner, self._run())
+
+    def advance(self, record: Operation) -> None:
+        """The context is recorded as started; its body runs already."""
+
+    def value(self, record: Operation) -> _T:
+        """The recorded result, or the one that the body has built again."""
+        payload = self._payload
+        if not self._is_rebuilt(record):
+            payload = record.context_details.result if record.context_details else None
+        self._payload = None
+        value: _T = self.decode(self._serdes, payload)
+        return value
+
+    def failure(self, record: Operation) -> BaseException:
+        """What the function raised."""
+        return self.rebuilt(self.recorded_error(record), self._kind)
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """The error object of a failure."""
+        return record.context_details.error if record.context_details else None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give the context up, and everything in it."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._inner.close()
+        return cancelled
+
+    async def _run(self) -> None:
+        """Run the body and record its end, or find that it is recorded."""
+        try:
+            result = await self._body(self._inner)
+        except InvocationError as error:
+            self.workflow.end(Aborted(error, fatal=False))
+        except Exception as error:
+            self._raised(error)
+        except asyncio.CancelledError as error:
+            if self.cancelled() or self.workflow.is_ending:
+                raise
+            # Nobody gave this context up: its own code raised, or cancelled its own task.
+            self._raised(error)
+        else:
+            self._returned(result)
+        finally:
+            self._inner.close()
+
+    def _returned(self, result: object) -> None:
+        try:
+            payload = self._serialized(result)
+        except Exception as error:
+            self._raised(error)
+            return
+        if self.record is not None and self.record.status in TERMINAL_STATUSES:
+            self._payload = payload
+            self.complete(self.record)
+        elif _size(payload) <= MAX_STORED_RESULT_BYTES:
+            self.submit(self.update(OperationAction.SUCCEED, payload=payload))
+        else:
+            self._payload = payload
+            summarize = self._config.summary_generator
+            try:
+                summary = "" if summarize is None else str(summarize(result))
+            except Exception as error:
+                self._raised(error)
+                return
+            self.submit(
+                self.update(
+                    OperationAction.SUCCEED,
+                    payload=summary,
+                    context_options=ContextOptions(replay_children=True),
+                )
+            )
+
+    def _serialized(self, result: object) -> str:
+        payload = self._serdes.serialize(result, self._serdes_context())
+        if not isinstance(payload, str):
+            raise ConfigError(f"the serdes of {self.label} must serialize to str")
+        return payload
+
+    def _raised(self, error: BaseException) -> None:
+        if self.record is not None and self.record.status in TERMINAL_STATUSES:
+            self.complete(self.record)
+            return
+        recorded: BaseException = error
+        if self._config.error_mapper is not None and isinstance(error, Exception):
+            try:
+                recorded = self._config.error_mapper(error)
+            except Exception as broken:
+                recorded = broken
+        self.submit(self.update(OperationAction.FAIL, error=capture(recorded)))
+
+    def _is_rebuilt(self, record: Operation) -> bool:
+        details = record.context_details
+        return record.status == OperationStatus.SUCCEEDED and bool(
+            details is not None and details.replay_children
+        )
+
+
+class VirtualChild(Handle[_T], Generic[_T]):
+    """A child context without an operation of its own."""
+
+    def __init__(self, scope: Scope, body: Body, name: str | None, config: ChildConfig) -> None:
+        outer = scope.frame
+        super().__init__(
+            outer.workflow.order, f"virtual child context {name!r}" if name else "a virtual context"
+        )
+        self._outer = outer
+        self._inner = Frame(
+            outer.workflow,
+            operation_id=scope.next_id(),
+            name=name,
+            parent=outer,
+            virtual=True,
+        )
+        self._body = body
+        self._mapper = config.error_mapper
+        outer.adopt(self)
+        self._task = start_in(self._inner, self._run())
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give the context up, and everything in it."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._outer.release(self)
+            self._inner.close()
+        return cancelled
+
+    async def _run(self) -> None:
+        try:
+            result = await self._body(self._inner)
+        except InvocationError as error:
+            self._outer.workflow.end(Aborted(error, fatal=False))
+        except Exception as error:
+            if not self.done():
+                self.set_exception(error if self._mapper is None else self._mapper(error))
+                self.exception()
+        else:
+            if not self.done():
+                self.set_result(result)
+        finally:
+            self._outer.release(self)
+            self._inner.close()
+            self._wake()
+
+
+def start_in(frame: Frame, body: Any) -> asyncio.Task[None]:
+    """Run a context's body as a workflow task of its own."""
+    scope = Scope(frame, frame.prefix or ROOT_PREFIX)
+    return frame.workflow.tasks.start(body, scope, copy_context())
+
+
+def run_in_child_context(
+    scope: Scope,
+    body: Body,
+    name: str | None,
+    config: ChildConfig | None,
+    serdes: SerDes[Any],
+) -> Handle[Any]:
+    """Run a function in a context of its own."""
+    chosen = config or ChildConfig()
+    if chosen.virtual:
+        return VirtualChild(scope, body, name, chosen)
+    return Child(scope, body, name, chosen, chosen.serdes or serdes)
+
+
+def _size(payload: str) -> int:
+    return len(payload) if payload.isascii() else len(payload.encode())

@@ -1,0 +1,56 @@
+"""Ending the execution from inside the workflow, through a checkpoint of the EXECUTION itself."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from durable_execution_sdk.errors import PayloadSizeError
+from durable_execution_sdk.model.ids import execution_operation_id
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.suspension import Completed, Suspended
+from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
+
+__all__ = ["complete_execution"]
+
+MAX_RESULT_BYTES = 6 * 1024 * 1024
+
+
+async def complete_execution(
+    scope: Scope, result: object, error: BaseException | None
+) -> NoReturn:
+    """Record how the execution ends, and let nothing run after it."""
+    workflow = scope.frame.workflow
+    execution_id = execution_operation_id(workflow.invoked.arn)
+    if error is not None:
+        update = OperationUpdate(
+            id=execution_id,
+            type=OperationType.EXECUTION,
+            action=OperationAction.FAIL,
+            error=capture(error),
+        )
+    else:
+        serdes: SerDes[Any] = workflow.settings.serdes or JsonSerDes(Any)
+        context = SerDesContext(
+            operation_id=execution_id,
+            operation_name=None,
+            durable_execution_arn=workflow.invoked.arn,
+        )
+        payload = serdes.serialize(result, context)
+        size = len(payload.encode())
+        if size > MAX_RESULT_BYTES:
+            raise PayloadSizeError(
+                f"the result of the execution is {size:,} bytes of JSON; the service stores at most"
+                f" {MAX_RESULT_BYTES:,}"
+            )
+        update = OperationUpdate(
+            id=execution_id,
+            type=OperationType.EXECUTION,
+            action=OperationAction.SUCCEED,
+            payload=payload,
+        )
+    workflow.submit(update)
+    workflow.end(Completed(succeeded=error is None, error=error))
+    raise Suspended

@@ -1,0 +1,117 @@
+"""Chained invokes: another function runs, durable or plain, and its result comes back."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    Operation,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAction
+from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.serdes import JsonSerDes, SerDes
+
+__all__ = ["InvokeConfig", "invoke"]
+
+_T = TypeVar("_T")
+
+_TENANT = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvokeConfig(Generic[_T]):
+    """How a function is invoked.
+
+    ``payload_serdes``: how the payload is written. ``result_type``: what the result is decoded to
+    (plain JSON data otherwise), or ``serdes``: how it is read. ``tenant_id``: for a function with
+    tenant isolation, 1 to 256 letters, digits, spaces and ``._:/=+-@``.
+    """
+
+    payload_serdes: SerDes[Any] | None = None
+    result_type: type[_T] | None = None
+    serdes: SerDes[_T] | None = None
+    tenant_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the serdes and the tenant."""
+        check_serdes("InvokeConfig.payload_serdes", self.payload_serdes)
+        check_serdes("InvokeConfig.serdes", self.serdes)
+        if self.serdes is not None and self.result_type is not None:
+            raise ConfigError("InvokeConfig takes a result_type or a serdes, not both")
+        if self.tenant_id is not None and _TENANT.fullmatch(self.tenant_id) is None:
+            raise ConfigError(
+                f"InvokeConfig.tenant_id {self.tenant_id!r} is not 1 to 256 letters, digits, spaces"
+                " and ._:/=+-@"
+            )
+
+
+class Invoke(DurableOperation[_T], Generic[_T]):
+    """An invoke that is under way, or is over."""
+
+    type: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
+    error_class: ClassVar[type[OperationError]] = InvokeError
+
+    def __init__(
+        self,
+        scope: Scope,
+        function_name: str,
+        payload: object,
+        name: str | None,
+        config: InvokeConfig[_T],
+    ) -> None:
+        super().__init__(scope, name, OperationSubType.CHAINED_INVOKE)
+        result_type: Any = Any if config.result_type is None else config.result_type
+        default: SerDes[Any] = self.workflow.settings.serdes or JsonSerDes(Any)
+        self._serdes: SerDes[Any] = config.serdes or JsonSerDes(result_type)
+        record = self.record
+        if record is None:
+            written = self.encode(config.payload_serdes or default, payload, "payload")
+            options = ChainedInvokeOptions(
+                function_name=function_name, tenant_id=config.tenant_id
+            )
+            self.submit(
+                self.update(
+                    OperationAction.START, payload=written, chained_invoke_options=options
+                )
+            )
+            self.workflow.expect(None)
+        else:
+            self.observe(record)
+
+    def advance(self, record: Operation) -> None:
+        """The other function runs."""
+        self.is_pending = True
+
+    def value(self, record: Operation) -> _T:
+        """What the other function returned."""
+        details = record.chained_invoke_details
+        value: _T = self.decode(self._serdes, details.result if details else None)
+        return value
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """The other function's error, or why it did not run to its end."""
+        return record.chained_invoke_details.error if record.chained_invoke_details else None
+
+
+def invoke(
+    scope: Scope,
+    function_name: str,
+    payload: object,
+    name: str | None,
+    config: InvokeConfig[Any] | None,
+) -> Invoke[Any]:
+    """Invoke another function."""
+    if not isinstance(function_name, str) or not function_name or len(function_name) > 256:
+        raise ConfigError(
+            f"ctx.invoke takes the name or ARN of a function, not {function_name!r}; a durable"
+            " function needs its version or alias too, as in 'billing:live'"
+        )
+    return Invoke(scope, function_name, payload, name, config or InvokeConfig())

@@ -1,0 +1,236 @@
+"""What every operation does: claim its id, check the log against the code, take its outcome."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from durable_execution_sdk.errors import (
+    ConfigError,
+    DeterminismError,
+    OperationError,
+    PayloadSizeError,
+    SerDesError,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.failure import rebuild
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.serdes import SerDes, SerDesContext
+
+__all__ = ["DurableOperation", "checked_name", "named_after"]
+
+_T = TypeVar("_T")
+
+_NAME = re.compile(r"[\x20-\x7E]{1,256}")
+
+# Of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK operations (API reference, section 3.1).
+MAX_PAYLOAD_BYTES = 1024 * 1024
+
+
+class DurableOperation(Handle[_T], Generic[_T]):
+    """One operation of a workflow: what the log says of it, and what the workflow is told."""
+
+    type: ClassVar[OperationType]
+    error_class: ClassVar[type[OperationError]] = OperationError
+
+    def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
+        self.frame = scope.frame
+        self.workflow = scope.frame.workflow
+        self.operation_id = scope.next_id()
+        self.name = name
+        self.sub_type = sub_type
+        self.is_pending = False
+        super().__init__(self.workflow.order, _label(self.type, sub_type, name))
+        self.record: Operation | None = self.workflow.journal.claim(self.operation_id)
+        if self.record is not None:
+            self._check(self.record, scope)
+        if self.record is None or self.record.status not in TERMINAL_STATUSES:
+            self.frame.visited(news=True)
+        self.frame.adopt(self)
+        self.workflow.register(self.operation_id, self)
+
+    def observe(self, record: Operation) -> None:
+        """The log has news of this operation."""
+        self.record = record
+        if self.done():
+            return
+        if record.status in TERMINAL_STATUSES:
+            self.is_pending = False
+            self.complete(record)
+        else:
+            self.advance(record)
+
+    def advance(self, record: Operation) -> None:
+        """The log says that this operation is under way."""
+        raise NotImplementedError
+
+    def complete(self, record: Operation) -> None:
+        """The log says that this operation is over."""
+        self.become_due(record.end_timestamp or self.workflow.order.now)
+
+    def settle(self) -> None:
+        """Take the outcome from the log; called when it is this completion's turn."""
+        if self.record is not None:
+            self.frame.visited(news=self.operation_id in self.workflow.journal.updated_ids)
+        super().settle()
+        self._leave()
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give the operation up: it writes nothing more, and whoever awaits it is cancelled."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._leave()
+        return cancelled
+
+    def outcome(self) -> _T:
+        """The recorded value, or the recorded failure as an exception."""
+        record = self.record
+        assert record is not None
+        if record.status == OperationStatus.SUCCEEDED:
+            return self.value(record)
+        raise self.failure(record)
+
+    def value(self, record: Operation) -> _T:
+        """The value of a success."""
+        raise NotImplementedError
+
+    def failure(self, record: Operation) -> BaseException:
+        """The exception of a failure."""
+        return self.rebuilt(self.recorded_error(record))
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """The error object of a failure."""
+        raise NotImplementedError
+
+    def rebuilt(
+        self, error: ErrorObject | None, kind: type[OperationError] | None = None
+    ) -> OperationError:
+        """This operation's exception for an error object."""
+        return rebuild(
+            kind or self.error_class,
+            error,
+            operation_id=self.operation_id,
+            operation_name=self.name,
+        )
+
+    def update(self, action: OperationAction, **members: Any) -> OperationUpdate:
+        """An update of this operation."""
+        return OperationUpdate(
+            id=self.operation_id,
+            type=self.type,
+            action=action,
+            parent_id=self.frame.parent_id,
+            name=self.name,
+            sub_type=self.sub_type,
+            **members,
+        )
+
+    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+        """Record an update of this operation, unless it was given up."""
+        if not self.cancelled():
+            self.frame.submit(update, wanted=wanted)
+
+    def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
+        """A value as the payload that goes into the log; errors name this operation."""
+        payload = serdes.serialize(value, self._serdes_context())
+        if not isinstance(payload, str):
+            raise SerDesError(
+                f"the serdes of {self.label} must serialize to str, not {type(payload).__name__}"
+            )
+        size = len(payload) if payload.isascii() else len(payload.encode())
+        if size > MAX_PAYLOAD_BYTES:
+            raise PayloadSizeError(
+                f"the {what} of {self.label} is {size:,} bytes of JSON; the service stores at most"
+                f" {MAX_PAYLOAD_BYTES:,}: keep the data elsewhere (S3, a database) and its key here"
+            )
+        return payload
+
+    def decode(self, serdes: SerDes[_T], payload: str | None) -> Any:
+        """The value of a payload; none at all is ``None``."""
+        if payload is None:
+            return None
+        try:
+            return serdes.deserialize(payload, self._serdes_context())
+        except Exception as error:
+            if isinstance(error, SerDesError):
+                broken = error
+            else:
+                broken = SerDesError(f"the serdes of {self.label} cannot read its payload: {error}")
+            self.workflow.fail(broken)
+            raise broken from error
+
+    def _serdes_context(self) -> SerDesContext:
+        return SerDesContext(
+            operation_id=self.operation_id,
+            operation_name=self.name,
+            durable_execution_arn=self.workflow.invoked.arn,
+        )
+
+    def _leave(self) -> None:
+        self.is_pending = False
+        self.frame.release(self)
+        self.workflow.forget(self.operation_id)
+        self.workflow.journal.release(self.operation_id)
+
+    def _check(self, record: Operation, scope: Scope) -> None:
+        """Replay must ask for what the log holds at this place (law of determinism)."""
+        expected = (record.type, record.sub_type, record.name, record.parent_id)
+        found = (self.type, self.sub_type, self.name, self.frame.parent_id)
+        if expected == found:
+            return
+        members = ("type", "subtype", "name", "parent")
+        differing = [m for m, e, f in zip(members, expected, found, strict=True) if e != f]
+        error = DeterminismError(
+            f"{scope.position}: the log holds {_label(record.type, record.sub_type, record.name)},"
+            f" the code asked for {self.label} ({', '.join(differing)} differ). The workflow's code"
+            " has changed since this execution began, or it branches on something that is not"
+            " recorded: time, random numbers, environment, the order of a set. Do that inside a"
+            " step, or use ctx.now(), ctx.random(), ctx.uuid4()"
+        )
+        self.workflow.fail(error)
+        raise error
+
+
+def _label(type_: str, sub_type: str | None, name: str | None) -> str:
+    kind = _WORDS.get(sub_type or "") or type_.lower().replace("_", " ")
+    return f"{kind} {name!r}" if name else f"an unnamed {kind}"
+
+
+_WORDS = {
+    OperationSubType.RUN_IN_CHILD_CONTEXT: "child context",
+    OperationSubType.WAIT_FOR_CALLBACK: "wait_for_callback",
+    OperationSubType.WAIT_FOR_CONDITION: "wait_for_condition",
+    OperationSubType.CHAINED_INVOKE: "invoke",
+    OperationSubType.MAP: "map",
+    OperationSubType.MAP_ITERATION: "map item",
+    OperationSubType.PARALLEL: "parallel",
+    OperationSubType.PARALLEL_BRANCH: "parallel branch",
+}
+
+
+def checked_name(name: str | None, operation: str) -> str | None:
+    """A name that the service takes: 1 to 256 printable ASCII characters (``OperationName``)."""
+    if name is not None and (not isinstance(name, str) or _NAME.fullmatch(name) is None):
+        raise ConfigError(
+            f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters"
+        )
+    return name
+
+
+def named_after(function: Callable[..., Any]) -> str | None:
+    """What an operation is called that was given no name: like its function, if that has one."""
+    inner: Any = function
+    while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
+        inner = wrapped
+    name = getattr(inner, "__name__", None)
+    return name if isinstance(name, str) and _NAME.fullmatch(name) and name != "<lambda>" else None

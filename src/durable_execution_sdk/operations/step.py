@@ -1,0 +1,172 @@
+"""Steps: plain functions whose result is recorded, so that they run once and are replayed after.
+
+At least once per retry (the default): START is queued and the body runs at once. At most once per
+retry: START is acknowledged before the body runs, and a body that was cut off is not run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from durable_execution_sdk.errors import ConfigError, StepInterruptedError
+from durable_execution_sdk.model.operation import Operation, OperationSubType
+from durable_execution_sdk.model.update import OperationAction
+from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or_fail
+from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.serdes import SerDes
+
+__all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
+
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_BOUND = "__durable_step_config__"
+
+
+class StepSemantics(StrEnum):
+    """How often a body may run in one attempt when the invocation is cut off."""
+
+    AT_LEAST_ONCE_PER_RETRY = "AT_LEAST_ONCE_PER_RETRY"
+    AT_MOST_ONCE_PER_RETRY = "AT_MOST_ONCE_PER_RETRY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepConfig:
+    """How a step runs.
+
+    ``retry_strategy``: what to do about a failed attempt; the handler's default otherwise (6 attempts
+    in all). ``semantics``: at least once per retry, or at most once; a step that was cut off under the
+    latter fails its attempt with ``StepInterruptedError``, which goes to the retry strategy.
+    ``serdes``: how the result is written; by the function's return annotation otherwise.
+    """
+
+    retry_strategy: RetryStrategy | None = None
+    semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY
+    serdes: SerDes[Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no strategy, no semantics, no serdes."""
+        if self.retry_strategy is not None and not callable(self.retry_strategy):
+            raise ConfigError(
+                f"StepConfig.retry_strategy must be a strategy, such as ExponentialBackoff(), not"
+                f" {self.retry_strategy!r}"
+            )
+        if self.semantics not in StepSemantics:
+            raise ConfigError(
+                f"StepConfig.semantics must be a StepSemantics, not {self.semantics!r}"
+            )
+        check_serdes("StepConfig.serdes", self.serdes)
+
+
+def check_serdes(option: str, serdes: object) -> None:
+    """Refuse what cannot serialize and deserialize."""
+    if serdes is not None and not (hasattr(serdes, "serialize") and hasattr(serdes, "deserialize")):
+        raise ConfigError(f"{option} must have serialize() and deserialize(), {serdes!r} has not")
+
+
+def durable_step(
+    *,
+    retry_strategy: RetryStrategy | None = None,
+    semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY,
+    serdes: SerDes[Any] | None = None,
+) -> Callable[[_F], _F]:
+    """Bind a step's configuration to a function where it is defined.
+
+    The function itself is unchanged; ``ctx.step(function, ...)`` uses the configuration unless it is
+    given another.
+    """
+    config = StepConfig(retry_strategy=retry_strategy, semantics=semantics, serdes=serdes)
+
+    def bind(function: _F) -> _F:
+        setattr(function, _BOUND, config)
+        return function
+
+    return bind
+
+
+def bound_config(function: Callable[..., Any]) -> StepConfig | None:
+    """The configuration that ``durable_step`` bound to this function, if any."""
+    inner: Any = function
+    while inner is not None:
+        config = getattr(inner, _BOUND, None)
+        if config is not None:
+            return config if isinstance(config, StepConfig) else None
+        inner = getattr(inner, "func", None)
+    return None
+
+
+class Step(AttemptOperation[_T], Generic[_T]):
+    """A step that runs, or ran."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        name: str | None,
+        config: StepConfig,
+    ) -> None:
+        super().__init__(
+            scope,
+            name,
+            OperationSubType.STEP,
+            at_most_once=config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY,
+        )
+        self._function = function
+        self._args = args
+        self._strategy = config.retry_strategy or self.workflow.settings.default_retry
+        self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(function)
+        self._early: str | None = None
+        self.begin()
+
+    async def attempt(self) -> None:
+        """Run the function once and record its result or its error."""
+        try:
+            payload = self.encode(
+                self._serdes, await self.call(self._function, self._args), "result"
+            )
+        except Exception as error:
+            retry_or_fail(self, self._strategy, error)
+            return
+        self.submit(self.update(OperationAction.SUCCEED, payload=payload))
+        self._hand_on_early(payload)
+
+    def interrupted(self) -> None:
+        """Treat the cut-off attempt as failed: its effect may or may not have happened."""
+        error = StepInterruptedError(
+            f"{self.label} was cut off in attempt {self.attempt_number}, after it had started; it may"
+            " have had its effect, so an at-most-once step does not run again in this attempt"
+        )
+        retry_or_fail(self, self._strategy, error)
+
+    def value(self, record: Operation) -> _T:
+        """The recorded result."""
+        payload = record.step_details.result if record.step_details else None
+        value: _T = self.decode(self._serdes, payload)
+        return value
+
+    def _hand_on_early(self, payload: str) -> None:
+        """In optimistic mode, let a sequential workflow go on before the acknowledgement."""
+        workflow = self.workflow
+        if self._at_most_once or not workflow.settings.is_optimistic or not workflow.is_sequential:
+            return
+        if self.done():
+            return
+        self.set_result(self.decode(self._serdes, payload))
+        self._wake()
+        self._leave()
+
+
+def step(
+    scope: Scope,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    name: str | None,
+    config: StepConfig | None,
+) -> Step[Any]:
+    """Run a function as a step."""
+    return Step(scope, function, args, name, config or bound_config(function) or StepConfig())

@@ -1,0 +1,85 @@
+"""Waits: nothing runs and nothing is paid for until the service ends them."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import Any, ClassVar
+
+from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration, DurationLike
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import OperationAction, WaitOptions
+from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.runtime.scope import Scope
+
+__all__ = ["Wait", "wait", "wait_until"]
+
+
+class Wait(DurableOperation[None]):
+    """A wait that is under way, or is over."""
+
+    type: ClassVar[OperationType] = OperationType.WAIT
+
+    def __init__(self, scope: Scope, seconds: int, name: str | None) -> None:
+        super().__init__(scope, name, OperationSubType.WAIT)
+        self._is_cancelling = False
+        record = self.record
+        if record is None:
+            options = WaitOptions(wait_seconds=seconds)
+            self.submit(self.update(OperationAction.START, wait_options=options))
+            self.workflow.expect(seconds)
+        elif record.status in TERMINAL_STATUSES:
+            self.complete(record)
+        else:
+            self.advance(record)
+
+    def advance(self, record: Operation) -> None:
+        """The service will end it."""
+        self.is_pending = True
+
+    def outcome(self) -> None:
+        """Nothing: a wait ends by time or by ``cancel``, and both are fine."""
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """A wait does not fail."""
+        return None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """End the wait early: whoever awaits it goes on as if the time were up.
+
+        Recorded (action CANCEL), so replay goes on at the same place. Returns ``False`` if the wait
+        is over, or is being cancelled already.
+        """
+        if self.done() or self.frame.is_closed or self.workflow.is_ending:
+            return super().cancel(msg)
+        if self._is_cancelling or self.is_due:
+            return False
+        self._is_cancelling = True
+        self.submit(self.update(OperationAction.CANCEL))
+        return True
+
+
+def wait(scope: Scope, duration: DurationLike, name: str | None) -> Wait:
+    """Wait for a length of time."""
+    seconds = Duration.of(duration, "ctx.wait").checked("ctx.wait", 1, LONGEST_TIMER_SECONDS)
+    return Wait(scope, seconds.to_seconds(), name)
+
+
+def wait_until(scope: Scope, moment: datetime, name: str | None, now: datetime) -> Wait:
+    """Wait until a moment; one that has passed is over after the shortest wait, a second."""
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ConfigError(
+            f"ctx.wait_until takes a datetime with a time zone, not {moment!r}: add"
+            " tzinfo=timezone.utc, or datetime.now(timezone.utc) + ..."
+        )
+    seconds = max(1, math.ceil((moment - now).total_seconds()))
+    return wait(scope, Duration.from_seconds(seconds), name)
+
+

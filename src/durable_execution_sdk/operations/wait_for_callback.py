@@ -1,0 +1,106 @@
+"""A callback whose id is handed out by a step: one CONTEXT that holds the two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.errors import (
+    CallbackError,
+    CallbackSubmitterError,
+    ConfigError,
+    StepError,
+)
+from durable_execution_sdk.model.operation import OperationSubType
+from durable_execution_sdk.operations.callback import (
+    CallbackConfig,
+    check_timeouts,
+    create_callback,
+)
+from durable_execution_sdk.operations.child import Child, ChildConfig
+from durable_execution_sdk.operations.step import StepConfig, check_serdes, step
+from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.failure import capture, rebuild
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.serdes import JsonSerDes, SerDes
+
+__all__ = ["WaitForCallbackConfig", "wait_for_callback"]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitForCallbackConfig(Generic[_T]):
+    """How long the answer may take, what it is, and how often its id is handed out.
+
+    ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes``: as in ``CallbackConfig``.
+    ``retry_strategy``: for the submitter, which runs as a step; the handler's default otherwise.
+    """
+
+    timeout: DurationLike | None = None
+    heartbeat_timeout: DurationLike | None = None
+    result_type: type[_T] | None = None
+    serdes: SerDes[_T] | None = None
+    retry_strategy: RetryStrategy | None = None
+
+    def __post_init__(self) -> None:
+        """Check the timeouts, the serdes and the strategy."""
+        check_timeouts("WaitForCallbackConfig", self.timeout, self.heartbeat_timeout)
+        check_serdes("WaitForCallbackConfig.serdes", self.serdes)
+        if self.serdes is not None and self.result_type is not None:
+            raise ConfigError("WaitForCallbackConfig takes a result_type or a serdes, not both")
+        if self.retry_strategy is not None and not callable(self.retry_strategy):
+            raise ConfigError(
+                f"WaitForCallbackConfig.retry_strategy must be a strategy, not"
+                f" {self.retry_strategy!r}"
+            )
+
+
+def wait_for_callback(
+    scope: Scope,
+    submitter: Callable[..., Any],
+    args: tuple[Any, ...],
+    name: str | None,
+    config: WaitForCallbackConfig[Any] | None,
+) -> Handle[Any]:
+    """Create a callback, hand out its id in a step, and wait for the answer."""
+    chosen: WaitForCallbackConfig[Any] = config or WaitForCallbackConfig()
+    expected: CallbackConfig[Any] = CallbackConfig(
+        timeout=chosen.timeout,
+        heartbeat_timeout=chosen.heartbeat_timeout,
+        result_type=chosen.result_type,
+        serdes=chosen.serdes,
+    )
+
+    async def body(frame: Frame) -> Any:
+        callback = await create_callback(frame.scope(), None, expected)
+        try:
+            await step(
+                frame.scope(),
+                submitter,
+                (callback.callback_id, *args),
+                None,
+                StepConfig(retry_strategy=chosen.retry_strategy),
+            )
+        except StepError as error:
+            raise rebuild(
+                CallbackSubmitterError,
+                capture(error),
+                operation_id=error.operation_id,
+                operation_name=name,
+            ) from error
+        return await callback
+
+    result_type: Any = Any if chosen.result_type is None else chosen.result_type
+    return Child(
+        scope,
+        body,
+        name,
+        ChildConfig(),
+        chosen.serdes or JsonSerDes(result_type),
+        OperationSubType.WAIT_FOR_CALLBACK,
+        CallbackError,
+    )

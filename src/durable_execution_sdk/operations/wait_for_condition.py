@@ -1,0 +1,114 @@
+"""Polling: one STEP that is checked again and again, with the state as its payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from durable_execution_sdk.errors import ConfigError, OperationError, WaitForConditionError
+from durable_execution_sdk.model.operation import Operation, OperationSubType
+from durable_execution_sdk.model.update import OperationAction
+from durable_execution_sdk.operations.attempts import AttemptOperation
+from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
+from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.serdes import SerDes
+
+__all__ = ["WaitForConditionConfig", "wait_for_condition"]
+
+_S = TypeVar("_S")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WaitForConditionConfig(Generic[_S]):
+    """What a poll starts with, and when it looks again.
+
+    ``initial_state`` goes into the first check. ``wait_strategy(state, attempt)`` decides after each
+    one: ``wait_while(...)`` and ``wait_until(...)`` make the usual ones (60 attempts, 5 s, factor 1.5,
+    at most 300 s, full jitter). ``serdes``: how the state is written; by the check's return
+    annotation otherwise.
+    """
+
+    initial_state: _S
+    wait_strategy: WaitStrategy[_S]
+    serdes: SerDes[_S] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no strategy, no serdes."""
+        if not callable(self.wait_strategy):
+            raise ConfigError(
+                "WaitForConditionConfig.wait_strategy must be a strategy, such as"
+                f" wait_until(lambda state: state.done), not {self.wait_strategy!r}"
+            )
+        check_serdes("WaitForConditionConfig.serdes", self.serdes)
+
+
+class WaitForCondition(AttemptOperation[_S], Generic[_S]):
+    """A poll that is under way, or is over."""
+
+    error_class: type[OperationError] = WaitForConditionError
+
+    def __init__(
+        self,
+        scope: Scope,
+        check: Callable[..., Any],
+        name: str | None,
+        config: WaitForConditionConfig[_S],
+    ) -> None:
+        super().__init__(scope, name, OperationSubType.WAIT_FOR_CONDITION, at_most_once=False)
+        self._check_state = check
+        self._config = config
+        self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(check)
+        self.begin()
+
+    async def attempt(self) -> None:
+        """Check once, and let the strategy decide on the state that came of it."""
+        try:
+            state = self._state()
+            payload = self.encode(
+                self._serdes, await self.call(self._check_state, (state,)), "state"
+            )
+            # The strategy sees what the next check will see: the state as the log gives it back.
+            decision = self._config.wait_strategy(
+                self.decode(self._serdes, payload), self.attempt_number
+            )
+            self._apply(decision, payload)
+        except Exception as error:
+            self.fail(error)
+
+    def value(self, record: Operation) -> _S:
+        """The state that ended the poll."""
+        payload = record.step_details.result if record.step_details else None
+        state: _S = self.decode(self._serdes, payload)
+        return state
+
+    def _state(self) -> Any:
+        payload = self.details.result
+        if payload is None:
+            return self._config.initial_state
+        return self.decode(self._serdes, payload)
+
+    def _apply(self, decision: WaitDecision, payload: str) -> None:
+        match decision.outcome:
+            case WaitOutcome.STOP:
+                self.submit(self.update(OperationAction.SUCCEED, payload=payload))
+            case WaitOutcome.CONTINUE:
+                self.retry(decision.delay_seconds, payload=payload)
+            case WaitOutcome.EXHAUSTED:
+                self.fail(
+                    WaitForConditionError(
+                        f"{self.label} gave up after {self.attempt_number} checks without its"
+                        " condition; the last state was " + payload[:200]
+                    )
+                )
+
+
+def wait_for_condition(
+    scope: Scope,
+    check: Callable[..., Any],
+    name: str | None,
+    config: WaitForConditionConfig[Any],
+) -> WaitForCondition[Any]:
+    """Check a state until the strategy says stop."""
+    return WaitForCondition(scope, check, name, config)

@@ -1,0 +1,199 @@
+"""The one writer of an execution's log: it owns the token.
+
+Updates form the next batch while a call is in flight and go at once when none is. A START that
+nobody waits for stays behind until something goes with it, or until its operation turns out slow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import uuid4
+
+from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
+from durable_execution_sdk.model.operation import Operation, OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.service import DataPlane
+
+__all__ = ["Checkpointer"]
+
+# What the official SDKs put into one call at most (API reference, section 3.1).
+MAX_BATCH_UPDATES = 250
+MAX_BATCH_BYTES = 750 * 1024
+_UPDATE_OVERHEAD = 400
+
+# A body that runs longer than this is worth a call of its own to show that it has started.
+_SLOW_SECONDS = 0.2
+
+_PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
+
+Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
+Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
+
+
+class Checkpointer:
+    """Puts updates into batches, in order, and hands on what the service answers."""
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        arn: str,
+        token: str,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        receive: Receive,
+        fail: Fail,
+        eager: bool = False,
+    ) -> None:
+        self._plane = plane
+        self._arn = arn
+        self._token: str | None = token
+        self._loop = loop
+        self._receive = receive
+        self._fail = fail
+        self._eager = eager
+        self._queue: list[OperationUpdate] = []
+        self._wanted = False
+        self._writer: asyncio.Task[None] | None = None
+        self._slow: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.calls = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was submitted is acknowledged."""
+        return self._writer is None and not self._queue
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a call is in flight, or about to be."""
+        return self._writer is not None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the service still gives this invocation tokens."""
+        return self._token is not None and not self._closed
+
+    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+        """Record an update with the next call; ``wanted`` says that somebody waits for it."""
+        if self._closed:
+            return
+        self._queue.append(update)
+        if wanted or self._eager:
+            self.push()
+        elif self._slow is None and self._writer is None:
+            self._slow = self._loop.call_later(_SLOW_SECONDS, self.push, context=SDK_CONTEXT)
+
+    def push(self) -> None:
+        """Send what is queued, even if that is nothing: the answer tells what has changed."""
+        self._wanted = True
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+        if self._writer is None and not self._closed:
+            self._writer = asyncio.Task(self._write(), loop=self._loop, context=SDK_CONTEXT.copy())
+
+    async def flush(self) -> None:
+        """Wait until everything that was submitted is acknowledged or has failed."""
+        while not self.is_idle and self.may_write:
+            self.push()
+            writer = self._writer
+            assert writer is not None
+            await writer
+
+    async def close(self) -> None:
+        """Accept nothing more; a call in flight is waited for."""
+        self._closed = True
+        if self._slow is not None:
+            self._slow.cancel()
+        if self._writer is not None:
+            await self._writer
+
+    async def load(self, marker: str | None) -> list[Operation]:
+        """Read the pages of the state that follow this marker."""
+        operations: list[Operation] = []
+        while marker and self._token is not None:
+            page = await self._plane.get_state(
+                StateRequest(
+                    durable_execution_arn=self._arn,
+                    checkpoint_token=self._token,
+                    marker=marker,
+                    max_items=1000,
+                )
+            )
+            operations.extend(page.operations)
+            marker = page.next_marker
+        return operations
+
+    async def _write(self) -> None:
+        batch: list[OperationUpdate] = []
+        try:
+            while self._wanted and self._token is not None and not self._closed:
+                batch = self._take()
+                await self._send(batch)
+        except Exception as error:
+            self._closed = True
+            self._fail(error, batch)
+        finally:
+            self._writer = None
+
+    async def _send(self, batch: list[OperationUpdate]) -> None:
+        assert self._token is not None
+        self.calls += 1
+        response = await self._plane.checkpoint(
+            CheckpointRequest(
+                durable_execution_arn=self._arn,
+                checkpoint_token=self._token,
+                updates=batch,
+                client_token=uuid4().hex,
+            )
+        )
+        self._token = response.checkpoint_token
+        operations = list(response.operations)
+        if response.next_marker:
+            operations += await self.load(response.next_marker)
+        self._receive(batch, operations)
+
+    def _take(self) -> list[OperationUpdate]:
+        """The next batch: as much of the queue as one call may carry, in order."""
+        taken: dict[str, OperationUpdate] = {}
+        count = 0
+        size = 0
+        for update in self._queue:
+            size += _size(update)
+            earlier = taken.get(update.id)
+            if count == MAX_BATCH_UPDATES or (count and size > MAX_BATCH_BYTES):
+                break
+            if earlier is not None and not _may_share_a_batch(earlier, update):
+                break
+            taken[update.id] = update
+            count += 1
+        batch, self._queue = self._queue[:count], self._queue[count:]
+        self._wanted = bool(self._queue)
+        return batch
+
+
+def _may_share_a_batch(earlier: OperationUpdate, later: OperationUpdate) -> bool:
+    """A batch may hold two updates of one operation only as its START and what follows it."""
+    return (
+        earlier.action is OperationAction.START
+        and later.action is not OperationAction.START
+        and later.type in _PAIRED_TYPES
+    )
+
+
+def _size(update: OperationUpdate) -> int:
+    size = _UPDATE_OVERHEAD
+    if update.payload is not None:
+        size += _utf8_size(update.payload)
+    if update.error is not None:
+        error: Any = update.error
+        for text in (error.error_message, error.error_data, *(error.stack_trace or ())):
+            size += _utf8_size(text) if text else 0
+    return size
+
+
+def _utf8_size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,151 @@
+"""Completions, and the order in which workflow code sees them: the log's.
+
+An operation's completion is due when the log holds it. Due completions are delivered one at a time,
+by their end in the log and then by claim, and each only once the workflow has come to rest after the
+one before. So replay takes exactly the turns that the first run took.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextvars import Context
+from heapq import heappop, heappush
+from typing import Any, Generic, TypeVar
+
+from durable_execution_sdk.runtime.tasks import WorkflowTasks
+
+__all__ = ["Deliveries", "Handle", "Waiter"]
+
+_T = TypeVar("_T")
+
+
+class Waiter(asyncio.Future[None]):
+    """What one task blocks on while it awaits an operation.
+
+    Each awaiting task has its own, so cancelling the task does not cancel the operation.
+    """
+
+    def __init__(self, handle: Handle[Any]) -> None:
+        super().__init__(loop=handle.get_loop())
+        self.handle = handle
+
+
+class Handle(asyncio.Future[_T], Generic[_T]):
+    """A durable operation that is under way, or was: await it, gather it, race it.
+
+    It is a future, so everything in asyncio that takes one takes it.
+    """
+
+    def __init__(self, order: Deliveries, label: str) -> None:
+        super().__init__(loop=order.loop)
+        self.label = label
+        self._order = order
+        self._sequence = order.claim()
+        self._waiters: list[Waiter] = []
+        self._callbacks_added = 0
+        self.is_due = False
+
+    def __repr__(self) -> str:
+        """What it is and how it stands."""
+        state = "cancelled" if self.cancelled() else "done" if self.done() else "pending"
+        return f"<{self.label} {state}>"
+
+    def __await__(self) -> Generator[Any, None, _T]:
+        """Wait for the operation, in any task of the workflow."""
+        if not self.done():
+            self._order.deliver_at_once(self)
+            if not self.done():
+                waiter = Waiter(self)
+                self._waiters.append(waiter)
+                yield from waiter
+        return self.result()
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anything in the workflow would notice that it completes."""
+        return self._callbacks_added > 0 or any(not waiter.done() for waiter in self._waiters)
+
+    def add_done_callback(
+        self, fn: Callable[[Any], object], /, *, context: Context | None = None
+    ) -> None:
+        """As for any future."""
+        self._callbacks_added += 1
+        super().add_done_callback(fn, context=context)
+
+    def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
+        """As for any future."""
+        removed = super().remove_done_callback(fn)
+        self._callbacks_added -= removed
+        return removed
+
+    def settle(self) -> None:
+        """Take the outcome from the log; called when it is this completion's turn."""
+        if self.done():
+            return
+        try:
+            self.set_result(self.outcome())
+        except Exception as error:
+            self.set_exception(error)
+            self.exception()  # an operation that nobody awaits is no bug to warn about
+        self._wake()
+
+    def outcome(self) -> _T:
+        """The value, or the exception to raise."""
+        raise NotImplementedError
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """As for any future: whoever awaits it is cancelled."""
+        cancelled = super().cancel(msg)
+        self._wake()
+        return cancelled
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def become_due(self, at: float) -> None:
+        """The log holds the completion, with this end."""
+        self.is_due = True
+        self._order.add(self, at, self._sequence)
+
+
+class Deliveries:
+    """The completions that are due, in order."""
+
+    def __init__(self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.now: float = 0
+        self._tasks = tasks
+        self._due: list[tuple[float, int, Handle[Any]]] = []
+        self._claims = 0
+
+    def claim(self) -> int:
+        """The next number in the order of claims."""
+        self._claims += 1
+        return self._claims
+
+    def add(self, handle: Handle[Any], at: float, sequence: int) -> None:
+        """This completion may be delivered when its turn comes."""
+        heappush(self._due, (at, sequence, handle))
+
+    def next_at(self) -> float | None:
+        """The end of the completion whose turn it is."""
+        return self._due[0][0] if self._due else None
+
+    def deliver_next(self) -> None:
+        """Deliver the completion whose turn it is."""
+        at, _, handle = heappop(self._due)
+        self.now = max(self.now, at)
+        handle.settle()
+
+    def deliver_at_once(self, handle: Handle[Any]) -> None:
+        """Deliver up to this one without a turn of the loop, if that comes to the same.
+
+        It does when the task that is about to block is the only one: nothing else can move.
+        """
+        if handle.is_due and len(self._tasks.live) == 1:
+            while not handle.done():
+                self.deliver_next()

@@ -1,0 +1,200 @@
+"""One invocation, from the event to the outcome, and nothing after it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+from durable_execution_sdk.errors import (
+    ExecutionError,
+    InvocationError,
+    ServiceError,
+)
+from durable_execution_sdk.model.ids import execution_operation_id
+from durable_execution_sdk.model.invocation import Invocation, Outcome, OutcomeStatus
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.checkpointer import Checkpointer
+from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.journal import Journal
+from durable_execution_sdk.runtime.logger import install_filter
+from durable_execution_sdk.runtime.loop import Environment
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.settings import Settings
+from durable_execution_sdk.runtime.suspension import Aborted, Completed, Verdict, WentAway
+from durable_execution_sdk.runtime.workflow import Invoked, Workflow
+from durable_execution_sdk.service import DataPlane
+
+__all__ = ["run_invocation"]
+
+# What fits into the response of an invocation (API reference, section 3.1).
+MAX_RESPONSE_BYTES = 6 * 1024 * 1024 - 50
+
+# How long clean-up code may take before it is cancelled again, and how often it is.
+_GRACE_SECONDS = 5.0
+_ROUNDS = 3
+
+Main = Callable[[Frame, str | None], Awaitable[str | None]]
+
+
+async def run_invocation(
+    environment: Environment,
+    plane: DataPlane,
+    invocation: Invocation,
+    invoked: Invoked,
+    settings: Settings,
+    main: Main,
+) -> Outcome:
+    """Replay what is recorded, go on from there, and say how it ended.
+
+    Raises when Lambda is to invoke again.
+    """
+    try:
+        operations = await _all_operations(plane, invocation)
+    except ServiceError as error:
+        return _refused(error)
+    journal = Journal(invoked.arn, operations, invocation.updated_operation_ids or ())
+    if journal.execution is None or journal.execution.execution_details is None:
+        raise InvocationError(
+            f"the state of {invoked.arn} has no EXECUTION operation with id"
+            f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
+        )
+    payload = journal.execution.execution_details.input_payload
+    workflow = Workflow(environment, plane, invoked, journal, settings)
+    install_filter(settings.logger)
+    environment.observe(workflow)
+    environment.loop.set_task_factory(workflow.tasks.factory)
+    try:
+        return await _run(workflow, settings, main, payload)
+    finally:
+        await _leave_nothing_behind(workflow)
+        environment.observe(None)
+        environment.loop.set_task_factory(None)
+        environment.join_threads()
+
+
+async def _all_operations(plane: DataPlane, invocation: Invocation) -> list[Any]:
+    state = invocation.initial_execution_state
+    operations = list(state.operations)
+    if state.next_marker:
+        reader = Checkpointer(
+            plane,
+            invocation.durable_execution_arn,
+            invocation.checkpoint_token,
+            loop=asyncio.get_running_loop(),
+            receive=_unused,
+            fail=_unused,
+        )
+        operations += await reader.load(state.next_marker)
+    return operations
+
+
+def _unused(*_: Any) -> NoReturn:
+    raise AssertionError("a reader writes nothing")
+
+
+async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str | None) -> Outcome:
+    root = Frame(workflow)
+    deadline = workflow.invoked.ends_at
+    if deadline is not None:
+        left = deadline - settings.margin_of(deadline - time.monotonic()) - time.monotonic()
+        workflow.loop.call_later(max(left, 0), workflow.on_deadline, context=SDK_CONTEXT)
+
+    async def body() -> str | None:
+        return await main(root, payload)
+
+    task = workflow.tasks.start(body(), Scope(root, root.prefix))
+    await asyncio.wait([task, workflow.ended], return_when=asyncio.FIRST_COMPLETED)
+    outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
+    workflow.is_ending = True
+    root.close()
+    await workflow.checkpointer.flush()
+    if workflow.refusal is not None:
+        # That the last updates were refused outranks what the workflow's code came to.
+        return _of_verdict(workflow.refusal)
+    return await _within_limits(workflow, outcome)
+
+
+def _of_verdict(verdict: Verdict) -> Outcome:
+    match verdict:
+        case WentAway():
+            return Outcome(status=OutcomeStatus.PENDING)
+        case Completed(succeeded=True):
+            return Outcome(status=OutcomeStatus.SUCCEEDED, result="")
+        case Completed(error=error):
+            return _failed(error or ExecutionError("the execution was completed as failed"))
+        case Aborted(error=error, fatal=True):
+            return _failed(error)
+        case Aborted(error=error):
+            raise error
+
+
+def _of_task(task: asyncio.Task[str | None]) -> Outcome:
+    if task.cancelled():
+        return _failed(asyncio.CancelledError("the handler cancelled its own task"))
+    error = task.exception()
+    if error is None:
+        return Outcome(status=OutcomeStatus.SUCCEEDED, result=task.result())
+    if isinstance(error, InvocationError):
+        raise error
+    if isinstance(error, ServiceError):
+        return _refused(error)
+    return _failed(error)
+
+
+def _refused(error: ServiceError) -> Outcome:
+    if error.is_transient or error.is_stale_token:
+        raise error
+    return _failed(error)
+
+
+def _failed(error: BaseException) -> Outcome:
+    return Outcome(status=OutcomeStatus.FAILED, error=capture(error))
+
+
+async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
+    """A result that does not fit into the response goes into the log instead."""
+    result = outcome.result
+    if result is None or len(result) * 4 <= MAX_RESPONSE_BYTES:
+        return outcome
+    size = len(result.encode())
+    if size <= MAX_RESPONSE_BYTES:
+        return outcome
+    workflow.checkpointer.submit(
+        OperationUpdate(
+            id=execution_operation_id(workflow.invoked.arn),
+            type=OperationType.EXECUTION,
+            action=OperationAction.SUCCEED,
+            payload=result,
+        )
+    )
+    await workflow.checkpointer.flush()
+    if workflow.refusal is not None:
+        return _of_verdict(workflow.refusal)
+    return Outcome(status=OutcomeStatus.SUCCEEDED, result="")
+
+
+async def _leave_nothing_behind(workflow: Workflow) -> None:
+    """Unwind every task, workflow code and step bodies alike, and what they have started."""
+    workflow.is_ending = True
+    mine = asyncio.current_task()
+    await workflow.checkpointer.close()
+    for _ in range(_ROUNDS):
+        workflow.unwind()
+        left = asyncio.all_tasks(workflow.loop) - {mine}
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        done, _pending = await asyncio.wait(left, timeout=_GRACE_SECONDS)
+        for task in done:
+            if not task.cancelled():
+                task.exception()
+    workflow.settings.logger.warning(
+        "tasks of %s ignored their cancellation and were abandoned: %s",
+        workflow.invoked.arn,
+        ", ".join(task.get_name() for task in asyncio.all_tasks(workflow.loop) - {mine}),
+    )

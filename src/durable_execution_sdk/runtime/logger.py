@@ -1,0 +1,164 @@
+"""Replay-aware logging, through the standard ``logging`` module.
+
+A filter on the handlers of every logger drops the lines of replayed code and tells each record which
+execution and operation it belongs to, so it works for any logger that the handler's code uses.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.settings import ReplayLogging
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.tasks import WorkflowTask
+
+__all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "install_filter"]
+
+RECORD_FIELDS = (
+    "durable_execution_arn",
+    "request_id",
+    "operation_id",
+    "parent_id",
+    "operation_name",
+    "attempt",
+    "is_replay",
+)
+
+
+class ReplayFilter(logging.Filter):
+    """Drops the lines of replayed code, and puts the execution's fields on each record.
+
+    Records get ``durable_execution_arn``, ``request_id``, ``operation_id``, ``parent_id``,
+    ``operation_name``, ``attempt`` and ``is_replay``, and ``executionArn``, which is what AWS's own
+    tools look for. Outside a workflow it does nothing.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        current = CURRENT.get()
+        if isinstance(current, StepContext):
+            _mark_step(record, current)
+        elif isinstance(current, WorkflowTask) and isinstance(current.scope, Scope):
+            _mark_workflow(record, current.scope)
+            return not _is_silent(current.scope.frame, record.levelno)
+        return True
+
+
+def _is_silent(frame: Frame, level: int) -> bool:
+    """Whether a line of this level is dropped here because the code is replayed."""
+    if not frame.is_replaying:
+        return False
+    match frame.workflow.settings.replay_logging:
+        case ReplayLogging.ALL:
+            return False
+        case ReplayLogging.ERRORS:
+            return level < logging.ERROR
+        case ReplayLogging.NONE:
+            return True
+
+
+class ContextLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that is silent while its context is replayed, whatever handlers it has."""
+
+    def __init__(self, frame: Frame) -> None:
+        super().__init__(frame.workflow.settings.logger)
+        self._frame = frame
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (the standard library's name)
+        """Whether a line of this level would be written now."""
+        return super().isEnabledFor(level) and not _is_silent(self._frame, level)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Keep ``extra`` from clashing with what every record has."""
+        extra = kwargs.get("extra")
+        if extra:
+            kwargs["extra"] = {
+                f"{name}_" if name in _STANDARD else name: value for name, value in extra.items()
+            }
+        return msg, kwargs
+
+
+def install_filter(logger: logging.Logger) -> None:
+    """Filter whatever the root logger and this one write to. Doing it again does nothing."""
+    for owner in (logging.getLogger(), logger):
+        for handler in owner.handlers:
+            if not any(isinstance(known, ReplayFilter) for known in handler.filters):
+                handler.addFilter(ReplayFilter())
+
+
+def _mark_step(record: logging.LogRecord, step: StepContext) -> None:
+    _mark(
+        record,
+        durable_execution_arn=step.durable_execution_arn,
+        executionArn=step.durable_execution_arn,
+        request_id=step.request_id,
+        operation_id=step.operation_id,
+        parent_id=step.parent_id,
+        operation_name=step.operation_name,
+        attempt=step.attempt,
+        is_replay=False,
+    )
+
+
+def _mark_workflow(record: logging.LogRecord, scope: Scope) -> None:
+    frame = scope.frame
+    invoked = frame.workflow.invoked
+    _mark(
+        record,
+        durable_execution_arn=invoked.arn,
+        executionArn=invoked.arn,
+        request_id=invoked.request_id,
+        operation_id=frame.operation_id,
+        parent_id=None if frame.parent is None else frame.parent.parent_id,
+        operation_name=frame.name,
+        attempt=None,
+        is_replay=frame.is_replaying,
+    )
+
+
+def _mark(record: logging.LogRecord, **fields: object) -> None:
+    for name, value in fields.items():
+        setattr(record, name, value)
+
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, with the members that Lambda's JSON log format has.
+
+    What the ``ReplayFilter`` and ``extra=`` put on a record becomes a member of its own.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as JSON text."""
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "timestamp": f"{seconds}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["errorType"] = record.exc_info[0].__name__
+            line["errorMessage"] = str(record.exc_info[1])
+            line["stackTrace"] = self.formatException(record.exc_info).splitlines()
+        for name, value in vars(record).items():
+            if name not in _STANDARD and value is not None:
+                line[_wire_name(name)] = value
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+def _wire_name(name: str) -> str:
+    if name not in RECORD_FIELDS:
+        return name
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)

@@ -1,0 +1,178 @@
+"""The event loop of an execution environment: ours, made once, reused by warm invocations.
+
+Owning the loop buys one thing that nothing public offers otherwise: the moment at which it is
+idle. A selector is asked to wait only when no callback is ready to run, so that is where a workflow
+is seen to be quiescent, exactly and at no cost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
+
+from durable_execution_sdk.runtime.current import CURRENT
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from _typeshed import FileDescriptorLike
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+# A loop that never comes to rest (a body that spins on ``sleep(0)``) must not starve the workflow:
+# after this many turns in which no workflow task moved, that counts as rest.
+_RESTLESS_TURNS = 100
+
+
+class IdleObserver(Protocol):
+    """What runs a workflow on the loop."""
+
+    @property
+    def progress(self) -> int:
+        """How often a workflow task has moved."""
+        ...
+
+    def on_idle(self, *, at_rest: bool) -> bool:
+        """Nothing is ready to run, or nothing of the workflow; returns whether something is now."""
+        ...
+
+    def on_timer(self, timer: asyncio.TimerHandle) -> None:
+        """Workflow code set a timer."""
+        ...
+
+    def on_thread(self, future: asyncio.Future[Any]) -> None:
+        """Workflow code started work in a thread."""
+        ...
+
+    def on_socket(self, descriptor: FileDescriptorLike, *, opened: bool) -> None:
+        """Workflow code began or ceased to watch a socket."""
+        ...
+
+
+class _IdleSelector(selectors.DefaultSelector):
+    """A selector that tells the observer when the loop has nothing left to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.observer: IdleObserver | None = None
+        self._progress = -1
+        self._turns = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        observer = self.observer
+        if observer is not None:
+            if timeout is None or timeout > 0:
+                self._turns = 0
+                if observer.on_idle(at_rest=True):
+                    timeout = 0
+            elif self._is_restless(observer):
+                observer.on_idle(at_rest=False)
+        return super().select(timeout)
+
+    def _is_restless(self, observer: IdleObserver) -> bool:
+        if observer.progress != self._progress:
+            self._progress = observer.progress
+            self._turns = 0
+        self._turns += 1
+        return self._turns % _RESTLESS_TURNS == 0
+
+    def register(
+        self, fileobj: FileDescriptorLike, events: int, data: Any = None
+    ) -> selectors.SelectorKey:
+        if self.observer is not None and CURRENT.get() is not None:
+            self.observer.on_socket(fileobj, opened=True)
+        return super().register(fileobj, events, data)
+
+    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
+        if self.observer is not None:
+            self.observer.on_socket(fileobj, opened=False)
+        return super().unregister(fileobj)
+
+
+class _WorkflowLoop(asyncio.SelectorEventLoop):
+    """An event loop that knows what workflow code asked it to wake up for."""
+
+    def __init__(self) -> None:
+        self.idle_selector = _IdleSelector()
+        self.threads: ThreadPoolExecutor | None = None
+        super().__init__(self.idle_selector)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: Unpack[_Ts],
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, context=context)
+        observer = self.idle_selector.observer
+        if observer is not None and _in_workflow(context):
+            observer.on_timer(timer)
+        return timer
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: Unpack[_Ts]
+    ) -> asyncio.Future[_T]:
+        if executor is None:
+            executor = self.threads = self.threads or _new_threads()
+        future = super().run_in_executor(executor, func, *args)
+        observer = self.idle_selector.observer
+        if observer is not None and _in_workflow(None):
+            observer.on_thread(future)
+        return future
+
+
+def _in_workflow(context: Context | None) -> bool:
+    current = CURRENT.get() if context is None else context.get(CURRENT)
+    return current is not None
+
+
+def _new_threads() -> ThreadPoolExecutor:
+    # Most handlers never start a thread, and a cold start should not pay for the import.
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(thread_name_prefix="durable-step")
+
+
+class Environment:
+    """A loop and the threads of its step bodies, for one thread of the process."""
+
+    def __init__(self) -> None:
+        self.loop = _WorkflowLoop()
+
+    def observe(self, observer: IdleObserver | None) -> None:
+        """From now on, tell this observer when the loop is idle."""
+        self.loop.idle_selector.observer = observer
+
+    def join_threads(self) -> None:
+        """Wait for plain functions that nobody awaits any more: none may outlive an invocation."""
+        threads, self.loop.threads = self.loop.threads, None
+        if threads is not None:
+            threads.shutdown(wait=True)
+
+    def close(self) -> None:
+        """Release the loop and the threads."""
+        self.join_threads()
+        if not self.loop.is_closed():
+            self.loop.close()
+
+    def __del__(self) -> None:
+        """The thread has ended, or the interpreter is about to."""
+        if not self.loop.is_running():
+            self.close()
+
+
+_environments = threading.local()
+
+
+def environment() -> Environment:
+    """This thread's environment, made on first use and kept for warm invocations."""
+    existing: Environment | None = getattr(_environments, "environment", None)
+    if existing is None or existing.loop.is_closed():
+        existing = _environments.environment = Environment()
+    return existing

@@ -1,0 +1,171 @@
+"""Contexts, and the tasks that use them: who may claim an operation, and with which id."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from durable_execution_sdk.errors import ContextMisuseError
+from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.ids import (
+    ROOT_PREFIX,
+    context_prefix,
+    operation_id,
+    task_prefix,
+)
+from durable_execution_sdk.runtime.suspension import Suspended
+from durable_execution_sdk.runtime.tasks import WorkflowTask
+from durable_execution_sdk.runtime.workflow import Workflow
+
+if TYPE_CHECKING:
+    import random
+
+__all__ = ["Frame", "Scope"]
+
+
+class Frame:
+    """One durable context of one invocation: the handler's own, or a child's.
+
+    ``parent_id`` is what its operations carry as ParentId. A virtual context has no operation of its
+    own, so its operations carry that of the nearest context that has one.
+    """
+
+    def __init__(
+        self,
+        workflow: Workflow,
+        *,
+        operation_id: str | None = None,
+        name: str | None = None,
+        parent: Frame | None = None,
+        virtual: bool = False,
+    ) -> None:
+        self.workflow = workflow
+        self.name = name
+        self.parent = parent
+        self.operation_id = operation_id
+        self.parent_id = parent.parent_id if parent is not None and virtual else operation_id
+        self.prefix = ROOT_PREFIX if operation_id is None else context_prefix(operation_id)
+        self.is_closed = False
+        self._left_to_replay = workflow.journal.recorded_in(self.parent_id)
+        if virtual and parent is not None:
+            self._left_to_replay = int(parent.is_replaying)
+        self._children: set[Frame] = set()
+        self._handles: set[Handle[Any]] = set()
+        if parent is not None:
+            parent._children.add(self)
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the code that runs now has run before, as far as the log can tell."""
+        return self._left_to_replay > 0
+
+    @property
+    def title(self) -> str:
+        """What messages call this context."""
+        if self.operation_id is None:
+            return "the handler's context"
+        return f"the child context {self.name!r}" if self.name else "an unnamed child context"
+
+    def scope(self) -> Scope:
+        """Where the running task claims its operations; refuses whoever may not use this context."""
+        if self.workflow.is_ending:
+            raise Suspended
+        task = CURRENT.get()
+        if isinstance(task, WorkflowTask):
+            scope: Any = task.scope
+            if isinstance(scope, Scope):
+                if scope.frame is self:
+                    return scope
+                raise ContextMisuseError(
+                    f"{self.title} was used inside {scope.frame.title}: an operation belongs to the"
+                    " context whose function calls it; use the context that the function was given"
+                )
+        if task is not None:
+            raise ContextMisuseError(
+                f"{self.title} was used inside a step: a step's body is plain code and cannot start"
+                " durable operations; move them into the workflow, or into a child context"
+                " (ctx.run_in_child_context)"
+            )
+        raise ContextMisuseError(
+            f"{self.title} was used outside its workflow: durable operations can only be started by"
+            " the tasks that the handler runs, while it runs"
+        )
+
+    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+        """Record an update, unless this context is over: orphans may not checkpoint."""
+        if not self.is_closed:
+            self.workflow.submit(update, wanted=wanted)
+
+    def adopt(self, handle: Handle[Any]) -> None:
+        """This operation belongs to the context until it settles."""
+        self._handles.add(handle)
+
+    def release(self, handle: Handle[Any]) -> None:
+        """This operation has settled."""
+        self._handles.discard(handle)
+
+    def visited(self, *, news: bool) -> None:
+        """An operation was claimed that is new, or a recorded one was delivered.
+
+        Replay ends at the first operation that had not completed when the last invocation ended.
+        """
+        self._left_to_replay = 0 if news else max(0, self._left_to_replay - 1)
+        if news and self.parent is not None and self.parent.is_replaying:
+            self.parent.visited(news=True)
+
+    def close(self) -> None:
+        """This context is over: what is unfinished in it, at any depth, is cancelled."""
+        self.is_closed = True
+        if self.parent is not None:
+            self.parent._children.discard(self)
+        for child in list(self._children):
+            child.close()
+        for handle in list(self._handles):
+            handle.cancel()
+        for watched in list(self.workflow.tasks.live):
+            scope: Any = watched.scope
+            if scope.frame is self and watched.task is not None and watched is not CURRENT.get():
+                watched.task.cancel()
+
+
+class Scope:
+    """One task's use of one context: the counter that its operations take their ids from."""
+
+    def __init__(self, frame: Frame, prefix: str) -> None:
+        self.frame = frame
+        self._prefix = prefix
+        self._claimed = 0
+        self._spawned = 0
+        self._drawn = 0
+        self._random: random.Random | None = None
+
+    def spawn(self) -> Scope:
+        """The scope of the next task that this one makes."""
+        self._spawned += 1
+        return Scope(self.frame, task_prefix(self._prefix, self._spawned))
+
+    def next_id(self) -> str:
+        """Claim the next operation's id."""
+        self._claimed += 1
+        return operation_id(f"{self._prefix}{self._claimed}")
+
+    @property
+    def position(self) -> str:
+        """Where the operation that was claimed last stands, for people."""
+        return f"operation {self._prefix.rpartition('-')[0][-8:] or ''}{self._claimed} of {self.frame.title}"
+
+    def uuid4(self) -> uuid.UUID:
+        """The next of this scope's ids: the same on every replay, different in every execution."""
+        self._drawn += 1
+        seed = f"{self.frame.workflow.journal.arn}|{self._prefix}|uuid{self._drawn}"
+        return uuid.UUID(bytes=bytes.fromhex(operation_id(seed)[:32]), version=4)
+
+    def random(self) -> random.Random:
+        """This scope's generator: the same numbers on every replay."""
+        if self._random is None:
+            import random  # rarely needed, and a cold start should not pay for it
+
+            self._random = random.Random(f"{self.frame.workflow.journal.arn}|{self._prefix}")
+        return self._random

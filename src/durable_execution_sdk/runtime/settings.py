@@ -1,0 +1,75 @@
+"""What a handler is configured with, for every operation in it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
+from durable_execution_sdk.serdes import SerDes, serdes_for_return
+
+__all__ = ["CheckpointingMode", "ReplayLogging", "Settings"]
+
+
+class CheckpointingMode(StrEnum):
+    """When updates are sent, and when a step's result reaches the workflow.
+
+    ``BATCHED`` (the default): updates form the next batch while a call is in flight, and the START of
+    a quick step shares the call of its completion. ``EAGER``: every update is sent at once, so that
+    the history shows each START before its body ends; a step costs two calls. ``OPTIMISTIC``: in a
+    workflow that runs one thing at a time, the result of an at-least-once step is handed on before it
+    is acknowledged. What is given up: after a crash, steps whose results were handed on may run
+    again, and code that has acted on such a result outside a step has acted on something that the log
+    may never hold. The START of an at-most-once step still waits for everything before it.
+    """
+
+    EAGER = "EAGER"
+    BATCHED = "BATCHED"
+    OPTIMISTIC = "OPTIMISTIC"
+
+
+class ReplayLogging(StrEnum):
+    """Which log lines of replayed code are written: none (the default), errors only, or all."""
+
+    NONE = "NONE"
+    ERRORS = "ERRORS"
+    ALL = "ALL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options of ``durable_execution`` that operations look at."""
+
+    default_retry: RetryStrategy = field(default_factory=ExponentialBackoff)
+    serdes: SerDes[Any] | None = None
+    checkpointing: CheckpointingMode = CheckpointingMode.BATCHED
+    replay_logging: ReplayLogging = ReplayLogging.NONE
+    deadline_margin: float | None = None
+    logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
+
+    @property
+    def is_eager(self) -> bool:
+        """Whether every update is sent at once."""
+        return self.checkpointing is CheckpointingMode.EAGER
+
+    @property
+    def is_optimistic(self) -> bool:
+        """Whether results are handed on before they are acknowledged."""
+        return self.checkpointing is CheckpointingMode.OPTIMISTIC
+
+    def serdes_for(self, function: Callable[..., Any]) -> SerDes[Any]:
+        """How the result of this function is written, unless its operation says otherwise."""
+        return self.serdes or serdes_for_return(function)
+
+    def margin_of(self, remaining: float) -> float:
+        """How many seconds before the end of its time an invocation leaves.
+
+        By default a tenth of the time, from 0.3 s to 2 s, so that a function with a timeout of 3 s
+        still has most of it.
+        """
+        if self.deadline_margin is not None:
+            return self.deadline_margin
+        return min(2.0, max(0.3, remaining * 0.1))

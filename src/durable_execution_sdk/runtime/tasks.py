@@ -1,0 +1,114 @@
+"""The asyncio tasks of a workflow: how they are told apart, and what each one waits for.
+
+A task that workflow code makes gets a scope of its own, numbered in creation order. Its coroutine
+is driven through a thin wrapper that sees every move and every future that it blocks on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context, copy_context
+from typing import Any, Protocol, TypeVar
+
+from durable_execution_sdk.runtime.current import CURRENT
+
+_T = TypeVar("_T")
+
+
+class TaskScope(Protocol):
+    """Where a task claims its operations."""
+
+    def spawn(self) -> TaskScope:
+        """The scope of the next task that this one makes."""
+        ...
+
+
+class WorkflowTask(Coroutine[Any, Any, _T]):
+    """A workflow coroutine, watched."""
+
+    __slots__ = ("__weakref__", "_coroutine", "_killed", "_tasks", "blocked_on", "scope", "task")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, _T], scope: TaskScope, tasks: WorkflowTasks
+    ) -> None:
+        self._coroutine = coroutine
+        self._tasks = tasks
+        self._killed = False
+        self.scope = scope
+        self.blocked_on: object = None
+        self.task: asyncio.Task[_T] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Look like the coroutine itself to whoever inspects a task."""
+        return getattr(self._coroutine, name)
+
+    def send(self, value: Any) -> Any:
+        """Run to the next await."""
+        return self._move(self._coroutine.send, value)
+
+    def throw(self, *exception: Any) -> Any:
+        """Run to the next await, from an exception."""
+        return self._move(self._coroutine.throw, *exception)
+
+    def kill(self) -> None:
+        """Stop this task at its next move, whatever its code would do."""
+        self._killed = True
+
+    def close(self) -> None:
+        """Give up."""
+        self._tasks.live.discard(self)
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, _T]:
+        """Let another task run this one's coroutine."""
+        return self._coroutine.__await__()
+
+    def _move(self, step: Callable[..., Any], *args: Any) -> Any:
+        self._tasks.progress += 1
+        self.blocked_on = None
+        CURRENT.set(self)
+        try:
+            if self._killed:
+                self._coroutine.close()
+                raise asyncio.CancelledError
+            self.blocked_on = step(*args)
+        except BaseException:
+            self._tasks.live.discard(self)
+            raise
+        return self.blocked_on
+
+
+class WorkflowTasks:
+    """Every live task of one invocation's workflow code."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.live: set[WorkflowTask[Any]] = set()
+        self.progress = 0
+        self._loop = loop
+
+    def start(
+        self,
+        coroutine: Coroutine[Any, Any, _T],
+        scope: TaskScope,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[_T]:
+        """Run a coroutine as workflow code of this scope."""
+        watched = WorkflowTask(coroutine, scope, self)
+        self.live.add(watched)
+        self.progress += 1
+        task = asyncio.Task(
+            watched, loop=self._loop, context=context or copy_context(), **options
+        )
+        watched.task = task
+        return task
+
+    def factory(
+        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+    ) -> asyncio.Future[Any]:
+        """The loop's task factory: only what workflow code makes becomes workflow code."""
+        creator = CURRENT.get()
+        if isinstance(creator, WorkflowTask) and asyncio.iscoroutine(coroutine):
+            return self.start(coroutine, creator.scope.spawn(), **options)
+        return asyncio.Task(coroutine, loop=loop, **options)

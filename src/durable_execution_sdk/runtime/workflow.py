@@ -1,0 +1,382 @@
+"""One invocation's workflow: who runs, what each task waits for, and when it is over.
+
+Whenever the loop comes to rest there is one thing to do, in this order: deliver the completion whose
+turn it is; let running bodies and calls go on; send what is queued; let non-durable awaits finish;
+suspend, if something durable is pending; and otherwise say who waits for what that can never come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from durable_execution_sdk.errors import (
+    ConfigError,
+    DeadlockError,
+    ExecutionError,
+    InvocationError,
+    ServiceError,
+)
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    CallbackDetails,
+    ChainedInvokeDetails,
+    ContextDetails,
+    Operation,
+    OperationStatus,
+    OperationType,
+    StepDetails,
+)
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.checkpointer import Checkpointer
+from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.delivery import Deliveries, Waiter
+from durable_execution_sdk.runtime.journal import Journal
+from durable_execution_sdk.runtime.loop import Environment
+from durable_execution_sdk.runtime.settings import Settings
+from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
+from durable_execution_sdk.runtime.tasks import WorkflowTasks
+from durable_execution_sdk.service import DataPlane
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+__all__ = ["Invoked", "Workflow"]
+
+# How long a socket that workflow code opened may be silent before it counts as idle.
+_SOCKET_PATIENCE_SECONDS = 10.0
+# How often to ask for callbacks and invokes while a body keeps the invocation open.
+_POLL_SECONDS = 10.0
+# How often workflow code may swallow its cancellation before it is closed.
+_UNWINDING_ROUNDS = 20
+
+
+class Registered(Protocol):
+    """An operation that has not settled."""
+
+    label: str
+    is_pending: bool
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether anybody would notice that it completes."""
+        ...
+
+    def observe(self, record: Operation) -> None:
+        """The log has news of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Invoked:
+    """What an invocation was made with."""
+
+    arn: str
+    token: str
+    request_id: str
+    lambda_context: Any
+    ends_at: float | None
+
+
+class Workflow:
+    """The state that the operations of one invocation share."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        plane: DataPlane,
+        invoked: Invoked,
+        journal: Journal,
+        settings: Settings,
+    ) -> None:
+        self.environment = environment
+        self.plane = plane
+        self.invoked = invoked
+        self.journal = journal
+        self.settings = settings
+        self.loop: asyncio.AbstractEventLoop = environment.loop
+        self.tasks = WorkflowTasks(self.loop)
+        self.order = Deliveries(self.tasks, self.loop)
+        if journal.execution is not None and journal.execution.start_timestamp is not None:
+            self.order.now = journal.execution.start_timestamp
+        self.checkpointer = Checkpointer(
+            plane,
+            invoked.arn,
+            invoked.token,
+            loop=self.loop,
+            receive=self._receive,
+            fail=self._refused,
+            eager=settings.is_eager,
+        )
+        self.verdict: Verdict | None = None
+        self.refusal: Aborted | None = None
+        self.is_ending = False
+        self.ended: asyncio.Future[None] = self.loop.create_future()
+        self._registered: dict[str, Registered] = {}
+        self._bodies: dict[asyncio.Task[None], str] = {}
+        self._timers: list[asyncio.TimerHandle] = []
+        self._threads: set[asyncio.Future[Any]] = set()
+        self._sockets: dict[Any, float] = {}
+        self._poll: asyncio.TimerHandle | None = None
+        self._rounds = 0
+
+    # What operations do.
+
+    def register(self, operation_id: str, operation: Registered) -> None:
+        """Tell this operation what the log says of it from now on."""
+        self._registered[operation_id] = operation
+
+    def forget(self, operation_id: str) -> None:
+        """This operation needs to hear nothing more."""
+        self._registered.pop(operation_id, None)
+
+    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+        """Record an update."""
+        if not self.is_ending:
+            self.checkpointer.submit(update, wanted=wanted)
+
+    def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:
+        """Run the body of a step: plain code, which keeps the invocation open."""
+        task = asyncio.Task(body, loop=self.loop, context=context)
+        self._bodies[task] = label
+        task.add_done_callback(self._body_ended, context=SDK_CONTEXT)
+        return task
+
+    def expect(self, seconds: float | None) -> None:
+        """Something pending will change in so many seconds: ask then, if still here to ask."""
+        delay = _POLL_SECONDS if seconds is None else seconds
+        due = self.loop.time() + delay
+        if self._poll is None or self._poll.cancelled() or due < self._poll.when():
+            if self._poll is not None:
+                self._poll.cancel()
+            self._poll = self.loop.call_at(due, self._ask, context=SDK_CONTEXT)
+
+    def end(self, verdict: Verdict) -> None:
+        """The invocation is over; the first verdict stands."""
+        if self.verdict is None and not self.is_ending:
+            self.verdict = verdict
+            self.is_ending = True
+            if not self.ended.done():
+                self.ended.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """Fail the execution, whatever workflow code makes of it."""
+        self.end(Aborted(error, fatal=True))
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether a single task is all that runs, so that nothing can overtake it."""
+        return len(self.tasks.live) == 1 and len(self._bodies) <= 1
+
+    def on_deadline(self) -> None:
+        """The invocation's time is nearly up: leave in good order."""
+        if self._bodies or not self._is_waiting_for_service():
+            what = ", ".join(sorted(set(self._bodies.values()))) or "the workflow's own code"
+            self.end(
+                Aborted(
+                    InvocationError(
+                        f"the function's time is nearly up and {what} still runs: this invocation"
+                        " ends so that Lambda invokes again; raise the function's timeout if one"
+                        " attempt needs longer"
+                    ),
+                    fatal=False,
+                )
+            )
+        else:
+            self.end(WentAway())
+
+    # What the service says.
+
+    def _receive(self, batch: Sequence[OperationUpdate], operations: Sequence[Operation]) -> None:
+        told: set[str] = set()
+        for operation in operations:
+            told.add(operation.id)
+            self._learn(operation)
+        # What was acknowledged is recorded, whether or not the answer repeats it.
+        for update in batch:
+            if update.id not in told and update.type is not OperationType.EXECUTION:
+                self._learn(_as_recorded(update, self.journal.get(update.id), self.order.now))
+        if not self.checkpointer.may_write and not self.is_ending:
+            self.end(WentAway())
+
+    def _learn(self, operation: Operation) -> None:
+        if self.journal.merge(operation):
+            registered = self._registered.get(operation.id)
+            if registered is not None:
+                registered.observe(operation)
+
+    def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
+        if isinstance(error, ServiceError) and not (error.is_stale_token or error.is_transient):
+            what = ", ".join(sorted({_title(update) for update in batch})) or "a state request"
+            error = ExecutionError(f"the service refused the checkpoint of {what}: {error}")
+        self.refusal = Aborted(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
+        self.end(self.refusal)
+
+    def _body_ended(self, body: asyncio.Task[None]) -> None:
+        self._bodies.pop(body, None)
+        if not body.cancelled() and (error := body.exception()) is not None:
+            self.end(Aborted(error, fatal=False))
+
+    def _ask(self) -> None:
+        self._poll = None
+        if not self.is_ending:
+            self.checkpointer.push()
+            if any(operation.is_pending for operation in self._registered.values()):
+                self.expect(None)
+
+    # What the loop says.
+
+    @property
+    def progress(self) -> int:
+        """How often a workflow task has moved."""
+        return self.tasks.progress
+
+    def on_idle(self, *, at_rest: bool) -> bool:
+        """The loop has nothing to run; returns whether there is something now."""
+        if self.is_ending:
+            return at_rest and self._unwind()
+        at = self.order.next_at()
+        if at is not None and not self._is_out_of_turn(at):
+            self.order.deliver_next()
+            return True
+        if not at_rest or self._bodies or self.checkpointer.is_writing or not self.tasks.live:
+            return False
+        if not self.checkpointer.is_idle:
+            self.checkpointer.push()
+            return True
+        if self._may_be_woken():
+            return False
+        self._conclude()
+        return True
+
+    def on_timer(self, timer: asyncio.TimerHandle) -> None:
+        """Workflow code set a timer."""
+        self._timers.append(timer)
+
+    def on_thread(self, future: asyncio.Future[Any]) -> None:
+        """Workflow code started work in a thread."""
+        self._threads.add(future)
+        future.add_done_callback(self._threads.discard)
+
+    def on_socket(self, descriptor: FileDescriptorLike, *, opened: bool) -> None:
+        """Workflow code began or ceased to watch a socket."""
+        if opened:
+            self._sockets[descriptor] = self.loop.time()
+        else:
+            self._sockets.pop(descriptor, None)
+
+    def _is_out_of_turn(self, at: float) -> bool:
+        """Whether a completion that the log holds before this one has yet to be asked for."""
+        return self._may_be_woken() and self.journal.unclaimed_before(at)
+
+    def _may_be_woken(self) -> bool:
+        """Whether a timer, a thread or a socket may still wake a task that waits for no operation."""
+        own = {watched.task for watched in self.tasks.live}
+        if all(
+            isinstance(watched.blocked_on, Waiter) or watched.blocked_on in own
+            for watched in self.tasks.live
+        ):
+            return False
+        now = self.loop.time()
+        self._timers = [t for t in self._timers if not t.cancelled() and t.when() > now]
+        if self._timers or self._threads:
+            return True
+        if not self._sockets:
+            return False
+        patience = max(self._sockets.values()) + _SOCKET_PATIENCE_SECONDS - now
+        if patience > 0:
+            self.loop.call_later(patience, _nothing, context=SDK_CONTEXT)
+        return patience > 0
+
+    def _is_waiting_for_service(self) -> bool:
+        return any(op.is_pending and op.is_awaited for op in self._registered.values())
+
+    def _conclude(self) -> None:
+        if self._is_waiting_for_service():
+            self.end(WentAway())
+            return
+        waits = "; ".join(sorted(_describe(watched) for watched in self.tasks.live))
+        idle = ", ".join(sorted(op.label for op in self._registered.values() if op.is_pending))
+        self.fail(
+            DeadlockError(
+                f"the workflow is deadlocked: every task waits and nothing can wake one. {waits}."
+                + (f" Pending, but awaited by nobody: {idle}." if idle else "")
+                + " Await the operation that should wake the task, or set the event before waiting"
+            )
+        )
+
+    def _unwind(self) -> bool:
+        """Workflow code swallowed its cancellation and blocks again: insist."""
+        if not self.tasks.live or self._bodies or self._may_be_woken():
+            return False
+        self._rounds += 1
+        for watched in list(self.tasks.live):
+            if self._rounds > _UNWINDING_ROUNDS:
+                watched.kill()
+            if watched.task is not None:
+                watched.task.cancel()
+        return True
+
+    def unwind(self) -> None:
+        """Ask for nothing more; the tasks are about to be cancelled."""
+        if self._poll is not None:
+            self._poll.cancel()
+            self._poll = None
+
+
+def _nothing() -> None:
+    """Wake the loop, so that it looks again."""
+
+
+def _describe(watched: Any) -> str:
+    waits_for = watched.blocked_on
+    what = waits_for.handle.label if isinstance(waits_for, Waiter) else repr(waits_for)
+    return f"{watched.__qualname__} waits for {what}"
+
+
+def _title(update: OperationUpdate) -> str:
+    return f"{update.type.lower()} {update.name!r}" if update.name else update.type.lower()
+
+
+_STATUS_AFTER = {
+    OperationAction.START: OperationStatus.STARTED,
+    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
+    OperationAction.FAIL: OperationStatus.FAILED,
+    OperationAction.RETRY: OperationStatus.PENDING,
+    OperationAction.CANCEL: OperationStatus.CANCELLED,
+}
+
+
+def _as_recorded(update: OperationUpdate, known: Operation | None, now: float) -> Operation:
+    """The operation that an acknowledged update leaves behind, when the answer does not tell."""
+    status = _STATUS_AFTER[update.action]
+    attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
+    ended = update.action is not OperationAction.START
+    replay_children = update.context_options and update.context_options.replay_children
+    return Operation(
+        id=update.id,
+        type=update.type,
+        status=status,
+        start_timestamp=known.start_timestamp if known else now,
+        end_timestamp=now if status in TERMINAL_STATUSES else None,
+        parent_id=update.parent_id,
+        name=update.name,
+        sub_type=update.sub_type,
+        context_details=ContextDetails(
+            result=update.payload, error=update.error, replay_children=replay_children
+        )
+        if update.type is OperationType.CONTEXT
+        else None,
+        step_details=StepDetails(
+            attempt=attempts + int(ended), result=update.payload, error=update.error
+        )
+        if update.type is OperationType.STEP
+        else None,
+        callback_details=CallbackDetails() if update.type is OperationType.CALLBACK else None,
+        chained_invoke_details=ChainedInvokeDetails()
+        if update.type is OperationType.CHAINED_INVOKE
+        else None,
+    )
