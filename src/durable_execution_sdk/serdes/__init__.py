@@ -1,0 +1,21 @@
+"""How values become payloads and come back: plain, readable JSON by type annotation."""
+
+from durable_execution_sdk.serdes.annotations import (
+    serdes_for_parameter,
+    serdes_for_return,
+    serdes_for_type,
+)
+from durable_execution_sdk.serdes.callback import CallbackSerDes
+from durable_execution_sdk.serdes.protocol import PassThroughSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes.values import JsonSerDes
+
+__all__ = [
+    "CallbackSerDes",
+    "JsonSerDes",
+    "PassThroughSerDes",
+    "SerDes",
+    "SerDesContext",
+    "serdes_for_parameter",
+    "serdes_for_return",
+    "serdes_for_type",
+]

@@ -1,0 +1,163 @@
+"""The serdes that a function's annotations ask for.
+
+Only the one annotation that is asked for is resolved, so an import under ``TYPE_CHECKING`` for
+another parameter does no harm. One that cannot be resolved counts as none: the value is then what
+JSON gives back, on the first run as on replay.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from types import CodeType, FunctionType, MethodType
+from typing import Any, get_args, get_origin, get_type_hints
+from weakref import WeakKeyDictionary
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.serdes.foreign import class_of
+from durable_execution_sdk.serdes.protocol import SerDes
+from durable_execution_sdk.serdes.values import JsonSerDes
+
+__all__ = ["serdes_for_parameter", "serdes_for_return", "serdes_for_type"]
+
+_RETURN = -1
+_IS_COROUTINE_FUNCTION = 0x80
+_HAS_VARARGS = 0x04
+_UNTYPED: SerDes[Any] = JsonSerDes()
+_CODE: CodeType = (lambda: None).__code__
+
+_known: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
+
+
+def serdes_for_return(func: Callable[..., Any]) -> SerDes[Any]:
+    """The serdes for what ``func`` returns, or what awaiting it gives."""
+    try:
+        return _known[func][_RETURN]
+    except (KeyError, TypeError):
+        return _serdes_for(func, _RETURN)
+
+
+def serdes_for_parameter(func: Callable[..., Any], index: int) -> SerDes[Any]:
+    """The serdes for the positional argument ``index`` (from 0) of a call of ``func``."""
+    try:
+        return _known[func][index]
+    except (KeyError, TypeError):
+        return _serdes_for(func, index)
+
+
+def serdes_for_type(kind: Any) -> SerDes[Any]:
+    """The serdes for a type; one that JSON cannot express counts as none."""
+    try:
+        return _serdes_for_hashable(kind)
+    except TypeError:
+        return _make(kind)
+
+
+@functools.lru_cache(maxsize=512)
+def _serdes_for_hashable(kind: Any) -> SerDes[Any]:
+    return _make(kind)
+
+
+def _make(kind: Any) -> SerDes[Any]:
+    if kind is Any:
+        return _UNTYPED
+    try:
+        return JsonSerDes(kind)
+    except ConfigError:
+        return _UNTYPED
+
+
+def _serdes_for(func: Any, place: int) -> SerDes[Any]:
+    if isinstance(func, type):
+        return serdes_for_type(func) if place == _RETURN else _UNTYPED
+    function, skipped = _function_of(func)
+    if function is None:
+        return _UNTYPED
+    own_place = place if place == _RETURN else place + skipped
+    known = _known.setdefault(function, {})
+    serdes = known.get(own_place)
+    if serdes is None:
+        serdes = known[own_place] = serdes_for_type(_hint(function, own_place))
+    if isinstance(func, FunctionType):
+        _known.setdefault(func, {})[place] = serdes
+    return serdes
+
+
+def _function_of(func: Any) -> tuple[FunctionType | None, int]:
+    """The function whose annotations count, and how many of its parameters are bound already."""
+    skipped = 0
+    for _ in range(100):
+        if isinstance(func, functools.partial):
+            skipped += len(func.args)
+            func = func.func
+        elif isinstance(func, MethodType):
+            skipped += 1
+            func = func.__func__
+        elif (wrapped := getattr(func, "__wrapped__", None)) is not None:
+            func = wrapped
+        elif isinstance(func, FunctionType):
+            return func, skipped
+        else:
+            call = getattr(class_of(func), "__call__", None)
+            if not isinstance(call, FunctionType):
+                break
+            skipped += 1
+            func = call
+    return None, 0
+
+
+def _hint(function: FunctionType, place: int) -> Any:
+    name = "return" if place == _RETURN else _parameter(function.__code__, place)
+    hint = _resolved(function, _annotations(function).get(name, Any))
+    if place == _RETURN and not function.__code__.co_flags & _IS_COROUTINE_FUNCTION:
+        return _awaited(hint)
+    return hint
+
+
+def _parameter(code: CodeType, place: int) -> str:
+    if place < code.co_argcount:
+        return code.co_varnames[place]
+    if code.co_flags & _HAS_VARARGS:
+        return code.co_varnames[code.co_argcount + code.co_kwonlyargcount]
+    return ""
+
+
+def _annotations(function: FunctionType) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format, get_annotations  # noqa: PLC0415 - 3.14 and later only
+
+        return get_annotations(function, format=Format.FORWARDREF)
+    return function.__annotations__
+
+
+def _resolved(function: FunctionType, annotation: Any) -> Any:
+    if annotation is Any or type(annotation) is type:
+        return annotation
+    carrier = FunctionType(_CODE, function.__globals__)
+    carrier.__annotations__ = {"return": annotation}
+    try:
+        return get_type_hints(carrier, localns=_local_names(function), include_extras=True)[
+            "return"
+        ]
+    except Exception:  # noqa: BLE001 - evaluating an annotation may raise anything
+        return Any
+
+
+def _local_names(function: FunctionType) -> dict[str, Any]:
+    """What the function can name besides its globals: its closure and its type parameters."""
+    names = {str(kind): kind for kind in getattr(function, "__type_params__", ())}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            names[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return names
+
+
+def _awaited(hint: Any) -> Any:
+    """What awaiting gives, for a function that returns an awaitable."""
+    if not hasattr(get_origin(hint) or hint, "__await__"):
+        return hint
+    args = get_args(hint)
+    return args[-1] if args else Any

@@ -1,0 +1,75 @@
+"""The fields of a class, whichever library made it."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+
+import msgspec
+
+__all__ = ["Field", "fields_of"]
+
+
+class Field(msgspec.Struct, frozen=True, kw_only=True):
+    """A field: its names in the object, on the wire and in the constructor, and its type.
+
+    ``init_name`` is empty for a field that the constructor does not take.
+    """
+
+    name: str
+    wire_name: str
+    init_name: str
+    kind: Any
+    required: bool
+
+
+def fields_of(kind: Any) -> list[Field] | None:
+    """The fields of a dataclass, ``TypedDict`` or ``msgspec.Struct``, else ``None``."""
+    if issubclass(kind, msgspec.Struct):
+        return [
+            Field(
+                name=field.name,
+                wire_name=field.encode_name,
+                init_name=field.name,
+                kind=field.type,
+                required=field.required,
+            )
+            for field in msgspec.structs.fields(kind)
+        ]
+    if is_typeddict(kind):
+        hints = get_type_hints(kind, include_extras=True)
+        required: frozenset[str] = kind.__required_keys__
+        return [
+            _plain(name, name, _unmarked(hint), required=name in required)
+            for name, hint in hints.items()
+        ]
+    if hasattr(kind, "__dataclass_fields__"):
+        return _dataclass_fields(kind)
+    return None
+
+
+def _dataclass_fields(kind: Any) -> list[Field]:
+    import dataclasses  # noqa: PLC0415 - loaded already by whoever made the class, else not needed
+
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        _plain(
+            field.name,
+            field.name if field.init else "",
+            hints[field.name],
+            required=field.init
+            and field.default is dataclasses.MISSING
+            and field.default_factory is dataclasses.MISSING,
+        )
+        for field in dataclasses.fields(kind)
+    ]
+
+
+def _plain(name: str, init_name: str, kind: Any, *, required: bool) -> Field:
+    return Field(name=name, wire_name=name, init_name=init_name, kind=kind, required=required)
+
+
+def _unmarked(hint: Any) -> Any:
+    """The type behind ``Required`` and ``NotRequired``."""
+    while getattr(get_origin(hint), "_name", None) in {"Required", "NotRequired", "ReadOnly"}:
+        hint = get_args(hint)[0]
+    return hint

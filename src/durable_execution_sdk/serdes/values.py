@@ -1,0 +1,140 @@
+"""The default serdes: a value as plain JSON, and back by its type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast, get_origin, overload
+
+import msgspec
+
+from durable_execution_sdk.errors import ConfigError, SerDesError
+from durable_execution_sdk.serdes.foreign import ENCODER, is_class, is_pydantic, name_of
+from durable_execution_sdk.serdes.paths import find_no_number, find_unwritable, holds_no_number
+from durable_execution_sdk.serdes.protocol import SerDesContext
+from durable_execution_sdk.serdes.shapes import decoder_for, shape_of
+from durable_execution_sdk.serdes.unions import AmbiguousError, Shape
+
+__all__ = ["JsonSerDes"]
+
+T = TypeVar("T")
+
+_WAY_OUT = "or give the operation a serdes of its own"
+
+
+class JsonSerDes(Generic[T]):
+    """Writes plain JSON, and reads it back as ``type_``.
+
+    ``type_`` may be a dataclass, ``TypedDict``, ``NamedTuple``, ``msgspec.Struct``, attrs class,
+    pydantic model, enum, ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal``, ``UUID``,
+    ``bytes`` (base64), and any container, ``Optional`` or union of these. Without one, a value
+    comes back as what JSON makes of it: tuples and sets as lists, objects and dates as dicts and
+    text, the keys of a dict as text.
+
+    What would change silently is refused with ``SerDesError``: nan and infinity, an instance of a
+    subclass where ``type_`` would make it one of the base class, a member of a union whose JSON
+    reads as another member. ``ConfigError`` is raised at once for a type that cannot be read.
+    """
+
+    __slots__ = ("_object", "_read", "_shape", "type_")
+
+    @overload
+    def __init__(self, type_: type[T]) -> None: ...
+    @overload
+    def __init__(self: JsonSerDes[Any], type_: Any = ...) -> None: ...
+
+    def __init__(self, type_: Any = Any) -> None:
+        self.type_ = type_
+        self._shape: Shape | None = None
+        decoder = decoder_for(type_)
+        self._read: Callable[[str], Any] = decoder.decode if decoder else self._read_shape
+        if decoder is None:
+            try:
+                self._shape = shape_of(type_)
+            except TypeError as error:
+                raise ConfigError(f"JsonSerDes cannot read {name_of(type_)}: {error}") from error
+        origin = get_origin(type_) or type_
+        self._object: type | None = origin if _is_object(origin) else None
+
+    def __repr__(self) -> str:
+        """The call that makes this."""
+        return f"JsonSerDes({name_of(self.type_)})"
+
+    def serialize(self, value: T, context: SerDesContext, /) -> str:
+        """Write the value as JSON."""
+        try:
+            payload = ENCODER.encode(value)
+            if b"null" in payload and holds_no_number(value):
+                raise _no_number(value, context)
+            if self._object is not None and type(value) is not self._object:
+                self._refuse_subclass(value, context)
+            if self._shape is not None:
+                self._shape.check(value, "$")
+            return payload.decode()
+        except SerDesError:
+            raise
+        except AmbiguousError as error:
+            raise SerDesError(f"{context.what}: {error}, {_WAY_OUT}") from error
+        except Exception as error:
+            raise _unwritable(value, error, context) from error
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> T:
+        """Read the value back from JSON."""
+        try:
+            value: T = self._read(payload)
+        except msgspec.ValidationError as error:
+            raise self._misfit(error, context) from error
+        except msgspec.DecodeError as error:
+            raise SerDesError(
+                f"{context.what}: the payload is not JSON ({error}); expected JSON for "
+                f"{name_of(self.type_)}. Correct the sender, {_WAY_OUT}"
+            ) from error
+        except Exception as error:
+            raise self._misfit(error, context) from error
+        return value
+
+    def _read_shape(self, payload: str) -> Any:
+        return cast("Shape", self._shape).read(msgspec.json.decode(payload), "$")
+
+    def _misfit(self, error: Exception, context: SerDesContext) -> SerDesError:
+        return SerDesError(
+            f"{context.what}: the payload does not fit {name_of(self.type_)}: {error}. "
+            f"Correct the sender or the type annotation, {_WAY_OUT}"
+        )
+
+    def _refuse_subclass(self, value: T, context: SerDesContext) -> None:
+        if self._object is not None and isinstance(value, self._object):
+            raise SerDesError(
+                f"{context.what}: expected exactly {name_of(self._object)}, found its subclass "
+                f"{name_of(type(value))}, which would come back as {name_of(self._object)}. "
+                f"Annotate the class that is returned, or a union, {_WAY_OUT}"
+            )
+
+
+def _is_object(kind: Any) -> bool:
+    return is_class(kind) and (
+        issubclass(kind, msgspec.Struct)
+        or hasattr(kind, "__dataclass_fields__")
+        or hasattr(kind, "__attrs_attrs__")
+        or is_pydantic(kind)
+    )
+
+
+def _no_number(value: object, context: SerDesContext) -> SerDesError:
+    path, found = find_no_number(value)
+    return SerDesError(
+        f"{context.what}: {path} is {found!r}, and JSON has no such number. "
+        f"Use None or text for it, {_WAY_OUT}"
+    )
+
+
+def _unwritable(value: object, error: Exception, context: SerDesContext) -> SerDesError:
+    if isinstance(error, RecursionError):
+        return SerDesError(
+            f"{context.what}: the value contains itself, or is nested too deeply for JSON. "
+            f"Return plain data, {_WAY_OUT}"
+        )
+    path, found = find_unwritable(value)
+    return SerDesError(
+        f"{context.what}: {path} is of type {name_of(type(found))} and cannot be written as JSON "
+        f"({error}). Return plain data (dicts, lists, dataclasses, models ...), {_WAY_OUT}"
+    )
