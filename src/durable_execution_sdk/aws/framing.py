@@ -118,7 +118,7 @@ class ResponseReader:
                 continue
             if len(pending) < start + size + 2:
                 break
-            if pending[start + size : start + size + 2] != b"\r\n":
+            if not pending.startswith(b"\r\n", start + size):
                 raise MalformedResponseError("a chunk is longer than it says")
             self._chunks.append(bytes(pending[start : start + size]))
             at = start + size + 2

@@ -77,15 +77,16 @@ class HttpTransport:
             self.close()
             self._loop = loop
         within = answer_within or self._patience.answer
+        generation = self._generation
         channel = self._take(loop.time()) if repeatable else None
         if channel is not None:
             try:
-                return await self._exchange(channel, request, within)
+                return await self._exchange(channel, request, within, generation)
             except _StaleError:
                 pass
         channel = await self._connect()
         try:
-            return await self._exchange(channel, request, within)
+            return await self._exchange(channel, request, within, generation)
         except _StaleError as stale:
             raise NoAnswerError(
                 f"{self._host}:{self._port} closed the connection without an answer "
@@ -132,8 +133,9 @@ class HttpTransport:
                 raise
         return await open_channel(self._host, self._port, tls=self._trust.context())
 
-    async def _exchange(self, channel: Channel, request: bytes, within: float) -> HttpResponse:
-        generation = self._generation
+    async def _exchange(
+        self, channel: Channel, request: bytes, within: float, generation: int
+    ) -> HttpResponse:
         reader = ResponseReader()
         whole = False
         try:

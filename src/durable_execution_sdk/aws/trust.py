@@ -43,7 +43,7 @@ class Trust:
 def hashed_directory() -> str | None:
     """The system's directory of roots, if OpenSSL can look them up there by their hash."""
     directory = ssl.get_default_verify_paths().capath
-    if directory is None:
+    if not directory:
         return None
     try:
         with os.scandir(directory) as entries:

@@ -1,0 +1,302 @@
+"""A server on loopback that answers what a test tells it to, and records what came."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from durable_execution_sdk.aws.backoff import Backoff, Timing
+from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws.transport import Patience
+
+CERTIFICATE = Path(__file__).parent / "data" / "loopback.cert.pem"
+KEY_AND_CERTIFICATE = Path(__file__).parent / "data" / "loopback.pem"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """A request as it came."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Bytes to write for one request; none at all keeps the caller waiting."""
+
+    raw: bytes = b""
+    then_close: bool = False
+
+    @classmethod
+    def http(cls, status: int = 200, body: bytes = b"{}", **headers: str) -> Answer:
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        head = f"HTTP/1.1 {status} Whatever\r\n{lines}Content-Length: {len(body)}\r\n\r\n"
+        return cls(raw=head.encode("latin-1") + body)
+
+
+class Loopback:
+    """The server: ``answers`` are given one after the other, then ``usual`` for ever.
+
+    It waits until as many requests have come as ``together`` says before it answers them, and
+    answers with ``refusal``, if there is one, before a body was read.
+    """
+
+    host = "127.0.0.1"
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.answers: deque[Answer] = deque()
+        self.usual = Answer.http()
+        self.requests: list[Received] = []
+        self.connections = 0
+        self.together = threading.Barrier(1)
+        self.refusal: Answer | None = None
+        self._tls = tls
+        self._lines: list[_Line] = []
+        self._listening = socket.create_server((self.host, 0))
+        self._wake, self._waker = socket.socketpair()
+        self.port: int = self._listening.getsockname()[1]
+        self._thread = threading.Thread(target=self._accept)
+        self._thread.start()
+
+    def hang_up(self, *, reset: bool = False) -> None:
+        """Close every open connection from this side, and wait until that is done."""
+        lines, self._lines = self._lines, []
+        for line in lines:
+            line.hang_up(reset=reset)
+
+    def say(self, raw: bytes) -> None:
+        """Send something unasked on every open connection."""
+        for line in self._lines:
+            line.say(raw)
+
+    def stop(self) -> None:
+        """Stop listening, and close every connection."""
+        self._waker.send(b"x")
+        self._thread.join()
+        self.hang_up()
+        for closing in (self._listening, self._wake, self._waker):
+            closing.close()
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment of a process that is to call this server."""
+        return {
+            "AWS_REGION": "eu-west-1",
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://{self.host}:{self.port}",
+            **more,
+        }
+
+    def answer(self, request: Received) -> Answer:
+        """What to answer to a request."""
+        self.requests.append(request)
+        self.together.wait(5)
+        return self.answers.popleft() if self.answers else self.usual
+
+    def _accept(self) -> None:
+        while True:
+            ready, _, _ = select.select([self._listening, self._wake], [], [])
+            if self._wake in ready:
+                return
+            sock, _ = self._listening.accept()
+            self.connections += 1
+            line = _Line(self, sock, self._tls, self.connections)
+            self._lines.append(line)
+            line.start()
+
+
+class _Line:
+    """One connection, served by a thread of its own."""
+
+    def __init__(
+        self, server: Loopback, sock: socket.socket, tls: ssl.SSLContext | None, number: int
+    ) -> None:
+        self._server = server
+        self._number = number
+        self._wake, self._waker = socket.socketpair()
+        self._reset = False
+        self._socket = sock
+        self._tls = tls
+        self._thread = threading.Thread(target=self._run)
+
+    def say(self, raw: bytes) -> None:
+        self._socket.sendall(raw)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def hang_up(self, *, reset: bool) -> None:
+        self._reset = reset
+        self._waker.send(b"x")
+        self._thread.join()
+        self._wake.close()
+        self._waker.close()
+
+    def _run(self) -> None:
+        try:
+            if self._tls is not None:
+                self._socket = self._tls.wrap_socket(self._socket, server_side=True)
+            self._serve(self._socket)
+        except OSError:
+            pass
+        finally:
+            if self._reset:
+                linger = struct.pack("ii", 1, 0)
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self._socket.close()
+
+    def _serve(self, sock: socket.socket) -> None:
+        pending = b""
+        while True:
+            head_end = pending.find(b"\r\n\r\n") + 4
+            if head_end >= 4:
+                head = pending[:head_end].decode("latin-1")
+                length = int(_headers(head).get("content-length", "0"))
+                if len(pending) >= head_end + length:
+                    body = pending[head_end : head_end + length]
+                    pending = pending[head_end + length :]
+                    if not self._reply(sock, head, body):
+                        return
+                    continue
+                if self._server.refusal is not None:
+                    sock.sendall(self._server.refusal.raw)
+                    return
+            ready, _, _ = select.select([sock, self._wake], [], [])
+            if self._wake in ready:
+                return
+            more = sock.recv(1 << 20)
+            if not more:
+                return
+            pending += more
+
+    def _reply(self, sock: socket.socket, head: str, body: bytes) -> bool:
+        method, target, _ = head.partition("\r\n")[0].split(" ")
+        answer = self._server.answer(
+            Received(
+                method=method,
+                target=target,
+                headers=_headers(head),
+                body=body,
+                connection=self._number,
+            )
+        )
+        sock.sendall(answer.raw)
+        return not answer.then_close
+
+
+def _headers(head: str) -> dict[str, str]:
+    lines = head.removesuffix("\r\n\r\n").split("\r\n")[1:]
+    return {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    """A server in the clear."""
+    serving = Loopback()
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture(scope="module")
+def module_server() -> Iterator[Loopback]:
+    """A server for the many examples of one module; they set ``usual`` and read ``requests``."""
+    serving = Loopback()
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def tls_server() -> Iterator[Loopback]:
+    """A server with a certificate for localhost that only those who are told to trust."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(KEY_AND_CERTIFICATE)
+    serving = Loopback(context)
+    yield serving
+    serving.stop()
+
+
+@pytest.fixture
+def certificate() -> Path:
+    """The certificate of ``tls_server``, as a bundle of authorities."""
+    return CERTIFICATE
+
+
+class Waits:
+    """Time that passes only when somebody sleeps; ``slept`` holds for how long, in order."""
+
+    def __init__(self, jitter: float = 1.0) -> None:
+        self.now = 1_767_225_600.0
+        self.slept: list[float] = []
+        self._jitter = jitter
+
+    def read(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(
+            wall=self.read, elapsed=self.read, sleep=self.sleep, jitter=lambda: self._jitter
+        )
+
+
+@pytest.fixture
+def waits() -> Waits:
+    """Virtual time, with the longest jitter."""
+    return Waits()
+
+
+class Clients:
+    """Makes clients of a server that never really sleep, and closes them after the test."""
+
+    def __init__(self, timing: Timing) -> None:
+        self._timing = timing
+        self._made: list[LambdaClient] = []
+
+    def __call__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        backoff: Backoff | None = None,
+        patience: Patience | None = None,
+    ) -> LambdaClient:
+        client = LambdaClient(
+            environ=environ, timing=self._timing, backoff=backoff, patience=patience
+        )
+        self._made.append(client)
+        return client
+
+    async def aclose(self) -> None:
+        for client in self._made:
+            await client.aclose()
+
+
+@pytest.fixture
+def clients(waits: Waits) -> Iterator[Clients]:
+    """Makes clients."""
+    made = Clients(waits.timing)
+    yield made
+    asyncio.run(made.aclose())
+
+
+@pytest.fixture
+def client(server: Loopback, clients: Clients) -> LambdaClient:
+    """A client of ``server``."""
+    return clients(server.environ())
