@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Concatenate, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
 from durable_execution_sdk.operations.callback import CallbackConfig, Creation, create_callback
-from durable_execution_sdk.operations.completion import complete_execution
 from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.completion import complete_execution
 from durable_execution_sdk.operations.invoke import Invoke, InvokeConfig, invoke
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
 from durable_execution_sdk.operations.step import Step, StepConfig, step
@@ -62,8 +62,8 @@ class DurableContext:
     @overload
     def step(
         self,
-        func: Callable[[Unpack[_Ts]], Awaitable[_T]],
-        *args: Unpack[_Ts],
+        func: Callable[[*_Ts], Awaitable[_T]],
+        *args: *_Ts,
         name: str | None = None,
         config: StepConfig | None = None,
     ) -> Step[_T]: ...
@@ -71,16 +71,16 @@ class DurableContext:
     @overload
     def step(
         self,
-        func: Callable[[Unpack[_Ts]], _T],
-        *args: Unpack[_Ts],
+        func: Callable[[*_Ts], _T],
+        *args: *_Ts,
         name: str | None = None,
         config: StepConfig | None = None,
     ) -> Step[_T]: ...
 
     def step(
         self,
-        func: Callable[..., Any],
-        *args: Any,
+        func: Callable[[*_Ts], Any],
+        *args: *_Ts,
         name: str | None = None,
         config: StepConfig | None = None,
     ) -> Step[Any]:
@@ -148,9 +148,7 @@ class DurableContext:
     ) -> Creation[_T]: ...
 
     @overload
-    def create_callback(
-        self, name: str | None = None, *, config: None = None
-    ) -> Creation[Any]: ...
+    def create_callback(self, name: str | None = None, *, config: None = None) -> Creation[Any]: ...
 
     def create_callback(
         self, name: str | None = None, *, config: CallbackConfig[Any] | None = None
@@ -169,8 +167,8 @@ class DurableContext:
     @overload
     def wait_for_callback(
         self,
-        submitter: Callable[[str, Unpack[_Ts]], object],
-        *args: Unpack[_Ts],
+        submitter: Callable[[str, *_Ts], object],
+        *args: *_Ts,
         name: str | None = None,
         config: WaitForCallbackConfig[_T],
     ) -> Handle[_T]: ...
@@ -178,16 +176,16 @@ class DurableContext:
     @overload
     def wait_for_callback(
         self,
-        submitter: Callable[[str, Unpack[_Ts]], object],
-        *args: Unpack[_Ts],
+        submitter: Callable[[str, *_Ts], object],
+        *args: *_Ts,
         name: str | None = None,
         config: None = None,
     ) -> Handle[Any]: ...
 
     def wait_for_callback(
         self,
-        submitter: Callable[..., object],
-        *args: Any,
+        submitter: Callable[[str, *_Ts], object],
+        *args: *_Ts,
         name: str | None = None,
         config: WaitForCallbackConfig[Any] | None = None,
     ) -> Handle[Any]:
@@ -243,31 +241,13 @@ class DurableContext:
 
     # Contexts.
 
-    @overload
     def run_in_child_context(
         self,
-        func: Callable[[DurableContext, Unpack[_Ts]], Awaitable[_T]],
-        *args: Unpack[_Ts],
+        func: Callable[[DurableContext, *_Ts], Awaitable[_T]],
+        *args: *_Ts,
         name: str | None = None,
         config: ChildConfig | None = None,
-    ) -> Handle[_T]: ...
-
-    @overload
-    def run_in_child_context(
-        self,
-        func: Callable[Concatenate[DurableContext, ...], Awaitable[_T]],
-        *args: Any,
-        name: str | None = None,
-        config: ChildConfig | None = None,
-    ) -> Handle[_T]: ...
-
-    def run_in_child_context(
-        self,
-        func: Callable[..., Awaitable[Any]],
-        *args: Any,
-        name: str | None = None,
-        config: ChildConfig | None = None,
-    ) -> Handle[Any]:
+    ) -> Handle[_T]:
         """Run ``func(child_context, *args)`` as a group of operations with a result of its own.
 
         Replay returns the recorded result without running the function, unless the result is above
@@ -330,9 +310,7 @@ class DurableContext:
 
         The code after it does not run: nothing else of the workflow does.
         """
-        await self._complete(
-            None, ExecutionError(error) if isinstance(error, str) else error
-        )
+        await self._complete(None, ExecutionError(error) if isinstance(error, str) else error)
 
     # What replay gives again.
 

@@ -99,9 +99,8 @@ class DurableHandler(Generic[_E, _R]):
         return encode_outcome(here.loop.run_until_complete(main()))
 
     def _plane(self) -> DataPlane:
-        if self._client is None:
-            self._client = default_data_plane()
-        return self._client
+        client = self._client = self._client or default_data_plane()
+        return client
 
     async def _main(self, frame: Frame, payload: str | None) -> str | None:
         arn = frame.workflow.invoked.arn
@@ -111,7 +110,9 @@ class DurableHandler(Generic[_E, _R]):
             durable_execution_arn=arn,
         )
         try:
-            event = None if payload is None else self._event_serdes.deserialize(payload, context)
+            event: Any = (
+                None if payload is None else self._event_serdes.deserialize(payload, context)
+            )
         except Exception as error:
             raise SerDesError(
                 f"the input of {self.__qualname__} does not fit its event parameter: {error}"
@@ -168,6 +169,7 @@ def durable_execution(
     annotation; an event that does not fit fails the execution.
 
     Args:
+        workflow: the coroutine function; with options, ``durable_execution`` makes a decorator.
         client: the service to talk to; Lambda's API by default, made on first use.
         serdes: for the event, the result and every operation that has none of its own.
         default_retry: for steps that have no strategy; ``ExponentialBackoff()`` by default.

@@ -14,6 +14,7 @@ from durable_execution_sdk.errors import (
     ContextMisuseError,
     ExecutionError,
     InvocationError,
+    OperationError,
     StepError,
 )
 from durable_execution_sdk.model.failure import ErrorObject
@@ -45,8 +46,8 @@ _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 class AttemptOperation(DurableOperation[_T], Generic[_T]):
     """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
 
-    type: ClassVar[OperationType] = OperationType.STEP
-    error_class = StepError
+    kind: ClassVar[OperationType] = OperationType.STEP
+    error_class: ClassVar[type[OperationError]] = StepError
 
     def __init__(
         self, scope: Scope, name: str | None, sub_type: OperationSubType, *, at_most_once: bool
@@ -188,5 +189,5 @@ def _innermost(function: Callable[..., Any]) -> Any:
     while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
         inner = wrapped
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
-        return getattr(type(inner), "__call__", inner)
+        return type(inner).__call__  # an instance: what is called is its class's method
     return inner

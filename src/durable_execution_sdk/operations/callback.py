@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.duration import DurationLike
-from durable_execution_sdk.operations.timeouts import seconds_of
 from durable_execution_sdk.errors import (
     CallbackError,
     CallbackExternalError,
@@ -25,6 +24,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import CallbackOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.operations.timeouts import seconds_of
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import CallbackSerDes, SerDes
@@ -75,7 +75,7 @@ def check_timeouts(
 class Callback(DurableOperation[_T], Generic[_T]):
     """A callback that exists: hand out ``callback_id``, then await the callback for its result."""
 
-    type: ClassVar[OperationType] = OperationType.CALLBACK
+    kind: ClassVar[OperationType] = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
 
     def __init__(self, scope: Scope, name: str | None, config: CallbackConfig[_T]) -> None:

@@ -76,7 +76,7 @@ class ChildConfig:
 class Child(DurableOperation[_T], Generic[_T]):
     """A child context that runs, or ran."""
 
-    type: ClassVar[OperationType] = OperationType.CONTEXT
+    kind: ClassVar[OperationType] = OperationType.CONTEXT
 
     def __init__(
         self,
@@ -95,7 +95,11 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._body = body
         self._payload: str | None = None
         record = self.record
-        if record is not None and record.status in TERMINAL_STATUSES and not self._is_rebuilt(record):
+        if (
+            record is not None
+            and record.status in TERMINAL_STATUSES
+            and not self._is_rebuilt(record)
+        ):
             self.complete(record)
             return
         if record is None:

@@ -18,9 +18,7 @@ __all__ = ["complete_execution"]
 MAX_RESULT_BYTES = 6 * 1024 * 1024
 
 
-async def complete_execution(
-    scope: Scope, result: object, error: BaseException | None
-) -> NoReturn:
+async def complete_execution(scope: Scope, result: object, error: BaseException | None) -> NoReturn:
     """Record how the execution ends, and let nothing run after it."""
     workflow = scope.frame.workflow
     execution_id = execution_operation_id(workflow.invoked.arn)

@@ -56,7 +56,7 @@ class InvokeConfig(Generic[_T]):
 class Invoke(DurableOperation[_T], Generic[_T]):
     """An invoke that is under way, or is over."""
 
-    type: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
+    kind: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
     error_class: ClassVar[type[OperationError]] = InvokeError
 
     def __init__(
@@ -74,13 +74,9 @@ class Invoke(DurableOperation[_T], Generic[_T]):
         record = self.record
         if record is None:
             written = self.encode(config.payload_serdes or default, payload, "payload")
-            options = ChainedInvokeOptions(
-                function_name=function_name, tenant_id=config.tenant_id
-            )
+            options = ChainedInvokeOptions(function_name=function_name, tenant_id=config.tenant_id)
             self.submit(
-                self.update(
-                    OperationAction.START, payload=written, chained_invoke_options=options
-                )
+                self.update(OperationAction.START, payload=written, chained_invoke_options=options)
             )
             self.workflow.expect(None)
         else:

@@ -40,7 +40,7 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 class DurableOperation(Handle[_T], Generic[_T]):
     """One operation of a workflow: what the log says of it, and what the workflow is told."""
 
-    type: ClassVar[OperationType]
+    kind: ClassVar[OperationType]
     error_class: ClassVar[type[OperationError]] = OperationError
 
     def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
@@ -50,7 +50,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.name = name
         self.sub_type = sub_type
         self.is_pending = False
-        super().__init__(self.workflow.order, _label(self.type, sub_type, name))
+        super().__init__(self.workflow.order, _label(self.kind, sub_type, name))
         self.record: Operation | None = self.workflow.journal.claim(self.operation_id)
         if self.record is not None:
             self._check(self.record, scope)
@@ -113,11 +113,11 @@ class DurableOperation(Handle[_T], Generic[_T]):
         raise NotImplementedError
 
     def rebuilt(
-        self, error: ErrorObject | None, kind: type[OperationError] | None = None
+        self, error: ErrorObject | None, error_class: type[OperationError] | None = None
     ) -> OperationError:
         """This operation's exception for an error object."""
         return rebuild(
-            kind or self.error_class,
+            error_class or self.error_class,
             error,
             operation_id=self.operation_id,
             operation_name=self.name,
@@ -127,7 +127,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         """An update of this operation."""
         return OperationUpdate(
             id=self.operation_id,
-            type=self.type,
+            type=self.kind,
             action=action,
             parent_id=self.frame.parent_id,
             name=self.name,
@@ -185,7 +185,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def _check(self, record: Operation, scope: Scope) -> None:
         """Replay must ask for what the log holds at this place (law of determinism)."""
         expected = (record.type, record.sub_type, record.name, record.parent_id)
-        found = (self.type, self.sub_type, self.name, self.frame.parent_id)
+        found = (self.kind, self.sub_type, self.name, self.frame.parent_id)
         if expected == found:
             return
         members = ("type", "subtype", "name", "parent")
@@ -206,7 +206,7 @@ def _label(type_: str, sub_type: str | None, name: str | None) -> str:
     return f"{kind} {name!r}" if name else f"an unnamed {kind}"
 
 
-_WORDS = {
+_WORDS: dict[str, str] = {
     OperationSubType.RUN_IN_CHILD_CONTEXT: "child context",
     OperationSubType.WAIT_FOR_CALLBACK: "wait_for_callback",
     OperationSubType.WAIT_FOR_CONDITION: "wait_for_condition",

@@ -25,7 +25,7 @@ __all__ = ["Wait", "wait", "wait_until"]
 class Wait(DurableOperation[None]):
     """A wait that is under way, or is over."""
 
-    type: ClassVar[OperationType] = OperationType.WAIT
+    kind: ClassVar[OperationType] = OperationType.WAIT
 
     def __init__(self, scope: Scope, seconds: int, name: str | None) -> None:
         super().__init__(scope, name, OperationSubType.WAIT)
@@ -81,5 +81,3 @@ def wait_until(scope: Scope, moment: datetime, name: str | None, now: datetime) 
         )
     seconds = max(1, math.ceil((moment - now).total_seconds()))
     return wait(scope, Duration.from_seconds(seconds), name)
-
-

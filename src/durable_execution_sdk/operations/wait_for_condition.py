@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.errors import ConfigError, OperationError, WaitForConditionError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
@@ -47,7 +47,7 @@ class WaitForConditionConfig(Generic[_S]):
 class WaitForCondition(AttemptOperation[_S], Generic[_S]):
     """A poll that is under way, or is over."""
 
-    error_class: type[OperationError] = WaitForConditionError
+    error_class: ClassVar[type[OperationError]] = WaitForConditionError
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
     async def attempt(self) -> None:
         """Check once, and let the strategy decide on the state that came of it."""
         try:
-            state = self._state()
+            state = self._state_so_far()
             payload = self.encode(
                 self._serdes, await self.call(self._check_state, (state,)), "state"
             )
@@ -83,7 +83,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         state: _S = self.decode(self._serdes, payload)
         return state
 
-    def _state(self) -> Any:
+    def _state_so_far(self) -> Any:
         payload = self.details.result
         if payload is None:
             return self._config.initial_state

@@ -107,7 +107,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
         return await main(root, payload)
 
     task = workflow.tasks.start(body(), Scope(root, root.prefix))
-    await asyncio.wait([task, workflow.ended], return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [task, workflow.ended]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
     workflow.is_ending = True
     root.close()

@@ -106,7 +106,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         self,
         when: float,
         callback: Callable[[Unpack[_Ts]], object],
-        *args: Unpack[_Ts],
+        *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         timer = super().call_at(when, callback, *args, context=context)
@@ -115,8 +115,8 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             observer.on_timer(timer)
         return timer
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: Unpack[_Ts]
+    def run_in_executor(
+        self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
         if executor is None:
             executor = self.threads = self.threads or _new_threads()
@@ -134,7 +134,7 @@ def _in_workflow(context: Context | None) -> bool:
 
 def _new_threads() -> ThreadPoolExecutor:
     # Most handlers never start a thread, and a cold start should not pay for the import.
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     return ThreadPoolExecutor(thread_name_prefix="durable-step")
 

@@ -45,16 +45,18 @@ class Frame:
         self.name = name
         self.parent = parent
         self.operation_id = operation_id
-        self.parent_id = parent.parent_id if parent is not None and virtual else operation_id
+        self.parent_id: str | None = (
+            parent.parent_id if parent is not None and virtual else operation_id
+        )
         self.prefix = ROOT_PREFIX if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
         self._left_to_replay = workflow.journal.recorded_in(self.parent_id)
         if virtual and parent is not None:
             self._left_to_replay = int(parent.is_replaying)
-        self._children: set[Frame] = set()
+        self.children: set[Frame] = set()
         self._handles: set[Handle[Any]] = set()
         if parent is not None:
-            parent._children.add(self)
+            parent.children.add(self)
 
     @property
     def is_replaying(self) -> bool:
@@ -119,8 +121,8 @@ class Frame:
         """This context is over: what is unfinished in it, at any depth, is cancelled."""
         self.is_closed = True
         if self.parent is not None:
-            self.parent._children.discard(self)
-        for child in list(self._children):
+            self.parent.children.discard(self)
+        for child in list(self.children):
             child.close()
         for handle in list(self._handles):
             handle.cancel()
@@ -165,7 +167,9 @@ class Scope:
     def random(self) -> random.Random:
         """This scope's generator: the same numbers on every replay."""
         if self._random is None:
-            import random  # rarely needed, and a cold start should not pay for it
+            import random  # noqa: PLC0415 - rarely needed, and a cold start should not pay for it
 
-            self._random = random.Random(f"{self.frame.workflow.journal.arn}|{self._prefix}")
+            self._random = random.Random(  # noqa: S311 - replayable is what it is for
+                f"{self.frame.workflow.journal.arn}|{self._prefix}"
+            )
         return self._random

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from durable_execution_sdk.runtime.current import CURRENT
 
@@ -69,14 +69,15 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self.blocked_on = None
         CURRENT.set(self)
         try:
-            if self._killed:
-                self._coroutine.close()
-                raise asyncio.CancelledError
-            self.blocked_on = step(*args)
+            self.blocked_on = self._die() if self._killed else step(*args)
         except BaseException:
             self._tasks.live.discard(self)
             raise
         return self.blocked_on
+
+    def _die(self) -> NoReturn:
+        self._coroutine.close()
+        raise asyncio.CancelledError
 
 
 class WorkflowTasks:
@@ -98,9 +99,7 @@ class WorkflowTasks:
         watched = WorkflowTask(coroutine, scope, self)
         self.live.add(watched)
         self.progress += 1
-        task = asyncio.Task(
-            watched, loop=self._loop, context=context or copy_context(), **options
-        )
+        task = asyncio.Task(watched, loop=self._loop, context=context or copy_context(), **options)
         watched.task = task
         return task
 

@@ -355,7 +355,9 @@ def _as_recorded(update: OperationUpdate, known: Operation | None, now: float) -
     status = _STATUS_AFTER[update.action]
     attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
     ended = update.action is not OperationAction.START
-    replay_children = update.context_options and update.context_options.replay_children
+    replay_children = (
+        update.context_options.replay_children if update.context_options is not None else None
+    )
     return Operation(
         id=update.id,
         type=update.type,

@@ -1,0 +1,99 @@
+"""What the type checkers must infer for users; checked, never run."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, assert_type
+
+from durable_execution_sdk import (
+    Callback,
+    CallbackConfig,
+    DurableContext,
+    DurableHandler,
+    Duration,
+    InvokeConfig,
+    WaitForCallbackConfig,
+    WaitForConditionConfig,
+    durable_execution,
+    durable_step,
+    wait_until,
+)
+
+
+@dataclass
+class Order:
+    id: str
+    amount: float
+
+
+async def charge(order: Order, currency: str) -> int:
+    return len(order.id + currency)
+
+
+def validate(order: Order) -> bool:
+    return order.amount > 0
+
+
+def nothing() -> None: ...
+
+
+@durable_step()
+async def bound(order: Order) -> str:
+    return order.id
+
+
+def submit(callback_id: str, order: Order) -> None: ...
+
+
+async def check(state: int) -> int:
+    return state + 1
+
+
+async def child(ctx: DurableContext, order: Order) -> list[str]:
+    return [order.id]
+
+
+@durable_execution
+async def handler(event: Order, ctx: DurableContext) -> str:
+    assert_type(await ctx.step(charge, event, "EUR"), int)
+    assert_type(await ctx.step(validate, event), bool)
+    assert_type(await ctx.step(bound, event), str)
+    await ctx.step(nothing)
+    await ctx.wait(Duration.from_seconds(5))
+    await ctx.wait(timedelta(hours=1), name="pause")
+    assert_type(
+        await ctx.wait_for_condition(
+            check,
+            config=WaitForConditionConfig(
+                initial_state=0, wait_strategy=wait_until(lambda state: state > 3)
+            ),
+        ),
+        int,
+    )
+    callback = await ctx.create_callback("a", config=CallbackConfig(result_type=Order))
+    assert_type(callback, Callback[Order])
+    assert_type(await callback, Order)
+    assert_type(
+        await ctx.wait_for_callback(
+            submit, event, config=WaitForCallbackConfig(result_type=Order)
+        ),
+        Order,
+    )
+    assert_type(await ctx.invoke("f:1", event, config=InvokeConfig(result_type=Order)), Order)
+    assert_type(await ctx.invoke("f:1", event), Any)
+    assert_type(await ctx.run_in_child_context(child, event), list[str])
+    both = await asyncio.gather(ctx.step(charge, event, "EUR"), ctx.step(validate, event))
+    assert_type(both, tuple[int, bool])
+    return event.id
+
+
+assert_type(handler, DurableHandler[Order, str])
+
+
+@durable_execution(deadline_margin=1.0)
+async def configured(event: dict[str, Any], ctx: DurableContext) -> None: ...
+
+
+assert_type(configured, DurableHandler[dict[str, Any], None])
