@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.deadlines import next_deadline
 from durable_execution_sdk.engine.effects import CallFunction
-from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.state import ExecutionState, TimerKind
 
 CallKey = tuple[str, str]
 """Whose chained invoke a call is for: the execution's ARN and the operation's id."""
@@ -19,6 +20,7 @@ class Agenda:
         self._ready: dict[str, None] = {}
         self._running: dict[str, None] = {}
         self._deadlines: dict[str, int] = {}
+        self._awaited: dict[str, int] = {}
         self._parents: dict[str, str] = {}
         self._calls: dict[CallKey, CallFunction] = {}
 
@@ -38,10 +40,8 @@ class Agenda:
         _mark(self._ready, arn, state.wants_invocation)
         _mark(self._running, arn, state.invocation is not None)
         deadline = next_deadline(state)
-        if deadline is None:
-            self._deadlines.pop(arn, None)
-        else:
-            self._deadlines[arn] = deadline
+        _set(self._deadlines, arn, deadline)
+        _set(self._awaited, arn, None if _is_last_resort(state) else deadline)
 
     def note_call(self, call: CallFunction) -> None:
         """Take in a call of a plain function; the same one counts once."""
@@ -56,6 +56,7 @@ class Agenda:
         self._ready.pop(arn, None)
         self._running.pop(arn, None)
         self._deadlines.pop(arn, None)
+        self._awaited.pop(arn, None)
 
     def due(self, now: int) -> list[str]:
         """Executions whose deadline has come, the earliest first."""
@@ -76,10 +77,11 @@ class Agenda:
         return [call for (arn, _), call in self._calls.items() if arn in wanted]
 
     def next_deadline(self, family: str | None) -> int | None:
-        """When time has something to do next."""
-        return min(
-            (self._deadlines[arn] for arn in self._of(family, self._deadlines)), default=None
-        )
+        """When time has something to do next that is worth waiting for.
+
+        Nobody waits for the timeout of an execution that may take as long as the service allows.
+        """
+        return min((self._awaited[arn] for arn in self._of(family, self._awaited)), default=None)
 
     def _of(self, family: str | None, arns: Iterable[str]) -> Iterator[str]:
         return (arn for arn in arns if family is None or self._belongs(arn, family))
@@ -98,3 +100,18 @@ def _mark(arns: dict[str, None], arn: str, belongs: bool) -> None:
         arns.setdefault(arn)
     else:
         arns.pop(arn, None)
+
+
+def _set(times: dict[str, int], arn: str, at: int | None) -> None:
+    if at is None:
+        times.pop(arn, None)
+    else:
+        times[arn] = at
+
+
+def _is_last_resort(state: ExecutionState) -> bool:
+    return (
+        state.execution_timeout >= MAX_EXECUTION_TIMEOUT
+        and bool(state.timer_heap)
+        and state.timer_heap[0][2] is TimerKind.EXECUTION_TIMEOUT
+    )

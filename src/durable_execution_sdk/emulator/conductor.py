@@ -125,7 +125,8 @@ class Conductor:
                     self._finish_deletions()
                 heads = self.store.open_heads()
                 for arn, head in heads.items():
-                    self._catch_up(arn, head)
+                    if head != self._ledger.head(arn):
+                        self._ledger.find(arn)
                 for arn in self.agenda.arns - heads.keys():
                     self._see_off(arn)
                 self._carry_out_all()
@@ -157,14 +158,6 @@ class Conductor:
         with self._lock:
             self.store.close()
 
-    def _catch_up(self, arn: str, head: int) -> None:
-        known = self._ledger.head(arn)
-        if known == head:
-            return
-        state = self._ledger.find(arn)
-        if state is not None and not known:
-            self._recover(state)
-
     def _see_off(self, arn: str) -> None:
         # Somebody else ended it, and may have deleted it since.
         if self.store.find(arn) is None:
@@ -193,12 +186,11 @@ class Conductor:
         return state
 
     def _take_in(self, state: ExecutionState, events: list[Event]) -> None:
-        self._broadcast.add(state.arn, events)
-        self._recover(state)
-
-    def _recover(self, state: ExecutionState) -> None:
+        if events:
+            self._broadcast.add(state.arn, events)
         self.agenda.note(state)
         self._effects.extend(machine.outstanding_effects(state))
+        self.wake()
 
     def _carry_out_all(self) -> None:
         # Effects lead to more effects; this keeps them in a queue instead of on the stack.

@@ -45,6 +45,10 @@ class EmulatorDataPlane:
         await _travel()
         return wire.decode_state_page(wire.encode_state_page(self._emulator.get_state(request)))
 
+    def now(self) -> int:
+        """The emulator's time, virtual or not."""
+        return self._emulator.clock.now()
+
 
 class SlowDataPlane:
     """Lets virtual time pass with each call, as a network would."""
@@ -63,6 +67,10 @@ class SlowDataPlane:
         """Read a page of operations, a little later."""
         self._clock.advance(self._milliseconds)
         return await self._plane.get_state(request)
+
+    def now(self) -> int:
+        """The service's time."""
+        return self._plane.now()
 
 
 async def _travel() -> None:

@@ -40,7 +40,8 @@ class _Held:
 class Ledger:
     """Decides commands on the newest state, and stores what they lead to.
 
-    ``on_news`` hears of events that somebody else stored. Not thread-safe: the caller has a lock.
+    ``on_news`` hears of executions that are read for the first time, and of events that somebody else
+    stored since. Not thread-safe: the caller has a lock.
     """
 
     def __init__(
@@ -133,10 +134,12 @@ class Ledger:
             return held
         events = [_decoded(arn, data) for data in stored]
         if held is None:
-            return self._hold(arn, None, events, len(events))
-        self._held.pop(arn)
-        held = self._hold(arn, held.state, events, held.head + len(events))
-        self._on_news(held.state, events)
+            held = self._hold(arn, None, events, len(events))
+            self._on_news(held.state, [])
+        else:
+            self._held.pop(arn)
+            held = self._hold(arn, held.state, events, held.head + len(events))
+            self._on_news(held.state, events)
         return held
 
     def _read_again(self, arn: str, head: int) -> None:
