@@ -11,7 +11,7 @@ from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
 from durable_execution_sdk.operations.callback import CallbackConfig, Creation, create_callback
 from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
-from durable_execution_sdk.operations.completion import complete_execution
+from durable_execution_sdk.operations.execution import complete_execution
 from durable_execution_sdk.operations.invoke import Invoke, InvokeConfig, invoke
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
 from durable_execution_sdk.operations.step import Step, StepConfig, step

@@ -10,7 +10,6 @@ from durable_execution_sdk.errors import (
     CallbackError,
     CallbackExternalError,
     CallbackTimeoutError,
-    ConfigError,
     InternalError,
     OperationError,
 )
@@ -23,8 +22,12 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import CallbackOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.step import check_serdes
-from durable_execution_sdk.operations.timeouts import seconds_of
+from durable_execution_sdk.operations.options import (
+    check_result_type,
+    check_serdes,
+    check_timeouts,
+    timeout_seconds,
+)
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import CallbackSerDes, SerDes
@@ -32,8 +35,6 @@ from durable_execution_sdk.serdes import CallbackSerDes, SerDes
 __all__ = ["Callback", "CallbackConfig", "create_callback"]
 
 _T = TypeVar("_T")
-
-LONGEST_TIMEOUT_SECONDS = 99_999_999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,21 +56,7 @@ class CallbackConfig(Generic[_T]):
         """Check the timeouts and the serdes."""
         check_timeouts("CallbackConfig", self.timeout, self.heartbeat_timeout)
         check_serdes("CallbackConfig.serdes", self.serdes)
-        if self.serdes is not None and self.result_type is not None:
-            raise ConfigError("CallbackConfig takes a result_type or a serdes, not both")
-
-
-def check_timeouts(
-    config: str, timeout: DurationLike | None, heartbeat: DurationLike | None
-) -> None:
-    """Refuse timeouts that the service would refuse."""
-    total = seconds_of(f"{config}.timeout", timeout, LONGEST_TIMEOUT_SECONDS)
-    beat = seconds_of(f"{config}.heartbeat_timeout", heartbeat, LONGEST_TIMEOUT_SECONDS)
-    if total and beat and beat >= total:
-        raise ConfigError(
-            f"{config}: heartbeat_timeout ({beat} s) must be shorter than timeout ({total} s), or it"
-            " could never be what ends the callback"
-        )
+        check_result_type("CallbackConfig", self.result_type, self.serdes)
 
 
 class Callback(DurableOperation[_T], Generic[_T]):
@@ -86,9 +73,9 @@ class Callback(DurableOperation[_T], Generic[_T]):
         record = self.record
         if record is None:
             options = CallbackOptions(
-                timeout_seconds=seconds_of("timeout", config.timeout, LONGEST_TIMEOUT_SECONDS),
-                heartbeat_timeout_seconds=seconds_of(
-                    "heartbeat_timeout", config.heartbeat_timeout, LONGEST_TIMEOUT_SECONDS
+                timeout_seconds=timeout_seconds("timeout", config.timeout),
+                heartbeat_timeout_seconds=timeout_seconds(
+                    "heartbeat_timeout", config.heartbeat_timeout
                 ),
             )
             self.submit(self.update(OperationAction.START, callback_options=options))

@@ -24,7 +24,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import ContextOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.ids import ROOT_PREFIX

@@ -15,7 +15,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.operations.options import check_result_type, check_serdes
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import JsonSerDes, SerDes
 
@@ -44,8 +44,7 @@ class InvokeConfig(Generic[_T]):
         """Check the serdes and the tenant."""
         check_serdes("InvokeConfig.payload_serdes", self.payload_serdes)
         check_serdes("InvokeConfig.serdes", self.serdes)
-        if self.serdes is not None and self.result_type is not None:
-            raise ConfigError("InvokeConfig takes a result_type or a serdes, not both")
+        check_result_type("InvokeConfig", self.result_type, self.serdes)
         if self.tenant_id is not None and _TENANT.fullmatch(self.tenant_id) is None:
             raise ConfigError(
                 f"InvokeConfig.tenant_id {self.tenant_id!r} is not 1 to 256 letters, digits, spaces"

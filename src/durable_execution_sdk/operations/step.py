@@ -15,6 +15,7 @@ from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or_fail
+from durable_execution_sdk.operations.options import check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
@@ -50,22 +51,12 @@ class StepConfig:
 
     def __post_init__(self) -> None:
         """Refuse what is no strategy, no semantics, no serdes."""
-        if self.retry_strategy is not None and not callable(self.retry_strategy):
-            raise ConfigError(
-                f"StepConfig.retry_strategy must be a strategy, such as ExponentialBackoff(), not"
-                f" {self.retry_strategy!r}"
-            )
+        check_strategy("StepConfig.retry_strategy", self.retry_strategy)
         if self.semantics not in StepSemantics:
             raise ConfigError(
                 f"StepConfig.semantics must be a StepSemantics, not {self.semantics!r}"
             )
         check_serdes("StepConfig.serdes", self.serdes)
-
-
-def check_serdes(option: str, serdes: object) -> None:
-    """Refuse what cannot serialize and deserialize."""
-    if serdes is not None and not (hasattr(serdes, "serialize") and hasattr(serdes, "deserialize")):
-        raise ConfigError(f"{option} must have serialize() and deserialize(), {serdes!r} has not")
 
 
 def durable_step(

@@ -10,17 +10,16 @@ from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
     CallbackError,
     CallbackSubmitterError,
-    ConfigError,
     StepError,
 )
 from durable_execution_sdk.model.operation import OperationSubType
-from durable_execution_sdk.operations.callback import (
-    CallbackConfig,
-    check_timeouts,
-    create_callback,
-)
+from durable_execution_sdk.operations.callback import CallbackConfig, create_callback
 from durable_execution_sdk.operations.child import Child, ChildConfig
-from durable_execution_sdk.operations.step import StepConfig, check_serdes, step
+from durable_execution_sdk.operations.options import (
+    check_serdes,
+    check_timeouts,
+)
+from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
@@ -50,13 +49,8 @@ class WaitForCallbackConfig(Generic[_T]):
         """Check the timeouts, the serdes and the strategy."""
         check_timeouts("WaitForCallbackConfig", self.timeout, self.heartbeat_timeout)
         check_serdes("WaitForCallbackConfig.serdes", self.serdes)
-        if self.serdes is not None and self.result_type is not None:
-            raise ConfigError("WaitForCallbackConfig takes a result_type or a serdes, not both")
-        if self.retry_strategy is not None and not callable(self.retry_strategy):
-            raise ConfigError(
-                f"WaitForCallbackConfig.retry_strategy must be a strategy, not"
-                f" {self.retry_strategy!r}"
-            )
+        check_result_type("WaitForCallbackConfig", self.result_type, self.serdes)
+        check_strategy("WaitForCallbackConfig.retry_strategy", self.retry_strategy)
 
 
 def wait_for_callback(

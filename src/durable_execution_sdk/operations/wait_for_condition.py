@@ -10,7 +10,7 @@ from durable_execution_sdk.errors import ConfigError, OperationError, WaitForCon
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation
-from durable_execution_sdk.operations.step import check_serdes
+from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes

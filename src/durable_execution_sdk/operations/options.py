@@ -1,0 +1,58 @@
+"""Checks that the options of several operations share."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.duration import Duration, DurationLike
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = [
+    "check_result_type",
+    "check_serdes",
+    "check_strategy",
+    "check_timeouts",
+    "timeout_seconds",
+]
+
+# Of a callback (API shape CallbackOptions).
+LONGEST_TIMEOUT_SECONDS = 99_999_999
+
+
+def check_serdes(option: str, serdes: object) -> None:
+    """Refuse what cannot serialize and deserialize."""
+    if serdes is not None and not (hasattr(serdes, "serialize") and hasattr(serdes, "deserialize")):
+        raise ConfigError(f"{option} must have serialize() and deserialize(), {serdes!r} has not")
+
+
+def check_strategy(option: str, strategy: object) -> None:
+    """Refuse what cannot be asked about a failed attempt."""
+    if strategy is not None and not callable(strategy):
+        raise ConfigError(
+            f"{option} must be a strategy, such as ExponentialBackoff(), not {strategy!r}"
+        )
+
+
+def check_result_type(config: str, result_type: object, serdes: object) -> None:
+    """Refuse two answers to the question of how a result is read."""
+    if result_type is not None and serdes is not None:
+        raise ConfigError(f"{config} takes a result_type or a serdes, not both")
+
+
+def check_timeouts(
+    config: str, timeout: DurationLike | None, heartbeat: DurationLike | None
+) -> None:
+    """Refuse timeouts that the service would refuse."""
+    total = timeout_seconds(f"{config}.timeout", timeout)
+    beat = timeout_seconds(f"{config}.heartbeat_timeout", heartbeat)
+    if total and beat and beat >= total:
+        raise ConfigError(
+            f"{config}: heartbeat_timeout ({beat} s) must be shorter than timeout ({total} s), or it"
+            " could never be what ends the callback"
+        )
+
+
+def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
+    """The whole seconds of a callback's timeout, or ``None`` for none; refuses one too long."""
+    if timeout is None:
+        return None
+    checked = Duration.of(timeout, option).checked(option, 0, LONGEST_TIMEOUT_SECONDS)
+    return checked.to_seconds() or None

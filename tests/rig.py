@@ -1,0 +1,109 @@
+"""The real engine, on a virtual clock, around real handlers: what tests run workflows on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.driver import Driver, Ending, Seams
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.model.api import (
+    ExecutionDescription,
+    HistoryRequest,
+    InvocationType,
+    InvokeRequest,
+)
+from durable_execution_sdk.model.history import HistoryEvent
+
+
+@dataclass
+class Ran:
+    """What came of an execution."""
+
+    arn: str
+    status: str
+    result: Any
+    error: Any
+    events: list[HistoryEvent]
+    ending: Ending
+
+    def types(self) -> list[str]:
+        return [event.event_type for event in self.events]
+
+    @property
+    def invocations(self) -> int:
+        return self.types().count("InvocationCompleted")
+
+
+@dataclass
+class Rig:
+    """One emulator with one durable function, `workflow`, and others by name."""
+
+    handler: Any
+    others: dict[str, Any] = field(default_factory=dict)
+    plain: dict[str, Any] = field(default_factory=dict)
+    limits: Limits = DEFAULT_LIMITS
+    seams: Seams = field(default_factory=Seams)
+    execution_timeout: int | None = None
+    timeout: float = 900.0
+
+    def __post_init__(self) -> None:
+        self.clock = VirtualClock()
+        self.store = MemoryStore()
+        functions = Functions()
+        options: dict[str, Any] = {"timeout": self.timeout}
+        if self.execution_timeout is not None:
+            options["execution_timeout"] = self.execution_timeout
+        functions.add_durable("workflow", self.handler.bind, **options)
+        for name, handler in self.others.items():
+            functions.add_durable(name, handler.bind)
+        for name, function in self.plain.items():
+            functions.add_plain(name, function)
+        self.emulator = Emulator(self.store, self.clock, functions, limits=self.limits)
+        self.driver = Driver(self.emulator, seams=self.seams)
+
+    def start(self, event: Any = None, name: str | None = None) -> str:
+        return self.emulator.start(
+            InvokeRequest(
+                function_name="workflow:$LATEST",
+                payload=json.dumps(event).encode(),
+                invocation_type=InvocationType.EVENT,
+                durable_execution_name=name,
+            )
+        )
+
+    def drive(self, arn: str, until: int | None = None) -> Ran:
+        ending = self.driver.run_until_closed(arn, until=until)
+        return self.ran(arn, ending)
+
+    def ran(self, arn: str, ending: Ending = Ending.DONE) -> Ran:
+        described: ExecutionDescription = self.emulator.describe(arn)
+        result = described.result
+        return Ran(
+            arn=arn,
+            status=described.status,
+            result=None if not result else json.loads(result),
+            error=described.error,
+            events=self.events(arn),
+            ending=ending,
+        )
+
+    def events(self, arn: str) -> list[HistoryEvent]:
+        events: list[HistoryEvent] = []
+        marker: str | None = None
+        while True:
+            page = self.emulator.history(
+                HistoryRequest(durable_execution_arn=arn, marker=marker, max_items=1000)
+            )
+            events.extend(page.events)
+            marker = page.next_marker
+            if not marker:
+                return events
+
+    def run(self, event: Any = None) -> Ran:
+        return self.drive(self.start(event))
