@@ -16,7 +16,9 @@ from durable_execution_sdk.model.operation import OperationSubType
 from durable_execution_sdk.operations.callback import CallbackConfig, create_callback
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.options import (
+    check_result_type,
     check_serdes,
+    check_strategy,
     check_timeouts,
 )
 from durable_execution_sdk.operations.step import StepConfig, step

@@ -38,8 +38,8 @@ class _State(msgspec.Struct, frozen=True):
     """What rebuilds an exception."""
 
     classes: list[str]
-    args: list[Any] = msgspec.field(default_factory=list)
-    attributes: dict[str, Any] = msgspec.field(default_factory=dict)
+    args: list[Any] = msgspec.field(default_factory=list[Any])
+    attributes: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
 
 
 _STATE_MARK = '{"classes":'
@@ -88,7 +88,7 @@ def _revived(kind: type[_E], data: str | None) -> _E | None:
         state = _decode_state(data)
         originals = [_loaded(path) for path in state.classes]
         cls = _combined(kind, tuple(originals))
-        revived = cls.__new__(cls, *state.args)
+        revived: Any = cls.__new__(cls, *state.args)
         revived.args = tuple(state.args)
         # State that lives in C (an errno, an encoding) is only set by the built-in initializer.
         built_in = next(c for c in cls.__mro__ if c.__module__ == "builtins" and c is not cls)
