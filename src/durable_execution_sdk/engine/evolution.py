@@ -61,7 +61,7 @@ from durable_execution_sdk.model.operation import (
 
 def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
     """Fold one event in. The state given may be changed and returned; it is the caller's to own."""
-    if isinstance(event, ExecutionStarted):
+    if state is None and isinstance(event, ExecutionStarted):
         state = _begin(event)
     elif state is None:
         raise InternalError(f"A log begins with {type(event).__name__}, not ExecutionStarted.")

@@ -56,7 +56,9 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
             "at most 64."
         )
     _check_range("ExecutionTimeout", command.execution_timeout, limits.execution_timeout_seconds)
-    retention = command.retention or limits.default_retention_days
+    retention = command.retention
+    if retention is None:
+        retention = limits.default_retention_days
     _check_range("RetentionPeriodInDays", retention, limits.retention_days)
     if command.parent is not None:
         most = limits.chained_invoke_payload_bytes

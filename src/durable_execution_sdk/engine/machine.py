@@ -65,7 +65,7 @@ def decide(
     if state is None:
         raise not_found("There is no such execution.")
     if state.status == ExecutionStatus.DELETING and not isinstance(
-        command, FinishInvocation | FinishChainedInvoke | Tick | DeleteExecution
+        command, Checkpoint | FinishInvocation | FinishChainedInvoke | Tick | DeleteExecution
     ):
         raise not_found(f"The execution {state.arn} was deleted.")
     # Strictly later than everything before: the order of completions is the order of their times.

@@ -1,0 +1,412 @@
+"""Random lives of an execution against a naive model, with the engine's laws checked all the time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from engine_driver import CRASH, Execution, callback, invoke, retry, update, wait
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from durable_execution_sdk.engine.commands import (
+    CompleteCallback,
+    FailCallback,
+    FinishChainedInvoke,
+    FinishInvocation,
+    HeartbeatCallback,
+    PauseExecution,
+    ResumeExecution,
+    StartInvocation,
+    StopExecution,
+)
+from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.engine.events import (
+    InvocationCompleted,
+    InvocationStarted,
+    decode_event,
+    encode_event,
+)
+from durable_execution_sdk.engine.machine import evolve
+from durable_execution_sdk.engine.rejections import Rejected
+from durable_execution_sdk.engine.state import ExecutionState, TimerKind
+from durable_execution_sdk.engine.views.replay import state_page
+from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationStatus,
+)
+from durable_execution_sdk.model.update import OperationUpdate, StepOptions
+
+KINDS = {"S": "STEP", "C": "CONTEXT", "W": "WAIT", "B": "CALLBACK", "I": "CHAINED_INVOKE"}
+IDS = [f"{letter}{number}" for letter in KINDS for number in range(3)]
+ACTIONS = ["START", "SUCCEED", "FAIL", "RETRY", "CANCEL"]
+OPEN = ("ABSENT", "STARTED", "READY")
+RESULTING = {
+    **{("STEP", "SUCCEED", status): "SUCCEEDED" for status in OPEN},
+    **{("STEP", "FAIL", status): "FAILED" for status in OPEN},
+    **{("STEP", "RETRY", status): "PENDING" for status in OPEN},
+    **{("CONTEXT", "SUCCEED", status): "SUCCEEDED" for status in OPEN[:2]},
+    **{("CONTEXT", "FAIL", status): "FAILED" for status in OPEN[:2]},
+    **{(kind, "START", "ABSENT"): "STARTED" for kind in KINDS.values()},
+    ("STEP", "START", "READY"): "STARTED",
+    ("WAIT", "CANCEL", "STARTED"): "CANCELLED",
+    ("WAIT", "CANCEL", "SUCCEEDED"): "SUCCEEDED",
+}
+
+
+def kind_of(operation_id: str) -> str:
+    return KINDS[operation_id[0]]
+
+
+def parent_of(operation_id: str) -> str | None:
+    return "C0" if operation_id[1] == "1" else None
+
+
+updates = st.lists(
+    st.tuples(
+        st.sampled_from(IDS),
+        st.sampled_from([*ACTIONS, "START", "START", "SUCCEED"]),
+        st.integers(1, 4),
+    ),
+    max_size=4,
+)
+
+
+def made(operation_id: str, action: str, seconds: int) -> OperationUpdate:
+    fields: dict[str, Any] = {"parent_id": parent_of(operation_id)}
+    match kind_of(operation_id), action:
+        case "WAIT", "START":
+            return wait(operation_id, seconds, **fields)
+        case "CALLBACK", "START":
+            return callback(operation_id, timeout=seconds * 2 % 5, heartbeat=seconds % 3, **fields)
+        case "CHAINED_INVOKE", "START":
+            name = "nobody" if seconds == 4 else "child:3"
+            return invoke(name, operation_id, **fields)
+        case "STEP", "RETRY":
+            return retry(operation_id, seconds, **fields)
+        case kind, action:
+            options = StepOptions(next_attempt_delay_seconds=1) if action == "RETRY" else None
+            return update(kind, action, operation_id, step_options=options, **fields)
+
+
+class Model:
+    """What a batch of updates should do, by the table and nothing else."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[str, str] = {}
+
+    def accepts(self, batch: list[OperationUpdate]) -> bool:
+        statuses = dict(self.statuses)
+        actions: dict[str, list[str]] = {}
+        for asked in batch:
+            before = actions.setdefault(asked.id, [])
+            if before and (
+                asked.type not in ("STEP", "CONTEXT")
+                or before != ["START"]
+                or asked.action == "START"
+            ):
+                return False
+            before.append(asked.action)
+            status = statuses.get(asked.id, "ABSENT")
+            if status == "ABSENT" and asked.parent_id and asked.parent_id not in statuses:
+                return False
+            result = RESULTING.get((asked.type, asked.action, status))
+            if result is None:
+                return False
+            if asked.chained_invoke_options is not None:
+                unknown = asked.chained_invoke_options.function_name == "nobody"
+                result = "FAILED" if unknown else result
+            statuses[asked.id] = result
+        self.statuses = statuses
+        return True
+
+
+class Life(RuleBasedStateMachine):
+    """One execution, everything that can happen to it, and a handler that believes its answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.execution = Execution()
+        self.model = Model()
+        self.mirror: dict[str, Operation] = {}
+        self.tokens: list[tuple[int, int]] = []
+        self.settled: dict[str, Operation] = {}
+        self.last: tuple[str, str, object] | None = None
+
+    @property
+    def state(self) -> ExecutionState:
+        return self.execution.state
+
+    @initialize(timeout=st.sampled_from([5, 60, 86_400]))
+    def start(self, timeout: int) -> None:
+        self.execution.start(execution_timeout=timeout)
+
+    @precondition(lambda self: self.state.wants_invocation)
+    @rule()
+    def invoke(self) -> None:
+        known = self.execution.invoke()
+        assert known.initial_execution_state.next_marker == ""
+        self.mirror = {found.id: found for found in known.initial_execution_state.operations}
+        self.note_token()
+        self.compare_with_mirror()
+
+    @precondition(lambda self: not self.state.wants_invocation)
+    @rule()
+    def invoke_without_reason(self) -> None:
+        with pytest.raises(Rejected):
+            self.execution.send(StartInvocation(request_id="again"))
+
+    @precondition(lambda self: self.may_checkpoint)
+    @rule(drawn=updates, named=st.booleans())
+    def checkpoint(self, drawn: list[tuple[str, str, int]], named: bool) -> None:
+        batch = [made(*item) for item in drawn]
+        token = self.execution.token
+        client_token = f"client-{len(self.execution.log)}" if named else None
+        recorded = len(self.execution.log)
+        if not self.model.accepts(batch):
+            with pytest.raises(Rejected):
+                self.execution.checkpoint(*batch)
+            assert (len(self.execution.log), self.execution.token) == (recorded, token)
+            return
+        response = self.execution.checkpoint(*batch, client_token=client_token)
+        self.mirror |= {found.id: found for found in response.operations}
+        assert {asked.id for asked in batch} <= set(self.mirror)
+        self.compare_with_mirror()
+        if client_token is not None:
+            self.last = (client_token, token, response)
+        if response.checkpoint_token is not None:
+            self.note_token()
+
+    @precondition(lambda self: self.last is not None)
+    @rule()
+    def ask_again(self) -> None:
+        assert self.last is not None
+        client_token, token, response = self.last
+        recorded = len(self.execution.log)
+        given_at = self.state.responses.get((client_token, token))
+        if given_at is None or self.execution.now >= given_at.at + 900_000:
+            return
+        again = self.execution.checkpoint(token=token, client_token=client_token)
+        assert (again, len(self.execution.log)) == (response, recorded)
+
+    @rule(token=st.sampled_from(["WyJydW4tMSIsMSw5OV0=", "WyJydW4tMSIsMSwwXQ==", "x"]))
+    def use_an_old_token(self, token: str) -> None:
+        if self.state.invocation is not None and self.state.invocation.token == token:
+            return
+        with pytest.raises(Rejected) as refused:
+            self.execution.checkpoint(token=token)
+        assert refused.value.is_stale_token
+        with pytest.raises(Rejected):
+            state_page(self.state, token)
+
+    @precondition(lambda self: self.state.invocation is not None)
+    @rule(how=st.sampled_from(["pending"] * 6 + ["crash"] * 2 + ["succeed", "fail", "junk"]))
+    def finish(self, how: str) -> None:
+        match how:
+            case "pending":
+                self.execution.suspend()
+            case "crash":
+                self.execution.crash()
+            case "succeed":
+                self.execution.succeed()
+            case "fail":
+                self.execution.fail()
+            case _:
+                self.execution.finish(Outcome(status=OutcomeStatus.FAILED, result="1"))
+        assert self.state.invocation is None
+
+    @precondition(lambda self: self.state.invocation is None)
+    @rule()
+    def finish_what_does_not_run(self) -> None:
+        with pytest.raises(Rejected):
+            self.execution.send(FinishInvocation(request_id="request-1", error=CRASH))
+
+    @rule(seconds=st.sampled_from([0.5, 1, 2, 3, 61]))
+    def time_passes(self, seconds: float) -> None:
+        self.execution.tick(seconds)
+        if not self.state.is_closed:
+            for operation_id, status in list(self.model.statuses.items()):
+                due_at = self.due_at(operation_id)
+                if due_at is not None:
+                    assert due_at > self.execution.now
+                elif status != self.execution.status(operation_id):
+                    self.model.statuses[operation_id] = {
+                        "WAIT": "SUCCEEDED",
+                        "STEP": "READY",
+                        "CALLBACK": "TIMED_OUT",
+                    }[kind_of(operation_id)]
+        else:
+            self.model.statuses |= {
+                found.id: found.status
+                for found in self.state.operations.values()
+                if found.id in self.model.statuses
+            }
+
+    @rule(operation_id=st.sampled_from([name for name in IDS if name[0] == "B"]), how=st.integers())
+    def answer_a_callback(self, operation_id: str, how: int) -> None:
+        command = (
+            CompleteCallback(operation_id=operation_id, result=str(how)),
+            FailCallback(operation_id=operation_id),
+            HeartbeatCallback(operation_id=operation_id),
+        )[how % 3]
+        is_open = self.model.statuses.get(operation_id) == "STARTED" and not self.state.is_closed
+        if not is_open:
+            with pytest.raises(Rejected):
+                self.execution.send(command)
+            return
+        self.execution.tick()
+        if self.execution.status(operation_id) == "STARTED" and not self.state.is_closed:
+            self.execution.send(command)
+            self.model.statuses[operation_id] = ("SUCCEEDED", "FAILED", "STARTED")[how % 3]
+        else:
+            self.time_passes(0)
+
+    @rule(
+        operation_id=st.sampled_from([name for name in IDS if name[0] == "I"]),
+        status=st.sampled_from(["SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"]),
+    )
+    def hear_of_an_invoke(self, operation_id: str, status: str) -> None:
+        command = FinishChainedInvoke(operation_id=operation_id, status=OperationStatus(status))
+        if operation_id not in self.model.statuses:
+            with pytest.raises(Rejected):
+                self.execution.send(command)
+            return
+        events = self.execution.send(command)
+        if self.model.statuses[operation_id] == "STARTED" and not self.state.is_closed:
+            self.model.statuses[operation_id] = status
+        else:
+            assert events == []
+
+    @rule(timeout_too=st.booleans())
+    def pause(self, timeout_too: bool) -> None:
+        command = PauseExecution(execution_timeout_paused=timeout_too)
+        if self.state.status != "RUNNING":
+            with pytest.raises(Rejected):
+                self.execution.send(command)
+            return
+        running = self.state.invocation is not None
+        self.execution.send(command)
+        assert self.state.status == ("PAUSING" if running else "PAUSED")
+
+    @rule()
+    def resume(self) -> None:
+        if self.state.status not in ("PAUSED", "PAUSING"):
+            with pytest.raises(Rejected):
+                self.execution.send(ResumeExecution())
+            return
+        self.execution.send(ResumeExecution())
+        assert self.state.status == "RUNNING"
+
+    @precondition(lambda self: len(self.execution.log) > 30)
+    @rule()
+    def stop(self) -> None:
+        closed = self.state.status if self.state.is_closed else "STOPPED"
+        self.execution.send(StopExecution())
+        assert self.state.status == closed
+
+    # The laws
+
+    @invariant()
+    def operations_are_where_the_model_says(self) -> None:
+        found = {name: self.execution.status(name) for name in self.model.statuses}
+        assert found == self.model.statuses
+        assert set(self.state.operations) == {*self.model.statuses, "run-1"}
+
+    @invariant()
+    def a_settled_operation_never_changes(self) -> None:
+        for operation in self.state.operations.values():
+            if operation.status in TERMINAL_STATUSES:
+                assert self.settled.setdefault(operation.id, operation) == operation
+
+    @invariant()
+    def everything_that_waits_for_a_time_has_a_deadline(self) -> None:
+        if self.state.is_closed:
+            assert next_deadline(self.state) is None
+            return
+        deadline = next_deadline(self.state)
+        assert deadline is not None and deadline <= self.state.times_out_at
+        for name, status in self.model.statuses.items():
+            due_at = self.due_at(name)
+            if (kind_of(name), status) in (("WAIT", "STARTED"), ("STEP", "PENDING")):
+                assert due_at is not None
+            assert due_at is None or deadline <= due_at
+
+    @invariant()
+    def there_is_one_invocation_at_a_time(self) -> None:
+        running = 0
+        for event in self.execution.log:
+            running += isinstance(event, InvocationStarted)
+            running -= isinstance(event, InvocationCompleted)
+            assert running in (0, 1)
+        assert running == (self.state.invocation is not None)
+
+    @invariant()
+    def what_is_suspended_can_be_woken(self) -> None:
+        state = self.state
+        at_rest = not state.is_closed and state.invocation is None and not state.wants_invocation
+        if at_rest and state.status == "RUNNING":
+            assert state.retry_at is not None or state.pending_count > 0
+
+    @invariant()
+    def what_is_pending_is_counted(self) -> None:
+        pending = [
+            name
+            for name, status in self.model.statuses.items()
+            if status == ("PENDING" if kind_of(name) == "STEP" else "STARTED")
+            and kind_of(name) != "CONTEXT"
+        ]
+        assert self.state.pending_count == len(pending)
+
+    @invariant()
+    def the_log_is_the_state(self) -> None:
+        folded: ExecutionState | None = None
+        for event in self.execution.log:
+            folded = evolve(folded, decode_event(encode_event(event)))
+        assert folded == self.state
+
+    @invariant()
+    def time_rises(self) -> None:
+        times = [event.at for event in self.execution.log]
+        assert times == sorted(times)
+
+    # What the laws look at
+
+    @property
+    def may_checkpoint(self) -> bool:
+        return self.state.invocation is not None and self.state.invocation.token is not None
+
+    def due_at(self, operation_id: str) -> int | None:
+        found = [self.state.timers.get((operation_id, kind)) for kind in TimerKind]
+        return min((due_at for due_at in found if due_at is not None), default=None)
+
+    def note_token(self) -> None:
+        invocation = self.state.invocation
+        assert invocation is not None
+        self.tokens.append((invocation.number, invocation.sequence))
+        assert self.tokens == sorted(set(self.tokens))
+
+    def compare_with_mirror(self) -> None:
+        """The handler has seen every operation that it can ever ask for, as it is now."""
+        context = self.state.operations.get("C0")
+        hidden = context is not None and context.status in TERMINAL_STATUSES
+        for operation in self.state.operations.values():
+            if not (hidden and operation.parent_id == "C0"):
+                assert self.mirror.get(operation.id) == operation
+
+
+Life.TestCase.settings = settings(
+    max_examples=80,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestLife = Life.TestCase

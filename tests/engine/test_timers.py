@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from engine_driver import BOOM, Execution, callback, retry, step, update, wait
+
+from durable_execution_sdk.engine.deadlines import next_deadline, retention_ends_at
+from durable_execution_sdk.engine.events import WaitSucceeded
+from durable_execution_sdk.model.operation import StepDetails
+
+
+def details(execution: Execution, operation_id: str = "s") -> StepDetails:
+    found = execution.operation(operation_id).step_details
+    assert found is not None
+    return found
+
+
+def test_a_wait_ends_when_it_is_due_and_not_before(running: Execution) -> None:
+    running.checkpoint(wait(seconds=10))
+    assert next_deadline(running.state) == running.state.last_at + 10_000
+    running.tick(9.999)
+    assert running.status("w") == "STARTED"
+    running.tick(0.001)
+    assert running.status("w") == "SUCCEEDED"
+
+
+def test_a_tick_with_nothing_due_changes_nothing(running: Execution) -> None:
+    running.checkpoint(wait())
+    assert running.tick(1) == []
+
+
+def test_a_cancelled_wait_never_goes_off(running: Execution) -> None:
+    running.checkpoint(wait(seconds=10))
+    running.checkpoint(update("WAIT", "CANCEL", "w"))
+    assert running.status("w") == "CANCELLED"
+    assert running.tick(10) == []
+    assert next_deadline(running.state) == running.state.times_out_at
+
+
+def test_what_was_due_first_happens_first_even_when_it_is_noticed_late(
+    running: Execution,
+) -> None:
+    running.checkpoint(wait("late", seconds=7), wait("early", seconds=5))
+    running.tick(3_600)
+    early, late = running.operation("early"), running.operation("late")
+    assert early.end_timestamp is not None and late.end_timestamp is not None
+    assert early.end_timestamp < late.end_timestamp
+
+
+def test_what_is_due_together_happens_together_in_the_order_of_its_start(
+    running: Execution,
+) -> None:
+    running.checkpoint(*(wait(f"w{number}", seconds=5) for number in range(5)))
+    events = running.tick(5)
+    assert [event.operation.id for event in events if isinstance(event, WaitSucceeded)] == [
+        f"w{number}" for number in range(5)
+    ]
+    assert len({event.at for event in events}) == 1
+
+
+def test_a_retried_step_is_pending_until_it_is_due_and_then_ready(running: Execution) -> None:
+    running.checkpoint(step("START"), retry(delay=5, error=BOOM))
+    found = details(running)
+    assert (running.status("s"), found.attempt, found.error) == ("PENDING", 1, BOOM)
+    assert found.next_attempt_timestamp == running.state.last_at + 5_000
+    running.tick(5)
+    assert running.status("s") == "READY"
+    assert details(running).next_attempt_timestamp is None
+
+
+def test_attempts_are_counted_when_they_end(running: Execution) -> None:
+    running.checkpoint(step("START"))
+    assert details(running).attempt == 0
+    for attempt in (1, 2):
+        running.checkpoint(retry(delay=1, error=BOOM))
+        assert details(running).attempt == attempt
+        running.tick(1)
+        running.checkpoint(step("START"))
+        assert (running.status("s"), details(running).attempt) == ("STARTED", attempt)
+    running.checkpoint(step("SUCCEED", payload="9"))
+    assert (details(running).attempt, details(running).result) == (3, "9")
+
+
+def test_the_state_of_a_poll_is_kept_through_its_next_attempt(running: Execution) -> None:
+    running.checkpoint(step("START"), retry(delay=1, payload='{"seen":1}'))
+    running.tick(1)
+    running.checkpoint(step("START"))
+    assert details(running).result == '{"seen":1}'
+
+
+def test_a_step_keeps_the_time_at_which_it_first_started(running: Execution) -> None:
+    running.checkpoint(step("START"), retry(delay=1, error=BOOM))
+    started_at = running.operation("s").start_timestamp
+    running.tick(1)
+    running.checkpoint(step("START"))
+    assert running.operation("s").start_timestamp == started_at
+
+
+def test_a_year_of_waiting_is_one_deadline(running: Execution) -> None:
+    year = 31_622_400
+    execution = Execution().start(execution_timeout=year)
+    execution.invoke()
+    execution.checkpoint(wait(seconds=year - 60))
+    execution.tick(year - 60)
+    assert execution.status("w") == "SUCCEEDED"
+
+
+def test_an_execution_times_out_whatever_it_is_doing() -> None:
+    for running in (False, True):
+        execution = Execution().start(execution_timeout=60)
+        execution.invoke()
+        execution.checkpoint(wait(seconds=3_600))
+        if not running:
+            execution.suspend()
+        execution.tick(60)
+        assert execution.state.status == "TIMED_OUT"
+        assert execution.state.error is not None
+        assert "60 seconds" in (execution.state.error.error_message or "")
+        assert execution.status("w") == "STARTED"
+        assert next_deadline(execution.state) is None
+
+
+def test_a_wait_that_is_due_with_the_timeout_ends_before_it() -> None:
+    execution = Execution().start(execution_timeout=60)
+    execution.now = execution.state.started_at
+    execution.invoke()
+    due_in = (execution.state.times_out_at - execution.state.last_at) / 1_000
+    execution.checkpoint(callback("never"), wait(seconds=59))
+    execution.tick(due_in)
+    assert (execution.status("w"), execution.state.status) == ("SUCCEEDED", "TIMED_OUT")
+
+
+def test_a_closed_execution_is_kept_for_its_retention(running: Execution) -> None:
+    assert retention_ends_at(running.state) is None
+    running.succeed()
+    assert retention_ends_at(running.state) == running.state.last_at + 14 * 86_400_000

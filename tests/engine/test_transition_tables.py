@@ -1,0 +1,154 @@
+"""Every (type, action, status) cell, against a table that is written down here by hand."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from engine_driver import BOOM, Execution, update
+
+from durable_execution_sdk.engine.commands import (
+    CompleteCallback,
+    FailCallback,
+    FinishChainedInvoke,
+    HeartbeatCallback,
+)
+from durable_execution_sdk.engine.rejections import Rejected
+from durable_execution_sdk.engine.rulebook import MOVES, UPDATES
+from durable_execution_sdk.engine.transitions import execution as execution_transitions
+from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.model.update import (
+    ChainedInvokeOptions,
+    OperationAction,
+    StepOptions,
+    WaitOptions,
+)
+
+ABSENT = "ABSENT"
+
+# What the service's documentation allows; everything else is refused.
+ALLOWED: dict[tuple[str, str, str], str] = {
+    ("STEP", "START", "ABSENT"): "STARTED",
+    ("STEP", "START", "READY"): "STARTED",
+    ("STEP", "SUCCEED", "ABSENT"): "SUCCEEDED",
+    ("STEP", "SUCCEED", "STARTED"): "SUCCEEDED",
+    ("STEP", "SUCCEED", "READY"): "SUCCEEDED",
+    ("STEP", "FAIL", "ABSENT"): "FAILED",
+    ("STEP", "FAIL", "STARTED"): "FAILED",
+    ("STEP", "FAIL", "READY"): "FAILED",
+    ("STEP", "RETRY", "ABSENT"): "PENDING",
+    ("STEP", "RETRY", "STARTED"): "PENDING",
+    ("STEP", "RETRY", "READY"): "PENDING",
+    ("CONTEXT", "START", "ABSENT"): "STARTED",
+    ("CONTEXT", "SUCCEED", "ABSENT"): "SUCCEEDED",
+    ("CONTEXT", "SUCCEED", "STARTED"): "SUCCEEDED",
+    ("CONTEXT", "FAIL", "ABSENT"): "FAILED",
+    ("CONTEXT", "FAIL", "STARTED"): "FAILED",
+    ("WAIT", "START", "ABSENT"): "STARTED",
+    ("WAIT", "CANCEL", "STARTED"): "CANCELLED",
+    ("WAIT", "CANCEL", "SUCCEEDED"): "SUCCEEDED",
+    ("CALLBACK", "START", "ABSENT"): "STARTED",
+    ("CHAINED_INVOKE", "START", "ABSENT"): "STARTED",
+}
+OPERATION_TYPES = [kind for kind in OperationType if kind != OperationType.EXECUTION]
+STATUSES = [ABSENT, *OperationStatus]
+OPTIONS: dict[str, dict[str, Any]] = {
+    "STEP": {"step_options": StepOptions(next_attempt_delay_seconds=5)},
+    "WAIT": {"wait_options": WaitOptions(wait_seconds=5)},
+    "CHAINED_INVOKE": {"chained_invoke_options": ChainedInvokeOptions(function_name="child:3")},
+}
+CELLS = list(itertools.product(OPERATION_TYPES, OperationAction, STATUSES))
+
+
+def put(execution: Execution, kind: str, status: str) -> None:
+    if status != ABSENT:
+        execution.state.put_operation(
+            Operation(id="op", type=kind, status=status, start_timestamp=execution.now)
+        )
+
+
+@pytest.mark.parametrize(("kind", "action", "status"), CELLS)
+def test_a_cell_leads_where_the_documentation_says(
+    running: Execution, kind: str, action: str, status: str
+) -> None:
+    put(running, kind, status)
+    asked = update(kind, action, "op", **OPTIONS.get(kind, {}))
+    expected = ALLOWED.get((kind, action, status))
+    if expected is None:
+        with pytest.raises(Rejected, match=f"Invalid action {action} for {kind}") as refused:
+            running.checkpoint(asked)
+        assert (refused.value.code, refused.value.status) == ("InvalidParameterValueException", 400)
+        assert running.state.invocation is not None
+        assert running.state.invocation.sequence == 0
+    else:
+        running.checkpoint(asked)
+        assert running.status("op") == expected
+
+
+def test_the_tables_hold_these_cells_and_no_others() -> None:
+    found = {
+        (kind, action, status or ABSENT): rule.to
+        for kind, rules in UPDATES.items()
+        for (action, status), rule in rules.items()
+    }
+    assert found == ALLOWED
+
+
+@pytest.mark.parametrize("action", OperationAction)
+def test_an_execution_can_be_ended_by_its_handler_and_by_nothing_else(
+    running: Execution, action: str
+) -> None:
+    asked = update("EXECUTION", action, "anything")
+    if action in ("SUCCEED", "FAIL"):
+        assert running.checkpoint(asked).checkpoint_token is None
+        assert running.state.settled is not None
+        assert running.state.settled.status == {"SUCCEED": "SUCCEEDED", "FAIL": "FAILED"}[action]
+    else:
+        with pytest.raises(Rejected, match=f"Invalid action {action} for EXECUTION"):
+            running.checkpoint(asked)
+
+
+def test_the_execution_table_only_starts_from_started() -> None:
+    assert {(action, status) for action, status in execution_transitions.UPDATES} == {
+        ("SUCCEED", "STARTED"),
+        ("FAIL", "STARTED"),
+    }
+
+
+# What the service does by itself, or because somebody outside answered.
+SERVICE_MOVES = {
+    "StepReady": ("PENDING", "READY"),
+    "WaitSucceeded": ("STARTED", "SUCCEEDED"),
+    "CallbackHeartbeatReceived": ("STARTED", "STARTED"),
+    "CallbackSucceeded": ("STARTED", "SUCCEEDED"),
+    "CallbackFailed": ("STARTED", "FAILED"),
+    "CallbackTimedOut": ("STARTED", "TIMED_OUT"),
+    "ChainedInvokeSucceeded": ("STARTED", "SUCCEEDED"),
+    "ChainedInvokeFailed": ("STARTED", "FAILED"),
+    "ChainedInvokeTimedOut": ("STARTED", "TIMED_OUT"),
+    "ChainedInvokeStopped": ("STARTED", "STOPPED"),
+}
+
+
+def test_the_service_moves_operations_only_like_this() -> None:
+    assert {event.__name__: tuple(move) for event, move in MOVES.items()} == SERVICE_MOVES
+
+
+@pytest.mark.parametrize("status", [status for status in OperationStatus if status != "STARTED"])
+@pytest.mark.parametrize("command", [CompleteCallback, FailCallback, HeartbeatCallback])
+def test_only_a_started_callback_can_be_answered(
+    running: Execution, command: type[CompleteCallback], status: str
+) -> None:
+    put(running, "CALLBACK", status)
+    with pytest.raises(Rejected) as refused:
+        running.send(command(operation_id="op"))
+    assert (refused.value.code, refused.value.status) == ("CallbackTimeoutException", 400)
+
+
+@pytest.mark.parametrize("status", [status for status in OperationStatus if status != "STARTED"])
+def test_an_invoke_that_is_over_stays_as_it_is(running: Execution, status: str) -> None:
+    put(running, "CHAINED_INVOKE", status)
+    news = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)
+    assert running.send(news) == []
+    assert running.status("op") == status
