@@ -47,7 +47,10 @@ def serdes_for_parameter(func: Callable[..., Any], index: int) -> SerDes[Any]:
 
 
 def serdes_for_type(kind: Any) -> SerDes[Any]:
-    """The serdes for a type; one that JSON cannot express counts as none."""
+    """The serdes for a type; one that JSON cannot express counts as none.
+
+    ``ConfigError`` if the annotations of its fields cannot be resolved.
+    """
     try:
         return _serdes_for_hashable(kind)
     except TypeError:
@@ -64,8 +67,10 @@ def _make(kind: Any) -> SerDes[Any]:
         return _UNTYPED
     try:
         return JsonSerDes(kind)
-    except ConfigError:
-        return _UNTYPED
+    except ConfigError as error:
+        if isinstance(error.__cause__, TypeError):
+            return _UNTYPED
+        raise
 
 
 def _serdes_for(func: Any, place: int) -> SerDes[Any]:
@@ -99,7 +104,7 @@ def _function_of(func: Any) -> tuple[FunctionType | None, int]:
         elif isinstance(func, FunctionType):
             return func, skipped
         else:
-            call = getattr(class_of(func), "__call__", None)
+            call = class_of(func).__call__
             if not isinstance(call, FunctionType):
                 break
             skipped += 1
@@ -140,13 +145,15 @@ def _resolved(function: FunctionType, annotation: Any) -> Any:
         return get_type_hints(carrier, localns=_local_names(function), include_extras=True)[
             "return"
         ]
-    except Exception:  # noqa: BLE001 - evaluating an annotation may raise anything
+    except Exception:
         return Any
 
 
 def _local_names(function: FunctionType) -> dict[str, Any]:
     """What the function can name besides its globals: its closure and its type parameters."""
-    names = {str(kind): kind for kind in getattr(function, "__type_params__", ())}
+    names: dict[str, Any] = {
+        kind.__name__: kind for kind in getattr(function, "__type_params__", ())
+    }
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         try:
             names[name] = cell.cell_contents

@@ -37,11 +37,7 @@ def fields_of(kind: Any) -> list[Field] | None:
         ]
     if is_typeddict(kind):
         hints = get_type_hints(kind, include_extras=True)
-        required: frozenset[str] = kind.__required_keys__
-        return [
-            _plain(name, name, _unmarked(hint), required=name in required)
-            for name, hint in hints.items()
-        ]
+        return [_typeddict_field(kind, name, hint) for name, hint in hints.items()]
     if hasattr(kind, "__dataclass_fields__"):
         return _dataclass_fields(kind)
     return None
@@ -68,8 +64,14 @@ def _plain(name: str, init_name: str, kind: Any, *, required: bool) -> Field:
     return Field(name=name, wire_name=name, init_name=init_name, kind=kind, required=required)
 
 
-def _unmarked(hint: Any) -> Any:
-    """The type behind ``Required`` and ``NotRequired``."""
-    while getattr(get_origin(hint), "_name", None) in {"Required", "NotRequired", "ReadOnly"}:
+def _typeddict_field(kind: Any, name: str, hint: Any) -> Field:
+    # Python up to 3.13 overlooks markers that are text, as all are after a __future__ import.
+    required: bool = name in kind.__required_keys__
+    while (marker := getattr(get_origin(hint), "_name", "")) in {
+        "Required",
+        "NotRequired",
+        "ReadOnly",
+    }:
+        required = {"Required": True, "NotRequired": False}.get(marker, required)
         hint = get_args(hint)[0]
-    return hint
+    return _plain(name, name, hint, required=required)

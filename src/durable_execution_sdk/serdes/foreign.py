@@ -57,9 +57,14 @@ def to_json(value: Any) -> Any:
     raise TypeError(f"{name_of(class_of(value))} has no form in JSON")
 
 
-def from_json(kind: Any, value: Any) -> Any:
-    """Make a ``kind`` that msgspec does not know from what JSON gave; ``TypeError`` if it cannot."""
+def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
+    """Make a ``kind`` that msgspec does not know from what JSON gave; ``TypeError`` if it cannot.
+
+    ``read(kind, value)`` makes what it consists of.
+    """
     origin: Any = get_origin(kind) or kind
+    if origin is object:
+        return value
     if is_pydantic(origin):
         # As JSON, since strict models read a date, say, from text there and nowhere else.
         return origin.model_validate_json(ENCODER.encode(value), by_alias=True, by_name=True)
@@ -67,15 +72,15 @@ def from_json(kind: Any, value: Any) -> Any:
         args: tuple[Any, ...] = get_args(kind)
         make: Any = origin
         if issubclass(origin, deque):
-            return make(_convert(value, GenericAlias(list, args or (Any,))))
+            return make(read(GenericAlias(list, args or (Any,)), value))
         if issubclass(origin, Counter):
-            return make(_convert(value, GenericAlias(dict, (args[0] if args else Any, int))))
+            return make(read(GenericAlias(dict, (args[0] if args else Any, int)), value))
         if issubclass(origin, Mapping):
-            pairs = _convert(value, GenericAlias(dict, args) if args else _base(origin, dict))
+            pairs = read(GenericAlias(dict, args) if args else _base(origin, dict), value)
             return defaultdict(None, pairs) if make is defaultdict else make(pairs)
         for plain in _PLAIN:
             if issubclass(origin, plain):
-                return make(_convert(value, _base(origin, plain)))
+                return make(read(_base(origin, plain), value))
     raise TypeError(
         f"JSON cannot become {name_of(kind)}; use a dataclass, TypedDict, NamedTuple, "
         "msgspec.Struct or pydantic model"
@@ -86,10 +91,6 @@ def _base(origin: Any, plain: type[Any]) -> Any:
     """``list[Item]`` for a class that was written ``class Items(list[Item])``."""
     bases: tuple[Any, ...] = getattr(origin, "__orig_bases__", ())
     return next((base for base in bases if get_origin(base) is plain), plain)
-
-
-def _convert(value: Any, kind: Any) -> Any:
-    return msgspec.convert(value, kind, dec_hook=from_json, str_keys=True)
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=to_json)

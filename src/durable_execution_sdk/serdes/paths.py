@@ -67,7 +67,7 @@ def _find(
 def _cannot_be_written(value: object) -> bool:
     try:
         ENCODER.encode(value)
-    except Exception:  # noqa: BLE001 - a user's property or serializer may raise anything
+    except Exception:
         return True
     return False
 

@@ -45,13 +45,19 @@ class JsonSerDes(Generic[T]):
     def __init__(self, type_: Any = Any) -> None:
         self.type_ = type_
         self._shape: Shape | None = None
-        decoder = decoder_for(type_)
-        self._read: Callable[[str], Any] = decoder.decode if decoder else self._read_shape
-        if decoder is None:
-            try:
+        try:
+            decoder = decoder_for(type_)
+            if decoder is None:
                 self._shape = shape_of(type_)
-            except TypeError as error:
-                raise ConfigError(f"JsonSerDes cannot read {name_of(type_)}: {error}") from error
+        except TypeError as error:
+            raise ConfigError(f"JsonSerDes cannot read {name_of(type_)}: {error}") from error
+        except (NameError, AttributeError) as error:
+            raise ConfigError(
+                f"JsonSerDes cannot read {name_of(type_)}: {error}. The annotations of its fields "
+                "are needed at run time: import what they name outside of TYPE_CHECKING, and "
+                "define classes at module level"
+            ) from error
+        self._read: Callable[[str], Any] = decoder.decode if decoder else self._read_shape
         origin = get_origin(type_) or type_
         self._object: type | None = origin if _is_object(origin) else None
 
@@ -63,8 +69,8 @@ class JsonSerDes(Generic[T]):
         """Write the value as JSON."""
         try:
             payload = ENCODER.encode(value)
-            if b"null" in payload and holds_no_number(value):
-                raise _no_number(value, context)
+            if b"null" in payload:
+                _refuse_no_number(value, context)
             if self._object is not None and type(value) is not self._object:
                 self._refuse_subclass(value, context)
             if self._shape is not None:
@@ -119,12 +125,13 @@ def _is_object(kind: Any) -> bool:
     )
 
 
-def _no_number(value: object, context: SerDesContext) -> SerDesError:
-    path, found = find_no_number(value)
-    return SerDesError(
-        f"{context.what}: {path} is {found!r}, and JSON has no such number. "
-        f"Use None or text for it, {_WAY_OUT}"
-    )
+def _refuse_no_number(value: object, context: SerDesContext) -> None:
+    if holds_no_number(value):
+        path, found = find_no_number(value)
+        raise SerDesError(
+            f"{context.what}: {path} is {found!r}, and JSON has no such number. "
+            f"Use None or text for it, {_WAY_OUT}"
+        )
 
 
 def _unwritable(value: object, error: Exception, context: SerDesContext) -> SerDesError:
