@@ -71,7 +71,7 @@ def test_an_exit_is_the_end_of_the_invocation_only() -> None:
 
 @pytest.mark.parametrize("value", [object(), float("nan"), {"at": b"bytes"}])
 def test_an_answer_that_is_not_json_is_an_error(value: object) -> None:
-    error = call(lambda *_: value).error
+    error = call(lambda _, __: value).error
     assert error is not None and error.error_type == "Runtime.MarshalError"
 
 

@@ -81,7 +81,7 @@ def test_a_killed_handler_is_invoked_again_by_the_next_process(tmp_path: Path) -
 def test_fifty_emulators_leave_no_file_and_no_thread(tmp_path: Path) -> None:
     def use(number: int) -> None:
         functions = Functions()
-        functions.add_durable("f", lambda _: lambda *_: {"Status": "SUCCEEDED", "Result": "1"})
+        functions.add_durable("f", lambda _: lambda _, __: {"Status": "SUCCEEDED", "Result": "1"})
         emulator = Emulator(SqliteStore(tmp_path / f"{number}.db"), VirtualClock(), functions)
         request = InvokeRequest(function_name="f:$LATEST")
         answer = asyncio.run(EmulatorControlPlane(Driver(emulator)).invoke(request))

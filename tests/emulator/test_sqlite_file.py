@@ -82,7 +82,7 @@ def test_a_file_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) ->
     newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     newer.execute("PRAGMA user_version = 99")
     newer.close()
-    with pytest.raises(StoreError, match="format 99.*use the version that wrote it"):
+    with pytest.raises(StoreError, match=r"format 99.*use the version that wrote it"):
         SqliteStore(path)
 
 

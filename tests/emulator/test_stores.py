@@ -13,9 +13,9 @@ import pytest
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import (
-    Conflict,
+    ConflictError,
     ExecutionRecord,
-    NameTaken,
+    NameTakenError,
     Search,
     Standing,
     Store,
@@ -55,7 +55,7 @@ def test_events_come_back_in_the_order_in_which_they_were_appended(store: Store)
 def test_an_append_after_an_outdated_event_is_refused_and_changes_nothing(store: Store) -> None:
     store.create(record("a"), [b"1"])
     store.append("arn:a", 1, [b"2"], RUNNING)
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         store.append("arn:a", 1, [b"3"], Standing(status="FAILED", is_open=False, ended_at=5))
     found = store.find("arn:a")
     assert store.events("arn:a") == [b"1", b"2"]
@@ -63,14 +63,14 @@ def test_an_append_after_an_outdated_event_is_refused_and_changes_nothing(store:
 
 
 def test_an_append_to_an_unknown_execution_is_a_conflict(store: Store) -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(ConflictError):
         store.append("arn:a", 0, [b"1"], RUNNING)
     assert store.events("arn:a") == []
 
 
 def test_a_name_is_there_once(store: Store) -> None:
     store.create(record("a"), [b"1"])
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTakenError):
         store.create(record("a", function="other"), [b"2"])
     assert store.events("arn:a") == [b"1"]
 
@@ -149,7 +149,7 @@ def test_threads_that_append_at_once_take_turns(store: Store) -> None:
             head = len(store.events("arn:a"))
             try:
                 store.append("arn:a", head, [f'"{worker}-{done}"'.encode()], RUNNING)
-            except Conflict:
+            except ConflictError:
                 conflicts.append(worker)
             else:
                 done += 1
@@ -208,7 +208,7 @@ def test_threads_never_hold_the_same_lease_together(store: Store) -> None:
 WRITER = """
 import sys
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.emulator.stores.store import Conflict, Standing
+from durable_execution_sdk.emulator.stores.store import ConflictError, Standing
 store = SqliteStore(sys.argv[1])
 done = 0
 while done < 30:
@@ -216,7 +216,7 @@ while done < 30:
         head = len(store.events("arn:a"))
         store.append("arn:a", head, [b'"%d"' % done], Standing(status="RUNNING", is_open=True))
         done += 1
-    except Conflict:
+    except ConflictError:
         pass
 store.close()
 """

@@ -37,8 +37,8 @@ class Agenda:
             return
         if state.parent is not None:
             self._parents[arn] = state.parent.arn
-        _mark(self._ready, arn, state.wants_invocation)
-        _mark(self._running, arn, state.invocation is not None)
+        _mark(self._ready, arn, belongs=state.wants_invocation)
+        _mark(self._running, arn, belongs=state.invocation is not None)
         deadline = next_deadline(state)
         _set(self._deadlines, arn, deadline)
         _set(self._awaited, arn, None if _is_last_resort(state) else deadline)
@@ -95,7 +95,7 @@ class Agenda:
         return False
 
 
-def _mark(arns: dict[str, None], arn: str, belongs: bool) -> None:
+def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
     if belongs:
         arns.setdefault(arn)
     else:

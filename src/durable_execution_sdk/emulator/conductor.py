@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 
 from durable_execution_sdk.emulator.agenda import Agenda
@@ -16,7 +16,7 @@ from durable_execution_sdk.emulator.broadcast import Broadcast, Observer
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.emulator.ledger import Ledger
-from durable_execution_sdk.emulator.stores.store import NameTaken, Search, Store
+from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
 from durable_execution_sdk.engine import machine
 from durable_execution_sdk.engine.commands import (
     Command,
@@ -61,7 +61,7 @@ class Conductor:
         self._sleepers: set[threading.Event] = set()
 
     @contextmanager
-    def holding(self) -> Iterator[None]:
+    def holding(self) -> Generator[None]:
         """Let nobody else in while something is looked at and then done."""
         outermost = False
         try:
@@ -113,7 +113,7 @@ class Conductor:
                     return self._up_to_now(existing.arn)
                 if record is not None:
                     self._forget(record.arn)
-                with suppress(NameTaken):
+                with suppress(NameTakenError):
                     return self._after(command.arn, self._ledger.create(command, now))
 
     def refresh(self) -> None:
@@ -139,7 +139,7 @@ class Conductor:
         return self._broadcast.subscribe(observer)
 
     @contextmanager
-    def sleeper(self) -> Iterator[threading.Event]:
+    def sleeper(self) -> Generator[threading.Event]:
         """An event that is set whenever there may be something new to do."""
         woken = threading.Event()
         self._sleepers.add(woken)

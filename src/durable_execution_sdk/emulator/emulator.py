@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import msgspec
@@ -264,7 +264,7 @@ class Emulator:
 
 
 @contextmanager
-def _as_invalid() -> Iterator[None]:
+def _as_invalid() -> Generator[None]:
     # The data plane's calls do not know ResourceNotFoundException.
     try:
         yield

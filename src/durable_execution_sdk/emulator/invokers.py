@@ -80,7 +80,8 @@ class InProcess:
             raise
         except SystemExit as error:
             return Answer(error=exit_error(call.request_id, error.code))
-        except BaseException as error:  # noqa: BLE001 - Lambda answers for whatever a handler does
+        except BaseException as error:
+            # Lambda answers for whatever a handler does.
             return Answer(error=_described(error))
         try:
             return Answer(payload=json.dumps(result, ensure_ascii=False, allow_nan=False).encode())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from durable_execution_sdk.emulator.stores.store import (
-    Conflict,
+    ConflictError,
     ExecutionRecord,
     Standing,
     Store,
@@ -76,7 +76,7 @@ class Ledger:
         return 0 if held is None else held.head
 
     def create(self, command: StartExecution, now: int) -> list[Event]:
-        """Add an execution; ``NameTaken`` if its name is there already."""
+        """Add an execution; ``NameTakenError`` if its name is there already."""
         events = machine.decide(None, command, now, self._limits)
         arn = ExecutionArn.parse(command.arn)
         self._store.create(
@@ -103,7 +103,7 @@ class Ledger:
             head = self._held[arn].head
             try:
                 self._append(arn, state, events, head)
-            except Conflict:
+            except ConflictError:
                 self._read_again(arn, head)
             else:
                 return events

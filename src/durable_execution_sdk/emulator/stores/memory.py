@@ -9,9 +9,9 @@ import msgspec
 
 from durable_execution_sdk.emulator.leases import Leases, MemoryLeases
 from durable_execution_sdk.emulator.stores.store import (
-    Conflict,
+    ConflictError,
     ExecutionRecord,
-    NameTaken,
+    NameTakenError,
     Search,
     Standing,
 )
@@ -36,10 +36,10 @@ class MemoryStore:
         return self._leases
 
     def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
-        """Add an execution with its first events, or raise ``NameTaken``."""
+        """Add an execution with its first events, or raise ``NameTakenError``."""
         with self._lock:
             if record.name in self._names or record.arn in self._records:
-                raise NameTaken(record.name)
+                raise NameTakenError(record.name)
             self._numbers += 1
             self._writes += 1
             self._names[record.name] = record.arn
@@ -51,11 +51,11 @@ class MemoryStore:
                 self._open.add(record.arn)
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
-        """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
+        """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
         with self._lock:
             record = self._records.get(arn)
             if record is None or record.head != after:
-                raise Conflict(arn)
+                raise ConflictError(arn)
             self._writes += 1
             self._events[arn].extend(events)
             self._records[arn] = msgspec.structs.replace(
@@ -125,9 +125,12 @@ def _matches(record: ExecutionRecord, search: Search) -> bool:
         and (not search.statuses or record.status in search.statuses)
         and (search.started_after is None or started > search.started_after)
         and (search.started_before is None or started < search.started_before)
-        and (search.after is None or _is_beyond(_place(record), search.after, search.oldest_first))
+        and (
+            search.after is None
+            or _is_beyond(_place(record), search.after, oldest_first=search.oldest_first)
+        )
     )
 
 
-def _is_beyond(place: tuple[int, int], after: tuple[int, int], oldest_first: bool) -> bool:
+def _is_beyond(place: tuple[int, int], after: tuple[int, int], *, oldest_first: bool) -> bool:
     return place > after if oldest_first else place < after

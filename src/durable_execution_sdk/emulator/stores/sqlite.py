@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from typing import Any
 from durable_execution_sdk.emulator.leases import FileLeases, Leases
 from durable_execution_sdk.emulator.stores.schema import prepare
 from durable_execution_sdk.emulator.stores.store import (
-    Conflict,
+    ConflictError,
     ExecutionRecord,
-    NameTaken,
+    NameTakenError,
     Search,
     Standing,
 )
@@ -47,7 +47,7 @@ class SqliteStore:
         return self._leases
 
     def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
-        """Add an execution with its first events, or raise ``NameTaken``."""
+        """Add an execution with its first events, or raise ``NameTakenError``."""
         with self._writing() as db:
             try:
                 number = db.execute(
@@ -66,12 +66,12 @@ class SqliteStore:
                     ),
                 ).lastrowid
             except sqlite3.IntegrityError:
-                raise NameTaken(record.name) from None
+                raise NameTakenError(record.name) from None
             assert number is not None
             _insert(db, number, 0, events)
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
-        """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
+        """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
         with self._writing() as db:
             row = db.execute(
                 "UPDATE executions SET head = ?, status = ?, is_open = ?, ended_at = ?"
@@ -86,7 +86,7 @@ class SqliteStore:
                 ),
             ).fetchall()
             if not row:
-                raise Conflict(arn)
+                raise ConflictError(arn)
             _insert(db, row[0][0], after, events)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
@@ -187,7 +187,7 @@ class SqliteStore:
             return rows.fetchall()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Generator[sqlite3.Connection]:
         with self._lock, self._mapping_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -199,7 +199,7 @@ class SqliteStore:
                 raise
 
     @contextmanager
-    def _mapping_errors(self) -> Iterator[None]:
+    def _mapping_errors(self) -> Generator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:

@@ -14,11 +14,11 @@ import msgspec
 from durable_execution_sdk.emulator.leases import Leases
 
 
-class Conflict(Exception):
+class ConflictError(Exception):
     """Somebody else appended first; read what they wrote and decide again."""
 
 
-class NameTaken(Exception):
+class NameTakenError(Exception):
     """An execution with this name is there already."""
 
 
@@ -71,11 +71,11 @@ class Store(Protocol):
         ...
 
     def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
-        """Add an execution with its first events, or raise ``NameTaken``."""
+        """Add an execution with its first events, or raise ``NameTakenError``."""
         ...
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
-        """Add events when exactly ``after`` are there, or raise ``Conflict``: all or none."""
+        """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
         ...
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:

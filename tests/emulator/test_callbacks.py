@@ -1,0 +1,130 @@
+"""Callbacks that are answered, time out, or are kept alive."""
+
+from __future__ import annotations
+
+import pytest
+from tests.emulator.world import (
+    PENDING,
+    Invoked,
+    World,
+    calls_back,
+    succeeded,
+)
+
+from durable_execution_sdk.emulator.driver import Ending
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.invocation import Outcome
+
+
+def test_a_callback_without_a_timeout_leaves_nothing_to_do_until_it_is_answered(
+    world: World,
+) -> None:
+    world.add("f", calls_back)
+    arn = world.start()
+    assert world.run(arn) is Ending.IDLE
+    world.emulator.callback_success(world.callback_id(arn), b'"yes"')
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == '"yes"'
+
+
+def test_a_callback_that_fails_carries_the_senders_error(memory: World) -> None:
+    memory.add("f", calls_back)
+    arn = memory.start()
+    memory.run(arn)
+    error = ErrorObject(error_type="Declined", error_message="no", error_data="42")
+    memory.emulator.callback_failure(memory.callback_id(arn), error)
+    assert memory.run(arn) is Ending.DONE
+    assert memory.emulator.describe(arn).error == error
+
+
+@pytest.mark.parametrize(
+    ("options", "error_type", "seconds"),
+    [
+        ({"timeout_seconds": 90}, "Callback.Timeout", 90),
+        ({"timeout_seconds": 90, "heartbeat_timeout_seconds": 20}, "Callback.Heartbeat", 20),
+    ],
+)
+def test_a_callback_that_nobody_answers_times_out(
+    world: World, options: dict[str, int], error_type: str, seconds: int
+) -> None:
+    async def workflow(run: Invoked) -> Outcome:
+        callback = await run.callback("cb", **options)
+        if callback.status == "STARTED":
+            return PENDING
+        assert callback.callback_details is not None
+        assert callback.callback_details.error is not None
+        return succeeded([callback.status, callback.callback_details.error.error_type])
+
+    world.add("f", workflow)
+    began = world.clock.now()
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == ["TIMED_OUT", error_type]
+    assert seconds * 1_000 <= world.clock.now() - began < seconds * 1_000 + 100
+    with pytest.raises(ServiceError) as refused:
+        world.emulator.callback_success(world.callback_id(arn))
+    assert refused.value.code == "CallbackTimeoutException"
+
+
+def test_heartbeats_keep_a_callback_alive(memory: World) -> None:
+    async def workflow(run: Invoked) -> Outcome:
+        callback = await run.callback("cb", timeout_seconds=100, heartbeat_timeout_seconds=20)
+        if callback.status == "STARTED":
+            return PENDING
+        return succeeded(callback.status)
+
+    memory.add("f", workflow)
+    arn = memory.start()
+    memory.driver.run_until(lambda: False, wait=False)
+    for _ in range(4):
+        memory.clock.advance(15_000)
+        memory.emulator.callback_heartbeat(memory.callback_id(arn))
+    memory.emulator.callback_success(memory.callback_id(arn), b"1")
+    assert memory.run(arn) is Ending.DONE
+    assert memory.result(arn) == "SUCCEEDED"
+
+
+def test_a_callback_answered_while_the_handler_runs_is_seen_in_its_next_checkpoint(
+    memory: World,
+) -> None:
+    async def workflow(run: Invoked) -> Outcome:
+        callback = await run.callback("cb")
+        assert callback.callback_details is not None
+        assert callback.callback_details.callback_id is not None
+        memory.emulator.callback_success(callback.callback_details.callback_id, b'"fast"')
+        await run.send()
+        return succeeded(run.status("cb"))
+
+    memory.add("f", workflow)
+    arn = memory.start()
+    assert memory.run(arn) is Ending.DONE
+    assert memory.result(arn) == "SUCCEEDED"
+    assert memory.history(arn).count("InvocationCompleted") == 1
+
+
+def test_what_is_due_happens_before_a_late_answer(memory: World) -> None:
+    async def workflow(run: Invoked) -> Outcome:
+        await run.callback("cb", timeout_seconds=10)
+        return PENDING
+
+    memory.add("f", workflow)
+    arn = memory.start()
+    memory.driver.run_until(lambda: False, wait=False)
+    memory.clock.advance(11_000)
+    with pytest.raises(ServiceError) as refused:
+        memory.emulator.callback_success(memory.callback_id(arn), b"1")
+    assert refused.value.code == "CallbackTimeoutException"
+    assert "CallbackTimedOut" in memory.history(arn)
+
+
+@pytest.mark.parametrize("callback_id", ["nonsense", "WyJhIiwiYiJd"])
+def test_an_unknown_callback_is_not_found(memory: World, callback_id: str) -> None:
+    with pytest.raises(ServiceError) as refused:
+        memory.emulator.callback_heartbeat(callback_id)
+    assert refused.value.status == 404
+
+
+def test_an_answer_that_is_not_text_is_refused(memory: World) -> None:
+    with pytest.raises(ServiceError, match="UTF-8"):
+        memory.emulator.callback_success("WyJhIiwiYiJd", b"\xff")

@@ -1,0 +1,155 @@
+"""Functions that invoke others: durable, plain, and not there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.emulator.world import (
+    PENDING,
+    Invoked,
+    Workflow,
+    World,
+    calls_back,
+    succeeded,
+    waits,
+)
+
+from durable_execution_sdk.emulator.driver import Ending
+from durable_execution_sdk.model.api import (
+    HistoryRequest,
+    ListRequest,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+
+
+def invoking(function: str, payload: object = None) -> Workflow:
+    async def workflow(run: Invoked) -> Outcome:
+        operation = await run.invoke("i", function, payload)
+        if operation.status == "STARTED":
+            return PENDING
+        details = operation.chained_invoke_details
+        assert details is not None
+        if details.error is not None:
+            return Outcome(status=OutcomeStatus.FAILED, error=details.error)
+        return succeeded([operation.status, json.loads(details.result or "null")])
+
+    return workflow
+
+
+def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
+    async def child(run: Invoked) -> Outcome:
+        if not await run.wait("w", 30):
+            return PENDING
+        return succeeded({"got": run.input})
+
+    world.add("parent", invoking("child:$LATEST", [1, 2]))
+    world.add("child", child)
+    arn = world.start("parent")
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == ["SUCCEEDED", {"got": [1, 2]}]
+    assert world.history(arn) == [
+        "ExecutionStarted",
+        "ChainedInvokeStarted",
+        "InvocationCompleted",
+        "ChainedInvokeSucceeded",
+        "InvocationCompleted",
+        "ExecutionSucceeded",
+    ]
+    page = world.emulator.history(HistoryRequest(durable_execution_arn=arn))
+    details = page.events[1].chained_invoke_started_details
+    assert details is not None and details.durable_execution_arn is not None
+    assert world.status(details.durable_execution_arn) == "SUCCEEDED"
+
+
+def test_children_of_children_are_driven_too(memory: World) -> None:
+    memory.add("a", invoking("b:$LATEST"))
+    memory.add("b", invoking("c:$LATEST"))
+    memory.add("c", waits)
+    arn = memory.start("a")
+    assert memory.run(arn) is Ending.DONE
+    assert memory.result(arn) == ["SUCCEEDED", ["SUCCEEDED", "waited"]]
+
+
+def test_a_plain_target_is_called_once_and_its_answer_is_the_result(world: World) -> None:
+    calls: list[Any] = []
+
+    def plain(event: Any, context: Any) -> Any:
+        calls.append((event, context.function_name))
+        return {"doubled": event * 2}
+
+    world.functions.add_plain("plain", plain)
+    world.add("f", invoking("plain", 21))
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == ["SUCCEEDED", {"doubled": 42}]
+    assert calls == [(21, "plain")]
+
+
+def test_a_plain_target_that_raises_fails_the_invoke_with_its_class(memory: World) -> None:
+    class OutOfStock(Exception):
+        pass
+
+    def plain(_: Any, __: Any) -> Any:
+        raise OutOfStock("tea")
+
+    memory.functions.add_plain("plain", plain)
+    memory.add("f", invoking("plain"))
+    arn = memory.start()
+    assert memory.run(arn) is Ending.DONE
+    error = memory.emulator.describe(arn).error
+    assert error is not None
+    assert (error.error_type, error.error_message) == ("OutOfStock", "tea")
+
+
+def test_a_plain_target_that_takes_too_long_fails_the_invoke(memory: World) -> None:
+    memory.functions.add_plain("slow", lambda _, __: memory.clock.advance(3_001), timeout=3)
+    memory.add("f", invoking("slow"))
+    arn = memory.start()
+    assert memory.run(arn) is Ending.DONE
+    error = memory.emulator.describe(arn).error
+    assert error is not None and error.error_type == "Sandbox.Timedout"
+
+
+@pytest.mark.parametrize(
+    ("function", "error_type"),
+    [
+        ("missing:$LATEST", "ResourceNotFoundException"),
+        ("parent", "InvalidParameterValueException"),
+    ],
+)
+def test_a_target_that_cannot_be_started_fails_in_the_same_response(
+    memory: World, function: str, error_type: str
+) -> None:
+    memory.add("parent", invoking(function))
+    arn = memory.start("parent")
+    assert memory.run(arn) is Ending.DONE
+    error = memory.emulator.describe(arn).error
+    assert error is not None and error.error_type == error_type
+    assert memory.history(arn).count("InvocationCompleted") == 1
+
+
+def test_a_child_that_times_out_times_the_invoke_out(memory: World) -> None:
+    memory.add("parent", invoking("child:$LATEST"))
+    memory.add("child", calls_back, execution_timeout=40)
+    arn = memory.start("parent")
+    assert memory.run(arn) is Ending.DONE
+    assert "ChainedInvokeTimedOut" in memory.history(arn)
+    error = memory.emulator.describe(arn).error
+    assert error is not None and error.error_type == "ChainedInvoke.Timeout"
+
+
+def test_a_child_that_is_stopped_stops_the_invoke(memory: World) -> None:
+    memory.add("parent", invoking("child:$LATEST"))
+    memory.add("child", calls_back)
+    arn = memory.start("parent")
+    assert memory.run(arn) is Ending.IDLE
+    page = memory.emulator.list_executions(ListRequest(function_name="child"))
+    child = page.durable_executions[0].durable_execution_arn
+    memory.emulator.stop(child, ErrorObject(error_type="Enough"))
+    assert memory.run(arn) is Ending.DONE
+    assert "ChainedInvokeStopped" in memory.history(arn)
+    error = memory.emulator.describe(arn).error
+    assert error is not None and error.error_type == "Enough"

@@ -1,0 +1,133 @@
+"""What can be put in front of the service, and who may watch it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from tests.emulator.world import (
+    Invoked,
+    World,
+    succeeded,
+    waits,
+)
+
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.data_plane import SlowDataPlane
+from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StateRequest,
+)
+from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.service import DataPlane
+
+
+class CrashingPlane:
+    """Loses the answer to the n-th checkpoint."""
+
+    def __init__(self, plane: DataPlane, lost: int) -> None:
+        self._plane = plane
+        self._lost = lost
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        response = await self._plane.checkpoint(request)
+        self._lost -= 1
+        if self._lost == 0:
+            raise ServiceError("the connection was reset")
+        return response
+
+    async def get_state(self, request: StateRequest) -> Any:
+        return await self._plane.get_state(request)
+
+    def now(self) -> int:
+        return self._plane.now()
+
+
+def test_a_seam_in_front_of_the_service_can_lose_a_response() -> None:
+    seams = Seams(data_plane=lambda plane: CrashingPlane(plane, 2))
+    world = World(MemoryStore(), seams=seams)
+    bodies: list[str] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        for name in ("a", "b", "c"):
+            await run.step(name, partial(bodies.append, name))
+        return succeeded(None)
+
+    world.add("f", workflow)
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert bodies == ["a", "b", "c"]
+    assert world.history(arn).count("InvocationCompleted") == 2
+
+
+def test_a_slow_service_takes_virtual_time() -> None:
+    clock: list[VirtualClock] = []
+    seams = Seams(data_plane=lambda plane: SlowDataPlane(plane, clock[0], 40))
+
+    class LateWorld(World):
+        def __init__(self) -> None:
+            self.clock = VirtualClock()
+            clock.append(self.clock)
+            self.functions = Functions()
+            self.emulator = Emulator(MemoryStore(), self.clock, self.functions)
+            self.driver = Driver(self.emulator, seams=seams)
+
+    world = LateWorld()
+
+    async def workflow(run: Invoked) -> Outcome:
+        before = run.plane.now()
+        await run.step("a", lambda: 1)
+        await run.plane.get_state(
+            StateRequest(durable_execution_arn=run.arn, checkpoint_token=run.token or "")
+        )
+        return succeeded(run.plane.now() - before)
+
+    world.add("f", workflow)
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == 80
+
+
+def test_observers_hear_of_events_in_order_once_they_are_stored(world: World) -> None:
+    world.add("f", waits)
+    heard: list[str] = []
+    stored: list[bool] = []
+
+    def observe(arn: str, events: Any) -> None:
+        heard.extend(type(event).__name__ for event in events)
+        stored.append(world.emulator.store.find(arn) is not None)
+        world.emulator.describe(arn)
+
+    unsubscribe = world.emulator.subscribe(observe)
+    arn = world.start()
+    world.run(arn)
+    events = [type(event).__name__ for event in world.emulator.conductor.events(arn)]
+    assert heard == events
+    assert all(stored)
+    unsubscribe()
+    unsubscribe()
+    world.start(payload=2)
+    assert heard == events
+
+
+def test_an_observer_that_raises_changes_nothing(
+    memory: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory.add("f", waits)
+
+    def observe(_: str, __: Any) -> None:
+        raise RuntimeError("broken pipe")
+
+    memory.emulator.subscribe(observe)
+    arn = memory.start()
+    assert memory.run(arn) is Ending.DONE
+    assert memory.result(arn) == "waited"
+    assert "broken pipe" in caplog.text

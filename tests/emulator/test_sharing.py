@@ -1,0 +1,128 @@
+"""Several drivers and several emulators on one store."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from tests.emulator.world import (
+    PENDING,
+    Invoked,
+    World,
+    bound,
+    calls_back,
+    succeeded,
+    waits,
+)
+
+from durable_execution_sdk.emulator.clock import RealClock
+from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.model.api import (
+    InvokeRequest,
+    PauseRequest,
+    ResumeRequest,
+)
+from durable_execution_sdk.model.invocation import Outcome
+
+
+def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
+    running: list[str] = []
+    clashes: list[str] = []
+    path = tmp_path / "x.db"
+
+    async def workflow(run: Invoked) -> Outcome:
+        if run.arn in running:
+            clashes.append(run.arn)
+        running.append(run.arn)
+        try:
+            await run.step("a", lambda: 1)
+            if not await run.wait("w", 1):
+                return PENDING
+            return succeeded(await run.step("b", lambda: 2))
+        finally:
+            running.remove(run.arn)
+
+    worlds = [World(SqliteStore(path)) for _ in range(2)]
+    for each in worlds:
+        each.add("f", workflow)
+    arns = [worlds[0].start(payload=number) for number in range(6)]
+
+    def drive(world: World) -> None:
+        world.driver.run_until(lambda: all(world.emulator.is_closed(arn) for arn in arns))
+
+    threads = [threading.Thread(target=drive, args=(each,)) for each in worlds]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert clashes == []
+    for arn in arns:
+        assert worlds[0].result(arn) == 2
+        assert worlds[1].history(arn).count("InvocationCompleted") == 2
+        assert worlds[0].history(arn) == worlds[1].history(arn)
+    for each in worlds:
+        each.emulator.close()
+
+
+def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    functions = Functions()
+    functions.add_durable("f", bound(calls_back))
+    emulator = Emulator(SqliteStore(path), RealClock(), functions)
+    other = Emulator(SqliteStore(path), RealClock(), Functions())
+    arn = emulator.start(InvokeRequest(function_name="f:$LATEST"))
+    answered: list[int] = []
+
+    def answer(_: str, events: Any) -> None:
+        if any(type(event).__name__ == "InvocationCompleted" for event in events) and not answered:
+            answered.append(1)
+            operation = other.operations(arn)[-1]
+            assert operation.callback_details is not None
+            assert operation.callback_details.callback_id is not None
+            other.callback_success(operation.callback_details.callback_id, b'"hello"')
+
+    emulator.subscribe(answer)
+    assert Driver(emulator).run_until_closed(arn, patient=True) is Ending.DONE
+    assert json.loads(other.describe(arn).result or "") == '"hello"'
+    emulator.close()
+    other.close()
+
+
+def test_what_another_process_ended_and_deleted_is_no_longer_driven(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    world, other = World(SqliteStore(path)), World(SqliteStore(path))
+    for each in (world, other):
+        each.add("f", waits)
+    stopped, deleted = world.start(payload=1), world.start(payload=2)
+    world.driver.run_until(lambda: False, wait=False)
+    for arn in (stopped, deleted):
+        other.emulator.stop(arn)
+    other.emulator.delete(deleted)
+    assert world.driver.run_until(lambda: False) is Ending.IDLE
+    assert world.status(stopped) == "STOPPED"
+    assert world.emulator.is_closed(deleted)
+    for each in (world, other):
+        each.emulator.close()
+
+
+def test_two_emulators_that_write_at_once_agree(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    world, other = World(SqliteStore(path)), World(SqliteStore(path))
+    world.add("f", calls_back)
+    arn = world.start()
+    seen: list[str] = []
+    world.emulator.subscribe(lambda _, events: seen.extend(type(e).__name__ for e in events))
+    world.run(arn)
+    other.emulator.pause(arn, PauseRequest())
+    world.emulator.resume(arn, ResumeRequest())
+    other.emulator.stop(arn)
+    assert world.status(arn) == other.status(arn) == "STOPPED"
+    assert world.history(arn) == other.history(arn)
+    assert "ExecutionPaused" in seen and "ExecutionStopped" in seen
+    for each in (world, other):
+        each.emulator.close()

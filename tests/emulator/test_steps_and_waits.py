@@ -1,0 +1,149 @@
+"""Steps and waits, from start to end."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from operator import mul
+
+from tests.emulator.world import (
+    DAY,
+    PENDING,
+    Invoked,
+    World,
+    succeeded,
+    update,
+    waits,
+)
+
+from durable_execution_sdk.emulator.driver import Ending
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.update import (
+    OperationAction,
+    StepOptions,
+)
+
+
+def test_steps_run_in_one_invocation(world: World) -> None:
+    async def workflow(run: Invoked) -> Outcome:
+        total = 0
+        for number in range(5):
+            total += await run.step(f"s{number}", partial(mul, number, run.input))
+        return succeeded(total)
+
+    world.add("f", workflow)
+    arn = world.start(payload=10)
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == 100
+    assert world.history(arn) == [
+        "ExecutionStarted",
+        *["StepStarted", "StepSucceeded"] * 5,
+        "InvocationCompleted",
+        "ExecutionSucceeded",
+    ]
+
+
+def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
+    seen: list[list[str]] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        seen.append(run.updated)
+        if not await run.wait("w", 300 * DAY):
+            return PENDING
+        return succeeded(await run.step("s", lambda: "done"))
+
+    world.add("f", workflow)
+    began = world.clock.now()
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert world.result(arn) == "done"
+    assert 300 * DAY * 1_000 <= world.clock.now() - began < 300 * DAY * 1_000 + 100
+    assert len(seen) == 2
+    assert seen[1] == ["w"]
+    assert world.history(arn) == [
+        "ExecutionStarted",
+        "WaitStarted",
+        "InvocationCompleted",
+        "WaitSucceeded",
+        "StepStarted",
+        "StepSucceeded",
+        "InvocationCompleted",
+        "ExecutionSucceeded",
+    ]
+
+
+def test_nothing_is_waited_for_when_only_what_is_due_is_asked_for(memory: World) -> None:
+    memory.add("f", waits)
+    arn = memory.start()
+    began = memory.clock.now()
+    assert memory.driver.run_until(lambda: False, wait=False) is Ending.IDLE
+    assert memory.status(arn) == "RUNNING"
+    memory.clock.advance(60_100)
+    assert memory.driver.run_until(lambda: False, wait=False) is Ending.IDLE
+    assert memory.result(arn) == "waited"
+    assert memory.clock.now() == began + 60_100
+
+
+def test_a_run_ends_at_the_time_it_may_take(memory: World) -> None:
+    memory.add("f", waits)
+    arn = memory.start()
+    until = memory.clock.now() + 30_000
+    assert memory.driver.run_until_closed(arn, until=until) is Ending.LATE
+    assert memory.clock.now() == until
+    assert memory.run(arn) is Ending.DONE
+
+
+def test_a_run_ends_when_it_is_told_to(memory: World) -> None:
+    memory.add("f", waits)
+    arn = memory.start()
+    stop = threading.Event()
+    stop.set()
+    assert memory.driver.run_until_closed(arn, stop=stop) is Ending.STOPPED
+    assert memory.history(arn) == ["ExecutionStarted"]
+
+
+def test_a_failed_step_is_due_again_after_its_delay(world: World) -> None:
+    attempts: list[int] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        operation = run.operations.get("s")
+        ended = operation.step_details.attempt if operation and operation.step_details else 0
+        attempts.append(ended or 0)
+        start = update("s", OperationType.STEP, OperationAction.START)
+        if len(attempts) < 3:
+            await run.send(
+                start,
+                update(
+                    "s",
+                    OperationType.STEP,
+                    OperationAction.RETRY,
+                    error=ErrorObject(error_type="Flaky"),
+                    step_options=StepOptions(next_attempt_delay_seconds=7),
+                ),
+            )
+            return PENDING
+        assert run.status("s") == "READY"
+        await run.send(
+            start, update("s", OperationType.STEP, OperationAction.SUCCEED, payload='"ok"')
+        )
+        return succeeded("ok")
+
+    world.add("f", workflow)
+    began = world.clock.now()
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert attempts == [0, 1, 2]
+    assert 14_000 <= world.clock.now() - began < 14_100
+    assert world.history(arn).count("StepFailed") == 2
+
+
+def test_unrelated_executions_are_left_alone_when_one_is_driven(memory: World) -> None:
+    memory.add("f", waits)
+    memory.add("g", waits)
+    other = memory.start("g")
+    arn = memory.start("f")
+    assert memory.run(arn) is Ending.DONE
+    assert memory.history(other) == ["ExecutionStarted"]
+    assert memory.driver.run_until(lambda: memory.status(other) == "SUCCEEDED") is Ending.DONE
