@@ -207,7 +207,7 @@ def test_a_class_whose_fields_cannot_be_resolved_is_refused_with_the_way_out() -
 
 
 def test_type_parameters_can_be_named() -> None:
-    def step(value: "V") -> "list[V]": ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
+    def step(value: "V") -> "list[V]": ...  # type: ignore[name-defined]  # pyright: ignore
 
     step.__type_params__ = (V := TypeVar("V"),)  # type: ignore[attr-defined]
     assert kind(serdes_for_return(step)) == list[V]

@@ -77,7 +77,7 @@ def _serdes_for(func: Any, place: int) -> SerDes[Any]:
     if isinstance(func, type):
         return serdes_for_type(func) if place == _RETURN else _UNTYPED
     function, skipped = _function_of(func)
-    if function is None:
+    if function is None or not _annotations(function):
         return _UNTYPED
     own_place = place if place == _RETURN else place + skipped
     known = _known.setdefault(function, {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -27,22 +27,21 @@ def find_no_number(value: object) -> tuple[str, object]:
 
 def holds_no_number(value: Any) -> bool:
     """Whether there is a nan or an infinity in it, which JSON would silently turn into null."""
-    stack: list[Any] = [value]
-    while stack:
-        item = stack.pop()
-        kind = class_of(item)
-        if kind in _SCALARS:
-            continue
-        if kind is float or issubclass(kind, float):
-            if item - item != 0:
-                return True
-        elif kind is dict:
-            stack.extend(item)
-            stack.extend(item.values())
-        elif kind is list or kind is tuple:
-            stack.extend(item)
-        else:
-            stack.extend(child for _, child in _children(item))
+    todo: list[Iterable[Any]] = [(value,)]
+    while todo:
+        for item in todo.pop():
+            kind = class_of(item)
+            if kind in _SCALARS:
+                continue
+            if kind is float or issubclass(kind, float):
+                if item - item != 0:
+                    return True
+            elif kind is dict:
+                todo += (item, item.values())
+            elif kind is list or kind is tuple:
+                todo.append(item)
+            else:
+                todo.append([child for _, child in _children(item)])
     return False
 
 
