@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from tests.emulator.world import (
 )
 
 from durable_execution_sdk.emulator.driver import Ending
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.model.api import (
     HistoryRequest,
     ListRequest,
@@ -153,3 +157,34 @@ def test_a_child_that_is_stopped_stops_the_invoke(memory: World) -> None:
     assert "ChainedInvokeStopped" in memory.history(arn)
     error = memory.emulator.describe(arn).error
     assert error is not None and error.error_type == "Enough"
+
+
+def test_a_child_that_may_not_be_started_fails_the_invoke_with_the_services_error() -> None:
+    world = World(MemoryStore(), limits=Limits(execution_timeout_seconds=20))
+    world.add("parent", invoking("child:$LATEST"), execution_timeout=10)
+    world.add("child", waits, execution_timeout=30)
+    arn = world.start("parent")
+    assert world.run(arn) is Ending.DONE
+    error = world.emulator.describe(arn).error
+    assert error is not None and error.error_type is not None
+    assert error.error_type.endswith("Exception")
+    assert (
+        world.emulator.list_executions(ListRequest(function_name="child")).durable_executions == []
+    )
+
+
+def test_a_function_that_this_process_does_not_have_is_left_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    asking, answering = World(SqliteStore(path)), World(SqliteStore(path))
+    asking.add("parent", invoking("plain", 1))
+    asking.functions.add_plain("plain", lambda event, _: event + 1)
+    arn = asking.start("parent")
+    asking.emulator.conductor.refresh()
+    assert answering.run(arn) is Ending.IDLE
+    answering.add("parent", invoking("plain", 1))
+    answering.functions.add_plain("plain", lambda event, _: event + 2)
+    assert answering.run(arn) is Ending.DONE
+    assert asking.run(arn) is Ending.DONE
+    assert asking.result(arn) == ["SUCCEEDED", 3]
+    for each in (asking, answering):
+        each.emulator.close()

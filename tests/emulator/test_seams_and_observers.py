@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.emulator.world import (
     Invoked,
     World,
     succeeded,
+    update,
     waits,
 )
 
@@ -27,6 +28,8 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.service import DataPlane
 
 
@@ -131,3 +134,21 @@ def test_an_observer_that_raises_changes_nothing(
     assert memory.run(arn) is Ending.DONE
     assert memory.result(arn) == "waited"
     assert "broken pipe" in caplog.text
+
+
+def test_a_request_that_does_not_fit_the_wire_is_refused_as_the_service_does() -> None:
+    world = World(MemoryStore())
+    refused: list[str | None] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        odd = update("s", cast("OperationType", "STEPS"), OperationAction.START)
+        try:
+            await run.send(odd)
+        except ServiceError as error:
+            refused.append(error.code)
+        return succeeded(None)
+
+    world.add("f", workflow)
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert refused == ["InvalidParameterValueException"]

@@ -126,3 +126,33 @@ def test_two_emulators_that_write_at_once_agree(tmp_path: Path) -> None:
     assert "ExecutionPaused" in seen and "ExecutionStopped" in seen
     for each in (world, other):
         each.emulator.close()
+
+
+def test_a_lease_that_another_worker_has_keeps_an_invocation_from_being_buried(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.db"
+    world, other = World(SqliteStore(path)), World(SqliteStore(path))
+    seen: list[Ending] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        seen.append(other.driver.run_until_closed(run.arn, until=other.clock.now(), patient=True))
+        seen.append(other.driver.run_until(lambda: False, wait=False))
+        return succeeded(await run.step("s", lambda: 1))
+
+    for each in (world, other):
+        each.add("f", workflow)
+    arn = world.start()
+    assert world.run(arn) is Ending.DONE
+    assert seen == [Ending.LATE, Ending.IDLE]
+    assert world.history(arn).count("InvocationCompleted") == 1
+    for each in (world, other):
+        each.emulator.close()
+
+
+def test_closed_executions_are_read_again_when_somebody_asks(memory: World) -> None:
+    memory.add("f", waits)
+    arns = [memory.start(payload=number) for number in range(80)]
+    for arn in arns:
+        memory.emulator.stop(arn)
+    assert {memory.status(arn) for arn in arns} == {"STOPPED"}

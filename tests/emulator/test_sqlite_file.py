@@ -7,8 +7,12 @@ import stat
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
@@ -104,6 +108,17 @@ def test_a_damaged_file_gives_one_clear_error(tmp_path: Path) -> None:
 def test_a_directory_in_the_place_of_the_file_gives_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot use"):
         SqliteStore(tmp_path)
+
+
+def test_an_event_that_cannot_be_read_names_its_execution(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    store = SqliteStore(path)
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:f:1/durable-execution/a/b"
+    store.create(msgspec.structs.replace(RECORD, arn=arn), [b'{"type":"FromTheFuture"}'])
+    emulator = Emulator(store, VirtualClock(), Functions())
+    with pytest.raises(StoreError, match=r"durable-execution/a/b.*newer version"):
+        emulator.describe(arn)
+    emulator.close()
 
 
 def test_a_closed_store_says_so(tmp_path: Path) -> None:

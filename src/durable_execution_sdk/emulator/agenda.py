@@ -43,6 +43,13 @@ class Agenda:
         _set(self._deadlines, arn, deadline)
         _set(self._awaited, arn, None if _is_last_resort(state) else deadline)
 
+    def note_or_forget(self, arn: str, state: ExecutionState | None) -> None:
+        """Take in an execution's newest state, or that it is gone."""
+        if state is None:
+            self.forget(arn)
+        else:
+            self.note(state)
+
     def note_call(self, call: CallFunction) -> None:
         """Take in a call of a plain function; the same one counts once."""
         self._calls.setdefault((call.parent_arn, call.operation_id), call)

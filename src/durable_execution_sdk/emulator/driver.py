@@ -175,6 +175,7 @@ class Driver:
         with self._conductor.holding():
             state = self._conductor.find(arn)
             if state is None or state.invocation is None:
+                self._agenda.note_or_forget(arn, state)
                 return
             request_id = state.invocation.request_id
             self._finish(arn, FinishInvocation(request_id=request_id, error=exit_error(request_id)))
@@ -184,6 +185,8 @@ class Driver:
         with self._conductor.holding():
             state = self._conductor.find(arn)
             if state is None or not state.wants_invocation:
+                # Somebody else was faster, in this process or in another.
+                self._agenda.note_or_forget(arn, state)
                 return
             state = self._conductor.submit(arn, StartInvocation(request_id=request_id))
             invocation = invocation_event(state, self.emulator.limits)
