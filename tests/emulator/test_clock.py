@@ -59,3 +59,11 @@ def test_a_skipping_clock_jumps_over_waits_and_then_flows_on() -> None:
     clock.wait(None, woken)
     clock.wait(before, threading.Event())
     assert before + 86_400_000 <= clock.now() < before + 2 * 86_400_000
+
+
+def test_a_real_clock_that_was_told_a_later_time_flows_on_from_there() -> None:
+    clock = RealClock()
+    later = clock.now() + 86_400_000
+    clock.jump_to(later)
+    clock.jump_to(later - 1_000)
+    assert later <= clock.now() < later + 3_600_000

@@ -30,11 +30,20 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The computer's clock."""
+    """The computer's clock, or one that is ahead of it by as much as was skipped before."""
+
+    def __init__(self) -> None:
+        self._ahead = 0
+        self._lock = threading.Lock()
 
     def now(self) -> int:
         """The current time."""
-        return time.time_ns() // 1_000_000
+        return time.time_ns() // 1_000_000 + self._ahead
+
+    def jump_to(self, at: int) -> None:
+        """Be this late from now on, if it is not later already; a clock never goes back."""
+        with self._lock:
+            self._ahead += max(0, at - self.now())
 
     def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Sleep until then, for a fifth of a second at most."""
@@ -75,25 +84,15 @@ class VirtualClock:
             self._now = max(self._now, at)
 
 
-class SkippingClock:
+class SkippingClock(RealClock):
     """The computer's clock, except that what everybody waits for is there at once.
 
     What runs takes its real time, as in ``durable run --skip-time``.
     """
 
-    def __init__(self) -> None:
-        self._real = RealClock()
-        self._ahead = 0
-        self._lock = threading.Lock()
-
-    def now(self) -> int:
-        """The real time, and what was skipped so far."""
-        return self._real.now() + self._ahead
-
     def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Skip ahead; with nothing to skip to, give others a moment of real time."""
         if until is None or busy:
             woken.wait(_LOOK_AROUND_SECONDS)
-            return
-        with self._lock:
-            self._ahead += max(0, until - self.now())
+        else:
+            self.jump_to(until)

@@ -38,6 +38,7 @@ from durable_execution_sdk.engine.rejections import Rejected, invalid, not_found
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.history import history_page
+from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import (
@@ -246,6 +247,16 @@ class Emulator:
         with self.conductor.holding():
             state = self.conductor.state(_checked(arn))
             return [state.operations[each] for each in state.order]
+
+    def progress(self, arn: str) -> ExecutionProgress:
+        """Where an execution is, and what each of its operations waits for, until when."""
+        with self.conductor.holding():
+            return progress(self.conductor.state(_checked(arn)))
+
+    def tally(self, arn: str) -> Tally:
+        """How many invocations, operations and checkpoints an execution took."""
+        with self.conductor.holding():
+            return tally(self.conductor.state(_checked(arn)), self.conductor.events(arn))
 
     def is_closed(self, arn: str) -> bool:
         """Whether an execution has ended, however it ended; a deleted one has."""

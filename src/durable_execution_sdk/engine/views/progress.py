@@ -1,0 +1,127 @@
+"""What somebody who watches an execution sees: where it is, and what it waits for, until when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from durable_execution_sdk.engine.events import CheckpointAccepted, Event, InvocationStarted
+from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
+from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, OperationType
+
+
+class Awaited(StrEnum):
+    """Who or what an operation waits for."""
+
+    TIME = "time"
+    RETRY = "retry"
+    ANSWER = "answer"
+    FUNCTION = "function"
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation waits for; at ``until`` time ends that, if nothing else did.
+
+    ``execution_arn`` is the execution that a durable function was invoked as.
+    """
+
+    awaited: Awaited
+    until: int | None = None
+    function_name: str | None = None
+    execution_arn: str | None = None
+
+
+class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """One operation; ``attempt`` is the one that runs, comes next or was the last, from 1."""
+
+    operation: Operation
+    attempt: int | None = None
+    waiting: Waiting | None = None
+
+
+class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution; ``failures`` counts its latest invocations that failed, all in a row."""
+
+    arn: str
+    status: str
+    started_at: int
+    ended_at: int | None
+    last_at: int
+    invocations: int
+    is_running: bool
+    failures: int
+    retry_at: int | None
+    operations: list[OperationProgress]
+
+
+class Tally(msgspec.Struct, frozen=True, kw_only=True):
+    """What an execution took."""
+
+    invocations: int
+    operations: int
+    checkpoints: int
+
+
+_AWAITED = {
+    OperationType.STEP: Awaited.RETRY,
+    OperationType.WAIT: Awaited.TIME,
+    OperationType.CALLBACK: Awaited.ANSWER,
+    OperationType.CHAINED_INVOKE: Awaited.FUNCTION,
+}
+
+
+def progress(state: ExecutionState) -> ExecutionProgress:
+    """An execution as of now, with its operations in the order in which they started."""
+    return ExecutionProgress(
+        arn=state.arn,
+        status=state.status,
+        started_at=state.started_at,
+        ended_at=state.ended_at,
+        last_at=state.last_at,
+        invocations=state.invocation_count,
+        is_running=state.invocation is not None,
+        failures=state.failures,
+        retry_at=state.retry_at,
+        operations=[
+            OperationProgress(
+                operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)
+            )
+            for operation in (state.operations[each] for each in state.order)
+            if operation.type != OperationType.EXECUTION
+        ],
+    )
+
+
+def tally(state: ExecutionState, events: Iterable[Event]) -> Tally:
+    """Count an execution's invocations, operations and checkpoints."""
+    counted = [
+        event for event in events if isinstance(event, InvocationStarted | CheckpointAccepted)
+    ]
+    checkpoints = sum(isinstance(event, CheckpointAccepted) for event in counted)
+    return Tally(
+        invocations=len(counted) - checkpoints,
+        operations=len(progress(state).operations),
+        checkpoints=checkpoints,
+    )
+
+
+def _attempt(operation: Operation) -> int | None:
+    if operation.step_details is None:
+        return None
+    ended = operation.step_details.attempt or 0
+    return ended if operation.status in TERMINAL_STATUSES else ended + 1
+
+
+def _waiting(state: ExecutionState, operation: Operation) -> Waiting | None:
+    if state.is_closed or not is_pending(operation):
+        return None
+    ends = (state.timers.get((operation.id, kind)) for kind in TimerKind)
+    invoked = state.invokes.get(operation.id)
+    return Waiting(
+        awaited=_AWAITED[OperationType(operation.type)],
+        until=min((end for end in ends if end is not None), default=None),
+        function_name=None if invoked is None else invoked.function_name,
+        execution_arn=None if invoked is None else invoked.child_arn,
+    )

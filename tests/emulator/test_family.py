@@ -1,0 +1,56 @@
+"""Running one execution of a store leaves the others in it alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.emulator.world import PENDING, Invoked, World, succeeded, waits
+
+from durable_execution_sdk.emulator.driver import Ending
+from durable_execution_sdk.emulator.stores.family import FamilyStore
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.model.invocation import Outcome
+
+
+async def invokes(run: Invoked) -> Outcome:
+    operation = await run.invoke("i", "child:$LATEST")
+    return succeeded("invoked") if operation.status == "SUCCEEDED" else PENDING
+
+
+def test_skipping_time_for_one_execution_does_not_end_the_waits_of_another(tmp_path: Path) -> None:
+    first = World(SqliteStore(tmp_path / "x.db"))
+    first.add("f", waits)
+    other = first.start(durable_execution_name="other")
+    assert first.driver.run_until(lambda: False, until=first.clock.now() + 1) is Ending.LATE
+    second = World(FamilyStore(tmp_path / "x.db"))
+    second.add("f", waits)
+    mine = second.start(durable_execution_name="mine")
+    assert second.run(mine) is Ending.DONE
+    assert second.result(mine) == "waited"
+    assert first.emulator.operations(other)[-1].status == "STARTED"
+    first.emulator.close()
+    second.emulator.close()
+
+
+def test_what_the_execution_invoked_before_belongs_to_it_too(tmp_path: Path) -> None:
+    first = World(SqliteStore(tmp_path / "x.db"))
+    first.add("f", invokes)
+    first.add("child", waits)
+    arn = first.start(durable_execution_name="mine")
+    assert first.driver.run_until(lambda: False, until=first.clock.now() + 1) is Ending.LATE
+    first.emulator.close()
+    second = World(FamilyStore(tmp_path / "x.db"))
+    second.add("f", invokes)
+    second.add("child", waits)
+    assert second.start(durable_execution_name="mine") == arn
+    assert second.run(arn) is Ending.DONE
+    assert second.result(arn) == "invoked"
+    second.emulator.close()
+
+
+def test_an_emulator_tells_the_progress_and_the_tally_of_an_execution(memory: World) -> None:
+    memory.add("f", waits)
+    arn = memory.start()
+    memory.run(arn)
+    assert [each.operation.id for each in memory.emulator.progress(arn).operations] == ["w"]
+    assert memory.emulator.tally(arn).invocations == 2
