@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.emulator.driver import Driver
+from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.model import wire
 from durable_execution_sdk.model.api import (
@@ -30,8 +31,14 @@ SYNCHRONOUS_MILLISECONDS = 900_000
 """How long a synchronous invoke waits for an execution at most."""
 
 
-def invoke(driver: Driver, request: InvokeRequest) -> InvokeResponse:
-    """Call a function as ``Invoke`` does; a synchronous call drives the execution to its end."""
+class Underway(msgspec.Struct, frozen=True, kw_only=True):
+    """A synchronous invoke whose execution has begun; its end is what the caller waits for."""
+
+    arn: str
+
+
+def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | Underway:
+    """Do what ``Invoke`` asks for, all but waiting for an execution; a plain function is called."""
     emulator = driver.emulator
     found = emulator.functions.resolve(request.function_name, request.qualifier)
     if request.invocation_type is InvocationType.DRY_RUN:
@@ -39,20 +46,35 @@ def invoke(driver: Driver, request: InvokeRequest) -> InvokeResponse:
     if not found.function.durable:
         return _invoke_plain(driver, request, found.version)
     arn = emulator.start(request)
-    version = ExecutionArn.parse(arn).version
-    if request.invocation_type is InvocationType.EVENT:
-        return InvokeResponse(status_code=202, executed_version=version, durable_execution_arn=arn)
-    ending = driver.run_until_closed(
-        arn, until=emulator.clock.now() + SYNCHRONOUS_MILLISECONDS, patient=True
+    if request.invocation_type is InvocationType.REQUEST_RESPONSE:
+        return Underway(arn=arn)
+    return InvokeResponse(
+        status_code=202,
+        executed_version=ExecutionArn.parse(arn).version,
+        durable_execution_arn=arn,
     )
-    payload, error = _result(driver, arn, ending)
+
+
+def finish(emulator: Emulator, underway: Underway) -> InvokeResponse:
+    """What a synchronous invoke answers now: the result, the error, or that it took too long."""
+    payload, error = _result(emulator, underway.arn)
     return InvokeResponse(
         status_code=200,
         payload=payload,
         function_error=error,
-        executed_version=version,
-        durable_execution_arn=arn,
+        executed_version=ExecutionArn.parse(underway.arn).version,
+        durable_execution_arn=underway.arn,
     )
+
+
+def invoke(driver: Driver, request: InvokeRequest) -> InvokeResponse:
+    """Call a function as ``Invoke`` does; a synchronous call drives the execution to its end."""
+    begun = begin(driver, request)
+    if isinstance(begun, InvokeResponse):
+        return begun
+    until = driver.emulator.clock.now() + SYNCHRONOUS_MILLISECONDS
+    driver.run_until_closed(begun.arn, until=until, patient=True)
+    return finish(driver.emulator, begun)
 
 
 class EmulatorControlPlane:
@@ -135,15 +157,15 @@ def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> Invok
     )
 
 
-def _result(driver: Driver, arn: str, ending: Ending) -> tuple[bytes, str | None]:
-    if ending is not Ending.DONE:
+def _result(emulator: Emulator, arn: str) -> tuple[bytes, str | None]:
+    if not emulator.is_closed(arn):
         seconds = SYNCHRONOUS_MILLISECONDS // 1000
         late = ErrorObject(
             error_type="Sandbox.Timedout",
             error_message=f"The execution did not end within {seconds} seconds; it goes on: {arn}",
         )
         return _error_payload(late), "Unhandled"
-    execution = driver.emulator.describe(arn)
+    execution = emulator.describe(arn)
     if execution.status == ExecutionStatus.SUCCEEDED:
         return (execution.result or "null").encode(), None
     error = execution.error or ErrorObject(error_message=f"The execution has {execution.status}.")
