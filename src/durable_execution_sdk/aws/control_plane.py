@@ -133,7 +133,7 @@ class LambdaControlPlane:
             method="POST",
             path=f"{execution_path(arn)}/stop",
             headers=JSON,
-            body=b"" if error is None else wire.encode_error(error),
+            body=wire.encode_error(error),
         )
         read = partial(wire.decode_timestamp, "StopTimestamp")
         return read_answer(call.operation, read, await self._client.call(call))
@@ -178,7 +178,7 @@ class LambdaControlPlane:
         await self._post(
             "SendDurableExecutionCallbackFailure",
             f"{_callback_path(callback_id)}/fail",
-            b"" if error is None else wire.encode_error(error),
+            wire.encode_error(error),
         )
 
     async def callback_heartbeat(self, callback_id: str) -> None:

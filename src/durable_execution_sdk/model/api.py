@@ -133,9 +133,7 @@ class TraceHeader(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", om
     x_amzn_trace_id: str | None = None
 
 
-class DurableConfig(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
-):
+class DurableConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     """A durable function's configuration: timeout in seconds, retention in days."""
 
     retention_period_in_days: int | None = None
@@ -219,9 +217,7 @@ class PauseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", o
     execution_timeout_paused: bool | None = None
 
 
-class ResumeRequest(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
-):
+class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     """``ResumeDurableExecution``: go on after a pause."""
 
     client_token: str | None = None

@@ -254,9 +254,7 @@ def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
             force_setattr(op, "end_timestamp", round(op.end_timestamp * 1000))
         step, wait = op.step_details, op.wait_details
         if step is not None and step.next_attempt_timestamp is not None:
-            force_setattr(
-                step, "next_attempt_timestamp", round(step.next_attempt_timestamp * 1000)
-            )
+            force_setattr(step, "next_attempt_timestamp", round(step.next_attempt_timestamp * 1000))
         if wait is not None and wait.scheduled_end_timestamp is not None:
             force_setattr(
                 wait, "scheduled_end_timestamp", round(wait.scheduled_end_timestamp * 1000)

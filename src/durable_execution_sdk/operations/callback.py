@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
@@ -37,8 +38,7 @@ __all__ = ["Callback", "CallbackConfig", "create_callback"]
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CallbackConfig(Generic[_T]):
+class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     """How long a callback may take, and what its result is.
 
     ``timeout`` and ``heartbeat_timeout``: 0 or ``None`` for none, at most 99,999,999 s; the heartbeat

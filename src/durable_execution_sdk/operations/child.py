@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
 
 from durable_execution_sdk.errors import (
     ChildContextError,
@@ -42,8 +43,7 @@ MAX_STORED_RESULT_BYTES = 262_144
 Body = Callable[[Frame], Awaitable[Any]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChildConfig:
+class ChildConfig(Struct, frozen=True, kw_only=True):
     """How a child context runs.
 
     ``serdes``: how the result is written; by the function's return annotation otherwise.

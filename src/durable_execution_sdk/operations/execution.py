@@ -11,7 +11,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.suspension import Completed, Suspended
-from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes import SerDes, SerDesContext, serdes_for_type
 
 __all__ = ["complete_execution"]
 
@@ -30,7 +30,7 @@ async def complete_execution(scope: Scope, result: object, error: BaseException 
             error=capture(error),
         )
     else:
-        serdes: SerDes[Any] = workflow.settings.serdes or JsonSerDes(Any)
+        serdes: SerDes[Any] = workflow.settings.serdes or serdes_for_type(Any)
         context = SerDesContext(
             operation_id=execution_id,
             operation_name=None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
 from durable_execution_sdk.model.failure import ErrorObject
@@ -17,7 +18,7 @@ from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAc
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_result_type, check_serdes
 from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.serdes import JsonSerDes, SerDes
+from durable_execution_sdk.serdes import SerDes, serdes_for_type
 
 __all__ = ["InvokeConfig", "invoke"]
 
@@ -26,8 +27,7 @@ _T = TypeVar("_T")
 _TENANT = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class InvokeConfig(Generic[_T]):
+class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     """How a function is invoked.
 
     ``payload_serdes``: how the payload is written. ``result_type``: what the result is decoded to
@@ -68,8 +68,8 @@ class Invoke(DurableOperation[_T], Generic[_T]):
     ) -> None:
         super().__init__(scope, name, OperationSubType.CHAINED_INVOKE)
         result_type: Any = Any if config.result_type is None else config.result_type
-        default: SerDes[Any] = self.workflow.settings.serdes or JsonSerDes(Any)
-        self._serdes: SerDes[Any] = config.serdes or JsonSerDes(result_type)
+        default: SerDes[Any] = self.workflow.settings.serdes or serdes_for_type(Any)
+        self._serdes: SerDes[Any] = config.serdes or serdes_for_type(result_type)
         record = self.record
         if record is None:
             written = self.encode(config.payload_serdes or default, payload, "payload")

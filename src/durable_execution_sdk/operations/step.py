@@ -7,9 +7,10 @@ retry: START is acknowledged before the body runs, and a body that was cut off i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
@@ -35,8 +36,7 @@ class StepSemantics(StrEnum):
     AT_MOST_ONCE_PER_RETRY = "AT_MOST_ONCE_PER_RETRY"
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepConfig:
+class StepConfig(Struct, frozen=True, kw_only=True):
     """How a step runs.
 
     ``retry_strategy``: what to do about a failed attempt; the handler's default otherwise (6 attempts

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
@@ -26,15 +27,14 @@ from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
-from durable_execution_sdk.serdes import JsonSerDes, SerDes
+from durable_execution_sdk.serdes import SerDes, serdes_for_type
 
 __all__ = ["WaitForCallbackConfig", "wait_for_callback"]
 
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaitForCallbackConfig(Generic[_T]):
+class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     """How long the answer may take, what it is, and how often its id is handed out.
 
     ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes``: as in ``CallbackConfig``.
@@ -96,7 +96,7 @@ def wait_for_callback(
         body,
         name,
         ChildConfig(),
-        chosen.serdes or JsonSerDes(result_type),
+        chosen.serdes or serdes_for_type(result_type),
         OperationSubType.WAIT_FOR_CALLBACK,
         CallbackError,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, OperationError, WaitForConditionError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
@@ -20,8 +21,7 @@ __all__ = ["WaitForConditionConfig", "wait_for_condition"]
 _S = TypeVar("_S")
 
 
-@dataclass(frozen=True, kw_only=True)
-class WaitForConditionConfig(Generic[_S]):
+class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
     """What a poll starts with, and when it looks again.
 
     ``initial_state`` goes into the first check. ``wait_strategy(state, attempt)`` decides after each

@@ -7,9 +7,9 @@ nobody waits for stays behind until something goes with it, or until its operati
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import uuid4
 
 from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
@@ -58,6 +58,7 @@ class Checkpointer:
         self._wanted = False
         self._writer: asyncio.Task[None] | None = None
         self._slow: asyncio.TimerHandle | None = None
+        self._left_behind_since = 0.0
         self._closed = False
         self.calls = 0
 
@@ -83,15 +84,12 @@ class Checkpointer:
         self._queue.append(update)
         if wanted or self._eager:
             self.push()
-        elif self._slow is None and self._writer is None:
-            self._slow = self._loop.call_later(_SLOW_SECONDS, self.push, context=SDK_CONTEXT)
+        else:
+            self._watch()
 
     def push(self) -> None:
         """Send what is queued, even if that is nothing: the answer tells what has changed."""
         self._wanted = True
-        if self._slow is not None:
-            self._slow.cancel()
-            self._slow = None
         if self._writer is None and not self._closed:
             self._writer = asyncio.Task(self._write(), loop=self._loop, context=SDK_CONTEXT.copy())
 
@@ -127,6 +125,29 @@ class Checkpointer:
             marker = page.next_marker
         return operations
 
+    def _watch(self) -> None:
+        """Look again when what has been left behind turns out to be slow.
+
+        One timer serves all: a quick step would otherwise pay for a timer that never fires.
+        """
+        now = self._loop.time()
+        if len(self._queue) == 1:
+            self._left_behind_since = now
+        if self._slow is None:
+            self._slow = self._loop.call_later(
+                _SLOW_SECONDS, self._push_what_is_slow, context=SDK_CONTEXT
+            )
+
+    def _push_what_is_slow(self) -> None:
+        self._slow = None
+        if not self._queue or self._writer is not None:
+            return
+        left = self._left_behind_since + _SLOW_SECONDS - self._loop.time()
+        if left <= 0:
+            self.push()
+        else:
+            self._slow = self._loop.call_later(left, self._push_what_is_slow, context=SDK_CONTEXT)
+
     async def _write(self) -> None:
         batch: list[OperationUpdate] = []
         try:
@@ -147,7 +168,7 @@ class Checkpointer:
                 durable_execution_arn=self._arn,
                 checkpoint_token=self._token,
                 updates=batch,
-                client_token=uuid4().hex,
+                client_token=os.urandom(16).hex(),
             )
         )
         self._token = response.checkpoint_token

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, serdes_for_return
@@ -39,8 +40,7 @@ class ReplayLogging(StrEnum):
     ALL = "ALL"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Struct, frozen=True, kw_only=True):
     """The options of ``durable_execution`` that operations look at."""
 
     default_retry: RetryStrategy = field(default_factory=ExponentialBackoff)

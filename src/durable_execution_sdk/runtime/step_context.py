@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
@@ -12,8 +13,7 @@ from durable_execution_sdk.runtime.current import CURRENT
 __all__ = ["StepContext"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class StepContext:
+class StepContext(Struct, frozen=True, kw_only=True, eq=False):
     """The attempt that is running: ``StepContext.current()`` inside a step's body.
 
     ``attempt`` counts from 1. A function needs to know nothing of this to be a step.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 __all__ = ["Aborted", "Completed", "Suspended", "Verdict", "WentAway"]
 
@@ -17,21 +18,18 @@ class Suspended(asyncio.CancelledError):
     """
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """The EXECUTION itself was completed through a checkpoint."""
 
     succeeded: bool
     error: BaseException | None = None
 
 
-@dataclass(frozen=True)
-class WentAway:
+class WentAway(Struct, frozen=True):
     """Everything is blocked, and the service will invoke again: PENDING."""
 
 
-@dataclass(frozen=True)
-class Aborted:
+class Aborted(Struct, frozen=True):
     """Something outside the workflow's own code ends the invocation.
 
     ``fatal`` fails the execution; otherwise the error is raised, so that Lambda invokes again.

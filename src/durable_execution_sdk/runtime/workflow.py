@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from contextvars import Context
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from durable_execution_sdk.errors import (
     ConfigError,
@@ -70,8 +71,7 @@ class Registered(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Invoked:
+class Invoked(Struct, frozen=True):
     """What an invocation was made with."""
 
     arn: str
