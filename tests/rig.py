@@ -12,7 +12,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.model.control import (
     ExecutionDescription,
     HistoryRequest,
     InvocationType,

@@ -21,10 +21,7 @@ from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.limits import Limits
-from durable_execution_sdk.model.api import (
-    HistoryRequest,
-    ListRequest,
-)
+from durable_execution_sdk.model.control import HistoryRequest, ListRequest
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
 

@@ -16,7 +16,7 @@ from tests.emulator.world import (
 
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane, invoke
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.model.control import (
     HistoryRequest,
     InvocationType,
     InvokeRequest,

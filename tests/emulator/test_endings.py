@@ -20,11 +20,7 @@ from durable_execution_sdk.emulator.caller import RESPONSE_BYTES
 from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.emulator.invokers import Handler
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import (
-    HistoryRequest,
-    PauseRequest,
-    ResumeRequest,
-)
+from durable_execution_sdk.model.control import HistoryRequest, PauseRequest, ResumeRequest
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome
 from durable_execution_sdk.service import DataPlane

@@ -19,11 +19,8 @@ from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import (
-    InvokeRequest,
-    ListRequest,
-    StateRequest,
-)
+from durable_execution_sdk.model.api import StateRequest
+from durable_execution_sdk.model.control import InvokeRequest, ListRequest
 from durable_execution_sdk.model.invocation import Outcome
 
 

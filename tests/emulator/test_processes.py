@@ -18,7 +18,7 @@ from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.model.api import HistoryRequest, InvokeRequest
+from durable_execution_sdk.model.control import HistoryRequest, InvokeRequest
 
 SCRIPT = """
 import os, signal, sys
@@ -27,7 +27,7 @@ from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.model.api import InvokeRequest
+from durable_execution_sdk.model.control import InvokeRequest
 path, lives = sys.argv[1:]
 def handler(event, context):
     with open(path + ".calls", "a") as calls:

@@ -22,11 +22,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import (
-    CheckpointRequest,
-    CheckpointResponse,
-    StateRequest,
-)
+from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StateRequest
 from durable_execution_sdk.model.invocation import Outcome
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.model.update import OperationAction

@@ -22,11 +22,7 @@ from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.model.api import (
-    InvokeRequest,
-    PauseRequest,
-    ResumeRequest,
-)
+from durable_execution_sdk.model.control import InvokeRequest, PauseRequest, ResumeRequest
 from durable_execution_sdk.model.invocation import Outcome
 
 

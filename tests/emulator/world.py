@@ -20,13 +20,8 @@ from durable_execution_sdk.emulator.invokers import Handler
 from durable_execution_sdk.emulator.stores.store import Store
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
-    CheckpointRequest,
-    HistoryRequest,
-    InvocationType,
-    InvokeRequest,
-    StateRequest,
-)
+from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
+from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
 from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import (

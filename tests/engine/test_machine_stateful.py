@@ -71,6 +71,8 @@ def parent_of(operation_id: str) -> str | None:
     return "C0" if operation_id[1] == "1" else None
 
 
+delays = st.integers(1, 4)
+places = st.integers(0, 10_000)
 updates = st.lists(
     st.tuples(
         st.sampled_from(IDS),
@@ -129,6 +131,17 @@ class Model:
         self.statuses = statuses
         return True
 
+    def allowed(self, taken: set[str]) -> list[tuple[str, str]]:
+        """The updates that the table has for operations that are not in a batch yet."""
+        return [
+            (name, action)
+            for name in IDS
+            if name not in taken
+            if parent_of(name) is None or "C0" in self.statuses
+            for action in ACTIONS
+            if (kind_of(name), action, self.statuses.get(name, "ABSENT")) in RESULTING
+        ]
+
 
 class Life(RuleBasedStateMachine):
     """One execution, everything that can happen to it, and a handler that believes its answers."""
@@ -146,7 +159,7 @@ class Life(RuleBasedStateMachine):
     def state(self) -> ExecutionState:
         return self.execution.state
 
-    @initialize(timeout=st.sampled_from([5, 60, 86_400]))
+    @initialize(timeout=st.sampled_from([20, 86_400, 86_400, 86_400]))
     def start(self, timeout: int) -> None:
         self.execution.start(execution_timeout=timeout)
 
@@ -159,16 +172,22 @@ class Life(RuleBasedStateMachine):
         self.note_token()
         self.compare_with_mirror()
 
-    @precondition(lambda self: not self.state.wants_invocation)
-    @rule()
-    def invoke_without_reason(self) -> None:
-        with pytest.raises(Rejected):
-            self.execution.send(StartInvocation(request_id="again"))
+    @precondition(lambda self: self.may_checkpoint)
+    @rule(drawn=updates)
+    def checkpoint_anything(self, drawn: list[tuple[str, str, int]]) -> None:
+        self.checkpoint([made(*item) for item in drawn], named=False)
 
     @precondition(lambda self: self.may_checkpoint)
-    @rule(drawn=updates, named=st.booleans())
-    def checkpoint(self, drawn: list[tuple[str, str, int]], named: bool) -> None:
-        batch = [made(*item) for item in drawn]
+    @rule(picks=st.lists(st.tuples(places, delays), max_size=5), named=st.booleans())
+    def checkpoint_what_is_allowed(self, picks: list[tuple[int, int]], named: bool) -> None:
+        batch: list[OperationUpdate] = []
+        for place, seconds in picks:
+            allowed = self.model.allowed({asked.id for asked in batch})
+            if allowed:
+                batch.append(made(*allowed[place % len(allowed)], seconds))
+        self.checkpoint(batch, named)
+
+    def checkpoint(self, batch: list[OperationUpdate], named: bool) -> None:
         token = self.execution.token
         client_token = f"client-{len(self.execution.log)}" if named else None
         recorded = len(self.execution.log)
@@ -198,22 +217,32 @@ class Life(RuleBasedStateMachine):
         again = self.execution.checkpoint(token=token, client_token=client_token)
         assert (again, len(self.execution.log)) == (response, recorded)
 
-    @rule(token=st.sampled_from(["WyJydW4tMSIsMSw5OV0=", "WyJydW4tMSIsMSwwXQ==", "x"]))
-    def use_an_old_token(self, token: str) -> None:
-        if self.state.invocation is not None and self.state.invocation.token == token:
-            return
-        with pytest.raises(Rejected) as refused:
-            self.execution.checkpoint(token=token)
-        assert refused.value.is_stale_token
+    @rule()
+    def ask_what_makes_no_sense(self) -> None:
+        for token in ("WyJydW4tMSIsMSw5OV0=", "WyJydW4tMSIsMSwwXQ==", "x"):
+            if self.state.invocation is None or self.state.invocation.token != token:
+                with pytest.raises(Rejected) as refused:
+                    self.execution.checkpoint(token=token)
+                assert refused.value.is_stale_token
+                with pytest.raises(Rejected):
+                    state_page(self.state, token)
+        if not self.state.wants_invocation:
+            with pytest.raises(Rejected):
+                self.execution.send(StartInvocation(request_id="again"))
         with pytest.raises(Rejected):
-            state_page(self.state, token)
+            self.execution.send(FinishInvocation(request_id="nobody", error=CRASH))
 
     @precondition(lambda self: self.state.invocation is not None)
-    @rule(how=st.sampled_from(["pending"] * 6 + ["crash"] * 2 + ["succeed", "fail", "junk"]))
+    @rule()
+    def suspend(self) -> None:
+        pending = self.state.pending_count or self.state.unseen
+        self.execution.suspend()
+        assert not (pending and self.state.refusals)
+
+    @precondition(lambda self: self.state.invocation is not None and len(self.execution.log) > 20)
+    @rule(how=st.sampled_from(["crash"] * 5 + ["succeed", "fail", "junk"]))
     def finish(self, how: str) -> None:
         match how:
-            case "pending":
-                self.execution.suspend()
             case "crash":
                 self.execution.crash()
             case "succeed":
@@ -223,12 +252,6 @@ class Life(RuleBasedStateMachine):
             case _:
                 self.execution.finish(Outcome(status=OutcomeStatus.FAILED, result="1"))
         assert self.state.invocation is None
-
-    @precondition(lambda self: self.state.invocation is None)
-    @rule()
-    def finish_what_does_not_run(self) -> None:
-        with pytest.raises(Rejected):
-            self.execution.send(FinishInvocation(request_id="request-1", error=CRASH))
 
     @rule(seconds=st.sampled_from([0.5, 1, 2, 3, 61]))
     def time_passes(self, seconds: float) -> None:
@@ -306,7 +329,7 @@ class Life(RuleBasedStateMachine):
         self.execution.send(ResumeExecution())
         assert self.state.status == "RUNNING"
 
-    @precondition(lambda self: len(self.execution.log) > 30)
+    @precondition(lambda self: len(self.execution.log) > 40)
     @rule()
     def stop(self) -> None:
         closed = self.state.status if self.state.is_closed else "STOPPED"
@@ -354,7 +377,7 @@ class Life(RuleBasedStateMachine):
         state = self.state
         at_rest = not state.is_closed and state.invocation is None and not state.wants_invocation
         if at_rest and state.status == "RUNNING":
-            assert state.retry_at is not None or state.pending_count > 0
+            assert state.retry_at is not None or (state.pending_count > 0 and not state.unseen)
 
     @invariant()
     def what_is_pending_is_counted(self) -> None:

@@ -82,14 +82,14 @@ def test_the_execution_itself_is_no_operation_of_its_own(running: Execution) -> 
     running.checkpoint(context("START"))
     found = progress(running.state)
     assert [each.operation.id for each in found.operations] == ["c"]
-    assert (found.invocations, found.is_running, found.failures) == (1, True, 0)
+    assert (found.invocations, found.is_idle, found.failures) == (1, False, 0)
 
 
 def test_failed_invocations_say_when_the_next_one_comes(running: Execution) -> None:
     running.crash()
     found = progress(running.state)
-    assert (found.is_running, found.failures, found.retry_at) == (
-        False,
+    assert (found.is_idle, found.failures, found.retry_at) == (
+        True,
         1,
         running.state.last_at + 1_000,
     )

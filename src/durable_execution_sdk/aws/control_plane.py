@@ -13,8 +13,8 @@ from durable_execution_sdk.aws.data_plane import JSON, client_token, execution_p
 from durable_execution_sdk.aws.faults import read_answer
 from durable_execution_sdk.aws.percent import segment
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import (
     ExecutionDescription,
     HistoryPage,
     HistoryRequest,
@@ -88,7 +88,7 @@ class LambdaControlPlane:
             path=execution_path(arn),
             query=_query(IncludeExecutionData=None if include_execution_data else "false"),
         )
-        return read_answer(call.operation, wire.decode_description, await self._client.call(call))
+        return read_answer(call.operation, control_wire.decode_description, await self._client.call(call))
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
@@ -103,7 +103,7 @@ class LambdaControlPlane:
                 MaxItems=str(request.max_items) if request.max_items else None,
             ),
         )
-        return read_answer(call.operation, wire.decode_history_page, await self._client.call(call))
+        return read_answer(call.operation, control_wire.decode_history_page, await self._client.call(call))
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions."""
@@ -124,7 +124,7 @@ class LambdaControlPlane:
                 *(("Statuses", status) for status in request.statuses),
             ),
         )
-        return read_answer(call.operation, wire.decode_list_page, await self._client.call(call))
+        return read_answer(call.operation, control_wire.decode_list_page, await self._client.call(call))
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
         """End an execution as STOPPED; returns when that was."""
@@ -133,9 +133,9 @@ class LambdaControlPlane:
             method="POST",
             path=f"{execution_path(arn)}/stop",
             headers=JSON,
-            body=wire.encode_error(error),
+            body=control_wire.encode_error(error),
         )
-        read = partial(wire.decode_timestamp, "StopTimestamp")
+        read = partial(control_wire.decode_timestamp, "StopTimestamp")
         return read_answer(call.operation, read, await self._client.call(call))
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
@@ -143,7 +143,7 @@ class LambdaControlPlane:
         if request.client_token is None:
             request = replace(request, client_token=client_token())
         await self._post(
-            "PauseDurableExecution", f"{execution_path(arn)}/pause", wire.encode_pause(request)
+            "PauseDurableExecution", f"{execution_path(arn)}/pause", control_wire.encode_pause(request)
         )
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
@@ -151,13 +151,13 @@ class LambdaControlPlane:
         if request.client_token is None:
             request = replace(request, client_token=client_token())
         await self._post(
-            "ResumeDurableExecution", f"{execution_path(arn)}/resume", wire.encode_resume(request)
+            "ResumeDurableExecution", f"{execution_path(arn)}/resume", control_wire.encode_resume(request)
         )
 
     async def delete(self, arn: str) -> int:
         """Delete a closed execution and its data; returns when that was accepted."""
         call = Call(operation="DeleteDurableExecution", method="DELETE", path=execution_path(arn))
-        read = partial(wire.decode_timestamp, "DeletionRequestTimestamp")
+        read = partial(control_wire.decode_timestamp, "DeletionRequestTimestamp")
         return read_answer(call.operation, read, await self._client.call(call))
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
@@ -178,7 +178,7 @@ class LambdaControlPlane:
         await self._post(
             "SendDurableExecutionCallbackFailure",
             f"{_callback_path(callback_id)}/fail",
-            wire.encode_error(error),
+            control_wire.encode_error(error),
         )
 
     async def callback_heartbeat(self, callback_id: str) -> None:

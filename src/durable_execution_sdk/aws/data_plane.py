@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 
 from msgspec.structs import replace
 
@@ -65,6 +66,10 @@ class LambdaDataPlane:
             )
         )
         return read_answer(operation, wire.decode_state_page, response)
+
+    def now(self) -> int:
+        """The time, which the service has too: milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
 
     async def aclose(self) -> None:
         """Close the connections; the next call makes new ones."""

@@ -37,7 +37,7 @@ from durable_execution_sdk.engine.events import Event, ParentLink
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import OperationStatus

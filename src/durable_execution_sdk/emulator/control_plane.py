@@ -10,8 +10,8 @@ import msgspec
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import (
     ExecutionDescription,
     ExecutionStatus,
     HistoryPage,
@@ -96,29 +96,29 @@ class EmulatorControlPlane:
     ) -> ExecutionDescription:
         """Tell status, input, result and error of an execution."""
         found = self._emulator.describe(arn, include_execution_data=include_execution_data)
-        return wire.decode_description(wire.encode_description(found))
+        return control_wire.decode_description(control_wire.encode_description(found))
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
-        return wire.decode_history_page(wire.encode_history_page(self._emulator.history(request)))
+        return control_wire.decode_history_page(control_wire.encode_history_page(self._emulator.history(request)))
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions."""
         page = self._emulator.list_executions(request)
-        return wire.decode_list_page(wire.encode_list_page(page))
+        return control_wire.decode_list_page(control_wire.encode_list_page(page))
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
         """End an execution as STOPPED; returns when that was."""
-        body = None if error is None else wire.decode_error(wire.encode_error(error))
+        body = None if error is None else control_wire.decode_error(control_wire.encode_error(error))
         return self._emulator.stop(arn, body)
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
         """Invoke no more until the execution is resumed."""
-        self._emulator.pause(arn, wire.decode_pause(wire.encode_pause(request)))
+        self._emulator.pause(arn, control_wire.decode_pause(control_wire.encode_pause(request)))
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
         """Go on after a pause."""
-        self._emulator.resume(arn, wire.decode_resume(wire.encode_resume(request)))
+        self._emulator.resume(arn, control_wire.decode_resume(control_wire.encode_resume(request)))
 
     async def delete(self, arn: str) -> int:
         """Delete a closed execution and its data; returns when that was accepted."""
@@ -130,7 +130,7 @@ class EmulatorControlPlane:
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Answer a callback with a failure."""
-        body = wire.decode_error(wire.encode_error(error))
+        body = control_wire.decode_error(control_wire.encode_error(error))
         self._emulator.callback_failure(callback_id, body)
 
     async def callback_heartbeat(self, callback_id: str) -> None:

@@ -44,6 +44,10 @@ from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.control import (
     ExecutionDescription,
     ExecutionSummary,
     HistoryPage,
@@ -54,8 +58,6 @@ from durable_execution_sdk.model.api import (
     ListRequest,
     PauseRequest,
     ResumeRequest,
-    StatePage,
-    StateRequest,
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn

@@ -22,7 +22,7 @@ from durable_execution_sdk.engine.events import (
     ExecutionTimedOut,
 )
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.operation import OperationStatus
 
 

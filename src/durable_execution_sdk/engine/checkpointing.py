@@ -24,7 +24,7 @@ from durable_execution_sdk.engine.tokens import (
 from durable_execution_sdk.engine.transitions.execution import record
 from durable_execution_sdk.engine.transitions.table import Facts
 from durable_execution_sdk.engine.validation import check_consistency, check_update
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate

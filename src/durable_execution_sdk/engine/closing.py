@@ -8,7 +8,7 @@ from durable_execution_sdk.engine.events import (
     ExecutionSucceeded,
 )
 from durable_execution_sdk.engine.state import SettledOutcome
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 
 

@@ -48,7 +48,7 @@ from durable_execution_sdk.engine.state import (
     is_pending,
 )
 from durable_execution_sdk.errors import InternalError
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.model.operation import (

@@ -19,7 +19,7 @@ from durable_execution_sdk.engine.sizes import error_bytes, text_bytes
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.engine.tokens import checkpoint_token
 from durable_execution_sdk.engine.validation import execution_payload_limit
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
 

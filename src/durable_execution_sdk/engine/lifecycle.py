@@ -16,7 +16,7 @@ from durable_execution_sdk.engine.rejections import already_started, conflict, i
 from durable_execution_sdk.engine.sizes import text_bytes
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.validation import check_error_size
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.ids import ExecutionArn
 
 

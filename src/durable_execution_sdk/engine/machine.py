@@ -45,7 +45,7 @@ from durable_execution_sdk.engine.pausing import decide_pause, decide_resume
 from durable_execution_sdk.engine.rejections import not_found
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.ticking import decide_tick
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 
 __all__ = ["decide", "effects", "evolve", "may_reuse_name", "outstanding_effects"]
 

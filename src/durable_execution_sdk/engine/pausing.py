@@ -13,7 +13,7 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import conflict, invalid
 from durable_execution_sdk.engine.state import CLIENT_TOKEN_WINDOW, ExecutionState, Pause
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 
 
 def decide_pause(

@@ -38,7 +38,7 @@ from durable_execution_sdk.engine.transitions import (
     wait,
 )
 from durable_execution_sdk.engine.transitions.table import Facts, Moves, Timers, Updates
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from durable_execution_sdk.engine.events import ChainedInvokeStarted, ParentLink
-from durable_execution_sdk.model.api import CLOSED_STATUSES, ExecutionStatus
+from durable_execution_sdk.model.control import CLOSED_STATUSES, ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
 

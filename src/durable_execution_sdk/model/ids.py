@@ -7,13 +7,7 @@ its last segment is also the id of the EXECUTION operation (API reference, secti
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
-
-_ARN = re.compile(
-    r"arn:([a-zA-Z0-9-]+):lambda:([a-zA-Z0-9-]+):(\d{12}):function:([a-zA-Z0-9_-]+)"
-    r":(\$LATEST(?:\.PUBLISHED)?|[0-9]+)/durable-execution/([a-zA-Z0-9_-]+)/([a-zA-Z0-9_-]+)"
-)
 
 
 class ExecutionArn(NamedTuple):
@@ -30,13 +24,20 @@ class ExecutionArn(NamedTuple):
     @classmethod
     def parse(cls, arn: str) -> ExecutionArn:
         """Take an ARN apart; a ``ValueError`` says what an ARN looks like."""
-        match = _ARN.fullmatch(arn)
-        if match is None:
-            raise ValueError(
-                f"not a durable execution ARN: {arn!r}; expected arn:aws:lambda:REGION:ACCOUNT:function:"
-                "NAME:VERSION/durable-execution/EXECUTION-NAME/RUN-ID"
-            )
-        return cls(*match.groups())
+        function_arn, _, execution = arn.partition("/durable-execution/")
+        parts = function_arn.split(":")
+        names = execution.split("/")
+        if len(parts) != 8 or len(names) != 2:
+            raise _not_an_arn(arn)
+        prefix, partition, service, region, account, kind, function_name, version = parts
+        if (prefix, service, kind) != ("arn", "lambda", "function") or not (
+            account.isdigit()
+            and len(account) == 12
+            and (version.isdigit() or version in {"$LATEST", "$LATEST.PUBLISHED"})
+            and all(map(_is_name, (partition, region, function_name, *names)))
+        ):
+            raise _not_an_arn(arn)
+        return cls(partition, region, account, function_name, version, *names)
 
     @property
     def function_arn(self) -> str:
@@ -54,3 +55,15 @@ class ExecutionArn(NamedTuple):
 def execution_operation_id(arn: str) -> str:
     """The id of the EXECUTION operation of the execution with this ARN."""
     return arn.rpartition("/")[2]
+
+
+def _is_name(text: str) -> bool:
+    """Whether a part is letters, digits, ``-`` and ``_`` (a pattern would cost a cold start more)."""
+    return text.isascii() and text.replace("-", "a").replace("_", "a").isalnum()
+
+
+def _not_an_arn(arn: str) -> ValueError:
+    return ValueError(
+        f"not a durable execution ARN: {arn!r}; expected arn:aws:lambda:REGION:ACCOUNT:function:"
+        "NAME:VERSION/durable-execution/EXECUTION-NAME/RUN-ID"
+    )

@@ -1,4 +1,6 @@
-"""The only codec between the model and the wire, in both directions.
+"""The codec between the model and the wire, in both directions, for what a handler needs.
+
+``control_wire`` has the rest: the control plane, which a handler in Lambda does not load.
 
 Timestamps differ by transport: integer milliseconds in the event of an invocation, which is also
 what the model holds, and seconds, with fractions, in the bodies of the API (API reference,
@@ -7,28 +9,16 @@ what the model holds, and seconds, with fractions, in the bodies of the API (API
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import force_setattr
 
-from durable_execution_sdk.model.api import (
-    CheckpointRequest,
-    CheckpointResponse,
-    ExecutionDescription,
-    HistoryPage,
-    ListPage,
-    PauseRequest,
-    ResumeRequest,
-    StatePage,
-)
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StatePage
 from durable_execution_sdk.model.invocation import Invocation, Outcome
 from durable_execution_sdk.model.operation import Operation
 from durable_execution_sdk.model.update import OperationUpdate
-
-_S = TypeVar("_S", bound=msgspec.Struct)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -139,109 +129,37 @@ def decode_state_page(body: bytes) -> StatePage:
     )
 
 
-# The control plane.
-
-
-def encode_description(description: ExecutionDescription) -> bytes:
-    """Write the answer to ``GetDurableExecution``."""
-    return _encode(in_seconds(description))
-
-
-def decode_description(body: bytes) -> ExecutionDescription:
-    """Read the answer to ``GetDurableExecution``."""
-    return _from_seconds(body, ExecutionDescription)
-
-
-def encode_history_page(page: HistoryPage) -> bytes:
-    """Write a page of events."""
-    return _encode(_without_null_marker(in_seconds(page)))
-
-
-def decode_history_page(body: bytes) -> HistoryPage:
-    """Read a page of events."""
-    return _from_seconds(body, HistoryPage)
-
-
-def encode_list_page(page: ListPage) -> bytes:
-    """Write a page of executions."""
-    return _encode(in_seconds(page))
-
-
-def decode_list_page(body: bytes) -> ListPage:
-    """Read a page of executions."""
-    return _from_seconds(body, ListPage)
-
-
-def encode_error(error: ErrorObject | None) -> bytes:
-    """Write a body that is an error object and nothing around it."""
-    return _encode(error or ErrorObject())
-
-
-def decode_error(body: bytes) -> ErrorObject | None:
-    """Read a body that is an error object and nothing around it; an empty body is none."""
-    return msgspec.json.decode(body, type=ErrorObject) if body else None
-
-
-def encode_pause(request: PauseRequest) -> bytes:
-    """Write the body of a pause."""
-    return _encode(request)
-
-
-def decode_pause(body: bytes) -> PauseRequest:
-    """Read the body of a pause."""
-    return msgspec.json.decode(body or b"{}", type=PauseRequest)
-
-
-def encode_resume(request: ResumeRequest) -> bytes:
-    """Write the body of a resume."""
-    return _encode(request)
-
-
-def decode_resume(body: bytes) -> ResumeRequest:
-    """Read the body of a resume."""
-    return msgspec.json.decode(body or b"{}", type=ResumeRequest)
-
-
-def encode_timestamp(name: str, milliseconds: int) -> bytes:
-    """Write a body of one timestamp (``StopTimestamp``, ``DeletionRequestTimestamp``)."""
-    return _encode({name: milliseconds / 1000})
-
-
-def decode_timestamp(name: str, body: bytes) -> int:
-    """Read a body of one timestamp."""
-    seconds = msgspec.json.decode(body, type=dict[str, Any])[name]
-    return round(float(seconds) * 1000)
-
-
 # Seconds and milliseconds. Every timestamp member's wire name, and no other, ends in "Timestamp";
 # payloads are strings on the wire, so no user data is ever walked.
 
 
 def in_seconds(value: msgspec.Struct) -> dict[str, Any]:
     """A struct as plain JSON values, its timestamps in seconds."""
-    return cast("dict[str, Any]", _scale(msgspec.to_builtins(value), 0.001))
+    return cast("dict[str, Any]", with_timestamps(msgspec.to_builtins(value), _seconds))
 
 
-def _from_seconds(body: bytes, type_: type[_S]) -> _S:
-    return msgspec.convert(_scale(msgspec.json.decode(body), 1000), type_)
-
-
-def _scale(value: object, factor: float) -> object:
+def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
+    """Plain JSON values with every timestamp in them converted."""
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
         return {
-            key: _scaled(number, factor)
-            if key.endswith("Timestamp") and isinstance(number, (int, float))
-            else _scale(number, factor)
-            for key, number in members.items()
+            key: convert(member)
+            if key.endswith("Timestamp") and isinstance(member, (int, float))
+            else with_timestamps(member, convert)
+            for key, member in members.items()
         }
     if isinstance(value, list):
-        return [_scale(item, factor) for item in cast("list[object]", value)]
+        return [with_timestamps(item, convert) for item in cast("list[object]", value)]
     return value
 
 
-def _scaled(number: float, factor: float) -> float:
-    return number / 1000 if factor < 1 else round(number * 1000)
+def milliseconds(seconds: float) -> int:
+    """A timestamp of the API, as the model holds it."""
+    return round(seconds * 1000)
+
+
+def _seconds(timestamp: float) -> float:
+    return timestamp / 1000
 
 
 def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
@@ -260,7 +178,3 @@ def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
                 wait, "scheduled_end_timestamp", round(wait.scheduled_end_timestamp * 1000)
             )
     return listed
-
-
-def _without_null_marker(page: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in page.items() if value is not None}

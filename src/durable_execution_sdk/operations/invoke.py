@@ -24,8 +24,6 @@ __all__ = ["InvokeConfig", "invoke"]
 
 _T = TypeVar("_T")
 
-_TENANT = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
-
 
 class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     """How a function is invoked.
@@ -45,7 +43,10 @@ class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
         check_serdes("InvokeConfig.payload_serdes", self.payload_serdes)
         check_serdes("InvokeConfig.serdes", self.serdes)
         check_result_type("InvokeConfig", self.result_type, self.serdes)
-        if self.tenant_id is not None and _TENANT.fullmatch(self.tenant_id) is None:
+        if (
+            self.tenant_id is not None
+            and re.fullmatch(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}", self.tenant_id) is None
+        ):
             raise ConfigError(
                 f"InvokeConfig.tenant_id {self.tenant_id!r} is not 1 to 256 letters, digits, spaces"
                 " and ._:/=+-@"

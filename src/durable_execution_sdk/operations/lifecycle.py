@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -30,8 +29,6 @@ from durable_execution_sdk.serdes import SerDes, SerDesContext
 __all__ = ["DurableOperation", "checked_name", "named_after"]
 
 _T = TypeVar("_T")
-
-_NAME = re.compile(r"[\x20-\x7E]{1,256}")
 
 # Of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK operations (API reference, section 3.1).
 MAX_PAYLOAD_BYTES = 1024 * 1024
@@ -220,7 +217,7 @@ _WORDS: dict[str, str] = {
 
 def checked_name(name: str | None, operation: str) -> str | None:
     """A name that the service takes: 1 to 256 printable ASCII characters (``OperationName``)."""
-    if name is not None and (not isinstance(name, str) or _NAME.fullmatch(name) is None):
+    if name is not None and not _is_name(name):
         raise ConfigError(
             f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters"
         )
@@ -233,4 +230,8 @@ def named_after(function: Callable[..., Any]) -> str | None:
     while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
         inner = wrapped
     name = getattr(inner, "__name__", None)
-    return name if isinstance(name, str) and _NAME.fullmatch(name) and name != "<lambda>" else None
+    return name if _is_name(name) and name != "<lambda>" else None
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and name.isascii() and name.isprintable() and 0 < len(name) <= 256

@@ -6,11 +6,12 @@ execution and operation it belongs to, so it works for any logger that the handl
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import MutableMapping
 from typing import Any
+
+import msgspec
 
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.scope import Frame, Scope
@@ -129,6 +130,7 @@ def _mark(record: logging.LogRecord, **fields: object) -> None:
         setattr(record, name, value)
 
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -154,7 +156,7 @@ class JsonFormatter(logging.Formatter):
         for name, value in vars(record).items():
             if name not in _STANDARD and value is not None:
                 line[_wire_name(name)] = value
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _encode(line).decode()
 
 
 def _wire_name(name: str) -> str:

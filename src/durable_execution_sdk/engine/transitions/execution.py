@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durable_execution_sdk.engine.events import ExecutionOutcomeRecorded
-from durable_execution_sdk.model.api import ExecutionStatus
+from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationStatus
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate

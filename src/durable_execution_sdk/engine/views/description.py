@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.model.control import (
     DurableConfig,
     ExecutionDescription,
     ExecutionSummary,

@@ -42,7 +42,10 @@ class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution; ``failures`` counts its latest invocations that failed, all in a row."""
+    """One execution; ``failures`` counts its latest invocations that failed, all in a row.
+
+    ``is_idle`` says that its handler neither runs nor is about to.
+    """
 
     arn: str
     status: str
@@ -50,7 +53,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None
     last_at: int
     invocations: int
-    is_running: bool
+    is_idle: bool
     failures: int
     retry_at: int | None
     operations: list[OperationProgress]
@@ -81,7 +84,7 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         ended_at=state.ended_at,
         last_at=state.last_at,
         invocations=state.invocation_count,
-        is_running=state.invocation is not None,
+        is_idle=state.invocation is None and not state.wants_invocation,
         failures=state.failures,
         retry_at=state.retry_at,
         operations=[
