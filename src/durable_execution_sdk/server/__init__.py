@@ -1,0 +1,1 @@
+"""The Lambda durable API over HTTP, served by an emulator."""

@@ -1,0 +1,10 @@
+"""Successful answers."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+
+def json_answer(body: bytes = b"{}", *, status: int = 200) -> Response:
+    """An answer whose body is JSON."""
+    return Response(body, status, media_type="application/json")

@@ -1,0 +1,58 @@
+"""The ASGI application: what Starlette serves, with the durable API in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from durable_execution_sdk.emulator.ids import unique_id
+from durable_execution_sdk.server.backend import Backend
+from durable_execution_sdk.server.faults import refusal
+from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.server.routes import find_route
+
+# Every path of Lambda's API begins with the date of its version.
+_VERSIONED = re.compile(rb"/\d{4}-\d{2}-\d{2}/")
+
+
+def application(backend: Backend, *, middleware: Sequence[Middleware] = ()) -> Starlette:
+    """The durable API over this backend, as an ASGI application; requests need no signature."""
+    return Starlette(routes=[DurableApi(backend)], middleware=middleware)
+
+
+class DurableApi(BaseRoute):
+    """All of Lambda's API as one route: ours looks at the path as it travelled, not decoded."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a request is for Lambda's API, be it for an operation that is served or not."""
+        is_ours = scope["type"] == "http" and _VERSIONED.match(scope["raw_path"])
+        return (Match.FULL if is_ours else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, whatever happens."""
+        try:
+            response = await self._answer(Request(scope, receive))
+        except Exception as error:
+            response = refusal(error)
+        response.headers["x-amzn-RequestId"] = unique_id()
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        route, variables = find_route(request.method, request.scope["raw_path"])
+        incoming = Incoming(
+            path=variables,
+            query=request.query_params,
+            headers=request.headers,
+            body=await request.body(),
+        )
+        return await route.endpoint(self._backend, incoming)

@@ -1,0 +1,96 @@
+"""The calls that everybody else makes: watch, stop, pause, and answer callbacks."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import HistoryRequest, ListRequest
+from durable_execution_sdk.server.answers import json_answer
+from durable_execution_sdk.server.incoming import Incoming
+
+
+def describe(emulator: Emulator, incoming: Incoming) -> Response:
+    """``GetDurableExecution``."""
+    included = incoming.flag("IncludeExecutionData", default=True)
+    found = emulator.describe(incoming.arn, include_execution_data=included)
+    return json_answer(control_wire.encode_description(found))
+
+
+def history(emulator: Emulator, incoming: Incoming) -> Response:
+    """``GetDurableExecutionHistory``."""
+    page = emulator.history(
+        HistoryRequest(
+            durable_execution_arn=incoming.arn,
+            include_execution_data=incoming.flag("IncludeExecutionData", default=True),
+            reverse_order=incoming.flag("ReverseOrder", default=False),
+            marker=incoming.text("Marker"),
+            max_items=incoming.number("MaxItems"),
+        )
+    )
+    return json_answer(control_wire.encode_history_page(page))
+
+
+def list_executions(emulator: Emulator, incoming: Incoming) -> Response:
+    """``ListDurableExecutionsByFunction``."""
+    page = emulator.list_executions(
+        ListRequest(
+            function_name=incoming.path["FunctionName"],
+            qualifier=incoming.text("Qualifier"),
+            durable_execution_name=incoming.text("DurableExecutionName"),
+            statuses=incoming.query.getlist("Statuses"),
+            started_after=incoming.moment("StartedAfter"),
+            started_before=incoming.moment("StartedBefore"),
+            reverse_order=incoming.flag("ReverseOrder", default=False),
+            marker=incoming.text("Marker"),
+            max_items=incoming.number("MaxItems"),
+        )
+    )
+    return json_answer(control_wire.encode_list_page(page))
+
+
+def stop(emulator: Emulator, incoming: Incoming) -> Response:
+    """``StopDurableExecution``: the body is the error itself."""
+    stopped_at = emulator.stop(incoming.arn, incoming.read(control_wire.decode_error))
+    return json_answer(control_wire.encode_timestamp("StopTimestamp", stopped_at))
+
+
+def pause(emulator: Emulator, incoming: Incoming) -> Response:
+    """``PauseDurableExecution``."""
+    emulator.pause(incoming.arn, incoming.read(control_wire.decode_pause))
+    return json_answer(status=202)
+
+
+def resume(emulator: Emulator, incoming: Incoming) -> Response:
+    """``ResumeDurableExecution``."""
+    emulator.resume(incoming.arn, incoming.read(control_wire.decode_resume))
+    return json_answer(status=202)
+
+
+def delete(emulator: Emulator, incoming: Incoming) -> Response:
+    """``DeleteDurableExecution``."""
+    deleted_at = emulator.delete(incoming.arn)
+    return json_answer(
+        control_wire.encode_timestamp("DeletionRequestTimestamp", deleted_at), status=202
+    )
+
+
+def callback_success(emulator: Emulator, incoming: Incoming) -> Response:
+    """``SendDurableExecutionCallbackSuccess``: the body is the result itself, byte for byte."""
+    emulator.callback_success(incoming.callback_id, incoming.body or None)
+    return json_answer()
+
+
+def callback_failure(emulator: Emulator, incoming: Incoming) -> Response:
+    """``SendDurableExecutionCallbackFailure``: the body is the error itself."""
+    emulator.callback_failure(
+        incoming.callback_id, incoming.read(control_wire.decode_error)
+    )
+    return json_answer()
+
+
+def callback_heartbeat(emulator: Emulator, incoming: Incoming) -> Response:
+    """``SendDurableExecutionCallbackHeartbeat``."""
+    emulator.callback_heartbeat(incoming.callback_id)
+    return json_answer()

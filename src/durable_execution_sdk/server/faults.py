@@ -1,0 +1,71 @@
+"""Everything that can go wrong with a call, as an HTTP answer: the one place that maps it."""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+from starlette.responses import Response
+
+from durable_execution_sdk.errors import ServiceError, StoreError
+
+_logger = logging.getLogger(__name__)
+
+# The API spells the member both ways, and clients with types read only the one they know.
+_MESSAGE_IN_LOWER_CASE = frozenset(
+    {
+        "InvalidParameterValueException",
+        "InvalidRequestContentException",
+        "RequestTooLargeException",
+        "ResourceConflictException",
+        "TooManyRequestsException",
+        "UnknownOperationException",
+    }
+)
+
+
+def refusal(error: Exception) -> Response:
+    """The answer that tells a client of an error."""
+    match error:
+        case ServiceError():
+            return _answer(
+                error.status or 500,
+                error.code or "ServiceException",
+                error.message,
+                retry_after=error.retry_after,
+            )
+        case StoreError():
+            _logger.error("%s", error)
+            return _answer(500, "ServiceException", str(error))
+        case _:
+            _logger.error("a call of the durable API failed", exc_info=error)
+            return _answer(
+                500,
+                "ServiceException",
+                f"The emulator has a defect, please report it: {type(error).__name__}: {error}",
+            )
+
+
+def unknown_operation(method: str, path: str) -> ServiceError:
+    """A call that is none of the durable API."""
+    return ServiceError(
+        f"{method} {path} is no operation of Lambda's durable API, which is all that is served here.",
+        code="UnknownOperationException",
+        status=404,
+    )
+
+
+def closing() -> ServiceError:
+    """A call that cannot be answered, because the server is being closed."""
+    return ServiceError("The server is shutting down.", code="ServiceException", status=503)
+
+
+def _answer(status: int, code: str, message: str, *, retry_after: float | None = None) -> Response:
+    headers = {"x-amzn-ErrorType": code}
+    if retry_after is not None:
+        headers["Retry-After"] = f"{retry_after:g}"
+    body = {
+        "Type": "User" if status < 500 else "Service",
+        "message" if code in _MESSAGE_IN_LOWER_CASE else "Message": message,
+    }
+    return Response(msgspec.json.encode(body), status, headers, "application/json")

@@ -1,0 +1,57 @@
+"""``Invoke``: the only call that may take long, because it may wait for a whole execution."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from durable_execution_sdk.emulator.control_plane import (
+    SYNCHRONOUS_MILLISECONDS,
+    Underway,
+    begin,
+    finish,
+)
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.model.control import InvocationType, InvokeRequest, InvokeResponse
+from durable_execution_sdk.server.backend import Backend
+from durable_execution_sdk.server.incoming import Incoming
+
+
+async def invoke(backend: Backend, incoming: Incoming) -> Response:
+    """Start an execution, or find the one with its name; a synchronous call waits for its end."""
+    begun = await backend.run_long(begin, backend.driver, _request(incoming))
+    if isinstance(begun, Underway):
+        await backend.closings.wait(begun.arn, seconds=SYNCHRONOUS_MILLISECONDS / 1000)
+        begun = await backend.run(finish, backend.emulator, begun)
+    return _answer(begun)
+
+
+def _request(incoming: Incoming) -> InvokeRequest:
+    headers = incoming.headers
+    asked = headers.get("x-amz-invocation-type") or InvocationType.REQUEST_RESPONSE
+    try:
+        invocation_type = InvocationType(asked)
+    except ValueError as error:
+        known = ", ".join(InvocationType)
+        raise invalid(f"X-Amz-Invocation-Type is one of {known}, not {asked!r}.") from error
+    return InvokeRequest(
+        function_name=incoming.path["FunctionName"],
+        payload=incoming.body,
+        qualifier=incoming.text("Qualifier"),
+        invocation_type=invocation_type,
+        durable_execution_name=headers.get("x-amz-durable-execution-name"),
+        tenant_id=headers.get("x-amz-tenant-id"),
+    )
+
+
+def _answer(response: InvokeResponse) -> Response:
+    headers = {
+        "X-Amz-Durable-Execution-Arn": response.durable_execution_arn,
+        "X-Amz-Executed-Version": response.executed_version,
+        "X-Amz-Function-Error": response.function_error,
+    }
+    return Response(
+        response.payload,
+        response.status_code,
+        {name: value for name, value in headers.items() if value is not None},
+        "application/json",
+    )

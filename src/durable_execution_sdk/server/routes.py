@@ -1,0 +1,154 @@
+"""Every call of the API that is served: its name, its method and its path, in one table.
+
+A variable is one segment of the path as it travelled: ARNs and callback ids hold encoded slashes, so
+the path is split before it is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+from starlette.responses import Response
+
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.server import control_plane, data_plane
+from durable_execution_sdk.server.backend import Backend
+from durable_execution_sdk.server.faults import unknown_operation
+from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.server.invoke import invoke
+
+Endpoint = Callable[[Backend, Incoming], Awaitable[Response]]
+
+
+class Route(NamedTuple):
+    """One operation of the API; ``template`` is written as in the API's own model."""
+
+    operation: str
+    method: str
+    template: str
+    endpoint: Endpoint
+
+
+def _quick(endpoint: Callable[[Emulator, Incoming], Response]) -> Endpoint:
+    async def run(backend: Backend, incoming: Incoming) -> Response:
+        return await backend.run(endpoint, backend.emulator, incoming)
+
+    return run
+
+
+_EXECUTION = "/2025-12-01/durable-executions/{DurableExecutionArn}"
+_CALLBACK = "/2025-12-01/durable-execution-callbacks/{CallbackId}"
+
+ROUTES = (
+    Route(
+        "CheckpointDurableExecution",
+        "POST",
+        f"{_EXECUTION}/checkpoint",
+        _quick(data_plane.checkpoint),
+    ),
+    Route(
+        "GetDurableExecutionState",
+        "GET",
+        f"{_EXECUTION}/state",
+        _quick(data_plane.get_state),
+    ),
+    Route(
+        "Invoke",
+        "POST",
+        "/2015-03-31/functions/{FunctionName}/invocations",
+        invoke,
+    ),
+    Route(
+        "GetDurableExecution",
+        "GET",
+        _EXECUTION,
+        _quick(control_plane.describe),
+    ),
+    Route(
+        "GetDurableExecutionHistory",
+        "GET",
+        f"{_EXECUTION}/history",
+        _quick(control_plane.history),
+    ),
+    Route(
+        "ListDurableExecutionsByFunction",
+        "GET",
+        "/2025-12-01/functions/{FunctionName}/durable-executions",
+        _quick(control_plane.list_executions),
+    ),
+    Route(
+        "StopDurableExecution",
+        "POST",
+        f"{_EXECUTION}/stop",
+        _quick(control_plane.stop),
+    ),
+    Route(
+        "PauseDurableExecution",
+        "POST",
+        f"{_EXECUTION}/pause",
+        _quick(control_plane.pause),
+    ),
+    Route(
+        "ResumeDurableExecution",
+        "POST",
+        f"{_EXECUTION}/resume",
+        _quick(control_plane.resume),
+    ),
+    Route(
+        "DeleteDurableExecution",
+        "DELETE",
+        _EXECUTION,
+        _quick(control_plane.delete),
+    ),
+    Route(
+        "SendDurableExecutionCallbackSuccess",
+        "POST",
+        f"{_CALLBACK}/succeed",
+        _quick(control_plane.callback_success),
+    ),
+    Route(
+        "SendDurableExecutionCallbackFailure",
+        "POST",
+        f"{_CALLBACK}/fail",
+        _quick(control_plane.callback_failure),
+    ),
+    Route(
+        "SendDurableExecutionCallbackHeartbeat",
+        "POST",
+        f"{_CALLBACK}/heartbeat",
+        _quick(control_plane.callback_heartbeat),
+    ),
+)
+
+
+def find_route(method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
+    """The operation that a request is for, and the variables in its path."""
+    segments = raw_path.decode("latin-1").split("/")
+    for route in ROUTES:
+        if route.method == method:
+            variables = _match(route.template.split("/"), segments)
+            if variables is not None:
+                return route, variables
+    raise unknown_operation(method, raw_path.decode("latin-1"))
+
+
+def _match(template: list[str], segments: list[str]) -> dict[str, str] | None:
+    if len(template) != len(segments):
+        return None
+    variables: dict[str, str] = {}
+    for wanted, sent in zip(template, segments, strict=True):
+        if wanted.startswith("{"):
+            variables[wanted.strip("{}")] = _decoded(sent)
+        elif wanted != sent:
+            return None
+    return variables
+
+
+def _decoded(segment: str) -> str:
+    try:
+        return unquote_to_bytes(segment).decode()
+    except UnicodeDecodeError as error:
+        raise invalid(f"The path is not percent-encoded UTF-8: {segment!r}") from error

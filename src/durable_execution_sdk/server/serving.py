@@ -1,0 +1,103 @@
+"""A server on this computer: the API on a port, and threads that run the functions."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+from typing import Self
+
+import uvicorn
+from starlette.middleware import Middleware
+
+from durable_execution_sdk.emulator.driver import Driver
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.server.application import application
+from durable_execution_sdk.server.backend import Backend
+from durable_execution_sdk.server.workers import Workers
+
+_IDLE_SECONDS = 75
+"""How long a connection is kept for the next call; clients give up on theirs after a minute."""
+
+
+def serve(
+    driver: Driver,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    workers: int = 4,
+    middleware: Sequence[Middleware] = (),
+) -> Server:
+    """Serve the durable API, and run what is due, until the server is closed.
+
+    Port 0 takes one that is free. Without ``workers`` somebody else has to drive.
+    """
+    return Server(driver, _listen(host, port), workers, middleware)
+
+
+class Server:
+    """A running server; ``url`` is what ``AWS_ENDPOINT_URL_LAMBDA`` is to be."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        listening: socket.socket,
+        workers: int,
+        middleware: Sequence[Middleware],
+    ) -> None:
+        host, port = listening.getsockname()[:2]
+        self.port: int = port
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._listening = listening
+        self._ended = threading.Event()
+        self._backend = Backend(driver)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                application(self._backend, middleware=middleware),
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=_IDLE_SECONDS,
+            )
+        )
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listening],), name="durable-server", daemon=True
+        )
+        self._thread.start()
+        self._workers = Workers(driver, workers, on_failure=self._ended.set)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until something has gone wrong with the server, or for so many seconds."""
+        self._ended.wait(seconds)
+
+    def close(self) -> None:
+        """Let running functions end, answer what is being asked, and let go of the port.
+
+        Raises what made a worker fail, if one did.
+        """
+        self._backend.closings.close()
+        self._workers.stop()
+        self._server.should_exit = True
+        self._thread.join()
+        self._backend.close()
+        self._listening.close()
+        self._ended.set()
+        if self._workers.failure is not None:
+            raise self._workers.failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return socket.create_server((host, port), family=found[0][0])
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"cannot listen on {host}:{port}: {error}; choose another host or port"
+        ) from error
