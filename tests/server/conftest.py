@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from typing import Any
 
 import botocore.config
@@ -25,15 +26,26 @@ def served() -> Iterator[tuple[House, Server]]:
 
 
 @pytest.fixture(scope="session")
-def api(served: tuple[House, Server]) -> Iterator[Any]:
-    """botocore's own client of the server."""
-    client = botocore.session.Session().create_client(
-        "lambda",
-        region_name="us-east-1",
-        endpoint_url=served[1].url,
-        aws_access_key_id="AKIDEXAMPLE",
-        aws_secret_access_key="secret",
-        config=botocore.config.Config(retries={"total_max_attempts": 1}),
-    )
-    yield client
-    client.close()
+def clients() -> Iterator[Callable[[Server], Any]]:
+    """Makes botocore's own clients of servers."""
+    session = botocore.session.Session()
+    with ExitStack() as stack:
+
+        def client(server: Server) -> Any:
+            made = session.create_client(
+                "lambda",
+                region_name="us-east-1",
+                endpoint_url=server.url,
+                aws_access_key_id="AKIDEXAMPLE",
+                aws_secret_access_key="secret",
+                config=botocore.config.Config(retries={"total_max_attempts": 1}),
+            )
+            return stack.enter_context(closing(made))
+
+        yield client
+
+
+@pytest.fixture(scope="session")
+def api(served: tuple[House, Server], clients: Callable[[Server], Any]) -> Any:
+    """botocore's own client of the shared server."""
+    return clients(served[1])

@@ -17,6 +17,7 @@ from durable_execution_sdk import (
     FixedDelay,
     NoRetry,
     StepConfig,
+    StepContext,
     durable_execution,
 )
 from durable_execution_sdk.emulator.clock import VirtualClock
@@ -52,17 +53,16 @@ async def workflow(event: dict[str, Any], ctx: DurableContext) -> Any:
 
 async def everything(ctx: DurableContext) -> Any:
     """One of each operation, those that fail and those that do not."""
-    failures = iter([ValueError("not yet")])
 
     def sometimes() -> str:
-        for failure in failures:
-            raise failure
+        if StepContext.current().attempt == 1:
+            raise ValueError("not yet")
         return "now"
 
     def never() -> None:
         raise KeyError("lost")
 
-    retry = StepConfig(retry_strategy=FixedDelay(Duration.from_seconds(1), max_attempts=2))
+    retry = StepConfig(retry_strategy=FixedDelay(delay=Duration.from_seconds(1), max_attempts=2))
     await ctx.step(sometimes, name="twice", config=retry)
     try:
         await ctx.step(never, name="never", config=StepConfig(retry_strategy=NoRetry()))

@@ -161,18 +161,28 @@ class Environment:
         if not self.loop.is_closed():
             self.loop.close()
 
+
+class _Owner:
+    """Closes a thread's environment when the thread ends, or the interpreter is about to.
+
+    Only the thread itself refers to it: an environment may be held much longer, by the traceback of
+    an exception that some workflow raised.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+
     def __del__(self) -> None:
-        """The thread has ended, or the interpreter is about to."""
-        if not self.loop.is_running():
-            self.close()
+        if not self.environment.loop.is_running():
+            self.environment.close()
 
 
-_environments = threading.local()
+_owners = threading.local()
 
 
 def environment() -> Environment:
     """This thread's environment, made on first use and kept for warm invocations."""
-    existing: Environment | None = getattr(_environments, "environment", None)
-    if existing is None or existing.loop.is_closed():
-        existing = _environments.environment = Environment()
-    return existing
+    owner: _Owner | None = getattr(_owners, "owner", None)
+    if owner is None or owner.environment.loop.is_closed():
+        owner = _owners.owner = _Owner(Environment())
+    return owner.environment

@@ -94,10 +94,12 @@ class Server:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65_535:
+        raise ConfigError(f"a port is a number from 0 to 65535, not {port}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         return socket.create_server((host, port), family=found[0][0])
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error}; choose another host or port"
         ) from error
