@@ -1,0 +1,89 @@
+"""What the command tells programs: one JSON document, its members in a fixed order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durable_execution_sdk.cli.family import family, kind
+from durable_execution_sdk.cli.payloads import loosely
+from durable_execution_sdk.cli.times import iso
+from durable_execution_sdk.cli.words import callback_id_of, error_of
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.engine.views.progress import OperationProgress
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.ids import ExecutionArn
+
+
+def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
+    """An execution's status, result or error, and what it took; what it waits for if it does."""
+    described = emulator.describe(arn)
+    tally = emulator.tally(arn)
+    waiting = [
+        {"path": list(waiter.path), **_operation(waiter.progress)}
+        for waiter in family(emulator, arn).waiters()
+    ]
+    return {
+        "name": described.durable_execution_name,
+        "function": ExecutionArn.parse(arn).function_name,
+        "arn": arn,
+        "status": described.status,
+        "result": loosely(described.result),
+        "error": _error(described.error),
+        "started_at": iso(described.start_timestamp),
+        "ended_at": iso(described.end_timestamp),
+        "counts": {
+            "invocations": tally.invocations,
+            "operations": tally.operations,
+            "checkpoints": tally.checkpoints,
+        },
+        "waiting": waiting,
+    }
+
+
+def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
+    """All of an execution, with its input and its operations."""
+    return {
+        **outcome_document(emulator, arn),
+        "input": loosely(emulator.describe(arn).input_payload),
+        "operations": [_operation(each) for each in emulator.progress(arn).operations],
+    }
+
+
+def record_document(record: ExecutionRecord) -> dict[str, Any]:
+    """An execution as one entry of a list."""
+    return {
+        "name": record.name,
+        "function": record.function,
+        "arn": record.arn,
+        "status": record.status,
+        "started_at": iso(record.started_at),
+        "ended_at": iso(record.ended_at),
+    }
+
+
+def _operation(progress: OperationProgress) -> dict[str, Any]:
+    operation, waiting = progress.operation, progress.waiting
+    return {
+        "id": operation.id,
+        "parent_id": operation.parent_id,
+        "name": operation.name,
+        "kind": kind(operation),
+        "status": operation.status,
+        "attempt": progress.attempt,
+        "waits_for": None if waiting is None else waiting.awaited.value,
+        "until": None if waiting is None else iso(waiting.until),
+        "callback_id": callback_id_of(progress),
+        "error": _error(error_of(operation)),
+    }
+
+
+def _error(error: ErrorObject | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "type": error.error_type,
+        "message": error.error_message,
+        "data": loosely(error.error_data),
+        "stack_trace": error.stack_trace,
+    }

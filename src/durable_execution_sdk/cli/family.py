@@ -1,0 +1,90 @@
+"""One execution and those that it invoked and waits for, as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.views.progress import (
+    ExecutionProgress,
+    OperationProgress,
+    Waiting,
+)
+from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import Operation
+
+
+class Waiter(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation that waits, and where it is: the names above it and its own."""
+
+    path: tuple[str, ...]
+    progress: OperationProgress
+    waiting: Waiting
+
+
+class Family(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution, and by operation id the executions that it invoked and waits for."""
+
+    execution: ExecutionProgress
+    invoked: dict[str, Family]
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return ExecutionArn.parse(self.execution.arn).execution_name
+
+    @property
+    def function(self) -> str:
+        """The function that the execution runs."""
+        return ExecutionArn.parse(self.execution.arn).function_name
+
+    @property
+    def last_at(self) -> int:
+        """When something happened last."""
+        return max([self.execution.last_at, *(each.last_at for each in self.invoked.values())])
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no handler runs or is about to."""
+        return self.execution.is_idle and all(each.is_idle for each in self.invoked.values())
+
+    @property
+    def retry_at(self) -> int | None:
+        """When a handler whose invocation failed is invoked again."""
+        times = (self.execution.retry_at, *(each.retry_at for each in self.invoked.values()))
+        return min((each for each in times if each is not None), default=None)
+
+    def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
+        """The operations that wait for something; an invoke only if nothing is known beyond it."""
+        paths: dict[str | None, tuple[str, ...]] = {}
+        for each in self.execution.operations:
+            operation = each.operation
+            path = (*paths.get(operation.parent_id, above), title(operation))
+            paths[operation.id] = path
+            if operation.id in self.invoked:
+                yield from self.invoked[operation.id].waiters(path)
+            elif each.waiting is not None:
+                yield Waiter(path=path, progress=each, waiting=each.waiting)
+
+
+def family(emulator: Emulator, arn: str) -> Family:
+    """An execution as of now, and those that it waits for."""
+    execution = emulator.progress(arn)
+    invoked: dict[str, Family] = {}
+    for operation in execution.operations:
+        waiting = operation.waiting
+        if waiting is not None and waiting.execution_arn is not None:
+            invoked[operation.operation.id] = family(emulator, waiting.execution_arn)
+    return Family(execution=execution, invoked=invoked)
+
+
+def title(operation: Operation) -> str:
+    """What an operation is called."""
+    return operation.name or kind(operation)
+
+
+def kind(operation: Operation) -> str:
+    """What an operation is."""
+    return operation.sub_type or operation.type.capitalize()

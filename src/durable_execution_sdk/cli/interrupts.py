@@ -1,0 +1,100 @@
+"""Ctrl-C: first ask the execution to stop where nothing is lost, then insist.
+
+Once asked, the invocation that runs is cut after its next checkpoint: what it did by then is recorded,
+and the next run goes on from there, as after ``kill -9``.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.service import DataPlane
+
+ASKED = "stopping after the step that runs now; Ctrl-C again cuts it off"
+
+
+class Interrupts:
+    """Listens for Ctrl-C while its context is open."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self._invocations = 0
+
+    @property
+    def seams(self) -> Seams:
+        """Where a driver lets this in."""
+        return Seams(
+            data_plane=lambda plane: _Interruptible(plane, self.asked),
+            invoker=self._watched,
+        )
+
+    def footnote(self) -> str | None:
+        """What a watcher should know while the execution comes to its stop."""
+        return ASKED if self.asked.is_set() else None
+
+    @contextmanager
+    def listening(self, *, aloud: bool) -> Generator[None]:
+        """Take Ctrl-C; ``aloud``: answer it at once, because nothing else shows the footnote."""
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            if self.asked.is_set():
+                signal.default_int_handler(number, frame)
+            self.asked.set()
+            if aloud and self._invocations:
+                click.echo(ASKED, err=True)
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _watched(self, invoker: Invoker) -> Invoker:
+        def call(call: Call) -> Answer:
+            self._invocations += 1
+            try:
+                return invoker(call)
+            finally:
+                self._invocations -= 1
+
+        return call
+
+
+class _Interruptible:
+    """A data plane whose checkpoints are the places at which an invocation can be cut."""
+
+    def __init__(self, plane: DataPlane, asked: threading.Event) -> None:
+        self._plane = plane
+        self._asked = asked
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        """Record updates; then stop, if somebody asked for it."""
+        response = await self._plane.checkpoint(request)
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+        return response
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        """Read a page of operations."""
+        return await self._plane.get_state(request)
+
+    def now(self) -> int:
+        """The service's time."""
+        return self._plane.now()

@@ -1,0 +1,170 @@
+"""The commands that look at executions, answer their callbacks and stop them."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from durable_execution_sdk.cli.documents import execution_document, record_document
+from durable_execution_sdk.cli.family import family
+from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.outcome import tell_facts
+from durable_execution_sdk.cli.payloads import read_text
+from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.times import at, span
+from durable_execution_sdk.cli.watching import drawing
+from durable_execution_sdk.cli.words import told
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.history import HistoryEvent
+
+_PAGE = 1_000
+_WIDE = 300
+
+
+@click.command("list")
+@store_option
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+def list_(store: str | None, limit: int, as_json: bool) -> None:
+    """List executions, the newest first."""
+    with Place(store).existing() as emulator:
+        records = emulator.store.search(Search(limit=limit))
+        now = emulator.clock.now()
+    if as_json:
+        click.echo(json.dumps([record_document(record) for record in records], indent=2))
+        return
+    table = Table("name", "function", "status", "started", "took", box=None, pad_edge=False)
+    for record in records:
+        took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
+        started = at(record.started_at, now)
+        table.add_row(record.name, record.function, record.status, started, took)
+    console = Console()
+    # A name that is cut off is of no use to whoever reads a pipe.
+    console.print(table, width=None if console.is_terminal else _WIDE)
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@json_option
+def show(name: str, store: str | None, as_json: bool) -> None:
+    """Show an execution: its operations, what it waits for, its result."""
+    place = Place(store)
+    with place.existing() as emulator:
+        arn = place.arn(emulator, name)
+        if as_json:
+            click.echo(json.dumps(execution_document(emulator, arn), indent=2, ensure_ascii=False))
+            return
+        console = Console()
+        console.print(drawing(console, emulator.clock.now()).tree(family(emulator, arn)))
+        tell_facts(emulator, arn, place)
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@json_option
+def history(name: str, store: str | None, as_json: bool) -> None:
+    """Show everything that happened in an execution, in order."""
+    place = Place(store)
+    with place.existing() as emulator:
+        events = _events(emulator, place.arn(emulator, name))
+        now = emulator.clock.now()
+    if as_json:
+        click.echo(
+            msgspec.json.format(
+                control_wire.encode_history_page(HistoryPage(events=events)), indent=2
+            )
+        )
+        return
+    for event in events:
+        click.echo(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {told(event)}")
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@click.option("--reason", metavar="TEXT", help="Why; recorded as the execution's error.")
+def stop(name: str, store: str | None, reason: str | None) -> None:
+    """Stop an execution for good. A run that drives it ends too."""
+    place = Place(store)
+    with place.existing() as emulator:
+        arn = place.arn(emulator, name)
+        if emulator.is_closed(arn):
+            click.echo(f"{name} has ended already: {emulator.describe(arn).status}")
+            return
+        error = None if reason is None else ErrorObject(error_message=reason)
+        emulator.stop(arn, error)
+        click.echo(f"{name} is {emulator.describe(arn).status}")
+
+
+@click.group()
+def callback() -> None:
+    """Answer a callback that an execution waits for; `durable show NAME` tells its ID."""
+
+
+@callback.command()
+@click.argument("callback_id", metavar="ID")
+@click.option("--data", metavar="TEXT|@FILE|-", help="The result, usually JSON; none if left out.")
+@store_option
+def succeed(callback_id: str, data: str | None, store: str | None) -> None:
+    """Answer with a result."""
+    result = None if data is None else read_text(data, "--data").encode()
+    with Place(store).existing() as emulator:
+        emulator.callback_success(callback_id, result)
+    click.echo("answered")
+
+
+@callback.command()
+@click.argument("callback_id", metavar="ID")
+@click.option("--message", metavar="TEXT", help="What went wrong.")
+@click.option("--type", "error_type", metavar="TEXT", help="The error's type.")
+@click.option("--data", metavar="TEXT|@FILE|-", help="More about the error.")
+@store_option
+def fail(
+    callback_id: str,
+    message: str | None,
+    error_type: str | None,
+    data: str | None,
+    store: str | None,
+) -> None:
+    """Answer with a failure."""
+    error = ErrorObject(
+        error_type=error_type,
+        error_message=message,
+        error_data=None if data is None else read_text(data, "--data"),
+    )
+    with Place(store).existing() as emulator:
+        emulator.callback_failure(callback_id, error)
+    click.echo("answered")
+
+
+@callback.command()
+@click.argument("callback_id", metavar="ID")
+@store_option
+def heartbeat(callback_id: str, store: str | None) -> None:
+    """Give a sign of life: the heartbeat timeout begins anew."""
+    with Place(store).existing() as emulator:
+        emulator.callback_heartbeat(callback_id)
+    click.echo("noted")
+
+
+def _events(emulator: Emulator, arn: str) -> list[HistoryEvent]:
+    events: list[HistoryEvent] = []
+    marker: str | None = None
+    while True:
+        page = emulator.history(
+            HistoryRequest(durable_execution_arn=arn, max_items=_PAGE, marker=marker)
+        )
+        events += page.events
+        marker = page.next_marker
+        if not marker:
+            return events

@@ -1,0 +1,68 @@
+"""What is said at the end of a run, and the exit code that goes with it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from durable_execution_sdk.cli.documents import outcome_document
+from durable_execution_sdk.cli.family import family
+from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.refusal import ExitCode
+from durable_execution_sdk.cli.times import span
+from durable_execution_sdk.cli.words import answers, waits
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.model.control import ExecutionDescription, ExecutionStatus
+from durable_execution_sdk.model.failure import ErrorObject
+
+
+def exit_code(emulator: Emulator, arn: str) -> ExitCode:
+    """How an execution's status is told to a shell."""
+    if not emulator.is_closed(arn):
+        return ExitCode.SUSPENDED
+    succeeded = emulator.describe(arn).status == ExecutionStatus.SUCCEEDED
+    return ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED
+
+
+def tell_document(emulator: Emulator, arn: str) -> None:
+    """Everything as one JSON document on stdout."""
+    click.echo(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
+
+
+def tell(emulator: Emulator, arn: str, place: Place, resume: str) -> None:
+    """The outcome on stdout, the result on a line of its own; on stderr how to go on."""
+    tell_facts(emulator, arn, place)
+    if not emulator.is_closed(arn):
+        click.echo(f"not finished; go on with: {resume}", err=True)
+
+
+def tell_facts(emulator: Emulator, arn: str, place: Place) -> None:
+    """How an execution stands: what it took, and its result or what it waits for."""
+    described = emulator.describe(arn)
+    tally = emulator.tally(arn)
+    found = family(emulator, arn)
+    ended = described.end_timestamp or found.last_at
+    click.echo(
+        f"{described.status}  {described.durable_execution_name}"
+        f"  invocations: {tally.invocations}  operations: {tally.operations}"
+        f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
+    )
+    for line in waits(found, emulator.clock.now()):
+        click.echo(line)
+    for answer in answers(found, place):
+        click.echo(f"answer with: {answer}")
+    if emulator.is_closed(arn):
+        _tell_end(described)
+
+
+def _tell_end(described: ExecutionDescription) -> None:
+    if described.status == ExecutionStatus.SUCCEEDED:
+        click.echo(described.result or "null")
+        return
+    error = described.error or ErrorObject()
+    said = ": ".join(each for each in (error.error_type, error.error_message) if each)
+    if said:
+        click.echo(said)
+    for line in error.stack_trace or []:
+        click.echo(line.rstrip())

@@ -1,0 +1,119 @@
+"""``durable run``: a workflow on the embedded engine, from its start or from where it was left."""
+
+from __future__ import annotations
+
+import uuid
+
+import click
+
+from durable_execution_sdk.cli.family import family
+from durable_execution_sdk.cli.interrupts import Interrupts
+from durable_execution_sdk.cli.loading import Workshop, split_target
+from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.outcome import exit_code, tell, tell_document
+from durable_execution_sdk.cli.payloads import read_json
+from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.refusal import Refusal
+from durable_execution_sdk.cli.running import Order, Run, begin, fresh_name
+from durable_execution_sdk.cli.streams import Streams, show_logs
+from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.handler import DurableHandler
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("target", metavar="FILE[:HANDLER]")
+@click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
+@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@store_option
+@click.option("--skip-time", is_flag=True, help="Do not wait for time to pass: skip it.")
+@click.option("--no-wait", is_flag=True, help="Do what is due now, and leave the rest for later.")
+@click.option(
+    "--function",
+    "others",
+    metavar="NAME=FILE:ATTR",
+    multiple=True,
+    help="A function that ctx.invoke can call: a workflow or a plain Lambda handler. Repeatable.",
+)
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", help="What is logged.")
+@json_option
+def run(
+    target: str,
+    payload: str | None,
+    name: str | None,
+    store: str | None,
+    skip_time: bool,
+    no_wait: bool,
+    others: tuple[str, ...],
+    log_level: str,
+    as_json: bool,
+) -> int:
+    """Run a workflow, or go on with one that was interrupted.
+
+    HANDLER is the name of a @durable_execution workflow in FILE; it may be left out if there is only
+    one. Every workflow in FILE can be invoked under its name with ctx.invoke("NAME:$LATEST").
+
+    The same --name goes on where the execution was left (however the last run ended), or shows the
+    result if it has ended. Another input under a used name is refused.
+
+    --skip-time skips every wait, retry delay and timeout, those of callbacks too. A later run without
+    it goes on at the time that was reached.
+
+    Ctrl-C stops after the step that runs; a second one at once. Both leave an execution to go on with.
+    """
+    place = Place(store)
+    streams = Streams(as_json=as_json)
+    given = None if payload is None else read_json(payload, "--input")
+    with streams.for_user_code():
+        functions, chosen = _functions(target, others)
+        show_logs(log_level)
+    order = Order(
+        function=chosen,
+        name=name or fresh_name(chosen, str(uuid.uuid4())),
+        payload=given,
+        waits=not no_wait,
+    )
+    words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
+    resume = place.command(*words, *(["--skip-time"] if skip_time else []))
+    clock = SkippingClock() if skip_time else RealClock()
+    with place.opened(functions, clock) as emulator:
+        arn = begin(emulator, order, place)
+        if not emulator.is_closed(arn):
+            streams.say(f"{chosen}  {order.name}  {place.path}")
+            _drive(Run(emulator, clock, arn, place, waits=order.waits), streams)
+        if as_json:
+            tell_document(emulator, arn)
+        else:
+            streams.draw(family(emulator, arn), emulator.clock.now())
+            tell(emulator, arn, place, resume)
+        return exit_code(emulator, arn)
+
+
+def _drive(run: Run, streams: Streams) -> None:
+    interrupts = Interrupts()
+    listening = interrupts.listening(aloud=not streams.is_live)
+    with listening, streams.for_user_code():
+        run.drive(streams.watch(interrupts.footnote), interrupts)
+
+
+def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:
+    """Every function that can be called, and the name of the one to run."""
+    workshop = Workshop()
+    functions = Functions()
+    file, wanted = split_target(target)
+    chosen = workshop.choose(file, wanted)
+    for name, handler in workshop.handlers(file).items():
+        functions.add_durable(name, handler.bind)
+    for other in others:
+        name, _, place = other.partition("=")
+        file, attribute = split_target(place)
+        if not name or attribute is None:
+            raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
+        found = workshop.function(file, attribute)
+        if isinstance(found, DurableHandler):
+            functions.add_durable(name, found.bind)
+        else:
+            functions.add_plain(name, found)
+    return functions, chosen

@@ -1,0 +1,71 @@
+"""Where things are written: what the command shows, and what user code prints and logs meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TextIO, cast
+
+import click
+from rich.console import Console
+from rich.file_proxy import FileProxy
+
+from durable_execution_sdk.cli.family import Family
+from durable_execution_sdk.cli.watching import Lines, LiveTree, Watch, drawing
+
+_MOST_ROWS = 60
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class Streams:
+    """Progress goes to stdout; with ``as_json`` that is kept for the document, and stderr serves."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self.console = Console(stderr=as_json)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is a terminal on which a picture can change."""
+        return self.console.is_terminal and os.environ.get("TERM") != "dumb"
+
+    def watch(self, footnote: Callable[[], str | None]) -> Watch:
+        """How progress is shown here."""
+        return LiveTree(self.console, footnote) if self.is_live else Lines(err=self._as_json)
+
+    def say(self, line: str) -> None:
+        """A line of progress."""
+        click.echo(line, err=self._as_json)
+
+    def draw(self, found: Family, now: int) -> None:
+        """The last picture, if pictures were shown."""
+        if self.is_live:
+            self.console.print(drawing(self.console, now, _MOST_ROWS).tree(found))
+
+    @contextmanager
+    def for_user_code(self) -> Generator[None]:
+        """Let user code print and log above the picture, and never into the JSON document."""
+        before = sys.stdout, sys.stderr
+        sys.stderr = self._above(sys.stderr)
+        sys.stdout = sys.stderr if self._as_json else self._above(sys.stdout)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            sys.stdout, sys.stderr = before
+
+    def _above(self, stream: TextIO) -> TextIO:
+        if self.is_live and stream.isatty():
+            return cast("TextIO", FileProxy(self.console, stream))
+        return stream
+
+
+def show_logs(level: str) -> None:
+    """Write what user code logs to stderr, unless it has set up logging itself."""
+    root = logging.getLogger()
+    if not root.handlers:
+        logging.basicConfig(level=level.upper(), format=_LOG_FORMAT, stream=sys.stderr)

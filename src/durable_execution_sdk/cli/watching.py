@@ -1,0 +1,112 @@
+"""Shows an execution while it runs: as a tree that changes in a terminal, as lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from durable_execution_sdk.cli.family import family
+from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.times import at, span
+from durable_execution_sdk.cli.tree import Drawing
+from durable_execution_sdk.cli.words import answers, told, waits
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.events import Event, ExecutionPaused, InvocationCompleted
+from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.model.ids import ExecutionArn
+
+_FRAMES_PER_SECOND = 8
+_ROWS_BELOW = 6
+
+
+Watch = Callable[[Emulator, str, Place], AbstractContextManager[None]]
+"""Shows an execution for as long as its context is open."""
+
+
+class Lines:
+    """Every event as one line, as it happens, and what the execution waits for whenever it does."""
+
+    def __init__(self, *, err: bool = False) -> None:
+        self._err = err
+        self._said: list[str] = []
+
+    @contextmanager
+    def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
+        """Show an execution from here on."""
+
+        def hear(where: str, events: Sequence[Event]) -> None:
+            prefix = "" if where == arn else f"{ExecutionArn.parse(where).function_name}: "
+            now = emulator.clock.now()
+            for entry in history(events):
+                self._say(f"{at(entry.event_timestamp, now)}  {prefix}{told(entry)}")
+            # A handler begins to wait when its invocation is over, or never has the chance to.
+            if any(isinstance(event, InvocationCompleted | ExecutionPaused) for event in events):
+                self._say_waits(emulator, arn, place)
+
+        unsubscribe = emulator.subscribe(hear)
+        try:
+            self._say_waits(emulator, arn, place)
+            yield
+        finally:
+            unsubscribe()
+
+    def _say_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
+        found = family(emulator, arn)
+        now = emulator.clock.now()
+        lines = waits(found, now)
+        said = [*(each.partition(" (in ")[0] for each in lines)]
+        if lines and said != self._said:
+            for line in lines:
+                self._say(f"{at(now, now)}  {line}")
+            for answer in answers(found, place):
+                self._say(f"{at(now, now)}  answer with: {answer}")
+        self._said = said
+
+    def _say(self, line: str) -> None:
+        click.echo(line, err=self._err)
+        (sys.stderr if self._err else sys.stdout).flush()
+
+
+class LiveTree:
+    """A tree of operations that is drawn anew several times a second."""
+
+    def __init__(self, console: Console, footnote: Callable[[], str | None]) -> None:
+        self._console = console
+        self._footnote = footnote
+
+    @contextmanager
+    def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
+        """Show an execution from here on."""
+        live = Live(
+            console=self._console,
+            get_renderable=lambda: self._picture(emulator, arn, place),
+            refresh_per_second=_FRAMES_PER_SECOND,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        with live:
+            yield
+
+    def _picture(self, emulator: Emulator, arn: str, place: Place) -> RenderableType:
+        found = family(emulator, arn)
+        now = emulator.clock.now()
+        rows = max(3, self._console.height - _ROWS_BELOW)
+        parts: list[RenderableType] = [drawing(self._console, now, rows).tree(found)]
+        footnote = self._footnote() or (
+            f"{span(now - found.execution.started_at)}, invocation {found.execution.invocations}"
+        )
+        parts.append(Text(footnote, style="dim"))
+        parts += [Text(f"answer with: {each}", style="yellow") for each in answers(found, place)]
+        return Group(*parts)
+
+
+def drawing(console: Console, now: int, rows: int | None = None) -> Drawing:
+    """How to draw on a console: with letters only where the encoding has no more."""
+    return Drawing(now=now, rows=rows, plain=not console.encoding.lower().startswith("utf"))
