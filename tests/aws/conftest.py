@@ -113,6 +113,9 @@ class Loopback:
             if self._wake in ready:
                 return
             sock, _ = self._listening.accept()
+            for ended in [line for line in self._lines if not line.is_open]:
+                self._lines.remove(ended)
+                ended.hang_up(reset=False)
             self.connections += 1
             line = _Line(self, sock, self._tls, self.connections)
             self._lines.append(line)
@@ -132,6 +135,10 @@ class _Line:
         self._socket = sock
         self._tls = tls
         self._thread = threading.Thread(target=self._run)
+
+    @property
+    def is_open(self) -> bool:
+        return self._thread.is_alive()
 
     def say(self, raw: bytes) -> None:
         self._socket.sendall(raw)

@@ -1,0 +1,249 @@
+"""What the service may answer, we read as botocore reads it; what we write, botocore reads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import botocore.session
+import msgspec
+import pytest
+from botocore.config import Config
+from botocore.parsers import create_parser
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.aws.conftest import Answer, Loopback
+from tests.aws.shapes import body_of, operation, outputs, to_milliseconds
+
+from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.aws.data_plane import LambdaDataPlane
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model import api, control, control_wire, wire
+from durable_execution_sdk.model.failure import ErrorObject
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST/durable-execution/n/r"
+
+DECODERS: dict[str, Callable[[bytes], Any]] = {
+    "CheckpointDurableExecution": wire.decode_checkpoint_response,
+    "GetDurableExecutionState": wire.decode_state_page,
+    "GetDurableExecution": control_wire.decode_description,
+    "GetDurableExecutionHistory": control_wire.decode_history_page,
+    "ListDurableExecutionsByFunction": control_wire.decode_list_page,
+}
+ENCODERS: dict[str, Callable[[Any], bytes]] = {
+    "CheckpointDurableExecution": wire.encode_checkpoint_response,
+    "GetDurableExecutionState": wire.encode_state_page,
+    "GetDurableExecution": control_wire.encode_description,
+    "GetDurableExecutionHistory": control_wire.encode_history_page,
+    "ListDurableExecutionsByFunction": control_wire.encode_list_page,
+}
+
+
+# Members with these values say what their absence says.
+NOTHING = (("NextMarker", ""), ("CheckpointToken", ""), ("CurrentAttempt", 0))
+
+
+def meaning(value: Any) -> Any:
+    """A value without what says nothing."""
+    match value:
+        case dict():
+            members = {name: meaning(member) for name, member in value.items()}
+            return {
+                name: member
+                for name, member in members.items()
+                if member is not None and member != [] and (name, member) not in NOTHING
+            }
+        case list():
+            return [meaning(item) for item in value]
+        case datetime():
+            return to_milliseconds(value)
+        case _:
+            return value
+
+
+def ours(result: Any) -> Any:
+    """What we read, named as the API names it."""
+    match result:
+        case api.CheckpointResponse():
+            state = {"Operations": result.operations, "NextMarker": result.next_marker}
+            named = {"CheckpointToken": result.checkpoint_token, "NewExecutionState": state}
+        case api.StatePage():
+            named = {"Operations": result.operations, "NextMarker": result.next_marker}
+        case _:
+            named = result
+    return meaning(msgspec.to_builtins(named))
+
+
+def theirs(name: str, body: bytes) -> Any:
+    """What botocore reads."""
+    answer = {"status_code": 200, "headers": {}, "body": body}
+    parsed = create_parser("rest-json").parse(answer, operation(name).output_shape)
+    del parsed["ResponseMetadata"]
+    return meaning(parsed)
+
+
+@pytest.mark.parametrize("newer", [False, True])
+@pytest.mark.parametrize("name", DECODERS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_responses_are_read_as_botocore_reads_them(
+    name: str, newer: bool, data: st.DataObject
+) -> None:
+    """Members that nobody knows yet are passed over, enum values that nobody knows yet are kept."""
+    body = body_of(name, data.draw(outputs(name)), newer=newer)
+    assert ours(DECODERS[name](body)) == theirs(name, body)
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_responses_that_we_write_are_read_by_botocore(name: str, data: st.DataObject) -> None:
+    result = DECODERS[name](body_of(name, data.draw(outputs(name))))
+    body = ENCODERS[name](result)
+    assert theirs(name, body) == ours(result)
+    assert DECODERS[name](body) == result
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_members_that_are_null_are_absent(name: str, data: st.DataObject) -> None:
+    shape = operation(name).output_shape
+    written = json.loads(body_of(name, data.draw(outputs(name))))
+    nulls = {member: None for member in shape.members if member not in shape.required_members}
+    absent = json.dumps(written).encode()
+    null = json.dumps({**nulls, **written}).encode()
+    assert ours(DECODERS[name](null)) == ours(DECODERS[name](absent))
+
+
+def test_the_members_of_an_invoke_travel_as_status_headers_and_body(
+    server: Loopback, client: LambdaClient
+) -> None:
+    server.usual = Answer.http(
+        202,
+        b'{"answer":42}',
+        X_Amz_Function_Error="Unhandled",
+        X_Amz_Executed_Version="7",
+        X_Amz_Durable_Execution_Arn=ARN,
+    )
+    request = control.InvokeRequest(function_name="f:prod", payload=b"{}")
+    assert asyncio.run(LambdaControlPlane(client).invoke(request)) == control.InvokeResponse(
+        status_code=202,
+        payload=b'{"answer":42}',
+        function_error="Unhandled",
+        executed_version="7",
+        durable_execution_arn=ARN,
+    )
+
+
+def test_timestamps_of_stop_and_delete_are_milliseconds(
+    server: Loopback, client: LambdaClient
+) -> None:
+    plane = LambdaControlPlane(client)
+    server.answers.extend(
+        [
+            Answer.http(body=b'{"StopTimestamp":1767225600.123}'),
+            Answer.http(202, b'{"DeletionRequestTimestamp":1767225600}'),
+        ]
+    )
+
+    async def main() -> tuple[int, int]:
+        return await plane.stop(ARN), await plane.delete(ARN)
+
+    assert asyncio.run(main()) == (1767225600123, 1767225600000)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"Operations":7}', b"", b"\xff"])
+def test_a_success_that_is_no_answer_is_told_with_operation_and_cause(
+    server: Loopback, client: LambdaClient, body: bytes
+) -> None:
+    server.usual = Answer.http(body=body)
+    plane = LambdaDataPlane(client)
+    request = api.StateRequest(durable_execution_arn=ARN, checkpoint_token="t")
+    with pytest.raises(ServiceError, match="GetDurableExecutionState: HTTP 200 with a body"):
+        asyncio.run(plane.get_state(request))
+
+
+def test_a_stop_without_its_timestamp_is_no_answer(server: Loopback, client: LambdaClient) -> None:
+    server.usual = Answer.http(body=b"{}")
+    with pytest.raises(ServiceError, match="StopDurableExecution: HTTP 200 with a body"):
+        asyncio.run(LambdaControlPlane(client).stop(ARN))
+
+
+@pytest.fixture(scope="module")
+def botocore_client(module_server: Loopback) -> Iterator[Any]:
+    """botocore's own client, calling a server of ours."""
+    client = botocore.session.Session().create_client(
+        "lambda",
+        region_name="eu-west-1",
+        endpoint_url=f"http://{module_server.host}:{module_server.port}",
+        aws_access_key_id="AKID",
+        aws_secret_access_key="secret",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    yield client
+    client.close()
+
+
+BOTOCORE_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "CheckpointDurableExecution": (
+        "checkpoint_durable_execution",
+        {"DurableExecutionArn": ARN, "CheckpointToken": "t"},
+    ),
+    "GetDurableExecutionState": (
+        "get_durable_execution_state",
+        {"DurableExecutionArn": ARN, "CheckpointToken": "t"},
+    ),
+    "GetDurableExecution": ("get_durable_execution", {"DurableExecutionArn": ARN}),
+    "GetDurableExecutionHistory": ("get_durable_execution_history", {"DurableExecutionArn": ARN}),
+    "ListDurableExecutionsByFunction": (
+        "list_durable_executions_by_function",
+        {"FunctionName": "f"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOTOCORE_CALLS)
+@settings(
+    max_examples=5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(data=st.data())
+def test_botocores_client_reads_what_a_server_of_ours_writes(
+    module_server: Loopback, botocore_client: Any, name: str, data: st.DataObject
+) -> None:
+    result = DECODERS[name](body_of(name, data.draw(outputs(name))))
+    module_server.usual = Answer.http(body=ENCODERS[name](result))
+    method, arguments = BOTOCORE_CALLS[name]
+    answer = getattr(botocore_client, method)(**arguments)
+    del answer["ResponseMetadata"]
+    assert meaning(answer) == ours(result)
+
+
+def test_both_clients_ask_the_same_server_the_same_thing(
+    module_server: Loopback, botocore_client: Any
+) -> None:
+    """One request each, compared as they came over the wire."""
+    module_server.requests.clear()
+    module_server.usual = Answer.http(body=b'{"StopTimestamp":0}')
+    botocore_client.stop_durable_execution(
+        DurableExecutionArn=ARN, Error={"ErrorType": "T", "StackTrace": ["a"]}
+    )
+    client = LambdaClient(environ=module_server.environ())
+
+    async def main() -> None:
+        error = ErrorObject(error_type="T", stack_trace=["a"])
+        await LambdaControlPlane(client).stop(ARN, error)
+        await client.aclose()
+
+    asyncio.run(main())
+    botocores, ourselves = module_server.requests
+    assert ourselves.method == botocores.method
+    assert ourselves.target == botocores.target
+    assert json.loads(ourselves.body) == json.loads(botocores.body)
+    for header in ("content-type", "host"):
+        assert ourselves.headers[header] == botocores.headers[header]
