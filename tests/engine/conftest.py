@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from engine_driver import Execution
+from tests.engine.engine_driver import Execution
 
 
 @pytest.fixture

@@ -71,6 +71,8 @@ class Execution:
     def send(self, command: Command) -> list[Event]:
         """Decide, fold, and keep the effects of this command in ``acts``."""
         events = decide(self.found, command, self.now, self.limits)
+        if events and self.log:
+            assert events[0].at > self.log[-1].at, "two commands at one time have no order"
         for event in events:
             self.found = evolve(self.found, event)
         self.log += events

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from engine_driver import ARN, BOOM, Execution, callback
+from tests.engine.engine_driver import ARN, BOOM, Execution, callback
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,

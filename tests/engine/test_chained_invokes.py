@@ -1,7 +1,16 @@
 from __future__ import annotations
 
 import pytest
-from engine_driver import ARN, BOOM, DURABLE, FUNCTIONS, PLAIN, Execution, invoke, update
+from tests.engine.engine_driver import (
+    ARN,
+    BOOM,
+    DURABLE,
+    FUNCTIONS,
+    PLAIN,
+    Execution,
+    invoke,
+    update,
+)
 
 from durable_execution_sdk.engine.commands import (
     Checkpoint,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from engine_driver import BOOM, Execution, callback, context, retry, step, update, wait
+from tests.engine.engine_driver import BOOM, Execution, callback, context, retry, step, update, wait
 
 from durable_execution_sdk.engine.commands import CompleteCallback, StopExecution
 from durable_execution_sdk.engine.rejections import Rejected

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from engine_driver import (
+from tests.engine.engine_driver import (
     BOOM,
     CRASH,
     Execution,

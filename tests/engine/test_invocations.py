@@ -1,7 +1,17 @@
 from __future__ import annotations
 
 import pytest
-from engine_driver import BOOM, CRASH, Execution, callback, context, retry, step, update, wait
+from tests.engine.engine_driver import (
+    BOOM,
+    CRASH,
+    Execution,
+    callback,
+    context,
+    retry,
+    step,
+    update,
+    wait,
+)
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from engine_driver import ARN, BOOM, FUNCTION, Execution, step, wait
+from tests.engine.engine_driver import ARN, BOOM, FUNCTION, Execution, step, wait
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,
@@ -171,3 +171,11 @@ def test_a_log_that_does_not_begin_at_the_beginning_is_our_defect(running: Execu
 def test_a_log_that_begins_twice_is_our_defect(running: Execution) -> None:
     with pytest.raises(InternalError, match="ExecutionStarted twice"):
         evolve(running.state, running.log[0])
+
+
+def test_a_log_whose_checkpoint_has_no_invocation_is_our_defect(running: Execution) -> None:
+    running.checkpoint(wait())
+    accepted = running.log[-1]
+    running.suspend()
+    with pytest.raises(InternalError, match="without an invocation"):
+        evolve(running.state, accepted)

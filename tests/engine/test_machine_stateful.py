@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engine_driver import CRASH, Execution, callback, invoke, retry, update, wait
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -15,6 +14,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from tests.engine.engine_driver import CRASH, Execution, callback, invoke, retry, update, wait
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,
@@ -37,7 +37,6 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.machine import evolve
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
-from durable_execution_sdk.engine.views.replay import state_page
 from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
 from durable_execution_sdk.model.operation import (
     TERMINAL_STATUSES,
@@ -177,15 +176,23 @@ class Life(RuleBasedStateMachine):
     def checkpoint_anything(self, drawn: list[tuple[str, str, int]]) -> None:
         self.checkpoint([made(*item) for item in drawn], named=False)
 
-    @precondition(lambda self: self.may_checkpoint)
-    @rule(picks=st.lists(st.tuples(places, delays), max_size=5), named=st.booleans())
-    def checkpoint_what_is_allowed(self, picks: list[tuple[int, int]], named: bool) -> None:
+    @precondition(lambda self: self.may_checkpoint or self.state.wants_invocation)
+    @rule(
+        picks=st.lists(st.tuples(places, delays), min_size=1, max_size=6),
+        named=st.booleans(),
+        suspends=st.booleans(),
+    )
+    def go_on(self, picks: list[tuple[int, int]], named: bool, suspends: bool) -> None:
+        if self.state.wants_invocation:
+            self.invoke()
         batch: list[OperationUpdate] = []
         for place, seconds in picks:
             allowed = self.model.allowed({asked.id for asked in batch})
             if allowed:
                 batch.append(made(*allowed[place % len(allowed)], seconds))
         self.checkpoint(batch, named)
+        if suspends:
+            self.suspend()
 
     def checkpoint(self, batch: list[OperationUpdate], named: bool) -> None:
         token = self.execution.token
@@ -198,7 +205,8 @@ class Life(RuleBasedStateMachine):
             return
         response = self.execution.checkpoint(*batch, client_token=client_token)
         self.mirror |= {found.id: found for found in response.operations}
-        assert {asked.id for asked in batch} <= set(self.mirror)
+        changed = {asked.id for asked in batch if asked.action != "CANCEL"}
+        assert changed <= {found.id for found in response.operations}
         self.compare_with_mirror()
         if client_token is not None:
             self.last = (client_token, token, response)
@@ -217,21 +225,6 @@ class Life(RuleBasedStateMachine):
         again = self.execution.checkpoint(token=token, client_token=client_token)
         assert (again, len(self.execution.log)) == (response, recorded)
 
-    @rule()
-    def ask_what_makes_no_sense(self) -> None:
-        for token in ("WyJydW4tMSIsMSw5OV0=", "WyJydW4tMSIsMSwwXQ==", "x"):
-            if self.state.invocation is None or self.state.invocation.token != token:
-                with pytest.raises(Rejected) as refused:
-                    self.execution.checkpoint(token=token)
-                assert refused.value.is_stale_token
-                with pytest.raises(Rejected):
-                    state_page(self.state, token)
-        if not self.state.wants_invocation:
-            with pytest.raises(Rejected):
-                self.execution.send(StartInvocation(request_id="again"))
-        with pytest.raises(Rejected):
-            self.execution.send(FinishInvocation(request_id="nobody", error=CRASH))
-
     @precondition(lambda self: self.state.invocation is not None)
     @rule()
     def suspend(self) -> None:
@@ -239,7 +232,7 @@ class Life(RuleBasedStateMachine):
         self.execution.suspend()
         assert not (pending and self.state.refusals)
 
-    @precondition(lambda self: self.state.invocation is not None and len(self.execution.log) > 20)
+    @precondition(lambda self: self.state.invocation is not None and len(self.execution.log) > 25)
     @rule(how=st.sampled_from(["crash"] * 5 + ["succeed", "fail", "junk"]))
     def finish(self, how: str) -> None:
         match how:
@@ -274,8 +267,9 @@ class Life(RuleBasedStateMachine):
                 if found.id in self.model.statuses
             }
 
-    @rule(operation_id=st.sampled_from([name for name in IDS if name[0] == "B"]), how=st.integers())
-    def answer_a_callback(self, operation_id: str, how: int) -> None:
+    @rule(place=places, how=places)
+    def answer_a_callback(self, place: int, how: int) -> None:
+        operation_id = self.one_of("B", place)
         command = (
             CompleteCallback(operation_id=operation_id, result=str(how)),
             FailCallback(operation_id=operation_id),
@@ -293,11 +287,9 @@ class Life(RuleBasedStateMachine):
         else:
             self.time_passes(0)
 
-    @rule(
-        operation_id=st.sampled_from([name for name in IDS if name[0] == "I"]),
-        status=st.sampled_from(["SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"]),
-    )
-    def hear_of_an_invoke(self, operation_id: str, status: str) -> None:
+    @rule(place=places, status=st.sampled_from(["SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"]))
+    def hear_of_an_invoke(self, place: int, status: str) -> None:
+        operation_id = self.one_of("I", place)
         command = FinishChainedInvoke(operation_id=operation_id, status=OperationStatus(status))
         if operation_id not in self.model.statuses:
             with pytest.raises(Rejected):
@@ -309,6 +301,7 @@ class Life(RuleBasedStateMachine):
         else:
             assert events == []
 
+    @precondition(lambda self: len(self.execution.log) > 15)
     @rule(timeout_too=st.booleans())
     def pause(self, timeout_too: bool) -> None:
         command = PauseExecution(execution_timeout_paused=timeout_too)
@@ -320,6 +313,7 @@ class Life(RuleBasedStateMachine):
         self.execution.send(command)
         assert self.state.status == ("PAUSING" if running else "PAUSED")
 
+    @precondition(lambda self: len(self.execution.log) > 15)
     @rule()
     def resume(self) -> None:
         if self.state.status not in ("PAUSED", "PAUSING"):
@@ -329,7 +323,7 @@ class Life(RuleBasedStateMachine):
         self.execution.send(ResumeExecution())
         assert self.state.status == "RUNNING"
 
-    @precondition(lambda self: len(self.execution.log) > 40)
+    @precondition(lambda self: len(self.execution.log) > 60)
     @rule()
     def stop(self) -> None:
         closed = self.state.status if self.state.is_closed else "STOPPED"
@@ -337,6 +331,19 @@ class Life(RuleBasedStateMachine):
         assert self.state.status == closed
 
     # The laws
+
+    @invariant()
+    def what_makes_no_sense_is_refused(self) -> None:
+        for token in ("WyJydW4tMSIsMSw5OV0=", "WyJydW4tMSIsMSwwXQ==", "x"):
+            if self.state.invocation is None or self.state.invocation.token != token:
+                with pytest.raises(Rejected) as refused:
+                    self.execution.checkpoint(token=token)
+                assert refused.value.is_stale_token
+        if not self.state.wants_invocation:
+            with pytest.raises(Rejected):
+                self.execution.send(StartInvocation(request_id="again"))
+        with pytest.raises(Rejected):
+            self.execution.send(FinishInvocation(request_id="nobody", error=CRASH))
 
     @invariant()
     def operations_are_where_the_model_says(self) -> None:
@@ -407,6 +414,12 @@ class Life(RuleBasedStateMachine):
     def may_checkpoint(self) -> bool:
         return self.state.invocation is not None and self.state.invocation.token is not None
 
+    def one_of(self, letter: str, place: int) -> str:
+        """One of the open operations of a kind, or any of that kind if none is open."""
+        names = [name for name in IDS if name[0] == letter]
+        is_open = [name for name in names if self.model.statuses.get(name) == "STARTED"]
+        return (is_open or names)[place % len(is_open or names)]
+
     def due_at(self, operation_id: str) -> int | None:
         found = [self.state.timers.get((operation_id, kind)) for kind in TimerKind]
         return min((due_at for due_at in found if due_at is not None), default=None)
@@ -427,7 +440,7 @@ class Life(RuleBasedStateMachine):
 
 
 Life.TestCase.settings = settings(
-    max_examples=80,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

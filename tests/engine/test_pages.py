@@ -3,7 +3,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from engine_driver import Execution, callback, context, replayed_context, step
+from tests.engine.engine_driver import Execution, callback, context, replayed_context, step
 
 from durable_execution_sdk.engine.commands import CompleteCallback
 from durable_execution_sdk.engine.limits import Limits

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from engine_driver import BOOM, Execution, callback, step, update, wait
+from tests.engine.engine_driver import BOOM, Execution, callback, step, update, wait
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine_driver import (
+from tests.engine.engine_driver import (
     ARN,
     BOOM,
     FUNCTIONS,

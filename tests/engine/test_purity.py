@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from engine_driver import (
+from tests.engine.engine_driver import (
     BOOM,
     FUNCTIONS,
     Execution,

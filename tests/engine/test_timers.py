@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from engine_driver import BOOM, Execution, callback, retry, step, update, wait
+from tests.engine.engine_driver import BOOM, Execution, callback, retry, step, update, wait
 
 from durable_execution_sdk.engine.deadlines import next_deadline, retention_ends_at
 from durable_execution_sdk.engine.events import WaitSucceeded

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from engine_driver import BOOM, Execution, update
+from tests.engine.engine_driver import BOOM, Execution, update
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,

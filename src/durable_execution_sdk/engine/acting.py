@@ -63,8 +63,6 @@ def _invoke(state: ExecutionState) -> list[Effect]:
 
 
 def _start_target(state: ExecutionState, started: ChainedInvokeStarted) -> list[Effect]:
-    if started.function_arn is None:
-        return []
     # An invoke without a payload sends JSON's null: every handler has an input.
     payload = "null" if started.input is None else started.input
     if started.child_arn is None:

@@ -11,7 +11,7 @@ from durable_execution_sdk.engine.events import (
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.pausing import begin_pause
-from durable_execution_sdk.engine.rejections import invalid, stale_token
+from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.engine.rulebook import apply_event, record_update, settle_execution
 from durable_execution_sdk.engine.sizes import stored_bytes
 from durable_execution_sdk.engine.state import CLIENT_TOKEN_WINDOW, ExecutionState
@@ -38,10 +38,7 @@ def decide_checkpoint(
     """The events of a batch; none when the client only asks again for an answer it was given."""
     if _was_answered(state, command, now):
         return []
-    require_current_token(state, command.token)
-    invocation = state.invocation
-    if invocation is None:
-        raise stale_token()
+    invocation = require_current_token(state, command.token)
     batch = _Batch(state, command, at, limits)
     for update in command.updates:
         batch.add(update)

@@ -261,12 +261,12 @@ class CallbackTimedOut(OperationFields, frozen=True, kw_only=True, omit_defaults
 class ChainedInvokeStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
     """Another function was invoked; a durable one as the execution ``child_arn``.
 
-    Without a ``function_arn`` there is no such function, and a failure follows.
+    An empty ``function_arn`` means that it cannot be started, and a failure follows.
     """
 
     function_name: str
     input: str | None = None
-    function_arn: str | None = None
+    function_arn: str = ""
     executed_version: str | None = None
     child_arn: str | None = None
     execution_timeout: int | None = None

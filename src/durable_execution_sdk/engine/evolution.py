@@ -6,8 +6,6 @@ it alone, so the same events always give the same state.
 
 from __future__ import annotations
 
-from dataclasses import replace as replace_pause
-
 from msgspec.structs import replace
 
 from durable_execution_sdk.engine.events import (
@@ -142,19 +140,8 @@ def _change_execution(state: ExecutionState, event: ExecutionEvent) -> None:
             _start_invocation(state, event)
         case CheckpointAccepted():
             _answer_checkpoint(state, event)
-        case InvocationCompleted():
-            state.invocation = None
-            state.invocation_due = event.invoke_again
-            state.refusals = state.refusals + 1 if event.refused else 0
-            state.failures = state.failures if event.error else 0
-        case InvocationRetryScheduled():
-            state.failures = event.failures
-            state.retry_at = event.due_at
-            state.operation_count += 1
-            state.set_timer("", TimerKind.INVOCATION_RETRY, event.due_at)
-        case InvocationRetryReady():
-            state.retry_at = None
-            state.set_timer("", TimerKind.INVOCATION_RETRY, None)
+        case InvocationCompleted() | InvocationRetryScheduled() | InvocationRetryReady():
+            _end_invocation(state, event)
         case ExecutionOutcomeRecorded():
             state.settled = SettledOutcome(
                 status=event.status, result=event.result, error=event.error
@@ -189,7 +176,29 @@ def _start_invocation(state: ExecutionState, event: InvocationStarted) -> None:
     state.unseen.clear()
 
 
+def _end_invocation(
+    state: ExecutionState,
+    event: InvocationCompleted | InvocationRetryScheduled | InvocationRetryReady,
+) -> None:
+    match event:
+        case InvocationCompleted():
+            state.invocation = None
+            state.invocation_due = event.invoke_again
+            state.refusals = state.refusals + 1 if event.refused else 0
+            state.failures = state.failures if event.error else 0
+        case InvocationRetryScheduled():
+            state.failures = event.failures
+            state.retry_at = event.due_at
+            state.operation_count += 1
+            state.set_timer("", TimerKind.INVOCATION_RETRY, event.due_at)
+        case InvocationRetryReady():
+            state.retry_at = None
+            state.set_timer("", TimerKind.INVOCATION_RETRY, None)
+
+
 def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None:
+    if state.invocation is None:
+        raise InternalError("A log holds CheckpointAccepted without an invocation.")
     response = GivenResponse(
         at=event.at,
         token=event.token,
@@ -205,9 +214,8 @@ def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None
         del state.responses[oldest]
     if event.client_token is not None:
         state.responses[event.client_token, event.token] = response
-    if state.invocation is not None:
-        state.invocation.sequence = event.sequence
-        state.invocation.token = event.next_token
+    state.invocation.sequence = event.sequence
+    state.invocation.token = event.next_token
 
 
 def _change_pause(
@@ -229,10 +237,13 @@ def _change_pause(
             state.pause = None
         case ExecutionPaused():
             state.status = ExecutionStatus.PAUSED
-            if state.pause is not None:
-                state.pause = replace_pause(
-                    state.pause, began_at=event.at, timed_out_at=state.times_out_at
-                )
+            state.pause = Pause(
+                requested_at=event.requested_at,
+                execution_timeout_paused=event.execution_timeout_paused,
+                reason=event.reason,
+                began_at=event.at,
+                timed_out_at=state.times_out_at,
+            )
             _move_timeout(state, event.times_out_at)
         case ExecutionResumed():
             _remember(state, "resume", event.client_token, event.at)

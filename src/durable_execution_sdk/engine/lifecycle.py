@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from durable_execution_sdk.engine.closing import close_as_settled
-from durable_execution_sdk.engine.commands import DeleteExecution, StartExecution, StopExecution
+from durable_execution_sdk.engine.commands import StartExecution, StopExecution
 from durable_execution_sdk.engine.deadlines import retention_ends_at
 from durable_execution_sdk.engine.events import (
     Event,
@@ -102,7 +102,7 @@ def decide_stop(
     return [ExecutionStopped(at=at, error=command.error)]
 
 
-def decide_delete(state: ExecutionState, command: DeleteExecution, at: int) -> list[Event]:
+def decide_delete(state: ExecutionState, at: int) -> list[Event]:
     """Delete an execution that has ended."""
     if not state.is_closed:
         raise conflict(f"Cannot delete {state.arn}: it is {state.status}; stop it first.")

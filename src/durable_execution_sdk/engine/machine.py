@@ -50,6 +50,22 @@ from durable_execution_sdk.model.control import ExecutionStatus
 __all__ = ["decide", "effects", "evolve", "may_reuse_name", "outstanding_effects"]
 
 
+_Later = (
+    StartInvocation
+    | Checkpoint
+    | FinishInvocation
+    | Tick
+    | CompleteCallback
+    | FailCallback
+    | HeartbeatCallback
+    | FinishChainedInvoke
+    | StopExecution
+    | PauseExecution
+    | ResumeExecution
+    | DeleteExecution
+)
+
+
 def decide(
     state: ExecutionState | None, command: Command, now: int, limits: Limits = DEFAULT_LIMITS
 ) -> list[Event]:
@@ -68,6 +84,10 @@ def decide(
         command, Checkpoint | FinishInvocation | FinishChainedInvoke | Tick | DeleteExecution
     ):
         raise not_found(f"The execution {state.arn} was deleted.")
+    return _decide(state, command, now, limits)
+
+
+def _decide(state: ExecutionState, command: _Later, now: int, limits: Limits) -> list[Event]:
     # Strictly later than everything before: the order of completions is the order of their times.
     at = max(now, state.last_at + 1)
     match command:
@@ -90,4 +110,4 @@ def decide(
         case ResumeExecution():
             return decide_resume(state, command, at, limits)
         case DeleteExecution():
-            return decide_delete(state, command, at)
+            return decide_delete(state, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from durable_execution_sdk.errors import ServiceError
 
 
-class Rejected(ServiceError):
+class Rejected(ServiceError):  # noqa: N818 - an answer, not an accident
     """A command that the rules do not allow; nothing was recorded."""
 
 

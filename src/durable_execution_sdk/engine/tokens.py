@@ -13,7 +13,7 @@ import hashlib
 import msgspec
 
 from durable_execution_sdk.engine.rejections import not_found, stale_token
-from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.model.ids import ExecutionArn
 
 
@@ -22,10 +22,11 @@ def checkpoint_token(run_id: str, invocation: int, sequence: int) -> str:
     return _encode([run_id, invocation, sequence])
 
 
-def require_current_token(state: ExecutionState, token: str) -> None:
-    """Refuse every token but the newest one of the running invocation."""
+def require_current_token(state: ExecutionState, token: str) -> RunningInvocation:
+    """The running invocation, if the token is its newest one; every other token is refused."""
     if state.invocation is None or state.is_closed or state.invocation.token != token:
         raise stale_token()
+    return state.invocation
 
 
 def callback_id(arn: str, operation_id: str) -> str:

@@ -42,7 +42,7 @@ CallbackEvent = (
 
 
 def _start(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     options = update.callback_options or CallbackOptions()
     return [

@@ -33,13 +33,13 @@ ContextEvent = ContextStarted | ContextSucceeded | ContextFailed
 
 
 def _start(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     return [ContextStarted(at=facts.at, operation=reference(update))]
 
 
 def _succeed(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     return [
         ContextSucceeded(
@@ -51,7 +51,9 @@ def _succeed(
     ]
 
 
-def _fail(update: OperationUpdate, current: Operation | None, facts: Facts) -> list[OperationEvent]:
+def _fail(
+    update: OperationUpdate, _current: Operation | None, facts: Facts
+) -> list[OperationEvent]:
     return [
         ContextFailed(
             at=facts.at,
@@ -103,6 +105,6 @@ def apply(before: Operation | None, event: ContextEvent) -> Operation:
             )
 
 
-def timers(event: ContextEvent) -> Timers:
+def timers(_event: ContextEvent) -> Timers:
     """None: a context lasts as long as it lasts."""
     return []

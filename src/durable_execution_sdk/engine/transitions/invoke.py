@@ -48,7 +48,7 @@ ChainedInvokeEvent = (
 
 
 def _start(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     options = update.chained_invoke_options
     if options is None:
@@ -79,7 +79,7 @@ def _started(
         operation=reference(update),
         function_name=options.function_name,
         input=update.payload,
-        function_arn=target.function_arn if target else None,
+        function_arn=target.function_arn if target else "",
         executed_version=target.version if target else None,
         child_arn=facts.child_arn if target and target.durable else None,
         execution_timeout=target.execution_timeout if target else None,
@@ -118,6 +118,6 @@ def apply(before: Operation | None, event: ChainedInvokeEvent) -> Operation:
     )
 
 
-def timers(event: ChainedInvokeEvent) -> Timers:
+def timers(_event: ChainedInvokeEvent) -> Timers:
     """None: the invoked execution has a timeout of its own."""
     return []

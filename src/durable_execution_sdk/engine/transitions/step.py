@@ -43,7 +43,7 @@ def _ended_attempts(operation: Operation | None) -> int:
 
 
 def _start(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     return [StepStarted(at=facts.at, operation=reference(update))]
 

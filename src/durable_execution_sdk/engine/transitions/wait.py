@@ -35,7 +35,7 @@ WaitEvent = WaitStarted | WaitSucceeded | WaitCancelled
 
 
 def _start(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     seconds = update.wait_options.wait_seconds if update.wait_options else None
     if seconds is None:
@@ -51,13 +51,13 @@ def _start(
 
 
 def _cancel(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     return [WaitCancelled(at=facts.at, operation=reference(update), error=update.error)]
 
 
 def _lose_race(
-    update: OperationUpdate, current: Operation | None, facts: Facts
+    _update: OperationUpdate, _current: Operation | None, _facts: Facts
 ) -> list[OperationEvent]:
     return []
 

@@ -33,12 +33,12 @@ def describe(state: ExecutionState, *, include_execution_data: bool = True) -> E
         durable_config=DurableConfig(
             retention_period_in_days=state.retention, execution_timeout=state.execution_timeout
         ),
-        pause_details=_pause_details(state, shown),
+        pause_details=_pause_details(state, shown=shown),
         expected_execution_timeout_timestamp=None if state.is_closed else state.times_out_at,
     )
 
 
-def _pause_details(state: ExecutionState, shown: bool) -> PauseDetails | None:
+def _pause_details(state: ExecutionState, *, shown: bool) -> PauseDetails | None:
     if state.pause is None:
         return None
     return PauseDetails(

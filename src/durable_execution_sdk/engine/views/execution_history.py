@@ -26,7 +26,7 @@ from durable_execution_sdk.model.history import (
 )
 
 
-def execution_entry(event: ExecutionEvent, event_id: int, shown: bool) -> HistoryEvent | None:
+def execution_entry(event: ExecutionEvent, event_id: int, *, shown: bool) -> HistoryEvent | None:
     """The entry of an event; ``None`` when the API does not show it."""
     match event:
         case ExecutionStarted():
@@ -35,46 +35,51 @@ def execution_entry(event: ExecutionEvent, event_id: int, shown: bool) -> Histor
                 event_id=event_id,
                 event_timestamp=event.at,
                 execution_started_details=ExecutionStartedDetails(
-                    input=input_of(event.input, shown), execution_timeout=event.execution_timeout
+                    input=input_of(event.input, shown=shown),
+                    execution_timeout=event.execution_timeout,
                 ),
             )
         case InvocationCompleted():
-            return _invocation_completed(event, event_id, shown)
+            return _invocation_completed(event, event_id, shown=shown)
         case ExecutionSucceeded():
             return HistoryEvent(
                 event_type=EventType.EXECUTION_SUCCEEDED,
                 event_id=event_id,
                 event_timestamp=event.at,
-                execution_succeeded_details=ResultDetails(result=result_of(event.result, shown)),
+                execution_succeeded_details=ResultDetails(
+                    result=result_of(event.result, shown=shown)
+                ),
             )
         case ExecutionFailed():
             return HistoryEvent(
                 event_type=EventType.EXECUTION_FAILED,
                 event_id=event_id,
                 event_timestamp=event.at,
-                execution_failed_details=ErrorDetails(error=error_of(event.error, shown)),
+                execution_failed_details=ErrorDetails(error=error_of(event.error, shown=shown)),
             )
         case ExecutionTimedOut():
             return HistoryEvent(
                 event_type=EventType.EXECUTION_TIMED_OUT,
                 event_id=event_id,
                 event_timestamp=event.at,
-                execution_timed_out_details=ErrorDetails(error=error_of(event.error, shown)),
+                execution_timed_out_details=ErrorDetails(error=error_of(event.error, shown=shown)),
             )
         case ExecutionStopped():
             return HistoryEvent(
                 event_type=EventType.EXECUTION_STOPPED,
                 event_id=event_id,
                 event_timestamp=event.at,
-                execution_stopped_details=ErrorDetails(error=error_of(event.error, shown)),
+                execution_stopped_details=ErrorDetails(error=error_of(event.error, shown=shown)),
             )
         case ExecutionPaused() | ExecutionResumed():
-            return _pause_entry(event, event_id, shown)
+            return _pause_entry(event, event_id, shown=shown)
         case _:
             return None
 
 
-def _invocation_completed(event: InvocationCompleted, event_id: int, shown: bool) -> HistoryEvent:
+def _invocation_completed(
+    event: InvocationCompleted, event_id: int, *, shown: bool
+) -> HistoryEvent:
     return HistoryEvent(
         event_type=EventType.INVOCATION_COMPLETED,
         event_id=event_id,
@@ -83,13 +88,13 @@ def _invocation_completed(event: InvocationCompleted, event_id: int, shown: bool
             start_timestamp=event.started_at,
             end_timestamp=event.at,
             request_id=event.request_id,
-            error=error_of(event.error, shown) if event.error is not None else None,
+            error=error_of(event.error, shown=shown) if event.error is not None else None,
         ),
     )
 
 
 def _pause_entry(
-    event: ExecutionPaused | ExecutionResumed, event_id: int, shown: bool
+    event: ExecutionPaused | ExecutionResumed, event_id: int, *, shown: bool
 ) -> HistoryEvent:
     if isinstance(event, ExecutionPaused):
         return HistoryEvent(
@@ -99,7 +104,7 @@ def _pause_entry(
             execution_paused_details=ExecutionPausedDetails(
                 pause_request_timestamp=event.requested_at,
                 execution_timeout_paused=event.execution_timeout_paused,
-                reason=reason_of(event.reason, shown),
+                reason=reason_of(event.reason, shown=shown),
             ),
         )
     return HistoryEvent(
@@ -107,6 +112,6 @@ def _pause_entry(
         event_id=event_id,
         event_timestamp=event.at,
         execution_resumed_details=ExecutionResumedDetails(
-            resume_request_timestamp=event.requested_at, reason=reason_of(event.reason, shown)
+            resume_request_timestamp=event.requested_at, reason=reason_of(event.reason, shown=shown)
         ),
     )

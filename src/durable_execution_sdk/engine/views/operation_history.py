@@ -63,7 +63,7 @@ _InvokeEvent = (
 )
 
 
-def operation_entry(event: OperationEvent, event_id: int, shown: bool) -> HistoryEvent | None:
+def operation_entry(event: OperationEvent, event_id: int, *, shown: bool) -> HistoryEvent | None:
     """The entry of an event; ``None`` when the API does not show it."""
     operation = event.operation
     blank = HistoryEvent(
@@ -77,11 +77,11 @@ def operation_entry(event: OperationEvent, event_id: int, shown: bool) -> Histor
     )
     match event:
         case StepStarted() | StepSucceeded() | StepFailed() | StepRetryScheduled() | StepReady():
-            return _step(event, blank, shown)
+            return _step(event, blank, shown=shown)
         case WaitStarted() | WaitSucceeded() | WaitCancelled():
-            return _wait(event, blank, shown)
+            return _wait(event, blank, shown=shown)
         case ContextStarted() | ContextSucceeded() | ContextFailed():
-            return _context(event, blank, shown)
+            return _context(event, blank, shown=shown)
         case (
             ChainedInvokeStarted()
             | ChainedInvokeSucceeded()
@@ -89,12 +89,12 @@ def operation_entry(event: OperationEvent, event_id: int, shown: bool) -> Histor
             | ChainedInvokeTimedOut()
             | ChainedInvokeStopped()
         ):
-            return _invoke(event, blank, shown)
+            return _invoke(event, blank, shown=shown)
         case _:
-            return _callback(event, blank, shown)
+            return _callback(event, blank, shown=shown)
 
 
-def _step(event: _StepEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent | None:
+def _step(event: _StepEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent | None:
     match event:
         case StepStarted():
             return replace(
@@ -116,19 +116,19 @@ def _step(event: _StepEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent |
             blank,
             event_type=EventType.STEP_SUCCEEDED,
             step_succeeded_details=StepSucceededDetails(
-                result=result_of(event.result, shown), retry_details=retry
+                result=result_of(event.result, shown=shown), retry_details=retry
             ),
         )
     return replace(
         blank,
         event_type=EventType.STEP_FAILED,
         step_failed_details=StepFailedDetails(
-            error=error_of(event.error, shown), retry_details=retry
+            error=error_of(event.error, shown=shown), retry_details=retry
         ),
     )
 
 
-def _wait(event: _WaitEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent:
+def _wait(event: _WaitEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent:
     match event:
         case WaitStarted():
             return replace(
@@ -145,7 +145,7 @@ def _wait(event: _WaitEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent:
                 wait_succeeded_details=WaitSucceededDetails(duration=event.seconds),
             )
         case WaitCancelled():
-            error = error_of(event.error, shown) if event.error is not None else None
+            error = error_of(event.error, shown=shown) if event.error is not None else None
             return replace(
                 blank,
                 event_type=EventType.WAIT_CANCELLED,
@@ -153,7 +153,7 @@ def _wait(event: _WaitEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent:
             )
 
 
-def _context(event: _ContextEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent:
+def _context(event: _ContextEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent:
     match event:
         case ContextStarted():
             return replace(
@@ -163,17 +163,19 @@ def _context(event: _ContextEvent, blank: HistoryEvent, shown: bool) -> HistoryE
             return replace(
                 blank,
                 event_type=EventType.CONTEXT_SUCCEEDED,
-                context_succeeded_details=ResultDetails(result=result_of(event.result, shown)),
+                context_succeeded_details=ResultDetails(
+                    result=result_of(event.result, shown=shown)
+                ),
             )
         case ContextFailed():
             return replace(
                 blank,
                 event_type=EventType.CONTEXT_FAILED,
-                context_failed_details=ErrorDetails(error=error_of(event.error, shown)),
+                context_failed_details=ErrorDetails(error=error_of(event.error, shown=shown)),
             )
 
 
-def _callback(event: _CallbackEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent | None:
+def _callback(event: _CallbackEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent | None:
     match event:
         case CallbackStarted():
             return replace(
@@ -191,23 +193,25 @@ def _callback(event: _CallbackEvent, blank: HistoryEvent, shown: bool) -> Histor
             return replace(
                 blank,
                 event_type=EventType.CALLBACK_SUCCEEDED,
-                callback_succeeded_details=ResultDetails(result=result_of(event.result, shown)),
+                callback_succeeded_details=ResultDetails(
+                    result=result_of(event.result, shown=shown)
+                ),
             )
         case CallbackFailed():
             return replace(
                 blank,
                 event_type=EventType.CALLBACK_FAILED,
-                callback_failed_details=ErrorDetails(error=error_of(event.error, shown)),
+                callback_failed_details=ErrorDetails(error=error_of(event.error, shown=shown)),
             )
         case CallbackTimedOut():
             return replace(
                 blank,
                 event_type=EventType.CALLBACK_TIMED_OUT,
-                callback_timed_out_details=ErrorDetails(error=error_of(event.error, shown)),
+                callback_timed_out_details=ErrorDetails(error=error_of(event.error, shown=shown)),
             )
 
 
-def _invoke(event: _InvokeEvent, blank: HistoryEvent, shown: bool) -> HistoryEvent:
+def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent:
     match event:
         case ChainedInvokeStarted():
             return replace(
@@ -216,7 +220,7 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, shown: bool) -> HistoryEve
                 chained_invoke_started_details=ChainedInvokeStartedDetails(
                     function_name=event.function_name,
                     tenant_id=event.tenant_id,
-                    input=input_of(event.input, shown),
+                    input=input_of(event.input, shown=shown),
                     executed_version=event.executed_version,
                     durable_execution_arn=event.child_arn,
                 ),
@@ -226,24 +230,30 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, shown: bool) -> HistoryEve
                 blank,
                 event_type=EventType.CHAINED_INVOKE_SUCCEEDED,
                 chained_invoke_succeeded_details=ResultDetails(
-                    result=result_of(event.result, shown)
+                    result=result_of(event.result, shown=shown)
                 ),
             )
         case ChainedInvokeFailed():
             return replace(
                 blank,
                 event_type=EventType.CHAINED_INVOKE_FAILED,
-                chained_invoke_failed_details=ErrorDetails(error=error_of(event.error, shown)),
+                chained_invoke_failed_details=ErrorDetails(
+                    error=error_of(event.error, shown=shown)
+                ),
             )
         case ChainedInvokeTimedOut():
             return replace(
                 blank,
                 event_type=EventType.CHAINED_INVOKE_TIMED_OUT,
-                chained_invoke_timed_out_details=ErrorDetails(error=error_of(event.error, shown)),
+                chained_invoke_timed_out_details=ErrorDetails(
+                    error=error_of(event.error, shown=shown)
+                ),
             )
         case ChainedInvokeStopped():
             return replace(
                 blank,
                 event_type=EventType.CHAINED_INVOKE_STOPPED,
-                chained_invoke_stopped_details=ErrorDetails(error=error_of(event.error, shown)),
+                chained_invoke_stopped_details=ErrorDetails(
+                    error=error_of(event.error, shown=shown)
+                ),
             )
