@@ -98,8 +98,12 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigError(f"a port is a number from 0 to 65535, not {port}")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return socket.create_server((host, port), family=found[0][0])
+        listening = socket.create_server((host, port), family=found[0][0])
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error}; choose another host or port"
         ) from error
+    # Connections inherit this, and asyncio does not set it on those of a socket that it was given:
+    # head and body of an answer are written apart, and the second must not wait for the first.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
