@@ -139,6 +139,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
+        if self.is_void:
+            return
         self._is_running = True
         context = copy_context()
         context.run(CURRENT.set, self._step_context())

@@ -70,6 +70,9 @@ class Callback(DurableOperation[_T], Generic[_T]):
         self.creation: Creation[_T] = Creation(self)
         result_type: Any = Any if config.result_type is None else config.result_type
         self._serdes: SerDes[Any] = config.serdes or CallbackSerDes(result_type)
+        if self.is_void:
+            self.workflow.turn_down(self.creation)
+            return
         record = self.record
         if record is None:
             options = CallbackOptions(

@@ -94,7 +94,10 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._kind = error_class
         self._body = body
         self._payload: str | None = None
+        self._inner: Frame | None = None
         record = self.record
+        if self.is_void:
+            return
         if (
             record is not None
             and record.status in TERMINAL_STATUSES
@@ -104,10 +107,10 @@ class Child(DurableOperation[_T], Generic[_T]):
             return
         if record is None:
             self.submit(self.update(OperationAction.START), wanted=False)
-        self._inner = Frame(
+        inner = self._inner = Frame(
             self.workflow, operation_id=self.operation_id, name=name, parent=self.frame
         )
-        self._task = start_in(self._inner, self._run())
+        self._task = start_in(inner, self._run(inner))
 
     def advance(self, record: Operation) -> None:
         """The context is recorded as started; its body runs already."""
@@ -132,14 +135,14 @@ class Child(DurableOperation[_T], Generic[_T]):
     def cancel(self, msg: Any | None = None) -> bool:
         """Give the context up, and everything in it."""
         cancelled = super().cancel(msg)
-        if cancelled:
+        if cancelled and self._inner is not None:
             self._inner.close()
         return cancelled
 
-    async def _run(self) -> None:
+    async def _run(self, inner: Frame) -> None:
         """Run the body and record its end, or find that it is recorded."""
         try:
-            result = await self._body(self._inner)
+            result = await self._body(inner)
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
         except Exception as error:
@@ -152,7 +155,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         else:
             self._returned(result)
         finally:
-            self._inner.close()
+            inner.close()
 
     def _returned(self, result: object) -> None:
         try:
@@ -224,6 +227,9 @@ class VirtualChild(Handle[_T], Generic[_T]):
         )
         self._body = body
         self._mapper = config.error_mapper
+        if outer.is_over:
+            outer.workflow.turn_down(self)
+            return
         outer.adopt(self)
         self._task = start_in(self._inner, self._run())
 

@@ -48,7 +48,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.sub_type = sub_type
         self.is_pending = False
         super().__init__(self.workflow.order, _label(self.kind, sub_type, name))
-        self.record: Operation | None = self.workflow.journal.claim(self.operation_id)
+        self.record: Operation | None = None
+        self.is_void = self.frame.is_over
+        if self.is_void:
+            self.workflow.turn_down(self)
+            return
+        self.record = self.workflow.journal.claim(self.operation_id)
         if self.record is not None:
             self._check(self.record, scope)
         if self.record is None or self.record.status not in TERMINAL_STATUSES:

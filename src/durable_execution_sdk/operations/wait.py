@@ -54,15 +54,17 @@ class Wait(DurableOperation[None]):
     def cancel(self, msg: Any | None = None) -> bool:
         """End the wait early: whoever awaits it goes on as if the time were up.
 
-        Recorded (action CANCEL), so replay goes on at the same place. Returns ``False`` if the wait
-        is over, or is being cancelled already.
+        Recorded (action CANCEL), so replay goes on at the same place. Returns ``False`` if the
+        workflow has seen the end of the wait, or has cancelled it already.
         """
-        if self.done() or self.frame.is_closed or self.workflow.is_ending:
+        if self.done() or self.frame.is_over:
             return super().cancel(msg)
-        if self._is_cancelling or self.is_due:
+        if self._is_cancelling:
             return False
         self._is_cancelling = True
-        self.submit(self.update(OperationAction.CANCEL))
+        # The log may hold the end already: of replay, or because the time has come meanwhile.
+        if not self.is_due:
+            self.submit(self.update(OperationAction.CANCEL))
         return True
 
 

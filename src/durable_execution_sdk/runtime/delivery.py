@@ -51,6 +51,10 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         state = "cancelled" if self.cancelled() else "done" if self.done() else "pending"
         return f"<{self.label} {state}>"
 
+    def __hash__(self) -> int:
+        """So that a set of operations, such as ``asyncio.wait`` returns, has the same order again."""
+        return self._sequence
+
     def __await__(self) -> Generator[Any, None, _T]:
         """Wait for the operation, in any task of the workflow."""
         if not self.done():

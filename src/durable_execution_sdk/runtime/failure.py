@@ -44,7 +44,6 @@ class _State(msgspec.Struct, frozen=True):
 
 _STATE_MARK = '{"classes":'
 _encode_state = msgspec.json.Encoder().encode
-_decode_state = msgspec.json.Decoder(_State).decode
 
 
 def capture(error: BaseException) -> ErrorObject:
@@ -85,7 +84,7 @@ def _revived(kind: type[_E], data: str | None) -> _E | None:
     if not data or not data.startswith(_STATE_MARK):
         return None
     try:
-        state = _decode_state(data)
+        state = msgspec.json.decode(data, type=_State)
         originals = [_loaded(path) for path in state.classes]
         cls = _combined(kind, tuple(originals))
         revived: Any = cls.__new__(cls, *state.args)
@@ -139,7 +138,7 @@ def _state_of(error: BaseException) -> str | None:
     state = _State(paths, list(error.args), attributes)
     try:
         written = _encode_state(state).decode()
-        faithful = _decode_state(written) == state
+        faithful = msgspec.json.decode(written, type=_State) == state
     except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         return data
     return written if faithful and len(written) <= _DATA_LIMIT else data

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation
+from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, OperationType
 
 
 class Journal:
@@ -20,6 +20,7 @@ class Journal:
         self.execution = self._operations.pop(execution_operation_id(arn), None)
         self._recorded: dict[str | None, int] = {}
         self._claimed: set[str] = set()
+        self._released: set[str] = set()
         for op in self._operations.values():
             self._recorded[op.parent_id] = self._recorded.get(op.parent_id, 0) + 1
 
@@ -38,6 +39,7 @@ class Journal:
 
     def release(self, operation_id: str) -> None:
         """The workflow has seen the outcome, so its payload is needed no more."""
+        self._released.add(operation_id)
         self._operations.pop(operation_id, None)
 
     def recorded_in(self, context_id: str | None) -> int:
@@ -49,15 +51,23 @@ class Journal:
 
         A response may repeat what was delivered before: a settled operation never changes.
         """
+        if operation.id in self._released:
+            return False
         known = self._operations.get(operation.id)
         if known is not None and (known == operation or known.status in TERMINAL_STATUSES):
             return False
         self._operations[operation.id] = operation
         return True
 
-    def unclaimed_before(self, end: float) -> bool:
-        """Whether the log holds a completion before ``end`` that nobody has asked for yet."""
-        return any(
-            op.end_timestamp is not None and op.end_timestamp < end and op.id not in self._claimed
-            for op in self._operations.values()
-        )
+    def unseen_before(self, at: float) -> bool:
+        """Whether the log holds something before this time that the workflow has yet to see.
+
+        Nobody has asked for it yet, or it is a context whose function has to build its result again.
+        """
+        for op in self._operations.values():
+            seen_at = op.end_timestamp
+            if op.type == OperationType.CALLBACK and op.id not in self._claimed:
+                seen_at = op.start_timestamp  # The workflow sees its id first.
+            if seen_at is not None and seen_at < at:
+                return True
+        return False

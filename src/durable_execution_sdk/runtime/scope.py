@@ -15,7 +15,6 @@ from durable_execution_sdk.runtime.ids import (
     operation_id,
     task_prefix,
 )
-from durable_execution_sdk.runtime.suspension import Suspended
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.workflow import Workflow
 
@@ -64,6 +63,11 @@ class Frame:
         return self._left_to_replay > 0
 
     @property
+    def is_over(self) -> bool:
+        """Whether operations do nothing here any more: only clean-up code still runs."""
+        return self.is_closed or self.workflow.is_ending
+
+    @property
     def title(self) -> str:
         """What messages call this context."""
         if self.operation_id is None:
@@ -72,8 +76,6 @@ class Frame:
 
     def scope(self) -> Scope:
         """Where the running task claims its operations; refuses whoever may not use this context."""
-        if self.workflow.is_ending:
-            raise Suspended
         task = CURRENT.get()
         if isinstance(task, WorkflowTask):
             scope: Any = task.scope

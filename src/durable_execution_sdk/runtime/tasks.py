@@ -7,10 +7,13 @@ is driven through a thin wrapper that sees every move and every future that it b
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.runtime.current import CURRENT
 
 _T = TypeVar("_T")
@@ -80,6 +83,21 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         raise asyncio.CancelledError
 
 
+class NumberedTask(asyncio.Task[_T]):
+    """A task whose place in a set is the same on every replay, as that of an object is not.
+
+    ``asyncio.wait`` returns sets, and code goes through them.
+    """
+
+    def __init__(self, number: int, coroutine: Coroutine[Any, Any, _T], **options: Any) -> None:
+        self._number = number
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        """The number in the order of creation."""
+        return self._number
+
+
 class WorkflowTasks:
     """Every live task of one invocation's workflow code."""
 
@@ -87,6 +105,7 @@ class WorkflowTasks:
         self.live: set[WorkflowTask[Any]] = set()
         self.progress = 0
         self._loop = loop
+        self._created = 0
 
     def start(
         self,
@@ -99,7 +118,10 @@ class WorkflowTasks:
         watched = WorkflowTask(coroutine, scope, self)
         self.live.add(watched)
         self.progress += 1
-        task = asyncio.Task(watched, loop=self._loop, context=context or copy_context(), **options)
+        self._created += 1
+        task = NumberedTask(
+            self._created, watched, loop=self._loop, context=context or copy_context(), **options
+        )
         watched.task = task
         return task
 
@@ -109,5 +131,22 @@ class WorkflowTasks:
         """The loop's task factory: only what workflow code makes becomes workflow code."""
         creator = CURRENT.get()
         if isinstance(creator, WorkflowTask) and asyncio.iscoroutine(coroutine):
+            _refuse_shuffled_tasks()
             return self.start(coroutine, creator.scope.spawn(), **options)
         return asyncio.Task(coroutine, loop=loop, **options)
+
+
+_MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events"})
+
+
+def _refuse_shuffled_tasks() -> None:
+    """Refuse ``asyncio.as_completed`` of coroutines: it starts them in the order of a set of objects."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who creates the task
+    while frame is not None and frame.f_globals.get("__name__") in _MAKERS:
+        if frame.f_code.co_qualname.startswith(("as_completed", "_AsCompletedIterator")):
+            raise DeterminismError(
+                "asyncio.as_completed was given coroutines, and starts them in an order that differs"
+                " from one invocation to the next, so replay could not tell their operations apart."
+                " Give it tasks: asyncio.as_completed([asyncio.create_task(c) for c in coroutines])"
+            )
+        frame = frame.f_back

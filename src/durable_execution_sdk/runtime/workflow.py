@@ -53,6 +53,8 @@ _SOCKET_PATIENCE_SECONDS = 10.0
 _POLL_SECONDS = 10.0
 # How often workflow code may swallow its cancellation before it is closed.
 _UNWINDING_ROUNDS = 20
+# How many operations that come too late are cancelled at once.
+_TURNED_DOWN_AT_MOST = 1_000
 
 
 class Registered(Protocol):
@@ -122,6 +124,7 @@ class Workflow:
         self._sockets: dict[Any, float] = {}
         self._poll: asyncio.TimerHandle | None = None
         self._rounds = 0
+        self._turned_down = 0
 
     # What operations do.
 
@@ -145,8 +148,20 @@ class Workflow:
         task.add_done_callback(self._body_ended, context=SDK_CONTEXT)
         return task
 
+    def turn_down(self, handle: asyncio.Future[Any]) -> None:
+        """Unwind whoever awaits an operation that may do nothing any more.
+
+        Code that swallows that and asks again and again is left blocked instead, so that it can be
+        stopped: it would never come to rest.
+        """
+        self._turned_down += 1
+        if self._turned_down <= _TURNED_DOWN_AT_MOST:
+            asyncio.Future.cancel(handle)
+
     def expect(self, seconds: float | None) -> None:
         """Something pending will change in so many seconds: ask then, if still here to ask."""
+        if self.is_ending:
+            return
         delay = _POLL_SECONDS if seconds is None else seconds
         due = self.loop.time() + delay
         if self._poll is None or self._poll.cancelled() or due < self._poll.when():
@@ -195,12 +210,13 @@ class Workflow:
         for operation in operations:
             told.add(operation.id)
             self._learn(operation)
+        if not self.checkpointer.may_write:
+            self.end(WentAway())
+            return
         # What was acknowledged is recorded, whether or not the answer repeats it.
         for update in batch:
             if update.id not in told and update.type is not OperationType.EXECUTION:
                 self._learn(_as_recorded(update, self.journal.get(update.id), self.order.now))
-        if not self.checkpointer.may_write and not self.is_ending:
-            self.end(WentAway())
 
     def _learn(self, operation: Operation) -> None:
         if self.journal.merge(operation):
@@ -269,8 +285,8 @@ class Workflow:
             self._sockets.pop(descriptor, None)
 
     def _is_out_of_turn(self, at: float) -> bool:
-        """Whether a completion that the log holds before this one has yet to be asked for."""
-        return self._may_be_woken() and self.journal.unclaimed_before(at)
+        """Whether a completion that the log holds before this one has yet to be seen."""
+        return self._may_be_woken() and self.journal.unseen_before(at)
 
     def _may_be_woken(self) -> bool:
         """Whether a timer, a thread or a socket may still wake a task that waits for no operation."""

@@ -1,0 +1,957 @@
+"""Shapes of workflows: every operation, every way to combine them with plain asyncio.
+
+A shape is a workflow that tells a ``Stage`` what it observes, in order, and which bodies ran. Replay
+tests run each one under schedules, crashes and cut logs, and compare what it observed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from durable_execution_sdk import (
+    CallbackConfig,
+    CallbackExternalError,
+    CallbackSubmitterError,
+    CallbackTimeoutError,
+    ChildConfig,
+    ChildContextError,
+    DurableContext,
+    DurableHandler,
+    Duration,
+    FixedDelay,
+    InvokeConfig,
+    InvokeError,
+    NoRetry,
+    SerDesContext,
+    StepConfig,
+    StepContext,
+    StepError,
+    StepSemantics,
+    WaitForCallbackConfig,
+    WaitForConditionConfig,
+    WaitForConditionError,
+    durable_execution,
+    durable_step,
+)
+from durable_execution_sdk import wait_until as state_until
+from durable_execution_sdk.model.failure import ErrorObject
+
+Workflow = Callable[[Any, DurableContext], Awaitable[Any]]
+
+AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
+RETRY = FixedDelay(max_attempts=5, delay=Duration.from_seconds(2))
+ONE_TRY = StepConfig(retry_strategy=NoRetry())
+BIG = 270_000
+
+
+class Declined(Exception):
+    """A failure of the user's own."""
+
+    def __init__(self, code: str, *, amount: int) -> None:
+        super().__init__(f"declined: {code}")
+        self.code = code
+        self.amount = amount
+
+
+@dataclass
+class Stage:
+    """What a shape tells the test about itself, and how it reaches the world outside."""
+
+    observations: list[list[Any]] = field(default_factory=list)
+    runs: Counter[tuple[str, int]] = field(default_factory=Counter)
+    answer: Callable[[str, bytes | None], None] = lambda _id, _result: None
+    refuse: Callable[[str, ErrorObject], None] = lambda _id, _error: None
+    pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
+
+    def begin(self) -> None:
+        """Another invocation has begun."""
+        self.observations.append([])
+
+    def see(self, label: str, value: Any = None, *, inside: str = "") -> Any:
+        """Workflow code has observed this; ``inside`` names the child context that it ran in."""
+        self.observations[-1].append((inside, label, value))
+        return value
+
+    async def body(self, name: str, value: Any = None) -> Any:
+        """The body of a step: counts itself, takes a while, returns."""
+        self.runs[name, StepContext.current().attempt] += 1
+        await self.pause()
+        return name if value is None else value
+
+    def plain(self, name: str) -> str:
+        """The body of a step that is a plain function."""
+        self.runs[name, StepContext.current().attempt] += 1
+        return name
+
+    async def fails(self, name: str, until: int = 99) -> str:
+        """A body that fails before attempt ``until``."""
+        await self.body(name)
+        if StepContext.current().attempt < until:
+            raise Declined(name, amount=3)
+        return name
+
+    async def gives(self, callback_id: str, result: bytes = b'"yes"') -> None:
+        """Hand out a callback id to somebody who answers at once."""
+        await self.body("gives")
+        self.answer(callback_id, result)
+
+    async def denies(self, callback_id: str) -> None:
+        """Hand out a callback id to somebody who says no."""
+        await self.body("denies")
+        self.refuse(
+            callback_id, ErrorObject(error_type="Denied", error_message="no", error_data="why")
+        )
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A workflow of the corpus.
+
+    ``strict``: it runs one thing at a time, so its log is the same event for event after a crash.
+    ``at_most_once``: its bodies run at most once in an attempt, whatever happens.
+    ``fails``: the execution fails.
+    """
+
+    name: str
+    build: Callable[[Stage], Workflow]
+    strict: bool
+    at_most_once: bool
+    fails: bool
+    tasks: bool
+
+    def handler(self, stage: Stage) -> DurableHandler[Any, Any]:
+        """A handler that tells this stage."""
+        workflow = self.build(stage)
+
+        async def shape(event: Any, ctx: DurableContext) -> Any:
+            stage.begin()
+            return await workflow(event, ctx)
+
+        return durable_execution(shape)
+
+
+CORPUS: list[Shape] = []
+
+
+def shape(
+    *, strict: bool = False, at_most_once: bool = False, fails: bool = False, tasks: bool = True
+) -> Callable[[Callable[[Stage], Workflow]], Callable[[Stage], Workflow]]:
+    """Take a workflow into the corpus. ``strict`` ones have no tasks but the main one."""
+
+    def add(build: Callable[[Stage], Workflow]) -> Callable[[Stage], Workflow]:
+        CORPUS.append(
+            Shape(build.__name__, build, strict, at_most_once, fails, tasks and not strict)
+        )
+        return build
+
+    return add
+
+
+def seconds(count: int) -> Duration:
+    return Duration.from_seconds(count)
+
+
+# One thing at a time.
+
+
+@shape(strict=True)
+def nothing(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        return event
+
+    return run
+
+
+@shape(strict=True)
+def steps(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        stage.see("a", await ctx.step(stage.body, "a"))
+        stage.see("b", await ctx.step(stage.plain, "b", name="plain"))
+        stage.see("c", await ctx.step(functools.partial(stage.body, value={"n": [1, 2]}), "c"))
+        stage.see("none", await ctx.step(lambda: None, name="none"))
+        return event
+
+    return run
+
+
+@shape(strict=True)
+def step_wait_step(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        a = stage.see("a", await ctx.step(stage.body, "a"))
+        stage.see("w", await ctx.wait(seconds(60), name="w"))
+        b = stage.see("b", await ctx.step(stage.body, "b"))
+        stage.see("w2", await ctx.wait(seconds(1)))
+        return [a, b]
+
+    return run
+
+
+@shape(strict=True)
+def retries(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        config = StepConfig(retry_strategy=RETRY)
+        return stage.see("a", await ctx.step(stage.fails, "a", 3, config=config))
+
+    return run
+
+
+@shape(strict=True)
+def exhausted_retries(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        config = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=seconds(1)))
+        try:
+            await ctx.step(functools.partial(stage.fails, "a"), name="a", config=config)
+        except Declined as error:
+            assert isinstance(error, StepError)
+            stage.see("declined", [error.code, error.amount, error.error_type, str(error)])
+        return stage.see("b", await ctx.step(stage.body, "b"))
+
+    return run
+
+
+@shape(strict=True, at_most_once=True)
+def at_most_once(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        config = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=RETRY)
+        a = stage.see("a", await ctx.step(stage.body, "a", config=config))
+        b = stage.see("b", await ctx.step(stage.plain, "b", config=config))
+        c = stage.see("c", await ctx.step(stage.body, "c", config=config))
+        return [a, b, c]
+
+    return run
+
+
+@shape(strict=True)
+def polls(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def check(state: int) -> int:
+            await stage.body(f"check {state}")
+            return state + 1
+
+        until = state_until(lambda n: n >= 3, initial_delay=seconds(2), backoff_rate=1)
+        config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
+        return stage.see("state", await ctx.wait_for_condition(check, config))
+
+    return run
+
+
+@shape(strict=True)
+def polls_in_vain(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        def check(state: int) -> int:
+            return state + 1
+
+        until = state_until(lambda _: False, max_attempts=2, initial_delay=seconds(1))
+        config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
+        try:
+            await ctx.wait_for_condition(check, config, name="vain")
+        except WaitForConditionError as error:
+            stage.see("exhausted", error.error_type)
+        return "over"
+
+    return run
+
+
+@shape(strict=True)
+def callbacks(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        callback = await ctx.create_callback("cb")
+        stage.see("id", callback.callback_id)
+        await ctx.step(stage.gives, callback.callback_id, b'{"ok": true}')
+        return stage.see("answer", await callback)
+
+    return run
+
+
+@shape(strict=True)
+def refused_callback(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        callback = await ctx.create_callback()
+        await ctx.step(stage.denies, callback.callback_id)
+        try:
+            await callback
+        except CallbackExternalError as error:
+            return stage.see("denied", [error.error_type, str(error), error.error_data])
+
+    return run
+
+
+@shape(strict=True)
+def callback_that_times_out(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        config = CallbackConfig(timeout=seconds(30), heartbeat_timeout=seconds(5))
+        callback = await ctx.create_callback("cb", config=config)
+        try:
+            await callback
+        except CallbackTimeoutError as error:
+            return stage.see("late", error.error_type)
+
+    return run
+
+
+@shape()
+def wait_for_callback(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        stage.see("a", await ctx.wait_for_callback(stage.gives, name="a"))
+        stage.see("b", await ctx.wait_for_callback(stage.gives, b"raw text", name="b"))
+        try:
+            await ctx.wait_for_callback(stage.denies, name="c")
+        except CallbackExternalError as error:
+            stage.see("c", [error.error_type, error.error_data])
+        config = WaitForCallbackConfig(timeout=seconds(9))
+        try:
+            await ctx.wait_for_callback(lambda _: None, name="d", config=config)
+        except CallbackTimeoutError as error:
+            stage.see("d", error.error_type)
+        return "done"
+
+    return run
+
+
+@shape()
+def submitter_that_fails(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def submit(_id: str) -> None:
+            await stage.fails("submit")
+
+        config = WaitForCallbackConfig(retry_strategy=FixedDelay(max_attempts=2, delay=seconds(1)))
+        try:
+            await ctx.wait_for_callback(submit, name="a", config=config)
+        except CallbackSubmitterError as error:
+            assert isinstance(error, Declined)
+            return stage.see("submit", [error.error_type, error.code])
+
+    return run
+
+
+@shape(strict=True)
+def invokes(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        a = stage.see("durable", await ctx.invoke("other:$LATEST", 1))
+        b = stage.see("plain", await ctx.invoke("plain", 2, name="p"))
+        for name in ("broken:$LATEST", "nowhere:1"):
+            try:
+                await ctx.invoke(name, 3, config=InvokeConfig())
+            except InvokeError as error:
+                stage.see(name, error.error_type)
+        return [a, b]
+
+    return run
+
+
+@shape(strict=True)
+def cancelled_wait(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        timer = ctx.wait(seconds(3600), name="timer")
+        await ctx.step(stage.body, "a")
+        stage.see("cancel", timer.cancel())
+        stage.see("cancel again", timer.cancel())
+        stage.see("timer", await timer)
+        stage.see("b", await ctx.step(stage.body, "b"))
+        return stage.see("cancel late", timer.cancel())
+
+    return run
+
+
+@shape(strict=True)
+def replay_safe_values(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        stage.see("uuid", str(ctx.uuid4()))
+        await ctx.step(stage.body, "a")
+        stage.see("random", [ctx.random().random(), ctx.random().randint(1, 9)])
+        await ctx.wait(seconds(5))
+        return stage.see("uuid", str(ctx.uuid4()))
+
+    return run
+
+
+class Reversing:
+    """A serdes of the user's own."""
+
+    def serialize(self, value: str, context: SerDesContext, /) -> str:
+        return value[::-1] + context.operation_id[:4]
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> str:
+        assert payload.endswith(context.operation_id[:4])
+        return payload[:-4][::-1]
+
+
+@shape()
+def custom_serdes(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        a = stage.see("a", await ctx.step(stage.body, "abc", config=StepConfig(serdes=Reversing())))
+
+        async def child(inner: DurableContext) -> str:
+            return str(await inner.step(stage.body, "def"))
+
+        b = stage.see(
+            "b", await ctx.run_in_child_context(child, config=ChildConfig(serdes=Reversing()))
+        )
+        await ctx.wait(seconds(1))
+        return a + b
+
+    return run
+
+
+@shape(strict=True)
+def bound_step(stage: Stage) -> Workflow:
+    @durable_step(retry_strategy=RETRY, semantics=AT_MOST_ONCE)
+    async def pay() -> str:
+        return await stage.fails("pay", 2)
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        return stage.see("paid", await ctx.step(pay))
+
+    return run
+
+
+@shape(strict=True, fails=True)
+def uncaught_failure(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(stage.body, "a")
+        await ctx.step(functools.partial(stage.fails, "b"), name="b", config=ONE_TRY)
+
+    return run
+
+
+@shape(strict=True)
+def completes_itself(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(stage.body, "a")
+        await ctx.complete_execution_success({"early": True})
+        await ctx.step(stage.body, "never")
+
+    return run
+
+
+@shape(strict=True, fails=True)
+def fails_itself(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(stage.body, "a")
+        await ctx.wait(seconds(5))
+        await ctx.complete_execution_failure(Declined("x", amount=1))
+
+    return run
+
+
+@shape(strict=True)
+def stubborn(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        for _ in range(3):
+            try:
+                await ctx.wait(seconds(5), name="w")
+            except:  # noqa: E722 - that is the point
+                pass
+        try:
+            stage.see("b", await ctx.step(stage.body, "b"))
+        except BaseException:
+            await ctx.step(stage.body, "c")
+        return "out"
+
+    return run
+
+
+@shape(strict=True)
+def cleans_up(stage: Stage) -> Workflow:
+    @asynccontextmanager
+    async def resource() -> Any:
+        try:
+            yield "r"
+        finally:
+            await asyncio.sleep(0)
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async with resource() as name:
+            try:
+                stage.see("a", await ctx.step(stage.body, "a"))
+                stage.see("w", await ctx.wait(seconds(5)))
+            finally:
+                await ctx.step(stage.body, "clean")
+            stage.see("in", name)
+        return stage.see("b", await ctx.step(stage.body, "b"))
+
+    return run
+
+
+@shape(strict=True)
+def generators(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def numbers() -> Any:
+            for n in range(3):
+                yield await ctx.step(stage.body, f"n{n}", n)
+                await ctx.wait(seconds(1))
+
+        return [stage.see("n", n) async for n in numbers()]
+
+    return run
+
+
+# Contexts.
+
+
+@shape()
+def children(stage: Stage) -> Workflow:
+    async def inner(ctx: DurableContext, label: str) -> str:
+        stage.see("1", await ctx.step(stage.body, label, name=f"{label}1"), inside=label)
+        await ctx.wait(seconds(5))
+        stage.see("2", await ctx.step(stage.body, f"{label}2"), inside=label)
+        return label
+
+    async def outer(ctx: DurableContext) -> list[str]:
+        first = await ctx.run_in_child_context(inner, "x", name="x")
+        await ctx.step(stage.body, "between", name="between")
+        return [first, await ctx.run_in_child_context(inner, "y", name="y")]
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        result = await ctx.run_in_child_context(outer)
+        await ctx.wait(seconds(1))
+        return result
+
+    return run
+
+
+@shape()
+def virtual_children(stage: Stage) -> Workflow:
+    virtual = ChildConfig(virtual=True)
+
+    async def inner(ctx: DurableContext, label: str) -> str:
+        stage.see("1", await ctx.step(stage.body, f"{label}1"), inside=label)
+        await ctx.wait(seconds(5))
+        return label
+
+    async def outer(ctx: DurableContext) -> list[str]:
+        await ctx.step(stage.body, "before")
+        first = await ctx.run_in_child_context(inner, "x", config=virtual)
+        return [first, await ctx.run_in_child_context(inner, "y", name="y")]
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        a = stage.see("a", await ctx.run_in_child_context(outer, config=virtual))
+        b = stage.see("b", await ctx.run_in_child_context(inner, "b", config=virtual))
+        return [a, b]
+
+    return run
+
+
+@shape()
+def failing_children(stage: Stage) -> Workflow:
+    async def raises(ctx: DurableContext) -> None:
+        await ctx.step(stage.body, "r")
+        raise Declined("child", amount=5)
+
+    async def passes_on(ctx: DurableContext) -> None:
+        await ctx.run_in_child_context(raises)
+
+    async def step_fails(ctx: DurableContext) -> None:
+        await ctx.step(stage.fails, "f", config=ONE_TRY)
+
+    mapper = ChildConfig(error_mapper=lambda error: LookupError(str(error)))
+    virtual = ChildConfig(virtual=True)
+    virtual_mapper = ChildConfig(virtual=True, error_mapper=lambda error: KeyError(str(error)))
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        for func, config in (
+            (raises, None),
+            (passes_on, None),
+            (step_fails, None),
+            (raises, mapper),
+            (raises, virtual),
+            (raises, virtual_mapper),
+        ):
+            try:
+                await ctx.run_in_child_context(func, config=config)
+            except (ChildContextError, Declined, KeyError) as error:
+                names = [c.__name__ for c in type(error).__mro__ if c is not object]
+                stage.see("error", [names, str(error)])
+        await ctx.wait(seconds(1))
+        return "over"
+
+    return run
+
+
+@shape()
+def big_results(stage: Stage) -> Workflow:
+    async def inner(ctx: DurableContext, letter: str) -> str:
+        await ctx.step(stage.body, f"in {letter}")
+        return letter * BIG
+
+    async def outer(ctx: DurableContext) -> str:
+        text = await ctx.run_in_child_context(inner, "x", name="inner")
+        await ctx.wait(seconds(3))
+        return text + str(await ctx.step(stage.body, "out"))
+
+    summarized = ChildConfig(summary_generator=lambda text: f"{len(text)} letters")
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        a = await ctx.run_in_child_context(outer, config=summarized)
+        stage.see("a", len(a))
+        await ctx.wait(seconds(1))
+        b = await ctx.run_in_child_context(inner, "é", name="inner", config=summarized)
+        stage.see("b", b[:3])
+        await ctx.wait(seconds(1))
+        return [len(a), len(b)]
+
+    return run
+
+
+@shape()
+def big_result_with_plain_awaits(stage: Stage) -> Workflow:
+    async def big(ctx: DurableContext) -> str:
+        await ctx.step(stage.body, "in")
+        await asyncio.sleep(0.001)
+        return "x" * BIG
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def side() -> None:
+            stage.see("big", len(await ctx.run_in_child_context(big)))
+
+        task = asyncio.create_task(side())
+        stage.see("wait", await ctx.wait(seconds(7)))
+        await task
+        await ctx.wait(seconds(1))
+        return "over"
+
+    return run
+
+
+# Several things at once.
+
+
+@shape()
+def gathered_steps(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        names = ["a", "b", "c", "d"]
+        results = await asyncio.gather(*(ctx.step(stage.body, n, name=n) for n in names))
+        stage.see("all", results)
+        return await ctx.step(stage.body, "e")
+
+    return run
+
+
+@shape()
+def gathered_mixture(stage: Stage) -> Workflow:
+    async def check(state: int) -> int:
+        return state + 1
+
+    until = state_until(lambda n: n >= 2, initial_delay=seconds(3))
+    poll = WaitForConditionConfig(initial_state=0, wait_strategy=until)
+
+    async def child(ctx: DurableContext) -> str:
+        await ctx.wait(seconds(4))
+        return str(await ctx.step(stage.body, "in child"))
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        return await asyncio.gather(
+            ctx.step(stage.body, "a"),
+            ctx.wait(seconds(20)),
+            ctx.wait_for_condition(check, poll),
+            ctx.invoke("other:$LATEST", 5),
+            ctx.run_in_child_context(child),
+            ctx.wait_for_callback(stage.gives),
+            ctx.step(stage.fails, "f", 2, config=StepConfig(retry_strategy=RETRY)),
+        )
+
+    return run
+
+
+@shape()
+def gathered_failures(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        results = await asyncio.gather(
+            ctx.step(stage.fails, "a", config=ONE_TRY),
+            ctx.step(stage.body, "b"),
+            ctx.wait(seconds(2)),
+            return_exceptions=True,
+        )
+        stage.see("all", [type(r).__name__ for r in results])
+        try:
+            await asyncio.gather(ctx.step(stage.fails, "c", config=ONE_TRY), ctx.wait(seconds(60)))
+        except StepError as error:
+            stage.see("first", error.error_type)
+        return await ctx.step(stage.body, "d")
+
+    return run
+
+
+@shape()
+def tasks(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def branch(label: str, first: int) -> str:
+            await ctx.wait(seconds(first))
+            stage.see(label, await ctx.step(stage.body, f"{label}1", name=f"{label}1"))
+            await asyncio.create_task(leaf(label))
+            return label
+
+        async def leaf(label: str) -> None:
+            stage.see(label, await ctx.step(stage.body, label, name=f"{label} leaf"))
+
+        mine = [asyncio.create_task(branch("x", 9)), asyncio.create_task(branch("y", 3))]
+        stage.see("main", await ctx.step(stage.body, "main", name="main"))
+        return [await task for task in mine]
+
+    return run
+
+
+@shape()
+def task_group(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def branch(label: str, length: int) -> None:
+            for n in range(length):
+                stage.see(label, await ctx.step(stage.body, f"{label}{n}"))
+                await ctx.wait(seconds(n + 1))
+
+        async with asyncio.TaskGroup() as group:
+            for label, length in (("a", 3), ("b", 1), ("c", 2)):
+                group.create_task(branch(label, length))
+        return stage.see("after", await ctx.step(stage.body, "after"))
+
+    return run
+
+
+@shape()
+def task_group_that_fails(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def fails() -> None:
+            await ctx.wait(seconds(2))
+            await ctx.step(stage.fails, "f", config=ONE_TRY)
+
+        async def waits() -> None:
+            try:
+                await ctx.wait(seconds(3600))
+            except asyncio.CancelledError:
+                stage.see("cancelled")
+                raise
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails())
+                group.create_task(waits())
+        except* Declined as errors:
+            stage.see("group", [str(e) for e in errors.exceptions])
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+@shape()
+def first_completed(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        pending: set[Any] = {ctx.wait(seconds(n), name=f"w{n}") for n in (9, 3, 6)}
+        pending.add(ctx.step(stage.body, "s", name="s"))
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            stage.see("done", sorted(handle.name for handle in done))
+        return "all"
+
+    return run
+
+
+@shape()
+def race_with_losers(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        slow = ctx.wait(seconds(86_400), name="slow")
+        fast = ctx.step(stage.body, "fast")
+        done, _ = await asyncio.wait([slow, fast], return_when=asyncio.FIRST_COMPLETED)
+        stage.see("won", [handle is fast for handle in done])
+        await ctx.wait(seconds(5))
+        stage.see("lost", slow.cancel())
+        stage.see("slow", await slow)
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+@shape()
+def as_they_come(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def one(n: int) -> int:
+            await ctx.wait(seconds(n))
+            return int(await ctx.step(stage.body, f"s{n}", n))
+
+        for each in asyncio.as_completed([asyncio.create_task(one(n)) for n in (5, 1, 3)]):
+            stage.see("came", await each)
+        return "all"
+
+    return run
+
+
+@shape()
+def queue_between_tasks(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=2)
+
+        async def produce(label: str, every: int) -> None:
+            for n in range(3):
+                await ctx.wait(seconds(every))
+                await queue.put(f"{label}{n}")
+
+        async def consume(label: str) -> None:
+            while (item := await queue.get()) is not None:
+                stage.see(label, await ctx.step(stage.body, item, name="work"))
+
+        consumers = [asyncio.create_task(consume(f"c{n}")) for n in range(2)]
+        await asyncio.gather(produce("p", 2), produce("q", 3))
+        for _ in consumers:
+            await queue.put(None)
+        await asyncio.gather(*consumers)
+        return "drained"
+
+    return run
+
+
+@shape()
+def synchronized(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        gate, semaphore, lock = asyncio.Event(), asyncio.Semaphore(2), asyncio.Lock()
+
+        async def worker(n: int) -> None:
+            async with semaphore:
+                stage.see(f"in{n}", await ctx.step(stage.body, f"s{n}"))
+                await ctx.wait(seconds(n + 1))
+            async with lock:
+                stage.see(f"locked{n}", await ctx.step(stage.body, f"l{n}"))
+            if n == 2:
+                gate.set()
+
+        tasks = [asyncio.create_task(worker(n)) for n in range(4)]
+        await gate.wait()
+        stage.see("gate", await ctx.step(stage.body, "gate"))
+        await asyncio.gather(*tasks)
+        return "done"
+
+    return run
+
+
+@shape()
+def plain_sleeps_in_side_tasks(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def side(n: int) -> str:
+            await asyncio.sleep(0.001 * n)
+            value = stage.see(f"side{n}", await ctx.step(stage.body, f"side{n}"))
+            await asyncio.sleep(0.001)
+            return str(value)
+
+        tasks = [asyncio.create_task(side(n)) for n in (2, 1)]
+        stage.see("main", await ctx.wait(seconds(30)))
+        results = [await task for task in tasks]
+        stage.see("b", await ctx.step(stage.body, "b"))
+        return results
+
+    return run
+
+
+@shape()
+def cancelled_tasks(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def endless() -> None:
+            try:
+                while True:
+                    await ctx.wait(seconds(4))
+                    stage.see("tick", await ctx.step(stage.body, "tick"))
+            except asyncio.CancelledError:
+                stage.see("stopped", await ctx.step(stage.body, "stopping"))
+                raise
+
+        task = asyncio.create_task(endless())
+        stage.see("main", await ctx.wait(seconds(10)))
+        task.cancel()
+        await asyncio.wait([task])
+        return stage.see("b", await ctx.step(stage.body, "b"))
+
+    return run
+
+
+@shape()
+def nobody_awaits(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        ctx.step(stage.body, "fire", name="fire")
+        ctx.wait(seconds(3600))
+        ctx.step(stage.fails, "and forget", config=ONE_TRY)
+        stage.see("a", await ctx.step(stage.body, "a"))
+        await ctx.wait(seconds(2))
+        return stage.see("b", await ctx.step(stage.body, "b"))
+
+    return run
+
+
+@shape()
+def two_callbacks_at_once(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        first, second = await asyncio.gather(ctx.create_callback("1"), ctx.create_callback("2"))
+        stage.see("different", first.callback_id != second.callback_id)
+        await ctx.step(stage.gives, second.callback_id, b"2")
+        await ctx.step(stage.gives, first.callback_id, b"1")
+        for handle in asyncio.as_completed([first, second]):
+            stage.see("answer", await handle)
+        return "both"
+
+    return run
+
+
+@shape()
+def orphans(stage: Stage) -> Workflow:
+    async def child(ctx: DurableContext) -> str:
+        async def lives_on() -> None:
+            try:
+                await ctx.wait(seconds(3600))
+            finally:
+                await ctx.step(stage.body, "too late")
+
+        task = asyncio.create_task(lives_on())
+        stage.see("task", task.done(), inside="child")
+        ctx.wait(seconds(7200))
+        return str(await ctx.step(stage.body, "in"))
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        stage.see("child", await ctx.run_in_child_context(child))
+        await ctx.wait(seconds(2))
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+@shape()
+def gathered_children(stage: Stage) -> Workflow:
+    async def child(ctx: DurableContext, n: int) -> int:
+        stage.see("a", await ctx.step(stage.body, f"{n}a"), inside=str(n))
+        first, second = await asyncio.gather(ctx.wait(seconds(n)), ctx.step(stage.body, f"{n}b"))
+        stage.see("b", second, inside=str(n))
+        return n
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        results = await asyncio.gather(
+            *(ctx.run_in_child_context(child, n, name=f"c{n}") for n in (3, 1, 2))
+        )
+        stage.see("all", results)
+        await ctx.wait(seconds(1))
+        return results
+
+    return run
+
+
+@shape()
+def sets_of_operations(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def branch(n: int) -> int:
+            return int(await ctx.step(stage.body, f"b{n}", n))
+
+        handles = {ctx.step(stage.body, f"h{n}", n) for n in range(7)}
+        done, _ = await asyncio.wait(handles)
+        for handle in done:
+            stage.see("handle", await ctx.step(stage.body, "h", handle.result()))
+        tasks = {asyncio.create_task(branch(n)) for n in range(7)}
+        done_tasks, _ = await asyncio.wait(tasks)
+        for task in done_tasks:
+            stage.see("task", await ctx.step(stage.body, "t", task.result()))
+        await ctx.wait(seconds(1))
+        return "all"
+
+    return run
+
+
+BY_NAME = {each.name: each for each in CORPUS}

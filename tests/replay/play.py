@@ -1,0 +1,186 @@
+"""Runs a shape and keeps what replay needs: the state after every checkpoint, and every answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from tests.replay.corpus import Shape, Stage
+from tests.rig import Ran, Rig
+
+from durable_execution_sdk import DurableContext, Duration, durable_execution
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.engine.views.replay import invocation_event
+from durable_execution_sdk.model import wire
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.history import HistoryEvent
+from durable_execution_sdk.model.invocation import Invocation, Outcome
+from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.service import DataPlane
+
+
+@durable_execution
+async def other(event: int, ctx: DurableContext) -> int:
+    async def double() -> int:
+        return event * 2
+
+    value = await ctx.step(double)
+    await ctx.wait(Duration.from_seconds(10))
+    return value
+
+
+@durable_execution
+async def broken(event: int, ctx: DurableContext) -> int:
+    raise LookupError("nothing here")
+
+
+class Watched:
+    """Passes calls on; subclasses put something in between."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self.plane = plane
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        return await self.plane.checkpoint(request)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        return await self.plane.get_state(request)
+
+    def now(self) -> int:
+        return self.plane.now()
+
+
+@dataclass
+class Play:
+    """A shape on an emulator."""
+
+    shape: Shape
+    limits: Limits = DEFAULT_LIMITS
+    wrap: Callable[[DataPlane], DataPlane] = lambda plane: plane
+    pause: Callable[[], Awaitable[None]] | None = None
+    stage: Stage = field(default_factory=Stage)
+    snapshots: list[Invocation] = field(default_factory=list)
+    updates: list[OperationUpdate] = field(default_factory=list)
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        play = self
+        if self.pause is not None:
+            self.stage.pause = self.pause
+
+        class Recording(Watched):
+            async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+                play.calls += request.durable_execution_arn == play.arn
+                response = await self.plane.checkpoint(request)
+                if request.durable_execution_arn == play.arn:
+                    play.updates += request.updates
+                    play.keep_state()
+                return response
+
+        def plane(inner: DataPlane) -> DataPlane:
+            return self.wrap(Recording(inner))
+
+        def invoker(inner: Any) -> Any:
+            def call(request: Any) -> Any:
+                if request.function_name == "workflow":
+                    play.keep_state()
+                return inner(request)
+
+            return call
+
+        self.rig = Rig(
+            self.shape.handler(self.stage),
+            others={"other": other, "broken": broken},
+            plain={"plain": lambda event, _: event + 100},
+            limits=self.limits,
+            seams=Seams(data_plane=plane, invoker=invoker),
+        )
+        emulator = self.rig.emulator
+        self.stage.answer = emulator.callback_success
+        self.stage.refuse = emulator.callback_failure
+        self.arn = ""
+
+    def keep_state(self) -> None:
+        """What an invocation that began now would be given."""
+        state = self.rig.emulator.conductor.recorded(self.arn)
+        if state.invocation is not None and state.invocation.token is not None:
+            whole = msgspec.structs.replace(DEFAULT_LIMITS, first_page_items=100_000)
+            event = invocation_event(state, whole)
+            self.snapshots.append(msgspec.json.decode(msgspec.json.encode(event), type=Invocation))
+
+    def run(self) -> Ran:
+        """Run to the end."""
+        self.arn = self.rig.start("input")
+        return self.rig.drive(self.arn)
+
+
+class Unwilling:
+    """A service that takes note of what it is told, and gives no token for more."""
+
+    def __init__(self) -> None:
+        self.updates: list[OperationUpdate] = []
+        self.calls = 0
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        self.calls += 1
+        self.updates += request.updates
+        # Long enough for the workflow to come to rest.
+        await asyncio.sleep(0.001)
+        return CheckpointResponse(checkpoint_token=None)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        raise AssertionError("the state is complete")
+
+    def now(self) -> int:
+        return VirtualClock().now()
+
+
+@dataclass
+class Replayed:
+    """What came of an invocation over a recorded state."""
+
+    observed: list[Any]
+    outcome: Outcome
+    updates: list[OperationUpdate]
+    calls: int
+
+
+def replay(shape: Shape, state: Invocation) -> Replayed:
+    """Invoke a shape over a recorded state, with a service that records nothing more."""
+    stage = Stage()
+    plane = Unwilling()
+    answer = shape.handler(stage).bind(plane)(wire.encode_invocation(state), None)
+    return Replayed(stage.observations[-1], wire.decode_outcome(answer), plane.updates, plane.calls)
+
+
+def extends(earlier: Sequence[Any], later: Sequence[Any]) -> bool:
+    """Whether a later invocation observed what an earlier one did, in that order, and then more.
+
+    A child context that has completed in the meantime is not replayed, so it observes nothing.
+    """
+    for context in {entry[0] for entry in earlier}:
+        before = [entry for entry in earlier if entry[0] == context]
+        after = [entry for entry in later if entry[0] == context]
+        if after[: len(before)] != before and (after or not context):
+            return False
+    return True
+
+
+def signature(events: Sequence[HistoryEvent]) -> list[Any]:
+    """A history without what depends on when and how often the function was invoked."""
+    return [
+        (event.event_type, event.sub_type, event.name, event.id, event.parent_id)
+        for event in events
+        if event.event_type not in ("InvocationCompleted", "ExecutionStarted")
+        and not event.event_type.startswith("Execution")
+    ]

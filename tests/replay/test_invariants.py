@@ -1,0 +1,159 @@
+"""What must hold of every workflow, whatever it does: replay shows it what it saw before."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from hashlib import blake2b
+from itertools import pairwise, product
+
+import pytest
+from tests.replay.corpus import BY_NAME, CORPUS, Shape
+from tests.replay.play import Play, extends, replay
+from tests.rig import Ran
+
+from durable_execution_sdk.model.invocation import OutcomeStatus
+from durable_execution_sdk.model.operation import TERMINAL_STATUSES
+from durable_execution_sdk.model.update import OperationAction
+
+shapes = pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
+
+
+@functools.cache
+def played(shape: Shape) -> tuple[Play, Ran]:
+    play = Play(shape)
+    ran = play.run()
+    assert ran.status == ("FAILED" if shape.fails else "SUCCEEDED"), ran.error
+    return play, ran
+
+
+@shapes
+def test_each_invocation_observes_what_the_one_before_did_and_goes_on(shape: Shape) -> None:
+    play, _ = played(shape)
+    for earlier, later in pairwise(play.stage.observations):
+        assert extends(earlier, later)
+
+
+@shapes
+def test_replay_over_the_whole_log_is_a_fixed_point(shape: Shape) -> None:
+    play, ran = played(shape)
+    again = replay(shape, play.snapshots[-1])
+    completes_itself = any(update.type == "EXECUTION" for update in play.updates)
+    assert [update.type for update in again.updates] == ["EXECUTION"] * completes_itself
+    assert again.calls == int(completes_itself)
+    assert extends(play.stage.observations[-1], again.observed)
+    assert extends(again.observed, play.stage.observations[-1])
+    if not completes_itself:
+        assert again.outcome.status == ran.status
+        assert again.outcome.error == ran.error or shape.fails
+        assert (again.outcome.result or "null") == (ran_result(ran) or "null")
+
+
+def ran_result(ran: Ran) -> str | None:
+    import json
+
+    return json.dumps(ran.result, separators=(",", ":"), ensure_ascii=False)
+
+
+@shapes
+def test_replay_over_every_cut_of_the_log_observes_the_same_in_the_same_order(
+    shape: Shape,
+) -> None:
+    play, _ = played(shape)
+    cuts = [replay(shape, state).observed for state in play.snapshots]
+    for earlier, later in pairwise(cuts):
+        assert extends(earlier, later)
+    assert extends(play.stage.observations[-1], cuts[-1])
+
+
+@shapes
+def test_replay_of_a_cut_log_asks_for_nothing_that_is_recorded(shape: Shape) -> None:
+    play, _ = played(shape)
+    for state in play.snapshots:
+        known = {op.id: op.status for op in state.initial_execution_state.operations}
+        again = replay(shape, state)
+        assert again.outcome.status is not OutcomeStatus.FAILED or shape.fails, again.outcome
+        for update in again.updates:
+            if update.type == "EXECUTION":
+                continue
+            assert known.get(update.id) not in TERMINAL_STATUSES
+            if update.action is OperationAction.START:
+                assert known.get(update.id) in (None, "READY")
+
+
+@shapes
+def test_no_operation_is_started_or_ended_twice(shape: Shape) -> None:
+    play, _ = played(shape)
+    attempts: dict[str, int] = {}
+    ended: set[str] = set()
+    for update in play.updates:
+        assert update.id not in ended
+        if update.action is OperationAction.START:
+            assert attempts.get(update.id, 0) == 0
+            attempts[update.id] = 1
+        elif update.action is OperationAction.RETRY:
+            attempts[update.id] = 0
+        elif update.action is not OperationAction.CANCEL:
+            ended.add(update.id)
+
+
+@shapes
+def test_ids_are_the_same_in_every_execution(shape: Shape) -> None:
+    one, _ = played(shape)
+    other = Play(shape)
+    other.run()
+
+    def ids(play: Play) -> set[tuple[str, str | None, str | None]]:
+        return {(u.id, u.name, u.parent_id) for u in play.updates if u.type != "EXECUTION"}
+
+    assert ids(one) == ids(other)
+
+
+def of(text: str) -> str:
+    return blake2b(text.encode()).hexdigest()[:64]
+
+
+@pytest.mark.parametrize(
+    "shape", [each for each in CORPUS if each.strict], ids=lambda each: each.name
+)
+def test_the_main_task_has_the_ids_of_the_aws_sdk(shape: Shape) -> None:
+    play, _ = played(shape)
+    started = list(dict.fromkeys(u.id for u in play.updates if u.type != "EXECUTION"))
+    assert set(started) == {of(str(n)) for n in range(1, len(started) + 1)}
+
+
+def places(prefixes: list[str]) -> Iterator[str]:
+    """Texts of operations and of tasks in tasks, below these prefixes."""
+    for prefix, n in product(prefixes, range(1, 30)):
+        yield f"{prefix}{n}"
+
+
+@shapes
+def test_every_id_follows_from_its_place(shape: Shape) -> None:
+    play, _ = played(shape)
+    tasks = ["", *(f"t{n}-" for n in range(1, 8))]
+    scopes = [a + b for a, b in product(tasks, tasks[:4])]
+    found = {u.id: u.parent_id for u in play.updates if u.type != "EXECUTION"}
+    prefixes = [*scopes, *(f"{parent}-{scope}" for parent in found for scope in scopes)]
+    known = {of(text) for text in places(prefixes)}
+    # Virtual contexts have ids, and no operations of their own.
+    virtual = [f"{of(str(n))}-{scope}" for n in range(1, 8) for scope in scopes]
+    known |= {of(text) for text in places(virtual)}
+    nested = [f"{of(f'{of(str(n))}-{m}')}-" for n, m in product(range(1, 4), repeat=2)]
+    known |= {of(text) for text in places(nested)}
+    assert found.keys() <= known
+
+
+def test_a_child_and_its_tasks_take_ids_below_its_own() -> None:
+    play, _ = played(BY_NAME["tasks"])
+    names = {u.name: u.id for u in play.updates}
+    assert names["main"] == of("1")
+    assert names["x1"] == of("t1-2")
+    assert names["y1"] == of("t2-2")
+    assert names["x leaf"] == of("t1-t1-1")
+    play, _ = played(BY_NAME["children"])
+    names = {u.name: u.id for u in play.updates}
+    assert names["outer"] == of("1")
+    assert names["x"] == of(f"{of('1')}-1")
+    assert names["x1"] == of(f"{names['x']}-1")
+    assert names["between"] == of(f"{of('1')}-2")
