@@ -84,9 +84,7 @@ def callback_success(emulator: Emulator, incoming: Incoming) -> Response:
 
 def callback_failure(emulator: Emulator, incoming: Incoming) -> Response:
     """``SendDurableExecutionCallbackFailure``: the body is the error itself."""
-    emulator.callback_failure(
-        incoming.callback_id, incoming.read(control_wire.decode_error)
-    )
+    emulator.callback_failure(incoming.callback_id, incoming.read(control_wire.decode_error))
     return json_answer()
 
 

@@ -65,7 +65,7 @@ class Server:
             target=self._server.run, args=([listening],), name="durable-server", daemon=True
         )
         self._thread.start()
-        self._workers = Workers(driver, workers, on_failure=self._ended.set)
+        self._workers = Workers(driver, workers, on_failure=self._fail)
 
     def wait(self, seconds: float | None = None) -> None:
         """Wait until something has gone wrong with the server, or for so many seconds."""
@@ -85,6 +85,11 @@ class Server:
         self._ended.set()
         if self._workers.failure is not None:
             raise self._workers.failure
+
+    def _fail(self) -> None:
+        # Nothing that somebody waits for will happen any more.
+        self._backend.closings.close()
+        self._ended.set()
 
     def __enter__(self) -> Self:
         return self
