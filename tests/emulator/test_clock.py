@@ -3,7 +3,9 @@ from __future__ import annotations
 import threading
 import time
 
-from durable_execution_sdk.emulator.clock import RealClock, SkippingClock, VirtualClock
+import pytest
+
+from durable_execution_sdk.emulator.clock import Clock, RealClock, SkippingClock, VirtualClock
 
 
 def test_a_virtual_clock_stands_still_until_it_jumps() -> None:
@@ -67,3 +69,22 @@ def test_a_real_clock_that_was_told_a_later_time_flows_on_from_there() -> None:
     clock.jump_to(later)
     clock.jump_to(later - 1_000)
     assert later <= clock.now() < later + 3_600_000
+
+
+def test_a_skipping_clock_skips_nothing_while_it_is_held() -> None:
+    clock = SkippingClock()
+    woken = threading.Event()
+    woken.set()
+    clock.held = lambda: True
+    before = clock.now()
+    clock.wait(before + 86_400_000, woken)
+    assert clock.now() < before + 3_600_000
+
+
+@pytest.mark.parametrize("clock", [VirtualClock(), SkippingClock()])
+def test_nothing_is_skipped_when_there_is_something_new_to_do(clock: Clock) -> None:
+    woken = threading.Event()
+    woken.set()
+    before = clock.now()
+    clock.wait(before + 86_400_000, woken)
+    assert clock.now() < before + 3_600_000

@@ -152,3 +152,37 @@ def test_closed_executions_are_read_again_when_somebody_asks(memory: World) -> N
     for arn in arns:
         memory.emulator.stop(arn)
     assert {memory.status(arn) for arn in arns} == {"STOPPED"}
+
+
+def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: World) -> None:
+    memory.add("f", waits)
+    arn = memory.start()
+    looked = threading.Semaphore(0)
+    ends: list[int] = []
+
+    def plain(_: Any, context: Any) -> int:
+        # The other thread has nothing to do but wait for the timer: it looks around, and looks again.
+        for _look in range(2):
+            assert looked.acquire(timeout=60)
+            memory.emulator.conductor.wake()
+        ends.append(memory.clock.now())
+        return context.get_remaining_time_in_millis()
+
+    def is_closed() -> bool:
+        looked.release()
+        return memory.emulator.is_closed(arn)
+
+    began = memory.clock.now()
+    memory.driver.run_until(lambda: False, wait=False)
+    driving = threading.Thread(target=lambda: memory.driver.run_until(is_closed))
+
+    def start_driving(_: Any, context: Any) -> Any:
+        driving.start()
+        return plain(_, context)
+
+    function = memory.functions.add_plain("p", start_driving)
+    answer = memory.driver.call(function, b"{}")
+    driving.join()
+    assert json.loads(answer.payload) == 900_000
+    assert ends == [began]
+    assert memory.result(arn) == "waited"

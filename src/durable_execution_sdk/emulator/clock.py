@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 _LOOK_AROUND_SECONDS = 0.2
@@ -70,7 +71,7 @@ class VirtualClock:
         """Jump there; with nothing to jump to, give others a moment of real time."""
         if until is None or busy:
             woken.wait(_LOOK_AROUND_SECONDS)
-        else:
+        elif not woken.is_set():
             self.jump_to(until)
 
     def advance(self, milliseconds: int) -> None:
@@ -87,12 +88,17 @@ class VirtualClock:
 class SkippingClock(RealClock):
     """The computer's clock, except that what everybody waits for is there at once.
 
-    What runs takes its real time, as in ``durable run --skip-time``.
+    What runs takes its real time, as in ``durable run --skip-time``. While ``held`` says so, nothing
+    is skipped.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: Callable[[], bool] = lambda: False
 
     def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Skip ahead; with nothing to skip to, give others a moment of real time."""
-        if until is None or busy:
-            woken.wait(_LOOK_AROUND_SECONDS)
-        else:
+        if until is None or busy or self.held():
+            super().wait(until, woken, busy=busy)
+        elif not woken.is_set():
             self.jump_to(until)

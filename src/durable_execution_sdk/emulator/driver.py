@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum, StrEnum, auto
 from functools import partial
 
@@ -60,6 +60,7 @@ class Driver:
         self._clock = emulator.clock
         self.caller = Caller(emulator, seams or Seams())
         self._later: deque[tuple[Function, Call]] = deque()
+        self._unlisted = 0
 
     def run_until_closed(
         self,
@@ -108,7 +109,7 @@ class Driver:
                 turn = self._take_turn(family)
                 if turn is _Turn.DONE:
                     continue
-                busy = turn is _Turn.ELSEWHERE
+                busy = turn is _Turn.ELSEWHERE or self._unlisted > 0
                 with self._conductor.holding():
                     deadline = self._agenda.next_deadline(family)
                 if not wait or (deadline is None and not busy and not patient):
@@ -117,14 +118,28 @@ class Driver:
 
     def call(self, function: Function, payload: bytes, tenant_id: str | None = None) -> Answer:
         """Call a function once, now, in this thread, and cut it off at its timeout."""
-        return self.caller.answer(
-            function, self.caller.prepare(function, LATEST, payload, tenant_id)
-        )
+        with self._at_work():
+            return self.caller.answer(
+                function, self.caller.prepare(function, LATEST, payload, tenant_id)
+            )
 
     def call_later(self, function: Function, payload: bytes, tenant_id: str | None = None) -> None:
         """Call a function when the driver runs next; nobody waits for its answer."""
         self._later.append((function, self.caller.prepare(function, LATEST, payload, tenant_id)))
         self._conductor.wake()
+
+    @contextmanager
+    def _at_work(self) -> Generator[None]:
+        """Let no other thread skip time while a function runs that is on no agenda."""
+        with self._conductor.holding():
+            self._unlisted += 1
+        self._conductor.wake()
+        try:
+            yield
+        finally:
+            with self._conductor.holding():
+                self._unlisted -= 1
+            self._conductor.wake()
 
     def _take_turn(self, family: str | None) -> _Turn:
         """Do one thing that is due and that nobody else is at."""
@@ -138,7 +153,7 @@ class Driver:
                 return _Turn.DONE
             turn = _Turn.ELSEWHERE
         if family is None and self._later:
-            with suppress(IndexError):
+            with suppress(IndexError), self._at_work():
                 self.caller.answer(*self._later.popleft())
             return _Turn.DONE
         return turn
