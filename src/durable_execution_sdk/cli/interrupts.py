@@ -6,7 +6,10 @@ and the next run goes on from there, as after ``kill -9``.
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -32,6 +35,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked = threading.Event()
+        self.cut = False
         self._invocations = 0
 
     @property
@@ -45,6 +49,26 @@ class Interrupts:
     def footnote(self) -> str | None:
         """What a watcher should know while the execution comes to its stop."""
         return ASKED if self.asked.is_set() else None
+
+    @contextmanager
+    def cutting(self) -> Generator[None]:
+        """Take an invocation that was cut for an end like any other; ``cut`` tells."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.cut = True
+            # Tasks of the invocation are left behind, and asyncio would complain about each.
+            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
+    def leave(self, code: int) -> None:
+        """End the process here if an invocation was cut.
+
+        The threads of its step bodies can neither be stopped nor waited for.
+        """
+        if self.cut:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
 
     @contextmanager
     def listening(self, *, aloud: bool) -> Generator[None]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from durable_execution_sdk.cli.documents import execution_document, record_document
 from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.options import json_option, store_option
-from durable_execution_sdk.cli.outcome import tell_facts
+from durable_execution_sdk.cli.outcome import tell_standing, tell_waits
 from durable_execution_sdk.cli.payloads import read_text
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.times import at, span
@@ -65,7 +65,8 @@ def show(name: str, store: str | None, as_json: bool) -> None:
             return
         console = Console()
         console.print(drawing(console, emulator.clock.now()).tree(family(emulator, arn)))
-        tell_facts(emulator, arn, place)
+        tell_standing(emulator, arn)
+        tell_waits(emulator, arn, place)
 
 
 @click.command()

@@ -30,30 +30,34 @@ def tell_document(emulator: Emulator, arn: str) -> None:
     click.echo(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
 
 
-def tell(emulator: Emulator, arn: str, place: Place, resume: str) -> None:
+def tell(emulator: Emulator, arn: str, resume: str) -> None:
     """The outcome on stdout, the result on a line of its own; on stderr how to go on."""
-    tell_facts(emulator, arn, place)
+    tell_standing(emulator, arn)
     if not emulator.is_closed(arn):
         click.echo(f"not finished; go on with: {resume}", err=True)
 
 
-def tell_facts(emulator: Emulator, arn: str, place: Place) -> None:
-    """How an execution stands: what it took, and its result or what it waits for."""
+def tell_standing(emulator: Emulator, arn: str) -> None:
+    """How an execution stands: what it took, and its result if it has one."""
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
-    found = family(emulator, arn)
-    ended = described.end_timestamp or found.last_at
+    ended = described.end_timestamp or family(emulator, arn).last_at
     click.echo(
         f"{described.status}  {described.durable_execution_name}"
         f"  invocations: {tally.invocations}  operations: {tally.operations}"
         f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
     )
+    if emulator.is_closed(arn):
+        _tell_end(described)
+
+
+def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
+    """What an execution waits for, and how to answer."""
+    found = family(emulator, arn)
     for line in waits(found, emulator.clock.now()):
         click.echo(line)
     for answer in answers(found, place):
         click.echo(f"answer with: {answer}")
-    if emulator.is_closed(arn):
-        _tell_end(described)
 
 
 def _tell_end(described: ExecutionDescription) -> None:

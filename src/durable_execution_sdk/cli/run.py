@@ -10,7 +10,7 @@ from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.loading import Workshop, split_target
 from durable_execution_sdk.cli.options import json_option, store_option
-from durable_execution_sdk.cli.outcome import exit_code, tell, tell_document
+from durable_execution_sdk.cli.outcome import exit_code, tell, tell_document, tell_waits
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.refusal import Refusal
@@ -58,8 +58,8 @@ def run(
     The same --name goes on where the execution was left (however the last run ended), or shows the
     result if it has ended. Another input under a used name is refused.
 
-    --skip-time skips every wait, retry delay and timeout, those of callbacks too. A later run without
-    it goes on at the time that was reached.
+    --skip-time skips waits and retry delays, except while a callback waits for its answer. A later
+    run without it goes on at the time that was reached.
 
     Ctrl-C stops after the step that runs; a second one at once. Both leave an execution to go on with.
     """
@@ -73,29 +73,29 @@ def run(
         function=chosen,
         name=name or fresh_name(chosen, str(uuid.uuid4())),
         payload=given,
-        waits=not no_wait,
     )
     words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
     resume = place.command(*words, *(["--skip-time"] if skip_time else []))
     clock = SkippingClock() if skip_time else RealClock()
+    interrupts = Interrupts()
     with place.opened(functions, clock) as emulator:
         arn = begin(emulator, order, place)
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")
-            _drive(Run(emulator, clock, arn, place, waits=order.waits), streams)
+            listening = interrupts.listening(aloud=not streams.is_live)
+            with listening, streams.for_user_code():
+                watch = streams.watch(interrupts.footnote)
+                Run(emulator, clock, arn, place, waits=not no_wait).drive(watch, interrupts)
         if as_json:
             tell_document(emulator, arn)
         else:
-            streams.draw(family(emulator, arn), emulator.clock.now())
-            tell(emulator, arn, place, resume)
-        return exit_code(emulator, arn)
-
-
-def _drive(run: Run, streams: Streams) -> None:
-    interrupts = Interrupts()
-    listening = interrupts.listening(aloud=not streams.is_live)
-    with listening, streams.for_user_code():
-        run.drive(streams.watch(interrupts.footnote), interrupts)
+            if streams.is_live:
+                streams.draw(family(emulator, arn), emulator.clock.now())
+                tell_waits(emulator, arn, place)
+            tell(emulator, arn, resume)
+        code = exit_code(emulator, arn)
+    interrupts.leave(code)
+    return code
 
 
 def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:

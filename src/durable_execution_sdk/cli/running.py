@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from durable_execution_sdk.cli.family import Family, family
@@ -11,10 +10,11 @@ from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.refusal import Refusal
 from durable_execution_sdk.cli.watching import Watch
-from durable_execution_sdk.emulator.clock import RealClock
+from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import LATEST
+from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.model.control import InvocationType, InvokeRequest
 from durable_execution_sdk.model.ids import ExecutionArn
 
@@ -29,7 +29,6 @@ class Order:
     function: str
     name: str
     payload: str | None
-    waits: bool
 
 
 def fresh_name(function: str, unique: str) -> str:
@@ -69,15 +68,30 @@ class Run:
         _check_functions(self.emulator, found)
         # Time that an earlier run skipped is not given back: this one goes on from there.
         self.clock.jump_to(found.last_at)
+        skipping = isinstance(self.clock, SkippingClock)
+        if isinstance(self.clock, SkippingClock):
+            # A timeout that is skipped to would leave nobody the time to answer.
+            self.clock.held = self._needs_answer
         driver = Driver(self.emulator, seams=interrupts.seams)
-        with watch(self.emulator, self.arn, self.place), suppress(KeyboardInterrupt):
+        with watch(self.emulator, self.arn, self.place), interrupts.cutting():
             driver.run_until(
-                lambda: self.emulator.is_closed(self.arn),
+                self._is_over,
                 family=self.arn,
-                patient=True,
-                wait=self.waits,
+                patient=self.waits,
+                wait=self.waits or skipping,
                 stop=interrupts.asked,
             )
+
+    def _is_over(self) -> bool:
+        if self.emulator.is_closed(self.arn):
+            return True
+        return not self.waits and self._needs_answer()
+
+    def _needs_answer(self) -> bool:
+        found = family(self.emulator, self.arn)
+        return found.is_idle and any(
+            waiter.waiting.awaited is Awaited.ANSWER for waiter in found.waiters()
+        )
 
 
 def _check_same(emulator: Emulator, arn: str, order: Order, place: Place) -> None:

@@ -41,9 +41,8 @@ class Streams:
         click.echo(line, err=self._as_json)
 
     def draw(self, found: Family, now: int) -> None:
-        """The last picture, if pictures were shown."""
-        if self.is_live:
-            self.console.print(drawing(self.console, now, _MOST_ROWS).tree(found))
+        """The last picture, which stays."""
+        self.console.print(drawing(self.console, now, _MOST_ROWS).tree(found))
 
     @contextmanager
     def for_user_code(self) -> Generator[None]:

@@ -44,7 +44,7 @@ class Drawing:
     def tree(self, found: Family) -> Tree:
         """The tree of an execution; of operations that are done, no more than there is room for."""
         for kept in (None, 8, 3, 1, 0):
-            root = Tree(self._headline(found), guide_style="dim")
+            root = Tree(self._headline(found, found.name), guide_style="dim")
             rows = 1 + self._grow(root, found, kept)
             if self._rows is None or rows <= self._rows or kept == 0:
                 break
@@ -77,15 +77,15 @@ class Drawing:
             rows += 1 + self._branch(below, children, each.operation.id, found, kept)
             invoked = found.invoked.get(each.operation.id)
             if invoked is not None:
-                root = below.add(self._headline(invoked))
+                root = below.add(self._headline(invoked, ""))
                 rows += 1 + self._grow(root, invoked, kept)
         return rows
 
-    def _headline(self, found: Family) -> Text:
+    def _headline(self, found: Family, name: str) -> Text:
         status = found.execution.status
         return Text.assemble(
             (found.function, "bold"),
-            f" {found.name} ",
+            f" {name} " if name else " ",
             (status, _STATUS_STYLES.get(status, "bold yellow")),
         )
 

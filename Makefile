@@ -1,0 +1,17 @@
+# Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
+.PHONY: demo test lint clean
+
+demo:
+	@tools/setup cli
+	@.venv/bin/python examples/order_processing/demo.py
+
+test:
+	@tools/test
+
+lint:
+	@tools/lint
+
+clean:
+	rm -rf .venv .durable .coverage .coverage.* htmlcov dist build
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
