@@ -36,10 +36,14 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Bytes to write for one request; none at all keeps the caller waiting."""
+    """Bytes to write for one request; none at all keeps the caller waiting.
+
+    ``then_unwrap`` ends TLS properly before the connection is closed.
+    """
 
     raw: bytes = b""
     then_close: bool = False
+    then_unwrap: bool = False
 
     @classmethod
     def http(cls, status: int = 200, body: bytes = b"{}", **headers: str) -> Answer:
@@ -202,7 +206,9 @@ class _Line:
             )
         )
         sock.sendall(answer.raw)
-        return not answer.then_close
+        if answer.then_unwrap and isinstance(sock, ssl.SSLSocket):
+            sock.unwrap()
+        return not (answer.then_close or answer.then_unwrap)
 
 
 def _headers(head: str) -> dict[str, str]:

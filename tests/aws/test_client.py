@@ -276,7 +276,7 @@ def test_half_an_answer_is_no_answer(server: Loopback, client: LambdaClient) -> 
 def test_what_is_no_http_is_no_answer(server: Loopback, clients: Clients) -> None:
     server.usual = Answer(raw=b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
     client = clients(server.environ(), backoff=Backoff(attempts=1))
-    with pytest.raises(ServiceError, match="not an HTTP/1.x response: 'SSH-2.0"):
+    with pytest.raises(ServiceError, match=r"not an HTTP/1\.x response: 'SSH-2\.0"):
         asyncio.run(client.call(READ))
 
 
@@ -332,14 +332,16 @@ def test_a_cancelled_call_leaves_no_connection_behind(
     server: Loopback, client: LambdaClient
 ) -> None:
     server.answers.append(Answer())
+    server.together = threading.Barrier(2)
 
     async def main() -> None:
         call = asyncio.create_task(client.call(READ))
-        while not server.requests:
-            await asyncio.sleep(0)
+        await asyncio.to_thread(server.together.wait, 5)
+        await asyncio.sleep(0)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+        server.together = threading.Barrier(1)
         await client.call(READ)
 
     asyncio.run(main())

@@ -152,6 +152,7 @@ def planes(module_server: Loopback) -> Iterator[Planes]:
 @pytest.mark.parametrize("name", OPERATIONS)
 @settings(
     max_examples=40,
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())

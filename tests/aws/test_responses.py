@@ -88,7 +88,7 @@ def theirs(name: str, body: bytes) -> Any:
 
 @pytest.mark.parametrize("newer", [False, True])
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_responses_are_read_as_botocore_reads_them(
     name: str, newer: bool, data: st.DataObject
@@ -99,7 +99,7 @@ def test_responses_are_read_as_botocore_reads_them(
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_responses_that_we_write_are_read_by_botocore(name: str, data: st.DataObject) -> None:
     result = DECODERS[name](body_of(name, data.draw(outputs(name))))
@@ -109,7 +109,7 @@ def test_responses_that_we_write_are_read_by_botocore(name: str, data: st.DataOb
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_members_that_are_null_are_absent(name: str, data: st.DataObject) -> None:
     shape = operation(name).output_shape
@@ -210,6 +210,7 @@ BOTOCORE_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("name", BOTOCORE_CALLS)
 @settings(
     max_examples=5,
+    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())

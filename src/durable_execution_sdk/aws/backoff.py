@@ -45,7 +45,7 @@ def _jitter() -> float:
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """The clocks, the wait and the chance that a client uses."""
 
-    wall: Callable[[], float] = time.time
+    wall: Callable[[], float] = time.time  # noqa: TID251 - signatures are dated by the wall clock
     elapsed: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = _jitter

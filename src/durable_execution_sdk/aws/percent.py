@@ -17,7 +17,8 @@ def segment(text: str) -> str:
 
 def query_string(parameters: Iterable[tuple[str, str]]) -> str:
     """Encode and sort parameters: the canonical query is also the one that is sent."""
-    return "&".join(sorted(f"{segment(name)}={segment(value)}" for name, value in parameters))
+    pairs = sorted((segment(name), segment(value)) for name, value in parameters)
+    return "&".join([f"{name}={value}" for name, value in pairs])
 
 
 def twice(path: str) -> str:

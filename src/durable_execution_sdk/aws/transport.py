@@ -29,9 +29,7 @@ class NoAnswerError(Exception):
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait, in seconds: for a connection, for a response, and before an idle
-    connection is not trusted any more.
-    """
+    """How long to wait, in seconds, for a connection, for a response, and to trust an idle one."""
 
     connect: float = 5.0
     answer: float = 30.0

@@ -1,0 +1,82 @@
+"""A cold start loads what two HTTP calls need, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import durable_execution_sdk.aws.control_plane as control_plane_module
+import durable_execution_sdk.aws.data_plane as data_plane_module
+from durable_execution_sdk.version import __version__
+
+# What importing the data plane may load beyond asyncio, msgspec and the package itself.
+ALLOWED = {"hmac", "hashlib", "_hashlib", "_blake2", "msgspec.structs", "__future__"}
+
+
+def loaded(code: str) -> list[str]:
+    """The modules that a fresh interpreter has after running the code."""
+    result = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    modules: list[str] = json.loads(result.stdout)
+    return modules
+
+
+def test_the_data_plane_loads_little() -> None:
+    floor = set(loaded("import asyncio, msgspec, json"))
+    more = set(loaded("import durable_execution_sdk.aws.data_plane, json")) - floor
+    foreign = {name for name in more if not name.startswith("durable_execution_sdk")}
+    assert foreign <= ALLOWED
+    ours = {name.removeprefix("durable_execution_sdk").strip(".") for name in more - foreign}
+    assert not {name.split(".")[0] for name in ours} & {"engine", "emulator", "testing", "server"}
+    assert "aws.control_plane" not in ours
+    assert "model.control" not in ours
+
+
+def test_a_client_in_lambda_loads_nothing_more() -> None:
+    """Not even when it is made: credentials and region are in the environment."""
+    code = """
+import os
+os.environ.update(
+    AWS_REGION="eu-west-1", AWS_ACCESS_KEY_ID="A", AWS_SECRET_ACCESS_KEY="s", AWS_ENDPOINT_URL=""
+)
+import durable_execution_sdk.aws.data_plane as module
+"""
+    before = loaded(code)
+    assert loaded(f"{code}\nmodule.default_data_plane()") == before
+
+
+@pytest.mark.parametrize(
+    "make",
+    [data_plane_module.default_data_plane, control_plane_module.default_control_plane],
+    ids=["data", "control"],
+)
+def test_the_default_plane_is_made_once(monkeypatch: pytest.MonkeyPatch, make: object) -> None:
+    assert callable(make)
+    make.cache_clear()  # type: ignore[attr-defined]
+    for name, value in {
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "A",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    plane = make()
+    assert make() is plane
+    asyncio.run(plane.aclose())
+    make.cache_clear()  # type: ignore[attr-defined]
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    assert f'version = "{__version__}"' in pyproject.read_text() or "dynamic" in (
+        pyproject.read_text()
+    )
