@@ -76,9 +76,7 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(callback, Callback[Order])
     assert_type(await callback, Order)
     assert_type(
-        await ctx.wait_for_callback(
-            submit, event, config=WaitForCallbackConfig(result_type=Order)
-        ),
+        await ctx.wait_for_callback(submit, event, config=WaitForCallbackConfig(result_type=Order)),
         Order,
     )
     assert_type(await ctx.invoke("f:1", event, config=InvokeConfig(result_type=Order)), Order)

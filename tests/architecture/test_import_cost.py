@@ -1,0 +1,59 @@
+"""What a cold start in Lambda loads: this list, and nothing else without a reason."""
+
+import subprocess
+import sys
+
+# Of the standard library, beyond what asyncio and msgspec load themselves: the signer's hashes.
+ALLOWED_STANDARD = {"_blake2", "_hashlib", "hashlib", "hmac"}
+
+ALLOWED_PACKAGES = {
+    "aws",
+    "context",
+    "duration",
+    "errors",
+    "handler",
+    "model",
+    "operations",
+    "retry",
+    "runtime",
+    "serdes",
+    "service",
+    "version",
+}
+NEVER_LOADED = {"model.control", "model.control_wire", "model.history"}
+
+SCRIPT = """
+import sys, asyncio, msgspec
+before = set(sys.modules)
+import durable_execution_sdk
+print(" ".join(sorted(set(sys.modules) - before)))
+"""
+
+
+def loaded() -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.split())
+
+
+def test_importing_the_sdk_loads_only_what_a_handler_needs():
+    modules = loaded()
+    ours = {name for name in modules if name.split(".")[0] == "durable_execution_sdk"}
+    assert modules - ours <= ALLOWED_STANDARD
+    packages = {name.split(".")[1] for name in ours if "." in name}
+    assert packages <= ALLOWED_PACKAGES
+    for name in NEVER_LOADED:
+        assert f"durable_execution_sdk.{name}" not in ours
+
+
+def test_a_client_is_made_on_first_use_and_not_on_import():
+    script = (
+        "import durable_execution_sdk.handler as h;"
+        "from durable_execution_sdk.aws.data_plane import default_data_plane as d;"
+        "print(d.cache_info().currsize)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "0"

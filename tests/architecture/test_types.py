@@ -1,0 +1,48 @@
+"""What users' type checkers say: the right calls pass, and each wrong one is an error."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TYPING = Path(__file__).parents[1] / "typing"
+ROOT = Path(__file__).parents[2]
+
+
+def marked() -> set[int]:
+    lines = (TYPING / "wrong.py").read_text(encoding="utf-8").splitlines()
+    return {number for number, line in enumerate(lines, 1) if "# error:" in line}
+
+
+def reported(command: list[str], pattern: str) -> tuple[set[int], str]:
+    run = subprocess.run(
+        [sys.executable, "-m", *command], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    found = {int(number) for number in re.findall(pattern, run.stdout)}
+    return found, run.stdout + run.stderr
+
+
+CHECKERS = {
+    "mypy": (["mypy", "--strict", "--no-warn-unreachable"], r"wrong\.py:(\d+): error"),
+    "pyright": (
+        ["pyright", "--pythonpath", sys.executable, "--level", "error"],
+        r"wrong\.py:(\d+):\d+ - error",
+    ),
+}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_each_wrong_call_is_an_error_and_nothing_else_is(checker):
+    command, pattern = CHECKERS[checker]
+    found, output = reported([*command, str(TYPING / "wrong.py")], pattern)
+    assert found == marked(), output
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_right_calls_have_the_right_types(checker):
+    command, _ = CHECKERS[checker]
+    _, output = reported([*command, str(TYPING / "api.py")], r"never:(\d+)")
+    assert "error:" not in output
+    assert " - error" not in output

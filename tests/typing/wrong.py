@@ -1,0 +1,46 @@
+"""What the type checkers must refuse: each marked line is an error, and no other line is."""
+
+from durable_execution_sdk import (
+    DurableContext,
+    StepConfig,
+    WaitForConditionConfig,
+    durable_execution,
+    wait_until,
+)
+
+
+async def charge(order: str, amount: int) -> bool:
+    return bool(order) and amount > 0
+
+
+def check(state: int) -> int:
+    return state + 1
+
+
+async def child(ctx: DurableContext, item: str) -> str:
+    return item
+
+
+@durable_execution
+async def handler(event: dict[str, str], ctx: DurableContext) -> None:
+    await ctx.step(charge, "a")  # error: an argument is missing
+    await ctx.step(charge, "a", "b")  # error: a wrong argument
+    await ctx.step(charge, "a", 1, 2)  # error: an argument too many
+    await ctx.step(charge, "a", 1, amount=2)  # error: keyword arguments go through partial
+    wrong: str = await ctx.step(charge, "a", 1)  # error: the result is a bool
+    await ctx.step(charge, "a", 1, config="at most once")  # error: no config
+    await ctx.wait("5 seconds")  # error: no duration
+    text = WaitForConditionConfig(initial_state="zero", wait_strategy=wait_until(str.isdigit))
+    await ctx.wait_for_condition(check, text)  # error: the state is an int
+    await ctx.run_in_child_context(child, 5)  # error: no str
+    await ctx.run_in_child_context(charge, "a", 1)  # error: takes no context
+    StepConfig(retries=3)  # error: no such option
+    del wrong
+
+
+@durable_execution  # error: takes no context
+async def lonely(event: str) -> None: ...
+
+
+@durable_execution  # error: not async
+def plain(event: str, ctx: DurableContext) -> None: ...
