@@ -1,0 +1,251 @@
+"""Ways to make a checkpoint call over HTTP/1.1: what they cost to import, and per call.
+
+    python benchmarks/http_client.py
+
+The server is another process on loopback, in the clear, with connections kept alive; every call
+sends 1 kB and gets 1 kB. Peers that are not installed are left out (pip install h11 httptools httpx
+urllib3). awslambdaric imports http.client itself, so there its import costs nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from cold_import import import_cost
+
+from durable_execution_sdk.aws.framing import ResponseReader, render_request
+from durable_execution_sdk.aws.transport import HttpTransport
+
+BODY = b"x" * 1000
+HEADERS = {"host": "localhost", "content-type": "application/json"}
+REQUEST = render_request(method="POST", target="/checkpoint", headers=HEADERS, body=BODY)
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n" + BODY
+CALLS = 2_000
+
+Call = Callable[[], Awaitable[bytes]]
+
+
+class Server(asyncio.Protocol):
+    """Answers every request of the known size."""
+
+    def __init__(self) -> None:
+        self._pending = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the line."""
+        self._transport: Any = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer whole requests."""
+        self._pending += data
+        while (end := self._pending.find(b"\r\n\r\n")) >= 0:
+            if len(self._pending) < end + 4 + len(BODY):
+                return
+            self._pending = self._pending[end + 4 + len(BODY) :]
+            self._transport.write(ANSWER)
+
+
+async def serve() -> None:
+    """Serve until the other process goes away, after telling the port."""
+    server = await asyncio.get_running_loop().create_server(Server, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.to_thread(sys.stdin.read)
+
+
+async def own(port: int) -> Call:
+    """This project: sockets that the loop knows only while a call waits."""
+    transport = HttpTransport("127.0.0.1", port, trust=None)
+
+    async def call() -> bytes:
+        return (await transport.send(REQUEST, repeatable=True)).body
+
+    return call
+
+
+async def own_framing_on_streams(port: int) -> Call:
+    """This project's framing over asyncio's streams."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def call() -> bytes:
+        writer.write(REQUEST)
+        response = ResponseReader()
+        while True:
+            whole = response.feed(await reader.read(65536))
+            if whole is not None:
+                return whole.body
+
+    return call
+
+
+async def h11_on_streams(port: int) -> Call:
+    """h11 over asyncio's streams."""
+    import h11
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    connection = h11.Connection(h11.CLIENT)
+    headers = [*HEADERS.items(), ("content-length", str(len(BODY)))]
+
+    async def call() -> bytes:
+        request = h11.Request(method="POST", target="/checkpoint", headers=headers)
+        writer.write(
+            b"".join(
+                connection.send(event) or b""
+                for event in (request, h11.Data(data=BODY), h11.EndOfMessage())
+            )
+        )
+        body = b""
+        while True:
+            event = connection.next_event()
+            if event is h11.NEED_DATA:
+                connection.receive_data(await reader.read(65536))
+            elif isinstance(event, h11.Data):
+                body += event.data
+            elif isinstance(event, h11.EndOfMessage):
+                connection.start_next_cycle()
+                return body
+
+    return call
+
+
+async def httptools_on_streams(port: int) -> Call:
+    """The parser of httptools over asyncio's streams."""
+    import httptools
+
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    class Answer:
+        def __init__(self) -> None:
+            self.body = b""
+            self.whole = False
+
+        def on_body(self, data: bytes) -> None:
+            self.body += data
+
+        def on_message_complete(self) -> None:
+            self.whole = True
+
+    async def call() -> bytes:
+        writer.write(REQUEST)
+        answer = Answer()
+        parser: Any = httptools.HttpResponseParser(answer)
+        while not answer.whole:
+            parser.feed_data(await reader.read(65536))
+        return answer.body
+
+    return call
+
+
+async def http_client_in_a_thread(port: int) -> Call:
+    """The standard library's blocking client."""
+    from http.client import HTTPConnection
+
+    connection = HTTPConnection("127.0.0.1", port)
+
+    def blocking() -> bytes:
+        connection.request("POST", "/checkpoint", BODY, HEADERS)
+        return connection.getresponse().read()
+
+    return lambda: asyncio.to_thread(blocking)
+
+
+async def urllib3_in_a_thread(port: int) -> Call:
+    """What botocore uses."""
+    import urllib3
+
+    pool = urllib3.HTTPConnectionPool("127.0.0.1", port)
+    return lambda: asyncio.to_thread(
+        lambda: pool.urlopen("POST", "/checkpoint", BODY, HEADERS).data
+    )
+
+
+async def httpx_async(port: int) -> Call:
+    """httpx's asynchronous client."""
+    import httpx
+
+    client = httpx.AsyncClient()
+    url = f"http://127.0.0.1:{port}/checkpoint"
+
+    async def call() -> bytes:
+        return (await client.post(url, content=BODY, headers=HEADERS)).content
+
+    return call
+
+
+CLIENTS: list[tuple[str, str, Callable[[int], Awaitable[Call]]]] = [
+    ("this project", "import durable_execution_sdk.aws.transport", own),
+    (
+        "own framing, asyncio streams",
+        "import durable_execution_sdk.aws.framing",
+        own_framing_on_streams,
+    ),
+    ("httptools, asyncio streams", "import httptools", httptools_on_streams),
+    ("h11, asyncio streams", "import h11", h11_on_streams),
+    ("http.client in a thread", "import http.client", http_client_in_a_thread),
+    ("urllib3 in a thread", "import urllib3", urllib3_in_a_thread),
+    ("httpx", "import httpx", httpx_async),
+]
+
+
+async def per_call(make: Callable[[int], Awaitable[Call]], port: int) -> tuple[float, float]:
+    """Elapsed and CPU time per call in microseconds, the best of five rounds."""
+    call = await make(port)
+    assert await call() == BODY
+    elapsed = cpu = float("inf")
+    for _ in range(5):
+        began, began_cpu = time.perf_counter(), time.process_time()
+        for _ in range(CALLS):
+            await call()
+        elapsed = min(elapsed, (time.perf_counter() - began) / CALLS * 1e6)
+        cpu = min(cpu, (time.process_time() - began_cpu) / CALLS * 1e6)
+    return elapsed, cpu
+
+
+def trust_cost(directory: str | None) -> float:
+    """CPU time in milliseconds to make a TLS context, the best of five."""
+    best = float("inf")
+    for _ in range(5):
+        began = time.process_time()
+        ssl.create_default_context(capath=directory)
+        best = min(best, (time.process_time() - began) * 1000)
+    return best
+
+
+def main() -> None:
+    """Print the figures."""
+    from durable_execution_sdk.aws.trust import hashed_directory
+
+    server = subprocess.Popen(
+        [sys.executable, __file__, "--serve"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert server.stdout is not None
+    port = int(server.stdout.readline())
+    print(f"{'client':<30}{'import, ms CPU':>15}{'modules':>9}{'per call, us':>14}{'us CPU':>9}")
+    for name, statement, make in CLIENTS:
+        cost = import_cost(statement)
+        if cost is None:
+            print(f"{name:<30}{'not installed':>15}")
+            continue
+        elapsed, cpu = asyncio.run(per_call(make, port))
+        print(f"{name:<30}{cost.milliseconds:>15.1f}{cost.modules:>9}{elapsed:>14.0f}{cpu:>9.0f}")
+    server.communicate("")
+    print()
+    print(f"TLS context, the whole bundle read: {trust_cost(None):.1f} ms CPU")
+    directory = hashed_directory()
+    if directory is not None:
+        print(f"TLS context, roots looked up by hash: {trust_cost(directory):.1f} ms CPU")
+
+
+if __name__ == "__main__":
+    if "--serve" in sys.argv:
+        asyncio.run(serve())
+    else:
+        main()

@@ -1,0 +1,99 @@
+"""A service in memory that only records: what the runtime costs without a network or an engine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.invocation import InitialExecutionState, Invocation
+from durable_execution_sdk.model.operation import (
+    ContextDetails,
+    ExecutionDetails,
+    Operation,
+    OperationStatus,
+    StepDetails,
+    WaitDetails,
+)
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.model.wire import encode_invocation
+
+ARN = (
+    "arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST/durable-execution/bench/run"
+)
+STATUS = {
+    OperationAction.START: OperationStatus.STARTED,
+    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
+    OperationAction.FAIL: OperationStatus.FAILED,
+}
+
+
+class MemoryService:
+    """Keeps operations, counts calls, and takes as long for each as it is told."""
+
+    def __init__(self, seconds_per_call: float = 0.0) -> None:
+        self.operations: dict[str, Operation] = {}
+        self.calls = 0
+        self._seconds = seconds_per_call
+        self._now = 1_000
+
+    def now(self) -> int:
+        return self._now
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
+        self.calls += 1
+        self._now += 1
+        changed: dict[str, Operation] = {}
+        for update in request.updates:
+            changed[update.id] = self.operations[update.id] = self._recorded(update)
+        return CheckpointResponse(
+            checkpoint_token=f"token{self.calls}", operations=list(changed.values())
+        )
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        raise NotImplementedError
+
+    def event(self, payload: str) -> dict[str, Any]:
+        execution = Operation(
+            id="run",
+            type="EXECUTION",
+            status="STARTED",
+            start_timestamp=1_000,
+            execution_details=ExecutionDetails(input_payload=payload),
+        )
+        state = InitialExecutionState(operations=[execution, *self.operations.values()])
+        return encode_invocation(
+            Invocation(
+                durable_execution_arn=ARN, checkpoint_token="token0", initial_execution_state=state
+            )
+        )
+
+    def _recorded(self, update: OperationUpdate) -> Operation:
+        status = STATUS[update.action]
+        started = update.action is OperationAction.START
+        return Operation(
+            id=update.id,
+            type=update.type,
+            status=status,
+            name=update.name,
+            parent_id=update.parent_id,
+            sub_type=update.sub_type,
+            start_timestamp=self._now,
+            end_timestamp=None if started else self._now,
+            step_details=StepDetails(
+                attempt=int(not started), result=update.payload, error=update.error
+            )
+            if update.type == "STEP"
+            else None,
+            context_details=ContextDetails(result=update.payload)
+            if update.type == "CONTEXT"
+            else None,
+            wait_details=WaitDetails() if update.type == "WAIT" else None,
+        )
