@@ -70,12 +70,10 @@ class DurableHandler(Generic[_E, _R]):
         Raises when Lambda is to invoke again; every other outcome, FAILED included, is returned.
         """
         invocation = self._read(event)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return self._invoke(invocation, lambda_context)
-        # Lambda never calls a handler from a running loop, but a test or a script may.
-        return _in_thread(lambda: self._invoke(invocation, lambda_context))
+        if _is_in_loop():
+            # Lambda never calls a handler from a running loop, but a test or a script may.
+            return _in_thread(lambda: self._invoke(invocation, lambda_context))
+        return self._invoke(invocation, lambda_context)
 
     def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
         """The same handler, talking to another service."""
@@ -96,7 +94,7 @@ class DurableHandler(Generic[_E, _R]):
                 here, self._plane(), invocation, invoked, self._settings, self._main
             )
 
-        return encode_outcome(here.loop.run_until_complete(main()))
+        return encode_outcome(here.run(main()))
 
     def _plane(self) -> DataPlane:
         client = self._client = self._client or default_data_plane()
@@ -228,6 +226,14 @@ def _end_of(lambda_context: Any) -> float | None:
     """When the invocation's time is up, on the monotonic clock."""
     remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
     return None if remaining is None else time.monotonic() + remaining() / 1000
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _in_thread(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:

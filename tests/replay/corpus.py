@@ -366,7 +366,8 @@ def replay_safe_values(stage: Stage) -> Workflow:
         await ctx.step(stage.body, "a")
         stage.see("random", [ctx.random().random(), ctx.random().randint(1, 9)])
         await ctx.wait(seconds(5))
-        return stage.see("uuid", str(ctx.uuid4()))
+        stage.see("uuid", str(ctx.uuid4()))
+        return "the same in each invocation, another in each execution"
 
     return run
 
@@ -399,7 +400,7 @@ def custom_serdes(stage: Stage) -> Workflow:
     return run
 
 
-@shape(strict=True)
+@shape(strict=True, at_most_once=True)
 def bound_step(stage: Stage) -> Workflow:
     @durable_step(retry_strategy=RETRY, semantics=AT_MOST_ONCE)
     async def pay() -> str:

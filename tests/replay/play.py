@@ -66,8 +66,9 @@ class Play:
 
     shape: Shape
     limits: Limits = DEFAULT_LIMITS
-    wrap: Callable[[DataPlane], DataPlane] = lambda plane: plane
+    wrap: Callable[[DataPlane, Play], DataPlane] = lambda plane, _: plane
     pause: Callable[[], Awaitable[None]] | None = None
+    keeps_states: bool = True
     stage: Stage = field(default_factory=Stage)
     snapshots: list[Invocation] = field(default_factory=list)
     updates: list[OperationUpdate] = field(default_factory=list)
@@ -88,7 +89,7 @@ class Play:
                 return response
 
         def plane(inner: DataPlane) -> DataPlane:
-            return self.wrap(Recording(inner))
+            return self.wrap(Recording(inner), self)
 
         def invoker(inner: Any) -> Any:
             def call(request: Any) -> Any:
@@ -106,12 +107,14 @@ class Play:
             seams=Seams(data_plane=plane, invoker=invoker),
         )
         emulator = self.rig.emulator
-        self.stage.answer = emulator.callback_success
-        self.stage.refuse = emulator.callback_failure
+        self.stage.answer = _once(emulator.callback_success)
+        self.stage.refuse = _once(emulator.callback_failure)
         self.arn = ""
 
     def keep_state(self) -> None:
         """What an invocation that began now would be given."""
+        if not self.keeps_states:
+            return
         state = self.rig.emulator.conductor.recorded(self.arn)
         if state.invocation is not None and state.invocation.token is not None:
             whole = msgspec.structs.replace(DEFAULT_LIMITS, first_page_items=100_000)
@@ -122,6 +125,18 @@ class Play:
         """Run to the end."""
         self.arn = self.rig.start("input")
         return self.rig.drive(self.arn)
+
+
+def _once(answer: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
+    """The sender's side: a step that runs again after a crash may answer a second time."""
+    answered: set[str] = set()
+
+    def send(callback_id: str, value: Any) -> None:
+        if callback_id not in answered:
+            answer(callback_id, value)
+            answered.add(callback_id)
+
+    return send
 
 
 class Unwilling:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
@@ -139,11 +140,32 @@ def _new_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(thread_name_prefix="durable-step")
 
 
+def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # These two have gone through the loop to whoever runs it already.
+    if not isinstance(context.get("exception"), (KeyboardInterrupt, SystemExit)):
+        loop.default_exception_handler(context)
+
+
 class Environment:
     """A loop and the threads of its step bodies, for one thread of the process."""
 
     def __init__(self) -> None:
         self.loop = _WorkflowLoop()
+        self.loop.set_exception_handler(_log_unless_raised)
+
+    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
+        """Run to the end. Ctrl-C and ``sys.exit`` unwind everything first, so that nothing is left."""
+        task = self.loop.create_task(main)
+        try:
+            return self.loop.run_until_complete(task)
+        except (KeyboardInterrupt, SystemExit):
+            try:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    self.loop.run_until_complete(task)
+            except (KeyboardInterrupt, SystemExit):
+                self.close()
+            raise
 
     def observe(self, observer: IdleObserver | None) -> None:
         """From now on, tell this observer when the loop is idle."""

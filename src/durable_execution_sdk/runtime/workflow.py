@@ -156,7 +156,7 @@ class Workflow:
         """
         self._turned_down += 1
         if self._turned_down <= _TURNED_DOWN_AT_MOST:
-            asyncio.Future.cancel(handle)
+            asyncio.Future[Any].cancel(handle)
 
     def expect(self, seconds: float | None) -> None:
         """Something pending will change in so many seconds: ask then, if still here to ask."""
