@@ -1,0 +1,50 @@
+"""The command in process: ``durable("run", ...)`` in a directory of its own."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Durable, Said, Write
+
+from durable_execution_sdk.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty directory to be in, and an interpreter that forgets what was loaded in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DURABLE_STORE", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    path, modules = list(sys.path), set(sys.modules)
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def durable(capfd: pytest.CaptureFixture[str]) -> Durable:
+    def call(*words: str) -> Said:
+        capfd.readouterr()
+        code = main(list(words))
+        out, err = capfd.readouterr()
+        return Said(code, out, err)
+
+    return call
+
+
+@pytest.fixture
+def write(place: Path) -> Write:
+    """Write a module of workflows, with everything public imported."""
+
+    def write(source: str, name: str = "app.py") -> str:
+        header = "from durable_execution_sdk import *\n"
+        (place / name).write_text(header + textwrap.dedent(source))
+        return name
+
+    return write

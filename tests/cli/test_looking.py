@@ -1,0 +1,160 @@
+"""`durable list`, `show`, `history`, `stop` and the help of them all."""
+
+from __future__ import annotations
+
+import pytest
+from tests.cli.command import Durable, Write
+
+FLOW = """
+    class BrokenError(Exception):
+        pass
+
+    def breaks() -> None:
+        raise BrokenError("it " + "broke " * 50)
+
+    def one() -> int:
+        return 1
+
+    async def inner(ctx: DurableContext) -> int:
+        return await ctx.step(one)
+
+    @durable_execution
+    async def flow(event: object, ctx: DurableContext) -> int:
+        await ctx.run_in_child_context(inner, name="child")
+        try:
+            await ctx.step(breaks, config=StepConfig(retry_strategy=NoRetry()))
+        except BrokenError:
+            pass
+        late = ctx.wait(Duration.from_days(1), name="late")
+        late.cancel()
+        await late
+        return await ctx.invoke("sub:$LATEST", name="sub_flow")
+
+    @durable_execution
+    async def sub(event: object, ctx: DurableContext) -> int:
+        await ctx.wait(Duration.from_hours(5), name="sub_wait")
+        return 5
+"""
+
+
+@pytest.fixture
+def flow(durable: Durable, write: Write) -> str:
+    """An execution that waits in the one that it invoked."""
+    assert durable("run", f"{write(FLOW)}:flow", "--name", "flow", "--no-wait").code == 3
+    return "flow"
+
+
+def test_the_list_has_the_newest_first(durable: Durable, write: Write) -> None:
+    write(FLOW)
+    durable("run", "app.py:sub", "--name", "old", "--skip-time")
+    durable("run", "app.py:sub", "--name", "new", "--no-wait")
+    lines = durable("list").out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["name", "function", "status"],
+        ["new", "sub", "RUNNING"],
+        ["old", "sub", "SUCCEEDED"],
+    ]
+    assert lines[2].rstrip().endswith("5 h")
+    assert [each["name"] for each in durable("list", "--json").document] == ["new", "old"]
+    assert [each["name"] for each in durable("list", "--json", "--limit", "1").document] == ["new"]
+
+
+def test_the_tree_shows_contexts_errors_and_what_an_invoked_execution_waits_for(
+    durable: Durable, flow: str
+) -> None:
+    said = durable("show", flow)
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0] == "flow flow RUNNING"
+    assert lines[1:3] == ["├── ✔ child  RunInChildContext", "│   └── ✔ one  Step"]
+    assert lines[3].startswith("├── ✘ breaks  Step  BrokenError: it broke broke")
+    assert "..." in lines[3]
+    assert lines[4] == "├── - late  Wait"
+    assert lines[5] == "└── ◌ sub_flow  ChainedInvoke  waits for sub:$LATEST"
+    assert lines[6] == "    └── sub RUNNING"
+    assert lines[7].startswith("        └── ◌ sub_wait  Wait  waits until")
+    assert lines[8].startswith("RUNNING  flow  invocations: 1  operations: 5  checkpoints:")
+    assert lines[9].startswith("sub_flow / sub_wait (Wait) waits until")
+
+
+def test_an_execution_is_shown_to_programs_with_its_input_and_operations(
+    durable: Durable, flow: str
+) -> None:
+    shown = durable("show", flow, "--json").document
+    assert shown["input"] == {}
+    assert shown["waiting"][0]["path"] == ["sub_flow", "sub_wait"]
+    operations = {each["name"]: each for each in shown["operations"]}
+    assert list(operations) == ["child", "one", "breaks", "late", "sub_flow"]
+    assert operations["one"]["parent_id"] == operations["child"]["id"]
+    assert operations["breaks"]["error"]["type"] == "BrokenError"
+    assert operations["late"]["status"] == "CANCELLED"
+
+
+def test_what_is_unfinished_when_an_execution_ends_is_not_shown_as_running(
+    durable: Durable, flow: str
+) -> None:
+    durable("stop", flow)
+    assert "└── - sub_flow  ChainedInvoke" in durable("show", flow).out.splitlines()
+
+
+def test_a_history_tells_every_event_in_order(durable: Durable, flow: str) -> None:
+    lines = durable("history", flow).out.splitlines()
+    assert [int(line.split()[0]) for line in lines] == list(range(1, len(lines) + 1))
+    assert "ExecutionStarted         flow" in lines[0]
+    assert any("ContextStarted           child" in line for line in lines)
+    assert "InvocationCompleted" in lines[-1]
+
+
+def test_a_history_for_programs_is_what_the_api_answers(durable: Durable, flow: str) -> None:
+    events = durable("history", flow, "--json").document["Events"]
+    assert events[0]["EventType"] == "ExecutionStarted"
+    assert events[0]["ExecutionStartedDetails"]["Input"]["Payload"] == "{}"
+    assert [event["EventId"] for event in events] == list(range(1, len(events) + 1))
+
+
+def test_a_long_history_is_told_to_its_end(durable: Durable, write: Write) -> None:
+    file = write("""
+        def one() -> int:
+            return 1
+
+        @durable_execution
+        async def steps(event: object, ctx: DurableContext) -> int:
+            return sum([await ctx.step(one) for _ in range(600)])
+    """)
+    assert durable("run", file, "--name", "long").result == 600
+    assert len(durable("history", "long").out.splitlines()) == 2 * 600 + 3
+
+
+def test_an_execution_that_has_ended_cannot_be_stopped_any_more(
+    durable: Durable, write: Write
+) -> None:
+    durable("run", f"{write(FLOW)}:sub", "--name", "done", "--skip-time")
+    said = durable("stop", "done")
+    assert (said.code, said.out) == (0, "done has ended already: SUCCEEDED\n")
+
+
+def test_looking_at_an_execution_changes_nothing(durable: Durable, flow: str) -> None:
+    before = durable("history", flow).out
+    for words in (["show", flow], ["list"], ["show", flow, "--json"]):
+        durable(*words)
+    assert durable("history", flow).out == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["run"], ["list"], ["show"], ["history"], ["callback"], ["callback", "fail"], ["stop"]],
+)
+def test_every_command_has_help(durable: Durable, words: list[str]) -> None:
+    said = durable(*words, "--help")
+    assert said.code == 0
+    assert said.out.startswith("Usage: durable")
+
+
+def test_the_help_documents_the_exit_codes(durable: Durable) -> None:
+    for words in ([], ["run"]):
+        said = durable(*words, "--help").out
+        assert "3  suspended or interrupted: the execution can go on" in said
+
+
+def test_the_version_is_told(durable: Durable) -> None:
+    assert durable("--version").out.startswith("durable, version ")

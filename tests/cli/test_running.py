@@ -1,0 +1,383 @@
+"""`durable run` and what its exit code, its output and its store say afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Durable, Write
+
+ADDS = """
+    def add(one: int, other: int) -> int:
+        with open("calls", "a") as file:
+            file.write("add\\n")
+        return one + other
+
+    @durable_execution
+    async def adds(event: dict[str, int], ctx: DurableContext) -> int:
+        return await ctx.step(add, event.get("one", 0), event.get("other", 0))
+"""
+FAILS = """
+    class OutOfPaperError(Exception):
+        pass
+
+    @durable_execution
+    async def fails(event: object, ctx: DurableContext) -> int:
+        raise OutOfPaperError("the printer is empty")
+"""
+WAITS = """
+    @durable_execution
+    async def waits(event: object, ctx: DurableContext) -> str:
+        await ctx.wait(Duration.from_days(3), name="cool_down")
+        return "waited"
+"""
+ASKS = """
+    @durable_execution
+    async def asks(event: object, ctx: DurableContext) -> object:
+        return await ctx.wait_for_callback(lambda callback_id: None, name="approval")
+"""
+INVOKES = """
+    @durable_execution
+    async def invokes(event: object, ctx: DurableContext) -> int:
+        return await ctx.invoke("doubles:$LATEST", 21, name="twice")
+
+    @durable_execution
+    async def doubles(event: int, ctx: DurableContext) -> int:
+        await ctx.wait(Duration.from_hours(1))
+        return 2 * event
+"""
+
+
+def test_a_workflow_runs_to_its_result(durable: Durable, write: Write) -> None:
+    said = durable("run", write(ADDS), "--input", '{"one": 1, "other": 2}', "--name", "sum")
+    assert (said.code, said.result) == (0, 3)
+    assert "StepSucceeded            add" in said.out
+    assert "SUCCEEDED  sum  invocations: 1  operations: 1  checkpoints: 1" in said.out
+
+
+def test_without_a_name_the_run_makes_one_and_says_it_first(durable: Durable, write: Write) -> None:
+    said = durable("run", write(ADDS))
+    name = said.out.splitlines()[0].split()[1]
+    assert name.startswith("adds-")
+    assert durable("show", name).code == 0
+    assert durable("run", write(ADDS)).out.splitlines()[0].split()[1] != name
+
+
+def test_without_an_input_the_event_is_an_empty_object(durable: Durable, write: Write) -> None:
+    assert durable("run", write(ADDS)).result == 0
+
+
+def test_the_input_can_be_a_file(durable: Durable, write: Write, place: Path) -> None:
+    (place / "event.json").write_text('{"one": 4}')
+    assert durable("run", write(ADDS), "--input", "@event.json").result == 4
+
+
+def test_the_input_can_come_from_stdin(
+    durable: Durable, write: Write, monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
+    (place / "stdin").write_text('{"other": 5}')
+    with (place / "stdin").open() as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert durable("run", write(ADDS), "--input", "-").result == 5
+
+
+def test_the_same_name_again_shows_the_result_and_runs_nothing(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(ADDS)
+    durable("run", file, "--name", "sum", "--input", '{"one": 1}')
+    for again in ((), ("--input", '{ "one":1 }')):
+        assert durable("run", file, "--name", "sum", *again).result == 1
+    assert (place / "calls").read_text() == "add\n"
+
+
+def test_a_failed_execution_is_told_with_the_users_traceback(
+    durable: Durable, write: Write
+) -> None:
+    said = durable("run", write(FAILS), "--name", "print")
+    assert said.code == 1
+    assert "FAILED  print" in said.out
+    assert "OutOfPaperError: the printer is empty" in said.out
+    assert "app.py" in said.out
+    assert durable("run", "app.py", "--name", "print").code == 1
+
+
+def test_a_stopped_execution_counts_as_failed(durable: Durable, write: Write) -> None:
+    file = write(WAITS)
+    durable("run", file, "--name", "w", "--no-wait")
+    assert durable("stop", "w", "--reason", "enough").out == "w is STOPPED\n"
+    said = durable("run", file, "--name", "w")
+    assert said.code == 1
+    assert "STOPPED  w" in said.out
+    assert "enough" in said.out
+
+
+def test_time_is_skipped_when_asked_and_the_log_tells_the_time_that_was_reached(
+    durable: Durable, write: Write
+) -> None:
+    said = durable("run", write(WAITS), "--skip-time", "--json")
+    assert (said.code, said.document["result"]) == (0, "waited")
+    assert said.document["ended_at"] > said.document["started_at"]
+    assert "time: 3 d" in durable("show", said.document["name"]).out
+
+
+def test_without_waiting_a_run_does_what_is_due_and_says_what_comes_when(
+    durable: Durable, write: Write
+) -> None:
+    said = durable("run", write(WAITS), "--name", "w", "--no-wait")
+    assert said.code == 3
+    assert "cool_down (Wait) waits until" in said.out
+    assert "(in 3 d)" in said.out or "(in 2 d 23 h)" in said.out
+    assert "go on with: durable run app.py --name w" in said.err
+
+
+def test_a_later_run_goes_on_at_the_time_that_an_earlier_one_skipped_to(
+    durable: Durable, write: Write
+) -> None:
+    file = write("""
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            await ctx.wait(Duration.from_days(30))
+            await ctx.wait_for_callback(lambda callback_id: None)
+            await ctx.wait(Duration.from_seconds(1))
+            return 1
+    """)
+    said = durable("run", file, "--name", "f", "--skip-time", "--no-wait", "--json")
+    durable("callback", "succeed", said.document["waiting"][0]["callback_id"])
+    assert durable("run", file, "--name", "f", "--no-wait").code == 3
+    said = durable("run", file, "--name", "f", "--json")
+    assert said.document["result"] == 1
+    times = [event["EventTimestamp"] for event in _events(durable, "f")]
+    assert times == sorted(times)
+    # Thirty days were skipped, and the last second was waited for after them.
+    assert 30 * 86_400 + 1 <= times[-1] - times[0] < 30 * 86_400 + 600
+
+
+def test_skipping_time_waits_for_an_answer_instead_of_for_its_timeout(
+    durable: Durable, write: Write
+) -> None:
+    file = write("""
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> object:
+            config = WaitForCallbackConfig(timeout=Duration.from_minutes(5))
+            return await ctx.wait_for_callback(lambda callback_id: None, config=config)
+    """)
+    said = durable("run", file, "--name", "f", "--skip-time", "--no-wait")
+    assert said.code == 3
+    assert "waits for an answer until" in said.out
+
+
+def test_a_callback_is_answered_from_elsewhere_and_the_run_goes_on(
+    durable: Durable, write: Write
+) -> None:
+    file = write(ASKS)
+    said = durable("run", file, "--name", "ask", "--no-wait", "--json")
+    assert (said.code, said.document["status"]) == (3, "RUNNING")
+    [waiting] = said.document["waiting"]
+    assert waiting["path"] == ["approval", "Callback"]
+    assert waiting["waits_for"] == "answer"
+    callback_id = waiting["callback_id"]
+    assert durable("callback", "heartbeat", callback_id).code == 0
+    assert durable("callback", "succeed", callback_id, "--data", '{"ok": true}').code == 0
+    assert durable("run", file, "--name", "ask").result == {"ok": True}
+
+
+def test_a_callback_that_failed_fails_what_waits_for_it(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(ASKS)
+    said = durable("run", file, "--name", "ask", "--no-wait", "--json")
+    (place / "why").write_text("no stamp")
+    callback_id = said.document["waiting"][0]["callback_id"]
+    options = ("--message", "denied", "--type", "Denied", "--data", "@why")
+    assert durable("callback", "fail", callback_id, *options).code == 0
+    said = durable("run", file, "--name", "ask", "--json")
+    assert said.code == 1
+    assert said.document["error"]["message"] == "denied"
+
+
+def test_workflows_of_the_file_can_be_invoked_by_name(durable: Durable, write: Write) -> None:
+    said = durable("run", f"{write(INVOKES)}:invokes", "--skip-time", "--name", "i")
+    assert said.result == 42
+    assert "doubles: WaitStarted" in said.out
+    assert "ChainedInvokeStarted     twice  of doubles:$LATEST" in said.out
+
+
+def test_functions_of_other_files_can_be_invoked_when_they_are_named(
+    durable: Durable, write: Write
+) -> None:
+    write("def handler(event, context):\n    return event + 1\n", "plain.py")
+    write(
+        """
+        @durable_execution
+        async def inner(event: int, ctx: DurableContext) -> int:
+            return event * 10
+        """,
+        "other.py",
+    )
+    file = write("""
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            return await ctx.invoke("plus", await ctx.invoke("times:$LATEST", 4))
+    """)
+    functions = ("--function", "plus=plain.py:handler", "--function", "times=other.py:inner")
+    assert durable("run", file, *functions).result == 41
+
+
+def test_a_run_that_lacks_a_function_which_was_invoked_before_says_which(
+    durable: Durable, write: Write
+) -> None:
+    durable("run", f"{write(INVOKES)}:invokes", "--name", "i", "--no-wait")
+    write(INVOKES.split("@durable_execution\n    async def doubles", maxsplit=1)[0])
+    said = durable("run", "app.py:invokes", "--name", "i")
+    assert said.code == 2
+    assert "the execution waits for doubles" in said.err
+    assert "--function doubles=FILE:ATTR" in said.err
+
+
+def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
+    durable: Durable, write: Write
+) -> None:
+    file = write("""
+        print("while it is imported")
+
+        def shout(n: int) -> int:
+            print("from a step")
+            return n
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            return await ctx.step(shout, 7)
+    """)
+    said = durable("run", file, "--name", "f", "--json")
+    assert list(said.document) == [
+        "name",
+        "function",
+        "arn",
+        "status",
+        "result",
+        "error",
+        "started_at",
+        "ended_at",
+        "counts",
+        "waiting",
+    ]
+    assert said.document["result"] == 7
+    assert said.document["counts"] == {"invocations": 1, "operations": 1, "checkpoints": 1}
+    assert "while it is imported" in said.err
+    assert "from a step" in said.err
+
+
+def test_attempts_errors_and_delays_are_shown_as_they_happen(
+    durable: Durable, write: Write
+) -> None:
+    file = write("""
+        def flaky() -> int:
+            if StepContext.current().attempt < 3:
+                raise ConnectionError("busy")
+            return 1
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            config = StepConfig(retry_strategy=FixedDelay(delay=Duration.from_minutes(2)))
+            return await ctx.step(flaky, config=config)
+    """)
+    said = durable("run", file, "--skip-time")
+    assert "StepFailed               flaky  attempt 1  ConnectionError: busy  again in 2 min" in (
+        said.out
+    )
+    assert "flaky (Step) waits attempt 3 at" in said.out
+    assert "StepSucceeded            flaky  attempt 3" in said.out
+
+
+def test_an_invocation_that_fails_is_made_again_and_the_reader_is_told(
+    durable: Durable, write: Write
+) -> None:
+    file = write("""
+        from pathlib import Path
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            with open("tries", "a+") as file:
+                file.write("x")
+            if Path("tries").stat().st_size == 1:
+                raise DurableError.invocation("the database is away")
+            return 1
+    """)
+    said = durable("run", file, "--skip-time")
+    assert said.result == 1
+    assert "InvocationError: the database is away" in said.out
+    assert "the last invocation failed; the next one comes at" in said.out
+
+
+def test_what_user_code_logs_goes_to_stderr_once_and_never_from_replay(
+    durable: Durable, write: Write
+) -> None:
+    file = write("""
+        import logging
+        import sys
+
+        logging.basicConfig(stream=sys.stderr, format="%(message)s", level="INFO", force=True)
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            ctx.log_info("before")
+            await ctx.wait(Duration.from_hours(1))
+            ctx.log_info("after")
+            return 1
+    """)
+    said = durable("run", file, "--skip-time")
+    assert said.err == "before\nafter\n"
+
+
+def test_a_file_in_a_package_is_loaded_as_its_module(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    (place / "shop").mkdir()
+    (place / "shop" / "__init__.py").write_text("")
+    (place / "shop" / "prices.py").write_text("PRICE = 3\n")
+    (place / "shop" / "flow.py").write_text(
+        "from durable_execution_sdk import *\n"
+        "from .prices import PRICE\n"
+        "@durable_execution\n"
+        "async def f(event: object, ctx: DurableContext) -> list:\n"
+        "    return [PRICE, __name__]\n"
+    )
+    assert durable("run", "shop/flow.py").result == [3, "shop.flow"]
+
+
+def test_a_file_may_have_the_name_of_a_module_that_is_loaded_already(
+    durable: Durable, write: Write
+) -> None:
+    assert durable("run", write(ADDS, "json.py"), "--input", '{"one": 2}').result == 2
+
+
+def test_the_default_store_keeps_itself_out_of_version_control(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    durable("run", write(ADDS))
+    assert (place / ".durable" / "executions.db").exists()
+    assert (place / ".durable" / ".gitignore").read_text().endswith("*\n")
+
+
+@pytest.mark.parametrize("given", ["elsewhere/x.db", "."])
+def test_the_store_can_be_elsewhere(
+    durable: Durable, write: Write, place: Path, given: str
+) -> None:
+    said = durable("run", write(WAITS), "--name", "w", "--store", given, "--no-wait")
+    assert f"durable run app.py --name w --store {given}" in said.err
+    assert not (place / ".durable").exists()
+    assert durable("show", "w", "--store", given).code == 0
+
+
+def test_the_store_can_be_named_by_the_environment(
+    durable: Durable, write: Write, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABLE_STORE", "mine.db")
+    durable("run", write(ADDS))
+    assert (place / "mine.db").exists()
+
+
+def _events(durable: Durable, name: str) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = durable("history", name, "--json").document["Events"]
+    return found
