@@ -88,7 +88,9 @@ class LambdaControlPlane:
             path=execution_path(arn),
             query=_query(IncludeExecutionData=None if include_execution_data else "false"),
         )
-        return read_answer(call.operation, control_wire.decode_description, await self._client.call(call))
+        return read_answer(
+            call.operation, control_wire.decode_description, await self._client.call(call)
+        )
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
@@ -103,7 +105,9 @@ class LambdaControlPlane:
                 MaxItems=str(request.max_items) if request.max_items else None,
             ),
         )
-        return read_answer(call.operation, control_wire.decode_history_page, await self._client.call(call))
+        return read_answer(
+            call.operation, control_wire.decode_history_page, await self._client.call(call)
+        )
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions."""
@@ -124,7 +128,9 @@ class LambdaControlPlane:
                 *(("Statuses", status) for status in request.statuses),
             ),
         )
-        return read_answer(call.operation, control_wire.decode_list_page, await self._client.call(call))
+        return read_answer(
+            call.operation, control_wire.decode_list_page, await self._client.call(call)
+        )
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
         """End an execution as STOPPED; returns when that was."""
@@ -143,7 +149,9 @@ class LambdaControlPlane:
         if request.client_token is None:
             request = replace(request, client_token=client_token())
         await self._post(
-            "PauseDurableExecution", f"{execution_path(arn)}/pause", control_wire.encode_pause(request)
+            "PauseDurableExecution",
+            f"{execution_path(arn)}/pause",
+            control_wire.encode_pause(request),
         )
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
@@ -151,7 +159,9 @@ class LambdaControlPlane:
         if request.client_token is None:
             request = replace(request, client_token=client_token())
         await self._post(
-            "ResumeDurableExecution", f"{execution_path(arn)}/resume", control_wire.encode_resume(request)
+            "ResumeDurableExecution",
+            f"{execution_path(arn)}/resume",
+            control_wire.encode_resume(request),
         )
 
     async def delete(self, arn: str) -> int:
