@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.command import Durable, Write
@@ -295,6 +296,7 @@ def test_an_invocation_that_fails_is_made_again_and_the_reader_is_told(
 ) -> None:
     file = write("""
         from pathlib import Path
+from typing import Any
 
         @durable_execution
         async def f(event: object, ctx: DurableContext) -> int:
@@ -378,6 +380,6 @@ def test_the_store_can_be_named_by_the_environment(
     assert (place / "mine.db").exists()
 
 
-def _events(durable: Durable, name: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = durable("history", name, "--json").document["Events"]
+def _events(durable: Durable, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = durable("history", name, "--json").document["Events"]
     return found

@@ -6,7 +6,6 @@ and the next run goes on from there, as after ``kill -9``.
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -26,6 +25,19 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.service import DataPlane
+
+if sys.platform == "win32":
+    from _thread import interrupt_main as _press_ctrl_c
+else:
+
+    def _press_ctrl_c() -> None:
+        # To the main thread itself, or it would not wake up from waiting for another one.
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)
+
+
+_SECONDS_TO_CLEAN_UP = 0.5
 
 ASKED = "stopping after the step that runs now; Ctrl-C again cuts it off"
 
@@ -57,8 +69,6 @@ class Interrupts:
             yield
         except KeyboardInterrupt:
             self.cut = True
-            # Tasks of the invocation are left behind, and asyncio would complain about each.
-            logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     def leave(self, code: int) -> None:
         """End the process here if an invocation was cut.
@@ -73,9 +83,11 @@ class Interrupts:
     @contextmanager
     def listening(self, *, aloud: bool) -> Generator[None]:
         """Take Ctrl-C; ``aloud``: answer it at once, because nothing else shows the footnote."""
+        insisting: list[threading.Timer] = []
 
         def interrupt(number: int, frame: FrameType | None) -> None:
             if self.asked.is_set():
+                insisting.append(_interrupt_again())
                 signal.default_int_handler(number, frame)
             self.asked.set()
             if aloud and self._invocations:
@@ -88,6 +100,8 @@ class Interrupts:
         try:
             yield
         finally:
+            for timer in insisting:
+                timer.cancel()
             signal.signal(signal.SIGINT, before)
 
     def _watched(self, invoker: Invoker) -> Invoker:
@@ -99,6 +113,14 @@ class Interrupts:
                 self._invocations -= 1
 
         return call
+
+
+def _interrupt_again() -> threading.Timer:
+    # What is cut off cleans up first, and may wait for a step body in a thread that never ends.
+    timer = threading.Timer(_SECONDS_TO_CLEAN_UP, _press_ctrl_c)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 class _Interruptible:

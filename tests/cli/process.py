@@ -1,0 +1,87 @@
+"""The command as a process that can be killed, and read line by line meanwhile."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PATIENCE = 60
+
+
+class Running:
+    """A `durable` process; its lines come as it writes them."""
+
+    def __init__(self, place: Path, words: tuple[str, ...]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "durable_execution_sdk.cli.main", *words],
+            cwd=place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        self.lines: list[str] = []
+        self._arriving: queue.Queue[str | None] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def until(self, text: str) -> str:
+        """Wait for a line that has this text."""
+        while True:
+            line = self._arriving.get(timeout=_PATIENCE)
+            assert line is not None, f"ended without {text!r}: {''.join(self.lines)}"
+            self.lines.append(line)
+            if text in line:
+                return line
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.kill()
+        self.end()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self) -> int:
+        """Wait for its end; returns the exit code."""
+        code = self.process.wait(_PATIENCE)
+        self._reader.join(_PATIENCE)
+        while (line := self._arriving.get(timeout=_PATIENCE)) is not None:
+            self.lines.append(line)
+        return code
+
+    @property
+    def text(self) -> str:
+        """What it has written so far."""
+        return "".join(self.lines)
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self.process.kill()
+        self.process.wait(_PATIENCE)
+        self._reader.join(_PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._arriving.put(line)
+        self._arriving.put(None)
+
+
+@contextmanager
+def running(place: Path, *words: str) -> Iterator[Running]:
+    process = Running(place, words)
+    try:
+        yield process
+    finally:
+        process.close()

@@ -1,0 +1,247 @@
+"""Whatever ends the process, at whatever moment: the next run goes on from what was recorded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Durable, Write
+from tests.cli.process import running
+
+SHOP = """
+    from pathlib import Path
+    import time
+
+    def note(what: str) -> None:
+        with open("notes", "a") as file:
+            file.write(what + "\\n")
+
+    def pause_at(place: str) -> None:
+        # The test asks for the place at which it wants to be quick enough.
+        while Path(place).exists():
+            note(f"at {place}")
+            print(f"at {place}", flush=True)
+            time.sleep(60)
+
+    def validate(amount: int) -> int:
+        pause_at("validate")
+        note("validated")
+        return amount
+
+    @durable_step(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=NoRetry())
+    def charge(amount: int) -> str:
+        note("charged")
+        pause_at("charge")
+        return f"paid {amount}"
+
+    def look_up() -> str:
+        return "paid 7"
+
+    def ship(paid: str) -> str:
+        pause_at("ship")
+        note("shipped")
+        return f"shipped, {paid}"
+
+    @durable_execution
+    async def order(event: int, ctx: DurableContext) -> str:
+        amount = await ctx.step(validate, event)
+        try:
+            paid = await ctx.step(charge, amount)
+        except StepInterruptedError:
+            paid = await ctx.step(look_up)
+        await ctx.wait(Duration.from_seconds(1), name="settle")
+        return await ctx.step(ship, paid)
+"""
+
+
+@pytest.mark.parametrize("place_of_death", ["validate", "charge", "ship"])
+def test_a_run_that_is_killed_in_a_step_goes_on_to_the_same_result_and_charges_once(
+    durable: Durable, write: Write, place: Path, place_of_death: str
+) -> None:
+    file = write(SHOP)
+    (place / place_of_death).touch()
+    with running(place, "run", file, "--input", "7", "--name", "o") as run:
+        run.until(f"at {place_of_death}")
+        run.kill()
+    (place / place_of_death).unlink()
+    said = durable("run", file, "--name", "o")
+    assert (said.code, said.result) == (0, "shipped, paid 7")
+    assert (place / "notes").read_text().split("\n").count("charged") == 1
+    assert "Runtime.ExitError" in durable("history", "o").out
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "StepSucceeded            validate",
+        "StepStarted              charge",
+        "StepSucceeded            charge",
+        "WaitStarted              settle",
+        "settle (Wait) waits until",
+        "WaitSucceeded            settle",
+        "StepSucceeded            ship",
+    ],
+)
+def test_a_run_that_is_killed_after_any_event_goes_on_to_the_same_result(
+    durable: Durable, write: Write, place: Path, line: str
+) -> None:
+    file = write(SHOP)
+    with running(place, "run", file, "--input", "7", "--name", "o") as run:
+        run.until(line)
+        run.kill()
+    said = durable("run", file, "--name", "o", "--input", "7")
+    assert (said.code, said.result) == (0, "shipped, paid 7")
+    # The bank is asked at most once: if the kill came before the body began, it never was.
+    assert (place / "notes").read_text().split("\n").count("charged") <= 1
+
+
+def test_ctrl_c_during_a_wait_leaves_an_execution_that_goes_on(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            await ctx.wait(Duration.from_hours(9), name="long")
+            return 1
+    """)
+    with running(place, "run", file, "--name", "f") as run:
+        run.until("long (Wait) waits until")
+        run.interrupt()
+        assert run.end() == 3
+        assert "RUNNING  f" in run.text
+        assert "not finished; go on with: durable run app.py --name f" in run.text
+        assert "Traceback" not in run.text
+    assert "Runtime.ExitError" not in durable("history", "f").out
+    assert durable("run", file, "--name", "f", "--skip-time").result == 1
+
+
+def test_ctrl_c_lets_the_running_step_end_and_starts_no_other(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        import asyncio
+        from pathlib import Path
+
+        async def one() -> int:
+            print("in one", flush=True)
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
+            return 1
+
+        def two() -> int:
+            Path("two").touch()
+            return 2
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            return await ctx.step(one) + await ctx.step(two)
+    """)
+    with running(place, "run", file, "--name", "f") as run:
+        run.until("in one")
+        run.interrupt()
+        run.until("stopping after the step that runs now")
+        (place / "go").touch()
+        assert run.end() == 3
+        assert "StepSucceeded            one" in run.text
+        assert "go on with" in run.text
+        assert "Traceback" not in run.text
+        assert "KeyboardInterrupt" not in run.text
+    assert not (place / "two").exists()
+    said = durable("run", file, "--name", "f")
+    assert said.result == 3
+    assert "StepStarted              two" in said.out
+    assert "StepStarted              one" not in said.out
+
+
+def test_ctrl_c_twice_cuts_off_a_step_that_would_never_end(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(SHOP)
+    (place / "charge").touch()
+    with running(place, "run", file, "--input", "7", "--name", "o", "--json") as run:
+        run.until("at charge")
+        run.interrupt()
+        run.until("stopping after the step that runs now")
+        run.interrupt()
+        assert run.end() == 3
+        assert '"status": "RUNNING"' in run.text
+        assert "Traceback" not in run.text
+    (place / "charge").unlink()
+    assert durable("run", file, "--name", "o").result == "shipped, paid 7"
+    assert (place / "notes").read_text().split("\n").count("charged") == 1
+
+
+def test_ctrl_c_before_anything_has_begun_is_no_error_of_ours(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("import time\nprint('importing', flush=True)\ntime.sleep(60)\n")
+    with running(place, "run", file) as run:
+        run.until("importing")
+        run.interrupt()
+        assert run.end() == 3
+        assert "durable: interrupted; nothing that was recorded is lost" in run.text
+
+
+def test_a_run_that_waits_notices_an_answer_from_another_process(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> object:
+            return await ctx.wait_for_callback(lambda callback_id: None, name="approval")
+    """)
+    with running(place, "run", file, "--name", "f") as run:
+        answer = run.until("answer with: ").split("answer with: durable ")[1].split()
+        assert durable(*answer[:-1], '"yes"').code == 0
+        run.until("CallbackSucceeded")
+        assert run.end() == 0
+        assert run.text.endswith('"yes"\n')
+
+
+def test_a_run_that_waits_notices_that_it_was_stopped(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> None:
+            await ctx.wait(Duration.from_hours(9), name="long")
+    """)
+    with running(place, "run", file, "--name", "f") as run:
+        run.until("long (Wait) waits until")
+        assert durable("stop", "f").code == 0
+        assert run.end() == 1
+        assert "STOPPED  f" in run.text
+
+
+def test_two_runs_of_one_execution_do_the_work_once_and_tell_the_same(
+    write: Write, place: Path
+) -> None:
+    file = write(SHOP)
+    (place / "ship").touch()
+    with running(place, "run", file, "--input", "7", "--name", "o") as first:
+        first.until("at ship")
+        with running(place, "run", file, "--name", "o") as second:
+            second.until("order  o")
+            (place / "ship").unlink()
+            first.kill()
+            assert second.end() == 0
+            assert second.text.endswith('"shipped, paid 7"\n')
+    notes = (place / "notes").read_text().split("\n")
+    assert (notes.count("charged"), notes.count("shipped")) == (1, 1)
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(
+    write: Write, place: Path, durable: Durable
+) -> None:
+    durable("run", write(SHOP), "--input", "7", "--name", "o")
+    command = [sys.executable, "-m", "durable_execution_sdk.cli.main", "history", "o"]
+    with subprocess.Popen(
+        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
