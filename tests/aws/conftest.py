@@ -82,10 +82,10 @@ class Loopback:
         for line in lines:
             line.hang_up(reset=reset)
 
-    def say(self, raw: bytes) -> None:
-        """Send something unasked on every open connection."""
+    def say(self, raw: bytes, *, in_the_clear: bool = False) -> None:
+        """Send something unasked on every open connection; TLS can be gone behind."""
         for line in self._lines:
-            line.say(raw)
+            line.say(raw, in_the_clear=in_the_clear)
 
     def stop(self) -> None:
         """Stop listening, and close every connection."""
@@ -144,8 +144,11 @@ class _Line:
     def is_open(self) -> bool:
         return self._thread.is_alive()
 
-    def say(self, raw: bytes) -> None:
-        self._socket.sendall(raw)
+    def say(self, raw: bytes, *, in_the_clear: bool) -> None:
+        if in_the_clear:
+            socket.socket.sendall(self._socket, raw)
+        else:
+            self._socket.sendall(raw)
 
     def start(self) -> None:
         self._thread.start()

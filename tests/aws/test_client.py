@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import urllib.parse
 
@@ -289,6 +290,31 @@ def test_an_answer_that_comes_before_the_body_was_sent_is_read(
         asyncio.run(
             client.call(Call(operation="Invoke", method="POST", path="/", body=b" " * 30_000_000))
         )
+
+
+def test_a_peer_that_hangs_up_while_the_body_is_being_sent_gave_no_answer(
+    server: Loopback, client: LambdaClient
+) -> None:
+    server.refusal = Answer()
+    call = Call(
+        operation="Invoke", method="POST", path="/", body=b" " * 30_000_000, repeatable=False
+    )
+    with pytest.raises(ServiceError, match="closed the connection without an answer"):
+        asyncio.run(client.call(call))
+
+
+def test_every_address_of_the_host_is_tried(
+    server: Loopback, client: LambdaClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A family that the system does not have, an address where nobody listens, and the server."""
+    nobody = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, 1))
+    there = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
+    unknown = (9999, socket.SOCK_STREAM, 0, "", (server.host, server.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, nobody, there])
+    asyncio.run(client.call(READ))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    with pytest.raises(ServiceError, match="has no address"):
+        asyncio.run(client.call(READ))
 
 
 def test_nobody_listening_is_a_transient_error_that_names_the_endpoint(

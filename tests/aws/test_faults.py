@@ -86,6 +86,11 @@ def test_an_error_is_named_in_the_header_or_in_the_body(
     assert refusal("Invoke", response).code == "ServiceException"
 
 
+def test_whose_fault_it_is_is_not_the_name_of_the_error() -> None:
+    response = HttpResponse(status=400, headers={}, body=b'{"Type":"User","Message":"no"}')
+    assert refusal("Invoke", response).code is None
+
+
 def test_a_page_of_a_proxy_has_no_name_and_says_so() -> None:
     error = refusal("Invoke", HttpResponse(status=502, headers={}, body=b"<html>Bad gateway"))
     assert error.code is None

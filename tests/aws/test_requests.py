@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -238,3 +239,8 @@ def test_retries_of_a_checkpoint_carry_one_client_token(
     asyncio.run(main())
     tokens = [json.loads(received.body)["ClientToken"] for received in server.requests]
     assert tokens[0] == tokens[1] == tokens[2] != tokens[3]
+
+
+def test_the_services_time_is_the_clocks(client: LambdaClient) -> None:
+    before = time.time_ns() // 1_000_000
+    assert before <= LambdaDataPlane(client).now() <= time.time_ns() // 1_000_000

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from tests.aws.conftest import Answer, Clients, Loopback
 
+from durable_execution_sdk.aws.backoff import Backoff
 from durable_execution_sdk.aws.client import Call
+from durable_execution_sdk.aws.transport import Patience
 from durable_execution_sdk.aws.trust import Trust, hashed_directory
 from durable_execution_sdk.errors import ServiceError
 
@@ -58,14 +60,15 @@ def test_a_connection_closed_while_idle_is_replaced(
     assert len(tls_server.requests) == 2
 
 
+@pytest.mark.parametrize("in_the_clear", [False, True])
 def test_unasked_bytes_on_an_idle_connection_are_not_taken_for_an_answer(
-    tls_server: Loopback, environ: dict[str, str], clients: Clients
+    tls_server: Loopback, environ: dict[str, str], clients: Clients, in_the_clear: bool
 ) -> None:
     client = clients(environ)
 
     async def main() -> None:
         await client.call(READ)
-        tls_server.say(Answer.http(body=b'"stray"').raw)
+        tls_server.say(Answer.http(body=b'"stray"').raw, in_the_clear=in_the_clear)
         assert (await client.call(READ)).body == b"{}"
 
     asyncio.run(main())
@@ -80,6 +83,17 @@ def test_a_body_without_a_length_ends_where_the_server_says_so(
         asyncio.run(clients(environ).call(READ))
     tls_server.usual = Answer(raw=b"HTTP/1.1 200 OK\r\n\r\nall", then_unwrap=True)
     assert asyncio.run(clients(environ).call(READ)).body == b"all"
+
+
+def test_a_peer_that_does_not_speak_tls_is_left(server: Loopback, clients: Clients) -> None:
+    """It waits for the end of a request that never comes."""
+    client = clients(
+        server.environ(AWS_ENDPOINT_URL_LAMBDA=f"https://localhost:{server.port}"),
+        backoff=Backoff(attempts=1),
+        patience=Patience(connect=0.01),
+    )
+    with pytest.raises(ServiceError, match=r"no connection to localhost:\d+ within 0.01 s"):
+        asyncio.run(client.call(READ))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(

@@ -75,7 +75,7 @@ class PlainChannel:
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):
+        if hasattr(socket, "TCP_KEEPIDLE"):  # pragma: no branch - macOS has another name for it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
         self._socket = sock
 
@@ -145,8 +145,6 @@ class TlsChannel:
             except ssl.SSLWantReadError:
                 await self._flush()
                 await self._fill()
-            except ssl.SSLZeroReturnError:
-                return b""
 
     def is_quiet(self) -> bool:
         """Whether the peer neither hung up nor sent anything that was not asked for.
