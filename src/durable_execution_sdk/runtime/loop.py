@@ -42,8 +42,8 @@ class IdleObserver(Protocol):
         """Nothing is ready to run, or nothing of the workflow; returns whether something is now."""
         ...
 
-    def on_timer(self, timer: asyncio.TimerHandle) -> None:
-        """Workflow code set a timer."""
+    def on_timer(self, timer: asyncio.TimerHandle, *, is_set: bool) -> None:
+        """Workflow code set a timer, or one of its timers has rung."""
         ...
 
     def on_thread(self, future: asyncio.Future[Any]) -> None:
@@ -110,10 +110,16 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        timer = super().call_at(when, callback, *args, context=context)
         observer = self.idle_selector.observer
-        if observer is not None and _in_workflow(context):
-            observer.on_timer(timer)
+        if observer is None or not _in_workflow(context):
+            return super().call_at(when, callback, *args, context=context)
+
+        def ring() -> None:
+            observer.on_timer(timer, is_set=False)
+            callback(*args)
+
+        timer = super().call_at(when, ring, context=context)
+        observer.on_timer(timer, is_set=True)
         return timer
 
     def run_in_executor(

@@ -52,10 +52,12 @@ class Frame:
         self._left_to_replay = workflow.journal.recorded_in(self.parent_id)
         if virtual and parent is not None:
             self._left_to_replay = int(parent.is_replaying)
-        self.children: set[Frame] = set()
-        self._handles: set[Handle[Any]] = set()
+        self.children: dict[Frame, None] = {}
+        # Both in order, so that everything is cancelled in the same order again.
+        self._handles: dict[Handle[Any], None] = {}
+        self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
-            parent.children.add(self)
+            parent.children[self] = None
 
     @property
     def is_replaying(self) -> bool:
@@ -104,11 +106,19 @@ class Frame:
 
     def adopt(self, handle: Handle[Any]) -> None:
         """This operation belongs to the context until it settles."""
-        self._handles.add(handle)
+        self._handles[handle] = None
 
     def release(self, handle: Handle[Any]) -> None:
         """This operation has settled."""
-        self._handles.discard(handle)
+        self._handles.pop(handle, None)
+
+    def entered(self, task: WorkflowTask[Any]) -> None:
+        """This task runs in the context."""
+        self._tasks[task] = None
+
+    def left(self, task: WorkflowTask[Any]) -> None:
+        """This task has ended."""
+        self._tasks.pop(task, None)
 
     def visited(self, *, news: bool) -> None:
         """An operation was claimed that is new, or a recorded one was delivered.
@@ -123,14 +133,13 @@ class Frame:
         """This context is over: what is unfinished in it, at any depth, is cancelled."""
         self.is_closed = True
         if self.parent is not None:
-            self.parent.children.discard(self)
+            self.parent.children.pop(self, None)
         for child in list(self.children):
             child.close()
         for handle in list(self._handles):
             handle.cancel()
-        for watched in list(self.workflow.tasks.live):
-            scope: Any = watched.scope
-            if scope.frame is self and watched.task is not None and watched is not CURRENT.get():
+        for watched in list(self._tasks):
+            if watched.task is not None and watched is not CURRENT.get():
                 watched.task.cancel()
 
 
@@ -149,6 +158,14 @@ class Scope:
         """The scope of the next task that this one makes."""
         self._spawned += 1
         return Scope(self.frame, task_prefix(self._prefix, self._spawned))
+
+    def entered(self, task: WorkflowTask[Any]) -> None:
+        """The task begins."""
+        self.frame.entered(task)
+
+    def left(self, task: WorkflowTask[Any]) -> None:
+        """The task has ended."""
+        self.frame.left(task)
 
     def next_id(self) -> str:
         """Claim the next operation's id."""

@@ -26,6 +26,14 @@ class TaskScope(Protocol):
         """The scope of the next task that this one makes."""
         ...
 
+    def entered(self, task: WorkflowTask[Any]) -> None:
+        """The task begins."""
+        ...
+
+    def left(self, task: WorkflowTask[Any]) -> None:
+        """The task has ended."""
+        ...
+
 
 class WorkflowTask(Coroutine[Any, Any, _T]):
     """A workflow coroutine, watched."""
@@ -60,7 +68,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
 
     def close(self) -> None:
         """Give up."""
-        self._tasks.live.discard(self)
+        self._tasks.ended(self)
         self._coroutine.close()
 
     def __await__(self) -> Generator[Any, Any, _T]:
@@ -74,7 +82,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         try:
             self.blocked_on = self._die() if self._killed else step(*args)
         except BaseException:
-            self._tasks.live.discard(self)
+            self._tasks.ended(self)
             raise
         return self.blocked_on
 
@@ -102,7 +110,8 @@ class WorkflowTasks:
     """Every live task of one invocation's workflow code."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.live: set[WorkflowTask[Any]] = set()
+        # In the order of creation, so that whatever goes through them does the same on replay.
+        self.live: dict[WorkflowTask[Any], None] = {}
         self.progress = 0
         self._loop = loop
         self._created = 0
@@ -116,7 +125,8 @@ class WorkflowTasks:
     ) -> asyncio.Task[_T]:
         """Run a coroutine as workflow code of this scope."""
         watched = WorkflowTask(coroutine, scope, self)
-        self.live.add(watched)
+        self.live[watched] = None
+        scope.entered(watched)
         self.progress += 1
         self._created += 1
         task = NumberedTask(
@@ -124,6 +134,11 @@ class WorkflowTasks:
         )
         watched.task = task
         return task
+
+    def ended(self, watched: WorkflowTask[Any]) -> None:
+        """This task will not move again."""
+        if self.live.pop(watched, watched) is None:
+            watched.scope.left(watched)
 
     def factory(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any

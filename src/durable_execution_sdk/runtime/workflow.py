@@ -119,7 +119,7 @@ class Workflow:
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self._registered: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None], str] = {}
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timers: set[asyncio.TimerHandle] = set()
         self._threads: set[asyncio.Future[Any]] = set()
         self._sockets: dict[Any, float] = {}
         self._poll: asyncio.TimerHandle | None = None
@@ -268,9 +268,12 @@ class Workflow:
         self._conclude()
         return True
 
-    def on_timer(self, timer: asyncio.TimerHandle) -> None:
-        """Workflow code set a timer."""
-        self._timers.append(timer)
+    def on_timer(self, timer: asyncio.TimerHandle, *, is_set: bool) -> None:
+        """Workflow code set a timer, or one of its timers has rung."""
+        if is_set:
+            self._timers.add(timer)
+        else:
+            self._timers.discard(timer)
 
     def on_thread(self, future: asyncio.Future[Any]) -> None:
         """Workflow code started work in a thread."""
@@ -290,6 +293,8 @@ class Workflow:
 
     def _may_be_woken(self) -> bool:
         """Whether a timer, a thread or a socket may still wake a task that waits for no operation."""
+        if not (self._timers or self._threads or self._sockets):
+            return False
         own = {watched.task for watched in self.tasks.live}
         if all(
             isinstance(watched.blocked_on, Waiter) or watched.blocked_on in own
@@ -297,7 +302,7 @@ class Workflow:
         ):
             return False
         now = self.loop.time()
-        self._timers = [t for t in self._timers if not t.cancelled() and t.when() > now]
+        self._timers = {timer for timer in self._timers if not timer.cancelled()}
         if self._timers or self._threads:
             return True
         if not self._sockets:
