@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -34,7 +33,7 @@ def decode_description(body: bytes) -> ExecutionDescription:
 
 def encode_history_page(page: HistoryPage) -> bytes:
     """Write a page of events."""
-    return _encode(_without_null_marker(in_seconds(page)))
+    return _encode(in_seconds(page))
 
 
 def decode_history_page(body: bytes) -> HistoryPage:
@@ -95,7 +94,3 @@ def decode_timestamp(name: str, body: bytes) -> int:
 
 def _from_seconds(body: bytes, type_: type[_S]) -> _S:
     return msgspec.convert(with_timestamps(msgspec.json.decode(body), milliseconds), type_)
-
-
-def _without_null_marker(page: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in page.items() if value is not None}

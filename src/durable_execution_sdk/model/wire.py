@@ -70,9 +70,7 @@ class _StateBody(msgspec.Struct, rename="pascal"):
     next_marker: str | None = None
 
 
-_decode_checkpoint = msgspec.json.Decoder(_CheckpointBody).decode
-_decode_answer = msgspec.json.Decoder(_CheckpointAnswer).decode
-_decode_state = msgspec.json.Decoder(_StateBody).decode
+# No Decoder is made on import: that would analyze the types before anything is decoded.
 
 
 def encode_checkpoint(request: CheckpointRequest) -> bytes:
@@ -82,7 +80,7 @@ def encode_checkpoint(request: CheckpointRequest) -> bytes:
 
 def decode_checkpoint(arn: str, body: bytes) -> CheckpointRequest:
     """Read the body of a checkpoint call."""
-    read = _decode_checkpoint(body)
+    read = msgspec.json.decode(body, type=_CheckpointBody)
     return CheckpointRequest(
         durable_execution_arn=arn,
         checkpoint_token=read.checkpoint_token,
@@ -104,7 +102,7 @@ def encode_checkpoint_response(response: CheckpointResponse) -> bytes:
 
 def decode_checkpoint_response(body: bytes) -> CheckpointResponse:
     """Read the answer to a checkpoint call."""
-    read = _decode_answer(body)
+    read = msgspec.json.decode(body, type=_CheckpointAnswer)
     state = read.new_execution_state or _UpdatedState()
     return CheckpointResponse(
         checkpoint_token=read.checkpoint_token or None,
@@ -123,7 +121,7 @@ def encode_state_page(page: StatePage) -> bytes:
 
 def decode_state_page(body: bytes) -> StatePage:
     """Read a page of operations."""
-    read = _decode_state(body)
+    read = msgspec.json.decode(body, type=_StateBody)
     return StatePage(
         operations=_in_milliseconds(read.operations), next_marker=read.next_marker or None
     )
@@ -139,7 +137,7 @@ def in_seconds(value: msgspec.Struct) -> dict[str, Any]:
 
 
 def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
-    """Plain JSON values with every timestamp in them converted."""
+    """Plain JSON values with every timestamp in them converted, without members that are null."""
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
         return {
@@ -147,6 +145,7 @@ def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
             if key.endswith("Timestamp") and isinstance(member, (int, float))
             else with_timestamps(member, convert)
             for key, member in members.items()
+            if member is not None
         }
     if isinstance(value, list):
         return [with_timestamps(item, convert) for item in cast("list[object]", value)]
