@@ -232,16 +232,22 @@ def test_two_runs_of_one_execution_do_the_work_once_and_tell_the_same(
     assert (notes.count("charged"), notes.count("shipped")) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "words", [["history", "o"], ["run", "app.py", "--input", "7", "--name", "p"]]
+)
 def test_a_reader_who_has_seen_enough_is_no_error(
-    write: Write, place: Path, durable: Durable
+    write: Write, place: Path, durable: Durable, words: list[str]
 ) -> None:
     durable("run", write(SHOP), "--input", "7", "--name", "o")
-    command = [sys.executable, "-m", "durable_execution_sdk.cli.main", "history", "o"]
     with subprocess.Popen(
-        command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "durable_execution_sdk.cli.main", *words],
+        cwd=place,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 0
+    assert durable("show", words[-1]).result == "shipped, paid 7"

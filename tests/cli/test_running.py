@@ -296,7 +296,6 @@ def test_an_invocation_that_fails_is_made_again_and_the_reader_is_told(
 ) -> None:
     file = write("""
         from pathlib import Path
-from typing import Any
 
         @durable_execution
         async def f(event: object, ctx: DurableContext) -> int:

@@ -14,8 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
-import click
-
+from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
 from durable_execution_sdk.model.api import (
@@ -91,7 +90,7 @@ class Interrupts:
                 signal.default_int_handler(number, frame)
             self.asked.set()
             if aloud and self._invocations:
-                click.echo(ASKED, err=True)
+                say(ASKED, err=True)
 
         if threading.current_thread() is not threading.main_thread():
             yield

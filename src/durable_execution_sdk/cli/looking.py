@@ -15,6 +15,7 @@ from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.outcome import tell_standing, tell_waits
 from durable_execution_sdk.cli.payloads import read_text
 from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.times import at, span
 from durable_execution_sdk.cli.watching import drawing
 from durable_execution_sdk.cli.words import told
@@ -39,7 +40,7 @@ def list_(store: str | None, limit: int, as_json: bool) -> None:
         records = emulator.store.search(Search(limit=limit))
         now = emulator.clock.now()
     if as_json:
-        click.echo(json.dumps([record_document(record) for record in records], indent=2))
+        say(json.dumps([record_document(record) for record in records], indent=2))
         return
     table = Table("name", "function", "status", "started", "took", box=None, pad_edge=False)
     for record in records:
@@ -61,7 +62,7 @@ def show(name: str, store: str | None, as_json: bool) -> None:
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         if as_json:
-            click.echo(json.dumps(execution_document(emulator, arn), indent=2, ensure_ascii=False))
+            say(json.dumps(execution_document(emulator, arn), indent=2, ensure_ascii=False))
             return
         console = Console()
         console.print(drawing(console, emulator.clock.now()).tree(family(emulator, arn)))
@@ -80,14 +81,11 @@ def history(name: str, store: str | None, as_json: bool) -> None:
         events = _events(emulator, place.arn(emulator, name))
         now = emulator.clock.now()
     if as_json:
-        click.echo(
-            msgspec.json.format(
-                control_wire.encode_history_page(HistoryPage(events=events)), indent=2
-            )
-        )
+        body = control_wire.encode_history_page(HistoryPage(events=events))
+        say(msgspec.json.format(body.decode(), indent=2))
         return
     for event in events:
-        click.echo(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {told(event)}")
+        say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {told(event)}")
 
 
 @click.command()
@@ -100,11 +98,11 @@ def stop(name: str, store: str | None, reason: str | None) -> None:
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         if emulator.is_closed(arn):
-            click.echo(f"{name} has ended already: {emulator.describe(arn).status}")
+            say(f"{name} has ended already: {emulator.describe(arn).status}")
             return
         error = None if reason is None else ErrorObject(error_message=reason)
         emulator.stop(arn, error)
-        click.echo(f"{name} is {emulator.describe(arn).status}")
+        say(f"{name} is {emulator.describe(arn).status}")
 
 
 @click.group()
@@ -121,7 +119,7 @@ def succeed(callback_id: str, data: str | None, store: str | None) -> None:
     result = None if data is None else read_text(data, "--data").encode()
     with Place(store).existing() as emulator:
         emulator.callback_success(callback_id, result)
-    click.echo("answered")
+    say("answered")
 
 
 @callback.command()
@@ -145,7 +143,7 @@ def fail(
     )
     with Place(store).existing() as emulator:
         emulator.callback_failure(callback_id, error)
-    click.echo("answered")
+    say("answered")
 
 
 @callback.command()
@@ -155,7 +153,7 @@ def heartbeat(callback_id: str, store: str | None) -> None:
     """Give a sign of life: the heartbeat timeout begins anew."""
     with Place(store).existing() as emulator:
         emulator.callback_heartbeat(callback_id)
-    click.echo("noted")
+    say("noted")
 
 
 def _events(emulator: Emulator, arn: str) -> list[HistoryEvent]:

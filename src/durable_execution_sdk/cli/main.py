@@ -18,6 +18,7 @@ except ModuleNotFoundError as _missing:
 from durable_execution_sdk.cli.looking import callback, history, list_, show, stop
 from durable_execution_sdk.cli.refusal import ExitCode, complain
 from durable_execution_sdk.cli.run import run
+from durable_execution_sdk.cli.saying import hush
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
 from durable_execution_sdk.version import __version__
 
@@ -62,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (StoreError, ServiceError, ConfigError) as error:
         complain(str(error))
         return ExitCode.REFUSED
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):
+        # Whoever read our output has seen enough; click leaves for no other reason.
+        hush(sys.stdout)
         return ExitCode.SUCCEEDED
     except Exception as error:
         return _broken(error)

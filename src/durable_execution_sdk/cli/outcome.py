@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import click
-
 from durable_execution_sdk.cli.documents import outcome_document
 from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.refusal import ExitCode
+from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.times import span
 from durable_execution_sdk.cli.words import answers, waits
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -27,14 +26,14 @@ def exit_code(emulator: Emulator, arn: str) -> ExitCode:
 
 def tell_document(emulator: Emulator, arn: str) -> None:
     """Everything as one JSON document on stdout."""
-    click.echo(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
+    say(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
 
 
 def tell(emulator: Emulator, arn: str, resume: str) -> None:
     """The outcome on stdout, the result on a line of its own; on stderr how to go on."""
     tell_standing(emulator, arn)
     if not emulator.is_closed(arn):
-        click.echo(f"not finished; go on with: {resume}", err=True)
+        say(f"not finished; go on with: {resume}", err=True)
 
 
 def tell_standing(emulator: Emulator, arn: str) -> None:
@@ -42,7 +41,7 @@ def tell_standing(emulator: Emulator, arn: str) -> None:
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
     ended = described.end_timestamp or family(emulator, arn).last_at
-    click.echo(
+    say(
         f"{described.status}  {described.durable_execution_name}"
         f"  invocations: {tally.invocations}  operations: {tally.operations}"
         f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
@@ -55,18 +54,18 @@ def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
     """What an execution waits for, and how to answer."""
     found = family(emulator, arn)
     for line in waits(found, emulator.clock.now()):
-        click.echo(line)
+        say(line)
     for answer in answers(found, place):
-        click.echo(f"answer with: {answer}")
+        say(f"answer with: {answer}")
 
 
 def _tell_end(described: ExecutionDescription) -> None:
     if described.status == ExecutionStatus.SUCCEEDED:
-        click.echo(described.result or "null")
+        say(described.result or "null")
         return
     error = described.error or ErrorObject()
     said = ": ".join(each for each in (error.error_type, error.error_message) if each)
     if said:
-        click.echo(said)
+        say(said)
     for line in error.stack_trace or []:
-        click.echo(line.rstrip())
+        say(line.rstrip())

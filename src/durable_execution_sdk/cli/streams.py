@@ -9,11 +9,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TextIO, cast
 
-import click
 from rich.console import Console
 from rich.file_proxy import FileProxy
 
 from durable_execution_sdk.cli.family import Family
+from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.watching import Lines, LiveTree, Watch, drawing
 
 _MOST_ROWS = 60
@@ -38,7 +38,7 @@ class Streams:
 
     def say(self, line: str) -> None:
         """A line of progress."""
-        click.echo(line, err=self._as_json)
+        say(line, err=self._as_json)
 
     def draw(self, found: Family, now: int) -> None:
         """The last picture, which stays."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-import click
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.times import at, span
 from durable_execution_sdk.cli.tree import Drawing
 from durable_execution_sdk.cli.words import answers, told, waits
@@ -44,7 +43,7 @@ class Lines:
             prefix = "" if where == arn else f"{ExecutionArn.parse(where).function_name}: "
             now = emulator.clock.now()
             for entry in history(events):
-                self._say(f"{at(entry.event_timestamp, now)}  {prefix}{told(entry)}")
+                say(f"{at(entry.event_timestamp, now)}  {prefix}{told(entry)}", err=self._err)
             # A handler begins to wait when its invocation is over, or never has the chance to.
             if any(isinstance(event, InvocationCompleted | ExecutionPaused) for event in events):
                 self._say_waits(emulator, arn, place)
@@ -63,14 +62,10 @@ class Lines:
         said = [*(each.partition(" (in ")[0] for each in lines)]
         if lines and said != self._said:
             for line in lines:
-                self._say(f"{at(now, now)}  {line}")
+                say(f"{at(now, now)}  {line}", err=self._err)
             for answer in answers(found, place):
-                self._say(f"{at(now, now)}  answer with: {answer}")
+                say(f"{at(now, now)}  answer with: {answer}", err=self._err)
         self._said = said
-
-    def _say(self, line: str) -> None:
-        click.echo(line, err=self._err)
-        (sys.stderr if self._err else sys.stdout).flush()
 
 
 class LiveTree:

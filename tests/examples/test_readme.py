@@ -1,0 +1,64 @@
+"""What the README says works as it says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from durable_execution_sdk import DurableContext
+from durable_execution_sdk.cli.main import main
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_quick_start_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    [workflow] = blocks("python")
+    (tmp_path / "greeting.py").write_text(workflow)
+    [commands] = [block for block in blocks("sh") if block.startswith("durable run greeting.py")]
+    outputs: list[str] = []
+    for command in commands.splitlines():
+        assert main(shlex.split(command)[1:]) == 0
+        outputs.append(capfd.readouterr().out)
+    assert outputs[0].endswith('"HELLO, ADA!"\n')
+    assert "take_a_breath" in outputs[1]
+
+
+def test_the_two_commands_are_targets_of_the_makefile() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [line.split()[1] for line in blocks("sh")[0].splitlines()] == ["demo", "test"]
+    assert {"demo", "test"} <= set(targets)
+    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_operation_of_the_context_is_in_the_table() -> None:
+    public = {name for name in vars(DurableContext) if not name.startswith("_")}
+    seen = set(re.findall(r"ctx\.([a-z_0-9]+)", README))
+    told_together = {"log_debug", "log_warn", "log_error", "complete_execution_failure"}
+    facts = {"execution_arn", "is_replaying", "lambda_context", "original_input", "started_at"}
+    assert public - seen - told_together - facts == set()
+    assert seen <= public
+
+
+def test_every_link_leads_somewhere() -> None:
+    for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for link in re.findall(r"\]\(([^)#]+)\)", (ROOT / document).read_text()):
+            assert link.startswith("https://") or (ROOT / link).exists(), f"{document}: {link}"
+
+
+def test_every_command_of_the_readme_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    [synopsis] = [block for block in blocks("sh") if block.startswith("durable run FILE")]
+    for line in synopsis.splitlines():
+        words = [word for word in line.split()[1:3] if word.islower() and "|" not in word]
+        assert main([*words, "--help"]) == 0
+    assert capsys.readouterr().err == ""
