@@ -19,6 +19,7 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.memory_service import MemoryService
+
 from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.model.invocation import Invocation
 
