@@ -849,17 +849,21 @@ def plain_sleeps_in_side_tasks(stage: Stage) -> Workflow:
 @shape()
 def cancelled_tasks(stage: Stage) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
+        twice = asyncio.Event()
+
         async def endless() -> None:
             try:
-                while True:
+                for n in range(99):
                     await ctx.wait(seconds(4))
                     stage.see("tick", await ctx.step(stage.body, "tick"))
+                    if n == 1:
+                        twice.set()
             except asyncio.CancelledError:
                 stage.see("stopped", await ctx.step(stage.body, "stopping"))
                 raise
 
         task = asyncio.create_task(endless())
-        stage.see("main", await ctx.wait(seconds(10)))
+        await twice.wait()
         task.cancel()
         await asyncio.wait([task])
         return stage.see("b", await ctx.step(stage.body, "b"))

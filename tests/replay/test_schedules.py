@@ -1,0 +1,264 @@
+"""The same workflow under many interleavings: same ids, same log, and replay sees what was seen."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.replay.corpus import CORPUS, RETRY, Shape, Stage, Workflow, seconds
+from tests.replay.play import Play, Watched, extends, replay, signature
+from tests.rig import Ran
+
+from durable_execution_sdk import ChildConfig, DurableContext, StepConfig
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.runtime import checkpointer
+
+TINY_PAGES = Limits(first_page_items=1)
+
+fuzzed = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long things take, in turns of the loop, and how much fits into one call."""
+
+    seed: int
+    batch: int = 250
+    pages: bool = False
+    losses: bool = False
+
+    def play(self, shape: Shape) -> tuple[Play, Ran]:
+        chance = random.Random(self.seed)
+
+        async def pause() -> None:
+            kind = chance.random()
+            if kind < 0.02:
+                await asyncio.sleep(0.0003)
+            for _ in range(120 if kind > 0.99 else chance.randrange(6)):
+                await asyncio.sleep(0)
+
+        class Slow(Watched):
+            async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+                await pause()
+                response = await self.plane.checkpoint(request)
+                await pause()
+                if losing and chance.random() < 0.1:
+                    raise ServiceError("connection reset", status=None)
+                return response
+
+            async def get_state(self, request: StateRequest) -> StatePage:
+                await pause()
+                return await self.plane.get_state(msgspec.structs.replace(request, max_items=1))
+
+        losing = self.losses
+        play = Play(
+            shape,
+            wrap=lambda plane, _: Slow(plane),
+            pause=pause,
+            limits=TINY_PAGES if self.pages else DEFAULT_LIMITS,
+        )
+        with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch):
+            return play, play.run()
+
+
+schedules = st.builds(
+    Schedule,
+    seed=st.integers(0, 10_000),
+    batch=st.sampled_from([1, 2, 3, 250]),
+    pages=st.booleans(),
+    losses=st.booleans(),
+)
+
+
+@functools.cache
+def undisturbed(shape: Shape) -> tuple[Play, Ran]:
+    play = Play(shape)
+    return play, play.run()
+
+
+def check(shape: Shape, calm: tuple[Play, Ran], schedule: Schedule, *, cuts: int = 4) -> None:
+    play, ran = schedule.play(shape)
+    assert ran.status == calm[1].status, ran.error
+    assert ran.result == calm[1].result
+    assert Counter(signature(ran.events)) == Counter(signature(calm[1].events))
+    last = play.stage.observations[-1]
+    for observed in play.stage.observations:
+        assert extends(observed, last)
+    states = play.snapshots
+    chosen = [states[len(states) * n // cuts] for n in range(cuts)] + states[-1:] if states else []
+    for state in chosen:
+        assert extends(replay(shape, state).observed, last)
+    assert extends(last, replay(shape, states[-1]).observed)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [each for each in CORPUS if not each.at_most_once and not each.strict],
+    ids=lambda each: each.name,
+)
+@settings(fuzzed, max_examples=5)
+@given(schedule=schedules)
+def test_a_shape_does_the_same_under_any_schedule(shape: Shape, schedule: Schedule) -> None:
+    check(shape, undisturbed(shape), schedule)
+
+
+# Programs that Hypothesis makes up.
+
+Node = Any
+leaves = st.one_of(
+    st.just(("step",)),
+    st.just(("retried",)),
+    st.builds(lambda n: ("wait", n), st.integers(1, 9)),
+    st.just(("callback",)),
+    st.just(("poll",)),
+    st.builds(lambda n: ("turns", n), st.integers(0, 4)),
+)
+
+
+def nested(nodes: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+    bodies = st.lists(nodes, min_size=1, max_size=4)
+    kinds = ["gather", "group", "child", "virtual", "spawn", "handles", "race", "queue"]
+    return st.builds(lambda kind, body: (kind, body), st.sampled_from(kinds), bodies)
+
+
+programs = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_size=4)
+
+
+class Interpreter:
+    """Runs a program as a workflow."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    async def run(self, nodes: list[Node], ctx: DurableContext, place: str, inside: str) -> None:
+        for n, node in enumerate(nodes):
+            here = f"{place}.{n}"
+            value = await self.one(node, ctx, here, inside)
+            self.stage.see(here, value, inside=inside)
+
+    async def one(self, node: Node, ctx: DurableContext, here: str, inside: str) -> Any:
+        stage = self.stage
+        match node:
+            case ("turns", count):
+                for _ in range(count):
+                    await asyncio.sleep(0)
+                return None
+            case ("gather", body):
+                await asyncio.gather(
+                    *(self.run([n], ctx, f"{here}g{i}", inside) for i, n in enumerate(body))
+                )
+                return None
+            case ("group", body):
+                async with asyncio.TaskGroup() as group:
+                    for i, n in enumerate(body):
+                        group.create_task(self.run([n], ctx, f"{here}t{i}", inside))
+                return None
+            case ("spawn", body):
+                task = asyncio.create_task(self.run(body, ctx, f"{here}s", inside))
+                value = await ctx.step(stage.body, here)
+                await task
+                return value
+            case ("race", body):
+                tasks = {
+                    asyncio.create_task(self.run([n], ctx, f"{here}r{i}", inside))
+                    for i, n in enumerate(body)
+                }
+                while tasks:
+                    done, tasks = await asyncio.wait(tasks, return_when="FIRST_COMPLETED")
+                    stage.see(f"{here} done", len(done), inside=inside)
+                return None
+            case ("queue", body):
+                return await self.queue(body, ctx, here, inside)
+            case ("handles", body):
+                handles = [self.start(n, ctx, f"{here}h{i}") for i, n in enumerate(body)]
+                return len(await asyncio.gather(*handles))
+            case _:
+                return await self.start(node, ctx, here, inside)
+
+    async def queue(self, body: list[Node], ctx: DurableContext, here: str, inside: str) -> Any:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+
+        async def produce(i: int, node: Node) -> None:
+            await self.one(node, ctx, f"{here}q{i}", inside)
+            await queue.put(i)
+
+        producers = [asyncio.create_task(produce(i, n)) for i, n in enumerate(body)]
+        order = [await queue.get() for _ in body]
+        self.stage.see(f"{here} order", order, inside=inside)
+        await ctx.step(self.stage.body, here, len(order))
+        await asyncio.gather(*producers)
+
+    def start(self, node: Node, ctx: DurableContext, here: str, inside: str = "") -> Any:
+        stage = self.stage
+        match node:
+            case ("retried",):
+                config = StepConfig(retry_strategy=RETRY)
+                return ctx.step(stage.fails, here, 2, name=f"retried{here}", config=config)
+            case ("wait", length):
+                return ctx.wait(seconds(length))
+            case ("callback",):
+                return ctx.wait_for_callback(stage.gives, here.encode())
+            case ("poll",):
+                from durable_execution_sdk import WaitForConditionConfig, wait_until
+
+                until = wait_until(lambda n: n >= 2, initial_delay=seconds(2))
+
+                async def look(state: int) -> int:
+                    await stage.body(f"{here} {state}")
+                    return state + 1
+
+                config_ = WaitForConditionConfig(initial_state=0, wait_strategy=until)
+                return ctx.wait_for_condition(look, config_)
+            case (("child" | "virtual") as kind, body):
+                virtual = ChildConfig(virtual=True) if kind == "virtual" else None
+
+                async def child(inner: DurableContext) -> str:
+                    await self.run(body, inner, here, here)
+                    return here
+
+                return ctx.run_in_child_context(child, config=virtual)
+            case _:
+                return ctx.step(stage.body, here, name=f"step{here}")
+
+
+def program_shape(program: list[Node]) -> Shape:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            await Interpreter(stage).run(program, ctx, "", "")
+            return "done"
+
+        return run
+
+    return Shape("program", build, strict=False, at_most_once=False, fails=False, tasks=True)
+
+
+@settings(fuzzed, max_examples=50)
+@given(program=programs, schedule=schedules)
+def test_a_random_program_does_the_same_under_any_schedule(
+    program: list[Node], schedule: Schedule
+) -> None:
+    shape = program_shape(program)
+    play = Play(shape)
+    calm = play.run()
+    assert calm.status == "SUCCEEDED", calm.error
+    check(shape, (play, calm), schedule, cuts=6)
