@@ -1,0 +1,55 @@
+"""The pages say what is true: their code parses, their links lead somewhere, and their names exist."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import durable_execution_sdk as sdk
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")] if path.name != "LICENSE"
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_parse(page):
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        ast.parse(block)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_files_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_operations_that_are_mentioned_exist(page):
+    for name in re.findall(r"ctx\.([a-z_0-9]+)", page.read_text(encoding="utf-8")):
+        assert hasattr(sdk.DurableContext, name), f"{page.name} mentions ctx.{name}"
+
+
+def test_the_test_files_that_architecture_names_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:tests|benchmarks)/[^`]+)`", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_the_limits_page_agrees_with_the_code():
+    text = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").replace(",", "")
+    from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
+    from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
+    from durable_execution_sdk.operations.options import LONGEST_TIMEOUT_SECONDS
+    from durable_execution_sdk.runtime.checkpointer import MAX_BATCH_UPDATES
+
+    for number in (
+        LONGEST_TIMER_SECONDS,
+        MAX_STORED_RESULT_BYTES,
+        LONGEST_TIMEOUT_SECONDS,
+        MAX_BATCH_UPDATES,
+    ):
+        assert str(number) in text
