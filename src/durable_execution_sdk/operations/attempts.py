@@ -60,6 +60,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     def begin(self) -> None:
         """Go on from what the log holds."""
         record = self.record
+        if self.is_void:
+            return
         if record is None:
             self._start()
         elif record.status in TERMINAL_STATUSES:
@@ -139,8 +141,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
-        if self.is_void:
-            return
         self._is_running = True
         context = copy_context()
         context.run(CURRENT.set, self._step_context())

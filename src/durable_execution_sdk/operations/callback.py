@@ -70,10 +70,13 @@ class Callback(DurableOperation[_T], Generic[_T]):
         self.creation: Creation[_T] = Creation(self)
         result_type: Any = Any if config.result_type is None else config.result_type
         self._serdes: SerDes[Any] = config.serdes or CallbackSerDes(result_type)
-        if self.is_void:
-            self.workflow.turn_down(self.creation)
-            return
         record = self.record
+        if self.is_void:
+            if record is not None:
+                self._exists(record)
+            elif self.cancelled():
+                self.workflow.turn_down(self.creation)
+            return
         if record is None:
             options = CallbackOptions(
                 timeout_seconds=timeout_seconds("timeout", config.timeout),
@@ -96,9 +99,12 @@ class Callback(DurableOperation[_T], Generic[_T]):
 
     def observe(self, record: Operation) -> None:
         """The log has news: the id first of all."""
+        self._exists(record)
+        super().observe(record)
+
+    def _exists(self, record: Operation) -> None:
         if not self.creation.is_due:
             self.creation.become_due(record.start_timestamp or self.workflow.order.now)
-        super().observe(record)
 
     def advance(self, record: Operation) -> None:
         """Somebody outside will answer, or the time will run out."""

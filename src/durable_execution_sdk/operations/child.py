@@ -12,6 +12,7 @@ from msgspec import Struct
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
+    DeterminismError,
     InvocationError,
     OperationError,
 )
@@ -27,7 +28,7 @@ from durable_execution_sdk.model.update import ContextOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.ids import ROOT_PREFIX
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.suspension import Aborted
@@ -96,19 +97,20 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._payload: str | None = None
         self._inner: Frame | None = None
         record = self.record
-        if self.is_void:
-            return
-        if (
-            record is not None
-            and record.status in TERMINAL_STATUSES
-            and not self._is_rebuilt(record)
-        ):
+        if record is None:
+            if self.is_void:
+                return
+            self.submit(self.update(OperationAction.START), wanted=False)
+        ended = record is not None and record.status in TERMINAL_STATUSES
+        if record is not None and ended and not self._is_rebuilt(record):
             self.complete(record)
             return
-        if record is None:
-            self.submit(self.update(OperationAction.START), wanted=False)
         inner = self._inner = Frame(
-            self.workflow, operation_id=self.operation_id, name=name, parent=self.frame
+            self.workflow,
+            operation_id=self.operation_id,
+            name=name,
+            parent=self.frame,
+            rebuilt=ended,
         )
         self._task = start_in(inner, self._run(inner))
 
@@ -131,6 +133,11 @@ class Child(DurableOperation[_T], Generic[_T]):
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """The error object of a failure."""
         return record.context_details.error if record.context_details else None
+
+    def summary(self, result: Any) -> str:
+        """What the log shows of a result that is not stored."""
+        summarize = self._config.summary_generator
+        return "" if summarize is None else str(summarize(result))
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give the context up, and everything in it."""
@@ -170,9 +177,8 @@ class Child(DurableOperation[_T], Generic[_T]):
             self.submit(self.update(OperationAction.SUCCEED, payload=payload))
         else:
             self._payload = payload
-            summarize = self._config.summary_generator
             try:
-                summary = "" if summarize is None else str(summarize(result))
+                summary = self.summary(result)
             except Exception as error:
                 self._raised(error)
                 return
@@ -192,7 +198,14 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            self.complete(self.record)
+            self.workflow.fail(
+                DeterminismError(
+                    f"{self.label} succeeded when it ran first, and its result, which was too large"
+                    f" to store, is built again from what it recorded; now it raised"
+                    f" {type(error).__name__}: {error}. Its code has changed since, or depends on"
+                    " something that is not recorded"
+                )
+            )
             return
         recorded: BaseException = error
         if self._config.error_mapper is not None and isinstance(error, Exception):
@@ -247,9 +260,12 @@ class VirtualChild(Handle[_T], Generic[_T]):
         except InvocationError as error:
             self._outer.workflow.end(Aborted(error, fatal=False))
         except Exception as error:
-            if not self.done():
-                self.set_exception(error if self._mapper is None else self._mapper(error))
-                self.exception()
+            self._raised(error)
+        except asyncio.CancelledError as error:
+            if self.cancelled() or self._outer.workflow.is_ending:
+                raise
+            # Nobody gave this context up: its own code raised, or cancelled its own task.
+            self._raised(rebuild(ChildContextError, capture(error)))
         else:
             if not self.done():
                 self.set_result(result)
@@ -257,6 +273,16 @@ class VirtualChild(Handle[_T], Generic[_T]):
             self._outer.release(self)
             self._inner.close()
             self._wake()
+
+    def _raised(self, error: Exception) -> None:
+        if self._mapper is not None:
+            try:
+                error = self._mapper(error)
+            except Exception as broken:
+                error = broken
+        if not self.done():
+            self.set_exception(error)
+            self.exception()
 
 
 def start_in(frame: Frame, body: Any) -> asyncio.Task[None]:

@@ -72,6 +72,8 @@ class Invoke(DurableOperation[_T], Generic[_T]):
         default: SerDes[Any] = self.workflow.settings.serdes or serdes_for_type(Any)
         self._serdes: SerDes[Any] = config.serdes or serdes_for_type(result_type)
         record = self.record
+        if self.is_void:
+            return
         if record is None:
             written = self.encode(config.payload_serdes or default, payload, "payload")
             options = ChainedInvokeOptions(function_name=function_name, tenant_id=config.tenant_id)

@@ -49,6 +49,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.is_pending = False
         super().__init__(self.workflow.order, _label(self.kind, sub_type, name))
         self.record: Operation | None = None
+        # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
         self.is_void = self.frame.is_over
         if self.is_void:
             self.workflow.turn_down(self)
@@ -56,9 +57,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.record = self.workflow.journal.claim(self.operation_id)
         if self.record is not None:
             self._check(self.record, scope)
-        if self.record is None or self.record.status not in TERMINAL_STATUSES:
-            self.frame.visited(news=True)
         self.frame.adopt(self)
+        if self.record is None or self.record.status not in TERMINAL_STATUSES:
+            if self.frame.is_rebuilt:
+                self.is_void = True
+                return
+            self.frame.visited(news=True)
         self.workflow.register(self.operation_id, self)
 
     def observe(self, record: Operation) -> None:
@@ -139,7 +143,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
         """Record an update of this operation, unless it was given up."""
-        if not self.cancelled():
+        if not (self.is_void or self.cancelled()):
             self.frame.submit(update, wanted=wanted)
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:

@@ -31,6 +31,8 @@ class Wait(DurableOperation[None]):
         super().__init__(scope, name, OperationSubType.WAIT)
         self._is_cancelling = False
         record = self.record
+        if self.is_void:
+            return
         if record is None:
             options = WaitOptions(wait_seconds=seconds)
             self.submit(self.update(OperationAction.START, wait_options=options))

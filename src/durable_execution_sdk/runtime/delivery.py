@@ -15,20 +15,27 @@ from typing import Any, Generic, TypeVar
 
 from durable_execution_sdk.runtime.tasks import WorkflowTasks
 
-__all__ = ["Deliveries", "Handle", "Waiter"]
+__all__ = ["Deliveries", "Handle", "Waiter", "Wake"]
 
 _T = TypeVar("_T")
 
 
-class Waiter(asyncio.Future[None]):
+class Wake(asyncio.Future[None]):
+    """What a task blocks on that only the workflow itself can wake: no timer, thread or socket."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, label: str) -> None:
+        super().__init__(loop=loop)
+        self.label = label
+
+
+class Waiter(Wake):
     """What one task blocks on while it awaits an operation.
 
     Each awaiting task has its own, so cancelling the task does not cancel the operation.
     """
 
     def __init__(self, handle: Handle[Any]) -> None:
-        super().__init__(loop=handle.get_loop())
-        self.handle = handle
+        super().__init__(handle.get_loop(), handle.label)
 
 
 class Handle(asyncio.Future[_T], Generic[_T]):

@@ -28,7 +28,9 @@ class Frame:
     """One durable context of one invocation: the handler's own, or a child's.
 
     ``parent_id`` is what its operations carry as ParentId. A virtual context has no operation of its
-    own, so its operations carry that of the nearest context that has one.
+    own, so its operations carry that of the nearest context that has one. ``rebuilt``: the log holds
+    the end of the context, and its function only runs to build the result again. What has not ended
+    in there by now never will.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Frame:
         name: str | None = None,
         parent: Frame | None = None,
         virtual: bool = False,
+        rebuilt: bool = False,
     ) -> None:
         self.workflow = workflow
         self.name = name
@@ -49,6 +52,7 @@ class Frame:
         )
         self.prefix = ROOT_PREFIX if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
+        self.is_rebuilt = rebuilt or (parent is not None and parent.is_rebuilt)
         self._left_to_replay = workflow.journal.recorded_in(self.parent_id)
         if virtual and parent is not None:
             self._left_to_replay = int(parent.is_replaying)
@@ -62,7 +66,7 @@ class Frame:
     @property
     def is_replaying(self) -> bool:
         """Whether the code that runs now has run before, as far as the log can tell."""
-        return self._left_to_replay > 0
+        return self._left_to_replay > 0 or self.is_rebuilt
 
     @property
     def is_over(self) -> bool:
@@ -146,10 +150,10 @@ class Frame:
 class Scope:
     """One task's use of one context: the counter that its operations take their ids from."""
 
-    def __init__(self, frame: Frame, prefix: str) -> None:
+    def __init__(self, frame: Frame, prefix: str, *, first: int = 1) -> None:
         self.frame = frame
         self._prefix = prefix
-        self._claimed = 0
+        self._claimed = first - 1
         self._spawned = 0
         self._drawn = 0
         self._random: random.Random | None = None

@@ -34,7 +34,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import SDK_CONTEXT
-from durable_execution_sdk.runtime.delivery import Deliveries, Waiter
+from durable_execution_sdk.runtime.delivery import Deliveries, Wake
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.settings import Settings
@@ -297,7 +297,7 @@ class Workflow:
             return False
         own = {watched.task for watched in self.tasks.live}
         if all(
-            isinstance(watched.blocked_on, Waiter) or watched.blocked_on in own
+            isinstance(watched.blocked_on, Wake) or watched.blocked_on in own
             for watched in self.tasks.live
         ):
             return False
@@ -354,7 +354,7 @@ def _nothing() -> None:
 
 def _describe(watched: Any) -> str:
     waits_for = watched.blocked_on
-    what = waits_for.handle.label if isinstance(waits_for, Waiter) else repr(waits_for)
+    what = waits_for.label if isinstance(waits_for, Wake) else repr(waits_for)
     return f"{watched.__qualname__} waits for {what}"
 
 
