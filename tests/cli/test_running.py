@@ -175,7 +175,7 @@ def test_a_callback_is_answered_from_elsewhere_and_the_run_goes_on(
     said = durable("run", file, "--name", "ask", "--no-wait", "--json")
     assert (said.code, said.document["status"]) == (3, "RUNNING")
     [waiting] = said.document["waiting"]
-    assert waiting["path"] == ["approval", "Callback"]
+    assert waiting["path"] == ["approval", "approval create callback id"]
     assert waiting["waits_for"] == "answer"
     callback_id = waiting["callback_id"]
     assert durable("callback", "heartbeat", callback_id).code == 0

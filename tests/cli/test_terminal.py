@@ -111,6 +111,6 @@ def test_what_waits_for_an_answer_is_still_told_when_the_tree_is_gone(
     code, text = run_in_terminal(place, "run", file, "--name", "f", "--no-wait")
     assert code == 3
     end = "\n".join(screen(text))
-    assert "approval / Callback (Callback) waits for an answer" in end
+    assert "approval / approval create callback id (Callback) waits" in end
     assert "answer with: durable callback succeed " in end
     assert "go on with: durable run app.py --name f" in end

@@ -71,14 +71,19 @@ def wait_for_callback(
         serdes=chosen.serdes,
     )
 
+    # What AWS's own Python SDK calls the two, so that an execution begun under it can go on here.
+    prefix = f"{name} " if name else ""
+
     async def body(frame: Frame) -> Any:
-        callback = await create_callback(frame.scope(), None, expected)
+        callback = await create_callback(
+            frame.scope(), _fitting(f"{prefix}create callback id"), expected
+        )
         try:
             await step(
                 frame.scope(),
                 submitter,
                 (callback.callback_id, *args),
-                None,
+                _fitting(f"{prefix}submitter"),
                 StepConfig(retry_strategy=chosen.retry_strategy),
             )
         except StepError as error:
@@ -100,3 +105,8 @@ def wait_for_callback(
         OperationSubType.WAIT_FOR_CALLBACK,
         CallbackError,
     )
+
+
+def _fitting(name: str) -> str:
+    """The end of a name that would be too long for the service: 256 characters."""
+    return name[-256:]
