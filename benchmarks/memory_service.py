@@ -23,9 +23,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.model.wire import encode_invocation
 
-ARN = (
-    "arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST/durable-execution/bench/run"
-)
+ARN = "arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST/durable-execution/bench/run"
 STATUS = {
     OperationAction.START: OperationStatus.STARTED,
     OperationAction.SUCCEED: OperationStatus.SUCCEEDED,

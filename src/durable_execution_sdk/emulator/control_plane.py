@@ -100,7 +100,9 @@ class EmulatorControlPlane:
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
-        return control_wire.decode_history_page(control_wire.encode_history_page(self._emulator.history(request)))
+        return control_wire.decode_history_page(
+            control_wire.encode_history_page(self._emulator.history(request))
+        )
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions."""
@@ -109,7 +111,9 @@ class EmulatorControlPlane:
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
         """End an execution as STOPPED; returns when that was."""
-        body = None if error is None else control_wire.decode_error(control_wire.encode_error(error))
+        body = (
+            None if error is None else control_wire.decode_error(control_wire.encode_error(error))
+        )
         return self._emulator.stop(arn, body)
 
     async def pause(self, arn: str, request: PauseRequest) -> None:

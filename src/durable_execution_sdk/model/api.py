@@ -17,7 +17,7 @@ class CheckpointRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     durable_execution_arn: str
     checkpoint_token: str
-    updates: list[OperationUpdate] = msgspec.field(default_factory=list)
+    updates: list[OperationUpdate] = []
     client_token: str | None = None
 
 
@@ -28,7 +28,7 @@ class CheckpointResponse(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     checkpoint_token: str | None = None
-    operations: list[Operation] = msgspec.field(default_factory=list)
+    operations: list[Operation] = []
     next_marker: str | None = None
 
 
@@ -44,5 +44,5 @@ class StateRequest(msgspec.Struct, frozen=True, kw_only=True):
 class StatePage(msgspec.Struct, frozen=True, kw_only=True):
     """Operations in the order in which they started, and where the next page begins."""
 
-    operations: list[Operation] = msgspec.field(default_factory=list)
+    operations: list[Operation] = []
     next_marker: str | None = None

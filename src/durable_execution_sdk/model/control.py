@@ -132,7 +132,7 @@ class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
     function_name: str
     qualifier: str | None = None
     durable_execution_name: str | None = None
-    statuses: list[str] = msgspec.field(default_factory=list)
+    statuses: list[str] = []
     started_after: int | None = None
     started_before: int | None = None
     reverse_order: bool = False
@@ -143,7 +143,7 @@ class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
 class ListPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     """Executions of a function, newest first, and where the next page begins."""
 
-    durable_executions: list[ExecutionSummary] = msgspec.field(default_factory=list)
+    durable_executions: list[ExecutionSummary] = []
     next_marker: str | None = None
 
 
@@ -160,7 +160,7 @@ class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True):
 class HistoryPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """Events, oldest first unless reversed, and where the next page begins."""
 
-    events: list[HistoryEvent] = msgspec.field(default_factory=list)
+    events: list[HistoryEvent] = []
     next_marker: str | None = None
 
 

@@ -13,7 +13,7 @@ from durable_execution_sdk.model.operation import Operation
 class InitialExecutionState(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """The first page of the operations so far; a marker says that there are more."""
 
-    operations: list[Operation] = msgspec.field(default_factory=list)
+    operations: list[Operation] = []
     next_marker: str | None = None
 
 

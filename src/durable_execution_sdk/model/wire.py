@@ -66,7 +66,7 @@ class _CheckpointAnswer(msgspec.Struct, rename="pascal", omit_defaults=True):
 
 
 class _StateBody(msgspec.Struct, rename="pascal"):
-    operations: list[Operation] = msgspec.field(default_factory=list)
+    operations: list[Operation] = []
     next_marker: str | None = None
 
 
