@@ -155,6 +155,33 @@ def test_ctrl_c_lets_the_running_step_end_and_starts_no_other(
     assert "StepStarted              one" not in said.out
 
 
+def test_ctrl_c_does_not_let_an_at_most_once_step_begin_only_to_cut_it_off(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        import asyncio
+        from pathlib import Path
+
+        @durable_step(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=NoRetry())
+        def charge() -> str:
+            return "charged"
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> str:
+            print("thinking", flush=True)
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
+            return await ctx.step(charge)
+    """)
+    with running(place, "run", file, "--name", "f") as run:
+        run.until("thinking")
+        run.interrupt()
+        run.until("stopping after the step that runs now")
+        (place / "go").touch()
+        assert run.end() == 3
+    assert durable("run", file, "--name", "f").result == "charged"
+
+
 def test_ctrl_c_twice_cuts_off_a_step_that_would_never_end(
     durable: Durable, write: Write, place: Path
 ) -> None:

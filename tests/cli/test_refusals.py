@@ -175,7 +175,7 @@ def test_a_locked_store_is_named(
     monkeypatch.setattr(sqlite_store, "_BUSY_SECONDS", 0.01)
     said = durable("run", "one.py", "--name", "second")
     assert said.code == 2
-    assert "database is locked" in said.err
+    assert "database is locked; another process has been writing to it" in said.err
     assert "Traceback" not in said.err
 
 

@@ -1,7 +1,7 @@
 """Ctrl-C: first ask the execution to stop where nothing is lost, then insist.
 
-Once asked, the invocation that runs is cut after its next checkpoint: what it did by then is recorded,
-and the next run goes on from there, as after ``kill -9``.
+Once asked, the invocation that runs is cut at its next checkpoint: what it did by then is recorded, and
+the next run goes on from there, as after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from durable_execution_sdk.model.api import (
     StatePage,
     StateRequest,
 )
+from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.service import DataPlane
 
 if sys.platform == "win32":
@@ -130,7 +131,14 @@ class _Interruptible:
         self._asked = asked
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates; then stop, if somebody asked for it."""
+        """Record updates; then stop, if somebody asked for it.
+
+        What is done is recorded. What would only begin does not: an at-most-once step whose start is
+        recorded, and whose body is cut off, is not run again.
+        """
+        asked = self._asked.is_set()
+        if asked and all(update.action is OperationAction.START for update in request.updates):
+            raise KeyboardInterrupt
         response = await self._plane.checkpoint(request)
         if self._asked.is_set():
             raise KeyboardInterrupt

@@ -204,9 +204,15 @@ class SqliteStore:
             yield
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"cannot use {self.path} to keep executions in: {error};"
-                " check that the disk has room and the file is yours, or choose another file"
+                f"cannot use {self.path} to keep executions in: {error}; {_advice(error)}, or choose"
+                " another file"
             ) from error
+
+
+def _advice(error: Exception) -> str:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        return f"another process has been writing to it for {_BUSY_SECONDS:g} seconds; try again"
+    return "check that the disk has room and the file is yours"
 
 
 def _insert(db: sqlite3.Connection, execution: int, after: int, events: Sequence[bytes]) -> None:
