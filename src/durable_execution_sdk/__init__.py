@@ -4,20 +4,24 @@ On AWS Lambda durable functions, on a laptop and in tests the same code survives
 and waits of up to a year: it is invoked again, replays its checkpoints, and goes on.
 """
 
+from durable_execution_sdk.completion import CompletionConfig, CompletionReason
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import (
+    AllFailedError,
     CallbackError,
     CallbackExternalError,
     CallbackSubmitterError,
     CallbackTimeoutError,
     ChildContextError,
+    CompensationError,
     ConfigError,
     ContextMisuseError,
     DeadlockError,
     DeterminismError,
     DurableError,
     ExecutionError,
+    FailureGroupError,
     InternalError,
     InvocationError,
     InvokeError,
@@ -30,9 +34,15 @@ from durable_execution_sdk.errors import (
     WaitForConditionError,
 )
 from durable_execution_sdk.handler import DurableHandler, durable_execution
+from durable_execution_sdk.operations.batch import BatchItem, BatchItemStatus, BatchResult
+from durable_execution_sdk.operations.batcher import ItemBatcher
 from durable_execution_sdk.operations.callback import Callback, CallbackConfig
 from durable_execution_sdk.operations.child import ChildConfig
+from durable_execution_sdk.operations.fanout import NestingType
 from durable_execution_sdk.operations.invoke import InvokeConfig
+from durable_execution_sdk.operations.map import MapConfig
+from durable_execution_sdk.operations.parallel import ParallelConfig
+from durable_execution_sdk.operations.settled import Settled, SettledStatus
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
 from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
 from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
@@ -66,6 +76,10 @@ from durable_execution_sdk.serdes import (
 from durable_execution_sdk.version import __version__
 
 __all__ = [
+    "AllFailedError",
+    "BatchItem",
+    "BatchItemStatus",
+    "BatchResult",
     "Callback",
     "CallbackConfig",
     "CallbackError",
@@ -76,6 +90,9 @@ __all__ = [
     "CheckpointingMode",
     "ChildConfig",
     "ChildContextError",
+    "CompletionConfig",
+    "CompletionReason",
+    "CompensationError",
     "ConfigError",
     "ContextMisuseError",
     "DeadlockError",
@@ -87,18 +104,23 @@ __all__ = [
     "DurationLike",
     "ExecutionError",
     "ExponentialBackoff",
+    "FailureGroupError",
     "FixedDelay",
     "Handle",
     "InternalError",
     "InvocationError",
     "InvokeConfig",
     "InvokeError",
+    "ItemBatcher",
     "JitterStrategy",
     "JsonFormatter",
     "JsonSerDes",
     "LinearBackoff",
+    "MapConfig",
+    "NestingType",
     "NoRetry",
     "OperationError",
+    "ParallelConfig",
     "PassThroughSerDes",
     "PayloadSizeError",
     "ReplayLogging",
@@ -109,6 +131,8 @@ __all__ = [
     "SerDesContext",
     "SerDesError",
     "ServiceError",
+    "Settled",
+    "SettledStatus",
     "StepConfig",
     "StepContext",
     "StepError",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
+from durable_execution_sdk.operations.batch import BatchResult
 from durable_execution_sdk.operations.callback import CallbackConfig, Creation, create_callback
 from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.combining import Combinators
 from durable_execution_sdk.operations.execution import complete_execution
 from durable_execution_sdk.operations.invoke import Invoke, InvokeConfig, invoke
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.map import MapConfig, map_items
+from durable_execution_sdk.operations.parallel import ParallelConfig, parallel
 from durable_execution_sdk.operations.step import Step, StepConfig, step
 from durable_execution_sdk.operations.wait import Wait, wait, wait_until
 from durable_execution_sdk.operations.wait_for_callback import (
@@ -36,10 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["DurableContext"]
 
 _T = TypeVar("_T")
+_I = TypeVar("_I")
 _Ts = TypeVarTuple("_Ts")
 
 
-class DurableContext:
+class DurableContext(Combinators):
     """The durable operations of a workflow, and what it may know about its execution.
 
     Every operation returns a handle that is already under way: await it, or start several and
@@ -267,6 +272,76 @@ class DurableContext:
         return run_in_child_context(
             self._frame.scope(), body, chosen, config, settings.serdes_for(func)
         )
+
+    @overload
+    def map(
+        self,
+        items: Iterable[_I] | AsyncIterable[_I],
+        func: Callable[[DurableContext, _I, int], Awaitable[_T]],
+        name: str | None = None,
+        config: MapConfig | None = None,
+    ) -> Handle[BatchResult[_T]]: ...
+
+    @overload
+    def map(
+        self,
+        items: Iterable[_I] | AsyncIterable[_I],
+        func: Callable[[DurableContext, list[_I], int], Awaitable[Sequence[_T]]],
+        name: str | None = None,
+        config: MapConfig | None = None,
+    ) -> Handle[BatchResult[_T]]: ...
+
+    def map(
+        self,
+        items: Any,
+        func: Callable[[DurableContext, Any, int], Awaitable[Any]],
+        name: str | None = None,
+        config: MapConfig | None = None,
+    ) -> Handle[BatchResult[Any]]:
+        """Run ``func(child_context, item, index)`` for each item, and collect what comes of them.
+
+        Items start in order, as many at a time as ``max_concurrency`` allows, and may come from any
+        iterable, an asynchronous one too, which is asked for an item when one can start. It must give
+        the same items, in the same order, on every replay. With an ``item_batcher``, ``func`` gets a
+        list of items and the index of that list, and returns a list with one result for each.
+
+        The map itself does not fail when items do: see ``BatchResult``, or call its
+        ``throw_if_error()``. By default it ends at the first failure; ``MapConfig.completion`` says
+        otherwise. What still runs when it ends is cancelled.
+
+        Raises:
+            ConfigError: the items are not iterable, in no order, or fewer than must succeed.
+        """
+        function = _function(func, "ctx.map")
+        chosen = checked_name(name, "map") or named_after(function)
+
+        async def call(frame: Frame, item: Any, index: int) -> Any:
+            return await func(DurableContext(frame), item, index)
+
+        serdes = self._frame.workflow.settings.serdes_for(function)
+        return map_items(self._frame.scope(), items, call, chosen, config, serdes)
+
+    def parallel(
+        self,
+        branches: Sequence[Callable[[DurableContext], Awaitable[_T]]]
+        | Mapping[str, Callable[[DurableContext], Awaitable[_T]]],
+        name: str | None = None,
+        config: ParallelConfig | None = None,
+    ) -> Handle[BatchResult[_T]]:
+        """Run functions side by side, ``branch(child_context)`` each, and collect what comes of them.
+
+        A mapping names its branches. As for ``map``, the first failure ends it unless
+        ``ParallelConfig.completion`` says otherwise, and the operation itself does not fail.
+
+        Raises:
+            ConfigError: something is no function, or fewer branches than must succeed.
+        """
+
+        async def run(branch: Callable[..., Awaitable[Any]], frame: Frame) -> Any:
+            return await branch(DurableContext(frame))
+
+        chosen = checked_name(name, "parallel")
+        return parallel(self._frame.scope(), branches, run, chosen, config)
 
     # The execution.
 

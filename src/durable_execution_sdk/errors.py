@@ -12,7 +12,10 @@
     │   │   └── CallbackSubmitterError    the id could not be handed out
     │   ├── InvokeError
     │   ├── ChildContextError
-    │   └── WaitForConditionError
+    │   ├── WaitForConditionError
+    │   └── FailureGroupError             several failed: an ExceptionGroup too
+    │       ├── AllFailedError                ctx.any: not one operand succeeded
+    │       └── CompensationError             a saga failed, and so did compensations of it
     ├── ExecutionError            the environment: this execution fails, no retry helps
     │   ├── DeterminismError              replay took another path than the log
     │   ├── DeadlockError                 every task waits and nothing can wake one
@@ -32,18 +35,24 @@ both catch it, on the first run and on every replay.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Self
+
 __all__ = [
+    "AllFailedError",
     "CallbackError",
     "CallbackExternalError",
     "CallbackSubmitterError",
     "CallbackTimeoutError",
     "ChildContextError",
+    "CompensationError",
     "ConfigError",
     "ContextMisuseError",
     "DeadlockError",
     "DeterminismError",
     "DurableError",
     "ExecutionError",
+    "FailureGroupError",
     "InternalError",
     "InvocationError",
     "InvokeError",
@@ -138,6 +147,29 @@ class ChildContextError(OperationError):
 
 class WaitForConditionError(OperationError):
     """The check raised, or the wait strategy ran out of attempts."""
+
+
+class FailureGroupError(OperationError, ExceptionGroup[Exception]):
+    """Several operations failed; ``except*`` and ``exceptions`` give each of their errors."""
+
+    def __new__(cls, message: str, exceptions: Sequence[Exception]) -> Self:
+        """As for any exception group."""
+        return super().__new__(cls, message, exceptions)
+
+    def __init__(self, message: str, exceptions: Sequence[Exception]) -> None:
+        super().__init__(message)
+        self.args = (message, exceptions)
+
+
+class AllFailedError(FailureGroupError):
+    """``ctx.any``: not one of the operations succeeded. ``exceptions`` has their order."""
+
+
+class CompensationError(FailureGroupError):
+    """A saga failed, and so did compensations of it: something is left half done.
+
+    ``exceptions`` are the error that the saga failed with, and those of the compensations.
+    """
 
 
 class ExecutionError(DurableError):

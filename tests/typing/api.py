@@ -14,6 +14,7 @@ from durable_execution_sdk import (
     DurableHandler,
     Duration,
     InvokeConfig,
+    Settled,
     WaitForCallbackConfig,
     WaitForConditionConfig,
     durable_execution,
@@ -82,6 +83,14 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.invoke("f:1", event, config=InvokeConfig(result_type=Order)), Order)
     assert_type(await ctx.invoke("f:1", event), Any)
     assert_type(await ctx.run_in_child_context(child, event), list[str])
+    paid, valid = ctx.step(charge, event, "EUR"), ctx.step(validate, event)
+    assert_type(await ctx.all(paid, valid), tuple[int, bool])
+    assert_type(await ctx.all(paid, valid, ctx.step(bound, event)), tuple[int, bool, str])
+    assert_type(await ctx.all(*[paid]), tuple[int, ...])
+    assert_type(await ctx.race(paid, ctx.wait(timedelta(1)), name="limited"), int | None)
+    assert_type(await ctx.any(paid, charge(event, "EUR"), ctx.step(bound, event)), int | str)
+    assert_type(await ctx.all_settled(paid, valid), tuple[Settled[int], Settled[bool]])
+    assert_type((await ctx.all_settled(*[paid]))[0].result(), int)
     both = await asyncio.gather(ctx.step(charge, event, "EUR"), ctx.step(validate, event))
     assert_type(both, tuple[int, bool])
     return event.id

@@ -34,6 +34,10 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     await ctx.wait_for_condition(check, text)  # error: the state is an int
     await ctx.run_in_child_context(child, 5)  # error: no str
     await ctx.run_in_child_context(charge, "a", 1)  # error: takes no context
+    await ctx.race(charge, ctx.step(charge, "a", 1))  # error: a function is nothing to await
+    charged = ctx.step(charge, "a", 1)
+    first: str = (await ctx.all(charged, charged))[0]  # error: a bool
+    del first
     StepConfig(retries=3)  # error: no such option
     del wrong
 

@@ -77,6 +77,11 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         """Whether anything in the workflow would notice that it completes."""
         return self._callbacks_added > 0 or any(not waiter.done() for waiter in self._waiters)
 
+    @property
+    def has_callbacks(self) -> bool:
+        """Whether code runs when it completes, besides the tasks that await it."""
+        return self._callbacks_added > 0
+
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
@@ -155,8 +160,9 @@ class Deliveries:
     def deliver_at_once(self, handle: Handle[Any]) -> None:
         """Deliver up to this one without a turn of the loop, if that comes to the same.
 
-        It does when the task that is about to block is the only one: nothing else can move.
+        It does when the task that is about to block is the only one, and no callback waits for any
+        of these completions: nothing else can move.
         """
         if handle.is_due and len(self._tasks.live) == 1:
-            while not handle.done():
+            while not (handle.done() or self._due[0][2].has_callbacks):
                 self.deliver_next()

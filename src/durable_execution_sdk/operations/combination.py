@@ -1,0 +1,217 @@
+"""What the combinators share: they wait for operations that are already under way.
+
+Each is a STEP of its own. What it records is small: who won, or who failed. Values and errors are
+those of its operands, which have records of their own; so the log fixes the outcome, holds nothing
+twice, and gives the operands the same ids whether or not the combinator is replayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from durable_execution_sdk.errors import DeterminismError, OperationError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import OperationAction
+from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.scope import Scope
+
+__all__ = ["Combination", "Decision", "Operand", "error_from", "failed"]
+
+_T = TypeVar("_T")
+
+Operand = asyncio.Future[Any]
+
+
+class Decision(Struct, frozen=True, omit_defaults=True):
+    """What the log holds of a combinator: of how many operands, who decided it, and who failed."""
+
+    of: int
+    first: int | None = None
+    failed: list[int] = []
+
+
+class Combination(DurableOperation[_T], Generic[_T]):
+    """A combinator that waits for its operands, or has its outcome."""
+
+    kind: ClassVar[OperationType] = OperationType.STEP
+
+    def __init__(self, scope: Scope, operands: Sequence[Operand], name: str) -> None:
+        super().__init__(scope, name, OperationSubType.STEP)
+        self.operands = operands
+        self._left = len(operands)
+        self._is_decided = False
+        record = self.record
+        if self.is_void:
+            return
+        if record is not None and record.status in TERMINAL_STATUSES:
+            self.complete(record)
+            for operand in operands:
+                if not isinstance(operand, Handle):
+                    operand.add_done_callback(_seen, context=SDK_CONTEXT)
+            return
+        if record is None:
+            self.submit(self.update(OperationAction.START), wanted=False)
+        for operand in operands:
+            operand.add_done_callback(self._operand_done, context=SDK_CONTEXT)
+        if not operands:
+            self.succeed(Decision(of=0))
+
+    def decide(self, operand: Operand) -> None:
+        """This operand has settled: call ``succeed`` or ``fail`` if that settles it all."""
+        raise NotImplementedError
+
+    def needed(self, decision: Decision) -> Iterable[Operand]:
+        """The operands that a recorded outcome is made of."""
+        raise NotImplementedError
+
+    def advance(self, record: Operation) -> None:
+        """It is recorded as started; its operands decide."""
+
+    def complete(self, record: Operation) -> None:
+        """The log has the outcome: it is due once the operands that it is made of are."""
+        self._is_decided = True
+        end = super().complete
+        decision = self.decision(record)
+        missing = {
+            operand
+            for operand in self.needed(decision)
+            if not (operand.done() or (isinstance(operand, Handle) and operand.is_due))
+        }
+        if not missing:
+            end(record)
+            return
+
+        def arrived(operand: Operand) -> None:
+            missing.discard(operand)
+            if not missing and not self.done():
+                end(record)
+
+        for operand in missing:
+            operand.add_done_callback(arrived, context=SDK_CONTEXT)
+
+    def recorded_error(self, record: Operation) -> ErrorObject | None:
+        """What the log holds of a failure; the error itself is the operand's."""
+        return record.step_details.error if record.step_details else None
+
+    def failure(self, record: Operation) -> BaseException:
+        """The error of the operand that failed it."""
+        return self.error_of(self.first(record))
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give the combinator up; its operands go on."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self._let_go()
+        return cancelled
+
+    def value_of(self, operand: Operand) -> Any:
+        """The value of an operand that succeeded when the outcome was recorded."""
+        if not operand.done() or failed(operand):
+            raise self._diverged(operand)
+        return operand.result()
+
+    def error_of(self, operand: Operand) -> Exception:
+        """The error of an operand that failed when the outcome was recorded."""
+        if not operand.done() or not failed(operand):
+            raise self._diverged(operand)
+        return error_from(operand)
+
+    def first(self, record: Operation) -> Operand:
+        """The operand that decided it."""
+        first = self.decision(record).first
+        assert first is not None
+        return self.operands[first]
+
+    def _operand_done(self, operand: Operand) -> None:
+        self._left -= 1
+        _seen(operand)
+        if not (self._is_decided or self.done() or self.frame.is_over):
+            self.decide(operand)
+
+    def succeed(self, decision: Decision) -> None:
+        """Record that the operands have brought it to a good end."""
+        self._end()
+        payload = msgspec.json.encode(decision).decode()
+        self.submit(self.update(OperationAction.SUCCEED, payload=payload))
+
+    def fail(self, decision: Decision, error: Exception) -> None:
+        """Record that the operands have failed it."""
+        self._end()
+        written = msgspec.json.encode(decision).decode()
+        recorded = msgspec.structs.replace(capture(error), error_data=written, stack_trace=None)
+        self.submit(self.update(OperationAction.FAIL, error=recorded))
+
+    def _end(self) -> None:
+        self._is_decided = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for operand in self.operands:
+            if isinstance(operand, Handle):
+                operand.remove_done_callback(self._operand_done)
+
+    def index(self, operand: Operand) -> int:
+        """Where an operand stands among the arguments."""
+        return next(n for n, each in enumerate(self.operands) if each is operand)
+
+    def decision(self, record: Operation) -> Decision:
+        """Read the recorded decision, and check that it is one about these operands."""
+        error = self.recorded_error(record)
+        details = record.step_details
+        written = error.error_data if error else details.result if details else None
+        try:
+            decision = msgspec.json.decode(written or "", type=Decision)
+        except msgspec.DecodeError:
+            decision = Decision(of=-1)
+        count = len(self.operands)
+        if decision.of == count and all(
+            0 <= n < count for n in (decision.first or 0, *decision.failed) if count
+        ):
+            return decision
+        found = f"{decision.of} operands" if decision.of >= 0 else "a step of another kind"
+        raise self._broken(f"the log holds its outcome for {found}, the code gave it {count}")
+
+    def _diverged(self, operand: Operand) -> DeterminismError:
+        return self._broken(f"operand {self.index(operand)} did not end the way that the log holds")
+
+    def _broken(self, what: str) -> DeterminismError:
+        error = DeterminismError(
+            f"{self.label}: {what}. The workflow's code has changed since this execution began, or"
+            " an operand depends on something that is not recorded"
+        )
+        self.workflow.fail(error)
+        return error
+
+
+def _seen(operand: Operand) -> None:
+    """A task that lost and fails later is not one that nobody looked at."""
+    if not operand.cancelled():
+        operand.exception()
+
+
+def failed(operand: Operand) -> bool:
+    """Whether an operand that has settled did so badly; one that was cancelled did."""
+    return operand.cancelled() or operand.exception() is not None
+
+
+def error_from(operand: Operand) -> Exception:
+    """The error of an operand that failed."""
+    if operand.cancelled():
+        return OperationError("the operand was cancelled", error_type="CancelledError")
+    error = operand.exception()
+    assert isinstance(error, Exception)
+    return error

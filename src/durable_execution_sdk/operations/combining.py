@@ -1,0 +1,317 @@
+"""The combinators as workflow code calls them, typed for operations of different types."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar, overload
+
+from durable_execution_sdk.operations.combination import Combination
+from durable_execution_sdk.operations.combinators import (
+    All,
+    AllSettled,
+    AnyOf,
+    Race,
+    combine,
+)
+from durable_execution_sdk.operations.lifecycle import checked_name
+from durable_execution_sdk.operations.settled import Settled
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.scope import Frame
+
+__all__ = ["Combinators"]
+
+_A = TypeVar("_A")
+_B = TypeVar("_B")
+_C = TypeVar("_C")
+_D = TypeVar("_D")
+_E = TypeVar("_E")
+_F = TypeVar("_F")
+_T = TypeVar("_T")
+
+
+class Combinators:
+    """all, any, race and all_settled, over operations that are already under way.
+
+    They start nothing: operands are operations, tasks, or anything else that can be awaited (which
+    then runs in a task of its own). The outcome is a STEP in the log, so replay has the same winner.
+    Losers go on unless their context ends. A retry, a wait or a suspension settles nothing. For many
+    items, or with limits, use ``map`` and ``parallel``: they control what starts, and when to stop.
+    """
+
+    _frame: Frame
+
+    @overload
+    def all(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[tuple[_A]]: ...
+
+    @overload
+    def all(
+        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+    ) -> Handle[tuple[_A, _B]]: ...
+
+    @overload
+    def all(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+    ) -> Handle[tuple[_A, _B, _C]]: ...
+
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[_A, _B, _C, _D]]: ...
+
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[_A, _B, _C, _D, _E]]: ...
+
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[_A, _B, _C, _D, _E, _F]]: ...
+
+    @overload
+    def all(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[tuple[_T, ...]]: ...
+
+    def all(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[tuple[Any, ...]]:
+        """Wait for all operations, and return their values in order.
+
+        The first failure is raised at once; the others go on. ``all`` of nothing is empty.
+
+        Raises:
+            the error of the operation that failed first.
+        """
+        return self._combine(All, "all", aws, name, of_nothing=True)
+
+    @overload
+    def any(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[_A]: ...
+
+    @overload
+    def any(
+        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+    ) -> Handle[_A | _B]: ...
+
+    @overload
+    def any(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+    ) -> Handle[_A | _B | _C]: ...
+
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[_A | _B | _C | _D]: ...
+
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[_A | _B | _C | _D | _E]: ...
+
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
+
+    @overload
+    def any(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[_T]: ...
+
+    def any(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
+        """Wait for the first operation that succeeds, and return its value.
+
+        Raises:
+            AllFailedError: every one failed; an ``ExceptionGroup`` of their errors.
+            ConfigError: there is none.
+        """
+        return self._combine(AnyOf, "any", aws, name, of_nothing=False)
+
+    @overload
+    def race(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[_A]: ...
+
+    @overload
+    def race(
+        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+    ) -> Handle[_A | _B]: ...
+
+    @overload
+    def race(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+    ) -> Handle[_A | _B | _C]: ...
+
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[_A | _B | _C | _D]: ...
+
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[_A | _B | _C | _D | _E]: ...
+
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
+
+    @overload
+    def race(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[_T]: ...
+
+    def race(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
+        """Wait for the first operation that settles: return its value, or raise its error.
+
+        ``ctx.race(ctx.step(work), ctx.wait(limit))`` is a timeout that holds across retries and waits.
+
+        Raises:
+            the error of the first one, if it failed.
+            ConfigError: there is none.
+        """
+        return self._combine(Race, "race", aws, name, of_nothing=False)
+
+    @overload
+    def all_settled(
+        self, a: Awaitable[_A], /, *, name: str | None = None
+    ) -> Handle[tuple[Settled[_A]]]: ...
+
+    @overload
+    def all_settled(
+        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+    ) -> Handle[tuple[Settled[_A], Settled[_B]]]: ...
+
+    @overload
+    def all_settled(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+    ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C]]]: ...
+
+    @overload
+    def all_settled(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D]]]: ...
+
+    @overload
+    def all_settled(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D], Settled[_E]]]: ...
+
+    @overload
+    def all_settled(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[
+        tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D], Settled[_E], Settled[_F]]
+    ]: ...
+
+    @overload
+    def all_settled(
+        self, *aws: Awaitable[_T], name: str | None = None
+    ) -> Handle[tuple[Settled[_T], ...]]: ...
+
+    def all_settled(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
+        """Wait until every operation has settled, and return what each came to, in order.
+
+        Failures are not raised: each ``Settled`` has a ``status``, and a ``value`` or an ``error``.
+        """
+        return self._combine(AllSettled, "all_settled", aws, name, of_nothing=True)
+
+    def _combine(
+        self,
+        kind: type[Combination[_T]],
+        combinator: str,
+        awaitables: tuple[Awaitable[Any], ...],
+        name: str | None,
+        *,
+        of_nothing: bool,
+    ) -> Handle[_T]:
+        scope = self._frame.scope()
+        chosen = checked_name(name, combinator)
+        return combine(scope, kind, combinator, awaitables, chosen, of_nothing=of_nothing)

@@ -1,0 +1,37 @@
+"""What one of several operations has come to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Generic, TypeVar, cast
+
+from msgspec import Struct
+
+__all__ = ["Settled", "SettledStatus"]
+
+_T = TypeVar("_T")
+
+
+class SettledStatus(StrEnum):
+    """How an operation ended."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Settled(Struct, Generic[_T], frozen=True, kw_only=True):
+    """What an operation has come to: its ``value``, or the ``error`` that awaiting it raises."""
+
+    value: _T | None = None
+    error: Exception | None = None
+
+    @property
+    def status(self) -> SettledStatus:
+        """SUCCEEDED or FAILED."""
+        return SettledStatus.SUCCEEDED if self.error is None else SettledStatus.FAILED
+
+    def result(self) -> _T:
+        """The value; raises the error of a failure."""
+        if self.error is not None:
+            raise self.error
+        return cast("_T", self.value)

@@ -1,0 +1,55 @@
+"""Proves of a workflow that replay shows it what it saw: over cuts of its log, crashes, schedules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+
+from tests.replay.corpus import Shape, Stage, Workflow
+from tests.replay.play import Play, extends, replay, signature
+from tests.replay.test_crash_everywhere import WAYS, crashed
+from tests.replay.test_schedules import Schedule
+from tests.rig import Ran
+
+Build = Callable[[Stage], Workflow]
+
+
+def played(build: Build, *, fails: bool = False) -> tuple[Shape, Play, Ran]:
+    """Run a workflow, undisturbed."""
+    shape = Shape(build.__name__, build, strict=False, at_most_once=False, fails=fails, tasks=True)
+    play = Play(shape)
+    ran = play.run()
+    assert ran.status == ("FAILED" if fails else "SUCCEEDED"), ran.error
+    return shape, play, ran
+
+
+def prove(build: Build, *, fails: bool = False, seeds: int = 6, same_log: bool = True) -> Ran:
+    """Run a workflow in every way there is; all of them observe the same and come to the same."""
+    shape, play, ran = played(build, fails=fails)
+    seen = play.stage.observations[-1]
+    for earlier, later in pairwise(play.stage.observations):
+        assert extends(earlier, later)
+    for state in play.snapshots:
+        assert extends(replay(shape, state).observed, seen)
+    again = replay(shape, play.snapshots[-1])
+    assert again.observed == seen
+    assert not again.updates
+    for way in WAYS:
+        for at in range(1, play.calls + 1):
+            other, came = crashed(shape, at, way)
+            where = f"{way} checkpoint {at} of {play.calls}"
+            _same(other, came, ran, where, same_log=same_log)
+    for seed in range(seeds):
+        schedule = Schedule(seed, batch=(1, 2, 250)[seed % 3], pages=seed % 2 == 0)
+        _same(*schedule.play(shape), ran, f"seed {seed}", same_log=same_log)
+    return ran
+
+
+def _same(other: Play, came: Ran, ran: Ran, where: str, *, same_log: bool) -> None:
+    assert came.status == ran.status, (where, came.error)
+    assert came.result == ran.result, where
+    for earlier, later in pairwise(other.stage.observations):
+        assert extends(earlier, later), where
+    if same_log:
+        assert Counter(signature(came.events)) == Counter(signature(ran.events)), where
