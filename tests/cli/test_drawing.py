@@ -15,6 +15,8 @@ from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.times import at, iso, span
 from durable_execution_sdk.cli.tree import Drawing
 from durable_execution_sdk.cli.watching import LiveTree, drawing
+from durable_execution_sdk.cli.words import waits
+from durable_execution_sdk.model.control import PauseRequest
 
 
 def one() -> int:
@@ -76,6 +78,14 @@ def test_a_live_picture_is_drawn_and_taken_away_again(waiting: tuple[Rig, str]) 
     with LiveTree(console, interrupts.footnote)(rig.emulator, arn, Place(None)):
         pass
     assert ASKED in out.getvalue()
+
+
+def test_an_execution_that_is_paused_says_so(waiting: tuple[Rig, str]) -> None:
+    rig, arn = waiting
+    rig.emulator.pause(arn, PauseRequest())
+    lines = waits(family(rig.emulator, arn), rig.clock.now())
+    assert lines[-1] == "the execution is paused"
+    assert lines[0].startswith("last (Wait) waits until")
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,16 @@ def test_a_later_run_goes_on_at_the_time_that_an_earlier_one_skipped_to(
     assert 30 * 86_400 + 1 <= times[-1] - times[0] < 30 * 86_400 + 600
 
 
+def test_skipping_time_for_one_execution_leaves_the_others_where_they_are(
+    durable: Durable, write: Write
+) -> None:
+    file = write(WAITS)
+    durable("run", file, "--name", "patient", "--no-wait")
+    before = durable("history", "patient").out
+    assert durable("run", file, "--name", "hasty", "--skip-time").result == "waited"
+    assert durable("history", "patient").out == before
+
+
 def test_skipping_time_waits_for_an_answer_instead_of_for_its_timeout(
     durable: Durable, write: Write
 ) -> None:
