@@ -1,0 +1,260 @@
+"""What a map or a parallel comes to: one entry for each item that was started, in order.
+
+The log holds it as JSON, with each item's result as the item's own serdes wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from durable_execution_sdk.completion import CompletionReason
+from durable_execution_sdk.errors import ChildContextError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.runtime.failure import rebuild
+from durable_execution_sdk.runtime.ids import context_prefix, operation_id
+from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
+
+__all__ = [
+    "BatchItem",
+    "BatchItemStatus",
+    "BatchResult",
+    "BatchSerDes",
+    "Draft",
+    "Entry",
+    "embedded",
+    "item_context",
+    "joined",
+    "split",
+    "summary_of",
+]
+
+_T = TypeVar("_T")
+
+
+class BatchItemStatus(StrEnum):
+    """How an item ended; ``STARTED``: it was cancelled, since the batch was decided without it."""
+
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    STARTED = "STARTED"
+
+
+class BatchItem(Struct, Generic[_T], frozen=True, kw_only=True, omit_defaults=True):
+    """One item, or one branch, and what came of it.
+
+    ``name`` is what an ``item_namer`` or the branches' mapping called it. ``failure`` is the error as
+    the log holds it.
+    """
+
+    index: int
+    status: BatchItemStatus
+    name: str | None = None
+    result: _T | None = None
+    failure: ErrorObject | None = field(default=None, name="error")
+
+    @property
+    def error(self) -> ChildContextError | None:
+        """The exception of a failed item; also an instance of what the item raised."""
+        if self.status is not BatchItemStatus.FAILED:
+            return None
+        return rebuild(ChildContextError, self.failure, operation_id=None, operation_name=self.name)
+
+
+class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
+    """What every item came to, in the order of the items.
+
+    Items that were never started, because the batch was decided before, are not in it. It is plain
+    data: a step, a child context or the handler may return it.
+    """
+
+    items: tuple[BatchItem[_T], ...] = field(name="all")
+    completion_reason: CompletionReason = field(name="completionReason")
+
+    def __iter__(self) -> Iterator[BatchItem[_T]]:
+        """The items, in order."""
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        """How many items were started."""
+        return len(self.items)
+
+    def __bool__(self) -> bool:
+        """A batch of no items is a result too."""
+        return True
+
+    def succeeded(self) -> list[BatchItem[_T]]:
+        """The items that succeeded."""
+        return self._those(BatchItemStatus.SUCCEEDED)
+
+    def failed(self) -> list[BatchItem[_T]]:
+        """The items that failed."""
+        return self._those(BatchItemStatus.FAILED)
+
+    def started(self) -> list[BatchItem[_T]]:
+        """The items that were cancelled, since the batch was decided without them."""
+        return self._those(BatchItemStatus.STARTED)
+
+    def results(self) -> list[_T]:
+        """The results of the items that succeeded."""
+        results: list[Any] = [item.result for item in self.succeeded()]
+        return results
+
+    def errors(self) -> list[ChildContextError]:
+        """The exceptions of the items that failed."""
+        return [item.error for item in self.items if item.error is not None]
+
+    @property
+    def success_count(self) -> int:
+        """How many items succeeded."""
+        return len(self.succeeded())
+
+    @property
+    def failure_count(self) -> int:
+        """How many items failed."""
+        return len(self.failed())
+
+    @property
+    def started_count(self) -> int:
+        """How many items were cancelled."""
+        return len(self.started())
+
+    @property
+    def total_count(self) -> int:
+        """How many items were started, whatever came of them."""
+        return len(self.items)
+
+    @property
+    def has_failure(self) -> bool:
+        """Whether an item failed."""
+        return any(item.status is BatchItemStatus.FAILED for item in self.items)
+
+    @property
+    def status(self) -> BatchItemStatus:
+        """``FAILED`` if an item failed, whether or not that was tolerated; else ``SUCCEEDED``."""
+        return BatchItemStatus.FAILED if self.has_failure else BatchItemStatus.SUCCEEDED
+
+    def throw_if_error(self) -> None:
+        """Raise what failed: the exception of a single item, or an ``ExceptionGroup`` of several."""
+        errors = self.errors()
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup(f"{len(errors)} of {self.total_count} items failed", errors)
+
+    def _those(self, status: BatchItemStatus) -> list[BatchItem[_T]]:
+        return [item for item in self.items if item.status is status]
+
+
+class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An item as the log holds it: its result is what its serdes wrote."""
+
+    index: int
+    status: BatchItemStatus
+    name: str | None = None
+    result: Raw = Raw()
+    error: ErrorObject | None = None
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """A batch as the log holds it."""
+
+    all: list[Entry]
+    reason: CompletionReason = field(name="completionReason")
+
+
+_encode = msgspec.json.Encoder().encode
+_draft_decoder = msgspec.json.Decoder(Draft)
+_group_decoder = msgspec.json.Decoder(list[Raw])
+_text_decoder = msgspec.json.Decoder(str)
+
+
+class BatchSerDes:
+    """Writes a draft, and reads it back as the ``BatchResult`` that workflow code gets.
+
+    ``whole``: writes and reads the ``BatchResult`` instead.
+    """
+
+    def __init__(self, serdes_of: Callable[[int], SerDes[Any]], whole: SerDes[Any] | None) -> None:
+        self._serdes_of = serdes_of
+        self._whole = whole
+
+    def serialize(self, value: Draft, context: SerDesContext, /) -> str:
+        """Write the batch, without writing any item's result again."""
+        if self._whole is not None:
+            return self._whole.serialize(self.result_of(value, context), context)
+        return _encode(value).decode()
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+        """Read the batch, and each result by its item's serdes."""
+        if self._whole is not None:
+            return self._whole.deserialize(payload, context)
+        return self.result_of(_draft_decoder.decode(payload), context)
+
+    def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
+        """What workflow code gets of a draft."""
+        return BatchResult(
+            items=tuple(self._item(entry, context) for entry in draft.all),
+            completion_reason=draft.reason,
+        )
+
+    def _item(self, entry: Entry, context: SerDesContext) -> BatchItem[Any]:
+        result: Any = None
+        payload = bytes(entry.result)
+        if entry.status is BatchItemStatus.SUCCEEDED and payload:
+            serdes = self._serdes_of(entry.index)
+            text = payload.decode() if _is_json(serdes) else _text_decoder.decode(payload)
+            result = serdes.deserialize(text, item_context(context, entry.index, entry.name))
+        return BatchItem(
+            index=entry.index,
+            status=entry.status,
+            name=entry.name,
+            result=result,
+            failure=entry.error,
+        )
+
+
+def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
+    """An item's payload as a part of the batch: JSON as it is, anything else as a JSON string."""
+    return Raw(payload if _is_json(serdes) else _encode(payload))
+
+
+def joined(payloads: Iterable[Raw]) -> str:
+    """The payloads of a group of items as one, a JSON array."""
+    return _encode(list(payloads)).decode()
+
+
+def split(payload: str) -> list[Raw]:
+    """The payloads of a group of items."""
+    return _group_decoder.decode(payload)
+
+
+def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesContext:
+    """Whose value an item's result is, given its batch's context."""
+    return SerDesContext(
+        operation_id=operation_id(f"{context_prefix(batch.operation_id)}{index}"),
+        operation_name=name,
+        durable_execution_arn=batch.durable_execution_arn,
+    )
+
+
+def summary_of(batch: BatchResult[Any]) -> str:
+    """What the log shows of a batch that is too large for it."""
+    return _encode(
+        {
+            "totalCount": batch.total_count,
+            "successCount": batch.success_count,
+            "failureCount": batch.failure_count,
+            "startedCount": batch.started_count,
+            "completionReason": batch.completion_reason,
+            "status": batch.status,
+        }
+    ).decode()
+
+
+def _is_json(serdes: SerDes[Any]) -> bool:
+    return isinstance(serdes, JsonSerDes)

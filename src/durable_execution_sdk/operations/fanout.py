@@ -1,0 +1,288 @@
+"""What a map and a parallel share: branches that run side by side until the batch is decided.
+
+Branches start in the order of their index, as there is room, and their completions count in the
+order in which they are delivered: the log's. So replay starts and stops the same ones by itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from durable_execution_sdk.completion import CompletionConfig, CompletionReason, decide
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import OperationSubType
+from durable_execution_sdk.operations.batch import (
+    BatchItemStatus,
+    BatchResult,
+    BatchSerDes,
+    Draft,
+    Entry,
+    embedded,
+    item_context,
+    joined,
+    split,
+    summary_of,
+)
+from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
+from durable_execution_sdk.operations.options import check_serdes
+from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
+from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.delivery import Handle, Wake
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext
+
+__all__ = ["Branch", "FanOut", "NestingType", "Plan", "check_options"]
+
+_T = TypeVar("_T")
+
+
+class NestingType(StrEnum):
+    """What an item's context is in the log.
+
+    ``NESTED``: an operation of its own, with the item's result or error. ``FLAT``: only ids; the
+    item's operations belong to the map itself, which saves about a third of the operations.
+    """
+
+    NESTED = "NESTED"
+    FLAT = "FLAT"
+
+
+class Branch(Struct, frozen=True, kw_only=True):
+    """One context of a fan-out: for one item, or for a group of them.
+
+    ``given_name`` is what the user called it, if anything.
+    """
+
+    name: str
+    given_name: str | None
+    run: Callable[[Frame], Awaitable[Any]]
+    size: int = 1
+    is_group: bool = False
+    first: int = 0
+    """The index of its first item."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """How a fan-out runs."""
+
+    branch_type: OperationSubType
+    completion: CompletionConfig | None
+    max_concurrency: int | None
+    nesting: NestingType
+    serdes_of: Callable[[int], SerDes[Any]]
+    serdes: SerDes[Any] | None
+    summary_generator: Callable[[BatchResult[Any]], str] | None
+
+
+class FanOut(Child[BatchResult[_T]], Generic[_T]):
+    """A map or a parallel that runs, or ran."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        supply: Supply,
+        plan: Plan,
+        name: str | None,
+        sub_type: OperationSubType,
+    ) -> None:
+        self._supply = supply
+        self._plan = plan
+        self._results = BatchSerDes(plan.serdes_of, plan.serdes)
+        super().__init__(scope, self._fan_out, name, ChildConfig(), self._results, sub_type)
+
+    def summary(self, result: Draft) -> str:
+        """What the log shows of a batch that is not stored."""
+        batch = self._results.result_of(result, self._serdes_context())
+        return str((self._plan.summary_generator or summary_of)(batch))
+
+    async def _fan_out(self, frame: Frame) -> Draft:
+        run = _Run(self.label, self._serdes_context(), frame, self._supply, self._plan)
+        return await run.to_the_end()
+
+
+class _Run:
+    """A fan-out under way: what runs, what has ended, and what that comes to."""
+
+    def __init__(
+        self, label: str, context: SerDesContext, frame: Frame, supply: Supply, plan: Plan
+    ) -> None:
+        self._frame = frame
+        self._supply = supply
+        self._plan = plan
+        self._label = label
+        self._context = context
+        # Items are numbered from 0, operations from 1.
+        self._scope = Scope(frame, frame.prefix, first=0)
+        self._entries: list[list[Entry]] = []
+        self._running: dict[int, tuple[Branch, Handle[str]]] = {}
+        self._arrived: deque[int] = deque()
+        self._wake: Wake | None = None
+        self._is_stocked = True
+        self._items = self._succeeded = self._failed = 0
+
+    async def to_the_end(self) -> Draft:
+        """Run branches until the batch is decided; give up those that still run."""
+        try:
+            while (reason := self._reason() or self._start_more()) is None:
+                await self._next()
+        finally:
+            self._supply.close()
+        for _, handle in self._running.values():
+            handle.cancel()
+        return Draft(all=[entry for group in self._entries for entry in group], reason=reason)
+
+    def _reason(self) -> CompletionReason | None:
+        total = self._items
+        if self._is_stocked:
+            known = self._supply.total
+            # As long as there may be more, what has ended is not all.
+            total = self._items + 1 if known is None else known
+        return decide(self._plan.completion, total, self._succeeded, self._failed)
+
+    def _start_more(self) -> CompletionReason | None:
+        """Start branches while there is room, and see whether that was all."""
+        most = self._plan.max_concurrency
+        while self._is_stocked and (most is None or len(self._running) < most):
+            branch = self._supply.pull(self._notify)
+            if branch is NOT_YET:
+                break
+            if branch is NEVER:
+                self._is_stocked = False
+            else:
+                self._start(branch)
+        return None if self._is_stocked else self._reason()
+
+    def _start(self, pulled: Branch) -> None:
+        index = len(self._entries)
+        branch = replace(pulled, first=self._items)
+        self._items += branch.size
+        body = partial(self._body, branch)
+        plan = self._plan
+        handle: Handle[str]
+        if plan.nesting is NestingType.FLAT:
+            handle = VirtualChild(self._scope, body, branch.name, ChildConfig())
+        else:
+            handle = Child(
+                self._scope,
+                body,
+                branch.name,
+                ChildConfig(),
+                PassThroughSerDes(),
+                plan.branch_type,
+            )
+        self._entries.append(_entries_of(branch))
+        self._running[index] = branch, handle
+        handle.add_done_callback(partial(self._ended, index), context=SDK_CONTEXT)
+
+    async def _body(self, branch: Branch, frame: Frame) -> str:
+        """Run a branch; its result is the payload, written once and kept as it is."""
+        result = await branch.run(frame)
+        if not branch.is_group:
+            return self._written(branch.first, branch.given_name, result)
+        results = self._one_for_each(branch, result)
+        return joined(
+            embedded(self._written(index, branch.given_name, each), self._plan.serdes_of(index))
+            for index, each in enumerate(results, branch.first)
+        )
+
+    def _written(self, index: int, name: str | None, result: object) -> str:
+        serdes = self._plan.serdes_of(index)
+        payload = serdes.serialize(result, item_context(self._context, index, name))
+        if not isinstance(payload, str):
+            raise ConfigError(f"the item_serdes of {self._label} must serialize to str")
+        return payload
+
+    def _one_for_each(self, branch: Branch, result: Any) -> Sequence[Any]:
+        results: Sequence[Any] = result
+        if not isinstance(result, Sequence) or isinstance(result, (str, bytes)):
+            found = f"a {type(results).__name__}"
+        elif len(results) != branch.size:
+            found = f"{len(results)} results"
+        else:
+            return results
+        raise ConfigError(
+            f"{self._label}: the function was given a batch of {branch.size} items and returned"
+            f" {found}; it must return a list with one result for each item, in their order"
+        )
+
+    async def _next(self) -> None:
+        """Wait for the next thing to happen, and take one completion, if it was one."""
+        if not self._arrived:
+            self._wake = Wake(self._frame.workflow.loop, f"the branches of {self._label}")
+            await self._wake
+        if self._arrived:
+            self._take(self._arrived.popleft())
+
+    def _take(self, index: int) -> None:
+        branch, handle = self._running.pop(index)
+        error = handle.exception()
+        if error is None:
+            self._succeeded += branch.size
+            payload = handle.result()
+            serdes = self._plan.serdes_of(branch.first)
+            raws = split(payload) if branch.is_group else [embedded(payload, serdes)]
+            self._entries[index] = [
+                replace(entry, status=BatchItemStatus.SUCCEEDED, result=raw)
+                for entry, raw in zip(self._entries[index], raws, strict=True)
+            ]
+        else:
+            self._failed += branch.size
+            failure = _recorded(handle, error)
+            self._entries[index] = [
+                replace(entry, status=BatchItemStatus.FAILED, error=failure)
+                for entry in self._entries[index]
+            ]
+
+    def _ended(self, index: int, _handle: object) -> None:
+        self._arrived.append(index)
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+def _entries_of(branch: Branch) -> list[Entry]:
+    return [
+        Entry(index=index, status=BatchItemStatus.STARTED, name=branch.given_name)
+        for index in range(branch.first, branch.first + branch.size)
+    ]
+
+
+def _recorded(handle: Handle[str], error: BaseException) -> ErrorObject | None:
+    if isinstance(handle, Child) and handle.record is not None:
+        return handle.recorded_error(handle.record)
+    return capture(error)
+
+
+def check_options(config: Any) -> None:
+    """Refuse options of a map or a parallel that can never work."""
+    what = type(config).__name__
+    most = config.max_concurrency
+    if most is not None and (type(most) is not int or most < 1):
+        raise ConfigError(
+            f"{what}.max_concurrency is how many run at a time, 1 or more, or None for no limit;"
+            f" not {most!r}"
+        )
+    if config.completion is not None and not isinstance(config.completion, CompletionConfig):
+        raise ConfigError(
+            f"{what}.completion must be a CompletionConfig, not {config.completion!r}"
+        )
+    if config.nesting not in NestingType:
+        raise ConfigError(f"{what}.nesting must be a NestingType, not {config.nesting!r}")
+    if config.summary_generator is not None and not callable(config.summary_generator):
+        raise ConfigError(
+            f"{what}.summary_generator must be a function of the BatchResult, not"
+            f" {config.summary_generator!r}"
+        )
+    check_serdes(f"{what}.serdes", config.serdes)
+    check_serdes(f"{what}.item_serdes", config.item_serdes)

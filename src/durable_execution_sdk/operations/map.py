@@ -1,0 +1,157 @@
+"""Map: one function over many items, each in a context of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, get_args, get_origin
+
+from msgspec import Struct
+
+from durable_execution_sdk.completion import CompletionConfig
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.operation import OperationSubType
+from durable_execution_sdk.operations.batch import BatchResult
+from durable_execution_sdk.operations.batcher import Batches, ItemBatcher
+from durable_execution_sdk.operations.fanout import (
+    Branch,
+    FanOut,
+    NestingType,
+    Plan,
+    check_options,
+)
+from durable_execution_sdk.operations.lifecycle import checked_name
+from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply, supply_of
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
+
+__all__ = ["MapConfig", "map_items"]
+
+Call = Callable[[Frame, Any, int], Awaitable[Any]]
+
+
+class MapConfig(Struct, frozen=True, kw_only=True):
+    """How a map runs.
+
+    ``max_concurrency``: how many items run at a time; all of them otherwise. ``completion``: when it
+    is decided; at the first failure otherwise. ``item_namer``: what an item's context is called, from
+    the item and its index. ``item_batcher``: groups items, so that the function gets a list of them
+    and returns a list with one result for each. ``serdes``: how the ``BatchResult`` is written.
+    ``item_serdes``: how each item's result is written; by the function's return annotation otherwise.
+    ``summary_generator``: what the log shows of a batch above 262,144 bytes, which is not stored, but
+    built again from its items on replay. ``nesting``: whether each item is an operation of its own.
+    """
+
+    max_concurrency: int | None = None
+    completion: CompletionConfig | None = None
+    item_namer: Callable[[Any, int], str] | None = None
+    item_batcher: ItemBatcher | None = None
+    serdes: SerDes[Any] | None = None
+    item_serdes: SerDes[Any] | None = None
+    summary_generator: Callable[[BatchResult[Any]], str] | None = None
+    nesting: NestingType = NestingType.NESTED
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work."""
+        check_options(self)
+        if self.item_namer is not None and not callable(self.item_namer):
+            raise ConfigError(
+                "MapConfig.item_namer must be a function of an item and its index, not"
+                f" {self.item_namer!r}"
+            )
+        if self.item_batcher is not None and not isinstance(self.item_batcher, ItemBatcher):
+            raise ConfigError(
+                f"MapConfig.item_batcher must be an ItemBatcher, not {self.item_batcher!r}"
+            )
+
+
+class _Branches:
+    """A branch for each item, or for each group of items."""
+
+    def __init__(self, items: Supply, call: Call, config: MapConfig) -> None:
+        batcher = config.item_batcher
+        self._is_batched = batcher is not None
+        self._items: Supply = items if batcher is None else Batches(items, batcher)
+        self._call = call
+        self._namer = config.item_namer
+        self._given = 0
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are, if that is known."""
+        return self._items.total
+
+    def pull(self, notify: Callable[[], None]) -> Any:
+        """The next branch."""
+        item = self._items.pull(notify)
+        if item is NOT_YET or item is NEVER:
+            return item
+        index = self._given
+        self._given += 1
+        given_name = None
+        if self._namer is not None:
+            given_name = checked_name(self._namer(item, index), "map item")
+        call = self._call
+
+        async def run(frame: Frame) -> Any:
+            return await call(frame, item, index)
+
+        return Branch(
+            name=given_name or f"map-{'batch' if self._is_batched else 'item'}-{index}",
+            given_name=given_name,
+            run=run,
+            size=len(item) if self._is_batched else 1,
+            is_group=self._is_batched,
+        )
+
+    def close(self) -> None:
+        """No more are needed."""
+        self._items.close()
+
+
+def map_items(
+    scope: Scope,
+    items: Any,
+    call: Call,
+    name: str | None,
+    config: MapConfig | None,
+    result_serdes: SerDes[Any],
+) -> FanOut[Any]:
+    """Run a function over items; ``call`` calls it in an item's context."""
+    chosen = config or MapConfig()
+    supply = supply_of(items, scope, "ctx.map", _validation(chosen.completion))
+    serdes = chosen.item_serdes or result_serdes
+    if chosen.item_serdes is None and chosen.item_batcher is not None:
+        serdes = _element(result_serdes)
+    plan = Plan(
+        branch_type=OperationSubType.MAP_ITERATION,
+        completion=chosen.completion,
+        max_concurrency=chosen.max_concurrency,
+        nesting=chosen.nesting,
+        serdes_of=lambda _: serdes,
+        serdes=chosen.serdes,
+        summary_generator=chosen.summary_generator,
+    )
+    return FanOut(scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
+
+
+def _validation(completion: CompletionConfig | None) -> Callable[[int], None] | None:
+    """What to ask about the number of items, if the rules need it: they must be counted first then."""
+    if completion is None:
+        return None
+    # A share of none or of all is the same of any number of items.
+    share_counts = completion.tolerated_failure_percentage not in (None, 0, 100)
+    if completion.min_successful is None and not share_counts:
+        return None
+    return lambda total: completion.validate_against(total, "ctx.map")
+
+
+def _element(serdes: SerDes[Any]) -> SerDes[Any]:
+    """How one result of a group is written, given how the list of them would be."""
+    if not isinstance(serdes, JsonSerDes):
+        return serdes
+    kind: Any = serdes.type_
+    origin, args = get_origin(kind), get_args(kind)
+    is_sequence = isinstance(origin, type) and issubclass(origin, Sequence)
+    if is_sequence and (len(args) == 1 or args[1:] == (...,)):
+        return serdes_for_type(args[0])
+    return serdes_for_type(Any)

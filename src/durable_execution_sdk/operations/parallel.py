@@ -1,0 +1,109 @@
+"""Parallel: several functions side by side, each in a context of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from durable_execution_sdk.completion import CompletionConfig
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.operation import OperationSubType
+from durable_execution_sdk.operations.batch import BatchResult
+from durable_execution_sdk.operations.fanout import (
+    Branch,
+    FanOut,
+    NestingType,
+    Plan,
+    check_options,
+)
+from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.supply import supply_of
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.serdes import SerDes
+
+__all__ = ["ParallelConfig", "parallel"]
+
+Run = Callable[[Frame], Awaitable[Any]]
+
+
+class ParallelConfig(Struct, frozen=True, kw_only=True):
+    """How a parallel runs.
+
+    ``max_concurrency``: how many branches run at a time; all of them otherwise. ``completion``: when
+    it is decided; at the first failure otherwise. ``serdes``: how the ``BatchResult`` is written.
+    ``item_serdes``: how each branch's result is written; by the function's return annotation
+    otherwise. ``summary_generator``: what the log shows of a batch above 262,144 bytes, which is not
+    stored, but built again from its branches on replay. ``nesting``: whether each branch is an
+    operation of its own.
+    """
+
+    max_concurrency: int | None = None
+    completion: CompletionConfig | None = None
+    serdes: SerDes[Any] | None = None
+    item_serdes: SerDes[Any] | None = None
+    summary_generator: Callable[[BatchResult[Any]], str] | None = None
+    nesting: NestingType = NestingType.NESTED
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work."""
+        check_options(self)
+
+
+def parallel(
+    scope: Scope,
+    functions: Sequence[Callable[..., Any]] | Mapping[str, Callable[..., Any]],
+    run: Callable[[Callable[..., Any], Frame], Awaitable[Any]],
+    name: str | None,
+    config: ParallelConfig | None,
+) -> FanOut[Any]:
+    """Run functions side by side; ``run`` calls one in its context."""
+    chosen = config or ParallelConfig()
+    named = _named(functions)
+    if chosen.completion is not None:
+        chosen.completion.validate_against(len(named), "ctx.parallel")
+    settings = scope.frame.workflow.settings
+    by_index = [chosen.item_serdes or settings.serdes_for(function) for _, function in named]
+
+    def branch(index: int, given_name: str | None, function: Callable[..., Any]) -> Branch:
+        async def call(frame: Frame) -> Any:
+            return await run(function, frame)
+
+        name = given_name or named_after(function) or f"parallel-branch-{index}"
+        return Branch(name=name, given_name=given_name, run=call)
+
+    branches = [branch(n, given, function) for n, (given, function) in enumerate(named)]
+    plan = Plan(
+        branch_type=OperationSubType.PARALLEL_BRANCH,
+        completion=chosen.completion,
+        max_concurrency=chosen.max_concurrency,
+        nesting=chosen.nesting,
+        serdes_of=by_index.__getitem__,
+        serdes=chosen.serdes,
+        summary_generator=chosen.summary_generator,
+    )
+    supply = supply_of(branches, scope, "ctx.parallel")
+    return FanOut(scope, supply, plan, name, OperationSubType.PARALLEL)
+
+
+def _named(functions: Any) -> list[tuple[str | None, Callable[..., Any]]]:
+    named: list[tuple[str | None, Any]]
+    given: Any = functions
+    if isinstance(functions, Mapping):
+        named = [(checked_name(key, "parallel branch"), each) for key, each in given.items()]
+    elif isinstance(functions, Sequence) and not isinstance(functions, (str, bytes)):
+        named = [(None, each) for each in given]
+    else:
+        raise ConfigError(
+            "ctx.parallel takes a sequence of functions, or a mapping from names to functions, not"
+            f" {functions!r}"
+        )
+    for index, (name, function) in enumerate(named):
+        if not callable(function):
+            what = f"{name!r}" if name else f"{index}"
+            raise ConfigError(
+                f"ctx.parallel: branch {what} is {function!r}, and must be a function that takes the"
+                " branch's context, as in `async def branch(ctx)`; did you call it?"
+            )
+    return named

@@ -1,0 +1,179 @@
+"""Where the items of a fan-out come from: anything that can be iterated, one at a time, when asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sized
+from contextvars import copy_context
+from enum import Enum
+from typing import Any, Protocol
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.runtime.delivery import Wake
+from durable_execution_sdk.runtime.scope import Scope
+
+__all__ = ["NEVER", "NOT_YET", "Nothing", "Supply", "supply_of"]
+
+
+class Nothing(Enum):
+    """Why there is no item: it comes later, or there are no more."""
+
+    NOT_YET = "not yet"
+    NEVER = "never"
+
+
+NOT_YET = Nothing.NOT_YET
+NEVER = Nothing.NEVER
+
+
+class Supply(Protocol):
+    """Gives items in order."""
+
+    @property
+    def total(self) -> int | None:
+        """How many items there are, if that is known."""
+        ...
+
+    def pull(self, notify: Callable[[], None]) -> Any:
+        """The next item, or ``NOT_YET``: then it is looked for, and ``notify`` says when to ask."""
+        ...
+
+    def close(self) -> None:
+        """No more items are needed."""
+        ...
+
+
+class SyncSupply:
+    """The items of an ordinary iterable."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        # A list may be changed while its items run, and would then not be the same on replay.
+        self._items: Iterable[Any] = tuple(items) if isinstance(items, list) else items
+        self.total = len(self._items) if isinstance(self._items, Sized) else None
+        self._iterator: Iterator[Any] | None = None
+
+    def pull(self, notify: Callable[[], None]) -> Any:
+        """The next item."""
+        if self._iterator is None:
+            self._iterator = iter(self._items)
+        return next(self._iterator, NEVER)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class AsyncSupply:
+    """The items of an asynchronous iterable.
+
+    A task of the workflow goes through it, in the context that the map was called in, so that an
+    asynchronous generator may itself start durable operations there. It goes on only when asked.
+    """
+
+    def __init__(self, items: AsyncIterable[Any], scope: Scope) -> None:
+        self.total: int | None = None
+        self._items = items
+        # Claimed at once, so that what the caller does next has the same ids however this ends.
+        self._scope = scope.spawn()
+        self._ready: deque[Any] = deque()
+        self._failure: BaseException | None = None
+        self._notify: Callable[[], None] = _nobody
+        self._asked: Wake | None = None
+        self._is_over = False
+        self._task: asyncio.Task[None] | None = None
+
+    def pull(self, notify: Callable[[], None]) -> Any:
+        """The next item, if the iterable has given it."""
+        if self._ready:
+            return self._ready.popleft()
+        if self._failure is not None:
+            raise self._failure
+        self._notify = notify
+        if self._task is None:
+            tasks = self._scope.frame.workflow.tasks
+            self._task = tasks.start(self._go_through(), self._scope, copy_context())
+        elif self._is_over:
+            return NEVER
+        elif self._asked is not None and not self._asked.done():
+            self._asked.set_result(None)
+        return NOT_YET
+
+    def close(self) -> None:
+        """Stop where it is, and let a generator clean up."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _go_through(self) -> None:
+        iterator = aiter(self._items)
+        loop = self._scope.frame.workflow.loop
+        try:
+            async for item in iterator:
+                self._ready.append(item)
+                self._asked = Wake(loop, "a free branch")
+                self._notify()
+                await self._asked
+        except BaseException as error:
+            self._failure = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._is_over = True
+            self._notify()
+            aclose = getattr(iterator, "aclose", None)
+            if aclose is not None:
+                await aclose()
+
+
+class _Gathered:
+    """Items that are all needed before the first: the rules that decide the batch count them."""
+
+    def __init__(self, items: Supply, validate: Callable[[int], None]) -> None:
+        self.total: int | None = None
+        self._items = items
+        self._validate = validate
+        self._gathered: deque[Any] = deque()
+
+    def pull(self, notify: Callable[[], None]) -> Any:
+        """The next item, once there is none to come."""
+        while self.total is None:
+            item = self._items.pull(notify)
+            if item is NOT_YET:
+                return item
+            if item is NEVER:
+                self._validate(len(self._gathered))
+                self.total = len(self._gathered)
+            else:
+                self._gathered.append(item)
+        return self._gathered.popleft() if self._gathered else NEVER
+
+    def close(self) -> None:
+        """No more items are needed."""
+        self._items.close()
+
+
+def supply_of(
+    items: Any, scope: Scope, operation: str, validate: Callable[[int], None] | None = None
+) -> Supply:
+    """A supply of these items; refuses what would not give the same ones, in order, on replay.
+
+    ``validate`` is told how many there are before the first is handed out.
+    """
+    if isinstance(items, (set, frozenset)):
+        raise ConfigError(
+            f"{operation} was given a set, whose order changes from one invocation to the next, and"
+            " items are told apart by their place: give it sorted(items), or a list"
+        )
+    source: Any = items
+    if isinstance(items, AsyncIterable):
+        supply = AsyncSupply(source, scope)
+        return supply if validate is None else _Gathered(supply, validate)
+    if not isinstance(items, Iterable):
+        raise ConfigError(f"{operation} takes an iterable, or an asynchronous one, not {source!r}")
+    if validate is not None:
+        source = source if isinstance(source, Sized) else list(source)
+        validate(len(source))
+    return SyncSupply(source)
+
+
+def _nobody() -> None:
+    """Nobody has asked."""
