@@ -90,7 +90,11 @@ class MemoryService:
             )
             if update.type == "STEP"
             else None,
-            context_details=ContextDetails(result=update.payload)
+            context_details=ContextDetails(
+                result=update.payload,
+                error=update.error,
+                replay_children=update.context_options and update.context_options.replay_children,
+            )
             if update.type == "CONTEXT"
             else None,
             wait_details=WaitDetails() if update.type == "WAIT" else None,

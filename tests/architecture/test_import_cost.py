@@ -8,6 +8,7 @@ ALLOWED_STANDARD = {"_blake2", "_hashlib", "hashlib", "hmac"}
 
 ALLOWED_PACKAGES = {
     "aws",
+    "completion",
     "context",
     "duration",
     "errors",
