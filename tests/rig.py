@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from durable_execution_sdk import durable_execution
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending, Seams
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -107,3 +108,14 @@ class Rig:
 
     def run(self, event: Any = None) -> Ran:
         return self.drive(self.start(event))
+
+
+def rig_of(workflow: Any, *, options: dict[str, Any] | None = None, **rig: Any) -> Rig:
+    """A rig around an undecorated workflow; ``options`` are those of ``durable_execution``."""
+    return Rig(durable_execution(**(options or {}))(workflow), **rig)
+
+
+def run_workflow(workflow: Any, event: Any = None, **rig: Any) -> Ran:
+    """Run an undecorated workflow to its end, or for a simulated day if it does not end."""
+    made = rig_of(workflow, **rig)
+    return made.drive(made.start(event), until=made.clock.now() + 86_400_000)

@@ -19,6 +19,7 @@ from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesErr
 from durable_execution_sdk.model.ids import ExecutionArn, execution_operation_id
 from durable_execution_sdk.model.invocation import Invocation, Outcome
 from durable_execution_sdk.model.wire import decode_invocation, encode_outcome
+from durable_execution_sdk.operations.options import check_serdes, check_strategy
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.loop import environment
@@ -190,6 +191,7 @@ def durable_execution(
     if logger is not None:
         options["logger"] = logger
     settings = Settings(**options)
+    _check_options(settings, client)
 
     def decorate(function: Workflow[Any, Any]) -> DurableHandler[Any, Any]:
         _check(function)
@@ -220,6 +222,33 @@ def _check(function: object) -> None:
             f"@durable_execution decorates `async def handler(event, ctx)`; {name} has the parameters"
             f" {inspect.signature(function)}, and must have just these two"
         )
+
+
+def _check_options(settings: Settings, client: object) -> None:
+    check_serdes("durable_execution(serdes=...)", settings.serdes)
+    check_strategy("durable_execution(default_retry=...)", settings.default_retry)
+    margin = settings.deadline_margin
+    fits = {
+        "client": client is None
+        or (hasattr(client, "checkpoint") and hasattr(client, "get_state")),
+        "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
+        "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
+        "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
+        "logger": isinstance(settings.logger, logging.Logger),
+    }
+    wanted = {
+        "client": "a DataPlane, such as that of a Lambda client",
+        "checkpointing": "a CheckpointingMode",
+        "replay_logging": "a ReplayLogging",
+        "deadline_margin": "a number of seconds, 0 or more",
+        "logger": "a logging.Logger",
+    }
+    for option, is_fit in fits.items():
+        if not is_fit:
+            found = client if option == "client" else getattr(settings, option)
+            raise ConfigError(
+                f"durable_execution({option}=...) takes {wanted[option]}, not {found!r}"
+            )
 
 
 def _end_of(lambda_context: Any) -> float | None:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import copy_context
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.errors import (
@@ -28,7 +28,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction, StepOptions
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Scope
@@ -93,6 +93,10 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Run the body once and record what came of it."""
         raise NotImplementedError
 
+    def attempt_failed(self, error: BaseException) -> None:
+        """Record that the body raised."""
+        raise NotImplementedError
+
     @property
     def attempt_number(self) -> int:
         """Which attempt this is, from 1: the log counts those that have ended."""
@@ -129,7 +133,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Call a body, in a thread if it is a plain function."""
         if inspect.iscoroutinefunction(_innermost(function)):
             return await function(*args)
-        result = await asyncio.to_thread(function, *args)
+        result = await asyncio.to_thread(_call_plain, function, args)
         return await result if inspect.isawaitable(result) else result
 
     def _start(self) -> None:
@@ -151,9 +155,12 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             await self.attempt()
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
-        except asyncio.CancelledError:
+        except Exception as error:
+            self.attempt_failed(error)
+        except asyncio.CancelledError as error:
+            # Unless the operation was given up, it is the body's own: a failure like any other.
             if not (self.cancelled() or self.workflow.is_ending):
-                raise
+                self.attempt_failed(error)
 
     def _step_context(self) -> StepContext:
         workflow = self.workflow
@@ -170,20 +177,45 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
 
 
 def retry_or_fail(
-    operation: AttemptOperation[Any], strategy: RetryStrategy, error: Exception
+    operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
 ) -> None:
     """Ask the strategy about a failed attempt, and record what it says."""
     if not isinstance(error, _NEVER_RETRIED):
         try:
-            decision = strategy(error, operation.attempt_number)
-        except Exception as broken:
-            broken.add_note(f"raised by the retry strategy of {operation.label}")
+            decision = _decided(operation, strategy, error)
+        except ConfigError as broken:
             operation.fail(broken)
             return
         if decision.retry:
             operation.retry(decision.delay_seconds, error=capture(error))
             return
     operation.fail(error)
+
+
+def _decided(
+    operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
+) -> RetryDecision:
+    failure = f"attempt {operation.attempt_number} of {operation.label} failed ({error!r})"
+    try:
+        decision: object = strategy(cast("Exception", error), operation.attempt_number)
+    except Exception as broken:
+        raise ConfigError(f"{failure}, and its retry strategy too: {broken!r}") from broken
+    if not isinstance(decision, RetryDecision):
+        if inspect.iscoroutine(decision):
+            decision.close()
+        raise ConfigError(
+            f"{failure}, and its retry strategy returned {decision!r}; it must return a RetryDecision"
+            " (custom_retry makes a strategy of a function that returns a delay or None)"
+        )
+    return decision
+
+
+def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    try:
+        return function(*args)
+    except StopIteration as error:
+        # No future can hold one; a coroutine function that raises it gets the same.
+        raise RuntimeError("the function raised StopIteration") from error
 
 
 def _innermost(function: Callable[..., Any]) -> Any:

@@ -52,7 +52,7 @@ class StepConfig(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse what is no strategy, no semantics, no serdes."""
         check_strategy("StepConfig.retry_strategy", self.retry_strategy)
-        if self.semantics not in StepSemantics:
+        if not isinstance(self.semantics, StepSemantics):
             raise ConfigError(
                 f"StepConfig.semantics must be a StepSemantics, not {self.semantics!r}"
             )
@@ -116,15 +116,14 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
-        try:
-            payload = self.encode(
-                self._serdes, await self.call(self._function, self._args), "result"
-            )
-        except Exception as error:
-            retry_or_fail(self, self._strategy, error)
-            return
+        result = await self.call(self._function, self._args)
+        payload = self.encode(self._serdes, result, "result")
         self.submit(self.update(OperationAction.SUCCEED, payload=payload))
         self._hand_on_early(payload)
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """Ask the retry strategy."""
+        retry_or_fail(self, self._strategy, error)
 
     def interrupted(self) -> None:
         """Treat the cut-off attempt as failed: its effect may or may not have happened."""

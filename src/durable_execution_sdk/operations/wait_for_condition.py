@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -64,18 +65,14 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
 
     async def attempt(self) -> None:
         """Check once, and let the strategy decide on the state that came of it."""
-        try:
-            state = self._state_so_far()
-            payload = self.encode(
-                self._serdes, await self.call(self._check_state, (state,)), "state"
-            )
-            # The strategy sees what the next check will see: the state as the log gives it back.
-            decision = self._config.wait_strategy(
-                self.decode(self._serdes, payload), self.attempt_number
-            )
-            self._apply(decision, payload)
-        except Exception as error:
-            self.fail(error)
+        state = await self.call(self._check_state, (self._state_so_far(),))
+        payload = self.encode(self._serdes, state, "state")
+        # The strategy sees what the next check will see: the state as the log gives it back.
+        self._apply(self._decided(self.decode(self._serdes, payload)), payload)
+
+    def attempt_failed(self, error: BaseException) -> None:
+        """A check that raises is no answer, so the operation fails."""
+        self.fail(error)
 
     def value(self, record: Operation) -> _S:
         """The state that ended the poll."""
@@ -88,6 +85,17 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         if payload is None:
             return self._config.initial_state
         return self.decode(self._serdes, payload)
+
+    def _decided(self, state: Any) -> WaitDecision:
+        decision: object = self._config.wait_strategy(state, self.attempt_number)
+        if not isinstance(decision, WaitDecision):
+            if inspect.iscoroutine(decision):
+                decision.close()
+            raise ConfigError(
+                f"the wait strategy of {self.label} returned {decision!r}; it must return a"
+                " WaitDecision, as those of wait_until(...) and wait_while(...) do"
+            )
+        return decision
 
     def _apply(self, decision: WaitDecision, payload: str) -> None:
         match decision.outcome:

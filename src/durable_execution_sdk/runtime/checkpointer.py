@@ -14,7 +14,7 @@ from typing import Any
 from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Checkpointer"]
@@ -91,7 +91,7 @@ class Checkpointer:
         """Send what is queued, even if that is nothing: the answer tells what has changed."""
         self._wanted = True
         if self._writer is None and not self._closed:
-            self._writer = asyncio.Task(self._write(), loop=self._loop, context=SDK_CONTEXT.copy())
+            self._writer = asyncio.Task(self._write(), loop=self._loop, context=sdk_context())
 
     async def flush(self) -> None:
         """Wait until everything that was submitted is acknowledged or has failed."""
@@ -135,7 +135,7 @@ class Checkpointer:
             self._left_behind_since = now
         if self._slow is None:
             self._slow = self._loop.call_later(
-                _SLOW_SECONDS, self._push_what_is_slow, context=SDK_CONTEXT
+                _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
             )
 
     def _push_what_is_slow(self) -> None:
@@ -146,7 +146,7 @@ class Checkpointer:
         if left <= 0:
             self.push()
         else:
-            self._slow = self._loop.call_later(left, self._push_what_is_slow, context=SDK_CONTEXT)
+            self._slow = self._loop.call_later(left, self._push_what_is_slow, context=sdk_context())
 
     async def _write(self) -> None:
         batch: list[OperationUpdate] = []

@@ -6,5 +6,10 @@ from contextvars import Context, ContextVar
 
 CURRENT: ContextVar[object] = ContextVar("durable_execution_current", default=None)
 
-# What the SDK runs for itself belongs to no workflow task, wherever it was started from.
-SDK_CONTEXT = Context()
+
+def sdk_context() -> Context:
+    """A context for what the SDK runs for itself: that belongs to no workflow task.
+
+    A new one each time: two threads, each with an invocation of its own, cannot be in the same.
+    """
+    return Context()

@@ -17,7 +17,6 @@ from durable_execution_sdk.model.invocation import Invocation, Outcome, OutcomeS
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
-from durable_execution_sdk.runtime.current import SDK_CONTEXT
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.logger import install_filter
@@ -100,8 +99,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     root = Frame(workflow)
     deadline = workflow.invoked.ends_at
     if deadline is not None:
-        left = deadline - settings.margin_of(deadline - time.monotonic()) - time.monotonic()
-        workflow.loop.call_later(max(left, 0), workflow.on_deadline, context=SDK_CONTEXT)
+        left = deadline - time.monotonic()
+        workflow.leave_after(left - settings.margin_of(left))
 
     async def body() -> str | None:
         return await main(root, payload)
@@ -183,13 +182,17 @@ async def _leave_nothing_behind(workflow: Workflow) -> None:
     workflow.is_ending = True
     mine = asyncio.current_task()
     await workflow.checkpointer.close()
-    for _ in range(_ROUNDS):
+    warned: set[asyncio.Task[Any]] = set()
+    for attempt in range(_ROUNDS):
         workflow.unwind()
         left = asyncio.all_tasks(workflow.loop) - {mine}
         if not left:
             return
         for task in left:
-            task.cancel()
+            # One that is cleaning up already, or was only started to clean up, gets its time first.
+            if task in warned or (attempt == 0 and not task.cancelling()):
+                task.cancel()
+        warned |= left
         done, _pending = await asyncio.wait(left, timeout=_GRACE_SECONDS)
         for task in done:
             if not task.cancelled():

@@ -54,6 +54,12 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         """Look like the coroutine itself to whoever inspects a task."""
         return getattr(self._coroutine, name)
 
+    @property
+    def name(self) -> str:
+        """What messages call this task."""
+        name: str = getattr(self._coroutine, "__qualname__", type(self._coroutine).__qualname__)
+        return name
+
     def send(self, value: Any) -> Any:
         """Run to the next await."""
         return self._move(self._coroutine.send, value)

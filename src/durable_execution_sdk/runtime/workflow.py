@@ -33,7 +33,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
-from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Deliveries, Wake
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
@@ -123,6 +123,8 @@ class Workflow:
         self._threads: set[asyncio.Future[Any]] = set()
         self._sockets: dict[Any, float] = {}
         self._poll: asyncio.TimerHandle | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._patience: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._turned_down = 0
 
@@ -145,7 +147,7 @@ class Workflow:
         """Run the body of a step: plain code, which keeps the invocation open."""
         task = asyncio.Task(body, loop=self.loop, context=context)
         self._bodies[task] = label
-        task.add_done_callback(self._body_ended, context=SDK_CONTEXT)
+        task.add_done_callback(self._body_ended, context=sdk_context())
         return task
 
     def turn_down(self, handle: asyncio.Future[Any]) -> None:
@@ -167,7 +169,7 @@ class Workflow:
         if self._poll is None or self._poll.cancelled() or due < self._poll.when():
             if self._poll is not None:
                 self._poll.cancel()
-            self._poll = self.loop.call_at(due, self._ask, context=SDK_CONTEXT)
+            self._poll = self.loop.call_at(due, self._ask, context=sdk_context())
 
     def end(self, verdict: Verdict) -> None:
         """The invocation is over; the first verdict stands."""
@@ -186,9 +188,19 @@ class Workflow:
         """Whether a single task is all that runs, so that nothing can overtake it."""
         return len(self.tasks.live) == 1 and len(self._bodies) <= 1
 
-    def on_deadline(self) -> None:
-        """The invocation's time is nearly up: leave in good order."""
-        if self._bodies or not self._is_waiting_for_service():
+    def leave_after(self, seconds: float) -> None:
+        """The invocation may take so long."""
+        self._deadline = self.loop.call_later(
+            max(seconds, 0), self._on_deadline, context=sdk_context()
+        )
+
+    def _on_deadline(self) -> None:
+        """The invocation's time is nearly up: leave in good order.
+
+        PENDING would be wrong while anything can go on without the service: it would not invoke again
+        before something else is due, which may be next year.
+        """
+        if self._bodies or not self._is_at_rest() or not self._is_waiting_for_service():
             what = ", ".join(sorted(set(self._bodies.values()))) or "the workflow's own code"
             self.end(
                 Aborted(
@@ -309,8 +321,17 @@ class Workflow:
             return False
         patience = max(self._sockets.values()) + _SOCKET_PATIENCE_SECONDS - now
         if patience > 0:
-            self.loop.call_later(patience, _nothing, context=SDK_CONTEXT)
+            if self._patience is not None:
+                self._patience.cancel()
+            self._patience = self.loop.call_later(patience, _nothing, context=sdk_context())
         return patience > 0
+
+    def _is_at_rest(self) -> bool:
+        """Whether no task can move, no completion is due and everything is acknowledged."""
+        waits: list[Any] = [watched.blocked_on for watched in self.tasks.live]
+        blocked = all(isinstance(each, asyncio.Future) and not each.done() for each in waits)
+        due = self.order.next_at() is not None
+        return blocked and not due and self.checkpointer.is_idle and not self._may_be_woken()
 
     def _is_waiting_for_service(self) -> bool:
         return any(op.is_pending and op.is_awaited for op in self._registered.values())
@@ -343,9 +364,9 @@ class Workflow:
 
     def unwind(self) -> None:
         """Ask for nothing more; the tasks are about to be cancelled."""
-        if self._poll is not None:
-            self._poll.cancel()
-            self._poll = None
+        for timer in (self._poll, self._deadline, self._patience):
+            if timer is not None:
+                timer.cancel()
 
 
 def _nothing() -> None:
@@ -355,7 +376,7 @@ def _nothing() -> None:
 def _describe(watched: Any) -> str:
     waits_for = watched.blocked_on
     what = waits_for.label if isinstance(waits_for, Wake) else repr(waits_for)
-    return f"{watched.__qualname__} waits for {what}"
+    return f"{watched.name} waits for {what}"
 
 
 def _title(update: OperationUpdate) -> str:
