@@ -24,7 +24,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Scope
@@ -61,12 +61,12 @@ class Combination(DurableOperation[_T], Generic[_T]):
             self.complete(record)
             for operand in operands:
                 if not isinstance(operand, Handle):
-                    operand.add_done_callback(_seen, context=SDK_CONTEXT)
+                    operand.add_done_callback(_seen, context=sdk_context())
             return
         if record is None:
             self.submit(self.update(OperationAction.START), wanted=False)
         for operand in operands:
-            operand.add_done_callback(self._operand_done, context=SDK_CONTEXT)
+            operand.add_done_callback(self._operand_done, context=sdk_context())
         if not operands:
             self.succeed(Decision(of=0))
 
@@ -101,7 +101,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
                 end(record)
 
         for operand in missing:
-            operand.add_done_callback(arrived, context=SDK_CONTEXT)
+            operand.add_done_callback(arrived, context=sdk_context())
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """What the log holds of a failure; the error itself is the operand's."""

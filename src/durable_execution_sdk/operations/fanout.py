@@ -34,7 +34,7 @@ from durable_execution_sdk.operations.batch import (
 from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
-from durable_execution_sdk.runtime.current import SDK_CONTEXT
+from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle, Wake
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Frame, Scope
@@ -181,7 +181,7 @@ class _Run:
             )
         self._entries.append(_entries_of(branch))
         self._running[index] = branch, handle
-        handle.add_done_callback(partial(self._ended, index), context=SDK_CONTEXT)
+        handle.add_done_callback(partial(self._ended, index), context=sdk_context())
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
         """Run a branch; its result is the payload, written once and kept as it is."""

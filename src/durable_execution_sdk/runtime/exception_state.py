@@ -123,7 +123,7 @@ def _written(
 
 def _packed(value: Any) -> Any:
     """A value in which bytes and tuples, which JSON has not, are marked."""
-    kind = cast("type[Any]", type(value))
+    kind: type[Any] = type(value)
     if kind is bytes:
         return {"$bytes": b64encode(value).decode()}
     if kind is tuple:
@@ -136,7 +136,7 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    kind = cast("type[Any]", type(value))
+    kind: type[Any] = type(value)
     if kind is list:
         return [_unpacked(item) for item in value]
     if kind is dict:
