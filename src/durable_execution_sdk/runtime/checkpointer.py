@@ -1,7 +1,8 @@
 """The one writer of an execution's log: it owns the token.
 
-Updates form the next batch while a call is in flight and go at once when none is. A START that
-nobody waits for stays behind until something goes with it, or until its operation turns out slow.
+Updates form the next batch while a call is in flight and go at once when none is, unless completions
+are due whose updates can go with them. A START that nobody waits for stays behind until something goes
+with it, or until its operation turns out slow.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Checkpointer:
         receive: Receive,
         fail: Fail,
         eager: bool = False,
+        expects_more: Callable[[], bool] | None = None,
     ) -> None:
         self._plane = plane
         self._arn = arn
@@ -54,6 +56,9 @@ class Checkpointer:
         self._receive = receive
         self._fail = fail
         self._eager = eager
+        self._expects_more = _nothing if eager or expects_more is None else expects_more
+        self._held: asyncio.Future[None] | None = None
+        self._patience = 0
         self._queue: list[OperationUpdate] = []
         self._wanted = False
         self._writer: asyncio.Task[None] | None = None
@@ -82,6 +87,8 @@ class Checkpointer:
         if self._closed:
             return
         self._queue.append(update)
+        if len(self._queue) >= MAX_BATCH_UPDATES:
+            self.release()
         if wanted or self._eager:
             self.push()
         else:
@@ -93,9 +100,24 @@ class Checkpointer:
         if self._writer is None and not self._closed:
             self._writer = asyncio.Task(self._write(), loop=self._loop, context=sdk_context())
 
+    def release(self) -> bool:
+        """Hold the next batch back no longer; returns whether it was."""
+        if self._held is None or self._held.done():
+            return False
+        self._held.set_result(None)
+        return True
+
+    def delivered(self) -> None:
+        """The workflow has seen a completion, and may have something to add to the batch."""
+        self._patience -= 1
+        if self._patience <= 0:
+            self.release()
+
     async def flush(self) -> None:
         """Wait until everything that was submitted is acknowledged or has failed."""
+        self._expects_more = _nothing
         while not self.is_idle and self.may_write:
+            self.release()
             self.push()
             writer = self._writer
             assert writer is not None
@@ -104,6 +126,7 @@ class Checkpointer:
     async def close(self) -> None:
         """Accept nothing more; a call in flight is waited for."""
         self._closed = True
+        self.release()
         if self._slow is not None:
             self._slow.cancel()
         if self._writer is not None:
@@ -151,14 +174,24 @@ class Checkpointer:
     async def _write(self) -> None:
         batch: list[OperationUpdate] = []
         try:
-            while self._wanted and self._token is not None and not self._closed:
-                batch = self._take()
-                await self._send(batch)
+            while self._wanted and self.may_write:
+                await self._hold_back()
+                if self.may_write:
+                    batch = self._take()
+                    await self._send(batch)
         except Exception as error:
             self._closed = True
             self._fail(error, batch)
         finally:
             self._writer = None
+
+    async def _hold_back(self) -> None:
+        """Let the workflow see what is due, and add to the batch; but not for long."""
+        if len(self._queue) >= MAX_BATCH_UPDATES or not self._expects_more():
+            return
+        self._patience = MAX_BATCH_UPDATES
+        self._held = self._loop.create_future()
+        await self._held
 
     async def _send(self, batch: list[OperationUpdate]) -> None:
         assert self._token is not None
@@ -194,6 +227,11 @@ class Checkpointer:
         batch, self._queue = self._queue[:count], self._queue[count:]
         self._wanted = bool(self._queue)
         return batch
+
+
+def _nothing() -> bool:
+    """Nothing more is to be expected."""
+    return False
 
 
 def _may_share_a_batch(earlier: OperationUpdate, later: OperationUpdate) -> bool:

@@ -112,6 +112,7 @@ class Workflow:
             receive=self._receive,
             fail=self._refused,
             eager=settings.is_eager,
+            expects_more=self._has_more_to_see,
         )
         self.verdict: Verdict | None = None
         self.refusal: Aborted | None = None
@@ -269,6 +270,9 @@ class Workflow:
         at = self.order.next_at()
         if at is not None and not self._is_out_of_turn(at):
             self.order.deliver_next()
+            self.checkpointer.delivered()
+            return True
+        if self.checkpointer.release():
             return True
         if not at_rest or self._bodies or self.checkpointer.is_writing or not self.tasks.live:
             return False
@@ -298,6 +302,9 @@ class Workflow:
             self._sockets[descriptor] = self.loop.time()
         else:
             self._sockets.pop(descriptor, None)
+
+    def _has_more_to_see(self) -> bool:
+        return self.order.next_at() is not None
 
     def _is_out_of_turn(self, at: float) -> bool:
         """Whether a completion that the log holds before this one has yet to be seen."""
