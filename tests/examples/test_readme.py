@@ -42,7 +42,7 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
 
 
 def test_every_operation_of_the_context_is_in_the_table() -> None:
-    public = {name for name in vars(DurableContext) if not name.startswith("_")}
+    public = {name for name in dir(DurableContext) if not name.startswith("_")}
     seen = set(re.findall(r"ctx\.([a-z_0-9]+)", README))
     told_together = {"log_debug", "log_warn", "log_error", "complete_execution_failure"}
     facts = {"execution_arn", "is_replaying", "lambda_context", "original_input", "started_at"}
