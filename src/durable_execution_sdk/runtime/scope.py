@@ -52,7 +52,7 @@ class Frame:
         )
         self.prefix = ROOT_PREFIX if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
-        self.is_rebuilt = rebuilt or (parent is not None and parent.is_rebuilt)
+        self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         self._left_to_replay = workflow.journal.recorded_in(self.parent_id)
         if virtual and parent is not None:
             self._left_to_replay = int(parent.is_replaying)
@@ -175,6 +175,11 @@ class Scope:
         """Claim the next operation's id."""
         self._claimed += 1
         return operation_id(f"{self._prefix}{self._claimed}")
+
+    def is_next_recorded(self) -> bool:
+        """Whether the log holds the operation that will be claimed next."""
+        following = operation_id(f"{self._prefix}{self._claimed + 1}")
+        return self.frame.workflow.journal.get(following) is not None
 
     @property
     def position(self) -> str:
