@@ -49,6 +49,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.is_pending = False
         super().__init__(self.workflow.order, _label(self.kind, sub_type, name))
         self.record: Operation | None = None
+        self._was_over = False
         # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
         self.is_void = self.frame.is_over
         if self.is_void:
@@ -62,7 +63,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
             if self.frame.is_rebuilt:
                 self.is_void = True
                 return
-            self.frame.visited(news=True)
+            self.frame.visited(news=True, recorded=self.record is not None)
+        else:
+            self._was_over = True
         self.workflow.register(self.operation_id, self)
 
     def observe(self, record: Operation) -> None:
@@ -86,8 +89,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
-        if self.record is not None:
-            self.frame.visited(news=self.operation_id in self.workflow.journal.updated_ids)
+        if self._was_over:
+            is_news = self.operation_id in self.workflow.journal.updated_ids
+            self.frame.visited(news=is_news, recorded=True)
         super().settle()
         self._leave()
 

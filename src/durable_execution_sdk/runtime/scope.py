@@ -53,9 +53,10 @@ class Frame:
         self.prefix = ROOT_PREFIX if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
-        self._left_to_replay = workflow.journal.recorded_in(self.parent_id)
-        if virtual and parent is not None:
-            self._left_to_replay = int(parent.is_replaying)
+        # What is recorded is counted where the log has it: in the nearest context that is not virtual.
+        self.real: Frame = parent.real if parent is not None and virtual else self
+        self.left_to_replay = workflow.journal.recorded_in(self.parent_id)
+        self.has_news = False
         self.children: dict[Frame, None] = {}
         # Both in order, so that everything is cancelled in the same order again.
         self._handles: dict[Handle[Any], None] = {}
@@ -66,7 +67,9 @@ class Frame:
     @property
     def is_replaying(self) -> bool:
         """Whether the code that runs now has run before, as far as the log can tell."""
-        return self._left_to_replay > 0 or self.is_rebuilt
+        if self.is_rebuilt:
+            return True
+        return self.real.left_to_replay > 0 and not self.has_news
 
     @property
     def is_over(self) -> bool:
@@ -124,14 +127,17 @@ class Frame:
         """This task has ended."""
         self._tasks.pop(task, None)
 
-    def visited(self, *, news: bool) -> None:
+    def visited(self, *, news: bool, recorded: bool) -> None:
         """An operation was claimed that is new, or a recorded one was delivered.
 
-        Replay ends at the first operation that had not completed when the last invocation ended.
+        Replay ends at the first operation that had not completed when the last invocation ended, here
+        and in the contexts around this one.
         """
-        self._left_to_replay = 0 if news else max(0, self._left_to_replay - 1)
-        if news and self.parent is not None and self.parent.is_replaying:
-            self.parent.visited(news=True)
+        self.real.left_to_replay -= int(recorded)
+        frame: Frame | None = self
+        while news and frame is not None and not frame.has_news:
+            frame.has_news = True
+            frame = frame.parent
 
     def close(self) -> None:
         """This context is over: what is unfinished in it, at any depth, is cancelled."""
