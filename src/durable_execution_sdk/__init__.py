@@ -42,10 +42,12 @@ from durable_execution_sdk.operations.fanout import NestingType
 from durable_execution_sdk.operations.invoke import InvokeConfig
 from durable_execution_sdk.operations.map import MapConfig
 from durable_execution_sdk.operations.parallel import ParallelConfig
+from durable_execution_sdk.operations.saga import Saga
 from durable_execution_sdk.operations.settled import Settled, SettledStatus
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
 from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
 from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
+from durable_execution_sdk.operations.with_retry import WithRetryConfig
 from durable_execution_sdk.retry import (
     ExponentialBackoff,
     FixedDelay,
@@ -127,6 +129,7 @@ __all__ = [
     "RetryDecision",
     "RetryStrategy",
     "RetryableErrorFilter",
+    "Saga",
     "SerDes",
     "SerDesContext",
     "SerDesError",
@@ -143,6 +146,7 @@ __all__ = [
     "WaitForConditionConfig",
     "WaitForConditionError",
     "WaitStrategy",
+    "WithRetryConfig",
     "__version__",
     "custom_retry",
     "durable_execution",

@@ -18,6 +18,7 @@ from durable_execution_sdk.operations.invoke import Invoke, InvokeConfig, invoke
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
 from durable_execution_sdk.operations.map import MapConfig, map_items
 from durable_execution_sdk.operations.parallel import ParallelConfig, parallel
+from durable_execution_sdk.operations.saga import Saga
 from durable_execution_sdk.operations.step import Step, StepConfig, step
 from durable_execution_sdk.operations.wait import Wait, wait, wait_until
 from durable_execution_sdk.operations.wait_for_callback import (
@@ -29,6 +30,7 @@ from durable_execution_sdk.operations.wait_for_condition import (
     WaitForConditionConfig,
     wait_for_condition,
 )
+from durable_execution_sdk.operations.with_retry import WithRetryConfig, with_retry
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.logger import ContextLogger
 from durable_execution_sdk.runtime.scope import Frame
@@ -342,6 +344,38 @@ class DurableContext(Combinators):
 
         chosen = checked_name(name, "parallel")
         return parallel(self._frame.scope(), branches, run, chosen, config)
+
+    def with_retry(
+        self,
+        func: Callable[[DurableContext, *_Ts], Awaitable[_T]],
+        *args: *_Ts,
+        name: str | None = None,
+        config: WithRetryConfig | None = None,
+    ) -> Handle[_T]:
+        """Run ``func(child_context, *args)``, and run it again as a whole when it raises.
+
+        Each attempt is a child context of its own, so the steps of a failed attempt run again in the
+        next one. Delays are waits: nothing runs meanwhile. An attempt that is cut off goes on; it is
+        not counted twice.
+
+        Raises:
+            ChildContextError: the strategy gave up; also an instance of what the function raised.
+        """
+        chosen = checked_name(name, "block") or named_after(_function(func, "ctx.with_retry"))
+        serdes = self._frame.workflow.settings.serdes_for(func)
+
+        async def attempt(frame: Frame) -> Any:
+            return await func(DurableContext(frame), *args)
+
+        return with_retry(self._frame.scope(), attempt, chosen, config, serdes)
+
+    def saga(self) -> Saga:
+        """``async with ctx.saga() as saga``: steps that are undone when a later one fails.
+
+        ``saga.step(book, trip, compensate=cancel)`` runs a step; if the block is left by an exception,
+        ``cancel(result)`` runs as a step, in reverse order, and the exception goes on. See ``Saga``.
+        """
+        return Saga(self._frame)
 
     # The execution.
 

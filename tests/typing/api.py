@@ -17,6 +17,7 @@ from durable_execution_sdk import (
     Settled,
     WaitForCallbackConfig,
     WaitForConditionConfig,
+    WithRetryConfig,
     durable_execution,
     durable_step,
     wait_until,
@@ -38,6 +39,9 @@ def validate(order: Order) -> bool:
 
 
 def nothing() -> None: ...
+
+
+async def refund(payment: int) -> None: ...
 
 
 @durable_step()
@@ -91,6 +95,11 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.any(paid, charge(event, "EUR"), ctx.step(bound, event)), int | str)
     assert_type(await ctx.all_settled(paid, valid), tuple[Settled[int], Settled[bool]])
     assert_type((await ctx.all_settled(*[paid]))[0].result(), int)
+    assert_type(await ctx.with_retry(child, event, config=WithRetryConfig()), list[str])
+    async with ctx.saga() as saga:
+        assert_type(await saga.step(charge, event, "EUR", compensate=refund), int)
+        assert_type(await saga.step(validate, event, compensate=lambda ok: ok), bool)
+        saga.add_compensation(charge, event, "EUR")
     both = await asyncio.gather(ctx.step(charge, event, "EUR"), ctx.step(validate, event))
     assert_type(both, tuple[int, bool])
     return event.id

@@ -38,6 +38,12 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     charged = ctx.step(charge, "a", 1)
     first: str = (await ctx.all(charged, charged))[0]  # error: a bool
     del first
+    await ctx.with_retry(child, 5)  # error: no str
+    async with ctx.saga() as saga:
+        await saga.step(charge, "a", 1)  # error: nothing to compensate with
+        await saga.step(charge, "a", 1, compensate=check, name=1)  # error: a name is text
+        await saga.step(check, 1, compensate=str.upper)  # error: the result is an int
+        saga.add_compensation(charge, "a")  # error: an argument is missing
     StepConfig(retries=3)  # error: no such option
     del wrong
 

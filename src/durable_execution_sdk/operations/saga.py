@@ -1,0 +1,246 @@
+"""Sagas: steps that know how to undo themselves, and the undoing when a later one fails.
+
+The compensations run in a CONTEXT of their own, one STEP each, so each happens once, whatever
+crashes in between. Suspension is no failure, and nothing can be recorded in a context that is over:
+neither undoes anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar, TypeVarTuple, overload
+
+from msgspec import Struct
+
+from durable_execution_sdk.errors import (
+    CompensationError,
+    ConfigError,
+    InvocationError,
+    StepError,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.operations.child import Child, ChildConfig
+from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.step import Step, StepConfig, step
+from durable_execution_sdk.runtime.failure import capture, rebuild
+from durable_execution_sdk.runtime.scope import Frame
+from durable_execution_sdk.serdes import SerDes, serdes_for_type
+
+__all__ = ["Saga"]
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+
+
+class Failure(Struct, frozen=True):
+    """A compensation that failed, as the log holds it."""
+
+    name: str | None
+    error: ErrorObject
+
+
+class Compensation(Struct, frozen=True):
+    """How to undo something: a step to run, and the step whose result goes in front, if any."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    name: str | None
+    config: StepConfig | None
+    undoes: Step[Any] | None = None
+
+    @property
+    def may_be_needed(self) -> bool:
+        """Whether there is something to undo: what has failed has nothing."""
+        done = self.undoes
+        return done is None or not done.done() or not (done.cancelled() or done.exception())
+
+
+class Saga:
+    """Steps of a context, with their compensations; ``ctx.saga()`` makes one.
+
+    Leave the block with an exception, a cancellation among them, and what was done in it is undone:
+    the compensations run in the reverse order of the calls, one after the other, as steps. Then the
+    exception goes on. Steps that are still under way are waited for first, and undone if they
+    succeed. A block that ends well waits for them too; if none of them fails, nothing is ever undone.
+
+    A compensation that fails for good does not stop the others: in the end a ``CompensationError`` is
+    raised, with the exception that left the block and those of the compensations. (A cancellation
+    stays one, with a note for each.)
+
+    A step that fails has nothing to undo. Where that is not so (it may have had its effect all the
+    same), call ``add_compensation`` before the step, with something that is safe to do in any case.
+    """
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._compensations: list[Compensation] = []
+        self._is_open = False
+
+    @overload
+    def step(
+        self,
+        func: Callable[[*_Ts], Awaitable[_T]],
+        *args: *_Ts,
+        compensate: Callable[[_T], object],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        compensation_config: StepConfig | None = None,
+    ) -> Step[_T]: ...
+
+    @overload
+    def step(
+        self,
+        func: Callable[[*_Ts], _T],
+        *args: *_Ts,
+        compensate: Callable[[_T], object],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        compensation_config: StepConfig | None = None,
+    ) -> Step[_T]: ...
+
+    def step(
+        self,
+        func: Callable[[*_Ts], Any],
+        *args: *_Ts,
+        compensate: Callable[[Any], object],
+        name: str | None = None,
+        config: StepConfig | None = None,
+        compensation_config: StepConfig | None = None,
+    ) -> Step[Any]:
+        """Run a step, as ``ctx.step`` does; if the saga fails after it, run ``compensate(result)``.
+
+        ``compensate`` is a step's function too: sync or async, retried as its strategy says. What else
+        it needs goes in with ``functools.partial``.
+        """
+        self._check(compensate, "saga.step(..., compensate=...)")
+        chosen = checked_name(name, "step") or named_after(func)
+        handle = step(self._frame.scope(), func, args, chosen, config)
+        undo = Compensation(compensate, (), named_after(compensate), compensation_config, handle)
+        self._compensations.append(undo)
+        return handle
+
+    def add_compensation(
+        self,
+        func: Callable[[*_Ts], object],
+        *args: *_Ts,
+        name: str | None = None,
+        config: StepConfig | None = None,
+    ) -> None:
+        """From now on, if the saga fails, run ``func(*args)`` as a step."""
+        self._check(func, "saga.add_compensation")
+        chosen = checked_name(name, "compensation") or named_after(func)
+        self._compensations.append(Compensation(func, args, chosen, config))
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Undo what was done, if the block failed."""
+        self._is_open = False
+        late = None if error else await self._failure_of_stragglers()
+        failure = error or late
+        if failure is None or self._frame.is_over or not _is_failure(failure):
+            return
+        needed = [undo for undo in self._compensations if undo.may_be_needed]
+        if needed:
+            _report(failure, await self._compensate(needed))
+        if late is not None:
+            raise late
+
+    async def _failure_of_stragglers(self) -> BaseException | None:
+        """Wait for the steps that the block has left running."""
+        steps = [undo.undoes for undo in self._compensations if undo.undoes is not None]
+        try:
+            for running in [each for each in steps if not each.done()]:
+                await running
+        except (Exception, asyncio.CancelledError) as failure:
+            if self._frame.is_over:
+                raise
+            return failure
+        return None
+
+    async def _compensate(self, needed: list[Compensation]) -> list[Failure]:
+        """Run the compensations to the end; another cancellation does not leave them half done."""
+        undoing: Child[list[Failure]] = Child(
+            self._frame.scope(),
+            lambda frame: _undo(frame, needed),
+            "compensations",
+            ChildConfig(),
+            _FAILURES,
+        )
+        cancellation: asyncio.CancelledError | None = None
+        while True:
+            try:
+                failures = await undoing
+            except asyncio.CancelledError as error:
+                if self._frame.is_over or undoing.cancelled():
+                    raise
+                cancellation = error
+            else:
+                break
+        if cancellation is not None:
+            _report(cancellation, failures)
+            raise cancellation
+        return failures
+
+    def _check(self, function: object, where: str) -> None:
+        if not callable(function):
+            raise ConfigError(f"{where} takes a function, not {function!r}; did you call it?")
+        if not self._is_open:
+            raise ConfigError(
+                f"{where} was called outside its block: use it within 'async with ctx.saga() as saga'"
+            )
+
+
+_FAILURES: SerDes[list[Failure]] = serdes_for_type(list[Failure])
+
+
+async def _undo(frame: Frame, needed: list[Compensation]) -> list[Failure]:
+    """Run the compensations, last one first."""
+    running = [undo.undoes for undo in needed if undo.undoes is not None and not undo.undoes.done()]
+    if running:
+        await asyncio.wait(running)
+    failures: list[Failure] = []
+    for undo in reversed(needed):
+        if not undo.may_be_needed:
+            continue
+        args = undo.args if undo.undoes is None else (undo.undoes.result(),)
+        try:
+            await step(frame.scope(), undo.function, args, undo.name, undo.config)
+        except StepError as error:
+            failures.append(Failure(undo.name, capture(error)))
+    return failures
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether the block has failed, and not only this invocation, or the process."""
+    if isinstance(error, InvocationError):
+        return False
+    return isinstance(error, (Exception, asyncio.CancelledError))
+
+
+def _report(error: BaseException, failures: list[Failure]) -> None:
+    """Say which compensations failed: what they were to undo is still there."""
+    if not failures:
+        return
+    errors = [
+        rebuild(StepError, failure.error, operation_id=None, operation_name=failure.name)
+        for failure in failures
+    ]
+    what = ", ".join(repr(failure.name) for failure in failures)
+    message = f"the saga failed, and so did {len(failures)} of its compensations ({what})"
+    if isinstance(error, Exception):
+        raise CompensationError(f"{message}: {error}", [error, *errors]) from error
+    for failed in errors:
+        error.add_note(
+            f"compensation {failed.operation_name!r} failed: {failed.error_type}: {failed}"
+        )

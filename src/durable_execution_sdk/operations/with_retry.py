@@ -1,0 +1,87 @@
+"""A block that is tried again: one CONTEXT that holds a CONTEXT for each attempt, and the delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from durable_execution_sdk.duration import Duration
+from durable_execution_sdk.errors import (
+    ChildContextError,
+    ConfigError,
+    ContextMisuseError,
+    ExecutionError,
+)
+from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.options import check_serdes, check_strategy
+from durable_execution_sdk.operations.wait import wait
+from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.serdes import SerDes
+
+__all__ = ["WithRetryConfig", "with_retry"]
+
+# Another attempt would end the same way.
+_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
+
+
+class WithRetryConfig(Struct, frozen=True, kw_only=True):
+    """How a block is tried again.
+
+    ``retry_strategy``: what to do about a failed attempt; the handler's default otherwise (6 attempts
+    in all). ``serdes`` and ``summary_generator``: as in ``ChildConfig``.
+    """
+
+    retry_strategy: RetryStrategy | None = None
+    serdes: SerDes[Any] | None = None
+    summary_generator: Callable[[Any], str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no strategy, no serdes, no function."""
+        check_strategy("WithRetryConfig.retry_strategy", self.retry_strategy)
+        check_serdes("WithRetryConfig.serdes", self.serdes)
+        ChildConfig(summary_generator=self.summary_generator)
+
+
+def with_retry(
+    scope: Scope,
+    attempt: Body,
+    name: str | None,
+    config: WithRetryConfig | None,
+    serdes: SerDes[Any],
+) -> Handle[Any]:
+    """Run a function in a context of its own, again and again until the strategy gives up."""
+    chosen = config or WithRetryConfig()
+    strategy = chosen.retry_strategy or scope.frame.workflow.settings.default_retry
+    once = ChildConfig(serdes=chosen.serdes, summary_generator=chosen.summary_generator)
+
+    async def body(frame: Frame) -> Any:
+        number = 1
+        while True:
+            try:
+                return await run_in_child_context(
+                    frame.scope(), attempt, f"attempt {number}", once, serdes
+                )
+            except ChildContextError as error:
+                delay = _delay(frame.scope(), strategy, error, number)
+                if delay is None:
+                    raise
+            await wait(frame.scope(), delay, f"before attempt {number + 1}")
+            number += 1
+
+    return run_in_child_context(scope, body, name, once, serdes)
+
+
+def _delay(
+    scope: Scope, strategy: RetryStrategy, error: ChildContextError, number: int
+) -> Duration | None:
+    """How long to wait before another attempt; a decision that is recorded is not made again."""
+    if scope.is_next_recorded():
+        return Duration(1)  # the wait is under way, or over
+    if isinstance(error, _NEVER_RETRIED):
+        return None
+    decision = strategy(error, number)
+    return Duration(decision.delay_seconds) if decision.retry else None

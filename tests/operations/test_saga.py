@@ -1,0 +1,368 @@
+"""Sagas: what was done is undone when a later part fails, once, in reverse, and by nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import Counter
+from typing import Any
+
+import pytest
+from tests.replay.corpus import AT_MOST_ONCE, ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.play import Play
+from tests.replay.prove import played, prove
+from tests.rig import Ran, Rig
+
+from durable_execution_sdk import (
+    ChildContextError,
+    CompensationError,
+    ConfigError,
+    DurableContext,
+    DurableError,
+    StepConfig,
+    StepError,
+    durable_execution,
+)
+
+ONCE = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=RETRY)
+
+
+def undone(ran: Ran) -> list[str]:
+    """The compensations that ran, in order."""
+    [context] = [
+        e.id for e in ran.events if e.name == "compensations" and "Started" in e.event_type
+    ]
+    steps = [e for e in ran.events if e.parent_id == context and e.event_type.startswith("Step")]
+    return list(dict.fromkeys(str(e.name) for e in steps if e.event_type != "StepStarted"))
+
+
+def undo(stage: Stage, label: str) -> Any:
+    async def cancel(result: str) -> str:
+        return str(await stage.body(f"undo {label}", f"undid {result}"))
+
+    cancel.__name__ = f"undo {label}"
+    return cancel
+
+
+def trip(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        try:
+            async with ctx.saga() as saga:
+                stage.see("a", await saga.step(stage.body, "a", compensate=undo(stage, "a")))
+                await ctx.wait(seconds(60))
+                stage.see("b", await saga.step(stage.plain, "b", compensate=undo(stage, "b")))
+                saga.add_compensation(stage.body, "extra", name="undo extra")
+                await saga.step(stage.fails, "c", config=ONE_TRY, compensate=undo(stage, "c"))
+        except Declined as error:
+            assert isinstance(error, StepError)
+            stage.see("declined", error.code)
+        await ctx.wait(seconds(5))
+        return stage.see("after", await ctx.step(stage.body, "after"))
+
+    return run
+
+
+def trip_that_ends_well(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async with ctx.saga() as saga:
+            saga.add_compensation(stage.body, "undo")
+            a = await saga.step(stage.body, "a", compensate=undo(stage, "a"))
+            await ctx.wait(seconds(60))
+            b = await saga.step(stage.body, "b", compensate=undo(stage, "b"))
+        await ctx.wait(seconds(5))
+        return stage.see("after", [a, b])
+
+    return run
+
+
+def compensations_that_fail(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        retried = StepConfig(retry_strategy=RETRY)
+        try:
+            async with ctx.saga() as saga:
+                await saga.step(stage.body, "a", compensate=undo(stage, "a"))
+                saga.add_compensation(stage.fails, "x", name="undo x", config=ONE_TRY)
+                saga.add_compensation(stage.fails, "y", 3, name="undo y", config=retried)
+                raise LookupError("of its own")
+        except CompensationError as error:
+            lookup, declined = error.exceptions
+            assert error.__cause__ is lookup
+            assert isinstance(declined, StepError)
+            assert isinstance(declined, Declined)
+            stage.see("half done", [str(error), declined.code, declined.operation_name])
+        await ctx.wait(seconds(5))
+        return stage.see("after", await ctx.step(stage.body, "after"))
+
+    return run
+
+
+def steps_under_way(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        slow = StepConfig(retry_strategy=RETRY)
+        try:
+            async with ctx.saga() as saga:
+                await asyncio.gather(
+                    saga.step(stage.fails, "a", 3, config=slow, compensate=undo(stage, "a")),
+                    saga.step(stage.fails, "b", config=ONE_TRY, compensate=undo(stage, "b")),
+                    saga.step(stage.body, "c", compensate=undo(stage, "c")),
+                )
+        except Declined as error:
+            stage.see("declined", error.code)
+        await ctx.wait(seconds(1))
+        return "over"
+
+    return run
+
+
+def steps_left_running(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        slow = StepConfig(retry_strategy=RETRY)
+        async with ctx.saga() as saga:
+            a = saga.step(stage.fails, "a", 2, config=slow, compensate=undo(stage, "a"))
+        stage.see("waited for", a.done())
+        try:
+            async with ctx.saga() as saga:
+                saga.step(stage.body, "b", compensate=undo(stage, "b"))
+                saga.step(stage.fails, "c", config=ONE_TRY, compensate=undo(stage, "c"))
+        except Declined as error:
+            stage.see("declined", error.code)
+        await ctx.wait(seconds(1))
+        return "over"
+
+    return run
+
+
+def nested_sagas_in_children(stage: Stage) -> Workflow:
+    async def child(ctx: DurableContext, label: str) -> str:
+        async with ctx.saga() as outer:
+            one = await outer.step(stage.body, f"{label}1", compensate=undo(stage, f"{label}1"))
+            stage.see("one", one, inside=label)
+            async with ctx.saga() as inner:
+                await inner.step(stage.body, f"{label}2", compensate=undo(stage, f"{label}2"))
+                await ctx.wait(seconds(9))
+                raise Declined(label, amount=1)
+        return "never"
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        results = await asyncio.gather(
+            ctx.run_in_child_context(child, "x"),
+            ctx.run_in_child_context(child, "y"),
+            return_exceptions=True,
+        )
+        stage.see("results", [type(r).__mro__[1].__name__ for r in results])
+        await ctx.wait(seconds(5))
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def cancelled_from_outside(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def books() -> None:
+            try:
+                async with ctx.saga() as saga:
+                    await saga.step(stage.body, "a", compensate=undo(stage, "a"))
+                    saga.add_compensation(stage.fails, "x", name="undo x", config=ONE_TRY)
+                    await ctx.wait(seconds(3600))
+            except asyncio.CancelledError as error:
+                await ctx.step(stage.body, "late")
+                stage.see("cancelled", error.__notes__)
+
+        task = asyncio.create_task(books())
+        await ctx.wait(seconds(10))
+        task.cancel()
+        await task
+        await ctx.wait(seconds(10))
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def cancelled_while_undoing(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        retried = StepConfig(retry_strategy=RETRY)
+
+        async def books() -> None:
+            async with ctx.saga() as saga:
+                saga.add_compensation(stage.body, "last", name="last")
+                saga.add_compensation(stage.fails, "x", 3, name="undo x", config=retried)
+                raise LookupError
+
+        task = asyncio.create_task(books())
+        await ctx.wait(seconds(1))
+        task.cancel()
+        done, _ = await asyncio.wait([task])
+        stage.see("cancelled", [each.cancelled() for each in done])
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+PROVEN = [
+    trip,
+    trip_that_ends_well,
+    compensations_that_fail,
+    steps_under_way,
+    steps_left_running,
+    nested_sagas_in_children,
+    cancelled_from_outside,
+    cancelled_while_undoing,
+]
+
+
+@pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
+def test_a_saga_ends_the_same_whatever_crashes(build: Any) -> None:
+    prove(build)
+
+
+def test_what_was_done_is_undone_in_reverse_and_with_its_results() -> None:
+    _, play, ran = played(trip)
+    assert undone(ran) == ["undo extra", "undo b", "undo a"]
+    results = [
+        e.step_succeeded_details.result.payload
+        for e in ran.events
+        if e.step_succeeded_details and str(e.name).startswith("undo")
+    ]
+    assert results == ['"extra"', '"undid b"', '"undid a"']
+    assert play.stage.runs["undo c", 1] == 0
+
+
+def test_compensations_that_run_at_most_once_do_so_in_every_crash() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            with pytest.raises(LookupError):
+                async with ctx.saga() as saga:
+                    saga.add_compensation(stage.body, "x", config=ONCE)
+                    await saga.step(
+                        stage.body, "a", compensate=undo(stage, "a"), compensation_config=ONCE
+                    )
+                    raise LookupError
+            return "over"
+
+        return run
+
+    _, calm, _ = played(build)
+    from tests.replay.test_crash_everywhere import WAYS, crashed
+
+    shape = calm.shape
+    for way in WAYS:
+        for at in range(1, calm.calls + 1):
+            play, ran = crashed(shape, at, way)
+            assert ran.result == "over"
+            assert max(n for (name, _), n in play.stage.runs.items() if name != "a") == 1
+            assert Counter(undone(ran)) == Counter(["body", "undo a"])
+
+
+def test_suspension_undoes_nothing() -> None:
+    _, play, ran = played(trip_that_ends_well)
+    assert ran.invocations > 2
+    assert {name for name, _ in play.stage.runs} == {"a", "b"}
+    assert "compensations" not in {e.name for e in ran.events}
+
+
+def test_nothing_to_undo_records_nothing() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            async with ctx.saga() as saga:
+                await saga.step(stage.fails, "a", config=ONE_TRY, compensate=undo(stage, "a"))
+
+        return run
+
+    _, _, ran = played(build, fails=True)
+    assert ran.error.error_type == "Declined"
+    assert "compensations" not in {e.name for e in ran.events}
+
+
+def test_steps_that_were_under_way_are_waited_for_and_undone() -> None:
+    _, _, ran = played(steps_under_way)
+    assert undone(ran) == ["undo c", "undo a"]
+
+
+def test_a_compensation_that_fails_does_not_stop_the_others() -> None:
+    _, play, ran = played(compensations_that_fail)
+    assert undone(ran) == ["undo y", "undo x", "undo a"]
+    [seen] = [value for _, label, value in play.stage.observations[-1] if label == "half done"]
+    assert seen == [
+        "the saga failed, and so did 1 of its compensations ('undo x'): of its own (2 sub-exceptions)",
+        "x",
+        "undo x",
+    ]
+
+
+def test_an_invocation_that_fails_undoes_nothing_and_is_tried_again() -> None:
+    tries: list[int] = []
+
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> str:
+        async with ctx.saga() as saga:
+            saga.add_compensation(lambda: None, name="undo")
+            tries.append(1)
+            if len(tries) == 1:
+                raise DurableError.invocation("not now")
+        return "done"
+
+    ran = Rig(run).run()
+    assert ran.result == "done"
+    assert "compensations" not in {e.name for e in ran.events}
+
+
+def test_an_error_of_the_saga_crosses_its_child_context_as_itself() -> None:
+    _, play, _ = played(nested_sagas_in_children)
+    [results] = [value for _, label, value in play.stage.observations[-1] if label == "results"]
+    assert results == [ChildContextError.__name__] * 2
+
+
+def test_a_context_that_is_over_undoes_nothing() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            async def child(inner: DurableContext) -> None:
+                async def books() -> None:
+                    async with inner.saga() as saga:
+                        saga.add_compensation(stage.body, "undo")
+                        await inner.wait(seconds(60))
+
+                asyncio.create_task(books())  # noqa: RUF006
+                await inner.step(stage.body, "a")
+
+            await ctx.run_in_child_context(child)
+            await ctx.wait(seconds(100))
+            return "over"
+
+        return run
+
+    prove(build)
+    _, play, _ = played(build)
+    assert not play.stage.runs["undo", 1]
+
+
+def test_a_saga_is_used_within_its_block_and_with_functions() -> None:
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> str:
+        saga = ctx.saga()
+        with pytest.raises(ConfigError, match="outside its block"):
+            saga.add_compensation(lambda: None)
+        async with saga:
+            with pytest.raises(ConfigError, match="did you call it"):
+                saga.add_compensation(None)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="outside its block"):
+            saga.step(functools.partial(str), compensate=print)
+        return "refused"
+
+    assert Rig(run).run().result == "refused"
+
+
+def test_each_compensation_succeeds_once_under_crashes() -> None:
+    _, calm, _ = played(trip)
+    from tests.replay.test_crash_everywhere import WAYS, crashed
+
+    for way in WAYS:
+        for at in range(1, calm.calls + 1):
+            _, ran = crashed(calm.shape, at, way)
+            assert undone(ran) == ["undo extra", "undo b", "undo a"], (way, at)
+
+
+def test_a_saga_in_a_play_has_its_own_ids() -> None:
+    _, play, _ = played(trip)
+    other = Play(play.shape)
+    other.run()
+    assert {u.id for u in play.updates} == {u.id for u in other.updates}
