@@ -121,8 +121,7 @@ class DurableContext(Combinators):
 
     def wait_until(self, moment: datetime, name: str | None = None) -> Wait:
         """Wait until a moment (with a time zone), at most 366 days ahead; as ``wait`` otherwise."""
-        now = _datetime(self._frame.workflow.plane.now())
-        return wait_until(self._frame.scope(), moment, checked_name(name, "wait"), now)
+        return wait_until(self._frame.scope(), moment, checked_name(name, "wait"))
 
     def wait_for_condition(
         self,

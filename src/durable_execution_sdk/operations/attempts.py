@@ -78,7 +78,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """An attempt was recorded as started, is to be retried later, or is due."""
         if record.status == OperationStatus.PENDING:
             self._is_running = False
-            self.is_pending = True
+            details = record.step_details
+            self.pend(details.next_attempt_timestamp if details else None)
         elif record.status == OperationStatus.READY and not self._is_running:
             self.is_pending = False
             self._start()
@@ -123,7 +124,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         delay = min(max(delay_seconds, 1), LONGEST_TIMER_SECONDS)
         options = StepOptions(next_attempt_delay_seconds=delay)
         self.submit(self.update(OperationAction.RETRY, step_options=options, **members))
-        self.workflow.expect(delay)
 
     def fail(self, error: BaseException) -> None:
         """Record that the operation has failed for good."""

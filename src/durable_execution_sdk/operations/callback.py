@@ -85,7 +85,6 @@ class Callback(DurableOperation[_T], Generic[_T]):
                 ),
             )
             self.submit(self.update(OperationAction.START, callback_options=options))
-            self.workflow.expect(None)
         else:
             self.observe(record)
 
@@ -112,7 +111,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
             self.workflow.fail(
                 InternalError(f"the service recorded {self.label} without giving it an id")
             )
-        self.is_pending = True
+        self.pend()
 
     def value(self, record: Operation) -> _T:
         """What the external system answered."""
@@ -124,7 +123,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
         """The sender's failure, or that nobody answered in time."""
         if record.status == OperationStatus.TIMED_OUT:
             return self.rebuilt(self.recorded_error(record), CallbackTimeoutError)
-        return self.rebuilt(self.recorded_error(record), CallbackExternalError)
+        return self.rebuilt(self.recorded_error(record), CallbackExternalError, foreign=True)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """The error object of a failure."""

@@ -42,6 +42,7 @@ _T = TypeVar("_T")
 MAX_STORED_RESULT_BYTES = 262_144
 
 Body = Callable[[Frame], Awaitable[Any]]
+ErrorMapper = Callable[[Exception], Exception]
 
 
 class ChildConfig(Struct, frozen=True, kw_only=True):
@@ -56,7 +57,7 @@ class ChildConfig(Struct, frozen=True, kw_only=True):
     """
 
     serdes: SerDes[Any] | None = None
-    error_mapper: Callable[[Exception], Exception] | None = None
+    error_mapper: ErrorMapper | None = None
     summary_generator: Callable[[Any], str] | None = None
     virtual: bool = False
 
@@ -207,12 +208,9 @@ class Child(DurableOperation[_T], Generic[_T]):
                 )
             )
             return
-        recorded: BaseException = error
-        if self._config.error_mapper is not None and isinstance(error, Exception):
-            try:
-                recorded = self._config.error_mapper(error)
-            except Exception as broken:
-                recorded = broken
+        recorded = error
+        if isinstance(error, Exception):
+            recorded = _mapped(self._config.error_mapper, error, self.label)
         self.submit(self.update(OperationAction.FAIL, error=capture(recorded)))
 
     def _is_rebuilt(self, record: Operation) -> bool:
@@ -275,14 +273,24 @@ class VirtualChild(Handle[_T], Generic[_T]):
             self._wake()
 
     def _raised(self, error: Exception) -> None:
-        if self._mapper is not None:
-            try:
-                error = self._mapper(error)
-            except Exception as broken:
-                error = broken
+        raised = _mapped(self._mapper, error, self.label)
+        if isinstance(raised, StopIteration):
+            raised = RuntimeError("a coroutine cannot raise StopIteration")
         if not self.done():
-            self.set_exception(error)
+            self.set_exception(raised)
             self.exception()
+
+
+def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Exception:
+    if mapper is None:
+        return error
+    try:
+        mapped: object = mapper(error)
+    except Exception as broken:
+        return broken
+    if isinstance(mapped, Exception):
+        return mapped
+    return ConfigError(f"the error_mapper of {label} must return an exception, not {mapped!r}")
 
 
 def start_in(frame: Frame, body: Any) -> asyncio.Task[None]:

@@ -80,13 +80,12 @@ class Invoke(DurableOperation[_T], Generic[_T]):
             self.submit(
                 self.update(OperationAction.START, payload=written, chained_invoke_options=options)
             )
-            self.workflow.expect(None)
         else:
             self.observe(record)
 
     def advance(self, record: Operation) -> None:
         """The other function runs."""
-        self.is_pending = True
+        self.pend()
 
     def value(self, record: Operation) -> _T:
         """What the other function returned."""

@@ -83,6 +83,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
         """The log says that this operation is under way."""
         raise NotImplementedError
 
+    def pend(self, due_at: float | None = None) -> None:
+        """The service will go on with this operation, at ``due_at`` if it knows when."""
+        self.is_pending = True
+        now = self.workflow.plane.now()
+        self.workflow.expect(None if due_at is None else max(1.0, (due_at - now) / 1000))
+
     def complete(self, record: Operation) -> None:
         """The log says that this operation is over."""
         self.become_due(record.end_timestamp or self.workflow.order.now)
@@ -123,12 +129,17 @@ class DurableOperation(Handle[_T], Generic[_T]):
         raise NotImplementedError
 
     def rebuilt(
-        self, error: ErrorObject | None, error_class: type[OperationError] | None = None
+        self,
+        error: ErrorObject | None,
+        error_class: type[OperationError] | None = None,
+        *,
+        foreign: bool = False,
     ) -> OperationError:
         """This operation's exception for an error object."""
         return rebuild(
             error_class or self.error_class,
             error,
+            foreign=foreign,
             operation_id=self.operation_id,
             operation_name=self.name,
         )

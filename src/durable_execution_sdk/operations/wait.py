@@ -36,7 +36,6 @@ class Wait(DurableOperation[None]):
         if record is None:
             options = WaitOptions(wait_seconds=seconds)
             self.submit(self.update(OperationAction.START, wait_options=options))
-            self.workflow.expect(seconds)
         elif record.status in TERMINAL_STATUSES:
             self.complete(record)
         else:
@@ -44,7 +43,8 @@ class Wait(DurableOperation[None]):
 
     def advance(self, record: Operation) -> None:
         """The service will end it."""
-        self.is_pending = True
+        details = record.wait_details
+        self.pend(details.scheduled_end_timestamp if details else None)
 
     def outcome(self) -> None:
         """Nothing: a wait ends by time or by ``cancel``, and both are fine."""
@@ -76,12 +76,17 @@ def wait(scope: Scope, duration: DurationLike, name: str | None) -> Wait:
     return Wait(scope, seconds.to_seconds(), name)
 
 
-def wait_until(scope: Scope, moment: datetime, name: str | None, now: datetime) -> Wait:
+def wait_until(scope: Scope, moment: datetime, name: str | None) -> Wait:
     """Wait until a moment; one that has passed is over after the shortest wait, a second."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise ConfigError(
             f"ctx.wait_until takes a datetime with a time zone, not {moment!r}: add"
             " tzinfo=timezone.utc, or datetime.now(timezone.utc) + ..."
         )
-    seconds = max(1, math.ceil((moment - now).total_seconds()))
-    return wait(scope, Duration.from_seconds(seconds), name)
+    # Whether the moment is too far away must be the same on every replay: as the log has the time.
+    workflow = scope.frame.workflow
+    end = moment.timestamp()
+    away = Duration.from_seconds(max(1, math.ceil(end - workflow.order.now / 1000)))
+    away.checked("ctx.wait_until", 1, LONGEST_TIMER_SECONDS)
+    left = math.ceil(end - workflow.plane.now() / 1000)
+    return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.errors import CallbackExternalError, OperationError
 
 __all__ = ["OWN_ATTRIBUTES", "revived", "state_of"]
 
@@ -40,9 +40,9 @@ _BASES_OF: dict[type, tuple[type, ...]] = {}
 
 class _State(msgspec.Struct, frozen=True, omit_defaults=True):
     classes: list[str]
-    args: list[Any] = msgspec.field(default_factory=list[Any])
-    attributes: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
-    members: dict[str, Any] = msgspec.field(default_factory=dict[str, Any])
+    args: list[Any] = []
+    attributes: dict[str, Any] = {}
+    members: dict[str, Any] = {}
 
 
 _STATE_MARK = '{"classes":'
@@ -52,7 +52,8 @@ _encode = msgspec.json.Encoder().encode
 def state_of(error: BaseException) -> str | None:
     """What rebuilds an exception, unless something of it is not plain data."""
     data = error.error_data if isinstance(error, OperationError) else None
-    sent = data if data and not data.startswith(_STATE_MARK) else None
+    is_state = (data or "").startswith(_STATE_MARK) and not isinstance(error, CallbackExternalError)
+    sent = None if is_state else data
     attributes = {
         k: v for k, v in vars(error).items() if k not in OWN_ATTRIBUTES and k != "__notes__"
     }
@@ -123,7 +124,7 @@ def _written(
 
 def _packed(value: Any) -> Any:
     """A value in which bytes and tuples, which JSON has not, are marked."""
-    kind: type[Any] = type(value)
+    kind = value.__class__
     if kind is bytes:
         return {"$bytes": b64encode(value).decode()}
     if kind is tuple:
@@ -136,7 +137,7 @@ def _packed(value: Any) -> Any:
 
 
 def _unpacked(value: Any) -> Any:
-    kind: type[Any] = type(value)
+    kind = value.__class__
     if kind is list:
         return [_unpacked(item) for item in value]
     if kind is dict:

@@ -32,13 +32,18 @@ def capture(error: BaseException) -> ErrorObject:
     )
 
 
-def rebuild(kind: type[_E], error: ErrorObject | None, **origin: str | None) -> _E:
-    """The exception that a recorded failure raises: a ``kind``, and the original class if it can be."""
+def rebuild(
+    kind: type[_E], error: ErrorObject | None, *, foreign: bool = False, **origin: str | None
+) -> _E:
+    """The exception that a recorded failure raises: a ``kind``, and the original class if it can be.
+
+    ``foreign``: somebody outside made the error object, and has no say in what is raised here.
+    """
     recorded = error or ErrorObject()
-    built = revived(kind, recorded.error_data) or kind.__new__(kind)
     message = recorded.error_message or ""
-    if not built.args:
-        built.args = (message,)
+    built = None if foreign else revived(kind, recorded.error_data)
+    if built is None:
+        built = kind.__new__(kind, message)
     mine = {
         "error_message": message,
         "error_type": recorded.error_type or kind.__name__,
