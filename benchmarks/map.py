@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.memory_service import MemoryService
+
 from durable_execution_sdk import DurableContext, MapConfig, durable_execution
 
 
