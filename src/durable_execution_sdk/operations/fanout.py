@@ -277,7 +277,7 @@ def check_options(config: Any) -> None:
         raise ConfigError(
             f"{what}.completion must be a CompletionConfig, not {config.completion!r}"
         )
-    if config.nesting not in NestingType:
+    if not isinstance(config.nesting, NestingType):
         raise ConfigError(f"{what}.nesting must be a NestingType, not {config.nesting!r}")
     if config.summary_generator is not None and not callable(config.summary_generator):
         raise ConfigError(
