@@ -18,7 +18,7 @@ from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAc
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_result_type, check_serdes
 from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.serdes import SerDes, serdes_for_type
+from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["InvokeConfig", "invoke"]
 
@@ -68,9 +68,10 @@ class Invoke(DurableOperation[_T], Generic[_T]):
         config: InvokeConfig[_T],
     ) -> None:
         super().__init__(scope, name, OperationSubType.CHAINED_INVOKE)
-        result_type: Any = Any if config.result_type is None else config.result_type
-        default: SerDes[Any] = self.workflow.settings.serdes or serdes_for_type(Any)
-        self._serdes: SerDes[Any] = config.serdes or serdes_for_type(result_type)
+        default = self.workflow.settings.serdes_for_type(None)
+        self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for_type(
+            config.result_type
+        )
         record = self.record
         if self.is_void:
             return

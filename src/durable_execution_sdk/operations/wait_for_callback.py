@@ -27,7 +27,7 @@ from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
-from durable_execution_sdk.serdes import SerDes, serdes_for_type
+from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WaitForCallbackConfig", "wait_for_callback"]
 
@@ -95,13 +95,12 @@ def wait_for_callback(
             ) from error
         return await callback
 
-    result_type: Any = Any if chosen.result_type is None else chosen.result_type
     return Child(
         scope,
         body,
         name,
         ChildConfig(),
-        chosen.serdes or serdes_for_type(result_type),
+        chosen.serdes or scope.frame.workflow.settings.serdes_for_type(chosen.result_type),
         OperationSubType.WAIT_FOR_CALLBACK,
         CallbackError,
     )

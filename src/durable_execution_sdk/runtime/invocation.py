@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -31,6 +32,7 @@ __all__ = ["run_invocation"]
 
 # What fits into the response of an invocation (API reference, section 3.1).
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 - 50
+_LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
 # How long clean-up code may take before it is cancelled again, and how often it is.
 _GRACE_SECONDS = 5.0
@@ -156,12 +158,15 @@ def _failed(error: BaseException) -> Outcome:
 
 
 async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
-    """A result that does not fit into the response goes into the log instead."""
+    """A result that does not fit into the response goes into the log instead.
+
+    What counts is how it travels: as text within JSON, in which quotes are escaped, and in Lambda's
+    older runtimes every letter that is not ASCII.
+    """
     result = outcome.result
-    if result is None or len(result) * 4 <= MAX_RESPONSE_BYTES:
+    if result is None or len(result) * _LONGEST_ESCAPE <= MAX_RESPONSE_BYTES:
         return outcome
-    size = len(result.encode())
-    if size <= MAX_RESPONSE_BYTES:
+    if len(json.dumps(result)) - 2 <= MAX_RESPONSE_BYTES:
         return outcome
     workflow.checkpointer.submit(
         OperationUpdate(

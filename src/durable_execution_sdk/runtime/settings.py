@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
-from durable_execution_sdk.serdes import SerDes, serdes_for_return
+from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 __all__ = ["CheckpointingMode", "ReplayLogging", "Settings"]
 
@@ -63,6 +63,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     def serdes_for(self, function: Callable[..., Any]) -> SerDes[Any]:
         """How the result of this function is written, unless its operation says otherwise."""
         return self.serdes or serdes_for_return(function)
+
+    def serdes_for_type(self, result_type: Any) -> SerDes[Any]:
+        """How a value of this type is written, or of any type (``None``)."""
+        if result_type is not None:
+            return serdes_for_type(result_type)
+        return self.serdes or serdes_for_type(Any)
 
     def margin_of(self, remaining: float) -> float:
         """How many seconds before the end of its time an invocation leaves.
