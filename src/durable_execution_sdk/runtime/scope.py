@@ -190,7 +190,9 @@ class Scope:
     @property
     def position(self) -> str:
         """Where the operation that was claimed last stands, for people."""
-        return f"operation {self._prefix.rpartition('-')[0][-8:] or ''}{self._claimed} of {self.frame.title}"
+        path = self._prefix.removeprefix(self.frame.prefix).replace("t", "").split("-")
+        task = f"task {'.'.join(path[:-1])} in " if len(path) > 1 else ""
+        return f"operation {self._claimed} of {task}{self.frame.title}"
 
     def uuid4(self) -> uuid.UUID:
         """The next of this scope's ids: the same on every replay, different in every execution."""

@@ -1,0 +1,262 @@
+"""Contexts where they do not belong, and code that changed: refused at once, with the fix."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.rig import rig_of, run_workflow
+
+from durable_execution_sdk import (
+    ChildConfig,
+    ContextMisuseError,
+    DurableContext,
+    Duration,
+    NoRetry,
+    StepConfig,
+    StepContext,
+)
+
+ONE_TRY = StepConfig(retry_strategy=NoRetry())
+SECOND = Duration.from_seconds(1)
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_a_parents_context_inside_a_child_is_refused(virtual: bool) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def child(inner: DurableContext) -> str:
+            try:
+                await ctx.step(lambda: 1)
+            except ContextMisuseError as error:
+                return str(error)
+            return "allowed"
+
+        config = ChildConfig(virtual=virtual)
+        return await ctx.run_in_child_context(child, name="inner", config=config)
+
+    message = run_workflow(workflow).result
+    assert "the handler's context was used inside the child context 'inner'" in message
+    assert "use the context that the function was given" in message
+
+
+def test_a_childs_context_outside_it_is_refused() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        kept: list[DurableContext] = []
+
+        async def child(inner: DurableContext) -> None:
+            kept.append(inner)
+
+        await ctx.run_in_child_context(child, name="inner")
+        try:
+            await kept[0].step(lambda: 1)
+        except ContextMisuseError as error:
+            return str(error)
+
+    assert "the child context 'inner' was used inside" in run_workflow(workflow).result
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_context_inside_a_step_is_refused_and_not_retried(plain: bool) -> None:
+    runs: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def body() -> None:
+            runs.append(1)
+            await ctx.wait(SECOND)
+
+        def plain_body() -> None:
+            runs.append(1)
+            ctx.wait(SECOND)
+
+        await ctx.step(plain_body if plain else body)
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "ContextMisuseError"
+    assert "run_in_child_context" in ran.error.error_message
+    assert runs == [1]
+
+
+def test_a_context_in_a_task_of_a_step_is_refused() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def body() -> None:
+            async def task() -> None:
+                await ctx.step(lambda: 1)
+
+            await asyncio.create_task(task())
+
+        await ctx.step(body)
+
+    assert run_workflow(workflow).error.error_type == "ContextMisuseError"
+
+
+def test_a_context_after_its_execution_is_refused() -> None:
+    kept: list[DurableContext] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        kept.append(ctx)
+
+    run_workflow(workflow)
+    with pytest.raises(ContextMisuseError, match="outside its workflow"):
+        kept[0].step(lambda: 1)
+
+
+def test_a_context_of_another_execution_is_refused() -> None:
+    kept: list[DurableContext] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        kept.append(ctx)
+        if len(kept) == 2:
+            try:
+                await kept[0].step(lambda: 1)
+            except ContextMisuseError as error:
+                return str(error)
+
+    run_workflow(workflow)
+    assert "used inside" in run_workflow(workflow).result
+
+
+def test_a_step_context_outside_a_step_is_refused() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        with pytest.raises(ContextMisuseError, match="outside a step"):
+            StepContext.current()
+
+    assert run_workflow(workflow).status == "SUCCEEDED"
+    with pytest.raises(ContextMisuseError):
+        StepContext.current()
+
+
+def changing(first: Any, then: Any) -> Any:
+    """A workflow whose code changes while it waits."""
+    versions = [first, then]
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        version = versions.pop(0) if len(versions) > 1 else versions[0]
+        await version(ctx)
+        await ctx.wait(SECOND)
+
+    return workflow
+
+
+async def step_a(ctx: DurableContext) -> None:
+    await ctx.step(lambda: 1, name="a")
+
+
+async def step_b(ctx: DurableContext) -> None:
+    await ctx.step(lambda: 1, name="b")
+
+
+async def unnamed_wait(ctx: DurableContext) -> None:
+    await ctx.create_callback()
+
+
+async def callback(ctx: DurableContext) -> None:
+    await ctx.create_callback("a")
+
+
+async def context(ctx: DurableContext) -> None:
+    async def child(inner: DurableContext) -> None:
+        pass
+
+    await ctx.run_in_child_context(child, name="a")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "parts"),
+    [
+        (step_a, step_b, ["step 'a'", "step 'b'", "name differ"]),
+        (step_a, callback, ["step 'a'", "callback 'a'", "type, subtype"]),
+        (step_a, context, ["step 'a'", "child context 'a'", "type, subtype"]),
+        (callback, unnamed_wait, ["callback 'a'", "an unnamed callback", "name"]),
+    ],
+)
+def test_code_that_asks_for_something_else_than_the_log_holds_fails_the_execution(
+    first: Any, then: Any, parts: list[str]
+) -> None:
+    ran = run_workflow(changing(first, then))
+    assert (ran.status, ran.error.error_type) == ("FAILED", "DeterminismError")
+    message = ran.error.error_message
+    for part in [*parts, "operation 1 of the handler's context", "has changed", "inside a step"]:
+        assert part in message, message
+
+
+def test_a_mismatch_cannot_be_swallowed() -> None:
+    async def swallows(ctx: DurableContext) -> None:
+        try:
+            await step_b(ctx)
+        except BaseException:
+            pass
+
+    assert run_workflow(changing(step_a, swallows)).error.error_type == "DeterminismError"
+
+
+def test_a_mismatch_in_a_child_names_the_child() -> None:
+    def version(name: str) -> Any:
+        async def child(inner: DurableContext) -> None:
+            await inner.step(lambda: 1, name=name)
+            await inner.wait(SECOND)
+
+        async def run(ctx: DurableContext) -> None:
+            await ctx.run_in_child_context(child, name="c")
+
+        return run
+
+    message = run_workflow(changing(version("a"), version("b"))).error.error_message
+    assert "operation 1 of the child context 'c'" in message
+
+
+def test_a_mismatch_in_a_task_names_the_task() -> None:
+    def version(name: str) -> Any:
+        async def run(ctx: DurableContext) -> None:
+            async def inner() -> None:
+                await ctx.step(lambda: 1, name="same")
+                await ctx.step(lambda: 1, name=name)
+
+            async def outer() -> None:
+                await asyncio.create_task(inner())
+
+            await asyncio.create_task(outer())
+
+        return run
+
+    message = run_workflow(changing(version("a"), version("b"))).error.error_message
+    assert "operation 2 of task 1.1 in the handler's context" in message
+
+
+def test_operations_added_after_those_recorded_are_fine() -> None:
+    async def both(ctx: DurableContext) -> None:
+        await step_a(ctx)
+
+    rig = rig_of(changing(step_a, both))
+    assert rig.run().status == "SUCCEEDED"
+
+
+def test_as_completed_of_coroutines_is_refused_with_the_fix() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def one(n: int) -> int:
+            return n
+
+        coroutines = [one(n) for n in range(3)]
+        try:
+            for each in asyncio.as_completed(coroutines):
+                await each
+        finally:
+            for coroutine in coroutines:
+                coroutine.close()
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "DeterminismError"
+    assert "asyncio.create_task" in ran.error.error_message
+
+
+def test_as_completed_inside_a_step_is_the_steps_business() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def one(n: int) -> int:
+            return n
+
+        async def body() -> int:
+            return sum([await each for each in asyncio.as_completed([one(1), one(2)])])
+
+        return await ctx.step(body)
+
+    assert run_workflow(workflow).result == 3
