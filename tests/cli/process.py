@@ -26,6 +26,8 @@ class Running:
             stderr=subprocess.STDOUT,
             text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            # A shell that started the tests in the background made them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.lines: list[str] = []
         self._arriving: queue.Queue[str | None] = queue.Queue()
