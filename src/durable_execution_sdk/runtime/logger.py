@@ -88,8 +88,11 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def install_filter(logger: logging.Logger) -> None:
-    """Filter whatever the root logger and this one write to. Doing it again does nothing."""
-    for owner in (logging.getLogger(), logger):
+    """Filter whatever any logger writes to, this one too. Doing it again does nothing."""
+    # Copied, since another thread may make a logger meanwhile.
+    known = list(logging.root.manager.loggerDict.values())
+    loggers = [each for each in known if isinstance(each, logging.Logger) and each.handlers]
+    for owner in (logging.root, logger, *loggers):
         for handler in owner.handlers:
             if not any(isinstance(known, ReplayFilter) for known in handler.filters):
                 handler.addFilter(ReplayFilter())

@@ -1,0 +1,274 @@
+"""How many calls a workflow costs, and what the checkpointing modes change."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from unittest import mock
+
+import pytest
+from tests.rig import Ran, run_workflow
+
+from durable_execution_sdk import (
+    CheckpointingMode,
+    DurableContext,
+    Duration,
+    StepConfig,
+    StepSemantics,
+)
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.runtime import checkpointer
+
+SECOND = Duration.from_seconds(1)
+AT_MOST_ONCE = StepConfig(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+MODES = list(CheckpointingMode)
+
+
+class Slow:
+    """A service that takes a few turns of the loop, and takes note."""
+
+    def __init__(self, plane: Any, calls: list[list[str]]) -> None:
+        self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
+        self.calls = calls
+        self.in_flight = 0
+
+    async def checkpoint(self, request: Any) -> Any:
+        self.in_flight += 1
+        assert self.in_flight == 1, "one writer"
+        self.calls.append([f"{u.action} {u.name}" for u in request.updates])
+        for _ in range(10):
+            await asyncio.sleep(0)
+        response = await self.plane.checkpoint(request)
+        self.in_flight -= 1
+        return response
+
+
+def run(workflow: Any, mode: CheckpointingMode = CheckpointingMode.BATCHED) -> tuple[Ran, Any]:
+    calls: list[list[str]] = []
+    ran = run_workflow(
+        workflow,
+        options={"checkpointing": mode},
+        seams=Seams(data_plane=lambda plane: Slow(plane, calls)),
+    )
+    return ran, calls
+
+
+def test_a_thousand_sequential_steps_cost_a_thousand_calls() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        total = 0
+        for _ in range(1000):
+            total += await ctx.step(one)
+        return total
+
+    async def one() -> int:
+        return 1
+
+    ran, calls = run(workflow)
+    assert ran.result == 1000
+    assert len(calls) == 1000
+
+
+def test_steps_started_together_share_calls() -> None:
+    async def one() -> int:
+        return 1
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return sum(await asyncio.gather(*(ctx.step(one) for _ in range(200))))
+
+    ran, calls = run(workflow)
+    assert ran.result == 200
+    assert len(calls) <= 4
+    assert sum(map(len, calls)) == 400
+
+
+def test_one_call_carries_no_more_than_it_may() -> None:
+    async def one() -> str:
+        return "é" * 50_000
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        results = await asyncio.gather(*(ctx.step(one) for _ in range(300)))
+        return len(results)
+
+    sizes: list[int] = []
+
+    class Measuring(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            sizes.append(sum(len((u.payload or "").encode()) for u in request.updates))
+            assert len(request.updates) <= 250
+            return await super().checkpoint(request)
+
+    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Measuring(plane, [])))
+    assert ran.result == 300
+    assert max(sizes) <= 750 * 1024
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (CheckpointingMode.BATCHED, [["START a", "SUCCEED a"], ["START b", "SUCCEED b"]]),
+        (CheckpointingMode.EAGER, [["START a"], ["SUCCEED a"], ["START b"], ["SUCCEED b"]]),
+    ],
+)
+def test_modes_differ_in_when_updates_are_sent(
+    mode: CheckpointingMode, expected: list[list[str]]
+) -> None:
+    async def one() -> int:
+        return 1
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await ctx.step(one, name="a") + await ctx.step(one, name="b")
+
+    ran, calls = run(workflow, mode)
+    assert (ran.result, calls) == (2, expected)
+
+
+def test_optimistic_mode_hands_results_on_before_they_are_acknowledged() -> None:
+    order: list[str] = []
+
+    async def body(name: str) -> str:
+        order.append(name)
+        return name
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        for n in range(20):
+            await ctx.step(body, f"s{n}")
+        return 20
+
+    ran, calls = run(workflow, CheckpointingMode.OPTIMISTIC)
+    assert ran.result == 20
+    assert len(calls) < 10
+    assert sum(map(len, calls)) == 40
+    assert order == [f"s{n}" for n in range(20)]
+
+
+def test_in_optimistic_mode_an_at_most_once_step_waits_for_all_before_it() -> None:
+    acknowledged: list[str] = []
+
+    class Acknowledging(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            response = await super().checkpoint(request)
+            acknowledged.extend(f"{u.action} {u.name}" for u in request.updates)
+            return response
+
+    async def early() -> None:
+        pass
+
+    async def charge() -> list[str]:
+        return list(acknowledged)
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        for n in range(3):
+            await ctx.step(early, name=f"e{n}")
+        return await ctx.step(charge, name="charge", config=AT_MOST_ONCE)
+
+    ran = run_workflow(
+        workflow,
+        options={"checkpointing": CheckpointingMode.OPTIMISTIC},
+        seams=Seams(data_plane=lambda plane: Acknowledging(plane, [])),
+    )
+    assert ran.result[-1] == "START charge"
+    assert {"SUCCEED e0", "SUCCEED e1", "SUCCEED e2"} <= set(ran.result)
+
+
+@pytest.mark.parametrize("mode", [CheckpointingMode.BATCHED, CheckpointingMode.EAGER])
+def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: CheckpointingMode) -> None:
+    acknowledged: set[str] = set()
+
+    class Acknowledging(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            response = await super().checkpoint(request)
+            acknowledged.update(f"{u.action} {u.name}" for u in request.updates)
+            return response
+
+    async def one() -> int:
+        return 1
+
+    async def child(ctx: DurableContext) -> int:
+        return await ctx.step(one, name="in")
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(one, name="a")
+        assert "SUCCEED a" in acknowledged
+        handle = ctx.step(one, name="b")
+        while not handle.done():
+            await asyncio.sleep(0.0005)
+        assert "SUCCEED b" in acknowledged
+        await ctx.run_in_child_context(child, name="c")
+        assert {"SUCCEED c", "SUCCEED in"} <= acknowledged
+        return "checked"
+
+    ran = run_workflow(
+        workflow,
+        options={"checkpointing": mode},
+        seams=Seams(data_plane=lambda plane: Acknowledging(plane, [])),
+    )
+    assert ran.result == "checked", ran.error
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_does_the_same_and_replays_the_same(mode: CheckpointingMode) -> None:
+    seen: list[list[Any]] = []
+
+    async def body(n: int) -> int:
+        await asyncio.sleep(0)
+        return n
+
+    async def child(ctx: DurableContext) -> int:
+        await ctx.wait(SECOND)
+        return await ctx.step(body, 7)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        values: list[Any] = []
+        seen.append(values)
+        values.append(await ctx.step(body, 1))
+        values.append(await asyncio.gather(ctx.step(body, 2), ctx.step(body, 3)))
+        values.append(await ctx.step(body, 4, config=AT_MOST_ONCE))
+        await ctx.wait(SECOND)
+        values.append(await ctx.run_in_child_context(child))
+        values.append(await ctx.step(body, 5))
+
+    ran, _ = run(workflow, mode)
+    assert ran.status == "SUCCEEDED", ran.error
+    assert seen[-1] == [1, [2, 3], 4, 7, 5]
+    for earlier in seen:
+        assert seen[-1][: len(earlier)] == earlier
+
+
+def test_the_start_of_a_slow_step_is_shown_while_it_runs() -> None:
+    async def slow() -> None:
+        while not any("START slow" in call for call in calls):
+            await asyncio.sleep(0.001)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async with asyncio.timeout(5):
+            await ctx.step(slow, name="slow")
+
+    with mock.patch.object(checkpointer, "_SLOW_SECONDS", 0.002):
+        calls: list[list[str]] = []
+        run_workflow(workflow, seams=Seams(data_plane=lambda plane: Slow(plane, calls)))
+    assert calls == [["START slow"], ["SUCCEED slow"]]
+
+
+def test_each_call_has_a_client_token_of_its_own() -> None:
+    tokens: list[str] = []
+
+    class Tokens(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            tokens.append(request.client_token)
+            return await super().checkpoint(request)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for _ in range(5):
+            await ctx.step(lambda: 1)
+
+    run_workflow(workflow, seams=Seams(data_plane=lambda plane: Tokens(plane, [])))
+    assert len(set(tokens)) == 5
+
+
+def test_a_workflow_without_operations_costs_no_call() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await asyncio.sleep(0)
+        return "done"
+
+    ran, calls = run(workflow)
+    assert (ran.result, calls) == ("done", [])

@@ -1,0 +1,278 @@
+"""Log lines: those of replayed code are dropped, and each says where it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.rig import run_workflow
+
+from durable_execution_sdk import (
+    ChildConfig,
+    DurableContext,
+    Duration,
+    JsonFormatter,
+    StepContext,
+)
+from durable_execution_sdk.runtime.settings import ReplayLogging
+
+SECOND = Duration.from_seconds(1)
+
+
+class Keeping(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    @property
+    def lines(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+
+@pytest.fixture
+def kept() -> Iterator[Keeping]:
+    """A handler on the root logger, as Lambda's runtime installs one."""
+    handler = Keeping()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.fixture
+def own() -> Iterator[tuple[logging.Logger, Keeping]]:
+    """A logger with a handler of its own, which does not propagate, as structured loggers have."""
+    logger = logging.getLogger("tests.own")
+    handler = Keeping()
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    yield logger, handler
+    logger.removeHandler(handler)
+    logger.propagate = True
+
+
+def test_lines_of_replayed_code_are_dropped_for_any_logger(
+    kept: Keeping, own: tuple[logging.Logger, Keeping]
+) -> None:
+    anybodys = logging.getLogger("anybody.s")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for n in range(3):
+            for logger in (ctx.logger, anybodys, own[0]):
+                logger.info("before %s", n)
+            await ctx.step(lambda: 1)
+            await ctx.wait(SECOND)
+        ctx.log_info("end")
+
+    run_workflow(workflow)
+    expected = ["before 0", "before 1", "before 2"]
+    assert own[1].lines == expected
+    assert kept.lines == [line for line in expected for _ in range(2)] + ["end"]
+
+
+def test_replay_ends_at_the_first_operation_that_is_not_complete(kept: Keeping) -> None:
+    seen: list[bool] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        seen.append(ctx.is_replaying)
+        await ctx.step(lambda: 1)
+        seen.append(ctx.is_replaying)
+        await ctx.wait(SECOND)
+        seen.append(ctx.is_replaying)
+
+    run_workflow(workflow)
+    assert seen == [False, False, True, True, False]
+
+
+def test_the_first_invocation_replays_nothing_and_the_last_replays_all_but_the_end(
+    kept: Keeping,
+) -> None:
+    async def child(ctx: DurableContext, name: str) -> None:
+        ctx.log_info(f"{name} in")
+        await ctx.step(lambda: 1)
+        ctx.log_info(f"{name} middle")
+        await ctx.wait(SECOND)
+        ctx.log_info(f"{name} out")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("start")
+        await ctx.run_in_child_context(child, "a")
+        ctx.log_info("between")
+        await ctx.run_in_child_context(child, "b")
+        ctx.log_info("end")
+
+    run_workflow(workflow)
+    assert kept.lines == [
+        "start", "a in", "a middle", "a out", "between", "b in", "b middle", "b out", "end",
+    ]  # fmt: skip
+
+
+def test_a_virtual_context_replays_as_what_is_around_it_does(kept: Keeping) -> None:
+    async def child(ctx: DurableContext, name: str) -> None:
+        ctx.log_info(f"{name} in")
+        await ctx.step(lambda: 1)
+        ctx.log_info(f"{name} middle")
+        await ctx.step(lambda: 1)
+        ctx.log_info(f"{name} later")
+        await ctx.wait(SECOND)
+        ctx.log_info(f"{name} out")
+
+    virtual = ChildConfig(virtual=True)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("start")
+        await ctx.run_in_child_context(child, "a", config=virtual)
+        ctx.log_info("between")
+        await ctx.run_in_child_context(child, "b", config=virtual)
+        ctx.log_info("end")
+
+    run_workflow(workflow)
+    assert kept.lines == [
+        "start", "a in", "a middle", "a later", "a out",
+        "between", "b in", "b middle", "b later", "b out", "end",
+    ]  # fmt: skip
+
+
+def test_a_context_whose_result_is_built_again_stays_silent(kept: Keeping) -> None:
+    async def child(ctx: DurableContext) -> str:
+        ctx.log_info("in")
+        return "x" * 300_000
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.run_in_child_context(child)
+        for _ in range(3):
+            await ctx.wait(SECOND)
+        ctx.log_info("end")
+
+    run_workflow(workflow)
+    assert kept.lines == ["in", "end"]
+
+
+def test_the_flag_turns_off_though_the_code_does_nothing_more(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        results = await asyncio.gather(ctx.step(lambda: 1), ctx.wait(SECOND))
+        ctx.log_info("after %s", len(results)) if False else ctx.logger.info("after")
+
+    run_workflow(workflow)
+    assert kept.lines == ["after"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        (ReplayLogging.NONE, ["info", "error"]),
+        (ReplayLogging.ERRORS, ["info", "error", "error"]),
+        (ReplayLogging.ALL, ["info", "error", "info", "error"]),
+    ],
+)
+def test_what_is_written_of_replay_is_configurable(
+    kept: Keeping, mode: ReplayLogging, expected: list[str]
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("info")
+        logging.getLogger("x").error("error")
+        await ctx.wait(SECOND)
+
+    run_workflow(workflow, options={"replay_logging": mode})
+    assert kept.lines == expected
+
+
+def test_each_record_says_where_it_comes_from(kept: Keeping) -> None:
+    places: dict[str, Any] = {}
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        logging.info("root")  # noqa: LOG015
+        places["arn"] = ctx.execution_arn
+        places["request"] = ctx.lambda_context.aws_request_id
+        await ctx.run_in_child_context(child, name="c")
+
+    async def child(ctx: DurableContext) -> None:
+        logging.info("child")  # noqa: LOG015
+        await ctx.step(body, name="s")
+        await ctx.step(plain, name="p")
+
+    async def body() -> None:
+        places["s"] = StepContext.current()
+        StepContext.current().logger.info("body")
+
+    def plain() -> None:
+        logging.info("plain")  # noqa: LOG015
+
+    run_workflow(workflow)
+    root, inner, step, thread = kept.records
+    for record in kept.records:
+        assert record.durable_execution_arn == places["arn"]  # type: ignore[attr-defined]
+        assert record.request_id == places["request"]  # type: ignore[attr-defined]
+        assert record.is_replay is False  # type: ignore[attr-defined]
+
+    def place(record: Any) -> tuple[Any, ...]:
+        return record.operation_name, record.operation_id, record.parent_id, record.attempt
+
+    context = places["s"].parent_id
+    assert place(root) == (None, None, None, None)
+    assert place(inner) == ("c", context, None, None)
+    assert place(step) == ("s", places["s"].operation_id, context, 1)
+    assert place(thread)[0] == "p"
+    assert place(thread)[2:] == (context, 1)
+
+
+def test_fields_travel_and_may_have_any_name(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_warn("charged", order=5, name="clashes", msg="too")
+        ctx.log_debug("not at this level")
+        ctx.log_error("bad")
+
+    run_workflow(workflow)
+    record: Any = kept.records[0]
+    assert (record.order, record.name_, record.msg_) == (5, "clashes", "too")
+    assert [r.levelname for r in kept.records] == ["WARNING", "ERROR"]
+
+
+def test_the_json_formatter_writes_what_lambdas_format_has(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        try:
+            raise LookupError("gone")
+        except LookupError:
+            ctx.logger.exception("failed", extra={"order": 5})
+
+    run_workflow(workflow)
+    line = json.loads(JsonFormatter().format(kept.records[0]))
+    assert line["level"] == "ERROR"
+    assert line["message"] == "failed"
+    assert line["order"] == 5
+    assert line["errorType"] == "LookupError"
+    assert line["isReplay"] is False
+    assert line["durableExecutionArn"].startswith("arn:aws:lambda:")
+    assert line["requestId"]
+    assert line["timestamp"].endswith("Z")
+    assert "operationId" not in line
+
+
+def test_outside_a_workflow_nothing_changes(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        pass
+
+    run_workflow(workflow)
+    logging.getLogger("elsewhere").info("plain")
+    assert kept.lines == ["plain"]
+    assert not hasattr(kept.records[0], "is_replay")
+
+
+def test_a_logger_of_ones_own(own: tuple[logging.Logger, Keeping]) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("mine")
+        await ctx.wait(SECOND)
+
+    run_workflow(workflow, options={"logger": own[0]})
+    assert own[1].lines == ["mine"]
