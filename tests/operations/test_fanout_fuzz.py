@@ -122,7 +122,7 @@ class Interpreter:
                 ctx.run_in_child_context(functools.partial(self.late, here))
                 return "left"
             case ("big",):
-                return await ctx.step(stage.body, here, "x" * 100_000)
+                return await ctx.step(stage.body, here, "x" * 270_000)
             case ("wait", length):
                 return await ctx.wait(seconds(length))
             case ("child", body):
