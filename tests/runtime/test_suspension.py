@@ -422,7 +422,7 @@ def test_completions_are_delivered_though_a_body_never_rests() -> None:
         over = asyncio.Event()
 
         async def spins() -> None:
-            while not over.is_set():  # noqa: ASYNC110
+            while not over.is_set():
                 await asyncio.sleep(0)
 
         spinning = ctx.step(spins)
