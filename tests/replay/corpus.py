@@ -19,6 +19,7 @@ from durable_execution_sdk import (
     CallbackExternalError,
     CallbackSubmitterError,
     CallbackTimeoutError,
+    CheckpointingMode,
     ChildConfig,
     ChildContextError,
     DurableContext,
@@ -125,7 +126,9 @@ class Shape:
     fails: bool
     tasks: bool
 
-    def handler(self, stage: Stage) -> DurableHandler[Any, Any]:
+    def handler(
+        self, stage: Stage, mode: CheckpointingMode = CheckpointingMode.BATCHED
+    ) -> DurableHandler[Any, Any]:
         """A handler that tells this stage."""
         workflow = self.build(stage)
 
@@ -133,7 +136,7 @@ class Shape:
             stage.begin()
             return await workflow(event, ctx)
 
-        return durable_execution(shape)
+        return durable_execution(checkpointing=mode)(shape)
 
 
 CORPUS: list[Shape] = []
@@ -831,9 +834,14 @@ def synchronized(stage: Stage) -> Workflow:
 @shape()
 def plain_sleeps_in_side_tasks(stage: Stage) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
+        first_is_over = asyncio.Event()
+
         async def side(n: int) -> str:
-            await asyncio.sleep(0.001 * n)
+            if n == 2:
+                await first_is_over.wait()
+            await asyncio.sleep(0.001)
             value = stage.see(f"side{n}", await ctx.step(stage.body, f"side{n}"))
+            first_is_over.set()
             await asyncio.sleep(0.001)
             return str(value)
 

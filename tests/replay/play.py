@@ -11,7 +11,7 @@ import msgspec
 from tests.replay.corpus import Shape, Stage
 from tests.rig import Ran, Rig
 
-from durable_execution_sdk import DurableContext, Duration, durable_execution
+from durable_execution_sdk import CheckpointingMode, DurableContext, Duration, durable_execution
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
@@ -69,6 +69,7 @@ class Play:
     wrap: Callable[[DataPlane, Play], DataPlane] = lambda plane, _: plane
     pause: Callable[[], Awaitable[None]] | None = None
     keeps_states: bool = True
+    mode: CheckpointingMode = CheckpointingMode.BATCHED
     stage: Stage = field(default_factory=Stage)
     snapshots: list[Invocation] = field(default_factory=list)
     updates: list[OperationUpdate] = field(default_factory=list)
@@ -100,7 +101,7 @@ class Play:
             return call
 
         self.rig = Rig(
-            self.shape.handler(self.stage),
+            self.shape.handler(self.stage, self.mode),
             others={"other": other, "broken": broken},
             plain={"plain": lambda event, _: event + 100},
             limits=self.limits,
@@ -170,11 +171,13 @@ class Replayed:
     calls: int
 
 
-def replay(shape: Shape, state: Invocation) -> Replayed:
+def replay(
+    shape: Shape, state: Invocation, mode: CheckpointingMode = CheckpointingMode.BATCHED
+) -> Replayed:
     """Invoke a shape over a recorded state, with a service that records nothing more."""
     stage = Stage()
     plane = Unwilling()
-    answer = shape.handler(stage).bind(plane)(wire.encode_invocation(state), None)
+    answer = shape.handler(stage, mode).bind(plane)(wire.encode_invocation(state), None)
     return Replayed(stage.observations[-1], wire.decode_outcome(answer), plane.updates, plane.calls)
 
 

@@ -11,6 +11,7 @@ from tests.replay.corpus import CORPUS, Shape
 from tests.replay.play import Play, Watched, extends, signature
 from tests.rig import Ran
 
+from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
 
@@ -43,8 +44,13 @@ class Mortal(Watched):
         raise ServiceError("connection reset", status=None)
 
 
-def crashed(shape: Shape, at: int, way: str) -> tuple[Play, Ran]:
-    play = Play(shape, wrap=lambda plane, play: Mortal(plane, play, at, way), keeps_states=False)
+def crashed(shape: Shape, at: int, way: str, mode: CheckpointingMode) -> tuple[Play, Ran]:
+    play = Play(
+        shape,
+        wrap=lambda plane, play: Mortal(plane, play, at, way),
+        keeps_states=False,
+        mode=mode,
+    )
     return play, play.run()
 
 
@@ -57,9 +63,24 @@ def undisturbed(shape: Shape) -> tuple[Play, Ran]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
 def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: str) -> None:
+    check(shape, way, CheckpointingMode.BATCHED)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("mode", [CheckpointingMode.EAGER, CheckpointingMode.OPTIMISTIC])
+@pytest.mark.parametrize(
+    "shape", [each for each in CORPUS if each.strict], ids=lambda each: each.name
+)
+def test_a_crash_changes_nothing_in_the_other_modes(
+    shape: Shape, mode: CheckpointingMode, way: str
+) -> None:
+    check(shape, way, mode)
+
+
+def check(shape: Shape, way: str, mode: CheckpointingMode) -> None:
     calm_play, calm = undisturbed(shape)
     for at in range(1, calm_play.calls + 1):
-        play, ran = crashed(shape, at, way)
+        play, ran = crashed(shape, at, way, mode)
         where = f"{way} checkpoint {at} of {calm_play.calls}"
         assert ran.status == calm.status, (where, ran.error)
         assert ran.result == calm.result, where
@@ -70,7 +91,7 @@ def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: str) -> No
             # An attempt that was cut off is recorded as a failed one.
             assert Counter(then) <= Counter(now), where
             assert max(play.stage.runs.values()) == 1, where
-        elif shape.strict:
+        elif shape.strict and mode is CheckpointingMode.BATCHED:
             assert now == then, where
         else:
             assert Counter(now) == Counter(then), where

@@ -18,7 +18,7 @@ from tests.replay.corpus import CORPUS, RETRY, Shape, Stage, Workflow, seconds
 from tests.replay.play import Play, Watched, extends, replay, signature
 from tests.rig import Ran
 
-from durable_execution_sdk import ChildConfig, DurableContext, StepConfig
+from durable_execution_sdk import CheckpointingMode, ChildConfig, DurableContext, StepConfig
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import (
@@ -46,6 +46,7 @@ class Schedule:
     batch: int = 250
     pages: bool = False
     losses: bool = False
+    mode: CheckpointingMode = CheckpointingMode.BATCHED
 
     def play(self, shape: Shape) -> tuple[Play, Ran]:
         chance = random.Random(self.seed)
@@ -75,6 +76,7 @@ class Schedule:
             shape,
             wrap=lambda plane, _: Slow(plane),
             pause=pause,
+            mode=self.mode,
             limits=TINY_PAGES if self.pages else DEFAULT_LIMITS,
         )
         with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch):
@@ -87,6 +89,7 @@ schedules = st.builds(
     batch=st.sampled_from([1, 2, 3, 250]),
     pages=st.booleans(),
     losses=st.booleans(),
+    mode=st.sampled_from(CheckpointingMode),
 )
 
 
@@ -107,8 +110,8 @@ def check(shape: Shape, calm: tuple[Play, Ran], schedule: Schedule, *, cuts: int
     states = play.snapshots
     chosen = [states[len(states) * n // cuts] for n in range(cuts)] + states[-1:] if states else []
     for state in chosen:
-        assert extends(replay(shape, state).observed, last)
-    assert extends(last, replay(shape, states[-1]).observed)
+        assert extends(replay(shape, state, schedule.mode).observed, last)
+    assert extends(last, replay(shape, states[-1], schedule.mode).observed)
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: Checkpoi
         await ctx.step(one, name="a")
         assert "SUCCEED a" in acknowledged
         handle = ctx.step(one, name="b")
-        while not handle.done():
+        while not handle.done():  # noqa: ASYNC110
             await asyncio.sleep(0.0005)
         assert "SUCCEED b" in acknowledged
         await ctx.run_in_child_context(child, name="c")
@@ -208,6 +208,7 @@ def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: Checkpoi
 @pytest.mark.parametrize("mode", MODES)
 def test_every_mode_does_the_same_and_replays_the_same(mode: CheckpointingMode) -> None:
     seen: list[list[Any]] = []
+    times: list[Any] = []
 
     async def body(n: int) -> int:
         await asyncio.sleep(0)
@@ -221,22 +222,25 @@ def test_every_mode_does_the_same_and_replays_the_same(mode: CheckpointingMode) 
         values: list[Any] = []
         seen.append(values)
         values.append(await ctx.step(body, 1))
+        times.append(ctx.now())
         values.append(await asyncio.gather(ctx.step(body, 2), ctx.step(body, 3)))
         values.append(await ctx.step(body, 4, config=AT_MOST_ONCE))
         await ctx.wait(SECOND)
         values.append(await ctx.run_in_child_context(child))
         values.append(await ctx.step(body, 5))
+        times.append(ctx.now())
 
     ran, _ = run(workflow, mode)
     assert ran.status == "SUCCEEDED", ran.error
     assert seen[-1] == [1, [2, 3], 4, 7, 5]
     for earlier in seen:
         assert seen[-1][: len(earlier)] == earlier
+    assert len(set(times)) == 2
 
 
 def test_the_start_of_a_slow_step_is_shown_while_it_runs() -> None:
     async def slow() -> None:
-        while not any("START slow" in call for call in calls):
+        while not any("START slow" in call for call in calls):  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
     async def workflow(event: Any, ctx: DurableContext) -> None:

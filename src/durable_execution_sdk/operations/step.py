@@ -111,7 +111,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._args = args
         self._strategy = config.retry_strategy or self.workflow.settings.default_retry
         self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(function)
-        self._early: str | None = None
+        self.tells_time = self._at_most_once or not self.workflow.settings.is_optimistic
         self.begin()
 
     async def attempt(self) -> None:

@@ -52,6 +52,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self._waiters: list[Waiter] = []
         self._callbacks_added = 0
         self.is_due = False
+        # Whether its end is known whenever the workflow sees it end.
+        self.tells_time = True
 
     def __repr__(self) -> str:
         """What it is and how it stands."""
@@ -154,7 +156,8 @@ class Deliveries:
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""
         at, _, handle = heappop(self._due)
-        self.now = max(self.now, at)
+        if handle.tells_time:
+            self.now = max(self.now, at)
         handle.settle()
 
     def deliver_at_once(self, handle: Handle[Any]) -> None:

@@ -186,8 +186,8 @@ class Workflow:
 
     @property
     def is_sequential(self) -> bool:
-        """Whether a single task is all that runs, so that nothing can overtake it."""
-        return len(self.tasks.live) == 1 and len(self._bodies) <= 1
+        """Whether one operation of one task is all there is, so that nothing can overtake it."""
+        return len(self.tasks.live) == len(self._registered) == 1 and len(self._bodies) <= 1
 
     def leave_after(self, seconds: float) -> None:
         """The invocation may take so long."""
