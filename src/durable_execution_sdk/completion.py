@@ -80,7 +80,7 @@ def decide(
     ``total`` counts all items, started or not. Success is looked at first, then tolerance, then
     whether anything is left. No config is the same as an empty one: the first failure stops.
     """
-    config = config or CompletionConfig()
+    config = config or _FAIL_FAST
     if config.min_successful is not None and succeeded >= config.min_successful:
         return CompletionReason.MIN_SUCCESSFUL_REACHED
     if not _tolerates(config, failed, total):
@@ -109,3 +109,6 @@ def _check_share(option: str, share: object) -> None:
         return
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 100:
         raise ConfigError(f"{option} is a number from 0 to 100, not {share!r}")
+
+
+_FAIL_FAST = CompletionConfig()

@@ -338,11 +338,11 @@ class DurableContext(Combinators):
             ConfigError: something is no function, or fewer branches than must succeed.
         """
 
-        async def run(branch: Callable[..., Awaitable[Any]], frame: Frame) -> Any:
+        async def call(frame: Frame, branch: Callable[..., Awaitable[Any]], _index: int) -> Any:
             return await branch(DurableContext(frame))
 
         chosen = checked_name(name, "parallel")
-        return parallel(self._frame.scope(), branches, run, chosen, config)
+        return parallel(self._frame.scope(), branches, call, chosen, config)
 
     def with_retry(
         self,

@@ -5,7 +5,9 @@ The log holds it as JSON, with each item's result as the item's own serdes wrote
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +15,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from durable_execution_sdk.completion import CompletionReason
-from durable_execution_sdk.errors import ChildContextError
+from durable_execution_sdk.errors import ChildContextError, SerDesError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.ids import context_prefix, operation_id
@@ -202,13 +204,11 @@ class BatchSerDes:
             completion_reason=draft.reason,
         )
 
-    def _item(self, entry: Entry, context: SerDesContext) -> BatchItem[Any]:
+    def _item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
         result: Any = None
         payload = bytes(entry.result)
         if entry.status is BatchItemStatus.SUCCEEDED and payload:
-            serdes = self._serdes_of(entry.index)
-            text = payload.decode() if _is_json(serdes) else _text_decoder.decode(payload)
-            result = serdes.deserialize(text, item_context(context, entry.index, entry.name))
+            result = self._read(payload, entry, batch)
         return BatchItem(
             index=entry.index,
             status=entry.status,
@@ -216,6 +216,17 @@ class BatchSerDes:
             result=result,
             failure=entry.error,
         )
+
+    def _read(self, payload: bytes, entry: Entry, batch: SerDesContext) -> Any:
+        serdes = self._serdes_of(entry.index)
+        if _is_json(serdes):
+            text = payload.decode()
+            with suppress(SerDesError):
+                return serdes.deserialize(text, batch)
+        else:
+            text = _text_decoder.decode(payload)
+        # JSON needs to know whose value it is only to say what is wrong with it.
+        return serdes.deserialize(text, item_context(batch, entry.index, entry.name))
 
 
 def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
@@ -242,16 +253,18 @@ def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesCo
     )
 
 
-def summary_of(batch: BatchResult[Any]) -> str:
+def summary_of(draft: Draft) -> str:
     """What the log shows of a batch that is too large for it."""
+    counts = Counter(entry.status for entry in draft.all)
+    failed = counts[BatchItemStatus.FAILED]
     return _encode(
         {
-            "totalCount": batch.total_count,
-            "successCount": batch.success_count,
-            "failureCount": batch.failure_count,
-            "startedCount": batch.started_count,
-            "completionReason": batch.completion_reason,
-            "status": batch.status,
+            "totalCount": len(draft.all),
+            "successCount": counts[BatchItemStatus.SUCCEEDED],
+            "failureCount": failed,
+            "startedCount": counts[BatchItemStatus.STARTED],
+            "completionReason": draft.reason,
+            "status": BatchItemStatus.FAILED if failed else BatchItemStatus.SUCCEEDED,
         }
     ).decode()
 

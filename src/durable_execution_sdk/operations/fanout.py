@@ -12,8 +12,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
-from msgspec.structs import replace
+from msgspec import Raw, Struct
 
 from durable_execution_sdk.completion import CompletionConfig, CompletionReason, decide
 from durable_execution_sdk.errors import ConfigError
@@ -34,7 +33,6 @@ from durable_execution_sdk.operations.batch import (
 from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
-from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle, Wake
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Frame, Scope
@@ -43,6 +41,9 @@ from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContex
 __all__ = ["Branch", "FanOut", "NestingType", "Plan", "check_options"]
 
 _T = TypeVar("_T")
+
+_CONFIG = ChildConfig()
+_TEXT = PassThroughSerDes()
 
 
 class NestingType(StrEnum):
@@ -56,19 +57,26 @@ class NestingType(StrEnum):
     FLAT = "FLAT"
 
 
-class Branch(Struct, frozen=True, kw_only=True):
+class Branch(Struct, kw_only=True):
     """One context of a fan-out: for one item, or for a group of them.
 
-    ``given_name`` is what the user called it, if anything.
+    ``given_name`` is what the user called it, if anything; ``first`` is the index of its first item,
+    known when it starts. ``call(frame, item, index)`` runs it, ``index`` being its own.
     """
 
     name: str
     given_name: str | None
-    run: Callable[[Frame], Awaitable[Any]]
+    call: Callable[[Frame, Any, int], Awaitable[Any]]
+    item: Any
+    index: int
     size: int = 1
     is_group: bool = False
     first: int = 0
-    """The index of its first item."""
+
+    @property
+    def indexes(self) -> range:
+        """Of its items."""
+        return range(self.first, self.first + self.size)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -101,8 +109,10 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
 
     def summary(self, result: Draft) -> str:
         """What the log shows of a batch that is not stored."""
-        batch = self._results.result_of(result, self._serdes_context())
-        return str((self._plan.summary_generator or summary_of)(batch))
+        summarize = self._plan.summary_generator
+        if summarize is None:
+            return summary_of(result)
+        return str(summarize(self._results.result_of(result, self._serdes_context())))
 
     async def _fan_out(self, frame: Frame) -> Draft:
         run = _Run(self.label, self._serdes_context(), frame, self._supply, self._plan)
@@ -122,9 +132,9 @@ class _Run:
         self._context = context
         # Items are numbered from 0, operations from 1.
         self._scope = Scope(frame, frame.prefix, first=0)
-        self._entries: list[list[Entry]] = []
-        self._running: dict[int, tuple[Branch, Handle[str]]] = {}
-        self._arrived: deque[int] = deque()
+        self._ended: list[list[Entry] | None] = []
+        self._running: dict[Handle[str], Branch] = {}
+        self._arrived: deque[Handle[str]] = deque()
         self._wake: Wake | None = None
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
@@ -136,9 +146,13 @@ class _Run:
                 await self._next()
         finally:
             self._supply.close()
-        for _, handle in self._running.values():
+        for handle, branch in self._running.items():
             handle.cancel()
-        return Draft(all=[entry for group in self._entries for entry in group], reason=reason)
+            self._ended[branch.index] = [
+                Entry(index=each, status=BatchItemStatus.STARTED, name=branch.given_name)
+                for each in branch.indexes
+            ]
+        return Draft(all=[entry for group in self._ended for entry in group or ()], reason=reason)
 
     def _reason(self) -> CompletionReason | None:
         total = self._items
@@ -161,31 +175,30 @@ class _Run:
                 self._start(branch)
         return None if self._is_stocked else self._reason()
 
-    def _start(self, pulled: Branch) -> None:
-        index = len(self._entries)
-        branch = replace(pulled, first=self._items)
+    def _start(self, branch: Branch) -> None:
+        branch.first = self._items
         self._items += branch.size
         body = partial(self._body, branch)
         plan = self._plan
         handle: Handle[str]
         if plan.nesting is NestingType.FLAT:
-            handle = VirtualChild(self._scope, body, branch.name, ChildConfig())
+            handle = VirtualChild(self._scope, body, branch.name, _CONFIG)
         else:
             handle = Child(
                 self._scope,
                 body,
                 branch.name,
-                ChildConfig(),
-                PassThroughSerDes(),
+                _CONFIG,
+                _TEXT,
                 plan.branch_type,
             )
-        self._entries.append(_entries_of(branch))
-        self._running[index] = branch, handle
-        handle.add_done_callback(partial(self._ended, index), context=sdk_context())
+        self._ended.append(None)
+        self._running[handle] = branch
+        handle.watch(self._take_note)
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
         """Run a branch; its result is the payload, written once and kept as it is."""
-        result = await branch.run(frame)
+        result = await branch.call(frame, branch.item, branch.index)
         if not branch.is_group:
             return self._written(branch.first, branch.given_name, result)
         results = self._one_for_each(branch, result)
@@ -222,40 +235,36 @@ class _Run:
         if self._arrived:
             self._take(self._arrived.popleft())
 
-    def _take(self, index: int) -> None:
-        branch, handle = self._running.pop(index)
+    def _take(self, handle: Handle[str]) -> None:
+        branch = self._running.pop(handle)
+        name = branch.given_name
         error = handle.exception()
         if error is None:
             self._succeeded += branch.size
-            payload = handle.result()
-            serdes = self._plan.serdes_of(branch.first)
-            raws = split(payload) if branch.is_group else [embedded(payload, serdes)]
-            self._entries[index] = [
-                replace(entry, status=BatchItemStatus.SUCCEEDED, result=raw)
-                for entry, raw in zip(self._entries[index], raws, strict=True)
+            self._ended[branch.index] = [
+                Entry(index=each, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
+                for each, raw in enumerate(self._results_of(branch, handle.result()), branch.first)
             ]
         else:
             self._failed += branch.size
             failure = _recorded(handle, error)
-            self._entries[index] = [
-                replace(entry, status=BatchItemStatus.FAILED, error=failure)
-                for entry in self._entries[index]
+            self._ended[branch.index] = [
+                Entry(index=each, status=BatchItemStatus.FAILED, name=name, error=failure)
+                for each in branch.indexes
             ]
 
-    def _ended(self, index: int, _handle: object) -> None:
-        self._arrived.append(index)
+    def _results_of(self, branch: Branch, payload: str) -> list[Raw]:
+        if branch.is_group:
+            return split(payload)
+        return [embedded(payload, self._plan.serdes_of(branch.first))]
+
+    def _take_note(self, handle: Handle[str]) -> None:
+        self._arrived.append(handle)
         self._notify()
 
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-
-
-def _entries_of(branch: Branch) -> list[Entry]:
-    return [
-        Entry(index=index, status=BatchItemStatus.STARTED, name=branch.given_name)
-        for index in range(branch.first, branch.first + branch.size)
-    ]
 
 
 def _recorded(handle: Handle[str], error: BaseException) -> ErrorObject | None:

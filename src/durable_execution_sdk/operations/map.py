@@ -90,15 +90,12 @@ class _Branches:
         given_name = None
         if self._namer is not None:
             given_name = checked_name(self._namer(item, index), "map item")
-        call = self._call
-
-        async def run(frame: Frame) -> Any:
-            return await call(frame, item, index)
-
         return Branch(
             name=given_name or f"map-{'batch' if self._is_batched else 'item'}-{index}",
             given_name=given_name,
-            run=run,
+            call=self._call,
+            item=item,
+            index=index,
             size=len(item) if self._is_batched else 1,
             is_group=self._is_batched,
         )

@@ -25,8 +25,6 @@ from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["ParallelConfig", "parallel"]
 
-Run = Callable[[Frame], Awaitable[Any]]
-
 
 class ParallelConfig(Struct, frozen=True, kw_only=True):
     """How a parallel runs.
@@ -54,11 +52,11 @@ class ParallelConfig(Struct, frozen=True, kw_only=True):
 def parallel(
     scope: Scope,
     functions: Sequence[Callable[..., Any]] | Mapping[str, Callable[..., Any]],
-    run: Callable[[Callable[..., Any], Frame], Awaitable[Any]],
+    call: Callable[[Frame, Callable[..., Any], int], Awaitable[Any]],
     name: str | None,
     config: ParallelConfig | None,
 ) -> FanOut[Any]:
-    """Run functions side by side; ``run`` calls one in its context."""
+    """Run functions side by side; ``call`` calls one in its context."""
     chosen = config or ParallelConfig()
     named = _named(functions)
     if chosen.completion is not None:
@@ -66,14 +64,16 @@ def parallel(
     settings = scope.frame.workflow.settings
     by_index = [chosen.item_serdes or settings.serdes_for(function) for _, function in named]
 
-    def branch(index: int, given_name: str | None, function: Callable[..., Any]) -> Branch:
-        async def call(frame: Frame) -> Any:
-            return await run(function, frame)
-
-        name = given_name or named_after(function) or f"parallel-branch-{index}"
-        return Branch(name=name, given_name=given_name, run=call)
-
-    branches = [branch(n, given, function) for n, (given, function) in enumerate(named)]
+    branches = [
+        Branch(
+            name=given_name or named_after(function) or f"parallel-branch-{index}",
+            given_name=given_name,
+            call=call,
+            item=function,
+            index=index,
+        )
+        for index, (given_name, function) in enumerate(named)
+    ]
     plan = Plan(
         branch_type=OperationSubType.PARALLEL_BRANCH,
         completion=chosen.completion,

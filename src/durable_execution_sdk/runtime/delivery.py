@@ -50,6 +50,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self._order = order
         self._sequence = order.claim()
         self._waiters: list[Waiter] = []
+        self._watcher: Callable[[Handle[_T]], object] | None = None
         self._callbacks_added = 0
         self.is_due = False
         # Whether its end is known whenever the workflow sees it end.
@@ -77,7 +78,9 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     @property
     def is_awaited(self) -> bool:
         """Whether anything in the workflow would notice that it completes."""
-        return self._callbacks_added > 0 or any(not waiter.done() for waiter in self._waiters)
+        if self._callbacks_added or self._watcher is not None:
+            return True
+        return any(not waiter.done() for waiter in self._waiters)
 
     @property
     def has_callbacks(self) -> bool:
@@ -96,6 +99,10 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         removed = super().remove_done_callback(fn)
         self._callbacks_added -= removed
         return removed
+
+    def watch(self, watcher: Callable[[Handle[_T]], object]) -> None:
+        """Let another operation take note, at once, that this one is done."""
+        self._watcher = watcher
 
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
@@ -123,6 +130,9 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher(self)
 
     def become_due(self, at: float) -> None:
         """The log holds the completion, with this end."""
