@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -166,6 +165,8 @@ async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
     result = outcome.result
     if result is None or len(result) * _LONGEST_ESCAPE <= MAX_RESPONSE_BYTES:
         return outcome
+    import json  # noqa: PLC0415 - only for results of this size
+
     if len(json.dumps(result)) - 2 <= MAX_RESPONSE_BYTES:
         return outcome
     workflow.checkpointer.submit(
