@@ -17,6 +17,7 @@ from tests.rig import Ran
 
 from durable_execution_sdk import (
     BatchResult,
+    CheckpointingMode,
     CompletionConfig,
     DurableContext,
     ItemBatcher,
@@ -255,10 +256,15 @@ def test_a_random_tree_tells_one_story_under_any_schedule(
 
 
 @settings(fuzzed, max_examples=40)
-@given(program=programs, way=st.sampled_from(WAYS), at=st.integers(1, 12))
+@given(
+    program=programs,
+    way=st.sampled_from(WAYS),
+    at=st.integers(1, 12),
+    mode=st.sampled_from(CheckpointingMode),
+)
 def test_a_random_tree_tells_one_story_though_its_process_dies(
-    program: list[Node], way: str, at: int
+    program: list[Node], way: str, at: int, mode: CheckpointingMode
 ) -> None:
     shape = shape_of(program)
-    play, ran = crashed(shape, at, way)
+    play, ran = crashed(shape, at, way, mode)
     check(shape, play, ran, cuts=1)

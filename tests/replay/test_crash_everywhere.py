@@ -44,7 +44,9 @@ class Mortal(Watched):
         raise ServiceError("connection reset", status=None)
 
 
-def crashed(shape: Shape, at: int, way: str, mode: CheckpointingMode) -> tuple[Play, Ran]:
+def crashed(
+    shape: Shape, at: int, way: str, mode: CheckpointingMode = CheckpointingMode.BATCHED
+) -> tuple[Play, Ran]:
     play = Play(
         shape,
         wrap=lambda plane, play: Mortal(plane, play, at, way),
