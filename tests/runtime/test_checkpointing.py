@@ -190,7 +190,7 @@ def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: Checkpoi
         await ctx.step(one, name="a")
         assert "SUCCEED a" in acknowledged
         handle = ctx.step(one, name="b")
-        while not handle.done():  # noqa: ASYNC110
+        while not handle.done():
             await asyncio.sleep(0.0005)
         assert "SUCCEED b" in acknowledged
         await ctx.run_in_child_context(child, name="c")
@@ -240,7 +240,7 @@ def test_every_mode_does_the_same_and_replays_the_same(mode: CheckpointingMode) 
 
 def test_the_start_of_a_slow_step_is_shown_while_it_runs() -> None:
     async def slow() -> None:
-        while not any("START slow" in call for call in calls):  # noqa: ASYNC110
+        while not any("START slow" in call for call in calls):
             await asyncio.sleep(0.001)
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
