@@ -126,6 +126,7 @@ def places(prefixes: list[str]) -> Iterator[str]:
     """Texts of operations and of tasks in tasks, below these prefixes."""
     for prefix, n in product(prefixes, range(1, 30)):
         yield f"{prefix}{n}"
+        yield f"{prefix}timer-{n}"
 
 
 @shapes

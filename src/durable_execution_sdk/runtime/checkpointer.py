@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -153,7 +154,7 @@ class Checkpointer:
 
         One timer serves all: a quick step would otherwise pay for a timer that never fires.
         """
-        now = self._loop.time()
+        now = time.monotonic()
         if len(self._queue) == 1:
             self._left_behind_since = now
         if self._slow is None:
@@ -165,7 +166,7 @@ class Checkpointer:
         self._slow = None
         if not self._queue or self._writer is not None:
             return
-        left = self._left_behind_since + _SLOW_SECONDS - self._loop.time()
+        left = self._left_behind_since + _SLOW_SECONDS - time.monotonic()
         if left <= 0:
             self.push()
         else:

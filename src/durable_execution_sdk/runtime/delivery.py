@@ -130,8 +130,9 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        watcher, self._watcher = self._watcher, None
-        if watcher is not None:
+        watcher = self._watcher
+        if watcher is not None and self.done():
+            self._watcher = None
             watcher(self)
 
     def become_due(self, at: float) -> None:
@@ -166,6 +167,8 @@ class Deliveries:
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""
         at, _, handle = heappop(self._due)
+        if handle.cancelled():
+            return  # nobody sees it, so it moves no clock either
         if handle.tells_time:
             self.now = max(self.now, at)
         handle.settle()

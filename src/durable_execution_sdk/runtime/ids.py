@@ -22,6 +22,11 @@ def context_prefix(context_operation_id: str) -> str:
     return f"{context_operation_id}-"
 
 
+def timer_id(prefix: str, number: int) -> str:
+    """The id of the number-th timer of asyncio that a scope set; it shifts nothing else."""
+    return operation_id(f"{prefix}timer-{number}")
+
+
 def task_prefix(prefix: str, number: int) -> str:
     """What the texts inside the number-th task that a scope made start with."""
     return f"{prefix}t{number}-"

@@ -24,6 +24,7 @@ from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Completed, Verdict, WentAway
+from durable_execution_sdk.runtime.timers import start_timer
 from durable_execution_sdk.runtime.workflow import Invoked, Workflow
 from durable_execution_sdk.service import DataPlane
 
@@ -63,7 +64,7 @@ async def run_invocation(
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
     payload = journal.execution.execution_details.input_payload
-    workflow = Workflow(environment, plane, invoked, journal, settings)
+    workflow = Workflow(environment, plane, invoked, journal, settings, start_timer)
     install_filter(settings.logger)
     environment.observe(workflow)
     environment.loop.set_task_factory(workflow.tasks.factory)

@@ -42,6 +42,22 @@ class IdleObserver(Protocol):
         """Nothing is ready to run, or nothing of the workflow; returns whether something is now."""
         ...
 
+    def time_of(self, runner: object) -> float | None:
+        """What time it is for whoever runs, if that is not the loop's own."""
+        ...
+
+    def set_timer(
+        self,
+        runner: object,
+        when: float,
+        delay: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> asyncio.TimerHandle | None:
+        """Somebody sets a timer; returns one if it is not the loop's to keep."""
+        ...
+
     def on_timer(self, timer: asyncio.TimerHandle, *, is_set: bool) -> None:
         """Workflow code set a timer, or one of its timers has rung."""
         ...
@@ -103,6 +119,15 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         self.threads: ThreadPoolExecutor | None = None
         super().__init__(self.idle_selector)
 
+    def time(self) -> float:
+        """The loop's clock; for workflow code the log's, which stands still between completions."""
+        caller = CURRENT.get()
+        if caller is not None and self.idle_selector.observer is not None:
+            time = self.idle_selector.observer.time_of(caller)
+            if time is not None:
+                return time
+        return super().time()
+
     def call_at(
         self,
         when: float,
@@ -111,7 +136,16 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         observer = self.idle_selector.observer
-        if observer is None or not _in_workflow(context):
+        caller = CURRENT.get()
+        if observer is None or caller is None:
+            return super().call_at(when, callback, *args, context=context)
+        runner = caller if context is None else context.get(CURRENT)
+        delay = when - self.time()
+        kept = observer.set_timer(runner, when, delay, callback, args, context)
+        if kept is not None:
+            return kept
+        when = super().time() + delay
+        if runner is None:
             return super().call_at(when, callback, *args, context=context)
 
         def ring() -> None:

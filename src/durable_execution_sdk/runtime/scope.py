@@ -14,6 +14,7 @@ from durable_execution_sdk.runtime.ids import (
     context_prefix,
     operation_id,
     task_prefix,
+    timer_id,
 )
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.workflow import Workflow
@@ -162,6 +163,7 @@ class Scope:
         self._claimed = first - 1
         self._spawned = 0
         self._drawn = 0
+        self._timed = 0
         self._random: random.Random | None = None
 
     def spawn(self) -> Scope:
@@ -181,6 +183,11 @@ class Scope:
         """Claim the next operation's id."""
         self._claimed += 1
         return operation_id(f"{self._prefix}{self._claimed}")
+
+    def next_timer_id(self) -> str:
+        """Claim the next timer's id."""
+        self._timed += 1
+        return timer_id(self._prefix, self._timed)
 
     def is_next_recorded(self) -> bool:
         """Whether the log holds the operation that will be claimed next."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import Context, copy_context
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.runtime.current import CURRENT
@@ -121,6 +121,7 @@ class WorkflowTasks:
         self.progress = 0
         self._loop = loop
         self._created = 0
+        self._early: dict[object, asyncio.Task[Any]] = {}
 
     def start(
         self,
@@ -152,22 +153,47 @@ class WorkflowTasks:
         """The loop's task factory: only what workflow code makes becomes workflow code."""
         creator = CURRENT.get()
         if isinstance(creator, WorkflowTask) and asyncio.iscoroutine(coroutine):
-            _refuse_shuffled_tasks()
+            ready = self._early.pop(coroutine, None)
+            if ready is not None:
+                return ready
+            given = _given_to_as_completed(coroutine)
+            if given is not None:
+                return self._start_in_order(given, creator.scope, coroutine)
             return self.start(coroutine, creator.scope.spawn(), **options)
         return asyncio.Task(coroutine, loop=loop, **options)
 
+    def _start_in_order(
+        self, given: Sequence[object], scope: TaskScope, wanted: object
+    ) -> asyncio.Task[Any]:
+        """Start all coroutines that were given, in that order; the others are asked for next."""
+        for each in dict.fromkeys(given):
+            if asyncio.iscoroutine(each):
+                self._early[each] = self.start(each, scope.spawn())
+        return self._early.pop(wanted)
+
 
 _MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events"})
+_COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
 
 
-def _refuse_shuffled_tasks() -> None:
-    """Refuse ``asyncio.as_completed`` of coroutines: it starts them in the order of a set of objects."""
+def _given_to_as_completed(coroutine: object) -> Sequence[object] | None:
+    """What ``asyncio.as_completed`` was given, if it is what makes a task of this coroutine.
+
+    It starts coroutines in the order of a set of objects, which differs from one invocation to the
+    next: they must be started in the order of the caller's list instead.
+    """
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who creates the task
     while frame is not None and frame.f_globals.get("__name__") in _MAKERS:
-        if frame.f_code.co_qualname.startswith(("as_completed", "_AsCompletedIterator")):
+        if frame.f_code.co_qualname in _COMPLETED:
+            given = frame.f_locals.get("fs", frame.f_locals.get("aws"))
+            if isinstance(given, Sequence):
+                ordered = cast("Sequence[object]", given)
+                if any(each is coroutine for each in ordered):
+                    return ordered
             raise DeterminismError(
-                "asyncio.as_completed was given coroutines, and starts them in an order that differs"
-                " from one invocation to the next, so replay could not tell their operations apart."
-                " Give it tasks: asyncio.as_completed([asyncio.create_task(c) for c in coroutines])"
+                "asyncio.as_completed starts what it is given in an order that differs from one"
+                " invocation to the next, so replay could not tell the operations apart. Give it a"
+                " list of coroutines, tasks or operations: asyncio.as_completed([...])"
             )
         frame = frame.f_back
+    return None

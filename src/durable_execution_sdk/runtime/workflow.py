@@ -8,7 +8,8 @@ suspend, if something durable is pending; and otherwise say who waits for what t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -39,7 +40,7 @@ from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
-from durable_execution_sdk.runtime.tasks import WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
 
 if TYPE_CHECKING:
@@ -73,6 +74,27 @@ class Registered(Protocol):
         ...
 
 
+class Timer(Protocol):
+    """A timer of workflow code that has not rung.
+
+    It is ticking if it will ring in the process, and loose if the service does not keep it yet.
+    """
+
+    is_ticking: bool
+    is_loose: bool
+
+    def hand_over(self) -> None:
+        """Let the service keep it."""
+        ...
+
+
+# Scope, when, delay, callback, arguments, context.
+StartTimer = Callable[
+    [Any, float, float, Callable[..., object], tuple[Any, ...], Context | None],
+    asyncio.TimerHandle | None,
+]
+
+
 class Invoked(Struct, frozen=True):
     """What an invocation was made with."""
 
@@ -93,6 +115,7 @@ class Workflow:
         invoked: Invoked,
         journal: Journal,
         settings: Settings,
+        start_timer: StartTimer,
     ) -> None:
         self.environment = environment
         self.plane = plane
@@ -118,6 +141,9 @@ class Workflow:
         self.refusal: Aborted | None = None
         self.is_ending = False
         self.ended: asyncio.Future[None] = self.loop.create_future()
+        self.timers: dict[Timer, None] = {}
+        self._start_timer = start_timer
+        self._began_at = self.order.now
         self._registered: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None], str] = {}
         self._timers: set[asyncio.TimerHandle] = set()
@@ -166,11 +192,11 @@ class Workflow:
         if self.is_ending:
             return
         delay = _POLL_SECONDS if seconds is None else seconds
-        due = self.loop.time() + delay
+        due = time.monotonic() + delay
         if self._poll is None or self._poll.cancelled() or due < self._poll.when():
             if self._poll is not None:
                 self._poll.cancel()
-            self._poll = self.loop.call_at(due, self._ask, context=sdk_context())
+            self._poll = self.loop.call_later(delay, self._ask, context=sdk_context())
 
     def end(self, verdict: Verdict) -> None:
         """The invocation is over; the first verdict stands."""
@@ -187,7 +213,8 @@ class Workflow:
     @property
     def is_sequential(self) -> bool:
         """Whether one operation of one task is all there is, so that nothing can overtake it."""
-        return len(self.tasks.live) == len(self._registered) == 1 and len(self._bodies) <= 1
+        alone = len(self.tasks.live) == len(self._registered) == 1
+        return alone and len(self._bodies) <= 1 and not self.timers
 
     def leave_after(self, seconds: float) -> None:
         """The invocation may take so long."""
@@ -279,13 +306,37 @@ class Workflow:
         if not self.checkpointer.is_idle:
             self.checkpointer.push()
             return True
-        if self._may_be_woken():
+        if self._may_be_woken() or self._is_ticking():
             return False
-        self._conclude()
+        loose = [timer for timer in self.timers if timer.is_loose]
+        for timer in loose:
+            timer.hand_over()
+        if not loose:
+            self._conclude()
         return True
 
+    def time_of(self, runner: object) -> float | None:
+        """The clock of workflow code: the log's time, in seconds since the execution started."""
+        if isinstance(runner, WorkflowTask) and not self.is_ending:
+            return (self.order.now - self._began_at) / 1000
+        return None
+
+    def set_timer(
+        self,
+        runner: object,
+        when: float,
+        delay: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> asyncio.TimerHandle | None:
+        """Set a durable timer, if it is workflow code that asks."""
+        if isinstance(runner, WorkflowTask) and not self.is_ending:
+            return self._start_timer(runner.scope, when, delay, callback, args, context)
+        return None
+
     def on_timer(self, timer: asyncio.TimerHandle, *, is_set: bool) -> None:
-        """Workflow code set a timer, or one of its timers has rung."""
+        """Clean-up code set a timer, or one of its timers has rung."""
         if is_set:
             self._timers.add(timer)
         else:
@@ -299,7 +350,7 @@ class Workflow:
     def on_socket(self, descriptor: FileDescriptorLike, *, opened: bool) -> None:
         """Workflow code began or ceased to watch a socket."""
         if opened:
-            self._sockets[descriptor] = self.loop.time()
+            self._sockets[descriptor] = time.monotonic()
         else:
             self._sockets.pop(descriptor, None)
 
@@ -320,7 +371,7 @@ class Workflow:
             for watched in self.tasks.live
         ):
             return False
-        now = self.loop.time()
+        now = time.monotonic()
         self._timers = {timer for timer in self._timers if not timer.cancelled()}
         if self._timers or self._threads:
             return True
@@ -333,12 +384,17 @@ class Workflow:
             self._patience = self.loop.call_later(patience, _nothing, context=sdk_context())
         return patience > 0
 
+    def _is_ticking(self) -> bool:
+        return any(timer.is_ticking for timer in self.timers)
+
     def _is_at_rest(self) -> bool:
         """Whether no task can move, no completion is due and everything is acknowledged."""
         waits: list[Any] = [watched.blocked_on for watched in self.tasks.live]
         blocked = all(isinstance(each, asyncio.Future) and not each.done() for each in waits)
         due = self.order.next_at() is not None
-        return blocked and not due and self.checkpointer.is_idle and not self._may_be_woken()
+        kept = not any(timer.is_ticking or timer.is_loose for timer in self.timers)
+        settled = blocked and kept and not due
+        return settled and self.checkpointer.is_idle and not self._may_be_woken()
 
     def _is_waiting_for_service(self) -> bool:
         return any(op.is_pending and op.is_awaited for op in self._registered.values())

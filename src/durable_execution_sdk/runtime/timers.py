@@ -1,0 +1,224 @@
+"""The timers of asyncio in workflow code, made durable: sleep, timeout, wait_for, call_later.
+
+A timer of a second or more becomes a WAIT, and the invocation may end before it rings; a shorter one
+rings in the process, and that it did is recorded in a STEP before anybody sees it. Either way its
+place among the completions is the log's. A timer that is cancelled before it mattered records nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate, WaitOptions
+from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.scope import Scope
+
+__all__ = ["start_timer"]
+
+_NAME = "asyncio timer"
+
+# The shortest wait of the service is a second; clocks that are floats miss it by a hair.
+_SHORTEST_WAIT = 0.999_999
+
+# Most timeouts are set for something quick; one that stands longer than this is worth recording.
+_SLOW_SECONDS = 0.2
+
+
+class DurableTimer(Handle[None]):
+    """A timer that is set, as the log knows it."""
+
+    def __init__(self, scope: Scope, delay: float) -> None:
+        self.frame = scope.frame
+        self.workflow = scope.frame.workflow
+        self.operation_id = scope.next_timer_id()
+        super().__init__(self.workflow.order, f"an asyncio timer of {delay:g} s")
+        self.is_pending = False
+        self.is_ticking = False
+        self._delay = delay
+        self._set_at = time.monotonic()
+        self._tick: asyncio.TimerHandle | None = None
+        self.is_loose = False
+        self._is_wait = False
+        self._record = record = self.workflow.journal.claim(self.operation_id)
+        self._is_counted = record is None
+        self.frame.adopt(self)
+        self.workflow.register(self.operation_id, self)
+        is_wait = record is not None and record.type == OperationType.WAIT
+        if record is not None and (is_wait or record.status in TERMINAL_STATUSES):
+            self._is_wait = is_wait
+            self.observe(record)
+        elif not self.frame.is_rebuilt:
+            self._start()
+
+    def observe(self, record: Operation) -> None:
+        """The log has news of it."""
+        self._record = record
+        if record.status == OperationStatus.CANCELLED or self.done():
+            return
+        self.is_pending = (
+            record.status not in TERMINAL_STATUSES and record.type == OperationType.WAIT
+        )
+        if record.status in TERMINAL_STATUSES:
+            self.become_due(record.end_timestamp or self.workflow.order.now)
+        elif self.is_pending:
+            self._count(news=False)
+            self.workflow.expect(self._left(record))
+
+    def outcome(self) -> None:
+        """Nothing: it has rung."""
+
+    def settle(self) -> None:
+        """Ring."""
+        self._count(news=self.operation_id in self.workflow.journal.updated_ids)
+        super().settle()
+        self._leave()
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """It is not needed any more, or its context is over."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            if self._is_wait and not (self._is_over or self.frame.is_over):
+                self.frame.submit(
+                    self._update(OperationType.WAIT, OperationAction.CANCEL), wanted=False
+                )
+            self._count(news=False)
+            self._leave()
+        return cancelled
+
+    def hand_over(self) -> None:
+        """Let the service keep it."""
+        if not self.is_loose:
+            return
+        self.is_loose = False
+        self._is_wait = True
+        left = self._delay - (time.monotonic() - self._set_at)
+        seconds = max(1, math.ceil(round(left, 3)))
+        options = WaitOptions(wait_seconds=seconds)
+        self.frame.submit(
+            self._update(OperationType.WAIT, OperationAction.START, wait_options=options)
+        )
+        self.workflow.expect(seconds)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._record is not None and self._record.status in TERMINAL_STATUSES
+
+    def _start(self) -> None:
+        self.workflow.timers[self] = None
+        loop, context = self.workflow.loop, sdk_context()
+        if self._delay < _SHORTEST_WAIT:
+            self.is_ticking = True
+            self._tick = loop.call_later(self._delay, self._rang, context=context)
+        else:
+            self.is_loose = True
+            self._tick = loop.call_later(_SLOW_SECONDS, self.hand_over, context=context)
+
+    def _rang(self) -> None:
+        """Record it, and be told so: only then does it ring for the workflow."""
+        self.is_ticking = False
+        if self._record is None:
+            start = self._update(OperationType.STEP, OperationAction.START)
+            self.frame.submit(start, wanted=False)
+        self.frame.submit(self._update(OperationType.STEP, OperationAction.SUCCEED, payload="null"))
+
+    def _update(
+        self, kind: OperationType, action: OperationAction, **members: Any
+    ) -> OperationUpdate:
+        is_wait = kind is OperationType.WAIT
+        return OperationUpdate(
+            id=self.operation_id,
+            type=kind,
+            action=action,
+            parent_id=self.frame.parent_id,
+            name=_NAME,
+            sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
+            **members,
+        )
+
+    def _left(self, record: Operation) -> float | None:
+        end = record.wait_details.scheduled_end_timestamp if record.wait_details else None
+        return None if end is None else max(0.0, (end - self.workflow.plane.now()) / 1000)
+
+    def _count(self, *, news: bool) -> None:
+        """Replay has passed it; one that is under way is no end of replay: much may follow it."""
+        if not self._is_counted:
+            self._is_counted = True
+            self.frame.visited(news=news, recorded=True)
+
+    def _leave(self) -> None:
+        self.is_pending = self.is_ticking = self.is_loose = False
+        if self._tick is not None:
+            self._tick.cancel()
+        self.workflow.timers.pop(self, None)
+        self.frame.release(self)
+        self.workflow.forget(self.operation_id)
+        self.workflow.journal.release(self.operation_id)
+
+
+class WorkflowTimerHandle(asyncio.TimerHandle):
+    """What workflow code holds of a timer."""
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+        timer: DurableTimer | None,
+    ) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self._timer = timer
+
+    def cancel(self) -> None:
+        """As for any timer."""
+        super().cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def start_timer(
+    scope: Scope,
+    when: float,
+    delay: float,
+    callback: Callable[..., object],
+    args: tuple[Any, ...],
+    context: Context | None,
+) -> asyncio.TimerHandle | None:
+    """A durable timer, or nothing where none can be: in clean-up code, and for a time that is past."""
+    if scope.frame.is_over or not delay > 0:
+        return None
+    inner = context or copy_context()
+    loop = scope.frame.workflow.loop
+    if delay == math.inf:
+        return WorkflowTimerHandle(when, callback, args, loop, inner, None)
+    if delay > LONGEST_TIMER_SECONDS:
+        longest = Duration(LONGEST_TIMER_SECONDS)
+        raise ConfigError(
+            f"a timer of asyncio in workflow code is a durable wait, so {delay:g} s is too long: it"
+            f" can be at most {longest} ({LONGEST_TIMER_SECONDS:,} s)"
+        )
+    timer = DurableTimer(scope, delay)
+    handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
+
+    def ring(_: asyncio.Future[None]) -> None:
+        if not handle.cancelled() and not timer.cancelled():
+            callback(*args)
+
+    timer.add_done_callback(ring, context=inner)
+    return handle

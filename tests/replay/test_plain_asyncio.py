@@ -1,0 +1,573 @@
+"""Ordinary asyncio in workflow code: what won, what timed out and in which order, replay sees again."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.play import replay
+from tests.replay.prove import played, prove
+from tests.replay.test_schedules import fuzzed
+from tests.rig import Rig
+
+from durable_execution_sdk import (
+    CheckpointingMode,
+    ConfigError,
+    DurableContext,
+    StepConfig,
+    durable_execution,
+)
+
+HOUR = 3600
+RETRIED = StepConfig(retry_strategy=RETRY)
+
+
+def timeout_that_expires(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        callback = await ctx.create_callback("cb")
+        try:
+            async with asyncio.timeout(HOUR):
+                await callback
+        except TimeoutError:
+            stage.see("timed out", await ctx.step(stage.body, "after"))
+        await ctx.wait(seconds(5))
+        return stage.see("end", await ctx.step(stage.body, "end"))
+
+    return run
+
+
+def timeout_in_time(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async with asyncio.timeout(HOUR):
+            stage.see("a", await ctx.step(stage.body, "a"))
+            stage.see("w", await ctx.wait(seconds(60)))
+            stage.see("b", await ctx.step(stage.fails, "b", 3, config=RETRIED))
+        await ctx.wait(seconds(2 * HOUR))
+        return stage.see("end", await ctx.step(stage.body, "end"))
+
+    return run
+
+
+def timeout_around_retries(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stage.fails, "s", 4, config=RETRIED)
+        for attempt in range(2, 9, 3):
+            try:
+                async with asyncio.timeout(attempt):
+                    stage.see("came", await step)
+                break
+            except TimeoutError:
+                stage.see("late", attempt)
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def wait_for_operations(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def branch(length: int) -> str:
+            await ctx.wait(seconds(length))
+            return str(await ctx.step(stage.body, f"b{length}"))
+
+        stage.see("in time", await asyncio.wait_for(branch(3), 50))
+        try:
+            await asyncio.wait_for(branch(90), 4)
+        except TimeoutError:
+            stage.see("late", await ctx.step(stage.body, "late"))
+        done, pending = await asyncio.wait([ctx.wait(seconds(9)), ctx.wait(seconds(2))], timeout=5)
+        stage.see("wait", [len(done), len(pending)])
+        await asyncio.wait(pending)
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def short_timeouts(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        try:
+            async with asyncio.timeout(0.01):
+                await ctx.wait(seconds(60))
+        except TimeoutError:
+            stage.see("late", await ctx.step(stage.body, "late"))
+        async with asyncio.timeout(0.9):
+            stage.see("in time", await ctx.step(stage.body, "quick"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await ctx.wait(seconds(60))
+        return stage.see("after", await ctx.step(stage.body, "after"))
+
+    return run
+
+
+def sleeps(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.sleep(86_400)
+        stage.see("a day", 86_400 <= loop.time() - began < 86_402)
+        await asyncio.sleep(0.002)
+        stage.see("slept", await asyncio.sleep(1.5, result="well"))
+        await asyncio.sleep(0)
+        await asyncio.sleep(-1)
+        return stage.see("after", await ctx.step(stage.body, "after"))
+
+    return run
+
+
+def deadlines(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + 100
+        count = 0
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                while True:
+                    await ctx.wait(seconds(30))
+                    count += 1
+                    stage.see("tick", count)
+                    if count == 2:
+                        limit.reschedule(deadline + 30)
+        except TimeoutError:
+            stage.see("over", [count, limit.expired(), loop.time() >= deadline])
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def nested_timeouts_in_tasks_and_children(stage: Stage) -> Workflow:
+    async def child(ctx: DurableContext, n: int) -> str:
+        try:
+            async with asyncio.timeout(n):
+                await ctx.wait(seconds(6))
+                return stage.see("child", f"{n} came", inside=str(n))
+        except TimeoutError:
+            await ctx.step(stage.body, f"late {n}")
+            return stage.see("child", f"{n} late", inside=str(n))
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def task(n: int) -> None:
+            stage.see("outer", await ctx.run_in_child_context(child, n))
+
+        async with asyncio.timeout(200), asyncio.TaskGroup() as group:
+            for n in (3, 9, 4):
+                group.create_task(task(n))
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def heartbeat_beside_work(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def beats() -> None:
+            beat = 0
+            while True:
+                await asyncio.sleep(7)
+                beat += 1
+                stage.see("beat", await ctx.step(stage.body, f"beat {beat}", name="beat"))
+
+        beating = asyncio.create_task(beats())
+        for n in range(3):
+            await ctx.wait(seconds(10))
+            stage.see("work", await ctx.step(stage.body, f"work {n}", name="work"))
+        beating.cancel()
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def call_later(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        loop = asyncio.get_running_loop()
+        rung = asyncio.Event()
+        loop.call_later(30, rung.set)
+        unwanted = loop.call_later(20, stage.see, "never")
+        later = loop.call_at(loop.time() + 10, stage.see, "rung first")
+        stage.see("later", later.when() - loop.time() == 10)
+        await ctx.wait(seconds(15))
+        unwanted.cancel()
+        unwanted.cancel()
+        await rung.wait()
+        stage.see("rung")
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def completed_as_coroutines(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def one(n: int) -> int:
+            await ctx.wait(seconds(n))
+            return int(await ctx.step(stage.body, f"s{n}", n, name=f"s{n}"))
+
+        same = one(2)
+        for each in asyncio.as_completed([one(5), same, one(1), same, ctx.wait(seconds(3))]):
+            stage.see("came", await each)
+        try:
+            for each in asyncio.as_completed((one(30), one(4)), timeout=10):
+                stage.see("came", await each)
+        except TimeoutError:
+            stage.see("late", await ctx.step(stage.body, "late"))
+        return "over"
+
+    return run
+
+
+def first_exception(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        handles = [
+            ctx.wait(seconds(50), name="slow"),
+            ctx.step(stage.body, "a"),
+            ctx.step(stage.fails, "f", 9, config=StepConfig(retry_strategy=RETRY)),
+        ]
+        done, pending = await asyncio.wait(handles, return_when=asyncio.FIRST_EXCEPTION)
+        stage.see("done", [sorted(h.name for h in done), [h.name for h in pending]])
+        return "over"
+
+    return run
+
+
+def queue_with_timeouts(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        queue: asyncio.Queue[str] = asyncio.Queue()
+        semaphore = asyncio.Semaphore(1)
+
+        async def produce(label: str, every: int) -> None:
+            for n in range(2):
+                await asyncio.sleep(every)
+                async with semaphore:
+                    await queue.put(str(await ctx.step(stage.body, f"{label}{n}")))
+
+        producers = [asyncio.create_task(produce("p", 4)), asyncio.create_task(produce("q", 11))]
+        got = 0
+        while got < 4:
+            try:
+                async with asyncio.timeout(6):
+                    stage.see("got", await queue.get())
+                got += 1
+            except TimeoutError:
+                stage.see("nothing", await ctx.step(stage.body, "nothing"))
+        await asyncio.gather(*producers)
+        return "over"
+
+    return run
+
+
+def big_context_with_timers(stage: Stage) -> Workflow:
+    async def big(ctx: DurableContext) -> str:
+        try:
+            async with asyncio.timeout(3):
+                await ctx.wait(seconds(60))
+        except TimeoutError:
+            stage.see("late", await ctx.step(stage.body, "late"), inside="big")
+        await asyncio.sleep(0.001)
+        forgotten = asyncio.get_running_loop().call_later(99, stage.see, "never")
+        del forgotten
+        return "x" * 270_000
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        stage.see("big", len(await ctx.run_in_child_context(big)))
+        await ctx.wait(seconds(200))
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def shielded(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def work() -> str:
+            await ctx.wait(seconds(20))
+            return str(await ctx.step(stage.body, "work"))
+
+        task = asyncio.create_task(work())
+        try:
+            await asyncio.wait_for(asyncio.shield(task), 5)
+        except TimeoutError:
+            stage.see("late", await ctx.step(stage.body, "late"))
+        return stage.see("work", await task)
+
+    return run
+
+
+PROVEN = [
+    timeout_that_expires,
+    timeout_in_time,
+    timeout_around_retries,
+    wait_for_operations,
+    short_timeouts,
+    sleeps,
+    deadlines,
+    nested_timeouts_in_tasks_and_children,
+    heartbeat_beside_work,
+    call_later,
+    completed_as_coroutines,
+    first_exception,
+    queue_with_timeouts,
+    big_context_with_timers,
+    shielded,
+]
+
+
+@pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
+def test_plain_asyncio_replays(build: Any) -> None:
+    # When a crash delays something, another one may win: but the winner stays.
+    prove(build, same_log=False, same_result=False)
+
+
+def observed(build: Any) -> list[Any]:
+    _, play, _ = played(build)
+    return [(label, value) for _, label, value in play.stage.observations[-1]]
+
+
+def test_a_timeout_of_an_hour_suspends_and_expires() -> None:
+    _, _, ran = played(timeout_that_expires)
+    names = [(e.event_type, e.name) for e in ran.events if e.event_type.startswith("Wait")]
+    assert names[:2] == [("WaitStarted", "asyncio timer"), ("WaitSucceeded", "asyncio timer")]
+    assert ran.invocations == 3
+
+
+def test_what_comes_in_time_is_not_timed_out_by_a_later_replay() -> None:
+    assert observed(timeout_in_time)[-1] == ("end", "end")
+
+
+def test_a_timeout_leaves_the_operation_under_way() -> None:
+    seen = observed(timeout_around_retries)
+    assert seen[0] == ("late", 2)
+    assert seen[-1] == ("came", "s")
+
+
+def test_deadlines_are_kept_across_suspensions() -> None:
+    assert observed(deadlines) == [
+        *(("tick", n) for n in (1, 2, 3, 4)),
+        ("over", [4, True, True]),
+    ]
+
+
+def test_as_completed_starts_coroutines_in_the_order_of_the_list() -> None:
+    _, play, ran = played(completed_as_coroutines)
+    ids = {(u.id, u.name) for u in play.updates}
+    for _ in range(5):
+        _, other, came = played(completed_as_coroutines)
+        assert {(u.id, u.name) for u in other.updates} == ids
+        assert came.result == ran.result
+    came_in = [value for label, value in observed(completed_as_coroutines) if label == "came"]
+    assert came_in == [1, 2, None, 5, 4]
+
+
+def test_a_quick_step_under_a_timeout_records_nothing_more() -> None:
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> str:
+        async def quick() -> str:
+            return "quick"
+
+        async with asyncio.timeout(HOUR):
+            return await ctx.step(quick)
+
+    ran = Rig(run).run()
+    assert ran.result == "quick"
+    assert [e for e in ran.types() if "Execution" not in e] == [
+        "StepStarted",
+        "StepSucceeded",
+        "InvocationCompleted",
+    ]
+
+
+def test_timers_shift_no_ids_of_operations() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            await asyncio.sleep(5)
+            async with asyncio.timeout(9):
+                await ctx.step(stage.body, "a")
+            await ctx.wait(seconds(1))
+
+        return run
+
+    _, play, _ = played(build)
+    names = {u.name: u.id for u in play.updates}
+    from durable_execution_sdk.runtime.ids import operation_id
+
+    assert names["body"] == operation_id("1")
+    assert names[None] == operation_id("2")
+
+
+def test_a_timer_that_is_too_long_is_refused_and_an_endless_one_never_rings() -> None:
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> str:
+        with pytest.raises(ConfigError, match="at most 366d"):
+            await asyncio.sleep(1e9)
+        async with asyncio.timeout(5) as limit:
+            try:
+                await asyncio.sleep(math.inf)
+            finally:
+                await asyncio.sleep(0)
+        return str(limit.expired())
+
+    ran = Rig(run).run()
+    assert ran.error.error_type == "TimeoutError"
+
+
+def test_clean_up_code_has_timers_that_run_at_once() -> None:
+    cleaned: list[str] = []
+
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> None:
+        try:
+            await ctx.wait(seconds(HOUR))
+        finally:
+            await asyncio.sleep(0.001)
+            async with asyncio.timeout(5):
+                cleaned.append(await asyncio.sleep(0, "up"))
+
+    ran = Rig(run).run()
+    assert ran.status == "SUCCEEDED"
+    assert cleaned == ["up", "up"]
+    assert ran.invocations == 2
+
+
+def test_steps_have_the_timers_of_the_process() -> None:
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> str:
+        async def body() -> str:
+            loop = asyncio.get_running_loop()
+            before = loop.time()
+            async with asyncio.timeout(30):
+                await asyncio.sleep(0.002)
+            assert loop.time() > before
+            return "slept"
+
+        return await ctx.step(body)
+
+    ran = Rig(run).run()
+    assert ran.result == "slept"
+    assert "asyncio timer" not in {e.name for e in ran.events}
+
+
+def test_a_timer_wakes_a_workflow_that_nothing_else_would() -> None:
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> str:
+        event_ = asyncio.Event()
+        asyncio.get_running_loop().call_later(2 * HOUR, event_.set)
+        await event_.wait()
+        return "woken"
+
+    ran = Rig(run).run()
+    assert (ran.result, ran.invocations) == ("woken", 2)
+
+
+def test_what_replays_logs_nothing_while_a_timer_stands(caplog: pytest.LogCaptureFixture) -> None:
+    @durable_execution
+    async def run(event: Any, ctx: DurableContext) -> None:
+        async with asyncio.timeout(HOUR):
+            await ctx.wait(seconds(5))
+            ctx.log_warn("one")
+            await ctx.wait(seconds(5))
+            ctx.log_warn("two")
+        await ctx.wait(seconds(5))
+        ctx.log_warn("three")
+
+    Rig(run).run()
+    assert [r.message for r in caplog.records] == ["one", "two", "three"]
+
+
+def test_optimistic_results_do_not_overtake_a_timer() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            async with asyncio.timeout(HOUR):
+                for n in range(3):
+                    stage.see("s", await ctx.step(stage.body, f"s{n}"))
+                await ctx.wait(seconds(3))
+            return "over"
+
+        return run
+
+    shape, play, _ = played(build)
+    workflow = shape.handler(Stage()).__wrapped__
+    ran = Rig(durable_execution(checkpointing=CheckpointingMode.OPTIMISTIC)(workflow)).run()
+    assert ran.result == "over"
+    assert replay(shape, play.snapshots[-1]).outcome.status == "SUCCEEDED"
+
+
+# Programs of timers that Hypothesis makes up.
+
+delays = st.sampled_from([0.001, 0.003, 1, 2, 3, 4.5, 7])
+nodes = st.recursive(
+    st.one_of(
+        st.tuples(st.just("sleep"), delays),
+        st.tuples(st.just("wait"), st.integers(1, 6)),
+        st.tuples(st.just("step"), st.booleans()),
+        st.tuples(st.just("flaky"), st.integers(2, 4)),
+    ),
+    lambda inner: st.one_of(
+        st.tuples(st.just("timeout"), delays, st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("limit"), delays, inner),
+        st.tuples(st.just("first"), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("group"), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("race"), st.lists(inner, min_size=1, max_size=3)),
+        st.tuples(st.just("completed"), st.lists(inner, min_size=1, max_size=3)),
+    ),
+    max_leaves=7,
+)
+
+
+async def one(stage: Stage, ctx: DurableContext, node: Any, here: str) -> Any:
+    match node:
+        case ("sleep", delay):
+            return await asyncio.sleep(delay, here)
+        case ("wait", length):
+            return await ctx.wait(seconds(length))
+        case ("step", fails):
+            return await ctx.step(stage.fails if fails else stage.body, here, config=ONE_TRY)
+        case ("flaky", attempts):
+            return await ctx.step(stage.fails, here, attempts, config=RETRIED)
+        case ("timeout", delay, inner):
+            async with asyncio.timeout(delay):
+                return [await seen(stage, ctx, n, f"{here}.{i}") for i, n in enumerate(inner)]
+        case ("limit", delay, inner):
+            return await asyncio.wait_for(seen(stage, ctx, inner, f"{here}l"), delay)
+        case ("first", inner):
+            tasks = [
+                asyncio.create_task(seen(stage, ctx, n, f"{here}f{i}")) for i, n in enumerate(inner)
+            ]
+            done, pending = await asyncio.wait(tasks, timeout=5, return_when="FIRST_COMPLETED")
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+            return [len(done), len(pending)]
+        case ("group", inner):
+            async with asyncio.TaskGroup() as group:
+                for i, n in enumerate(inner):
+                    group.create_task(seen(stage, ctx, n, f"{here}g{i}"))
+            return None
+        case ("race", inner):
+            return await ctx.race(
+                *(seen(stage, ctx, n, f"{here}r{i}") for i, n in enumerate(inner))
+            )
+        case ("completed", inner):
+            coroutines = [seen(stage, ctx, n, f"{here}c{i}") for i, n in enumerate(inner)]
+            return [await each for each in asyncio.as_completed(coroutines)]
+    raise AssertionError(node)
+
+
+async def seen(stage: Stage, ctx: DurableContext, node: Any, here: str) -> Any:
+    try:
+        return stage.see(here, await one(stage, ctx, node, here))
+    except (Declined, TimeoutError) as error:
+        return stage.see(f"{here} failed", type(error).__name__)
+
+
+@settings(fuzzed, max_examples=15)
+@given(st.lists(nodes, min_size=1, max_size=3))
+def test_random_programs_of_timers_replay(program: list[Any]) -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            for n, node in enumerate(program):
+                await seen(stage, ctx, node, str(n))
+            await ctx.wait(seconds(1))
+
+        return run
+
+    prove(build, seeds=2, same_log=False, same_result=False)
