@@ -371,6 +371,29 @@ def test_an_async_generator_that_raises_fails_the_map_and_is_closed():
     assert closed == ["closed", "closed"]
 
 
+def test_an_async_iterator_need_not_be_a_generator():
+    class Countdown:
+        def __init__(self) -> None:
+            self.left = 3
+
+        def __aiter__(self) -> AsyncIterator[int]:
+            return self
+
+        async def __anext__(self) -> int:
+            if self.left == 0:
+                raise StopAsyncIteration
+            self.left -= 1
+            return self.left
+
+    async def same(ctx: DurableContext, n: int, index: int) -> int:
+        return n
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        return (await ctx.map(Countdown(), same)).results()
+
+    assert run_workflow(workflow).result == [2, 1, 0]
+
+
 def test_a_list_may_change_while_its_items_run():
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         items = [1, 2, 3]
@@ -652,14 +675,15 @@ def test_a_serdes_for_the_whole_writes_and_reads_the_batch():
     assert payload_of(ran, "MapIteration") == ['"X"', '"Y"']
 
 
+class Quoted:
+    def serialize(self, value: Any, context: SerDesContext) -> str:
+        return json.dumps(f"quoted {json.dumps(value)}")
+
+    def deserialize(self, payload: str, context: SerDesContext) -> Any:
+        return json.loads(json.loads(payload).removeprefix("quoted "))
+
+
 def test_the_handlers_serdes_writes_items_and_the_batch_is_json_around_them():
-    class Quoted:
-        def serialize(self, value: Any, context: SerDesContext) -> str:
-            return json.dumps(f"quoted {json.dumps(value)}")
-
-        def deserialize(self, payload: str, context: SerDesContext) -> Any:
-            return json.loads(json.loads(payload).removeprefix("quoted "))
-
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         return (await ctx.map(["x"], upper)).results()
 
@@ -668,6 +692,22 @@ def test_the_handlers_serdes_writes_items_and_the_batch_is_json_around_them():
     ran = rig.drive(arn)
     assert ran.result == 'quoted ["X"]'
     assert json.loads(payload_of(ran, "Map")[0])["all"][0]["result"] == '"quoted \\"X\\""'
+
+
+def test_the_handlers_serdes_writes_each_item_of_a_batch():
+    async def same(inner: DurableContext, items: list[str], index: int) -> list[str]:
+        return items
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        config = MapConfig(item_batcher=ItemBatcher(max_items=2))
+        return (await ctx.map("abc", same, config=config)).results()
+
+    rig = rig_of(workflow, options={"serdes": Quoted()})
+    ran = rig.drive(rig.start("quoted 0"))
+    assert ran.result == 'quoted ["a", "b", "c"]'
+    first, second = (json.loads(payload) for payload in payload_of(ran, "MapIteration"))
+    assert [json.loads(each) for each in first] == ['quoted "a"', 'quoted "b"']
+    assert len(second) == 1
 
 
 @pytest.mark.parametrize("nesting", NestingType)

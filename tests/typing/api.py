@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, assert_type
 
 from durable_execution_sdk import (
+    BatchResult,
     Callback,
     CallbackConfig,
     DurableContext,
     DurableHandler,
     Duration,
     InvokeConfig,
+    ItemBatcher,
+    MapConfig,
+    ParallelConfig,
     Settled,
     WaitForCallbackConfig,
     WaitForConditionConfig,
@@ -60,6 +65,22 @@ async def child(ctx: DurableContext, order: Order) -> list[str]:
     return [order.id]
 
 
+async def shipped(ctx: DurableContext, order: Order, index: int) -> bool:
+    return True
+
+
+async def shipped_together(ctx: DurableContext, orders: list[Order], index: int) -> list[bool]:
+    return [True for _ in orders]
+
+
+async def stream() -> AsyncIterator[Order]:
+    yield Order("1", 2.0)
+
+
+async def one(ctx: DurableContext) -> int:
+    return 1
+
+
 @durable_execution
 async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.step(charge, event, "EUR"), int)
@@ -100,6 +121,15 @@ async def handler(event: Order, ctx: DurableContext) -> str:
         assert_type(await saga.step(charge, event, "EUR", compensate=refund), int)
         assert_type(await saga.step(validate, event, compensate=lambda ok: ok), bool)
         saga.add_compensation(charge, event, "EUR")
+    batch = await ctx.map([event], shipped, config=MapConfig(max_concurrency=2))
+    assert_type(batch, BatchResult[bool])
+    assert_type(batch.results(), list[bool])
+    assert_type(batch.items[0].result, bool | None)
+    assert_type(await ctx.map(stream(), shipped), BatchResult[bool])
+    batched = MapConfig(item_batcher=ItemBatcher(max_items=5))
+    assert_type(await ctx.map([event], shipped_together, config=batched), BatchResult[bool])
+    assert_type(await ctx.parallel([one, one]), BatchResult[int])
+    assert_type(await ctx.parallel({"a": one}, config=ParallelConfig()), BatchResult[int])
     both = await asyncio.gather(ctx.step(charge, event, "EUR"), ctx.step(validate, event))
     assert_type(both, tuple[int, bool])
     return event.id

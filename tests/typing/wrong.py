@@ -2,6 +2,7 @@
 
 from durable_execution_sdk import (
     DurableContext,
+    MapConfig,
     StepConfig,
     WaitForConditionConfig,
     durable_execution,
@@ -19,6 +20,10 @@ def check(state: int) -> int:
 
 async def child(ctx: DurableContext, item: str) -> str:
     return item
+
+
+async def item(ctx: DurableContext, item: str, index: int) -> str:
+    return f"{index}: {item}"
 
 
 @durable_execution
@@ -44,6 +49,12 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
         await saga.step(charge, "a", 1, compensate=check, name=1)  # error: a name is text
         await saga.step(check, 1, compensate=str.upper)  # error: the result is an int
         saga.add_compensation(charge, "a")  # error: an argument is missing
+    await ctx.map([1], item)  # error: the items are no str
+    await ctx.map(5, item)  # error: nothing to iterate over
+    await ctx.map(["a"], child)  # error: takes no index
+    await ctx.parallel([child])  # error: takes an item
+    await ctx.parallel([1])  # error: no function
+    MapConfig(max_concurrency="all")  # error: no number
     StepConfig(retries=3)  # error: no such option
     del wrong
 
