@@ -5,7 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, OperationType
+from durable_execution_sdk.model.operation import (
+    TERMINAL_STATUSES,
+    CallbackDetails,
+    ChainedInvokeDetails,
+    ContextDetails,
+    Operation,
+    OperationStatus,
+    OperationType,
+    StepDetails,
+)
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+
+_STATUS_AFTER = {
+    OperationAction.START: OperationStatus.STARTED,
+    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
+    OperationAction.FAIL: OperationStatus.FAILED,
+    OperationAction.RETRY: OperationStatus.PENDING,
+    OperationAction.CANCEL: OperationStatus.CANCELLED,
+}
 
 
 class Journal:
@@ -58,6 +76,40 @@ class Journal:
             return False
         self._operations[operation.id] = operation
         return True
+
+    def acknowledged(self, update: OperationUpdate, now: float) -> Operation:
+        """The operation that an update leaves behind, when the answer to it does not tell."""
+        known = self._operations.get(update.id)
+        status = _STATUS_AFTER[update.action]
+        attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
+        ended = update.action is not OperationAction.START
+        replay_children = (
+            update.context_options.replay_children if update.context_options is not None else None
+        )
+        return Operation(
+            id=update.id,
+            type=update.type,
+            status=status,
+            start_timestamp=known.start_timestamp if known else now,
+            end_timestamp=now if status in TERMINAL_STATUSES else None,
+            parent_id=update.parent_id,
+            name=update.name,
+            sub_type=update.sub_type,
+            context_details=ContextDetails(
+                result=update.payload, error=update.error, replay_children=replay_children
+            )
+            if update.type is OperationType.CONTEXT
+            else None,
+            step_details=StepDetails(
+                attempt=attempts + int(ended), result=update.payload, error=update.error
+            )
+            if update.type is OperationType.STEP
+            else None,
+            callback_details=CallbackDetails() if update.type is OperationType.CALLBACK else None,
+            chained_invoke_details=ChainedInvokeDetails()
+            if update.type is OperationType.CHAINED_INVOKE
+            else None,
+        )
 
     def unseen_before(self, at: float) -> bool:
         """Whether the log holds something before this time that the workflow has yet to see.

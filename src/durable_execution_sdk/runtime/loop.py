@@ -30,8 +30,37 @@ _Ts = TypeVarTuple("_Ts")
 _RESTLESS_TURNS = 100
 
 
+class Wakers(Protocol):
+    """Takes note of what workflow code asked the process to wake it up for."""
+
+    def timer_set(self, timer: asyncio.TimerHandle) -> None:
+        """It set a timer."""
+        ...
+
+    def timer_rang(self, timer: asyncio.TimerHandle) -> None:
+        """One of its timers has rung."""
+        ...
+
+    def thread_started(self, future: asyncio.Future[Any]) -> None:
+        """It started work in a thread."""
+        ...
+
+    def socket_watched(self, descriptor: FileDescriptorLike) -> None:
+        """It began to watch a socket."""
+        ...
+
+    def socket_left(self, descriptor: FileDescriptorLike) -> None:
+        """It ceased to watch a socket."""
+        ...
+
+
 class IdleObserver(Protocol):
     """What runs a workflow on the loop."""
+
+    @property
+    def outside(self) -> Wakers:
+        """Who takes note of timers, threads and sockets."""
+        ...
 
     @property
     def progress(self) -> int:
@@ -56,18 +85,6 @@ class IdleObserver(Protocol):
         context: Context | None,
     ) -> asyncio.TimerHandle | None:
         """Somebody sets a timer; returns one if it is not the loop's to keep."""
-        ...
-
-    def on_timer(self, timer: asyncio.TimerHandle, *, is_set: bool) -> None:
-        """Workflow code set a timer, or one of its timers has rung."""
-        ...
-
-    def on_thread(self, future: asyncio.Future[Any]) -> None:
-        """Workflow code started work in a thread."""
-        ...
-
-    def on_socket(self, descriptor: FileDescriptorLike, *, opened: bool) -> None:
-        """Workflow code began or ceased to watch a socket."""
         ...
 
 
@@ -102,12 +119,12 @@ class _IdleSelector(selectors.DefaultSelector):
         self, fileobj: FileDescriptorLike, events: int, data: Any = None
     ) -> selectors.SelectorKey:
         if self.observer is not None and CURRENT.get() is not None:
-            self.observer.on_socket(fileobj, opened=True)
+            self.observer.outside.socket_watched(fileobj)
         return super().register(fileobj, events, data)
 
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         if self.observer is not None:
-            self.observer.on_socket(fileobj, opened=False)
+            self.observer.outside.socket_left(fileobj)
         return super().unregister(fileobj)
 
 
@@ -149,11 +166,11 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             return super().call_at(when, callback, *args, context=context)
 
         def ring() -> None:
-            observer.on_timer(timer, is_set=False)
+            observer.outside.timer_rang(timer)
             callback(*args)
 
         timer = super().call_at(when, ring, context=context)
-        observer.on_timer(timer, is_set=True)
+        observer.outside.timer_set(timer)
         return timer
 
     def run_in_executor(
@@ -164,7 +181,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         observer = self.idle_selector.observer
         if observer is not None and _in_workflow(None):
-            observer.on_thread(future)
+            observer.outside.thread_started(future)
         return future
 
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -22,34 +22,21 @@ from durable_execution_sdk.errors import (
     InvocationError,
     ServiceError,
 )
-from durable_execution_sdk.model.operation import (
-    TERMINAL_STATUSES,
-    CallbackDetails,
-    ChainedInvokeDetails,
-    ContextDetails,
-    Operation,
-    OperationStatus,
-    OperationType,
-    StepDetails,
-)
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.model.operation import Operation, OperationType
+from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Deliveries, Wake
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
+from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
 from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
 
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
-
 __all__ = ["Invoked", "Workflow"]
 
-# How long a socket that workflow code opened may be silent before it counts as idle.
-_SOCKET_PATIENCE_SECONDS = 10.0
 # How often to ask for callbacks and invokes while a body keeps the invocation open.
 _POLL_SECONDS = 10.0
 # How often workflow code may swallow its cancellation before it is closed.
@@ -137,6 +124,7 @@ class Workflow:
             eager=settings.is_eager,
             expects_more=self._has_more_to_see,
         )
+        self.outside = Outside(self.tasks, self.loop)
         self.verdict: Verdict | None = None
         self.refusal: Aborted | None = None
         self.is_ending = False
@@ -146,12 +134,8 @@ class Workflow:
         self._began_at = self.order.now
         self._registered: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None], str] = {}
-        self._timers: set[asyncio.TimerHandle] = set()
-        self._threads: set[asyncio.Future[Any]] = set()
-        self._sockets: dict[Any, float] = {}
         self._poll: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._patience: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._turned_down = 0
 
@@ -256,7 +240,7 @@ class Workflow:
         # What was acknowledged is recorded, whether or not the answer repeats it.
         for update in batch:
             if update.id not in told and update.type is not OperationType.EXECUTION:
-                self._learn(_as_recorded(update, self.journal.get(update.id), self.order.now))
+                self._learn(self.journal.acknowledged(update, self.order.now))
 
     def _learn(self, operation: Operation) -> None:
         if self.journal.merge(operation):
@@ -306,7 +290,7 @@ class Workflow:
         if not self.checkpointer.is_idle:
             self.checkpointer.push()
             return True
-        if self._may_be_woken() or self._is_ticking():
+        if self.outside.may_wake() or self._is_ticking():
             return False
         loose = [timer for timer in self.timers if timer.is_loose]
         for timer in loose:
@@ -335,54 +319,12 @@ class Workflow:
             return self._start_timer(runner.scope, when, delay, callback, args, context)
         return None
 
-    def on_timer(self, timer: asyncio.TimerHandle, *, is_set: bool) -> None:
-        """Clean-up code set a timer, or one of its timers has rung."""
-        if is_set:
-            self._timers.add(timer)
-        else:
-            self._timers.discard(timer)
-
-    def on_thread(self, future: asyncio.Future[Any]) -> None:
-        """Workflow code started work in a thread."""
-        self._threads.add(future)
-        future.add_done_callback(self._threads.discard)
-
-    def on_socket(self, descriptor: FileDescriptorLike, *, opened: bool) -> None:
-        """Workflow code began or ceased to watch a socket."""
-        if opened:
-            self._sockets[descriptor] = time.monotonic()
-        else:
-            self._sockets.pop(descriptor, None)
-
     def _has_more_to_see(self) -> bool:
         return self.order.next_at() is not None
 
     def _is_out_of_turn(self, at: float) -> bool:
         """Whether a completion that the log holds before this one has yet to be seen."""
-        return self._may_be_woken() and self.journal.unseen_before(at)
-
-    def _may_be_woken(self) -> bool:
-        """Whether a timer, a thread or a socket may still wake a task that waits for no operation."""
-        if not (self._timers or self._threads or self._sockets):
-            return False
-        own = {watched.task for watched in self.tasks.live}
-        if all(
-            isinstance(watched.blocked_on, Wake) or watched.blocked_on in own
-            for watched in self.tasks.live
-        ):
-            return False
-        now = time.monotonic()
-        self._timers = {timer for timer in self._timers if not timer.cancelled()}
-        if self._timers or self._threads:
-            return True
-        if not self._sockets:
-            return False
-        patience = max(self._sockets.values()) + _SOCKET_PATIENCE_SECONDS - now
-        if patience > 0:
-            if self._patience is not None:
-                self._patience.cancel()
-            self._patience = self.loop.call_later(patience, _nothing, context=sdk_context())
-        return patience > 0
+        return self.outside.may_wake() and self.journal.unseen_before(at)
 
     def _is_ticking(self) -> bool:
         return any(timer.is_ticking for timer in self.timers)
@@ -394,7 +336,7 @@ class Workflow:
         due = self.order.next_at() is not None
         kept = not any(timer.is_ticking or timer.is_loose for timer in self.timers)
         settled = blocked and kept and not due
-        return settled and self.checkpointer.is_idle and not self._may_be_woken()
+        return settled and self.checkpointer.is_idle and not self.outside.may_wake()
 
     def _is_waiting_for_service(self) -> bool:
         return any(op.is_pending and op.is_awaited for op in self._registered.values())
@@ -415,7 +357,7 @@ class Workflow:
 
     def _unwind(self) -> bool:
         """Workflow code swallowed its cancellation and blocks again: insist."""
-        if not self.tasks.live or self._bodies or self._may_be_woken():
+        if not self.tasks.live or self._bodies or self.outside.may_wake():
             return False
         self._rounds += 1
         for watched in list(self.tasks.live):
@@ -427,13 +369,10 @@ class Workflow:
 
     def unwind(self) -> None:
         """Ask for nothing more; the tasks are about to be cancelled."""
-        for timer in (self._poll, self._deadline, self._patience):
+        self.outside.leave()
+        for timer in (self._poll, self._deadline):
             if timer is not None:
                 timer.cancel()
-
-
-def _nothing() -> None:
-    """Wake the loop, so that it looks again."""
 
 
 def _describe(watched: Any) -> str:
@@ -444,46 +383,3 @@ def _describe(watched: Any) -> str:
 
 def _title(update: OperationUpdate) -> str:
     return f"{update.type.lower()} {update.name!r}" if update.name else update.type.lower()
-
-
-_STATUS_AFTER = {
-    OperationAction.START: OperationStatus.STARTED,
-    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
-    OperationAction.FAIL: OperationStatus.FAILED,
-    OperationAction.RETRY: OperationStatus.PENDING,
-    OperationAction.CANCEL: OperationStatus.CANCELLED,
-}
-
-
-def _as_recorded(update: OperationUpdate, known: Operation | None, now: float) -> Operation:
-    """The operation that an acknowledged update leaves behind, when the answer does not tell."""
-    status = _STATUS_AFTER[update.action]
-    attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
-    ended = update.action is not OperationAction.START
-    replay_children = (
-        update.context_options.replay_children if update.context_options is not None else None
-    )
-    return Operation(
-        id=update.id,
-        type=update.type,
-        status=status,
-        start_timestamp=known.start_timestamp if known else now,
-        end_timestamp=now if status in TERMINAL_STATUSES else None,
-        parent_id=update.parent_id,
-        name=update.name,
-        sub_type=update.sub_type,
-        context_details=ContextDetails(
-            result=update.payload, error=update.error, replay_children=replay_children
-        )
-        if update.type is OperationType.CONTEXT
-        else None,
-        step_details=StepDetails(
-            attempt=attempts + int(ended), result=update.payload, error=update.error
-        )
-        if update.type is OperationType.STEP
-        else None,
-        callback_details=CallbackDetails() if update.type is OperationType.CALLBACK else None,
-        chained_invoke_details=ChainedInvokeDetails()
-        if update.type is OperationType.CHAINED_INVOKE
-        else None,
-    )
