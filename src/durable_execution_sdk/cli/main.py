@@ -15,6 +15,7 @@ except ModuleNotFoundError as _missing:
         " pip install 'durable-execution-sdk[cli]'"
     ) from _missing
 
+from durable_execution_sdk.cli.lint import lint
 from durable_execution_sdk.cli.looking import callback, history, list_, show, stop
 from durable_execution_sdk.cli.refusal import ExitCode, complain
 from durable_execution_sdk.cli.run import run
@@ -42,7 +43,7 @@ def durable() -> None:
     """
 
 
-for _command in (run, list_, show, history, callback, stop):
+for _command in (run, list_, show, history, callback, stop, lint):
     _command.epilog = _command.epilog or _EPILOG
     durable.add_command(_command)
 

@@ -1,0 +1,114 @@
+"""Which functions of a module are workflow code, and under which names they hold their context."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from durable_execution_sdk.lint.names import dotted, qualified
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+# What takes a workflow function as its first argument, and what takes a step's body.
+_TAKES_WORKFLOW = frozenset({"run_in_child_context", "with_retry"})
+_TAKES_BODY = frozenset({"step", "wait_for_condition", "wait_for_callback", "add_compensation"})
+OPERATIONS = frozenset(
+    {"step", "wait", "wait_until", "wait_for_condition", "create_callback", "wait_for_callback"}
+    | {"invoke", "run_in_child_context", "map", "parallel", "with_retry", "all", "any", "race"}
+    | {"all_settled"}
+)
+
+
+class Workflow(NamedTuple):
+    """A function that runs as workflow code; ``context`` is its parameter's name."""
+
+    function: Function
+    context: str
+
+
+def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[Workflow]:
+    """The functions that are given a durable context."""
+    given = _given_a_context(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AsyncFunctionDef):
+            context = _context_of(node, imported, given)
+            if context is not None:
+                yield Workflow(node, context)
+
+
+def step_bodies(tree: ast.Module) -> set[str]:
+    """The names of functions that the module hands to steps."""
+    return {
+        name
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+        for name in _bodies(call, call.func.attr)
+    }
+
+
+def _bodies(call: ast.Call, operation: str) -> Iterator[str]:
+    handed = call.args[:1] if operation in _TAKES_BODY else []
+    handed += [word.value for word in call.keywords if word.arg == "compensate"]
+    for each in handed:
+        inner = each.args[0] if isinstance(each, ast.Call) and each.args else each
+        if isinstance(inner, ast.Name):
+            yield inner.id
+
+
+def _given_a_context(tree: ast.Module) -> dict[str, int]:
+    """Names of functions that an operation gives a context, and which parameter that is."""
+    found: dict[str, int] = {}
+    for call in ast.walk(tree):
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            continue
+        operation, args = call.func.attr, call.args
+        if operation in _TAKES_WORKFLOW and args and isinstance(args[0], ast.Name):
+            found[args[0].id] = 0
+        elif operation == "map" and len(args) > 1 and isinstance(args[1], ast.Name):
+            found[args[1].id] = 0
+        elif operation == "parallel" and args:
+            found.update((name, 0) for name in _branches(args[0]))
+    return found
+
+
+def _branches(node: ast.expr) -> Iterator[str]:
+    values: list[ast.expr] = []
+    if isinstance(node, ast.List | ast.Tuple):
+        values = node.elts
+    elif isinstance(node, ast.Dict):
+        values = node.values
+    for value in values:
+        if isinstance(value, ast.Name):
+            yield value.id
+
+
+def _context_of(
+    function: ast.AsyncFunctionDef, imported: dict[str, str], given: dict[str, int]
+) -> str | None:
+    parameters = [*function.args.posonlyargs, *function.args.args]
+    for parameter in parameters:
+        if parameter.annotation is not None and _is_context(parameter.annotation):
+            return parameter.arg
+    if len(parameters) > 1 and any(
+        _is_durable(decorator, imported) for decorator in function.decorator_list
+    ):
+        return parameters[1].arg
+    at = given.get(function.name)
+    return parameters[at].arg if at is not None and len(parameters) > at else None
+
+
+def _is_context(annotation: ast.expr) -> bool:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        text: str | None = annotation.value
+    else:
+        text = dotted(annotation)
+    return text is not None and text.rpartition(".")[2] == "DurableContext"
+
+
+def _is_durable(decorator: ast.expr, imported: dict[str, str]) -> bool:
+    name = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return qualified(name, imported) in {
+        "durable_execution_sdk.durable_execution",
+        "durable_execution_sdk.handler.durable_execution",
+    }

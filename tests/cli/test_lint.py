@@ -1,0 +1,48 @@
+"""`durable lint`: what it says, how it ends, and that it runs nothing."""
+
+from __future__ import annotations
+
+import pytest
+from tests.cli.command import Durable, Write
+
+BAD = """
+import time
+
+async def flow(event: dict, ctx: DurableContext) -> None:
+    now = time.time()
+"""
+
+
+def test_each_finding_is_a_line_with_its_place_and_the_exit_code_is_1(
+    durable: Durable, write: Write
+) -> None:
+    write("x = 1")
+    write(BAD, "bad.py")
+    said = durable("lint", ".")
+    assert said.code == 1
+    assert said.out.startswith("bad.py:6:11: DUR001 time.time() ")
+    assert said.out.count("\n") == 1
+    assert [each["code"] for each in durable("lint", "bad.py", "--json").document] == ["DUR001"]
+
+
+def test_a_clean_module_is_read_and_not_run(durable: Durable, write: Write) -> None:
+    said = durable("lint", write("raise SystemExit(9)"))
+    assert (said.code, said.out, said.err) == (0, "", "")
+
+
+@pytest.mark.parametrize("source", ["def f(:", "x = '\0'"])
+def test_what_is_no_python_is_refused(durable: Durable, write: Write, source: str) -> None:
+    said = durable("lint", write(source))
+    assert said.code == 2
+    assert "app.py cannot be read as Python" in said.err
+
+
+def test_a_path_that_is_not_there_is_refused(durable: Durable) -> None:
+    said = durable("lint", "none.py")
+    assert (said.code, said.err) == (2, "durable: none.py: no such file or folder\n")
+
+
+def test_folders_that_hide_are_left_out(durable: Durable, write: Write, place) -> None:
+    (place / ".venv").mkdir()
+    write(BAD, ".venv/bad.py")
+    assert durable("lint", ".").code == 0
