@@ -25,7 +25,8 @@ from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.loop import environment
 from durable_execution_sdk.runtime.scope import Frame
 from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging, Settings
-from durable_execution_sdk.runtime.workflow import Invoked
+from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow
+from durable_execution_sdk.runtime.workflow import Workflow as InvokedWorkflow
 from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
@@ -49,7 +50,11 @@ class DurableHandler(Generic[_E, _R]):
     """
 
     def __init__(
-        self, workflow: Workflow[_E, _R], client: DataPlane | None, settings: Settings
+        self,
+        workflow: Workflow[_E, _R],
+        client: DataPlane | None,
+        settings: Settings,
+        make: MakeWorkflow = InvokedWorkflow,
     ) -> None:
         self.__wrapped__ = workflow
         self.__name__ = workflow.__name__
@@ -57,6 +62,7 @@ class DurableHandler(Generic[_E, _R]):
         self.__module__ = workflow.__module__
         self.__doc__ = workflow.__doc__
         self._client = client
+        self._make = make
         self._settings = settings
         self._event_serdes: SerDes[Any] = settings.serdes or serdes_for_parameter(workflow, 0)
         self._result_serdes: SerDes[Any] = settings.serdes or serdes_for_return(workflow)
@@ -78,7 +84,11 @@ class DurableHandler(Generic[_E, _R]):
 
     def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
         """The same handler, talking to another service."""
-        return DurableHandler(self.__wrapped__, client, self._settings)
+        return DurableHandler(self.__wrapped__, client, self._settings, self._make)
+
+    def made_by(self, make: MakeWorkflow) -> DurableHandler[_E, _R]:
+        """The same handler, whose invocations are workflows of another kind: for tests and tools."""
+        return DurableHandler(self.__wrapped__, self._client, self._settings, make)
 
     def _invoke(self, invocation: Invocation, lambda_context: Any) -> dict[str, Any]:
         here = environment()
@@ -92,7 +102,7 @@ class DurableHandler(Generic[_E, _R]):
 
         async def main() -> Outcome:
             return await run_invocation(
-                here, self._plane(), invocation, invoked, self._settings, self._main
+                here, self._plane(), invocation, invoked, self._settings, self._main, self._make
             )
 
         return encode_outcome(here.run(main()))

@@ -53,7 +53,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self, scope: Scope, name: str | None, sub_type: OperationSubType, *, at_most_once: bool
     ) -> None:
         super().__init__(scope, name, sub_type)
-        self._at_most_once = at_most_once
+        self.at_most_once = at_most_once
         self._is_running = False
         self._body: asyncio.Task[None] | None = None
 
@@ -67,7 +67,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         elif record.status in TERMINAL_STATUSES:
             self.complete(record)
         elif record.status == OperationStatus.STARTED:
-            if self._at_most_once:
+            if self.at_most_once:
                 self.interrupted()
             else:
                 self._run()
@@ -140,8 +140,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
         self._body = None
-        self.submit(self.update(OperationAction.START), wanted=self._at_most_once)
-        if not self._at_most_once:
+        self.submit(self.update(OperationAction.START), wanted=self.at_most_once)
+        if not self.at_most_once:
             self._run()
 
     def _run(self) -> None:

@@ -55,7 +55,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         if self.is_void:
             self.workflow.turn_down(self)
             return
-        self.record = self.workflow.journal.claim(self.operation_id)
+        self.record = self.workflow.claim(self)
         if self.record is not None:
             self._check(self.record, scope)
         self.frame.adopt(self)

@@ -111,7 +111,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._args = args
         self._strategy = config.retry_strategy or self.workflow.settings.default_retry
         self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(function)
-        self.tells_time = self._at_most_once or not self.workflow.settings.is_optimistic
+        self.tells_time = self.at_most_once or not self.workflow.settings.is_optimistic
         self.begin()
 
     async def attempt(self) -> None:
@@ -142,7 +142,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
     def _hand_on_early(self, payload: str) -> None:
         """In optimistic mode, let a sequential workflow go on before the acknowledgement."""
         workflow = self.workflow
-        if self._at_most_once or not workflow.settings.is_optimistic or not workflow.is_sequential:
+        if self.at_most_once or not workflow.settings.is_optimistic or not workflow.is_sequential:
             return
         if self.done():
             return

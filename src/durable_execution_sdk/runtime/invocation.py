@@ -25,7 +25,7 @@ from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Completed, Verdict, WentAway
 from durable_execution_sdk.runtime.timers import start_timer
-from durable_execution_sdk.runtime.workflow import Invoked, Workflow
+from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow, Workflow
 from durable_execution_sdk.service import DataPlane
 
 __all__ = ["run_invocation"]
@@ -48,10 +48,11 @@ async def run_invocation(
     invoked: Invoked,
     settings: Settings,
     main: Main,
+    make: MakeWorkflow = Workflow,
 ) -> Outcome:
     """Replay what is recorded, go on from there, and say how it ended.
 
-    Raises when Lambda is to invoke again.
+    ``make`` makes the workflow: another kind is for tests and tools. Raises when Lambda is to invoke again.
     """
     try:
         operations = await _all_operations(plane, invocation)
@@ -64,7 +65,7 @@ async def run_invocation(
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
     payload = journal.execution.execution_details.input_payload
-    workflow = Workflow(environment, plane, invoked, journal, settings, start_timer)
+    workflow = make(environment, plane, invoked, journal, settings, start_timer)
     install_filter(settings.logger)
     environment.observe(workflow)
     environment.loop.set_task_factory(workflow.tasks.factory)
@@ -98,7 +99,7 @@ def _unused(*_: Any) -> NoReturn:
 
 
 async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str | None) -> Outcome:
-    root = Frame(workflow)
+    root = Frame(workflow, rebuilt=workflow.is_rehearsal)
     deadline = workflow.invoked.ends_at
     if deadline is not None:
         left = deadline - time.monotonic()

@@ -54,7 +54,7 @@ class DurableTimer(Handle[None]):
         self._tick: asyncio.TimerHandle | None = None
         self.is_loose = False
         self._is_wait = False
-        self._record = record = self.workflow.journal.claim(self.operation_id)
+        self._record = record = self.workflow.claim(self)
         self._is_counted = record is None
         self.frame.adopt(self)
         self.workflow.register(self.operation_id, self)

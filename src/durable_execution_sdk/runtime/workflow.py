@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
 
@@ -35,7 +35,7 @@ from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
 from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
 
-__all__ = ["Invoked", "Workflow"]
+__all__ = ["Invoked", "MakeWorkflow", "Workflow"]
 
 # How often to ask for callbacks and invokes while a body keeps the invocation open.
 _POLL_SECONDS = 10.0
@@ -59,6 +59,13 @@ class Registered(Protocol):
     def observe(self, record: Operation) -> None:
         """The log has news of it."""
         ...
+
+
+class Claimant(Protocol):
+    """An operation, or a timer, that has just been asked for."""
+
+    operation_id: str
+    label: str
 
 
 class Timer(Protocol):
@@ -94,6 +101,9 @@ class Invoked(Struct, frozen=True):
 
 class Workflow:
     """The state that the operations of one invocation share."""
+
+    # Whether the log is all there is: what has not ended in it stays as it is.
+    is_rehearsal: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -141,6 +151,10 @@ class Workflow:
 
     # What operations do.
 
+    def claim(self, claimant: Claimant) -> Operation | None:
+        """What the log holds of the operation that workflow code has just asked for."""
+        return self.journal.claim(claimant.operation_id)
+
     def register(self, operation_id: str, operation: Registered) -> None:
         """Tell this operation what the log says of it from now on."""
         self._registered[operation_id] = operation
@@ -160,6 +174,10 @@ class Workflow:
         self._bodies[task] = label
         task.add_done_callback(self._body_ended, context=sdk_context())
         return task
+
+    def built_again(self, record: Operation, payload: str) -> str:
+        """The payload of a context whose function ran again, since the log does not hold its result."""
+        return payload
 
     def turn_down(self, handle: asyncio.Future[Any]) -> None:
         """Unwind whoever awaits an operation that may do nothing any more.
@@ -383,3 +401,9 @@ def _describe(watched: Any) -> str:
 
 def _title(update: OperationUpdate) -> str:
     return f"{update.type.lower()} {update.name!r}" if update.name else update.type.lower()
+
+
+MakeWorkflow = Callable[
+    [Environment, DataPlane, Invoked, Journal, Settings, StartTimer],
+    Workflow,
+]
