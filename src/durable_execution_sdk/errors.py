@@ -28,6 +28,8 @@
     ├── ContextMisuseError        a context used where it does not belong
     └── InternalError             ours: please report it
 
+``durable_execution_sdk.testing`` adds a ``DurableTestError`` for what only a test can run into.
+
 An ``OperationError`` is also an instance of the exception that was raised inside the operation, when
 that class is loaded and its state could be recorded: ``except CardDeclined`` and ``except StepError``
 both catch it, on the first run and on every replay.

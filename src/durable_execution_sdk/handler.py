@@ -63,9 +63,9 @@ class DurableHandler(Generic[_E, _R]):
         self.__doc__ = workflow.__doc__
         self._client = client
         self._make = make
-        self._settings = settings
-        self._event_serdes: SerDes[Any] = settings.serdes or serdes_for_parameter(workflow, 0)
-        self._result_serdes: SerDes[Any] = settings.serdes or serdes_for_return(workflow)
+        self.settings = settings
+        self.event_serdes: SerDes[Any] = settings.serdes or serdes_for_parameter(workflow, 0)
+        self.result_serdes: SerDes[Any] = settings.serdes or serdes_for_return(workflow)
 
     def __repr__(self) -> str:
         """Which workflow it runs."""
@@ -84,11 +84,11 @@ class DurableHandler(Generic[_E, _R]):
 
     def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
         """The same handler, talking to another service."""
-        return DurableHandler(self.__wrapped__, client, self._settings, self._make)
+        return DurableHandler(self.__wrapped__, client, self.settings, self._make)
 
     def made_by(self, make: MakeWorkflow) -> DurableHandler[_E, _R]:
         """The same handler, whose invocations are workflows of another kind: for tests and tools."""
-        return DurableHandler(self.__wrapped__, self._client, self._settings, make)
+        return DurableHandler(self.__wrapped__, self._client, self.settings, make)
 
     def _invoke(self, invocation: Invocation, lambda_context: Any) -> dict[str, Any]:
         here = environment()
@@ -102,7 +102,7 @@ class DurableHandler(Generic[_E, _R]):
 
         async def main() -> Outcome:
             return await run_invocation(
-                here, self._plane(), invocation, invoked, self._settings, self._main, self._make
+                here, self._plane(), invocation, invoked, self.settings, self._main, self._make
             )
 
         return encode_outcome(here.run(main()))
@@ -120,14 +120,14 @@ class DurableHandler(Generic[_E, _R]):
         )
         try:
             event: Any = (
-                None if payload is None else self._event_serdes.deserialize(payload, context)
+                None if payload is None else self.event_serdes.deserialize(payload, context)
             )
         except Exception as error:
             raise SerDesError(
                 f"the input of {self.__qualname__} does not fit its event parameter: {error}"
             ) from error
         result = await self.__wrapped__(event, DurableContext(frame))
-        return self._result_serdes.serialize(result, context)
+        return self.result_serdes.serialize(result, context)
 
     def _read(self, event: object) -> Invocation:
         try:

@@ -1,0 +1,30 @@
+"""Test durable workflows: on the real engine in milliseconds, or deployed on Lambda."""
+
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.testing.errors import (
+    DurableTestError,
+    NoSuchOperationError,
+    RunTimeoutError,
+    StuckError,
+    UnexpectedStatusError,
+)
+from durable_execution_sdk.testing.functions import Raises, Returns
+from durable_execution_sdk.testing.operations import RecordedOperation
+from durable_execution_sdk.testing.result import DurableTestResult
+from durable_execution_sdk.testing.runner import LocalDurableTestRunner
+from durable_execution_sdk.testing.sync import SyncTestRunner
+
+__all__ = [
+    "DurableTestError",
+    "DurableTestResult",
+    "LocalDurableTestRunner",
+    "NoSuchOperationError",
+    "Raises",
+    "RecordedOperation",
+    "Returns",
+    "RunTimeoutError",
+    "Seams",
+    "StuckError",
+    "SyncTestRunner",
+    "UnexpectedStatusError",
+]

@@ -1,0 +1,46 @@
+"""What goes wrong in a test that is not the workflow's own doing.
+
+::
+
+    DurableError
+    └── DurableTestError
+        ├── StuckError              the execution waits, and nothing will ever end that
+        ├── RunTimeoutError         the test's own time limit, in real seconds; a TimeoutError too
+        ├── NoSuchOperationError    no operation has this name, index or id; a LookupError too
+        └── UnexpectedStatusError   the execution ended otherwise; an AssertionError too
+"""
+
+from __future__ import annotations
+
+from durable_execution_sdk.errors import DurableError
+
+__all__ = [
+    "DurableTestError",
+    "NoSuchOperationError",
+    "RunTimeoutError",
+    "StuckError",
+    "UnexpectedStatusError",
+]
+
+
+class DurableTestError(DurableError):
+    """What a test runner raises of its own accord; the message shows the execution."""
+
+
+class StuckError(DurableTestError):
+    """The execution waits, and nothing that the runner knows of will ever end that.
+
+    The message names what it waits for, and what to do.
+    """
+
+
+class RunTimeoutError(DurableTestError, TimeoutError):
+    """Driving the execution took more real time than the test allows; the message says where it is."""
+
+
+class NoSuchOperationError(DurableTestError, LookupError):
+    """The execution has no such operation; the message lists those that it has."""
+
+
+class UnexpectedStatusError(DurableTestError, AssertionError):
+    """The execution has another status than the test expects; the message shows its operations."""

@@ -1,0 +1,72 @@
+"""The functions that a workflow may invoke in a test: real ones, or canned answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.invokers import Handler
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+
+__all__ = ["Raises", "Registered", "Returns", "add_function"]
+
+
+class Returns(msgspec.Struct, frozen=True):
+    """A function that answers this value, whatever it is asked.
+
+    The value is written as the SDK writes results, so dataclasses and models are fine.
+    """
+
+    value: Any = None
+
+
+class Raises(msgspec.Struct, frozen=True):
+    """A function that fails with this exception, whatever it is asked.
+
+    The workflow gets an ``InvokeError`` with the exception's class name and message, as of a Lambda
+    function that raised it.
+    """
+
+    error: Exception
+
+
+Registered = DurableHandler[Any, Any] | Callable[[Any, Any], Any] | Returns | Raises
+"""A durable handler, a plain Lambda handler ``(event, context)``, or a canned answer."""
+
+
+def add_function(
+    functions: Functions, name: str, registered: object, durable: Mapping[str, Any]
+) -> None:
+    """Register a function under a name; ``durable`` are the options of those that are durable."""
+    match registered:
+        case DurableHandler():
+            functions.add_durable(name, registered.bind, **durable)
+        case Returns():
+            functions.add_plain(name, _answering(name, registered))
+        case Raises():
+            functions.add_plain(name, _failing(registered))
+        case _ if callable(registered):
+            functions.add_plain(name, registered)
+        case _:
+            raise ConfigError(
+                f"functions={{{name!r}: ...}} takes a @durable_execution handler, a function"
+                f" (event, context), Returns(value) or Raises(error), not {registered!r}"
+            )
+
+
+def _answering(name: str, answer: Returns) -> Handler:
+    context = SerDesContext(operation_id=name, operation_name=f"Returns of {name}")
+    written = JsonSerDes[Any]().serialize(answer.value, context)
+    return lambda _event, _context: msgspec.json.decode(written)
+
+
+def _failing(answer: Raises) -> Handler:
+    def fail(_event: Any, _context: Any) -> None:
+        raise answer.error
+
+    return fail

@@ -1,0 +1,212 @@
+"""What came of an execution, or how it stands: the same whether it ran here or on Lambda."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Generic, Self, TypeVar, cast
+
+from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.model.control import (
+    CLOSED_STATUSES,
+    ExecutionDescription,
+    ExecutionStatus,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.history import HistoryEvent
+from durable_execution_sdk.model.ids import execution_operation_id
+from durable_execution_sdk.runtime.failure import rebuild
+from durable_execution_sdk.serdes import SerDes, SerDesContext
+from durable_execution_sdk.testing.errors import NoSuchOperationError, UnexpectedStatusError
+from durable_execution_sdk.testing.operations import RecordedOperation, moment
+
+__all__ = ["DurableTestResult"]
+
+_R = TypeVar("_R")
+
+
+class DurableTestResult(Generic[_R]):
+    """An execution as it stood when this was taken; ``print`` it to see its operations as a tree.
+
+    ``operations`` has them in the order in which they started, ``history`` are the events as
+    ``GetDurableExecutionHistory`` gives them, ``logs`` the log records of the workflow's code.
+    """
+
+    def __init__(
+        self,
+        described: ExecutionDescription,
+        progress: ExecutionProgress,
+        history: Sequence[HistoryEvent],
+        logs: Sequence[logging.LogRecord],
+        serdes: SerDes[_R],
+    ) -> None:
+        self.described = described
+        self.progress = progress
+        self.history = list(history)
+        self.logs = list(logs)
+        self.operations = _operations(progress, self.history)
+        self._serdes = serdes
+
+    def __repr__(self) -> str:
+        """Which execution, and how it stands."""
+        return f"<{type(self).__name__} {self.status} {self.arn}>"
+
+    def __str__(self) -> str:
+        """The operations, one line each."""
+        return "\n".join([repr(self), *(repr(each) for each in self.operations)])
+
+    @property
+    def arn(self) -> str:
+        """The execution's ARN."""
+        return self.described.durable_execution_arn
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self.described.durable_execution_name
+
+    @property
+    def status(self) -> str:
+        """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
+        return self.described.status
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the execution has ended, however it ended."""
+        return self.status in CLOSED_STATUSES
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the execution has succeeded."""
+        return self.status == ExecutionStatus.SUCCEEDED
+
+    @property
+    def result(self) -> _R:
+        """What the workflow returned, by its return annotation.
+
+        Raises:
+            OperationError: what the workflow raised, if it failed, timed out or was stopped: an
+                instance of the original exception class too. Its notes show the operations.
+            UnexpectedStatusError: it has not ended.
+        """
+        if self.succeeded:
+            return self._decoded(self.described.result)
+        error = self.error
+        if error is None:
+            raise UnexpectedStatusError(f"the execution has no result yet:\n{self}")
+        error.add_note(str(self))
+        raise error
+
+    @property
+    def error_object(self) -> ErrorObject | None:
+        """The error as the service keeps it, if the execution failed, timed out or was stopped."""
+        if not self.is_done or self.succeeded:
+            return None
+        return self.described.error or ErrorObject(
+            error_type=self.status, error_message=f"the execution was {self.status.lower()}"
+        )
+
+    @property
+    def error(self) -> OperationError | None:
+        """What the workflow failed with: an instance of the exception class that it raised too."""
+        error = self.error_object
+        return None if error is None else rebuild(OperationError, error)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the execution started, on the runner's clock."""
+        return cast("datetime", moment(self.described.start_timestamp))
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When the execution ended, on the runner's clock."""
+        return moment(self.described.end_timestamp)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long it took on the runner's clock, waits and all, if it has ended."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
+
+    def assert_succeeded(self) -> Self:
+        """Fail the test, and show why, unless the execution has succeeded."""
+        return self.assert_status(ExecutionStatus.SUCCEEDED)
+
+    def assert_failed(self) -> Self:
+        """Fail the test, and show the operations, unless the execution has failed."""
+        return self.assert_status(ExecutionStatus.FAILED)
+
+    def assert_status(self, status: str) -> Self:
+        """Fail the test, and show the operations, unless the execution has this status."""
+        if self.status != status:
+            raise UnexpectedStatusError(f"expected {status}, found {self.status}:\n{self}")
+        return self
+
+    def operation(
+        self,
+        name: str | None = None,
+        *,
+        index: int | None = None,
+        operation_id: str | None = None,
+    ) -> RecordedOperation:
+        """One operation: by name, by index among all, by id, or the ``index``-th of its name.
+
+        Several operations of a name need an index, from 0 in the order in which they started;
+        negative ones count from the end.
+
+        Raises:
+            NoSuchOperationError: there is none, or several have the name and no index was given.
+        """
+        found = [
+            each
+            for each in self.operations
+            if (name is None or each.name == name)
+            and (operation_id is None or each.id == operation_id)
+        ]
+        asked = ", ".join(
+            f"{what}={value!r}"
+            for what, value in (("name", name), ("operation_id", operation_id), ("index", index))
+            if value is not None
+        )
+        if index is None and len(found) > 1:
+            raise NoSuchOperationError(
+                f"{len(found)} operations fit {asked or 'nothing in particular'}; say which:"
+                f" index=0 to index={len(found) - 1}\n{self}"
+            )
+        try:
+            return found[index or 0]
+        except IndexError:
+            raise NoSuchOperationError(f"no operation has {asked}:\n{self}") from None
+
+    def children(self, parent: RecordedOperation | str | None = None) -> list[RecordedOperation]:
+        """The operations directly in a context, given or by its name; without one, the workflow's."""
+        if isinstance(parent, str):
+            parent = self.operation(parent)
+        wanted = None if parent is None else parent.id
+        known = {each.id for each in self.operations}
+        return [
+            each
+            for each in self.operations
+            if (each.parent_id if each.parent_id in known else None) == wanted
+        ]
+
+    def _decoded(self, payload: str | None) -> _R:
+        if payload is None:
+            return cast("_R", None)
+        context = SerDesContext(
+            operation_id=execution_operation_id(self.arn), durable_execution_arn=self.arn
+        )
+        return self._serdes.deserialize(payload, context)
+
+
+def _operations(
+    progress: ExecutionProgress, history: Sequence[HistoryEvent]
+) -> list[RecordedOperation]:
+    events: dict[Any, list[HistoryEvent]] = {}
+    for event in history:
+        events.setdefault(event.id, []).append(event)
+    return [
+        RecordedOperation(index, each, events.get(each.operation.id, ()), progress.arn)
+        for index, each in enumerate(progress.operations)
+    ]

@@ -1,0 +1,151 @@
+"""Runs a workflow in a test: the real handler on the real engine, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.functions import Registered
+from durable_execution_sdk.testing.result import DurableTestResult
+from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, setup
+from durable_execution_sdk.testing.stage import NO_EVENT, Stage
+from durable_execution_sdk.testing.sync import SyncTestRunner
+from durable_execution_sdk.testing.worker import in_thread_async
+
+__all__ = ["LocalDurableTestRunner"]
+
+_R = TypeVar("_R")
+
+
+class LocalDurableTestRunner(Generic[_R]):
+    """Runs a workflow in a test, and tells what came of it.
+
+    The handler is invoked with the JSON that Lambda would send, by an engine with the service's
+    rules. Time is virtual: when everything waits, the clock jumps to what is due next, so a wait of
+    a year takes no time, and the history has the times that it would have. ``sync`` is the same
+    runner for tests that are plain functions; ``run_sync`` is short for ``sync.run``.
+
+    Args:
+        handler: what ``@durable_execution`` made.
+        functions: what ``ctx.invoke`` finds, by name: durable handlers, plain Lambda handlers
+            ``(event, context)``, ``Returns(value)`` or ``Raises(error)``.
+        function_name: what the workflow's own function is called; the workflow's name by default.
+        skip_time: ``False`` takes the computer's clock: every wait takes its time.
+        start_time: when the virtual clock begins; 2026-01-01 in UTC by default.
+        checkpoint_latency: how much virtual time each call of the service takes; none by default.
+        page_size: how many operations the service gives at once, to test long histories.
+        limits: other limits than the service's own.
+        execution_timeout: after how long the execution is TIMED_OUT; 366 days by default.
+        invocation_timeout: how long one invocation may take; 15 minutes by default, as in Lambda.
+        environment: environment variables, set for the whole process while a handler runs.
+        log_level: from which level on ``result.logs`` has records; ``logging.INFO`` by default.
+        timeout: how many real seconds a call of the runner may take, so that no test hangs. An
+            invocation is told that it has no more time than is left of these.
+        seams: what is put between the engine and the handler, for faults.
+
+    Raises:
+        ConfigError: an argument is wrong, or two contradict each other.
+    """
+
+    def __init__(
+        self,
+        handler: DurableHandler[Any, _R],
+        *,
+        functions: Mapping[str, Registered] | None = None,
+        function_name: str | None = None,
+        skip_time: bool = True,
+        start_time: datetime | None = None,
+        checkpoint_latency: timedelta | None = None,
+        page_size: int | None = None,
+        limits: Limits | None = None,
+        execution_timeout: timedelta | None = None,
+        invocation_timeout: timedelta = timedelta(minutes=15),
+        environment: Mapping[str, str] | None = None,
+        log_level: int = LOG_LEVEL,
+        timeout: float = 30.0,
+        seams: Seams | None = None,
+    ) -> None:
+        self._take(
+            setup(
+                handler,
+                functions=functions,
+                function_name=function_name,
+                skip_time=skip_time,
+                start_time=start_time,
+                checkpoint_latency=checkpoint_latency,
+                page_size=page_size,
+                limits=limits,
+                execution_timeout=execution_timeout,
+                invocation_timeout=invocation_timeout,
+                environment=environment,
+                log_level=log_level,
+                timeout=timeout,
+                seams=seams or Seams(),
+            )
+        )
+
+    def _take(self, setup: Setup) -> None:
+        self.setup = setup
+        self._stage = Stage(setup)
+        self.sync: SyncTestRunner[_R] = SyncTestRunner(self._stage)
+
+    def fresh(self, *, seams: Seams | None = None) -> LocalDurableTestRunner[_R]:
+        """A runner with the same options on which nothing has happened yet.
+
+        ``seams`` replace those of this one.
+        """
+        made: LocalDurableTestRunner[_R] = object.__new__(type(self))
+        made._take(
+            self.setup if seams is None else msgspec.structs.replace(self.setup, seams=seams)
+        )
+        return made
+
+    async def run(
+        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+    ) -> DurableTestResult[_R]:
+        """Run the workflow to its end, however it ends.
+
+        Args:
+            event: plain JSON, or an instance of what the workflow's event parameter is annotated
+                with; ``{}`` by default, as from the Lambda console.
+            name: the execution's name; the same name and event find the same execution again.
+            timeout: real seconds, in place of the runner's own.
+
+        Raises:
+            StuckError: it waits for something that never comes, such as a callback that nobody
+                answers and that has no timeout.
+            RunTimeoutError: the timeout is over.
+        """
+        await self.start(event, name=name)
+        return await self.complete(timeout=timeout)
+
+    def run_sync(
+        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+    ) -> DurableTestResult[_R]:
+        """Do what ``run`` does, without ``await``."""
+        return self.sync.run(event, name=name, timeout=timeout)
+
+    async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
+        """Start an execution without running anything of it yet; returns its ARN.
+
+        From now on the runner's other methods are about this execution.
+        """
+        return self._stage.start(event, name)
+
+    async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Go on until the execution has ended, however it ends."""
+        return await in_thread_async(self._stage.complete, self._stage.seconds(timeout))
+
+    async def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Go on until nothing is due now; no time passes."""
+        return await in_thread_async(self._stage.run_until_suspended, self._stage.seconds(timeout))
+
+    async def result(self) -> DurableTestResult[_R]:
+        """What there is of the execution as of now."""
+        return self._stage.result()

@@ -1,0 +1,122 @@
+"""How a local runner is set up: what it runs, and the world that it runs in."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import msgspec
+
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.functions import Registered
+
+__all__ = ["Setup"]
+
+_LONGEST_NAME = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a ``LocalDurableTestRunner``; its arguments are explained there."""
+
+    handler: DurableHandler[Any, Any]
+    functions: Mapping[str, Registered]
+    function_name: str
+    skip_time: bool
+    start_time: datetime
+    checkpoint_latency: timedelta
+    limits: Limits
+    execution_timeout: timedelta
+    invocation_timeout: timedelta
+    environment: Mapping[str, str]
+    log_level: int
+    timeout: float
+    seams: Seams
+
+    @property
+    def started_at(self) -> int:
+        """When the clock begins, in milliseconds since the epoch."""
+        return (self.start_time - _EPOCH) // timedelta(milliseconds=1)
+
+
+def setup(
+    handler: DurableHandler[Any, Any],
+    *,
+    functions: Mapping[str, Registered] | None,
+    function_name: str | None,
+    skip_time: bool,
+    start_time: datetime | None,
+    checkpoint_latency: timedelta | None,
+    page_size: int | None,
+    limits: Limits | None,
+    execution_timeout: timedelta | None,
+    invocation_timeout: timedelta,
+    environment: Mapping[str, str] | None,
+    log_level: int,
+    timeout: float,
+    seams: Seams,
+) -> Setup:
+    """Check the options, and fill in what was left out."""
+    if not isinstance(cast("object", handler), DurableHandler):
+        raise ConfigError(
+            "LocalDurableTestRunner runs the handler that @durable_execution makes of a workflow,"
+            f" not {handler!r}"
+        )
+    if not skip_time and (start_time is not None or checkpoint_latency is not None):
+        raise ConfigError(
+            "skip_time=False runs on the computer's clock: start_time and checkpoint_latency are for"
+            " the virtual one, so leave them out"
+        )
+    if start_time is not None and start_time.tzinfo is None:
+        raise ConfigError(f"start_time needs a time zone: {start_time!r}; add tzinfo=UTC")
+    for option, length in (
+        ("checkpoint_latency", checkpoint_latency),
+        ("execution_timeout", execution_timeout),
+        ("invocation_timeout", invocation_timeout),
+    ):
+        if length is not None and length <= timedelta(0):
+            raise ConfigError(f"{option} is longer than nothing; {length!r} is not")
+    if not timeout > 0:
+        raise ConfigError(f"timeout is a number of seconds greater than 0, not {timeout!r}")
+    return Setup(
+        handler=handler,
+        functions=dict(functions or {}),
+        function_name=function_name or _name_of(handler),
+        skip_time=skip_time,
+        start_time=start_time or START_TIME,
+        checkpoint_latency=checkpoint_latency or timedelta(0),
+        limits=_paged(limits or DEFAULT_LIMITS, page_size),
+        execution_timeout=execution_timeout or timedelta(seconds=MAX_EXECUTION_TIMEOUT),
+        invocation_timeout=invocation_timeout,
+        environment=dict(environment or {}),
+        log_level=log_level,
+        timeout=timeout,
+        seams=seams,
+    )
+
+
+def _paged(limits: Limits, page_size: int | None) -> Limits:
+    if page_size is None:
+        return limits
+    if page_size < 1:
+        raise ConfigError(f"page_size is 1 or more operations, not {page_size!r}")
+    return msgspec.structs.replace(
+        limits, page_items=page_size, max_page_items=page_size, first_page_items=page_size
+    )
+
+
+def _name_of(handler: DurableHandler[Any, Any]) -> str:
+    """The workflow's name, as far as Lambda takes it for the name of a function."""
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:_LONGEST_NAME]
+    return name or "workflow"
+
+
+LOG_LEVEL = logging.INFO

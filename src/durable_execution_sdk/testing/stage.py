@@ -1,0 +1,218 @@
+"""What a local runner plays executions on: the real engine, a clock, and the functions.
+
+Everything here blocks, and runs in whatever thread calls it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
+from durable_execution_sdk.emulator.data_plane import SlowDataPlane
+from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import LATEST, Functions
+from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
+from durable_execution_sdk.model.history import HistoryEvent
+from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.testing.errors import DurableTestError, RunTimeoutError, StuckError
+from durable_execution_sdk.testing.functions import add_function
+from durable_execution_sdk.testing.logs import LogCatcher
+from durable_execution_sdk.testing.result import DurableTestResult
+from durable_execution_sdk.testing.setup import Setup
+from durable_execution_sdk.testing.worker import Watch
+
+__all__ = ["NO_EVENT", "Stage"]
+
+NO_EVENT: Any = object()
+"""No event was given: the function gets ``{}``, as from the Lambda console."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Stage:
+    """One emulator in memory, and the execution on it that was started last."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.clock = VirtualClock(setup.started_at) if setup.skip_time else RealClock()
+        self.emulator = Emulator(
+            MemoryStore(), self.clock, _functions(setup), limits=setup.limits, ids=_Counted()
+        )
+        self.arn: str | None = None
+        self._watch: Watch | None = None
+        self._driving = threading.Lock()
+        self._logs = LogCatcher(setup.log_level)
+        self._driver = Driver(
+            self.emulator,
+            seams=Seams(
+                data_plane=lambda plane: setup.seams.data_plane(self._slowed(plane)),
+                invoker=lambda invoker: setup.seams.invoker(self._bounded(invoker)),
+            ),
+        )
+
+    def seconds(self, timeout: float | None) -> float:
+        """How many real seconds a call may take."""
+        return self.setup.timeout if timeout is None else timeout
+
+    def start(self, event: Any, name: str | None) -> str:
+        """Start an execution, or find the one that has this name."""
+        self.arn = self.emulator.start(
+            InvokeRequest(
+                function_name=f"{self.setup.function_name}:{LATEST}",
+                payload=b"" if event is NO_EVENT else self._written(event),
+                invocation_type=InvocationType.EVENT,
+                durable_execution_name=name,
+            )
+        )
+        return self.arn
+
+    def complete(self, watch: Watch) -> DurableTestResult[Any]:
+        """Go on until the execution has ended."""
+        arn = self._current()
+        if self._drive(watch, lambda: self.emulator.is_closed(arn)) is Ending.IDLE:
+            raise StuckError(f"nothing will ever end this execution:\n{self.result()}")
+        return self.result()
+
+    def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
+        """Do what is due now, and let no time pass."""
+        arn = self._current()
+        self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
+        return self.result()
+
+    def result(self) -> DurableTestResult[Any]:
+        """What there is of the execution as of now."""
+        arn = self._current()
+        return DurableTestResult(
+            self.emulator.describe(arn),
+            self.emulator.progress(arn),
+            self._history(arn),
+            self._logs.of(arn),
+            self.setup.handler.result_serdes,
+        )
+
+    def _current(self) -> str:
+        if self.arn is None:
+            raise DurableTestError("nothing was started: call start(event) or run(event) first")
+        return self.arn
+
+    def _history(self, arn: str) -> list[HistoryEvent]:
+        events: list[HistoryEvent] = []
+        marker: str | None = None
+        while True:
+            page = self.emulator.history(
+                HistoryRequest(durable_execution_arn=arn, marker=marker, max_items=1000)
+            )
+            events += page.events
+            marker = page.next_marker
+            if not marker:
+                return events
+
+    def _drive(self, watch: Watch, done: Callable[[], bool], *, wait: bool = True) -> Ending:
+        """Call what is due until ``done``; nobody else may, meanwhile."""
+        if not self._driving.acquire(blocking=False):
+            raise DurableTestError(
+                "this runner is at work already: await that call first, or start(event) and answer"
+                " callbacks before complete()"
+            )
+        self._watch = watch
+        try:
+            with self._logs.catching():
+                ending = self._driver.run_until(
+                    lambda: watch.left <= 0 or done(),
+                    family=self.arn,
+                    wait=wait,
+                    stop=watch.stop,
+                )
+        finally:
+            self._watch = None
+            self._driving.release()
+        if ending is not Ending.IDLE and not done():
+            raise RunTimeoutError(
+                f"the test allows {watch.seconds:g} s, and the execution goes on after that:\n"
+                f"{self.result()}"
+            )
+        return ending
+
+    def _written(self, event: Any) -> bytes:
+        context = SerDesContext(operation_id="event", operation_name="the test's event")
+        serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
+        return serdes.serialize(event, context).encode()
+
+    def _slowed(self, plane: DataPlane) -> DataPlane:
+        milliseconds = self.setup.checkpoint_latency // _MILLISECOND
+        if milliseconds and isinstance(self.clock, VirtualClock):
+            return SlowDataPlane(plane, self.clock, milliseconds)
+        return plane
+
+    def _bounded(self, invoker: Invoker) -> Invoker:
+        """Let no invocation outlast the test, and give it its environment."""
+
+        def bounded(call: Call) -> Answer:
+            with _environment(self.setup.environment):
+                return invoker(_within(call, self._watch))
+
+        return bounded
+
+
+class _Counted:
+    """Ids that are the same in each run of a test."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self) -> str:
+        self._count += 1
+        return f"00000000-0000-4000-8000-{self._count:012}"
+
+
+def _functions(setup: Setup) -> Functions:
+    functions = Functions()
+    durable = {
+        "execution_timeout": -(-setup.execution_timeout // timedelta(seconds=1)),
+        "timeout": setup.invocation_timeout.total_seconds(),
+    }
+    for name, registered in setup.functions.items():
+        add_function(functions, name, registered, {})
+    if functions.get(setup.function_name) is not None:
+        raise ConfigError(
+            f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
+            " give that another one with function_name="
+        )
+    add_function(functions, setup.function_name, setup.handler, durable)
+    return functions
+
+
+def _within(call: Call, watch: Watch | None) -> Call:
+    if watch is None:
+        return call
+    remaining = call.remaining
+    return msgspec.structs.replace(
+        call, remaining=lambda: min(remaining(), round(watch.left * 1000))
+    )
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,142 @@
+"""Runs blocking work in a thread of its own, joins it, and never waits for it longer than allowed.
+
+A handler has an event loop of its own, so it cannot run in a thread whose loop is running. A thread
+also lets a test go on, and say where the code hangs, when a workflow blocks for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Generic, TypeVar, cast
+
+from durable_execution_sdk.testing.errors import RunTimeoutError
+
+__all__ = ["Watch", "in_thread", "in_thread_async"]
+
+_T = TypeVar("_T")
+
+# What an invocation may take to leave in good order once its time is up.
+_GRACE_SECONDS = 3.0
+
+
+class Watch:
+    """How long work may take, in real seconds, and whether anybody still wants it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.stop = threading.Event()
+        self._ends_at = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left; 0 when none are."""
+        return max(0.0, self._ends_at - time.monotonic())
+
+
+class _Worker(Generic[_T]):
+    def __init__(self, work: Callable[[Watch], _T], watch: Watch) -> None:
+        self._watch = watch
+        self._outcome: _T | None = None
+        self._error: BaseException | None = None
+        self._on_end: Callable[[], object] = bool
+        context = contextvars.copy_context()
+        self.thread = threading.Thread(
+            target=context.run, args=(self._run, work), name="durable-test", daemon=True
+        )
+
+    def start(self, on_end: Callable[[], object] = bool) -> None:
+        self._on_end = on_end
+        self.thread.start()
+
+    def _run(self, work: Callable[[Watch], _T]) -> None:
+        try:
+            self._outcome = work(self._watch)
+        except BaseException as error:  # handed on to whoever waits, whatever it is
+            self._error = error
+        finally:
+            self._on_end()
+
+    def outcome(self) -> _T:
+        error, self._error = self._error, None
+        if error is None:
+            return cast("_T", self._outcome)
+        try:
+            raise error
+        finally:
+            # The traceback refers to this frame.
+            del error
+
+    def given_up(self) -> RunTimeoutError:
+        """Nobody waits any more: say what the code was doing."""
+        self._watch.stop.set()
+        return RunTimeoutError(
+            f"the test allows {self._watch.seconds:g} s, and code of the workflow still blocks after"
+            f" that. It was left behind, here:\n{_where(self.thread)}"
+        )
+
+
+def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
+    """Do it in a thread, and block until it is done or its time is up."""
+    watch = Watch(seconds)
+    worker = _Worker(work, watch)
+    worker.start()
+    try:
+        worker.thread.join(seconds + _GRACE_SECONDS)
+    except BaseException:
+        # Ctrl-C: nothing is left running in the background.
+        watch.stop.set()
+        worker.thread.join(_GRACE_SECONDS)
+        raise
+    if worker.thread.is_alive():
+        raise worker.given_up()
+    return worker.outcome()
+
+
+async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
+    """Do it in a thread while the caller's event loop goes on.
+
+    Under an event loop that is not asyncio's, the loop stands still meanwhile.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return in_thread(work, seconds)
+    watch = Watch(seconds)
+    worker = _Worker(work, watch)
+    ended = asyncio.Event()
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop was closed
+            loop.call_soon_threadsafe(ended.set)
+
+    worker.start(wake)
+    try:
+        await asyncio.wait_for(ended.wait(), seconds + _GRACE_SECONDS)
+    except TimeoutError:
+        raise worker.given_up() from None
+    except asyncio.CancelledError:
+        watch.stop.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), watch.left + _GRACE_SECONDS)
+        raise
+    worker.thread.join()
+    return worker.outcome()
+
+
+def _where(thread: threading.Thread) -> str:
+    """The stack of a thread, and of the threads of plain steps, in the user's own code."""
+    frames: dict[int, Any] = dict(sys._current_frames())  # noqa: SLF001 - the documented way to ask
+    lines: list[str] = []
+    for each in threading.enumerate():
+        frame = frames.get(each.ident or 0)
+        if frame is not None and (each is thread or each.name.startswith("durable-step")):
+            stack = traceback.extract_stack(frame)
+            lines += [f"{each.name}:", *traceback.format_list(stack[-4:])]
+    return "\n".join(line.rstrip() for line in lines)
