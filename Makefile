@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo:
 	@tools/setup cli
@@ -11,7 +11,12 @@ test:
 lint:
 	@tools/lint
 
+# Beside the other SDKs, which it installs for itself: make bench ARGS="--quick" for a short run.
+bench:
+	@tools/setup dev
+	@.venv/bin/python benchmarks/bench.py $(ARGS)
+
 clean:
-	rm -rf .venv .durable .coverage .coverage.* htmlcov dist build
+	rm -rf .venv benchmarks/.venvs .durable .coverage .coverage.* htmlcov dist build
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,21 @@
+"""A function's cold start with async-durable-execution, its default client included."""
+
+import json
+import sys
+
+from async_durable_execution import durable_execution, step
+
+
+async def double() -> int:
+    return 42
+
+
+@durable_execution
+async def handler(event: int) -> int:
+    assert event == 21
+    return await step(double)
+
+
+if __name__ == "__main__":
+    outcome = handler(json.load(sys.stdin), None)
+    assert outcome == {"Status": "SUCCEEDED", "Result": "42"}, outcome

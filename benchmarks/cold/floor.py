@@ -1,0 +1,23 @@
+"""The floor of a cold start: asyncio and msgspec are imported, and one bare HTTP call is made."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+
+import msgspec
+
+
+async def call(event: object) -> bytes:
+    body = msgspec.json.encode({"CheckpointToken": "t", "Updates": []})
+    with socket.create_connection(("127.0.0.1", int(os.environ["BENCH_PORT"]))) as line:
+        line.sendall(
+            b"POST /2025-12-01/durable-executions/x/checkpoint HTTP/1.1\r\nHost: localhost\r\n"
+            b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        )
+        return line.recv(65536)
+
+
+if __name__ == "__main__":
+    assert asyncio.run(call(json.load(sys.stdin))).startswith(b"HTTP/1.1 200")

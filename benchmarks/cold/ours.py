@@ -1,0 +1,20 @@
+"""A function's cold start with this SDK: import, decorate, one step through the default client."""
+
+import json
+import sys
+
+from durable_execution_sdk import DurableContext, durable_execution
+
+
+async def double(n: int) -> int:
+    return n * 2
+
+
+@durable_execution
+async def handler(event: int, ctx: DurableContext) -> int:
+    return await ctx.step(double, event)
+
+
+if __name__ == "__main__":
+    outcome = handler(json.load(sys.stdin), None)
+    assert outcome == {"Status": "SUCCEEDED", "Result": "42"}, outcome

@@ -1,0 +1,139 @@
+"""Runs cells, each run in a fresh process, and keeps what they took."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from benchmarks.environments import ROOT, python_of
+from benchmarks.service import Service
+from benchmarks.workloads import Cell, as_argument
+
+# A run that takes longer is stopped, and counts as too slow.
+LIMIT_SECONDS = 60.0
+# A cell whose runs took so long with one SDK is not run again with it.
+ENOUGH_SECONDS = 12.0
+
+
+@dataclass
+class Measured:
+    """The runs of one cell with one SDK, or why there are none."""
+
+    runs: list[dict[str, Any]] = field(default_factory=list)
+    failure: str | None = None
+    spent: float = 0.0
+
+    def median(self, figure: str) -> float | None:
+        values = [run[figure] for run in self.runs if figure in run]
+        return median(values) if values else None
+
+
+Results = dict[tuple[str, str], Measured]
+
+
+@contextmanager
+def endpoint() -> Iterator[int]:
+    """The service over HTTP, in another process."""
+    command = [python_of("ours"), str(ROOT / "benchmarks" / "endpoint.py")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout is not None
+        yield int(server.stdout.readline())
+        server.communicate("")
+
+
+def run_all(cells: list[Cell], rounds: int, sdks: list[str]) -> Results:
+    """Every cell with every SDK, in turn, and all of that again."""
+    results: Results = {}
+    with endpoint() as port:
+        environment = _environment(port)
+        for number in range(rounds):
+            for cell in cells:
+                if number >= cell.rounds:
+                    continue
+                for sdk in cell.sdks:
+                    if sdk in sdks or sdk not in ("ours", "aws", "async_durable"):
+                        _run(cell, sdk, results, environment)
+            print(f"round {number + 1} done", file=sys.stderr, flush=True)
+    return results
+
+
+def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) -> None:
+    measured = results.setdefault((cell.key, sdk), Measured())
+    smaller = results.get((cell.larger_than or "", sdk))
+    if smaller is not None and smaller.failure:
+        measured.failure = "not tried: fewer already failed"
+    if measured.failure or measured.spent > ENOUGH_SECONDS:
+        return
+    began = time.perf_counter()
+    try:
+        run = _cold(sdk, environment) if cell.worker["kind"] == "cold" else None
+        measured.runs.append(run or _worker(cell, sdk, environment))
+    except subprocess.TimeoutExpired:
+        measured.failure = f"more than {LIMIT_SECONDS:g} s"
+    except subprocess.CalledProcessError as error:
+        measured.failure = _reason(error.stderr)
+    measured.spent += time.perf_counter() - began
+
+
+def _worker(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
+    command = [python_of(sdk), str(ROOT / "benchmarks" / "worker.py"), sdk, as_argument(cell)]
+    done = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS
+    )
+    return json.loads(done.stdout)
+
+
+def _cold(sdk: str, environment: dict[str, str]) -> dict[str, Any]:
+    """A whole process, from its start to its end."""
+    script = str(ROOT / "benchmarks" / "cold" / f"{sdk}.py")
+    command = [python_of(sdk), *(["-c", "import json"] if sdk == "bare" else [script])]
+    event = json.dumps(Service().event("21"))
+    before, began = _cpu_of_children(), time.perf_counter()
+    subprocess.run(
+        command,
+        env=environment,
+        input=event,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+    )
+    return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - before}
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _environment(port: int) -> dict[str, str]:
+    """What Lambda sets, pointing at the local endpoint; hashes differ from run to run."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{port}",
+        "BENCH_PORT": str(port),
+    }
+
+
+def _reason(stderr: str) -> str:
+    """The last line that says what went wrong, short."""
+    lines = [line.strip() for line in stderr.strip().splitlines() if line.strip()]
+    if any("RecursionError" in line or "recursion" in line for line in lines):
+        return "recursion limit"
+    return lines[-1][:120] if lines else "failed without a word"
