@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 import msgspec
@@ -24,7 +24,13 @@ from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.loop import environment
 from durable_execution_sdk.runtime.scope import Frame
-from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging, Settings
+from durable_execution_sdk.runtime.settings import (
+    CheckpointingMode,
+    Observers,
+    Plugin,
+    ReplayLogging,
+    Settings,
+)
 from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow
 from durable_execution_sdk.runtime.workflow import Workflow as InvokedWorkflow
 from durable_execution_sdk.serdes import (
@@ -157,6 +163,7 @@ def durable_execution(
     replay_logging: ReplayLogging = ReplayLogging.NONE,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
+    plugins: Sequence[Plugin] = (),
 ) -> Callable[[Workflow[_E, _R]], DurableHandler[_E, _R]]: ...
 
 
@@ -171,6 +178,7 @@ def durable_execution(
     replay_logging: ReplayLogging = ReplayLogging.NONE,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
+    plugins: Sequence[Plugin] = (),
 ) -> Any:
     """Make a Lambda handler of ``async def workflow(event, ctx)``.
 
@@ -187,6 +195,7 @@ def durable_execution(
         logger: where ``ctx.logger`` writes; ``logging.getLogger("durable_execution")`` by default.
         deadline_margin: how many seconds before the function's timeout an invocation leaves; by
             default a tenth of its time, from 0.3 s to 2 s.
+        plugins: observers of the execution, told in this order; see ``hooks.DurablePlugin``.
 
     Raises:
         ConfigError: not a coroutine function of two positional parameters, or an option is wrong.
@@ -200,6 +209,8 @@ def durable_execution(
     }
     if logger is not None:
         options["logger"] = logger
+    if plugins:
+        options["observers"] = _observers(plugins, logger)
     settings = Settings(**options)
     _check_options(settings, client)
 
@@ -259,6 +270,21 @@ def _check_options(settings: Settings, client: object) -> None:
             raise ConfigError(
                 f"durable_execution({option}=...) takes {wanted[option]}, not {found!r}"
             )
+
+
+def _observers(plugins: Sequence[Plugin], logger: logging.Logger | None) -> Observers:
+    """What the plugins bring along to observe with; they are checked by it, too."""
+    found: object = plugins
+    if isinstance(found, (list, tuple)):
+        for plugin in plugins:
+            observe = getattr(plugin, "__observe__", None)
+            if observe is not None:
+                return plugin.__observe__(plugins, logger or Settings().logger)
+        found = plugins[0]
+    raise ConfigError(
+        "durable_execution(plugins=...) takes a list of objects whose classes derive from"
+        f" durable_execution_sdk.hooks.DurablePlugin, not {found!r}"
+    )
 
 
 def _end_of(lambda_context: Any) -> float | None:

@@ -127,7 +127,10 @@ class Shape:
     tasks: bool
 
     def handler(
-        self, stage: Stage, mode: CheckpointingMode = CheckpointingMode.BATCHED
+        self,
+        stage: Stage,
+        mode: CheckpointingMode = CheckpointingMode.BATCHED,
+        **options: Any,
     ) -> DurableHandler[Any, Any]:
         """A handler that tells this stage."""
         workflow = self.build(stage)
@@ -136,7 +139,7 @@ class Shape:
             stage.begin()
             return await workflow(event, ctx)
 
-        return durable_execution(checkpointing=mode)(shape)
+        return durable_execution(checkpointing=mode, **options)(shape)
 
 
 CORPUS: list[Shape] = []

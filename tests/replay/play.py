@@ -70,6 +70,7 @@ class Play:
     pause: Callable[[], Awaitable[None]] | None = None
     keeps_states: bool = True
     mode: CheckpointingMode = CheckpointingMode.BATCHED
+    options: dict[str, Any] = field(default_factory=dict)
     stage: Stage = field(default_factory=Stage)
     snapshots: list[Invocation] = field(default_factory=list)
     updates: list[OperationUpdate] = field(default_factory=list)
@@ -101,7 +102,7 @@ class Play:
             return call
 
         self.rig = Rig(
-            self.shape.handler(self.stage, self.mode),
+            self.shape.handler(self.stage, self.mode, **self.options),
             others={"other": other, "broken": broken},
             plain={"plain": lambda event, _: event + 100},
             limits=self.limits,

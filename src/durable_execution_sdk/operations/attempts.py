@@ -151,8 +151,12 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self._body = self.workflow.start_body(self._guarded(), self.label, context)
 
     async def _guarded(self) -> None:
+        watcher = self.workflow.watcher
         try:
-            await self.attempt()
+            if watcher is None:
+                await self.attempt()
+            else:
+                await watcher.step(self, self.attempt_number, self.attempt)
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
         except Exception as error:

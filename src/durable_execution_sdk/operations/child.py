@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
@@ -149,8 +150,12 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     async def _run(self, inner: Frame) -> None:
         """Run the body and record its end, or find that it is recorded."""
+        watcher = self.workflow.watcher
         try:
-            result = await self._body(inner)
+            if watcher is None:
+                result = await self._body(inner)
+            else:
+                result = await watcher.context(self, partial(self._body, inner))
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
         except Exception as error:

@@ -21,6 +21,7 @@ from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.logger import install_filter
 from durable_execution_sdk.runtime.loop import Environment
+from durable_execution_sdk.runtime.reporting import measured, reported, reporter, watch
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Completed, Verdict, WentAway
@@ -65,12 +66,23 @@ async def run_invocation(
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
     payload = journal.execution.execution_details.input_payload
+    report = reporter(settings.observers, journal, invoked, plane)
+    if report is None:
+        workflow = make(environment, plane, invoked, journal, settings, start_timer)
+        return await _run_and_leave(workflow, main, payload)
+    plane = measured(plane, report)
     workflow = make(environment, plane, invoked, journal, settings, start_timer)
-    install_filter(settings.logger)
+    watch(workflow, report)
+    return await reported(report, lambda: _run_and_leave(workflow, main, payload))
+
+
+async def _run_and_leave(workflow: Workflow, main: Main, payload: str | None) -> Outcome:
+    environment = workflow.environment
+    install_filter(workflow.settings.logger)
     environment.observe(workflow)
     environment.loop.set_task_factory(workflow.tasks.factory)
     try:
-        return await _run(workflow, settings, main, payload)
+        return await _run(workflow, workflow.settings, main, payload)
     finally:
         await _leave_nothing_behind(workflow)
         environment.observe(None)

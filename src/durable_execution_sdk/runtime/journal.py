@@ -46,6 +46,10 @@ class Journal:
         """How many operations are known, without the EXECUTION itself."""
         return len(self._operations)
 
+    def known(self) -> Iterable[Operation]:
+        """What is known, without the EXECUTION itself."""
+        return self._operations.values()
+
     def claim(self, operation_id: str) -> Operation | None:
         """What is recorded of the operation that the workflow has just asked for."""
         self._claimed.add(operation_id)

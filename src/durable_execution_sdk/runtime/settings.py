@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
-__all__ = ["CheckpointingMode", "ReplayLogging", "Settings"]
+__all__ = ["CheckpointingMode", "Observers", "Plugin", "ReplayLogging", "Reporter", "Settings"]
 
 
 class CheckpointingMode(StrEnum):
@@ -40,6 +43,82 @@ class ReplayLogging(StrEnum):
     ALL = "ALL"
 
 
+class Reporter(Protocol):
+    """Whom one invocation of an observed workflow reports to."""
+
+    @property
+    def wants_calls(self) -> bool:
+        """Whether checkpoint calls are to be measured."""
+        ...
+
+    def invocation_started(self) -> None:
+        """No code of the handler has run yet."""
+        ...
+
+    def invocation_ended(
+        self, status: str, result: str | None = None, error: ErrorObject | None = None
+    ) -> None:
+        """Nothing of the invocation runs any more."""
+        ...
+
+    def claimed(self, operation_id: str) -> None:
+        """The workflow asked for this operation."""
+        ...
+
+    def submitted(self, update: OperationUpdate) -> None:
+        """This update is about to be recorded."""
+        ...
+
+    def learned(self, operation: Operation) -> None:
+        """The log holds this now."""
+        ...
+
+    def attempt_started(self, operation: Operation, attempt: int | None, *, in_place: bool) -> Any:
+        """A function of this operation is about to run; returns what its end is reported with."""
+        ...
+
+    def attempt_ended(
+        self, started: Any, outcome: str, error: ErrorObject | None, *, in_place: bool
+    ) -> None:
+        """The function has returned, raised or been cut off."""
+        ...
+
+    def called(
+        self, updates: int, size: int, began_at: float, seconds: float, error: ErrorObject | None
+    ) -> None:
+        """A checkpoint call has returned, or failed."""
+        ...
+
+
+class Observers(Protocol):
+    """The plugins of a handler, as the runtime sees them."""
+
+    def reporter(
+        self,
+        execution: Operation,
+        operations: Iterable[Operation],
+        updated_ids: Iterable[str],
+        *,
+        arn: str,
+        request_id: str,
+        now: Callable[[], float],
+    ) -> Reporter:
+        """Whom one invocation reports to."""
+        ...
+
+
+class Plugin(Protocol):
+    """What ``durable_execution(plugins=...)`` takes: see ``hooks.DurablePlugin``.
+
+    A plugin brings its observers along, so that a handler without plugins loads none of them.
+    """
+
+    @staticmethod
+    def __observe__(plugins: Sequence[Any], logger: logging.Logger) -> Observers:
+        """What the handler reports to."""
+        ...
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The options of ``durable_execution`` that operations look at."""
 
@@ -48,6 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED
     replay_logging: ReplayLogging = ReplayLogging.NONE
     deadline_margin: float | None = None
+    observers: Observers | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
 
     @property

@@ -30,7 +30,7 @@ from durable_execution_sdk.runtime.delivery import Deliveries, Wake
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.outside import Outside
-from durable_execution_sdk.runtime.settings import Settings
+from durable_execution_sdk.runtime.settings import Reporter, Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
 from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
@@ -114,6 +114,9 @@ class Workflow:
         settings: Settings,
         start_timer: StartTimer,
     ) -> None:
+        # Whom to report to, and who runs functions of the user's, if anybody observes.
+        self.reporter: Reporter | None = None
+        self.watcher: Any = None
         self.environment = environment
         self.plane = plane
         self.invoked = invoked
@@ -157,6 +160,8 @@ class Workflow:
 
     def register(self, operation_id: str, operation: Registered) -> None:
         """Tell this operation what the log says of it from now on."""
+        if self.reporter is not None:
+            self.reporter.claimed(operation_id)
         self._registered[operation_id] = operation
 
     def forget(self, operation_id: str) -> None:
@@ -166,6 +171,8 @@ class Workflow:
     def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
         """Record an update."""
         if not self.is_ending:
+            if self.reporter is not None:
+                self.reporter.submitted(update)
             self.checkpointer.submit(update, wanted=wanted)
 
     def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:
@@ -261,6 +268,8 @@ class Workflow:
                 self._learn(self.journal.acknowledged(update, self.order.now))
 
     def _learn(self, operation: Operation) -> None:
+        if self.reporter is not None:
+            self.reporter.learned(operation)
         if self.journal.merge(operation):
             registered = self._registered.get(operation.id)
             if registered is not None:

@@ -1,0 +1,27 @@
+"""Observers of an execution, for tracing, metrics and audit: ``durable_execution(plugins=[...])``.
+
+Subclass ``DurablePlugin`` and override the hooks that you need. A handler without plugins loads
+nothing of this package.
+"""
+
+from durable_execution_sdk.hooks.infos import (
+    AttemptInfo,
+    AttemptOutcome,
+    CheckpointInfo,
+    InvocationEndInfo,
+    InvocationInfo,
+    InvocationStatus,
+    OperationInfo,
+)
+from durable_execution_sdk.hooks.plugin import DurablePlugin
+
+__all__ = [
+    "AttemptInfo",
+    "AttemptOutcome",
+    "CheckpointInfo",
+    "DurablePlugin",
+    "InvocationEndInfo",
+    "InvocationInfo",
+    "InvocationStatus",
+    "OperationInfo",
+]

@@ -1,0 +1,96 @@
+"""Calling hooks: in order, only those that are overridden, and so that none can do harm."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = ["Hooks"]
+
+_Hook = Callable[[Any], object]
+
+
+class Hooks:
+    """The hooks of a handler's plugins: ``hooks["on_operation_end"]`` are those to call."""
+
+    def __init__(self, base: type, plugins: Sequence[object], logger: logging.Logger) -> None:
+        self._logger = logger
+        self._logged: set[_Hook] = set()
+        names = _hooks_of(base)
+        self._hooks: dict[str, list[_Hook]] = {name: [] for name in names}
+        for plugin in plugins:
+            _check(base, plugin, names)
+            for name in names:
+                hook = getattr(plugin, name)
+                if getattr(hook, "__func__", hook) is not getattr(base, name):
+                    self._hooks[name].append(hook)
+
+    def wants(self, name: str) -> bool:
+        """Whether anybody has this hook."""
+        return bool(self._hooks[name])
+
+    def fire(self, name: str, info: object) -> None:
+        """Call this hook of every plugin that has it."""
+        for hook in self._hooks[name]:
+            try:
+                result = hook(info)
+            except (KeyboardInterrupt, SystemExit):
+                raise  # the process is to end, and that is not the hook's doing
+            except BaseException as error:  # a CancelledError is none of the workflow's either
+                self._log(hook, "raised", error)
+            else:
+                if inspect.iscoroutine(result):
+                    result.close()
+                    self._log(hook, "returned a coroutine, which nobody awaits", None)
+
+    def _log(self, hook: _Hook, what: str, error: BaseException | None) -> None:
+        if hook in self._logged:
+            return
+        self._logged.add(hook)
+        with suppress(Exception):  # a filter of the user's may raise as well
+            self._logger.error(
+                "the plugin hook %s %s; the execution goes on, and this is logged only once",
+                getattr(hook, "__qualname__", hook),
+                what,
+                exc_info=error,
+            )
+
+
+def _hooks_of(cls: type) -> list[str]:
+    return [name for name in dir(cls) if name.startswith("on_")]
+
+
+def _check(base: type, plugin: object, names: Sequence[str]) -> None:
+    """Refuse what observes nothing, or not what its author thinks."""
+    if isinstance(plugin, type):
+        raise ConfigError(
+            f"durable_execution(plugins=...) takes plugins, not classes: {plugin.__qualname__}()"
+        )
+    what = type(plugin).__qualname__
+    if not isinstance(plugin, base):
+        raise ConfigError(
+            f"durable_execution(plugins=...) takes subclasses of {base.__qualname__}, and {what} is"
+            f" none: class {what}({base.__qualname__})"
+        )
+    unknown = [name for name in _hooks_of(type(plugin)) if name not in names]
+    if unknown:
+        raise ConfigError(
+            f"{what}.{unknown[0]} is not a hook, so it would never be called; the hooks are"
+            f" {', '.join(names)}"
+        )
+    overridden = False
+    for name in names:
+        hook = getattr(plugin, name)
+        if inspect.iscoroutinefunction(hook) or inspect.isasyncgenfunction(hook):
+            raise ConfigError(
+                f"{what}.{name} is a coroutine function, and hooks are not awaited: make it a plain"
+                " `def`, and do slow work on a thread of your own"
+            )
+        overridden = overridden or getattr(hook, "__func__", hook) is not getattr(base, name)
+    if not overridden:
+        raise ConfigError(f"{what} has no hook, so it observes nothing: override {names[0]}, ...")

@@ -1,0 +1,169 @@
+"""How an invocation is observed: whom it reports to, and the functions that are watched as they run.
+
+A handler without plugins has no reporter, and pays for nothing here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import msgspec
+
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.model.operation import Operation, OperationStatus
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.journal import Journal
+from durable_execution_sdk.runtime.settings import Observers, Reporter
+from durable_execution_sdk.runtime.workflow import Invoked, Workflow
+from durable_execution_sdk.service import DataPlane
+
+__all__ = ["measured", "reported", "reporter", "watch"]
+
+
+class Observable(Protocol):
+    """An operation that runs a function of the user's."""
+
+    operation_id: str
+    kind: Any
+    name: str | None
+    sub_type: Any
+    frame: Any
+
+    def cancelled(self) -> bool:
+        """Whether it was given up."""
+        ...
+
+
+def reporter(
+    observers: Observers | None, journal: Journal, invoked: Invoked, plane: DataPlane
+) -> Reporter | None:
+    """Whom this invocation reports to, if anybody."""
+    if observers is None or journal.execution is None:
+        return None
+    return observers.reporter(
+        journal.execution,
+        journal.known(),
+        journal.updated_ids,
+        arn=invoked.arn,
+        request_id=invoked.request_id,
+        now=plane.now,
+    )
+
+
+def measured(plane: DataPlane, report: Reporter) -> DataPlane:
+    """The same data plane, with its calls reported if anybody wants to know."""
+    return _MeasuredPlane(plane, report) if report.wants_calls else plane
+
+
+def watch(workflow: Workflow, report: Reporter) -> None:
+    """Report what the workflow's operations ask for, and what the log says of them."""
+    workflow.reporter = report
+    workflow.watcher = Watcher(workflow, report)
+
+
+async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Run an invocation, and say when it began and how it ended."""
+    report.invocation_started()
+    try:
+        outcome = await run()
+    except BaseException as error:
+        report.invocation_ended("RETRY", error=capture(error))
+        raise
+    report.invocation_ended(outcome.status, outcome.result, outcome.error)
+    return outcome
+
+
+class Watcher:
+    """Runs functions of the user's, and reports each run."""
+
+    def __init__(self, workflow: Workflow, report: Reporter) -> None:
+        self._workflow = workflow
+        self._report = report
+
+    async def step(
+        self, operation: Observable, number: int, body: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run an attempt of a step; hooks share its context."""
+        await self._run(operation, body, number)
+
+    async def context(self, operation: Observable, body: Callable[[], Awaitable[Any]]) -> Any:
+        """Run the function of a context: workflow code, of which hooks stay apart."""
+        return await self._run(operation, body, None)
+
+    async def _run(
+        self, operation: Observable, body: Callable[[], Awaitable[Any]], number: int | None
+    ) -> Any:
+        subject = Operation(
+            id=operation.operation_id,
+            type=operation.kind,
+            status=OperationStatus.STARTED,
+            parent_id=operation.frame.parent_id,
+            name=operation.name,
+            sub_type=operation.sub_type,
+        )
+        is_step = number is not None
+        with _nobody():
+            started = self._report.attempt_started(subject, number, in_place=is_step)
+        outcome, recorded = "INCOMPLETE", None
+        try:
+            result = await body()
+            outcome = "SUCCEEDED"
+        except (Exception, asyncio.CancelledError) as error:
+            is_cut = operation.cancelled() or self._workflow.is_ending
+            if isinstance(error, Exception) or not is_cut:
+                outcome, recorded = "FAILED", capture(error)
+            raise
+        finally:
+            with _nobody():
+                self._report.attempt_ended(started, outcome, recorded, in_place=is_step)
+        return result
+
+
+@contextmanager
+def _nobody() -> Generator[None, None, None]:
+    """For hooks that run in the context of a body: they are not the body."""
+    current = CURRENT.get()
+    CURRENT.set(None)
+    try:
+        yield
+    finally:
+        CURRENT.set(current)
+
+
+class _MeasuredPlane:
+    """Measures the checkpoint calls of an invocation."""
+
+    def __init__(self, plane: DataPlane, report: Reporter) -> None:
+        self._plane = plane
+        self._report = report
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        size = len(msgspec.json.encode(request.updates))
+        began_at, began = self.now(), time.monotonic()
+        error: ErrorObject | None = None
+        try:
+            return await self._plane.checkpoint(request)
+        except BaseException as raised:
+            error = capture(raised)
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            self._report.called(len(request.updates), size, began_at, seconds, error)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        return await self._plane.get_state(request)
+
+    def now(self) -> int:
+        return self._plane.now()
