@@ -9,14 +9,15 @@ from rich.console import Console
 from tests.rig import Rig
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
-from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.interrupts import ASKED, Interrupts
 from durable_execution_sdk.cli.place import Place
-from durable_execution_sdk.cli.times import at, iso, span
-from durable_execution_sdk.cli.tree import Drawing
+from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.cli.watching import LiveTree, drawing
-from durable_execution_sdk.cli.words import waits
 from durable_execution_sdk.model.control import PauseRequest
+from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.showing.outline import Drawing
+from durable_execution_sdk.showing.times import at, iso, span
+from durable_execution_sdk.showing.words import waits
 
 
 def one() -> int:
@@ -33,7 +34,7 @@ async def many(event: object, ctx: DurableContext) -> int:
 
 def drawn(made: Drawing, rig: Rig, arn: str) -> list[str]:
     console = Console(file=io.StringIO(), width=120)
-    console.print(made.tree(family(rig.emulator, arn)))
+    console.print(tree(made.outline(family(rig.emulator, arn))))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 

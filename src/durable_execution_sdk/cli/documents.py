@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from durable_execution_sdk.cli.family import family, kind
 from durable_execution_sdk.cli.payloads import loosely
-from durable_execution_sdk.cli.times import iso
-from durable_execution_sdk.cli.words import callback_id_of, error_of
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.views.progress import OperationProgress
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.showing.family import family, kind
+from durable_execution_sdk.showing.times import iso
+from durable_execution_sdk.showing.words import callback_id_of, error_of
 
 
 def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:

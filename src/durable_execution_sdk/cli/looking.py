@@ -10,21 +10,22 @@ from rich.console import Console
 from rich.table import Table
 
 from durable_execution_sdk.cli.documents import execution_document, record_document
-from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.outcome import tell_standing, tell_waits
 from durable_execution_sdk.cli.payloads import read_text
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.saying import say
-from durable_execution_sdk.cli.times import at, span
+from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.cli.watching import drawing
-from durable_execution_sdk.cli.words import told
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.history import HistoryEvent
+from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.showing.times import at, span
+from durable_execution_sdk.showing.words import told
 
 _PAGE = 1_000
 _WIDE = 300
@@ -65,7 +66,8 @@ def show(name: str, store: str | None, as_json: bool) -> None:
             say(json.dumps(execution_document(emulator, arn), indent=2, ensure_ascii=False))
             return
         console = Console()
-        console.print(drawing(console, emulator.clock.now()).tree(family(emulator, arn)))
+        outline = drawing(console, emulator.clock.now()).outline(family(emulator, arn))
+        console.print(tree(outline))
         tell_standing(emulator, arn)
         tell_waits(emulator, arn, place)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 
+from durable_execution_sdk.cli.answering import answers
 from durable_execution_sdk.cli.documents import outcome_document
-from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.refusal import ExitCode
 from durable_execution_sdk.cli.saying import say
-from durable_execution_sdk.cli.times import span
-from durable_execution_sdk.cli.words import answers, waits
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.model.control import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.showing.times import span
+from durable_execution_sdk.showing.words import waits
 
 
 def exit_code(emulator: Emulator, arn: str) -> ExitCode:

@@ -6,7 +6,6 @@ import uuid
 
 import click
 
-from durable_execution_sdk.cli.family import family
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.loading import Workshop, split_target
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -19,6 +18,7 @@ from durable_execution_sdk.cli.streams import Streams, show_logs
 from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.showing.family import family
 
 _LEVELS = ("debug", "info", "warning", "error")
 

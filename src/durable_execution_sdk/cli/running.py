@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from durable_execution_sdk.cli.family import Family, family
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.place import Place
@@ -17,6 +16,7 @@ from durable_execution_sdk.emulator.functions import LATEST
 from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.model.control import InvocationType, InvokeRequest
 from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.showing.family import Family, family
 
 _EMPTY = "{}"
 _LONGEST_NAME = 64

@@ -12,9 +12,10 @@ from typing import TextIO, cast
 from rich.console import Console
 from rich.file_proxy import FileProxy
 
-from durable_execution_sdk.cli.family import Family
 from durable_execution_sdk.cli.saying import say
+from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.cli.watching import Lines, LiveTree, Watch, drawing
+from durable_execution_sdk.showing.family import Family
 
 _MOST_ROWS = 60
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -42,7 +43,7 @@ class Streams:
 
     def draw(self, found: Family, now: int) -> None:
         """The last picture, which stays."""
-        self.console.print(drawing(self.console, now, _MOST_ROWS).tree(found))
+        self.console.print(tree(drawing(self.console, now, _MOST_ROWS).outline(found)))
 
     @contextmanager
     def for_user_code(self) -> Generator[None]:

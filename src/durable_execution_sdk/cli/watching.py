@@ -9,16 +9,18 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from durable_execution_sdk.cli.family import family
+from durable_execution_sdk.cli.answering import answers
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.saying import say
-from durable_execution_sdk.cli.times import at, span
-from durable_execution_sdk.cli.tree import Drawing
-from durable_execution_sdk.cli.words import answers, told, waits
+from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.events import Event, ExecutionPaused, InvocationCompleted
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.showing.outline import Drawing
+from durable_execution_sdk.showing.times import at, span
+from durable_execution_sdk.showing.words import told, waits
 
 _FRAMES_PER_SECOND = 8
 _ROWS_BELOW = 6
@@ -93,7 +95,7 @@ class LiveTree:
         found = family(emulator, arn)
         now = emulator.clock.now()
         rows = max(3, self._console.height - _ROWS_BELOW)
-        parts: list[RenderableType] = [drawing(self._console, now, rows).tree(found)]
+        parts: list[RenderableType] = [tree(drawing(self._console, now, rows).outline(found))]
         footnote = self._footnote() or (
             f"{span(now - found.execution.started_at)}, invocation {found.execution.invocations}"
         )

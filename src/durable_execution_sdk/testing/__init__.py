@@ -1,6 +1,7 @@
 """Test durable workflows: on the real engine in milliseconds, or deployed on Lambda."""
 
 from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.testing.callbacks import PendingCallback, SyncPendingCallback
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -9,6 +10,7 @@ from durable_execution_sdk.testing.errors import (
     UnexpectedStatusError,
 )
 from durable_execution_sdk.testing.functions import Raises, Returns
+from durable_execution_sdk.testing.invocations import RecordedInvocation
 from durable_execution_sdk.testing.operations import RecordedOperation
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
@@ -19,12 +21,15 @@ __all__ = [
     "DurableTestResult",
     "LocalDurableTestRunner",
     "NoSuchOperationError",
+    "PendingCallback",
     "Raises",
+    "RecordedInvocation",
     "RecordedOperation",
     "Returns",
     "RunTimeoutError",
     "Seams",
     "StuckError",
+    "SyncPendingCallback",
     "SyncTestRunner",
     "UnexpectedStatusError",
 ]

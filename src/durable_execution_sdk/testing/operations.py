@@ -31,7 +31,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.serdes import SerDesContext, serdes_for_type
 
-__all__ = ["RecordedOperation", "loosely", "moment"]
+__all__ = ["RecordedOperation", "at", "at_if_any", "loosely"]
 
 _T = TypeVar("_T")
 
@@ -110,12 +110,12 @@ class RecordedOperation:
     @property
     def started_at(self) -> datetime | None:
         """When it started, on the runner's clock."""
-        return moment(self._recorded.start_timestamp)
+        return at_if_any(self._recorded.start_timestamp)
 
     @property
     def ended_at(self) -> datetime | None:
         """When it ended, on the runner's clock."""
-        return moment(self._recorded.end_timestamp)
+        return at_if_any(self._recorded.end_timestamp)
 
     @property
     def duration(self) -> timedelta | None:
@@ -200,11 +200,14 @@ class RecordedOperation:
         return by_sub_type or _ERROR_CLASSES.get(self.type, OperationError)
 
 
-def moment(milliseconds: float | None) -> datetime | None:
+def at(milliseconds: float) -> datetime:
     """A time of the log as a ``datetime`` in UTC."""
-    if milliseconds is None:
-        return None
     return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def at_if_any(milliseconds: float | None) -> datetime | None:
+    """A time of the log, if there is one."""
+    return None if milliseconds is None else at(milliseconds)
 
 
 def loosely(payload: str | None) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Generic, Self, TypeVar, cast
+from functools import cached_property
+from typing import Any, Generic, Self, TextIO, TypeVar, cast
 
-from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.model.control import (
     CLOSED_STATUSES,
@@ -19,8 +19,11 @@ from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.serdes import SerDes, SerDesContext
+from durable_execution_sdk.showing.family import Family
 from durable_execution_sdk.testing.errors import NoSuchOperationError, UnexpectedStatusError
-from durable_execution_sdk.testing.operations import RecordedOperation, moment
+from durable_execution_sdk.testing.invocations import RecordedInvocation, invocations_of
+from durable_execution_sdk.testing.operations import RecordedOperation, at, at_if_any
+from durable_execution_sdk.testing.printing import invocation_table, operation_tree
 
 __all__ = ["DurableTestResult"]
 
@@ -28,25 +31,29 @@ _R = TypeVar("_R")
 
 
 class DurableTestResult(Generic[_R]):
-    """An execution as it stood when this was taken; ``print`` it to see its operations as a tree.
+    """An execution as it stood when this was taken; ``print()`` shows its operations as a tree.
 
-    ``operations`` has them in the order in which they started, ``history`` are the events as
-    ``GetDurableExecutionHistory`` gives them, ``logs`` the log records of the workflow's code.
+    ``operations`` has them in the order in which they started, ``invocations`` those of the handler
+    that are over, ``history`` the events as ``GetDurableExecutionHistory`` gives them, ``logs`` the
+    log records of the workflow's code, and ``now`` is when this was taken, in milliseconds.
     """
 
     def __init__(
         self,
         described: ExecutionDescription,
-        progress: ExecutionProgress,
+        family: Family,
         history: Sequence[HistoryEvent],
-        logs: Sequence[logging.LogRecord],
+        *,
+        now: int,
         serdes: SerDes[_R],
+        logs: Sequence[logging.LogRecord] = (),
     ) -> None:
         self.described = described
-        self.progress = progress
+        self.family = family
         self.history = list(history)
+        self.now = now
         self.logs = list(logs)
-        self.operations = _operations(progress, self.history)
+        self.operations = _operations(family, self.history)
         self._serdes = serdes
 
     def __repr__(self) -> str:
@@ -54,8 +61,20 @@ class DurableTestResult(Generic[_R]):
         return f"<{type(self).__name__} {self.status} {self.arn}>"
 
     def __str__(self) -> str:
-        """The operations, one line each."""
-        return "\n".join([repr(self), *(repr(each) for each in self.operations)])
+        """The operations as a tree, each with how it stands, and the error if there is one."""
+        return operation_tree(self.family, self.now, self.error_object)
+
+    def print(self, file: TextIO | None = None) -> None:
+        """Print the operations as a tree, and the invocations as a table."""
+        print(self, file=file)
+        if self.invocations:
+            print(file=file)
+            print(invocation_table(self.invocations, self.started_at), file=file)
+
+    @cached_property
+    def invocations(self) -> list[RecordedInvocation]:
+        """The handler's invocations: what each executed, and what it found done already."""
+        return invocations_of(self.history, self.operations, self.status)
 
     @property
     def arn(self) -> str:
@@ -117,12 +136,12 @@ class DurableTestResult(Generic[_R]):
     @property
     def started_at(self) -> datetime:
         """When the execution started, on the runner's clock."""
-        return cast("datetime", moment(self.described.start_timestamp))
+        return at(self.described.start_timestamp)
 
     @property
     def ended_at(self) -> datetime | None:
         """When the execution ended, on the runner's clock."""
-        return moment(self.described.end_timestamp)
+        return at_if_any(self.described.end_timestamp)
 
     @property
     def duration(self) -> timedelta | None:
@@ -200,13 +219,11 @@ class DurableTestResult(Generic[_R]):
         return self._serdes.deserialize(payload, context)
 
 
-def _operations(
-    progress: ExecutionProgress, history: Sequence[HistoryEvent]
-) -> list[RecordedOperation]:
+def _operations(family: Family, history: Sequence[HistoryEvent]) -> list[RecordedOperation]:
     events: dict[Any, list[HistoryEvent]] = {}
     for event in history:
         events.setdefault(event.id, []).append(event)
     return [
-        RecordedOperation(index, each, events.get(each.operation.id, ()), progress.arn)
-        for index, each in enumerate(progress.operations)
+        RecordedOperation(index, each, events.get(each.operation.id, ()), family.execution.arn)
+        for index, each in enumerate(family.execution.operations)
     ]

@@ -9,8 +9,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
 from durable_execution_sdk.testing.functions import Registered
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, setup
@@ -93,6 +95,7 @@ class LocalDurableTestRunner(Generic[_R]):
     def _take(self, setup: Setup) -> None:
         self.setup = setup
         self._stage = Stage(setup)
+        self._control = EmulatorControlPlane(self._stage.driver)
         self.sync: SyncTestRunner[_R] = SyncTestRunner(self._stage)
 
     def fresh(self, *, seams: Seams | None = None) -> LocalDurableTestRunner[_R]:
@@ -146,6 +149,56 @@ class LocalDurableTestRunner(Generic[_R]):
         """Go on until nothing is due now; no time passes."""
         return await in_thread_async(self._stage.run_until_suspended, self._stage.seconds(timeout))
 
+    async def wait_for_callback(
+        self, name: str | None = None, *, timeout: float | None = None
+    ) -> PendingCallback:
+        """Go on until a callback waits for an answer, and give it.
+
+        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without one any
+        will do. Of several the one that began first comes first, and the next once that is answered.
+        Callbacks of functions that the workflow invoked count too.
+
+        Raises:
+            NoSuchOperationError: the execution ended first.
+            StuckError: it waits for something else that never comes.
+        """
+        found = await in_thread_async(
+            lambda watch: self._stage.wait_for_callback(watch, name), self._stage.seconds(timeout)
+        )
+        return PendingCallback(self._control, *found)
+
+    async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
+        """The callbacks that wait for an answer now, in the order in which they began."""
+        return [PendingCallback(self._control, *each) for each in self._stage.callbacks(name)]
+
+    def callback(self, callback_id: str) -> PendingCallback:
+        """The callback with this id, as somebody outside knows it."""
+        return PendingCallback(self._control, callback_id, None)
+
+    async def advance(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Let so much time pass, and do whatever falls due meanwhile, at its time."""
+        by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return await in_thread_async(
+            lambda watch: self._stage.advance(watch, by), self._stage.seconds(timeout)
+        )
+
+    async def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+        """End the execution as STOPPED, from outside."""
+        return self._stage.stop(error)
+
     async def result(self) -> DurableTestResult[_R]:
         """What there is of the execution as of now."""
         return self._stage.result()
+
+    @property
+    def now(self) -> datetime:
+        """What time it is on the runner's clock."""
+        return self.sync.now

@@ -27,11 +27,20 @@ from durable_execution_sdk.model.control import HistoryRequest, InvocationType, 
 from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 from durable_execution_sdk.service import DataPlane
-from durable_execution_sdk.testing.errors import DurableTestError, RunTimeoutError, StuckError
+from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.testing.callbacks import Failure, as_error_object
+from durable_execution_sdk.testing.errors import (
+    DurableTestError,
+    NoSuchOperationError,
+    RunTimeoutError,
+    StuckError,
+)
 from durable_execution_sdk.testing.functions import add_function
 from durable_execution_sdk.testing.logs import LogCatcher
+from durable_execution_sdk.testing.printing import what_it_waits_for
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import Setup
+from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
 from durable_execution_sdk.testing.worker import Watch
 
 __all__ = ["NO_EVENT", "Stage"]
@@ -55,7 +64,7 @@ class Stage:
         self._watch: Watch | None = None
         self._driving = threading.Lock()
         self._logs = LogCatcher(setup.log_level)
-        self._driver = Driver(
+        self.driver = Driver(
             self.emulator,
             seams=Seams(
                 data_plane=lambda plane: setup.seams.data_plane(self._slowed(plane)),
@@ -83,7 +92,7 @@ class Stage:
         """Go on until the execution has ended."""
         arn = self._current()
         if self._drive(watch, lambda: self.emulator.is_closed(arn)) is Ending.IDLE:
-            raise StuckError(f"nothing will ever end this execution:\n{self.result()}")
+            raise self._stuck("nothing will ever end this execution")
         return self.result()
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
@@ -92,15 +101,63 @@ class Stage:
         self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
         return self.result()
 
+    def wait_for_callback(self, watch: Watch, name: str | None) -> Awaiting:
+        """Go on until a callback waits for an answer."""
+        arn = self._current()
+        what = "a callback" if name is None else f"the callback {name!r}"
+
+        def is_over() -> bool:
+            return bool(self.callbacks(name)) or self.emulator.is_closed(arn)
+
+        if self._drive(watch, is_over) is Ending.IDLE:
+            raise self._stuck(f"the execution waits, but not for {what}")
+        found = self.callbacks(name)
+        if not found:
+            raise NoSuchOperationError(
+                f"the execution ended before {what} waited for an answer:\n{self.result()}"
+            )
+        return found[0]
+
+    def callbacks(self, name: str | None) -> list[Awaiting]:
+        """The callbacks that wait for an answer now."""
+        return list(callbacks_of(family(self.emulator, self._current()), name))
+
+    def advance(self, watch: Watch, by: timedelta) -> DurableTestResult[Any]:
+        """Let so much time pass, and do whatever falls due meanwhile, at its time."""
+        arn = self._current()
+        if by < timedelta(0):
+            raise ConfigError(f"time goes forward only: advance by 0 or more, not {by!r}")
+        until = self.clock.now() + by // _MILLISECOND
+        while not self.emulator.is_closed(arn):
+            self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
+            if self.clock.now() >= until:
+                break
+            deadline = self.emulator.conductor.agenda.next_deadline(arn)
+            self.clock.jump_to(until if deadline is None else min(deadline, until))
+        self.clock.jump_to(until)
+        return self.result()
+
+    def stop(self, error: Failure) -> DurableTestResult[Any]:
+        """End the execution as STOPPED."""
+        self.emulator.stop(self._current(), as_error_object(error))
+        return self.result()
+
     def result(self) -> DurableTestResult[Any]:
         """What there is of the execution as of now."""
         arn = self._current()
         return DurableTestResult(
             self.emulator.describe(arn),
-            self.emulator.progress(arn),
+            family(self.emulator, arn),
             self._history(arn),
-            self._logs.of(arn),
-            self.setup.handler.result_serdes,
+            now=self.clock.now(),
+            serdes=self.setup.handler.result_serdes,
+            logs=self._logs.of(arn),
+        )
+
+    def _stuck(self, what: str) -> StuckError:
+        waits = what_it_waits_for(family(self.emulator, self._current()), self.clock.now())
+        return StuckError(
+            f"{what}; it waits, and nobody else will do anything:\n{waits}\n{self.result()}"
         )
 
     def _current(self) -> str:
@@ -130,12 +187,14 @@ class Stage:
         self._watch = watch
         try:
             with self._logs.catching():
-                ending = self._driver.run_until(
+                ending = self.driver.run_until(
                     lambda: watch.left <= 0 or done(),
                     family=self.arn,
                     wait=wait,
                     stop=watch.stop,
                 )
+            # The log's time rises with every event; nothing in it lies ahead of the clock.
+            self.clock.jump_to(family(self.emulator, self._current()).last_at)
         finally:
             self._watch = None
             self._driving.release()

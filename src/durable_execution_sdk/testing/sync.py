@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
+from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
+from durable_execution_sdk.testing.operations import at
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.stage import NO_EVENT, Stage
 from durable_execution_sdk.testing.worker import in_thread
@@ -38,6 +41,47 @@ class SyncTestRunner(Generic[_R]):
         """Go on until nothing is due now; no time passes."""
         return in_thread(self._stage.run_until_suspended, self._stage.seconds(timeout))
 
+    def wait_for_callback(
+        self, name: str | None = None, *, timeout: float | None = None
+    ) -> SyncPendingCallback:
+        """Go on until a callback waits for an answer, and give it."""
+        found = in_thread(
+            lambda watch: self._stage.wait_for_callback(watch, name), self._stage.seconds(timeout)
+        )
+        return SyncPendingCallback(self._stage.emulator, *found)
+
+    def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
+        """The callbacks that wait for an answer now, in the order in which they began."""
+        return [
+            SyncPendingCallback(self._stage.emulator, *each) for each in self._stage.callbacks(name)
+        ]
+
+    def callback(self, callback_id: str) -> SyncPendingCallback:
+        """The callback with this id, as somebody outside knows it."""
+        return SyncPendingCallback(self._stage.emulator, callback_id, None)
+
+    def advance(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Let time pass, and do whatever falls due meanwhile, at its time."""
+        by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return in_thread(lambda watch: self._stage.advance(watch, by), self._stage.seconds(timeout))
+
+    def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+        """End the execution as STOPPED, from outside."""
+        return self._stage.stop(error)
+
     def result(self) -> DurableTestResult[_R]:
         """What there is of the execution as of now."""
         return self._stage.result()
+
+    @property
+    def now(self) -> datetime:
+        """What time it is on the runner's clock."""
+        return at(self._stage.clock.now())

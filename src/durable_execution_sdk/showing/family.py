@@ -17,8 +17,9 @@ from durable_execution_sdk.model.operation import Operation
 
 
 class Waiter(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation that waits, and where it is: the names above it and its own."""
+    """An operation that waits, and where it is: its execution, the names above it and its own."""
 
+    execution: ExecutionProgress
     path: tuple[str, ...]
     progress: OperationProgress
     waiting: Waiting
@@ -66,7 +67,9 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
             if operation.id in self.invoked:
                 yield from self.invoked[operation.id].waiters(path)
             elif each.waiting is not None:
-                yield Waiter(path=path, progress=each, waiting=each.waiting)
+                yield Waiter(
+                    execution=self.execution, path=path, progress=each, waiting=each.waiting
+                )
 
 
 def family(emulator: Emulator, arn: str) -> Family:

@@ -7,14 +7,13 @@ from typing import Any
 
 import msgspec
 
-from durable_execution_sdk.cli.family import Family, Waiter, kind
-from durable_execution_sdk.cli.place import Place
-from durable_execution_sdk.cli.times import at, span
 from durable_execution_sdk.engine.views.progress import Awaited, OperationProgress, Waiting
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.showing.family import Family, Waiter, kind
+from durable_execution_sdk.showing.times import at, span
 
 _LONGEST_ERROR = 120
 
@@ -60,16 +59,6 @@ def waits(found: Family, now: int) -> list[str]:
     if found.execution.status == ExecutionStatus.PAUSED:
         lines.append("the execution is paused")
     return lines
-
-
-def answers(found: Family, place: Place) -> list[str]:
-    """The command lines that answer what waits for an answer."""
-    ids = (callback_id_of(waiter.progress) for waiter in found.waiters())
-    return [
-        place.command("callback", "succeed", callback_id, "--data", "JSON")
-        for callback_id in ids
-        if callback_id is not None
-    ]
 
 
 def callback_id_of(operation: OperationProgress) -> str | None:

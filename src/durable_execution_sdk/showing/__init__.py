@@ -1,0 +1,1 @@
+"""Executions for people to read: in the terminal, in the messages of tests."""

@@ -1,0 +1,78 @@
+"""Answers to callbacks, as the outside world gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durable_execution_sdk.control import ControlPlane
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+
+__all__ = ["PendingCallback", "SyncPendingCallback", "as_error_object"]
+
+Failure = Exception | ErrorObject | None
+"""What a callback fails with, or an execution is stopped with."""
+
+
+class PendingCallback:
+    """A callback that waits for an answer.
+
+    ``callback_id`` is what was handed out, ``name`` what the workflow called it.
+    """
+
+    def __init__(self, control: ControlPlane, callback_id: str, name: str | None) -> None:
+        self._control = control
+        self.callback_id = callback_id
+        self.name = name
+
+    async def succeed(self, result: Any = None) -> None:
+        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
+
+        Raises:
+            ServiceError: the callback was answered before, or its time is up.
+        """
+        await self._control.callback_success(self.callback_id, _written(self.callback_id, result))
+
+    async def fail(self, error: Failure = None) -> None:
+        """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
+        await self._control.callback_failure(self.callback_id, as_error_object(error))
+
+    async def heartbeat(self) -> None:
+        """Say that the answer is still to come: the heartbeat timeout begins anew."""
+        await self._control.callback_heartbeat(self.callback_id)
+
+
+class SyncPendingCallback:
+    """What a ``PendingCallback`` does, without ``await``."""
+
+    def __init__(self, emulator: Emulator, callback_id: str, name: str | None) -> None:
+        self._emulator = emulator
+        self.callback_id = callback_id
+        self.name = name
+
+    def succeed(self, result: Any = None) -> None:
+        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are."""
+        self._emulator.callback_success(self.callback_id, _written(self.callback_id, result))
+
+    def fail(self, error: Failure = None) -> None:
+        """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
+        self._emulator.callback_failure(self.callback_id, as_error_object(error))
+
+    def heartbeat(self) -> None:
+        """Say that the answer is still to come: the heartbeat timeout begins anew."""
+        self._emulator.callback_heartbeat(self.callback_id)
+
+
+def as_error_object(error: Failure) -> ErrorObject | None:
+    """An error as somebody outside reports it: a type and a message."""
+    if isinstance(error, Exception):
+        return ErrorObject(error_type=type(error).__name__, error_message=str(error))
+    return error
+
+
+def _written(callback_id: str, result: Any) -> bytes:
+    if isinstance(result, bytes):
+        return result
+    context = SerDesContext(operation_id=callback_id, operation_name="the answer to a callback")
+    return JsonSerDes[Any]().serialize(result, context).encode()

@@ -1,0 +1,65 @@
+"""Which callbacks of an execution, and of those that it invoked, wait for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from durable_execution_sdk.engine.views.progress import Awaited
+from durable_execution_sdk.model.operation import (
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.showing.family import Family, Waiter
+from durable_execution_sdk.showing.words import callback_id_of
+
+__all__ = ["Awaiting", "callbacks_of"]
+
+
+class Awaiting(NamedTuple):
+    """A callback's id, and what the workflow calls it."""
+
+    callback_id: str
+    name: str | None
+
+
+def callbacks_of(found: Family, name: str | None = None) -> Iterator[Awaiting]:
+    """The callbacks that wait, in the order in which they began, or those that have this name.
+
+    A ``wait_for_callback`` counts once its submitter has handed out the id: before that nobody
+    outside could answer.
+    """
+    for waiter in found.waiters():
+        if waiter.waiting.awaited is not Awaited.ANSWER:
+            continue
+        callback_id = callback_id_of(waiter.progress)
+        if callback_id is None:
+            continue
+        own_name = waiter.progress.operation.name
+        context = _wait_for_callback(waiter)
+        if context is not None and not _is_handed_out(waiter, context):
+            continue
+        called = own_name if context is None else context.name
+        if name is None or name in {called, own_name}:
+            yield Awaiting(callback_id, called)
+
+
+def _wait_for_callback(waiter: Waiter) -> Operation | None:
+    """The ``wait_for_callback`` that a callback belongs to."""
+    parent = waiter.progress.operation.parent_id
+    for each in waiter.execution.operations:
+        if each.operation.id == parent:
+            is_one = each.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
+            return each.operation if is_one else None
+    return None
+
+
+def _is_handed_out(waiter: Waiter, context: Operation) -> bool:
+    return any(
+        each.operation.parent_id == context.id
+        and each.operation.type == OperationType.STEP
+        and each.operation.status == OperationStatus.SUCCEEDED
+        for each in waiter.execution.operations
+    )
