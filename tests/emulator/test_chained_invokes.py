@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from tests.emulator.world import (
     waits,
 )
 
-from durable_execution_sdk.emulator.driver import Ending
+from durable_execution_sdk.emulator.agenda import DISPATCH_MILLISECONDS
+from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.limits import Limits
@@ -63,6 +65,41 @@ def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
     details = page.events[1].chained_invoke_started_details
     assert details is not None and details.durable_execution_arn is not None
     assert world.status(details.durable_execution_arn) == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("target", ["child:$LATEST", "plain"])
+def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, target: str) -> None:
+    runs: list[str] = []
+    before: list[int] = []
+
+    async def child(run: Invoked) -> Outcome:
+        runs.append("child")
+        return succeeded(1)
+
+    def plain(event: Any, context: Any) -> int:
+        runs.append("plain")
+        return 1
+
+    async def parent(run: Invoked) -> Outcome:
+        operation = await run.invoke("i", target)
+        if operation.status == "STARTED":
+            # Another thread of a server drives too, while this one still runs.
+            other = Driver(memory.emulator)
+            for milliseconds in (0, DISPATCH_MILLISECONDS - 20, 40):
+                memory.clock.advance(milliseconds)
+                await asyncio.to_thread(other.run_until, lambda: False, wait=False)
+                before.append(len(runs))
+            return PENDING
+        return succeeded("done")
+
+    memory.add("parent", parent)
+    memory.add("child", child)
+    memory.functions.add_plain("plain", plain)
+    arn = memory.start("parent")
+    assert memory.run(arn) is Ending.DONE
+    # Only one that goes on meanwhile is not waited for.
+    assert before == [0, 0, 1]
+    assert len(runs) == 1
 
 
 def test_children_of_children_are_driven_too(memory: World) -> None:

@@ -12,6 +12,13 @@ from durable_execution_sdk.engine.state import ExecutionState, TimerKind
 CallKey = tuple[str, str]
 """Whose chained invoke a call is for: the execution's ARN and the operation's id."""
 
+DISPATCH_MILLISECONDS = 300
+"""How long a function that was invoked by another one keeps that one's turn to suspend.
+
+The service takes longer than a suspension to get a function going, so its end is not in the log before
+the end of the invocation that asked for it. Here it would be, now and then.
+"""
+
 
 class Agenda:
     """Which executions are to be invoked, are running, or wait for a time."""
@@ -23,6 +30,7 @@ class Agenda:
         self._awaited: dict[str, int] = {}
         self._parents: dict[str, str] = {}
         self._calls: dict[CallKey, CallFunction] = {}
+        self._dispatched: dict[str | CallKey, int] = {}
 
     @property
     def arns(self) -> set[str]:
@@ -37,6 +45,8 @@ class Agenda:
             return
         if state.parent is not None:
             self._parents[arn] = state.parent.arn
+            is_new = state.invocation_count == 0
+            _set(self._dispatched, arn, state.started_at if is_new else None)
         _mark(self._ready, arn, belongs=state.wants_invocation)
         _mark(self._running, arn, belongs=state.invocation is not None)
         deadline = next_deadline(state)
@@ -50,13 +60,17 @@ class Agenda:
         else:
             self.note(state)
 
-    def note_call(self, call: CallFunction) -> None:
+    def note_call(self, call: CallFunction, now: int) -> None:
         """Take in a call of a plain function; the same one counts once."""
-        self._calls.setdefault((call.parent_arn, call.operation_id), call)
+        key = call.parent_arn, call.operation_id
+        if key not in self._calls:
+            self._calls[key] = call
+            self._dispatched[key] = now
 
     def drop_call(self, key: CallKey) -> None:
         """A call was made, or is no longer wanted."""
         self._calls.pop(key, None)
+        self._dispatched.pop(key, None)
 
     def forget(self, arn: str) -> None:
         """An execution has nothing to do any more; its own calls and children still may."""
@@ -64,24 +78,41 @@ class Agenda:
         self._running.pop(arn, None)
         self._deadlines.pop(arn, None)
         self._awaited.pop(arn, None)
+        self._dispatched.pop(arn, None)
 
     def due(self, now: int) -> list[str]:
         """Executions whose deadline has come, the earliest first."""
         due = [(deadline, arn) for arn, deadline in self._deadlines.items() if deadline <= now]
         return [arn for _, arn in sorted(due)]
 
-    def ready(self, family: str | None) -> list[str]:
+    def ready(self, family: str | None, now: int) -> list[str]:
         """Executions that are to be invoked, the longest ready first."""
-        return list(self._of(family, self._ready))
+        ready = self._of(family, self._ready)
+        return [arn for arn in ready if not self._is_early(arn, self._parents.get(arn), now)]
 
     def running(self, family: str | None) -> list[str]:
         """Executions of which an invocation began and has not ended."""
         return list(self._of(family, self._running))
 
-    def calls(self, family: str | None) -> list[CallFunction]:
+    def calls(self, family: str | None, now: int) -> list[CallFunction]:
         """Plain functions that are to be called."""
         wanted = set(self._of(family, {arn: None for arn, _ in self._calls}))
-        return [call for (arn, _), call in self._calls.items() if arn in wanted]
+        return [
+            call
+            for key, call in self._calls.items()
+            if key[0] in wanted and not self._is_early(key, key[0], now)
+        ]
+
+    def is_dispatching(self, family: str | None, now: int) -> bool:
+        """Whether functions are about to run that wait for whoever invoked them to suspend."""
+        children = any(
+            self._is_early(arn, self._parents.get(arn), now) for arn in self._of(family, self._ready)
+        )
+        return children or any(
+            self._is_early(key, key[0], now)
+            for key in self._calls
+            if family is None or self._belongs(key[0], family)
+        )
 
     def next_deadline(self, family: str | None) -> int | None:
         """When time has something to do next that is worth waiting for.
@@ -92,6 +123,10 @@ class Agenda:
 
     def _of(self, family: str | None, arns: Iterable[str]) -> Iterator[str]:
         return (arn for arn in arns if family is None or self._belongs(arn, family))
+
+    def _is_early(self, key: str | CallKey, parent: str | None, now: int) -> bool:
+        since = self._dispatched.get(key)
+        return since is not None and parent in self._running and now < since + DISPATCH_MILLISECONDS
 
     def _belongs(self, arn: str, family: str) -> bool:
         member: str | None = arn

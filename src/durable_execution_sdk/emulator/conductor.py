@@ -213,7 +213,7 @@ class Conductor:
             case InvokeHandler():
                 pass  # The agenda reads this from the state.
             case CallFunction():
-                self.agenda.note_call(effect)
+                self.agenda.note_call(effect, self.clock.now())
             case StartChild():
                 self._start_child(effect)
             case NotifyParent():

@@ -144,10 +144,11 @@ class Driver:
     def _take_turn(self, family: str | None) -> _Turn:
         """Do one thing that is due and that nobody else is at."""
         with self._conductor.holding():
-            ready = self._agenda.ready(family)
-            calls = self._agenda.calls(family)
+            now = self._clock.now()
+            ready = self._agenda.ready(family, now)
+            calls = self._agenda.calls(family, now)
             running = self._agenda.running(family)
-        turn = _Turn.NOTHING
+            turn = _Turn.ELSEWHERE if self._agenda.is_dispatching(family, now) else _Turn.NOTHING
         for key, work in self._work(ready, calls, running):
             if self._under_lease(key, work):
                 return _Turn.DONE
