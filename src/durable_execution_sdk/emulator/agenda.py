@@ -106,7 +106,8 @@ class Agenda:
     def is_dispatching(self, family: str | None, now: int) -> bool:
         """Whether functions are about to run that wait for whoever invoked them to suspend."""
         children = any(
-            self._is_early(arn, self._parents.get(arn), now) for arn in self._of(family, self._ready)
+            self._is_early(arn, self._parents.get(arn), now)
+            for arn in self._of(family, self._ready)
         )
         return children or any(
             self._is_early(key, key[0], now)

@@ -1,0 +1,104 @@
+"""The service over a socket, as the suite's own validator asks it: with botocore."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from datetime import datetime
+from typing import Any
+
+import botocore.config
+import botocore.session
+from tests.conformance.service import LATEST, World
+
+from durable_execution_sdk.server.serving import serve
+
+_MEMBERS = {"ErrorType", "ErrorMessage", "ErrorData", "StackTrace"}
+
+
+class OverHttp:
+    """Calls of botocore's client; time passes in the world behind the server."""
+
+    def __init__(self, world: World, url: str, api: Any, threads: ThreadPoolExecutor) -> None:
+        self.url = url
+        self.world = world
+        self._api = api
+        self._threads = threads
+
+    def invoke(self, function: str, event: Any, *, asynchronous: bool) -> str:
+        def call() -> Any:
+            answer = self._api.invoke(
+                FunctionName=function,
+                Qualifier=LATEST,
+                InvocationType="Event" if asynchronous else "RequestResponse",
+                Payload=json.dumps(event),
+            )
+            answer["Payload"].close()
+            return answer
+
+        answer = call() if asynchronous else self._meanwhile(call)
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        arn: str = headers["x-amz-durable-execution-arn"]
+        assert arn == answer["DurableExecutionArn"]
+        return arn
+
+    def history(self, arn: str) -> list[dict[str, Any]]:
+        page = self._api.get_durable_execution_history(
+            DurableExecutionArn=arn, IncludeExecutionData=True
+        )
+        events: list[dict[str, Any]] = page["Events"]
+        assert all(isinstance(event["EventTimestamp"], datetime) for event in events)
+        return events
+
+    def outcome(self, arn: str) -> tuple[str, str | None]:
+        found = self._api.get_durable_execution(DurableExecutionArn=arn)
+        return found["Status"], found.get("Result")
+
+    def succeed(self, callback_id: str, result: bytes | None) -> None:
+        given = {} if result is None else {"Result": result}
+        self._api.send_durable_execution_callback_success(CallbackId=callback_id, **given)
+
+    def fail(self, callback_id: str, error: dict[str, Any]) -> None:
+        assert set(error) <= _MEMBERS
+        self._api.send_durable_execution_callback_failure(CallbackId=callback_id, Error=error)
+
+    def beat(self, callback_id: str) -> None:
+        self._api.send_durable_execution_callback_heartbeat(CallbackId=callback_id)
+
+    def pass_time(self, arn: str, seconds: float) -> None:
+        self.world.pass_time(arn, seconds)
+
+    def _meanwhile(self, call: Callable[[], Any]) -> Any:
+        """Drive the world while the call waits for an execution to end."""
+        calling = self._threads.submit(call)
+        calling.add_done_callback(lambda _: self.world.emulator.conductor.wake())
+        self.world.driver.run_until(calling.done, patient=True)
+        return calling.result()
+
+
+@contextmanager
+def served(world: World) -> Iterator[OverHttp]:
+    """Serve a world on a port of this computer; whoever asks drives it."""
+    with (
+        serve(world.driver, workers=0) as server,
+        closing(client_of(server.url)) as api,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        yield OverHttp(world, server.url, api, threads)
+
+
+def client_of(url: str) -> Any:
+    """botocore's own client of a server."""
+    return _SESSION.create_client(
+        "lambda",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="secret",
+        config=botocore.config.Config(retries={"total_max_attempts": 1}),
+    )
+
+
+_SESSION = botocore.session.Session()

@@ -1,0 +1,102 @@
+"""The requirements of AWS's conformance suite, read from where they lie: they are no part of this project."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import string
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+VARIABLE = "CONFORMANCE_REQUIREMENTS"
+"""The environment variable that says where they lie, when that is not beside the checkout."""
+
+_BESIDE = Path(__file__).parents[2].parent / "shared" / "conformance"
+_GENERATED = re.compile(r"\$\{GEN_STR:(\d+)\}")
+
+
+def folder() -> Path:
+    """Where the requirements lie, or would lie."""
+    return Path(os.environ.get(VARIABLE) or _BESIDE)
+
+
+def required() -> list[Requirement]:
+    """All requirements; without any, the module that asks is skipped, and says so."""
+    where = folder()
+    found = load(where) if where.is_dir() else []
+    if not found:
+        pytest.skip(
+            f"no conformance requirements in {where}: put them there, or name another folder in"
+            f" {VARIABLE}",
+            allow_module_level=True,
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One requirement: what to invoke a handler with, and what is to come of it."""
+
+    id: str
+    suite: str
+    description: str
+    content: dict[str, Any]
+    is_asynchronous: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_asynchronous", bool(self.content.get("AsyncInvoke")))
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        return self.content.get("ExpectedResult")
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return self.content.get("ExpectedExecutionHistory") or []
+
+    @property
+    def lists_everything(self) -> bool:
+        """Whether it tells the history to its end, and not only how it begins."""
+        return len(self.history) > 1 and self.result is not None
+
+    @property
+    def logs(self) -> list[dict[str, Any]]:
+        return self.content.get("ExpectedLogs") or []
+
+    @property
+    def actions(self) -> list[dict[str, Any]]:
+        return self.content.get("CallbackActions") or []
+
+    @property
+    def event(self) -> Any:
+        return self.content.get("Input")
+
+    def variables(self, chance: random.Random) -> dict[str, Any]:
+        """The values of its variables in one run."""
+        declared: dict[str, Any] = self.content.get("Variables") or {}
+        return {name: _value(value, chance) for name, value in declared.items()}
+
+
+def load(where: Path) -> list[Requirement]:
+    """All requirements in a folder, in the order of their numbers."""
+    found = [_read(path) for path in where.glob("*/*.yaml")]
+    return sorted(found, key=lambda each: tuple(map(int, each.id.split("-"))))
+
+
+def _read(path: Path) -> Requirement:
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    description = " ".join(content["description"].split())
+    return Requirement(path.stem, path.parent.name, description, content)
+
+
+def _value(declared: Any, chance: random.Random) -> Any:
+    generated = _GENERATED.fullmatch(declared) if isinstance(declared, str) else None
+    if generated is None:
+        return declared
+    letters = string.ascii_lowercase + string.digits
+    return "".join(chance.choices(letters, k=int(generated[1])))

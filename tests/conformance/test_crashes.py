@@ -1,0 +1,104 @@
+"""Handlers that end their process: in AWS's own runtime interface client, with the engine as the service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conformance.deployment import CRASHING, HANDLERS
+from tests.conformance.neighbours import steps_and_children
+from tests.conformance.neighbours.story import Neighbour
+from tests.conformance.over_http import OverHttp, served
+from tests.conformance.requirements import Requirement, required
+from tests.conformance.service import World
+from tests.conformance.validator import validate
+from tests.lambda_process.sandbox import Sandbox
+
+from durable_execution_sdk import DurableHandler
+from durable_execution_sdk.emulator import functions
+from durable_execution_sdk.engine.events import Event, StepStarted
+
+ROOT = Path(__file__).parents[2]
+REQUIREMENTS = [each for each in required() if each.id in CRASHING]
+
+
+@dataclass
+class Function:
+    """A deployed handler, and the service that invokes it."""
+
+    world: World
+    service: OverHttp
+    sandbox: Sandbox
+    log: Path
+
+    def validate(self, requirement: Requirement) -> None:
+        validate(requirement, self.service, "crashing", self._lines)
+
+    def _lines(self) -> list[tuple[int, int, str]]:
+        return [(0, number, line) for number, line in enumerate(self.log.read_text().splitlines())]
+
+
+Deploy = Callable[[DurableHandler[Any, Any]], Function]
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Iterator[Deploy]:
+    """Deploys a handler to a process of its own, as Lambda would."""
+    with ExitStack() as stack:
+
+        def deploy(handler: DurableHandler[Any, Any]) -> Function:
+            world = World()
+            service = stack.enter_context(served(world))
+            path = f"{handler.__module__.replace('.', '/')}.{handler.__name__}"
+            environ = {
+                "AWS_ENDPOINT_URL_LAMBDA": service.url,
+                # What Lambda says when a function has the JSON log format, and nobody says otherwise.
+                "AWS_LAMBDA_LOG_LEVEL": "INFO",
+                "COUNTER": str(tmp_path / "counter"),
+            }
+            log = tmp_path / "log"
+            sandbox = stack.enter_context(Sandbox(ROOT, path, log=log, **environ))
+            world.functions.add_function(
+                functions.Function(
+                    name="crashing", durable=True, connect=lambda _: sandbox, timeout=60
+                )
+            )
+            return Function(world, service, sandbox, log)
+
+        yield deploy
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda each: each.id)
+def test_requirement_with_a_crash(
+    requirement: Requirement, deploy: Deploy, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("conformance", f"{requirement.suite} {requirement.id}")
+    function = deploy(HANDLERS[requirement.id])
+    function.validate(requirement)
+    assert function.sandbox.starts == 2
+
+
+@pytest.mark.parametrize("neighbour", steps_and_children.CRASHING, ids=repr)
+def test_neighbour_with_a_crash(neighbour: Neighbour, deploy: Deploy) -> None:
+    function = deploy(neighbour.handler)
+    function.validate(neighbour.requirement)
+    assert function.sandbox.starts >= 2
+
+
+def test_an_at_least_once_step_that_was_killed_goes_on_in_the_attempt_that_is_recorded(
+    deploy: Deploy,
+) -> None:
+    killed = steps_and_children.KILLED
+    function = deploy(killed.handler)
+
+    def kill_once(arn: str, events: Sequence[Event]) -> None:
+        if function.sandbox.starts == 1 and any(isinstance(each, StepStarted) for each in events):
+            function.sandbox.kill()
+
+    function.world.emulator.conductor.subscribe(kill_once)
+    function.validate(killed.requirement)
+    assert function.sandbox.starts == 2

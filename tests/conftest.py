@@ -1,0 +1,32 @@
+"""What all tests share: the table of the conformance requirements at the end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell which requirements of AWS's conformance suite hold, suite by suite."""
+    verdicts: dict[str, dict[str, str]] = defaultdict(dict)
+    for outcome, sign in (("passed", "ok"), ("failed", "FAILED"), ("error", "FAILED")):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == "conformance":
+                    suite, number = str(value).split()
+                    verdicts[suite].setdefault(number, sign)
+                    if sign == "FAILED":
+                        verdicts[suite][number] = sign
+    if not verdicts:
+        return
+    terminalreporter.section("conformance requirements")
+    for suite, found in sorted(verdicts.items(), key=lambda each: _order(min(each[1], key=_order))):
+        numbers = sorted(found, key=_order)
+        passed = sum(found[number] == "ok" for number in numbers)
+        told = " ".join(n if found[n] == "ok" else f"{n}:{found[n]}" for n in numbers)
+        terminalreporter.write_line(f"{suite:20} {passed:3} of {len(numbers):3} hold   {told}")
+
+
+def _order(number: str) -> tuple[int, ...]:
+    return tuple(map(int, number.split("-")))
