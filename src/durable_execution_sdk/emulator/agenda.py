@@ -45,8 +45,10 @@ class Agenda:
             return
         if state.parent is not None:
             self._parents[arn] = state.parent.arn
-            is_new = state.invocation_count == 0
-            _set(self._dispatched, arn, state.started_at if is_new else None)
+            if state.invocation_count:
+                self._dispatched.pop(arn, None)
+            else:
+                self._dispatched[arn] = state.started_at
         _mark(self._ready, arn, belongs=state.wants_invocation)
         _mark(self._running, arn, belongs=state.invocation is not None)
         deadline = next_deadline(state)
