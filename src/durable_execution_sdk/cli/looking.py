@@ -80,11 +80,13 @@ def history(name: str, store: str | None, as_json: bool) -> None:
     """Show everything that happened in an execution, in order."""
     place = Place(store)
     with place.existing() as emulator:
-        events = _events(emulator, place.arn(emulator, name))
+        arn = place.arn(emulator, name)
+        events = _events(emulator, arn)
         now = emulator.clock.now()
     if as_json:
-        body = control_wire.encode_history_page(HistoryPage(events=events))
-        say(msgspec.json.format(body.decode(), indent=2))
+        # As the API answers; the ARN is ours to add, since a replay may depend on it.
+        page = msgspec.json.decode(control_wire.encode_history_page(HistoryPage(events=events)))
+        say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
         return
     for event in events:
         say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {told(event)}")

@@ -18,6 +18,7 @@ except ModuleNotFoundError as _missing:
 from durable_execution_sdk.cli.lint import lint
 from durable_execution_sdk.cli.looking import callback, history, list_, show, stop
 from durable_execution_sdk.cli.refusal import ExitCode, complain
+from durable_execution_sdk.cli.replay import replay
 from durable_execution_sdk.cli.run import run
 from durable_execution_sdk.cli.saying import hush
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
@@ -43,7 +44,7 @@ def durable() -> None:
     """
 
 
-for _command in (run, list_, show, history, callback, stop, lint):
+for _command in (run, list_, show, history, callback, stop, lint, replay):
     _command.epilog = _command.epilog or _EPILOG
     durable.add_command(_command)
 

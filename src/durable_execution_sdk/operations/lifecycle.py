@@ -26,7 +26,7 @@ from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes, SerDesContext
 
-__all__ = ["DurableOperation", "checked_name", "named_after"]
+__all__ = ["DurableOperation", "checked_name", "label_of", "named_after"]
 
 _T = TypeVar("_T")
 
@@ -47,7 +47,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.name = name
         self.sub_type = sub_type
         self.is_pending = False
-        super().__init__(self.workflow.order, _label(self.kind, sub_type, name))
+        super().__init__(self.workflow.order, label_of(self.kind, sub_type, name))
         self.record: Operation | None = None
         self._was_over = False
         # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
@@ -212,7 +212,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         members = ("type", "subtype", "name", "parent")
         differing = [m for m, e, f in zip(members, expected, found, strict=True) if e != f]
         error = DeterminismError(
-            f"{scope.position}: the log holds {_label(record.type, record.sub_type, record.name)},"
+            f"{scope.position}: the log holds {label_of(record.type, record.sub_type, record.name)},"
             f" the code asked for {self.label} ({', '.join(differing)} differ). The workflow's code"
             " has changed since this execution began, or it branches on something that is not"
             " recorded: time, random numbers, environment, the order of a set. Do that inside a"
@@ -222,7 +222,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
         raise error
 
 
-def _label(type_: str, sub_type: str | None, name: str | None) -> str:
+def label_of(type_: str, sub_type: str | None, name: str | None) -> str:
+    """What messages call an operation of this type, subtype and name."""
     kind = _WORDS.get(sub_type or "") or type_.lower().replace("_", " ")
     return f"{kind} {name!r}" if name else f"an unnamed {kind}"
 

@@ -123,6 +123,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     task = workflow.tasks.start(body(), Scope(root, root.prefix))
     either: list[asyncio.Future[Any]] = [task, workflow.ended]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if task.done() and not task.cancelled():
+        task.exception()  # a verdict outranks it, and it is no error that nobody looked at
     outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
     workflow.is_ending = True
     root.close()

@@ -1,0 +1,203 @@
+"""Reads a history: our own events, or the JSON of ``GetDurableExecutionHistory`` however it was saved.
+
+botocore makes ``datetime`` objects of timestamps, the AWS CLI writes ISO 8601, the wire has seconds with
+fractions, and our model has milliseconds. Pages may come as one, as a list, or merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.history import (
+    EventError,
+    EventInput,
+    EventResult,
+    EventType,
+    HistoryEvent,
+)
+
+__all__ = ["Document", "HistorySource", "read_history"]
+
+HistorySource = (
+    Sequence[HistoryEvent] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | PathLike[str]
+)
+"""Events, a page or pages of ``GetDurableExecutionHistory``, or the path of a JSON file with either."""
+
+# Seconds since the epoch stay below this for 3,000 years; milliseconds have been above it since 1973.
+_MILLISECONDS_FROM = 100_000_000_000
+
+
+class Document(msgspec.Struct, frozen=True):
+    """A whole history, and the execution's ARN if it came with it."""
+
+    events: list[HistoryEvent]
+    arn: str | None = None
+
+
+def read_history(source: HistorySource) -> Document:
+    """Read a history, whole and with its payloads.
+
+    Raises:
+        ConfigError: it cannot be read, is not a history, or lacks events or payloads; it says which.
+    """
+    if isinstance(source, (str, PathLike)):
+        return _from_file(Path(source))
+    if isinstance(source, Mapping):
+        return _from_pages([source], "the history")
+    if not isinstance(source, Sequence):
+        raise ConfigError(
+            f"a history is a sequence of events, a page of them or a file, not {source!r}"
+        )
+    events = [event for event in source if isinstance(event, HistoryEvent)]
+    if events and len(events) == len(source):
+        return Document(_checked(events, "the history"))
+    return _from_pages(cast("Sequence[object]", source), "the history")
+
+
+def _from_file(path: Path) -> Document:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read the history {path}: {error.strerror or error}") from error
+    try:
+        found: object = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path} is not JSON ({error}). Save a history with `durable history NAME --json` or"
+            " `aws lambda get-durable-execution-history`"
+        ) from error
+    pages = cast("list[object]", found) if isinstance(found, list) else [found]
+    return _from_pages(pages, str(path))
+
+
+def _from_pages(found: Sequence[object], what: str) -> Document:
+    """Take pages apart; a list of events is a page of its own."""
+    arn: str | None = None
+    marker: object = None
+    raw: list[object] = []
+    for each in found:
+        members: Mapping[str, object] = (
+            cast("Mapping[str, object]", each) if isinstance(each, Mapping) else {}
+        )
+        page = members.get("Events")
+        if isinstance(page, list):
+            raw += cast("list[object]", page)
+            marker = members.get("NextMarker")
+            given = members.get("DurableExecutionArn")
+            arn = given if isinstance(given, str) else arn
+        elif "EventType" in members:
+            raw.append(members)
+        else:
+            raise ConfigError(
+                f"{what} is not the history of an execution: it has neither Events nor an EventType."
+                " Save one with `durable history NAME --json` or"
+                " `aws lambda get-durable-execution-history`"
+            )
+    if marker:
+        raise ConfigError(
+            f"{what} is only the first part of a history: it ends with a NextMarker. Get all pages"
+            " (the AWS CLI does by itself unless it is told not to), and save them as a list"
+        )
+    try:
+        events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ConfigError(f"{what} has an event that cannot be read: {error}") from error
+    return Document(_checked(events, what), arn)
+
+
+def _in_milliseconds(value: object, key: str = "") -> object:
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, object]", value)
+        return {
+            name: _in_milliseconds(each, name) for name, each in members.items() if each is not None
+        }
+    if key.endswith("Timestamp"):
+        return _moment(value)
+    if isinstance(value, list):
+        return [_in_milliseconds(each) for each in cast("list[object]", value)]
+    return value
+
+
+def _moment(value: object) -> object:
+    """A timestamp in milliseconds, whoever wrote it."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return round(aware.timestamp() * 1000)
+    if isinstance(value, (int, float)) and value < _MILLISECONDS_FROM:
+        return round(value * 1000)
+    return value
+
+
+def _checked(found: Iterable[HistoryEvent], what: str) -> list[HistoryEvent]:
+    """Put the events into order, and refuse a history that is not whole."""
+    events = sorted(found, key=lambda event: event.event_id)
+    if not events or events[0].event_type != EventType.EXECUTION_STARTED:
+        first = f"{events[0].event_type} (event {events[0].event_id})" if events else "nothing"
+        raise ConfigError(
+            f"{what} does not begin with ExecutionStarted but with {first}: it is not whole"
+        )
+    for number, event in enumerate(events, 1):
+        if event.event_id != number:
+            raise ConfigError(
+                f"{what} is not whole: event {number} is missing, or there twice"
+                f" (after it comes event {event.event_id})"
+            )
+    _check_payloads(events, what)
+    return events
+
+
+def _check_payloads(events: list[HistoryEvent], what: str) -> None:
+    results = 0
+    present = 0
+    for event in events:
+        for payload in _payloads(event):
+            if payload.truncated:
+                title = f" {event.name!r}" if event.name else ""
+                raise ConfigError(
+                    f"{what} lacks the payload of event {event.event_id}, {event.event_type}{title}:"
+                    " it was cut off or left out. Replay needs what the code was given: get the"
+                    " history with IncludeExecutionData=true"
+                )
+            results += 1
+            present += payload.payload is not None
+    if results > 1 and not present:
+        raise ConfigError(
+            f"{what} has no payloads at all. Replay needs what the code was given: get the history"
+            " with IncludeExecutionData=true"
+        )
+
+
+def _payloads(event: HistoryEvent) -> Iterable[EventInput | EventResult | EventError]:
+    """What the code saw, in this event."""
+    if event.execution_started_details is not None:
+        yield event.execution_started_details.input
+    for success in (
+        event.execution_succeeded_details,
+        event.context_succeeded_details,
+        event.step_succeeded_details,
+        event.chained_invoke_succeeded_details,
+        event.callback_succeeded_details,
+    ):
+        if success is not None:
+            yield success.result
+    for failure in (
+        event.execution_failed_details,
+        event.context_failed_details,
+        event.step_failed_details,
+        event.chained_invoke_failed_details,
+        event.chained_invoke_timed_out_details,
+        event.chained_invoke_stopped_details,
+        event.callback_failed_details,
+        event.callback_timed_out_details,
+    ):
+        if failure is not None and failure.error is not None:
+            yield failure.error

@@ -1,0 +1,106 @@
+"""`durable replay`: what it says of code and history, how it ends, and that it runs nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.command import Durable, Write
+
+FLOW = """
+    from pathlib import Path
+
+    def charge(order: str) -> str:
+        with open("charges", "a") as file:
+            file.write(order)
+        return "charge-" + order
+
+    @durable_execution
+    async def order(event: dict[str, str], ctx: DurableContext) -> str:
+        print("running")
+        done = await ctx.step(charge, event["id"]{name})
+        await ctx.wait(Duration.from_hours(1), name="pause")
+        return f"{done} {ctx.uuid4()}"
+"""
+
+
+@pytest.fixture
+def history(durable: Durable, write: Write, place: Path) -> str:
+    """The history of an order, as the command saves it."""
+    write(FLOW.replace("{name}", ""))
+    said = durable("run", "app.py", "--input", '{"id": "7"}', "--name", "one", "--skip-time")
+    assert said.code == 0
+    (place / "history.json").write_text(durable("history", "one", "--json").out)
+    return "history.json"
+
+
+def charges(place: Path) -> str:
+    return (place / "charges").read_text()
+
+
+def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
+    durable: Durable, history: str, place: Path
+) -> None:
+    said = durable("replay", "app.py:order", history)
+    assert said.code == 0
+    line = "history.json: order replays its history: 2 operations, from 2 states of the log\n"
+    assert said.out == "running\n" * 2 + line
+    assert charges(place) == "7"
+    document = durable("replay", "app.py", history, "--json").document
+    assert document == [
+        {
+            "history": "history.json",
+            "function": "order",
+            "ok": True,
+            "operations": 2,
+            "moments": 2,
+            "skipped": 0,
+        }
+    ]
+
+
+def test_a_divergence_is_shown_with_its_line_and_the_exit_code_is_1(
+    durable: Durable, history: str, write: Write, place: Path
+) -> None:
+    write(FLOW.replace("{name}", ', name="pay"'), "other.py")
+    said = durable("replay", "other.py", history)
+    assert said.code == 1
+    assert "replay found another operation in invocation 1" in said.out
+    assert "history:  step 'charge'" in said.out
+    assert "code:     step 'pay' (another name)" in said.out
+    assert "other.py:13, in order" in said.out
+    found = durable("replay", "other.py", history, "--json").document[0]["divergence"]
+    assert (found["kind"], found["line"]) == ("another operation", 13)
+    assert charges(place) == "7"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["app.py", "none.json"], "cannot read the history none.json: No such file"),
+        (["app.py", "."], "cannot read the history .: Is a directory"),
+        (["app.py", "app.py"], "app.py is not JSON"),
+        (["app.py", "list.json"], "list.json is not the history of an execution"),
+        (["app.py:other", "history.json"], "app.py has no workflow other. Its workflows: order"),
+        (["app.py:charge", "history.json"], "charge in app.py is no workflow"),
+        (["none.py", "history.json"], "there is no file none.py"),
+        (["broken.py", "history.json"], "broken.py cannot be imported"),
+        (["app.py", "history.json", "--arn", "x"], "execution_arn: not a durable execution ARN"),
+        (["app.py"], "Missing argument 'HISTORY...'"),
+    ],
+)
+def test_what_cannot_be_replayed_is_refused_with_exit_code_2(
+    durable: Durable, history: str, write: Write, place: Path, words: list[str], message: str
+) -> None:
+    (place / "list.json").write_text(json.dumps([{"Executions": []}]))
+    write("1 / 0", "broken.py")
+    said = durable("replay", *words)
+    assert said.code == 2
+    assert message in said.err
+    assert "Traceback" not in said.err.split("cannot be imported")[0]
+
+
+def test_the_help_tells_the_exit_codes(durable: Durable) -> None:
+    said = durable("replay", "--help")
+    assert "1  code and a history part" in said.out
