@@ -36,7 +36,8 @@ class RecordedInvocation(msgspec.Struct, frozen=True, kw_only=True):
     """One invocation of the handler that is over.
 
     ``executed`` are the operations of which it recorded a start or an end, ``replayed`` those that
-    had ended before it began. ``status`` is what it answered: ``PENDING`` when it suspended, or how
+    had ended before it began, but for those within a context whose own end is recorded: these are
+    not looked at again. ``status`` is what it answered: ``PENDING`` when it suspended, or how
     the execution ended; ``FAILED`` with an ``error`` when it crashed or ran out of time.
     """
 
@@ -88,7 +89,20 @@ def _invocation(
                 for one in each.events
             )
         ],
-        replayed=[
-            each for each in operations if each.ended_at is not None and each.ended_at < at(began)
-        ],
+        replayed=_replayed(operations, at(began)),
     )
+
+
+def _replayed(operations: Sequence[RecordedOperation], began: datetime) -> list[RecordedOperation]:
+    known = {each.id: each for each in operations}
+
+    def is_over(each: RecordedOperation) -> bool:
+        return each.ended_at is not None and each.ended_at < began
+
+    def is_hidden(each: RecordedOperation) -> bool:
+        context = known.get(each.parent_id or "")
+        if context is None:
+            return False
+        return (is_over(context) and not context.replays_children) or is_hidden(context)
+
+    return [each for each in operations if is_over(each) and not is_hidden(each)]

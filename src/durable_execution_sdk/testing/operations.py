@@ -136,6 +136,12 @@ class RecordedOperation:
         return None if details is None else details.callback_id
 
     @property
+    def replays_children(self) -> bool:
+        """Of a context: whether its result was too large, and its function runs again on replay."""
+        details = self._recorded.context_details
+        return details is not None and bool(details.replay_children)
+
+    @property
     def payload(self) -> str | None:
         """Its result as it is recorded: text, JSON unless a serdes of yours writes otherwise."""
         for details in self._details():

@@ -33,6 +33,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     skip_time: bool
     start_time: datetime
     checkpoint_latency: timedelta
+    page_size: int | None
     limits: Limits
     execution_timeout: timedelta
     invocation_timeout: timedelta
@@ -93,6 +94,7 @@ def setup(
         skip_time=skip_time,
         start_time=start_time or START_TIME,
         checkpoint_latency=checkpoint_latency or timedelta(0),
+        page_size=page_size,
         limits=_paged(limits or DEFAULT_LIMITS, page_size),
         execution_timeout=execution_timeout or timedelta(seconds=MAX_EXECUTION_TIMEOUT),
         invocation_timeout=invocation_timeout,

@@ -28,6 +28,7 @@ from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.showing.words import brief
 from durable_execution_sdk.testing.callbacks import Failure, as_error_object
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
@@ -37,6 +38,7 @@ from durable_execution_sdk.testing.errors import (
 )
 from durable_execution_sdk.testing.functions import add_function
 from durable_execution_sdk.testing.logs import LogCatcher
+from durable_execution_sdk.testing.paging import PagedDataPlane
 from durable_execution_sdk.testing.printing import what_it_waits_for
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import Setup
@@ -67,7 +69,7 @@ class Stage:
         self.driver = Driver(
             self.emulator,
             seams=Seams(
-                data_plane=lambda plane: setup.seams.data_plane(self._slowed(plane)),
+                data_plane=lambda plane: setup.seams.data_plane(self._modelled(plane)),
                 invoker=lambda invoker: setup.seams.invoker(self._bounded(invoker)),
             ),
         )
@@ -154,6 +156,16 @@ class Stage:
             logs=self._logs.of(arn),
         )
 
+    def _late(self, watch: Watch) -> RunTimeoutError:
+        result = self.result()
+        failed = [each.error for each in result.invocations if each.error is not None]
+        lines = [
+            f"the test allows {watch.seconds:g} s, and the execution goes on after that:",
+            str(result),
+            *(f"the last invocation failed: {brief(error)}" for error in failed[-1:]),
+        ]
+        return RunTimeoutError("\n".join(lines))
+
     def _stuck(self, what: str) -> StuckError:
         waits = what_it_waits_for(family(self.emulator, self._current()), self.clock.now())
         return StuckError(
@@ -170,7 +182,11 @@ class Stage:
         marker: str | None = None
         while True:
             page = self.emulator.history(
-                HistoryRequest(durable_execution_arn=arn, marker=marker, max_items=1000)
+                HistoryRequest(
+                    durable_execution_arn=arn,
+                    marker=marker,
+                    max_items=self.setup.limits.max_page_items,
+                )
             )
             events += page.events
             marker = page.next_marker
@@ -199,10 +215,7 @@ class Stage:
             self._watch = None
             self._driving.release()
         if ending is not Ending.IDLE and not done():
-            raise RunTimeoutError(
-                f"the test allows {watch.seconds:g} s, and the execution goes on after that:\n"
-                f"{self.result()}"
-            )
+            raise self._late(watch)
         return ending
 
     def _written(self, event: Any) -> bytes:
@@ -210,7 +223,10 @@ class Stage:
         serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
         return serdes.serialize(event, context).encode()
 
-    def _slowed(self, plane: DataPlane) -> DataPlane:
+    def _modelled(self, plane: DataPlane) -> DataPlane:
+        """As large, and as far away, as the options say."""
+        if self.setup.page_size is not None:
+            plane = PagedDataPlane(plane, self.setup.page_size)
         milliseconds = self.setup.checkpoint_latency // _MILLISECOND
         if milliseconds and isinstance(self.clock, VirtualClock):
             return SlowDataPlane(plane, self.clock, milliseconds)
@@ -258,9 +274,14 @@ def _within(call: Call, watch: Watch | None) -> Call:
     if watch is None:
         return call
     remaining = call.remaining
-    return msgspec.structs.replace(
-        call, remaining=lambda: min(remaining(), round(watch.left * 1000))
-    )
+
+    def within() -> int:
+        # A handler leaves somewhat before the end of its time. It may use all of the test's, and
+        # one that is quick is let finish.
+        left = watch.left + min(2.0, max(0.3, watch.left / 9)) + 0.2
+        return min(remaining(), round(left * 1000))
+
+    return msgspec.structs.replace(call, remaining=within)
 
 
 @contextmanager

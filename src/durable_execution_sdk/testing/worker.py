@@ -23,7 +23,7 @@ __all__ = ["Watch", "in_thread", "in_thread_async"]
 _T = TypeVar("_T")
 
 # What an invocation may take to leave in good order once its time is up.
-_GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 1.0
 
 
 class Watch:
@@ -125,6 +125,7 @@ async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
         watch.stop.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), watch.left + _GRACE_SECONDS)
+            worker.thread.join()
         raise
     worker.thread.join()
     return worker.outcome()

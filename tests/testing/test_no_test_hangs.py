@@ -1,0 +1,128 @@
+"""Whatever a workflow does, the test ends, says where it hung, and leaves nothing running."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from durable_execution_sdk import Duration, FixedDelay, StepConfig, durable_execution
+from durable_execution_sdk.testing import (
+    DurableTestError,
+    LocalDurableTestRunner,
+    RunTimeoutError,
+)
+
+LIMIT = 0.3
+
+
+def threads() -> list[str]:
+    return [each.name for each in threading.enumerate() if each.name.startswith("durable")]
+
+
+@durable_execution
+async def never_comes_back(event: object, ctx) -> None:
+    async def wait_for_ever() -> None:
+        await asyncio.Event().wait()
+
+    await ctx.step(wait_for_ever, name="for_ever")
+
+
+def test_an_async_body_that_never_ends_is_cancelled_and_named():
+    runner = LocalDurableTestRunner(never_comes_back, timeout=LIMIT)
+    began = time.monotonic()
+    with pytest.raises(RunTimeoutError, match=r"allows 0\.3 s(.|\n)*for_ever.*still runs"):
+        runner.run_sync()
+    assert time.monotonic() - began < LIMIT + 1
+    assert threads() == []
+
+
+gate = threading.Event()
+
+
+@durable_execution
+async def blocks(event: object, ctx) -> None:
+    await ctx.step(hold_the_thread)
+
+
+def hold_the_thread() -> None:
+    gate.wait()
+
+
+def released() -> None:
+    gate.set()
+    for each in threading.enumerate():
+        if each.name.startswith("durable"):
+            each.join()
+    gate.clear()
+
+
+def test_a_body_that_blocks_its_thread_is_left_behind_and_shown():
+    runner = LocalDurableTestRunner(blocks, timeout=0.2)
+    with pytest.raises(RunTimeoutError, match=r"still blocks(.|\n)*gate\.wait\(\)"):
+        runner.run_sync()
+    with pytest.raises(DurableTestError, match="at work already"):
+        runner.sync.complete(timeout=0.2)
+    with pytest.raises(RunTimeoutError, match=r"gate\.wait\(\)"):
+        asyncio.run(runner.fresh().run(timeout=0.2))
+    released()
+    assert threads() == []
+
+
+@durable_execution
+async def always_again(event: object, ctx) -> None:
+    def fail() -> None:
+        raise ConnectionError("still away")
+
+    retry = FixedDelay(delay=Duration.from_seconds(1), max_attempts=10_000_000)
+    await ctx.step(fail, name="poll", config=StepConfig(retry_strategy=retry))
+
+
+def test_a_workflow_that_goes_on_for_ever_ends_with_the_test_s_time():
+    with pytest.raises(
+        RunTimeoutError, match=r"goes on after that(.|\n)*poll  Step  waits attempt"
+    ):
+        LocalDurableTestRunner(always_again, timeout=0.3).run_sync()
+
+
+def test_a_cancelled_call_takes_its_thread_with_it():
+    async def test() -> None:
+        runner = LocalDurableTestRunner(always_again)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(runner.run(), 0.1)
+        assert threads() == []
+        assert not (await runner.result()).is_done
+        assert (await runner.stop()).status == "STOPPED"
+
+    asyncio.run(test())
+
+
+def test_one_runner_does_one_thing_at_a_time():
+    async def test() -> None:
+        runner = LocalDurableTestRunner(always_again)
+        running = asyncio.create_task(runner.run())
+        while not threads():
+            await asyncio.sleep(0)
+        with pytest.raises(DurableTestError, match="at work already"):
+            await runner.advance(hours=1)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(test())
+
+
+@durable_execution
+async def interrupted(event: object, ctx) -> None:
+    def press() -> None:
+        raise KeyboardInterrupt
+
+    await ctx.step(press)
+
+
+def test_ctrl_c_reaches_the_test():
+    with pytest.raises(KeyboardInterrupt):
+        LocalDurableTestRunner(interrupted).run_sync()
+    assert threads() == []

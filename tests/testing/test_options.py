@@ -1,0 +1,213 @@
+"""Every option of the local runner does what it says, and a wrong one is refused at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from durable_execution_sdk import ConfigError, Duration, durable_execution
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
+from durable_execution_sdk.testing import LocalDurableTestRunner
+
+
+def one() -> int:
+    return 1
+
+
+@durable_execution
+async def counts(event: dict[str, Any], ctx) -> list[Any]:
+    seen = [await ctx.step(one) for _ in range(event.get("steps", 1))]
+    if event.get("wait"):
+        await ctx.wait(Duration.from_seconds(event["wait"]))
+    return seen
+
+
+def test_no_event_is_an_empty_object():
+    assert LocalDurableTestRunner(counts).run_sync().result == [1]
+
+
+def test_the_clock_begins_where_it_is_told_to():
+    start = datetime(2031, 2, 3, 4, 5, tzinfo=UTC)
+    result = LocalDurableTestRunner(counts, start_time=start).run_sync()
+    assert result.started_at == start
+    with pytest.raises(ConfigError, match="needs a time zone"):
+        LocalDurableTestRunner(counts, start_time=datetime(2031, 2, 3))
+
+
+def test_without_skipping_every_wait_takes_its_time():
+    runner = LocalDurableTestRunner(counts, skip_time=False).sync
+    runner.start({"wait": 1})
+    before = datetime.now(UTC)
+    result = runner.complete()
+    assert result.result == [1]
+    assert datetime.now(UTC) - before >= timedelta(seconds=0.9)
+    assert abs(result.started_at - before) < timedelta(seconds=5)
+
+
+def test_time_is_moved_on_the_computer_s_clock_too():
+    runner = LocalDurableTestRunner(counts, skip_time=False).sync
+    runner.start({"wait": 3600})
+    assert not runner.run_until_suspended().is_done
+    assert runner.advance(hours=1).result == [1]
+
+
+def test_each_call_of_the_service_takes_the_time_that_it_is_given():
+    latency = timedelta(milliseconds=250)
+    result = LocalDurableTestRunner(counts, checkpoint_latency=latency).run_sync({"steps": 4})
+    assert timedelta(seconds=1) <= result.duration < timedelta(seconds=1.1)
+    with pytest.raises(ConfigError, match="checkpoint_latency are for the virtual one"):
+        LocalDurableTestRunner(counts, skip_time=False, checkpoint_latency=latency)
+
+
+class Pages:
+    """Counts the pages that a handler asks for."""
+
+    def __init__(self, plane: Any) -> None:
+        self._plane = plane
+        self.read: list[int] = []
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        return await self._plane.checkpoint(request)
+
+    async def get_state(self, request: Any) -> Any:
+        page = await self._plane.get_state(request)
+        self.read.append(len(page.operations))
+        return page
+
+    def now(self) -> int:
+        return self._plane.now()
+
+
+def test_long_histories_come_in_pages_of_the_size_that_is_asked_for():
+    planes: list[Pages] = []
+
+    def between(plane: Any) -> Pages:
+        planes.append(Pages(plane))
+        return planes[-1]
+
+    runner = LocalDurableTestRunner(counts, page_size=3, seams=Seams(data_plane=between))
+    result = runner.run_sync({"steps": 10, "wait": 60})
+    assert result.result == [1] * 10
+    assert len(result.history) == 26
+    assert planes[0].read == [3, 3, 3]
+    assert planes[0] is planes[-1]
+    runner.fresh().run_sync()
+    assert len(planes) == 2
+    runner.fresh(seams=Seams()).run_sync()
+    assert len(planes) == 2
+
+
+def test_other_limits_can_be_tried():
+    runner = LocalDurableTestRunner(counts, limits=Limits(operations=5))
+    assert runner.run_sync({"steps": 3}).succeeded
+    assert "limit" in str(runner.run_sync({"steps": 9}).error).lower()
+
+
+@durable_execution
+async def remaining(event: object, ctx) -> list[int]:
+    return [ctx.lambda_context.get_remaining_time_in_millis()]
+
+
+def test_an_invocation_is_told_how_long_it_may_take():
+    [left] = (
+        LocalDurableTestRunner(remaining, invocation_timeout=timedelta(seconds=3)).run_sync().result
+    )
+    assert 2_900 < left <= 3_000
+
+
+def slow() -> None:
+    pass
+
+
+def test_an_invocation_that_takes_too_long_is_cut_off_and_invoked_again():
+    runner = LocalDurableTestRunner(
+        counts,
+        invocation_timeout=timedelta(seconds=3),
+        checkpoint_latency=timedelta(seconds=1),
+    )
+    result = runner.run_sync({"steps": 5})
+    assert result.succeeded
+    assert result.invocations[0].error.error_type == "Sandbox.Timedout"
+
+
+@durable_execution
+async def table(event: object, ctx) -> list[str | None]:
+    def name() -> str | None:
+        return os.environ.get("TABLE_NAME")
+
+    return [name(), await ctx.step(name), await ctx.invoke("plain")]
+
+
+def test_the_environment_is_there_while_a_handler_runs_and_gone_afterwards(monkeypatch):
+    monkeypatch.setenv("KEPT", "before")
+    runner = LocalDurableTestRunner(
+        table,
+        environment={"TABLE_NAME": "orders", "KEPT": "during"},
+        functions={"plain": lambda event, context: os.environ["KEPT"]},
+    )
+    assert runner.run_sync().result == ["orders", "orders", "during"]
+    assert (os.environ.get("TABLE_NAME"), os.environ["KEPT"]) == (None, "before")
+
+
+@durable_execution
+async def named(event: object, ctx) -> list[str]:
+    return [ctx.lambda_context.function_name, ctx.execution_arn.split("/")[2]]
+
+
+def test_function_and_execution_have_the_names_that_they_are_given():
+    runner = LocalDurableTestRunner(named, function_name="billing")
+    assert runner.run_sync(name="bill-7").result == ["billing", "bill-7"]
+    assert runner.run_sync().result[0] == "billing"
+    first, second = (LocalDurableTestRunner(named).run_sync() for _ in range(2))
+    assert first.arn == second.arn
+
+
+def test_under_another_event_loop_it_blocks_and_works():
+    coroutine = LocalDurableTestRunner(counts).run()
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        assert stop.value.result == [1]
+    else:
+        pytest.fail("it waited for a loop that is not there")
+
+
+def test_it_works_within_a_handler_s_own_kind_of_loop():
+    async def test() -> list[Any]:
+        return LocalDurableTestRunner(counts).run_sync().result
+
+    assert asyncio.run(test()) == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": 0}, "timeout is a number of seconds greater than 0"),
+        ({"page_size": 0}, "page_size is 1 or more"),
+        ({"invocation_timeout": timedelta(0)}, "invocation_timeout is longer than nothing"),
+        ({"functions": {"a": 5}}, "takes a @durable_execution handler, a function"),
+        ({"functions": {"counts": one}}, "has the name of the workflow that is tested"),
+        ({"function_name": "no spaces"}, "letters, digits"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(options, message):
+    with pytest.raises(ConfigError, match=message):
+        LocalDurableTestRunner(counts, **options)
+
+
+def test_a_plain_function_is_no_workflow():
+    with pytest.raises(ConfigError, match="runs the handler that @durable_execution makes"):
+        LocalDurableTestRunner(one)
+
+
+def test_time_goes_forward_only():
+    runner = LocalDurableTestRunner(counts).sync
+    runner.start()
+    with pytest.raises(ConfigError, match="forward only"):
+        runner.advance(hours=-1)

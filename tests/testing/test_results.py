@@ -1,0 +1,262 @@
+"""A result tells the truth about an execution, and shows it where a test fails."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from durable_execution_sdk import (
+    CallbackError,
+    ChildContextError,
+    Duration,
+    FixedDelay,
+    InvokeError,
+    NoRetry,
+    StepConfig,
+    StepError,
+    durable_execution,
+)
+from durable_execution_sdk.testing import (
+    LocalDurableTestRunner,
+    NoSuchOperationError,
+    Raises,
+    Returns,
+    UnexpectedStatusError,
+)
+
+log = logging.getLogger("shop")
+
+
+@dataclass
+class Parcel:
+    id: str
+    weight: int
+
+
+async def pack(ctx, ids: list[str]) -> list[Parcel]:
+    return [await ctx.step(weigh, each, name="weigh") for each in ids]
+
+
+async def weigh(parcel_id: str) -> Parcel:
+    log.info("on the scales")
+    return Parcel(parcel_id, len(parcel_id))
+
+
+tries: list[int] = []
+
+
+def flaky() -> int:
+    tries.append(1)
+    if len(tries) % 2:
+        raise ConnectionError("busy")
+    return len(tries)
+
+
+@durable_execution
+async def send(ids: list[str], ctx) -> list[Parcel]:
+    log.info("begins")
+    retry = StepConfig(retry_strategy=FixedDelay(delay=Duration.from_minutes(1)))
+    await ctx.step(flaky, config=retry)
+    parcels = await ctx.run_in_child_context(pack, ids, name="pack")
+    await ctx.wait(Duration.from_hours(1), name="truck")
+    ctx.log_warn("sent")
+    log.debug("too fine")
+    return parcels
+
+
+@pytest.fixture
+def sent():
+    tries.clear()
+    return LocalDurableTestRunner(send).run_sync(["a", "bb"])
+
+
+def test_operations_are_found_by_name_index_id_and_both(sent):
+    assert [each.name for each in sent.operations] == ["flaky", "pack", "weigh", "weigh", "truck"]
+    assert [each.index for each in sent.operations] == [0, 1, 2, 3, 4]
+    second = sent.operation("weigh", index=1)
+    assert second is sent.operation(index=3) is sent.operation("weigh", index=-1)
+    assert second is sent.operation(operation_id=second.id)
+    assert second.result == {"id": "bb", "weight": 2}
+    assert second.result_as(Parcel) == Parcel("bb", 2)
+    assert [each.name for each in sent.children()] == ["flaky", "pack", "truck"]
+    assert sent.children("pack") == [sent.operation("weigh", index=0), second]
+    assert sent.children(second) == []
+    assert second.parent_id == sent.operation("pack").id
+
+
+def test_what_is_not_there_is_told_with_what_is(sent):
+    with pytest.raises(NoSuchOperationError, match=r"no operation has name='wiegh'(.|\n)*weigh"):
+        sent.operation("wiegh")
+    with pytest.raises(NoSuchOperationError, match="2 operations fit name='weigh'; say which"):
+        sent.operation("weigh")
+    with pytest.raises(NoSuchOperationError, match="name='weigh', index=2"):
+        sent.operation("weigh", index=2)
+
+
+def test_an_operation_tells_times_attempts_and_events(sent):
+    step = sent.operation("flaky")
+    assert (step.type, step.sub_type, step.status, step.attempt) == ("STEP", "Step", "SUCCEEDED", 2)
+    assert [each.event_type for each in step.events] == [
+        "StepStarted",
+        "StepFailed",
+        "StepStarted",
+        "StepSucceeded",
+    ]
+    assert step.duration >= timedelta(minutes=1)
+    assert step.is_done and step.succeeded and step.error is None
+    truck = sent.operation("truck")
+    assert truck.ended_at - truck.started_at == timedelta(hours=1)
+    assert truck.result is None
+
+
+def test_each_invocation_tells_what_it_executed_and_what_it_found_done(sent):
+    first, second, third = sent.invocations
+    assert ([each.name for each in first.executed], first.replayed) == (["flaky"], [])
+    assert [each.name for each in second.executed] == ["flaky", "pack", "weigh", "weigh", "truck"]
+    assert second.replayed == []
+    assert third.executed == []
+    assert [each.name for each in third.replayed] == ["flaky", "pack", "truck"]
+    assert [each.status for each in sent.invocations] == ["PENDING", "PENDING", "SUCCEEDED"]
+    assert second.started_at - first.ended_at >= timedelta(seconds=59)
+    assert len({each.request_id for each in sent.invocations}) == 3
+
+
+def test_logs_are_those_of_the_execution_each_once(sent):
+    assert [(each.name, each.getMessage()) for each in sent.logs] == [
+        ("shop", "begins"),
+        ("shop", "on the scales"),
+        ("shop", "on the scales"),
+        ("durable_execution", "sent"),
+    ]
+    assert sent.logs[1].operation_name == "weigh"
+    assert logging.root.level == logging.WARNING
+    finer = LocalDurableTestRunner(send, log_level=logging.WARNING).run_sync(["a"])
+    assert [each.getMessage() for each in finer.logs] == ["sent"]
+
+
+def test_it_prints_as_a_tree_and_a_table(sent):
+    out = io.StringIO()
+    sent.print(file=out)
+    text = re.sub(r"\d+ ms( *)", r"* ms\1", out.getvalue())
+    assert [re.sub(r" +", " ", line) for line in text.splitlines()] == [
+        "send 00000000-0000-4000-8000-000000000001 SUCCEEDED",
+        "├── ✔ flaky Step attempt 2 1 min",
+        "├── ✔ pack RunInChildContext",
+        "│ ├── ✔ weigh Step",
+        "│ └── ✔ weigh Step",
+        "└── ✔ truck Wait 1 h",
+        "",
+        "# began after took answered replayed executed",
+        "1 * ms * ms PENDING 0 flaky",
+        "2 1 min * ms PENDING 0 flaky, pack, weigh, weigh, 1 more",
+        "3 1 h 1 min * ms SUCCEEDED 3 -",
+    ]
+
+
+def test_the_history_is_what_the_service_gives(sent):
+    types = [each.event_type for each in sent.history]
+    assert (types[0], types[-1]) == ("ExecutionStarted", "ExecutionSucceeded")
+    assert types.count("InvocationCompleted") == 3
+    assert [each.event_id for each in sent.history] == list(range(1, len(types) + 1))
+
+
+def failing() -> None:
+    raise LookupError("no")
+
+
+async def failing_child(ctx) -> None:
+    await ctx.step(failing, config=StepConfig(retry_strategy=NoRetry()))
+
+
+@durable_execution
+async def fails(kind: str, ctx) -> None:
+    match kind:
+        case "step":
+            await ctx.step(failing, config=StepConfig(retry_strategy=NoRetry()), name=kind)
+        case "child":
+            await ctx.run_in_child_context(failing_child, name=kind)
+        case "invoke":
+            await ctx.invoke("other", name=kind)
+        case "callback":
+            await ctx.wait_for_callback(lambda _: failing(), name=kind)
+        case _:
+            raise ValueError(kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("step", StepError),
+        ("child", ChildContextError),
+        ("invoke", InvokeError),
+        ("callback", CallbackError),
+    ],
+)
+def test_an_operation_that_failed_gives_the_exception_that_it_raised(kind, expected):
+    runner = LocalDurableTestRunner(
+        fails, functions={"other": Raises(LookupError("no"))}, timeout=60
+    )
+    result = runner.run_sync(kind)
+    operation = result.operation(kind)
+    assert isinstance(operation.error, expected)
+    assert operation.error.error_type == "LookupError"
+    assert isinstance(operation.error, LookupError) == (kind != "invoke")
+    assert operation.status == "FAILED"
+    assert type(result.error) is type(operation.error)
+
+
+def test_an_assertion_shows_the_tree_and_where_it_was_raised():
+    result = LocalDurableTestRunner(fails).run_sync("step")
+    with pytest.raises(UnexpectedStatusError) as caught:
+        result.assert_succeeded()
+    assert str(caught.value).startswith("expected SUCCEEDED, found FAILED:\nfails ")
+    assert "└── ✘ step  Step  LookupError: no\nerror: LookupError: no\n" in str(caught.value)
+    assert "test_results.py" in str(caught.value)
+    assert result.assert_failed() is result
+    with pytest.raises(LookupError) as raised:
+        _ = result.result
+    assert "✘ step" in raised.value.__notes__[0]
+
+
+def test_an_execution_that_goes_on_has_no_result_yet():
+    runner = LocalDurableTestRunner(send).sync
+    runner.start(["a"])
+    result = runner.run_until_suspended()
+    assert (result.is_done, result.error, result.ended_at, result.duration) == (
+        False,
+        None,
+        None,
+        None,
+    )
+    with pytest.raises(UnexpectedStatusError, match="no result yet"):
+        _ = result.result
+    assert "waits attempt" in str(result)
+
+
+@durable_execution
+async def times_out(event: object, ctx) -> None:
+    await ctx.wait(Duration.from_days(2))
+
+
+def test_a_timeout_is_an_error_too():
+    result = LocalDurableTestRunner(times_out, execution_timeout=timedelta(days=1)).run_sync()
+    assert result.status == "TIMED_OUT"
+    assert result.duration == pytest.approx(timedelta(days=1), abs=timedelta(seconds=1))
+    assert result.error is not None
+    with pytest.raises(UnexpectedStatusError, match="expected FAILED, found TIMED_OUT"):
+        result.assert_failed()
+
+
+@durable_execution
+async def asks(event: object, ctx) -> object:
+    return await ctx.invoke("price", {"of": "cup"}, name="price")
+
+
+def test_canned_answers_travel_as_json():
+    runner = LocalDurableTestRunner(asks, functions={"price": Returns(Parcel("a", 1))})
+    assert runner.run_sync().result == {"id": "a", "weight": 1}
