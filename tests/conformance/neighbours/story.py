@@ -33,7 +33,7 @@ class Neighbour:
         expected = None if status is None else {"ExecutionStatus": status}
         if expected is not None and result is not ...:
             expected["Result"] = result
-        told = [line.split() for line in story.strip().splitlines()]
+        told = [line.split() for line in story.splitlines() if line.strip()]
         content = {
             "Input": event,
             "ExpectedResult": expected,
