@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from durable_execution_sdk import (
     DurableContext,
     Duration,
     JsonFormatter,
+    SerDesContext,
+    StepConfig,
     StepContext,
 )
 from durable_execution_sdk.runtime.settings import ReplayLogging
@@ -276,3 +279,22 @@ def test_a_logger_of_ones_own(own: tuple[logging.Logger, Keeping]) -> None:
 
     run_workflow(workflow, options={"logger": own[0]})
     assert own[1].lines == ["mine"]
+
+
+def test_a_failure_that_the_execution_tells_is_not_logged_by_asyncio_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Refusing:
+        def serialize(self, value: Any, context: SerDesContext, /) -> str:
+            return "?"
+
+        def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+            raise ValueError(f"what is {payload}?")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: 1, config=StepConfig(serdes=Refusing()))
+
+    ran = run_workflow(workflow)
+    assert ran.status == "FAILED"
+    gc.collect()
+    assert caplog.records == []
