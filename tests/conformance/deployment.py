@@ -10,6 +10,7 @@ from tests.conformance.handlers import (
     invoke,
     map,
     parallel,
+    plugin,
     step,
     wait,
     wait_for_callback,
@@ -29,6 +30,7 @@ HANDLERS: dict[str, DurableHandler[Any, Any]] = {
     **wait_for_callback.HANDLERS,
     **parallel.HANDLERS,
     **map.HANDLERS,
+    **plugin.HANDLERS,
 }
 
 TARGETS = invoke.TARGETS

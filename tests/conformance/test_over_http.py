@@ -12,7 +12,7 @@ from tests.conformance.requirements import Requirement, required
 from tests.conformance.service import World
 from tests.conformance.validator import validate
 
-REQUIREMENTS = [each for each in required() if each.id not in CRASHING and each.suite != "plugin"]
+REQUIREMENTS = [each for each in required() if each.id not in CRASHING]
 
 
 @pytest.fixture(scope="module")

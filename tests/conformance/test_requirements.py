@@ -11,7 +11,7 @@ from tests.conformance.requirements import Requirement, required
 from tests.conformance.service import InProcess, World
 from tests.conformance.validator import validate
 
-REQUIREMENTS = [each for each in required() if each.id not in CRASHING and each.suite != "plugin"]
+REQUIREMENTS = [each for each in required() if each.id not in CRASHING]
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda each: each.id)
