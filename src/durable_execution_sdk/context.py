@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk.duration import DurationLike
@@ -268,7 +269,7 @@ class DurableContext(Combinators):
         settings = self._frame.workflow.settings
 
         async def body(frame: Frame) -> Any:
-            return await func(DurableContext(frame), *args)
+            return await _run(func, frame, *args)
 
         return run_in_child_context(
             self._frame.scope(), body, chosen, config, settings.serdes_for(func)
@@ -317,7 +318,7 @@ class DurableContext(Combinators):
         chosen = checked_name(name, "map") or named_after(function)
 
         async def call(frame: Frame, item: Any, index: int) -> Any:
-            return await func(DurableContext(frame), item, index)
+            return await _run(func, frame, item, index)
 
         serdes = self._frame.workflow.settings.serdes_for(function)
         return map_items(self._frame.scope(), items, call, chosen, config, serdes)
@@ -339,7 +340,7 @@ class DurableContext(Combinators):
         """
 
         async def call(frame: Frame, branch: Callable[..., Awaitable[Any]], _index: int) -> Any:
-            return await branch(DurableContext(frame))
+            return await _run(branch, frame)
 
         chosen = checked_name(name, "parallel")
         return parallel(self._frame.scope(), branches, call, chosen, config)
@@ -364,7 +365,7 @@ class DurableContext(Combinators):
         serdes = self._frame.workflow.settings.serdes_for(func)
 
         async def attempt(frame: Frame) -> Any:
-            return await func(DurableContext(frame), *args)
+            return await _run(func, frame, *args)
 
         return with_retry(self._frame.scope(), attempt, chosen, config, serdes)
 
@@ -469,6 +470,15 @@ class DurableContext(Combinators):
 
 def _datetime(milliseconds: float) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _run(func: Callable[..., Awaitable[Any]], frame: Frame, *args: Any) -> Awaitable[Any]:
+    """Run the function of a context, through the middleware if there is any."""
+    ctx = DurableContext(frame)
+    middleware = frame.workflow.settings.middleware
+    if middleware is None:
+        return func(ctx, *args)
+    return middleware.context(frame, partial(func, ctx, *args))
 
 
 def _function(function: Any, operation: str) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
 from durable_execution_sdk.model.ids import ExecutionArn, execution_operation_id
 from durable_execution_sdk.model.invocation import Invocation, Outcome
+from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.model.wire import decode_invocation, encode_outcome
 from durable_execution_sdk.operations.options import check_serdes, check_strategy
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
@@ -25,7 +26,9 @@ from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.loop import environment
 from durable_execution_sdk.runtime.scope import Frame
 from durable_execution_sdk.runtime.settings import (
+    Chain,
     CheckpointingMode,
+    Interceptor,
     Observers,
     Plugin,
     ReplayLogging,
@@ -72,6 +75,10 @@ class DurableHandler(Generic[_E, _R]):
         self.settings = settings
         self.event_serdes: SerDes[Any] = settings.serdes or serdes_for_parameter(workflow, 0)
         self.result_serdes: SerDes[Any] = settings.serdes or serdes_for_return(workflow)
+        if (middleware := settings.middleware) is not None:
+            execution = OperationType.EXECUTION
+            self.event_serdes = middleware.serdes(self.event_serdes, execution, None)
+            self.result_serdes = middleware.serdes(self.result_serdes, execution, None)
 
     def __repr__(self) -> str:
         """Which workflow it runs."""
@@ -132,7 +139,11 @@ class DurableHandler(Generic[_E, _R]):
             raise SerDesError(
                 f"the input of {self.__qualname__} does not fit its event parameter: {error}"
             ) from error
-        result = await self.__wrapped__(event, DurableContext(frame))
+        middleware = self.settings.middleware
+        if middleware is None:
+            result = await self.__wrapped__(event, DurableContext(frame))
+        else:
+            result = await middleware.handler(frame, event, self.__wrapped__)
         return self.result_serdes.serialize(result, context)
 
     def _read(self, event: object) -> Invocation:
@@ -164,6 +175,7 @@ def durable_execution(
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     plugins: Sequence[Plugin] = (),
+    middleware: Sequence[Interceptor] = (),
 ) -> Callable[[Workflow[_E, _R]], DurableHandler[_E, _R]]: ...
 
 
@@ -179,6 +191,7 @@ def durable_execution(
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     plugins: Sequence[Plugin] = (),
+    middleware: Sequence[Interceptor] = (),
 ) -> Any:
     """Make a Lambda handler of ``async def workflow(event, ctx)``.
 
@@ -196,6 +209,7 @@ def durable_execution(
         deadline_margin: how many seconds before the function's timeout an invocation leaves; by
             default a tenth of its time, from 0.3 s to 2 s.
         plugins: observers of the execution, told in this order; see ``hooks.DurablePlugin``.
+        middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
     Raises:
         ConfigError: not a coroutine function of two positional parameters, or an option is wrong.
@@ -211,6 +225,8 @@ def durable_execution(
         options["logger"] = logger
     if plugins:
         options["observers"] = _observers(plugins, logger)
+    if middleware:
+        options["middleware"] = _chain(middleware)
     settings = Settings(**options)
     _check_options(settings, client)
 
@@ -277,13 +293,26 @@ def _observers(plugins: Sequence[Plugin], logger: logging.Logger | None) -> Obse
     found: object = plugins
     if isinstance(found, (list, tuple)):
         for plugin in plugins:
-            observe = getattr(plugin, "__observe__", None)
-            if observe is not None:
+            if hasattr(plugin, "__observe__"):
                 return plugin.__observe__(plugins, logger or Settings().logger)
         found = plugins[0]
     raise ConfigError(
         "durable_execution(plugins=...) takes a list of objects whose classes derive from"
         f" durable_execution_sdk.hooks.DurablePlugin, not {found!r}"
+    )
+
+
+def _chain(stack: Sequence[Interceptor]) -> Chain:
+    """What the middleware brings along to run through; it is checked by it, too."""
+    found: object = stack
+    if isinstance(found, (list, tuple)):
+        for middleware in stack:
+            if hasattr(middleware, "__compose__"):
+                return middleware.__compose__(stack)
+        found = stack[0]
+    raise ConfigError(
+        "durable_execution(middleware=...) takes a list of objects whose classes derive from"
+        f" durable_execution_sdk.middleware.Middleware, not {found!r}"
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
@@ -129,7 +130,14 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Record that the operation has failed for good."""
         self.submit(self.update(OperationAction.FAIL, error=capture(error)))
 
-    async def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Awaitable[Any]:
+        """Call a body, through the middleware if there is any."""
+        middleware = self.workflow.settings.middleware
+        if middleware is None:
+            return self._call(function, args)
+        return middleware.step(CURRENT.get(), partial(self._call, function, args))
+
+    async def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a body, in a thread if it is a plain function."""
         if inspect.iscoroutinefunction(_innermost(function)):
             return await function(*args)

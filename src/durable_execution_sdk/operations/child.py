@@ -197,7 +197,11 @@ class Child(DurableOperation[_T], Generic[_T]):
             )
 
     def _serialized(self, result: object) -> str:
-        payload = self._serdes.serialize(result, self._serdes_context())
+        serdes = self._serdes
+        middleware = self.workflow.settings.middleware
+        if middleware is not None:
+            serdes = middleware.serdes(serdes, self.kind, self.sub_type)
+        payload = serdes.serialize(result, self._serdes_context())
         if not isinstance(payload, str):
             raise ConfigError(f"the serdes of {self.label} must serialize to str")
         return payload

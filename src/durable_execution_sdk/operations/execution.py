@@ -31,6 +31,9 @@ async def complete_execution(scope: Scope, result: object, error: BaseException 
         )
     else:
         serdes: SerDes[Any] = workflow.settings.serdes or serdes_for_type(Any)
+        middleware = workflow.settings.middleware
+        if middleware is not None:
+            serdes = middleware.serdes(serdes, OperationType.EXECUTION, None)
         context = SerDesContext(
             operation_id=execution_id,
             operation_name=None,

@@ -163,6 +163,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
+        middleware = self.workflow.settings.middleware
+        if middleware is not None:
+            serdes = middleware.serdes(serdes, self.kind, self.sub_type)
         payload = serdes.serialize(value, self._serdes_context())
         if not isinstance(payload, str):
             raise SerDesError(
@@ -180,6 +183,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
         """The value of a payload; none at all is ``None``."""
         if payload is None:
             return None
+        middleware = self.workflow.settings.middleware
+        if middleware is not None:
+            serdes = middleware.serdes(serdes, self.kind, self.sub_type)
         try:
             return serdes.deserialize(payload, self._serdes_context())
         except Exception as error:

@@ -27,6 +27,11 @@ def timer_id(prefix: str, number: int) -> str:
     return operation_id(f"{prefix}timer-{number}")
 
 
+def middleware_prefix(prefix: str, number: int) -> str:
+    """What the texts of the number-th interceptor around a context's function start with."""
+    return f"{prefix}m{number}-"
+
+
 def task_prefix(prefix: str, number: int) -> str:
     """What the texts inside the number-th task that a scope made start with."""
     return f"{prefix}t{number}-"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -15,7 +15,16 @@ from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
-__all__ = ["CheckpointingMode", "Observers", "Plugin", "ReplayLogging", "Reporter", "Settings"]
+__all__ = [
+    "Chain",
+    "CheckpointingMode",
+    "Interceptor",
+    "Observers",
+    "Plugin",
+    "ReplayLogging",
+    "Reporter",
+    "Settings",
+]
 
 
 class CheckpointingMode(StrEnum):
@@ -119,6 +128,35 @@ class Plugin(Protocol):
         ...
 
 
+class Chain(Protocol):
+    """The middleware of a handler, as the runtime sees it."""
+
+    async def handler(self, frame: Any, event: Any, run: Callable[..., Awaitable[Any]]) -> Any:
+        """Run the handler."""
+        ...
+
+    async def context(self, frame: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+        """Run the function of a context."""
+        ...
+
+    async def step(self, info: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+        """Run the body of a step."""
+        ...
+
+    def serdes(self, serdes: SerDes[Any], kind: str, sub_type: str | None) -> SerDes[Any]:
+        """A serdes with the middleware around it."""
+        ...
+
+
+class Interceptor(Protocol):
+    """What ``durable_execution(middleware=...)`` takes: see ``middleware.Middleware``."""
+
+    @staticmethod
+    def __compose__(stack: Sequence[Any]) -> Chain:
+        """What the handler runs through."""
+        ...
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The options of ``durable_execution`` that operations look at."""
 
@@ -128,6 +166,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     replay_logging: ReplayLogging = ReplayLogging.NONE
     deadline_margin: float | None = None
     observers: Observers | None = None
+    middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
 
     @property

@@ -1,0 +1,302 @@
+"""Interceptors around a handler, its contexts, its steps and its payloads.
+
+``durable_execution(middleware=[...])`` with subclasses of ``Middleware``. A handler without any loads
+nothing of this module.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any
+
+from msgspec import Struct
+
+from durable_execution_sdk.context import DurableContext
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.ids import middleware_prefix
+from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.tasks import WorkflowTask
+from durable_execution_sdk.serdes import SerDes, SerDesContext
+
+__all__ = ["ContextInfo", "Middleware", "PayloadInfo"]
+
+_Call = Callable[..., Awaitable[Any]]
+
+_ASYNC = ("around_context", "around_handler", "around_step")
+_PLAIN = ("around_deserialize", "around_serialize")
+_NAMES = (*_ASYNC, *_PLAIN)
+
+# Their payloads are written or read by somebody else, who knows nothing of this middleware.
+_FOREIGN = frozenset(
+    {OperationType.EXECUTION, OperationType.CALLBACK, OperationType.CHAINED_INVOKE}
+)
+
+
+class ContextInfo(Struct, frozen=True, kw_only=True):
+    """The context whose function runs: its operation's id (a virtual one has only the id) and name."""
+
+    execution_arn: str
+    operation_id: str
+    name: str | None
+
+
+class PayloadInfo(Struct, frozen=True, kw_only=True):
+    """Whose payload it is. ``type`` and ``sub_type`` are those of the wire (``"STEP"``, ``"Step"``).
+
+    ``is_foreign``: the other side is not this handler. The event and the result of the execution are
+    (type EXECUTION), the answer to a callback, and the payload and the result of an invoke. What is
+    encrypted there, others would have to decrypt.
+    """
+
+    execution_arn: str
+    operation_id: str
+    operation_name: str | None
+    type: str
+    sub_type: str | None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether somebody else writes or reads it."""
+        return self.type in _FOREIGN
+
+
+class Middleware:
+    """An interceptor: subclass it, and override what you need. The first of the list is outermost.
+
+    Each method calls ``call_next`` to go on, and may change what goes in and what comes out, handle
+    what is raised, or not go on at all. Unlike a plugin it is part of the execution: what it raises
+    is raised.
+
+    ``around_handler`` and ``around_context`` are **workflow code**: they run on every invocation, so they
+    must do the same every time, and reach the world outside through durable operations only. Those
+    take ids from a numbering of their own: adding or removing middleware shifts no other operation.
+    ``around_step`` is **step code**: it runs only when a body runs, and may do anything.
+
+    The two for payloads are plain functions: a payload is read in the very turn in which the workflow
+    sees the value, and to await anything there would let other completions overtake it. They must
+    undo one another exactly, for as long as executions that were written with them live.
+    """
+
+    async def around_handler(
+        self, event: Any, ctx: DurableContext, call_next: Callable[[Any], Awaitable[Any]]
+    ) -> Any:
+        """Around the handler: gets the decoded event, returns the result before it is written."""
+        return await call_next(event)
+
+    async def around_context(
+        self, info: ContextInfo, ctx: DurableContext, call_next: Callable[[], Awaitable[Any]]
+    ) -> Any:
+        """Around the function of a child context, an item, a branch or an attempt of ``with_retry``."""
+        return await call_next()
+
+    async def around_step(self, info: StepContext, call_next: Callable[[], Awaitable[Any]]) -> Any:
+        """Around an attempt of a step, a check of a poll, or the submitter of a callback.
+
+        What it returns is recorded; what it raises fails the attempt, and is retried like any error.
+        A plain body runs in a worker thread, with the context variables that are set here.
+        """
+        return await call_next()
+
+    def around_serialize(
+        self, value: Any, info: PayloadInfo, call_next: Callable[[Any], str]
+    ) -> str:
+        """Around the writing of a value: what it returns goes into the log."""
+        return call_next(value)
+
+    def around_deserialize(
+        self, payload: str, info: PayloadInfo, call_next: Callable[[str], Any]
+    ) -> Any:
+        """Around the reading of a payload from the log, on the first run as on every replay."""
+        return call_next(payload)
+
+    @staticmethod
+    def __compose__(stack: Sequence[object]) -> _Chain:
+        """What a handler runs through: found here, so that one without middleware loads none of it."""
+        for middleware in stack:
+            _check(middleware)
+        return _Chain(stack)
+
+
+class _Chain:
+    """The middleware of a handler, by what it is around; only what is overridden is called."""
+
+    def __init__(self, stack: Sequence[object]) -> None:
+        self._around = {
+            name: [getattr(each, name) for each in stack if _overrides(each, name)]
+            for name in _NAMES
+        }
+
+    async def handler(
+        self, frame: Frame, event: Any, run: Callable[[Any, DurableContext], Awaitable[Any]]
+    ) -> Any:
+        """Run the handler."""
+        ctx = DurableContext(frame)
+        arounds = self._around["around_handler"]
+        links = [partial(_around_handler, around, ctx) for around in arounds]
+
+        async def inner(event: Any) -> Any:
+            return await run(event, ctx)
+
+        return await _in_workflow(frame, links, inner, event)
+
+    async def context(self, frame: Frame, run: Callable[[], Awaitable[Any]]) -> Any:
+        """Run the function of a context."""
+        info = ContextInfo(
+            execution_arn=frame.workflow.invoked.arn,
+            operation_id=frame.operation_id or "",
+            name=frame.name,
+        )
+        ctx = DurableContext(frame)
+        arounds = self._around["around_context"]
+        links = [partial(_around_context, around, info, ctx) for around in arounds]
+        return await _in_workflow(frame, links, run)
+
+    async def step(self, info: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+        """Run the body of a step."""
+        for around in reversed(self._around["around_step"]):
+            run = partial(around, info, run)
+        return await run()
+
+    def serdes(self, serdes: SerDes[Any], kind: str, sub_type: str | None) -> SerDes[Any]:
+        """A serdes with the middleware around it."""
+        return _Intercepted(
+            serdes,
+            kind,
+            sub_type,
+            self._around["around_serialize"],
+            self._around["around_deserialize"],
+        )
+
+
+async def _in_workflow(
+    frame: Frame,
+    links: Sequence[_Call],
+    run: _Call,
+    *args: Any,
+) -> Any:
+    """Call workflow code through its interceptors, each in a scope of its own.
+
+    ``run`` has the scope of the context, as if there were no interceptors, whichever task it runs in.
+    """
+    own = [Scope(frame, middleware_prefix(frame.prefix, n)) for n in range(1, len(links) + 1)]
+    scopes = [*own, _task().scope]
+
+    async def enter(depth: int, *args: Any) -> Any:
+        task = _task()
+        scope_before, task.scope = task.scope, scopes[depth]
+        try:
+            if depth == len(links):
+                return await run(*args)
+            return await links[depth](partial(enter, depth + 1), *args)
+        finally:
+            task.scope = scope_before
+
+    return await enter(0, *args)
+
+
+def _around_handler(around: _Call, ctx: DurableContext, call_next: _Call, event: Any) -> Any:
+    return around(event, ctx, call_next)
+
+
+def _around_context(around: _Call, info: ContextInfo, ctx: DurableContext, call_next: _Call) -> Any:
+    return around(info, ctx, call_next)
+
+
+def _task() -> WorkflowTask[Any]:
+    current: Any = CURRENT.get()
+    if not isinstance(CURRENT.get(), WorkflowTask):
+        raise ContextMisuseError(
+            "call_next of around_handler and around_context was called outside workflow code: await it in"
+            " the interceptor itself, or in a task that the interceptor made"
+        )
+    task: WorkflowTask[Any] = current
+    return task
+
+
+class _Intercepted:
+    """A serdes with interceptors around it."""
+
+    def __init__(
+        self,
+        serdes: SerDes[Any],
+        kind: str,
+        sub_type: str | None,
+        writing: Sequence[Callable[..., str]],
+        reading: Sequence[Callable[..., Any]],
+    ) -> None:
+        self._serdes = serdes
+        self._kind = kind
+        self._sub_type = sub_type
+        self._writing = writing
+        self._reading = reading
+
+    def serialize(self, value: Any, context: SerDesContext, /) -> str:
+        """Write the value as text."""
+        info = self._info(context)
+        call: Callable[[Any], str] = lambda value: self._serdes.serialize(value, context)  # noqa: E731
+        for around in reversed(self._writing):
+            call = partial(_pass, around, info, call)
+        return call(value)
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+        """Read the value back."""
+        info = self._info(context)
+        call: Callable[[str], Any] = lambda text: self._serdes.deserialize(text, context)  # noqa: E731
+        for around in reversed(self._reading):
+            call = partial(_pass, around, info, call)
+        return call(payload)
+
+    def _info(self, context: SerDesContext) -> PayloadInfo:
+        return PayloadInfo(
+            execution_arn=context.durable_execution_arn,
+            operation_id=context.operation_id,
+            operation_name=context.operation_name,
+            type=self._kind,
+            sub_type=self._sub_type,
+        )
+
+
+def _pass(
+    around: Callable[..., Any], info: PayloadInfo, call_next: Callable[[Any], Any], value: Any
+) -> Any:
+    return around(value, info, call_next)
+
+
+def _overrides(middleware: object, name: str) -> bool:
+    method = getattr(middleware, name)
+    return getattr(method, "__func__", method) is not getattr(Middleware, name)
+
+
+def _check(middleware: object) -> None:
+    """Refuse what intercepts nothing, or not what its author thinks."""
+    if isinstance(middleware, type):
+        raise ConfigError(
+            "durable_execution(middleware=...) takes objects, not classes:"
+            f" {middleware.__qualname__}()"
+        )
+    what = type(middleware).__qualname__
+    if not isinstance(middleware, Middleware):
+        raise ConfigError(
+            f"durable_execution(middleware=...) takes subclasses of Middleware, and {what} is none:"
+            f" class {what}(Middleware)"
+        )
+    found = [name for name in dir(type(middleware)) if name.startswith("around_")]
+    unknown = [name for name in found if name not in _NAMES]
+    if unknown:
+        raise ConfigError(
+            f"{what}.{unknown[0]} would never be called; what can be overridden is"
+            f" {', '.join(_NAMES)}"
+        )
+    overridden = [name for name in _NAMES if _overrides(middleware, name)]
+    if not overridden:
+        raise ConfigError(f"{what} intercepts nothing: override one of {', '.join(_NAMES)}")
+    for name in overridden:
+        is_async = inspect.iscoroutinefunction(getattr(middleware, name))
+        if is_async != (name in _ASYNC):
+            found_, wanted = ("`async def`", "`def`") if is_async else ("`def`", "`async def`")
+            raise ConfigError(f"{what}.{name} is {found_}, and must be {wanted}")
