@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, DurableError
 from durable_execution_sdk.handler import DurableHandler
@@ -103,7 +104,11 @@ def _rehearse(
     handler: DurableHandler[Any, Any], recording: Recording, moment: Moment
 ) -> Divergence | None:
     script = Script(recording, moment)
-    acting = handler.bind(Spectator(script)).made_by(partial(Rehearsal, script))
+    # Plugins are told nothing: nothing happens.
+    settings = replace(handler.settings, observers=None)
+    acting: DurableHandler[Any, Any] = DurableHandler(
+        handler.__wrapped__, Spectator(script), settings, partial(Rehearsal, script)
+    )
     invocation = Invocation(
         durable_execution_arn=recording.arn,
         checkpoint_token=_NOBODY,

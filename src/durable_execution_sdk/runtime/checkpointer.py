@@ -57,6 +57,7 @@ class Checkpointer:
         self._receive = receive
         self._fail = fail
         self._eager = eager
+        self.most_updates = MAX_BATCH_UPDATES
         self._expects_more = _nothing if eager or expects_more is None else expects_more
         self._held: asyncio.Future[None] | None = None
         self._patience = 0
@@ -88,7 +89,7 @@ class Checkpointer:
         if self._closed:
             return
         self._queue.append(update)
-        if len(self._queue) >= MAX_BATCH_UPDATES:
+        if len(self._queue) >= self.most_updates:
             self.release()
         if wanted or self._eager:
             self.push()
@@ -188,9 +189,9 @@ class Checkpointer:
 
     async def _hold_back(self) -> None:
         """Let the workflow see what is due, and add to the batch; but not for long."""
-        if len(self._queue) >= MAX_BATCH_UPDATES or not self._expects_more():
+        if len(self._queue) >= self.most_updates or not self._expects_more():
             return
-        self._patience = MAX_BATCH_UPDATES
+        self._patience = self.most_updates
         self._held = self._loop.create_future()
         await self._held
 
@@ -219,7 +220,7 @@ class Checkpointer:
         for update in self._queue:
             size += _size(update)
             earlier = taken.get(update.id)
-            if count == MAX_BATCH_UPDATES or (count and size > MAX_BATCH_BYTES):
+            if count == self.most_updates or (count and size > MAX_BATCH_BYTES):
                 break
             if earlier is not None and not _may_share_a_batch(earlier, update):
                 break

@@ -9,6 +9,7 @@ from durable_execution_sdk.testing.errors import (
     StuckError,
     UnexpectedStatusError,
 )
+from durable_execution_sdk.testing.faults import BodyRun, Faults
 from durable_execution_sdk.testing.functions import Raises, Returns
 from durable_execution_sdk.testing.invocations import RecordedInvocation
 from durable_execution_sdk.testing.operations import RecordedOperation
@@ -17,8 +18,10 @@ from durable_execution_sdk.testing.runner import LocalDurableTestRunner
 from durable_execution_sdk.testing.sync import SyncTestRunner
 
 __all__ = [
+    "BodyRun",
     "DurableTestError",
     "DurableTestResult",
+    "Faults",
     "LocalDurableTestRunner",
     "NoSuchOperationError",
     "PendingCallback",

@@ -13,6 +13,7 @@ from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
+from durable_execution_sdk.testing.faults import Faults, When
 from durable_execution_sdk.testing.functions import Registered
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, setup
@@ -95,6 +96,7 @@ class LocalDurableTestRunner(Generic[_R]):
     def _take(self, setup: Setup) -> None:
         self.setup = setup
         self._stage = Stage(setup)
+        self.faults: Faults = self._stage.faults
         self._control = EmulatorControlPlane(self._stage.driver)
         self.sync: SyncTestRunner[_R] = SyncTestRunner(self._stage)
 
@@ -133,6 +135,14 @@ class LocalDurableTestRunner(Generic[_R]):
     ) -> DurableTestResult[_R]:
         """Do what ``run`` does, without ``await``."""
         return self.sync.run(event, name=name, timeout=timeout)
+
+    def crash_at(self, *, checkpoint: int, when: When = "before") -> None:
+        """Kill the process at a checkpoint of the execution; see ``runner.faults`` for other faults."""
+        self.faults.crash_at(checkpoint=checkpoint, when=when)
+
+    def crash_in(self, step: str, *, attempt: int = 1) -> None:
+        """Kill the process in the middle of a step's body; see ``runner.faults`` for other faults."""
+        self.faults.crash_in(step, attempt=attempt)
 
     async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution without running anything of it yet; returns its ARN.

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ from durable_execution_sdk.emulator.functions import LATEST, Functions
 from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
 from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
@@ -36,6 +38,8 @@ from durable_execution_sdk.testing.errors import (
     RunTimeoutError,
     StuckError,
 )
+from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.faulty import FaultyPlane, FaultyWorkflow, faulty_invoker
 from durable_execution_sdk.testing.functions import add_function
 from durable_execution_sdk.testing.logs import LogCatcher
 from durable_execution_sdk.testing.paging import PagedDataPlane
@@ -59,8 +63,11 @@ class Stage:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
         self.clock = VirtualClock(setup.started_at) if setup.skip_time else RealClock()
+        self.faults = Faults()
+        make = partial(FaultyWorkflow, self.faults, self.clock, self._is_current)
+        functions = _functions(setup, setup.handler.made_by(make))
         self.emulator = Emulator(
-            MemoryStore(), self.clock, _functions(setup), limits=setup.limits, ids=_Counted()
+            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted()
         )
         self.arn: str | None = None
         self._watch: Watch | None = None
@@ -69,8 +76,10 @@ class Stage:
         self.driver = Driver(
             self.emulator,
             seams=Seams(
-                data_plane=lambda plane: setup.seams.data_plane(self._modelled(plane)),
-                invoker=lambda invoker: setup.seams.invoker(self._bounded(invoker)),
+                data_plane=lambda plane: setup.seams.data_plane(self._unlucky(plane)),
+                invoker=lambda invoker: setup.seams.invoker(
+                    faulty_invoker(self._bounded(invoker), self.faults, setup.function_name)
+                ),
             ),
         )
 
@@ -80,6 +89,7 @@ class Stage:
 
     def start(self, event: Any, name: str | None) -> str:
         """Start an execution, or find the one that has this name."""
+        before = self.arn
         self.arn = self.emulator.start(
             InvokeRequest(
                 function_name=f"{self.setup.function_name}:{LATEST}",
@@ -88,6 +98,8 @@ class Stage:
                 durable_execution_name=name,
             )
         )
+        if self.arn != before:
+            self.faults.execution_begins()
         return self.arn
 
     def complete(self, watch: Watch) -> DurableTestResult[Any]:
@@ -95,6 +107,12 @@ class Stage:
         arn = self._current()
         if self._drive(watch, lambda: self.emulator.is_closed(arn)) is Ending.IDLE:
             raise self._stuck("nothing will ever end this execution")
+        if self.faults.left:
+            raise DurableTestError(
+                f"the execution ended without these faults: {', '.join(self.faults.left)}. It had"
+                f" {self.faults.checkpoints} checkpoints in {self.faults.invocations} invocations:\n"
+                f"{self.result()}"
+            )
         return self.result()
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
@@ -223,6 +241,12 @@ class Stage:
         serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
         return serdes.serialize(event, context).encode()
 
+    def _is_current(self, arn: str) -> bool:
+        return arn == self.arn
+
+    def _unlucky(self, plane: DataPlane) -> DataPlane:
+        return FaultyPlane(self._modelled(plane), self.faults, self.clock, self._is_current)
+
     def _modelled(self, plane: DataPlane) -> DataPlane:
         """As large, and as far away, as the options say."""
         if self.setup.page_size is not None:
@@ -253,7 +277,7 @@ class _Counted:
         return f"00000000-0000-4000-8000-{self._count:012}"
 
 
-def _functions(setup: Setup) -> Functions:
+def _functions(setup: Setup, handler: DurableHandler[Any, Any]) -> Functions:
     functions = Functions()
     durable = {
         "execution_timeout": -(-setup.execution_timeout // timedelta(seconds=1)),
@@ -266,7 +290,7 @@ def _functions(setup: Setup) -> Functions:
             f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
             " give that another one with function_name="
         )
-    add_function(functions, setup.function_name, setup.handler, durable)
+    add_function(functions, setup.function_name, handler, durable)
     return functions
 
 

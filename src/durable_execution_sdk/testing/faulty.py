@@ -1,0 +1,220 @@
+"""Where faults strike: between the engine and the handler, and around the bodies of steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.aws.backoff import Backoff
+from durable_execution_sdk.emulator.clock import Clock, VirtualClock
+from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.workflow import Workflow
+from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.testing.faults import BodyRun, Faults
+
+__all__ = ["FaultyPlane", "FaultyWorkflow", "faulty_invoker"]
+
+_BACKOFF = Backoff()
+
+# How many turns of the loop something takes that is shuffled, now and then and usually.
+_LONG_TURNS = 120
+_USUAL_TURNS = 6
+_LONGEST_MILLISECONDS = 20
+
+
+async def elapse(clock: Clock, time: timedelta) -> None:
+    """Let time pass: virtual time at once, real time as it does."""
+    if isinstance(clock, VirtualClock):
+        clock.advance(round(time / timedelta(milliseconds=1)))
+        await asyncio.sleep(0)
+    else:
+        await asyncio.sleep(time.total_seconds())
+
+
+async def dawdle(faults: Faults, clock: Clock) -> None:
+    """Take a while, if the order of things is to be shuffled."""
+    chance = faults.chance
+    if chance is None:
+        return
+    turns = _LONG_TURNS if chance.random() > 0.98 else chance.randrange(_USUAL_TURNS)
+    if isinstance(clock, VirtualClock):
+        clock.advance(chance.randrange(_LONGEST_MILLISECONDS))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+class FaultyPlane:
+    """The service, as an execution that has bad luck sees it."""
+
+    def __init__(
+        self, plane: DataPlane, faults: Faults, clock: Clock, is_mine: Callable[[str], bool]
+    ) -> None:
+        self._plane = plane
+        self._faults = faults
+        self._clock = clock
+        self._is_mine = is_mine
+        self._earlier: list[Operation] = []
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        """Record updates, unless something goes wrong."""
+        if not self._is_mine(request.durable_execution_arn):
+            return await self._plane.checkpoint(request)
+        faults = self._faults
+        number = faults.checkpoint_begins()
+        await dawdle(faults, self._clock)
+        await self._wait_out_throttling(number)
+        delay = faults.take("slow", number)
+        if isinstance(delay, timedelta):
+            await elapse(self._clock, delay)
+        faults.check_alive()
+        match faults.take("crash", number):
+            case "before":
+                raise faults.die()
+            case "after":
+                await self._plane.checkpoint(request)
+                raise faults.die()
+            case "response_lost":
+                await self._plane.checkpoint(request)
+                faults.cut_off()
+                raise ServiceError("the connection was lost before the answer came", status=None)
+            case _:
+                return await self._answer(number, request)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        """Read a page of operations."""
+        if self._is_mine(request.durable_execution_arn):
+            self._faults.check_alive()
+            await dawdle(self._faults, self._clock)
+        return await self._plane.get_state(request)
+
+    def now(self) -> int:
+        """The service's time."""
+        return self._plane.now()
+
+    async def _answer(self, number: int, request: CheckpointRequest) -> CheckpointResponse:
+        response = await self._plane.checkpoint(request)
+        if self._faults.take("repeated request", number):
+            response = await self._plane.checkpoint(request)
+        repeated, self._earlier = self._earlier, []
+        if self._faults.take("repeated response", number):
+            # Twice in this answer, and what is settled once more in the next.
+            repeated = [*response.operations, *repeated]
+            self._earlier = [op for op in response.operations if op.status in TERMINAL_STATUSES]
+        await dawdle(self._faults, self._clock)
+        if repeated:
+            operations = [*response.operations, *repeated]
+            return msgspec.structs.replace(response, operations=operations)
+        return response
+
+    async def _wait_out_throttling(self, number: int) -> None:
+        """Try again as the client for Lambda's API does, with its rules and on the runner's clock."""
+        times = self._faults.take("throttle", number)
+        if not isinstance(times, int):
+            return
+        began = self.now()
+        for attempt in range(1, times + 1):
+            refused = ServiceError("Rate exceeded", code="ThrottlingException", status=429)
+            elapsed = (self.now() - began) / 1000
+            delay = _BACKOFF.delay(attempt=attempt, elapsed=elapsed, jitter=1.0, retry_after=None)
+            if delay is None:
+                raise refused
+            await elapse(self._clock, timedelta(seconds=delay))
+
+
+def faulty_invoker(invoker: Invoker, faults: Faults, function_name: str) -> Invoker:
+    """Call the function, twice if its event is delivered twice."""
+
+    def call(call: Call) -> Answer:
+        if call.function_name != function_name:
+            return invoker(call)
+        number = faults.invocation_begins()
+        answer = invoker(call)
+        if faults.take("invocation", number):
+            invoker(call)  # nobody waits for this answer
+        return answer
+
+    return call
+
+
+class FaultyWorkflow(Workflow):
+    """A workflow whose step bodies are counted, cut and delayed."""
+
+    def __init__(
+        self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: Any
+    ) -> None:
+        super().__init__(*args)
+        self._faults = faults if is_mine(self.invoked.arn) else Faults()
+        self._clock = clock
+        if self._faults.most_updates is not None:
+            self.checkpointer.most_updates = self._faults.most_updates
+
+    def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:
+        """Run the body of a step, or the beginning of it."""
+        step = context.get(CURRENT)
+        if isinstance(step, StepContext):
+            operation: Any = self._registered.get(step.operation_id)
+            run = BodyRun(
+                step.operation_id,
+                step.operation_name,
+                step.attempt,
+                at_most_once=bool(getattr(operation, "at_most_once", False)),
+                invocation=self._faults.invocations,
+            )
+            if self._faults.body_begins(run):
+                body = _Cut(body, self._faults)
+            elif self._faults.chance is not None:
+                body = self._dawdling(body)
+        return super().start_body(body, label, context)
+
+    async def _dawdling(self, body: Coroutine[Any, Any, None]) -> None:
+        try:
+            await dawdle(self._faults, self._clock)
+        except BaseException:
+            body.close()
+            raise
+        await body
+
+
+class _Cut(Coroutine[Any, Any, None]):
+    """A body that begins, and never gets beyond its first await: the process ends there."""
+
+    def __init__(self, body: Coroutine[Any, Any, None], faults: Faults) -> None:
+        self._body = body
+        self._faults = faults
+
+    def send(self, value: Any) -> Any:
+        """Begin, and end the process."""
+        try:
+            self._body.send(value)
+        except StopIteration:
+            raise self._faults.die() from None
+        end = self._faults.die()
+        self._body.close()
+        raise end
+
+    def throw(self, *exception: Any) -> Any:
+        """It was cancelled before it began."""
+        return self._body.throw(*exception)
+
+    def close(self) -> None:
+        """Give up."""
+        self._body.close()
+
+    def __await__(self) -> Any:
+        """Never called: a task runs this."""
+        return self._body.__await__()
