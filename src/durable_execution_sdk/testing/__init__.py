@@ -9,6 +9,7 @@ from durable_execution_sdk.testing.errors import (
     StuckError,
     UnexpectedStatusError,
 )
+from durable_execution_sdk.testing.factory import RunnerFactory
 from durable_execution_sdk.testing.faults import BodyRun, Faults
 from durable_execution_sdk.testing.functions import Raises, Returns
 from durable_execution_sdk.testing.invocations import RecordedInvocation
@@ -30,6 +31,7 @@ __all__ = [
     "RecordedOperation",
     "Returns",
     "RunTimeoutError",
+    "RunnerFactory",
     "Seams",
     "StuckError",
     "SyncPendingCallback",

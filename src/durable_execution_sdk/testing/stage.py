@@ -70,6 +70,7 @@ class Stage:
             MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted()
         )
         self.arn: str | None = None
+        self.arns: dict[str, None] = {}
         self._watch: Watch | None = None
         self._driving = threading.Lock()
         self._logs = LogCatcher(setup.log_level)
@@ -100,6 +101,7 @@ class Stage:
         )
         if self.arn != before:
             self.faults.execution_begins()
+        self.arns.setdefault(self.arn)
         return self.arn
 
     def complete(self, watch: Watch) -> DurableTestResult[Any]:
@@ -162,9 +164,9 @@ class Stage:
         self.emulator.stop(self._current(), as_error_object(error))
         return self.result()
 
-    def result(self) -> DurableTestResult[Any]:
-        """What there is of the execution as of now."""
-        arn = self._current()
+    def result(self, arn: str | None = None) -> DurableTestResult[Any]:
+        """What there is of an execution as of now: this one, or the one that was started last."""
+        arn = arn or self._current()
         return DurableTestResult(
             self.emulator.describe(arn),
             family(self.emulator, arn),

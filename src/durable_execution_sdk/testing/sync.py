@@ -81,6 +81,10 @@ class SyncTestRunner(Generic[_R]):
         """What there is of the execution as of now."""
         return self._stage.result()
 
+    def results(self) -> list[DurableTestResult[_R]]:
+        """What there is of each execution that was started here, in their order."""
+        return [self._stage.result(arn) for arn in self._stage.arns]
+
     @property
     def now(self) -> datetime:
         """What time it is on the runner's clock."""

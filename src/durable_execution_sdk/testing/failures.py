@@ -1,0 +1,45 @@
+"""What a failed test shows of its executions, and the histories that it leaves to look at."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import HistoryPage
+from durable_execution_sdk.testing.result import DurableTestResult
+from durable_execution_sdk.testing.runner import LocalDurableTestRunner
+
+__all__ = ["history_json", "told"]
+
+_SHOWN_AT_MOST = 5
+
+
+def told(
+    runners: Sequence[LocalDurableTestRunner[Any]], test: str, directory: Path | None
+) -> Iterator[tuple[str, str]]:
+    """The sections of a report: a title, and an execution with the file that has its history."""
+    results = [result for runner in runners for result in runner.sync.results()]
+    for number, result in enumerate(results[-_SHOWN_AT_MOST:], 1):
+        out = io.StringIO()
+        result.print(file=out)
+        if directory is not None:
+            path = directory / f"{_file_name(test)}-{number}.json"
+            path.write_bytes(history_json(result))
+            out.write(f"\nhistory: {path}\n")
+        yield f"durable execution {result.name}", out.getvalue()
+
+
+def history_json(result: DurableTestResult[Any]) -> bytes:
+    """The history as ``GetDurableExecutionHistory`` gives it, on lines to read."""
+    page = control_wire.encode_history_page(HistoryPage(events=result.history))
+    return msgspec.json.format(page, indent=2)
+
+
+def _file_name(test: str) -> str:
+    return re.sub(r"[^\w.\[\]-]+", "-", test.rpartition("/")[2])[-150:]

@@ -1,0 +1,67 @@
+"""The pytest plugin: the fixture ``durable_runner``, and what a failed test shows of its executions.
+
+pytest loads this wherever the SDK is installed, so nothing of the SDK is imported before a test asks
+for a runner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.testing import LocalDurableTestRunner, RunnerFactory
+
+_MARKER = (
+    "durable(**options): options of LocalDurableTestRunner for the runners that the durable_runner"
+    " fixture makes in this test, such as durable(skip_time=False)"
+)
+_RUNNERS = pytest.StashKey[list["LocalDurableTestRunner[Any]"]]()
+_DIRECTORY = "durable-histories"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.fixture
+def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
+    """Make runners: ``durable_runner(handler, **options)`` is a ``LocalDurableTestRunner``.
+
+    When the test fails, the report shows the executions of all of them as trees, and their histories
+    are saved for a look at them, or to replay them. ``@pytest.mark.durable(...)`` on a test, class or
+    module gives options to every runner in it.
+    """
+    from durable_execution_sdk.testing import RunnerFactory  # noqa: PLC0415 - not before it is used
+
+    options: dict[str, Any] = {}
+    for marker in reversed(list(request.node.iter_markers("durable"))):
+        options |= marker.kwargs
+    runners: list[LocalDurableTestRunner[Any]] = []
+    request.node.stash[_RUNNERS] = runners
+    return RunnerFactory(options, runners.append)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the executions of a failed test came to."""
+    report = yield
+    runners = item.stash.get(_RUNNERS, None)
+    if runners and report.failed and call.when != "teardown":
+        from durable_execution_sdk.testing.failures import told  # noqa: PLC0415 - as above
+
+        report.sections += told(runners, item.nodeid, _directory(item))
+    return report
+
+
+def _directory(item: pytest.Item) -> Path | None:
+    """Where the histories of this test go, unless pytest keeps no cache."""
+    if not item.config.pluginmanager.has_plugin("cacheprovider") or item.config.cache is None:
+        return None
+    return item.config.cache.mkdir(_DIRECTORY)
