@@ -81,9 +81,7 @@ async def always_again(event: object, ctx) -> None:
 
 
 def test_a_workflow_that_goes_on_for_ever_ends_with_the_test_s_time():
-    with pytest.raises(
-        RunTimeoutError, match=r"goes on after that(.|\n)*poll  Step  waits attempt"
-    ):
+    with pytest.raises(RunTimeoutError, match=r"goes on after that(.|\n)*poll  Step  .*attempt"):
         LocalDurableTestRunner(always_again, timeout=0.3).run_sync()
 
 
