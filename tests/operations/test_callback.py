@@ -28,8 +28,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.runtime import checkpointer
-from durable_execution_sdk.runtime import workflow as workflow_module
+from durable_execution_sdk.runtime import checkpointer, polling
 
 
 @dataclass
@@ -394,7 +393,7 @@ def test_a_replayed_callback_is_asked_about_while_a_body_keeps_the_invocation_op
 
     rig = rig_of(workflow)
     with (
-        mock.patch.object(workflow_module, "_POLL_SECONDS", 0.002),
+        mock.patch.object(polling, "_POLL_SECONDS", 0.002),
         mock.patch.object(checkpointer, "_SLOW_SECONDS", 60),
     ):
         assert rig.run().status == "SUCCEEDED"

@@ -47,6 +47,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.name = name
         self.sub_type = sub_type
         self.is_pending = False
+        self.due_at: float | None = None
         super().__init__(self.workflow.order, label_of(self.kind, sub_type, name))
         self.record: Operation | None = None
         self._was_over = False
@@ -86,8 +87,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def pend(self, due_at: float | None = None) -> None:
         """The service will go on with this operation, at ``due_at`` if it knows when."""
         self.is_pending = True
-        now = self.workflow.plane.now()
-        self.workflow.expect(None if due_at is None else max(1.0, (due_at - now) / 1000))
+        self.due_at = due_at
+        self.workflow.expect(due_at)
 
     def complete(self, record: Operation) -> None:
         """The log says that this operation is over."""

@@ -48,6 +48,7 @@ class DurableTimer(Handle[None]):
         self.operation_id = scope.next_timer_id()
         super().__init__(self.workflow.order, f"an asyncio timer of {delay:g} s")
         self.is_pending = False
+        self.due_at: float | None = None
         self.is_ticking = False
         self._delay = delay
         self._set_at = time.monotonic()
@@ -77,7 +78,9 @@ class DurableTimer(Handle[None]):
             self.become_due(record.end_timestamp or self.workflow.order.now)
         elif self.is_pending:
             self._count(news=False)
-            self.workflow.expect(self._left(record))
+            details = record.wait_details
+            self.due_at = details.scheduled_end_timestamp if details else None
+            self.workflow.expect(self.due_at)
 
     def outcome(self) -> None:
         """Nothing: it has rung."""
@@ -112,7 +115,6 @@ class DurableTimer(Handle[None]):
         self.frame.submit(
             self._update(OperationType.WAIT, OperationAction.START, wait_options=options)
         )
-        self.workflow.expect(seconds)
 
     @property
     def _is_over(self) -> bool:
@@ -149,10 +151,6 @@ class DurableTimer(Handle[None]):
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
             **members,
         )
-
-    def _left(self, record: Operation) -> float | None:
-        end = record.wait_details.scheduled_end_timestamp if record.wait_details else None
-        return None if end is None else max(0.0, (end - self.workflow.plane.now()) / 1000)
 
     def _count(self, *, news: bool) -> None:
         """Replay has passed it; one that is under way is no end of replay: much may follow it."""

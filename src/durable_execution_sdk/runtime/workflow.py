@@ -8,7 +8,6 @@ suspend, if something durable is pending; and otherwise say who waits for what t
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, ClassVar, Protocol
@@ -30,6 +29,7 @@ from durable_execution_sdk.runtime.delivery import Deliveries, Wake
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.outside import Outside
+from durable_execution_sdk.runtime.polling import Polling
 from durable_execution_sdk.runtime.settings import Reporter, Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
 from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
@@ -37,8 +37,6 @@ from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Invoked", "MakeWorkflow", "Workflow"]
 
-# How often to ask for callbacks and invokes while a body keeps the invocation open.
-_POLL_SECONDS = 10.0
 # How often workflow code may swallow its cancellation before it is closed.
 _UNWINDING_ROUNDS = 20
 # How many operations that come too late are cancelled at once.
@@ -50,6 +48,7 @@ class Registered(Protocol):
 
     label: str
     is_pending: bool
+    due_at: float | None
 
     @property
     def is_awaited(self) -> bool:
@@ -138,6 +137,9 @@ class Workflow:
             expects_more=self._has_more_to_see,
         )
         self.outside = Outside(self.tasks, self.loop)
+        self.polling = Polling(
+            self.loop, now=plane.now, pending=self._pending, ask=self.checkpointer.push
+        )
         self.verdict: Verdict | None = None
         self.refusal: Aborted | None = None
         self.is_ending = False
@@ -147,7 +149,6 @@ class Workflow:
         self._began_at = self.order.now
         self._registered: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None], str] = {}
-        self._poll: asyncio.TimerHandle | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._turned_down = 0
@@ -196,16 +197,10 @@ class Workflow:
         if self._turned_down <= _TURNED_DOWN_AT_MOST:
             asyncio.Future[Any].cancel(handle)
 
-    def expect(self, seconds: float | None) -> None:
-        """Something pending will change in so many seconds: ask then, if still here to ask."""
-        if self.is_ending:
-            return
-        delay = _POLL_SECONDS if seconds is None else seconds
-        due = time.monotonic() + delay
-        if self._poll is None or self._poll.cancelled() or due < self._poll.when():
-            if self._poll is not None:
-                self._poll.cancel()
-            self._poll = self.loop.call_later(delay, self._ask, context=sdk_context())
+    def expect(self, due_at: float | None) -> None:
+        """The service will change something at this time, if it says when: ask then, if still here."""
+        if not self.is_ending:
+            self.polling.expect(due_at)
 
     def end(self, verdict: Verdict) -> None:
         """The invocation is over; the first verdict stands."""
@@ -287,12 +282,10 @@ class Workflow:
         if not body.cancelled() and (error := body.exception()) is not None:
             self.end(Aborted(error, fatal=False))
 
-    def _ask(self) -> None:
-        self._poll = None
-        if not self.is_ending:
-            self.checkpointer.push()
-            if any(operation.is_pending for operation in self._registered.values()):
-                self.expect(None)
+    def _pending(self) -> list[float | None]:
+        if self.is_ending:
+            return []
+        return [op.due_at for op in self._registered.values() if op.is_pending]
 
     # What the loop says.
 
@@ -397,9 +390,9 @@ class Workflow:
     def unwind(self) -> None:
         """Ask for nothing more; the tasks are about to be cancelled."""
         self.outside.leave()
-        for timer in (self._poll, self._deadline):
-            if timer is not None:
-                timer.cancel()
+        self.polling.stop()
+        if self._deadline is not None:
+            self._deadline.cancel()
 
 
 def _describe(watched: Any) -> str:

@@ -1,0 +1,79 @@
+"""While a body keeps the invocation open, the service is asked when something is due, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from unittest import mock
+
+from durable_execution_sdk.runtime import polling
+from durable_execution_sdk.runtime.polling import Polling
+
+
+def asked(dues: dict[str, float | None], *, late: float = 0, every: float = 10) -> dict[str, float]:
+    """When a service is asked that ends things so many ms after they are due, in ms from now."""
+    began = time.monotonic()
+
+    def now() -> float:
+        return (time.monotonic() - began) * 1000
+
+    async def main() -> dict[str, float]:
+        over = asyncio.Event()
+        pending = dict(dues)
+        times: dict[str, float] = {}
+
+        def ask() -> None:
+            times[f"call {len(times)}"] = now()
+            for name, due in dues.items():
+                if name in pending and (due is None or now() >= due + late):
+                    del pending[name]
+            if not pending:
+                over.set()
+
+        asking = Polling(
+            asyncio.get_running_loop(), now=now, pending=lambda: pending.values(), ask=ask
+        )
+        for due in dues.values():
+            asking.expect(due)
+        async with asyncio.timeout(5):
+            await over.wait()
+        asking.stop()
+        return times
+
+    with (
+        mock.patch.object(polling, "_AGAIN_SECONDS", 0.004),
+        mock.patch.object(polling, "_POLL_SECONDS", every),
+    ):
+        return asyncio.run(main())
+
+
+def test_each_thing_is_asked_about_when_it_is_due() -> None:
+    times = list(asked({"b": 40, "a": 20, "c": 60}).values())
+    assert times[0] >= 20
+    assert 60 <= times[-1] < 2000  # and not with the next regular question, ten seconds later
+    assert len(times) <= 3
+
+
+def test_what_is_late_is_asked_about_again_soon_and_then_less_often() -> None:
+    times = list(asked({"a": 10}, late=50).values())
+    assert times[0] >= 10
+    assert 2 <= len(times) <= 6
+    assert times[-1] < 2000
+
+
+def test_what_has_no_due_time_is_asked_about_now_and_then() -> None:
+    assert [time >= 15 for time in asked({"a": None}, every=0.015).values()] == [True]
+
+
+def test_nothing_is_asked_when_nothing_is_pending_any_more() -> None:
+    calls: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        asking = Polling(loop, now=lambda: 0.0, pending=list, ask=lambda: calls.append(1))
+        asking.expect(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+
+    asyncio.run(main())
+    assert not calls
