@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -477,8 +478,21 @@ def _run(func: Callable[..., Awaitable[Any]], frame: Frame, *args: Any) -> Await
     ctx = DurableContext(frame)
     middleware = frame.workflow.settings.middleware
     if middleware is None:
-        return func(ctx, *args)
-    return middleware.context(frame, partial(func, ctx, *args))
+        return _call(func, ctx, *args)
+    return middleware.context(frame, partial(_call, func, ctx, *args))
+
+
+def _call(func: Callable[..., Awaitable[Any]], *args: Any) -> Awaitable[Any]:
+    """Call an async function; a plain one is no function for a context."""
+    running = func(*args)
+    if inspect.isawaitable(running):
+        return running
+    name = getattr(func, "__qualname__", type(func).__qualname__)
+    raise ConfigError(
+        f"a context takes an async function (async def), and {name} returned an object of type"
+        f" {type(running).__name__}, which cannot be awaited; a plain function runs as a step: await"
+        " ctx.step(function)"
+    )
 
 
 def _function(function: Any, operation: str) -> Callable[..., Any]:

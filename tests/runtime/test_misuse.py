@@ -40,6 +40,31 @@ def test_a_parents_context_inside_a_child_is_refused(virtual: bool) -> None:
     assert "use the context that the function was given" in message
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        lambda ctx, plain: ctx.run_in_child_context(plain),
+        lambda ctx, plain: ctx.run_in_child_context(plain, config=ChildConfig(virtual=True)),
+        lambda ctx, plain: ctx.with_retry(plain),
+        lambda ctx, plain: ctx.map([1], plain),
+        lambda ctx, plain: ctx.parallel([plain]),
+    ],
+    ids=["child", "virtual child", "with_retry", "map", "parallel"],
+)
+def test_a_plain_function_for_a_context_is_refused_with_the_fix(start: Any) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        result = await start(ctx, lambda *_: 7)
+        result.throw_if_error()
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "ConfigError"
+    assert "takes an async function (async def)" in ran.error.error_message
+    assert "<lambda> returned an object of type int" in ran.error.error_message
+    assert "await ctx.step(function)" in ran.error.error_message
+    assert "StepFailed" not in ran.types()
+    assert ran.invocations == 1
+
+
 def test_a_childs_context_outside_it_is_refused() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         kept: list[DurableContext] = []
