@@ -136,6 +136,22 @@ def test_a_summary_generator_that_raises_fails_the_context() -> None:
     assert run_workflow(workflow).result == "ZeroDivisionError"
 
 
+def test_a_summary_that_is_too_large_fails_the_context_by_name() -> None:
+    async def child(ctx: DurableContext) -> str:
+        return "x" * LIMIT
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        config = ChildConfig(summary_generator=lambda _: "x" * 2_000_000)
+        try:
+            await ctx.run_in_child_context(child, config=config)
+        except ChildContextError as error:
+            return [error.error_type, str(error)]
+
+    kind, message = run_workflow(workflow).result
+    assert kind == "PayloadSizeError"
+    assert "the summary of child context 'child' is 2,000,000 bytes" in message
+
+
 def test_large_results_nest() -> None:
     async def inner(ctx: DurableContext) -> str:
         await ctx.wait(Duration.from_seconds(1))

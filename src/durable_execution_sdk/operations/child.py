@@ -184,7 +184,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         else:
             self._payload = payload
             try:
-                summary = self.summary(result)
+                summary = self.within_limits(self.summary(result), "summary")
             except Exception as error:
                 self._raised(error)
                 return

@@ -172,10 +172,14 @@ class DurableOperation(Handle[_T], Generic[_T]):
             raise SerDesError(
                 f"the serdes of {self.label} must serialize to str, not {type(payload).__name__}"
             )
+        return self.within_limits(payload, what)
+
+    def within_limits(self, payload: str, what: str) -> str:
+        """The payload, if it is not larger than what the service stores."""
         size = len(payload) if payload.isascii() else len(payload.encode())
         if size > MAX_PAYLOAD_BYTES:
             raise PayloadSizeError(
-                f"the {what} of {self.label} is {size:,} bytes of JSON; the service stores at most"
+                f"the {what} of {self.label} is {size:,} bytes; the service stores at most"
                 f" {MAX_PAYLOAD_BYTES:,}: keep the data elsewhere (S3, a database) and its key here"
             )
         return payload
