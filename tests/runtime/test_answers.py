@@ -130,6 +130,38 @@ def test_an_answer_without_a_token_that_tells_nothing_fails_nothing() -> None:
     assert ran.error is None
 
 
+@pytest.mark.parametrize("turns", range(12))
+def test_no_task_sees_what_a_task_leaves_behind_when_the_token_is_gone(turns: int) -> None:
+    entered: list[list[int]] = []
+
+    async def answer(plane: Any, request: Any, call: int) -> Any:
+        response = await plane.checkpoint(request)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return msgspec.structs.replace(response, checkpoint_token=None) if call == 1 else response
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        entered.append([])
+        ctx.wait(SECOND)
+        lock = asyncio.Lock()
+
+        async def use(n: int) -> None:
+            async with lock:
+                entered[-1].append(n)
+                await ctx.wait(SECOND)
+
+        async def both() -> None:
+            await asyncio.gather(use(0), use(1))
+
+        await asyncio.create_task(both())
+        return "done"
+
+    ran = run(workflow, answer)
+    assert ran.result == "done", ran.error
+    assert entered[0] in ([], [0])
+    assert entered[-1] == [0, 1]
+
+
 def test_an_answer_may_repeat_what_was_told_before() -> None:
     told: dict[str, Any] = {}
 

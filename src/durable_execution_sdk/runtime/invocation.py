@@ -112,6 +112,7 @@ def _unused(*_: Any) -> NoReturn:
 
 async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str | None) -> Outcome:
     root = Frame(workflow, rebuilt=workflow.is_rehearsal)
+    workflow.on_stop = root.close
     deadline = workflow.invoked.ends_at
     if deadline is not None:
         left = deadline - time.monotonic()
@@ -127,7 +128,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
         task.exception()  # a verdict outranks it, and it is no error that nobody looked at
     outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
     workflow.is_ending = True
-    root.close()
+    if not root.is_closed:
+        root.close()
     await workflow.checkpointer.flush()
     if workflow.refusal is not None:
         # That the last updates were refused outranks what the workflow's code came to.

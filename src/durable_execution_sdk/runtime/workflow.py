@@ -144,6 +144,7 @@ class Workflow:
         self.refusal: Aborted | None = None
         self.is_ending = False
         self.ended: asyncio.Future[None] = self.loop.create_future()
+        self.on_stop: Callable[[], None] = _nothing
         self.timers: dict[Timer, None] = {}
         self._start_timer = start_timer
         self._began_at = self.order.now
@@ -210,6 +211,16 @@ class Workflow:
             if not self.ended.done():
                 self.ended.set_result(None)
 
+    def stop(self, verdict: Verdict) -> None:
+        """The invocation is over though its workflow might go on: all of it is cancelled at once.
+
+        No task may see what the cancellation of another one leaves behind, a free lock for instance:
+        nothing in the log says that it would.
+        """
+        if not self.is_ending:
+            self.end(verdict)
+            self.on_stop()
+
     def fail(self, error: BaseException) -> None:
         """Fail the execution, whatever workflow code makes of it."""
         self.end(Aborted(error, fatal=True))
@@ -234,7 +245,7 @@ class Workflow:
         """
         if self._bodies or not self._is_at_rest() or not self._is_waiting_for_service():
             what = ", ".join(sorted(set(self._bodies.values()))) or "the workflow's own code"
-            self.end(
+            self.stop(
                 Aborted(
                     InvocationError(
                         f"the function's time is nearly up and {what} still runs: this invocation"
@@ -255,7 +266,7 @@ class Workflow:
             told.add(operation.id)
             self._learn(operation)
         if not self.checkpointer.may_write:
-            self.end(WentAway())
+            self.stop(WentAway())
             return
         # What was acknowledged is recorded, whether or not the answer repeats it.
         for update in batch:
@@ -275,12 +286,12 @@ class Workflow:
             what = ", ".join(sorted({_title(update) for update in batch})) or "a state request"
             error = ExecutionError(f"the service refused the checkpoint of {what}: {error}")
         self.refusal = Aborted(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
-        self.end(self.refusal)
+        self.stop(self.refusal)
 
     def _body_ended(self, body: asyncio.Task[None]) -> None:
         self._bodies.pop(body, None)
         if not body.cancelled() and (error := body.exception()) is not None:
-            self.end(Aborted(error, fatal=False))
+            self.stop(Aborted(error, fatal=False))
 
     def _pending(self) -> list[float | None]:
         if self.is_ending:
@@ -393,6 +404,10 @@ class Workflow:
         self.polling.stop()
         if self._deadline is not None:
             self._deadline.cancel()
+
+
+def _nothing() -> None:
+    """Nobody has anything to stop yet."""
 
 
 def _describe(watched: Any) -> str:
