@@ -251,6 +251,30 @@ def test_awaits_that_are_not_durable_get_to_finish(how: str) -> None:
     assert ran.invocations == 2
 
 
+def test_a_timer_that_a_step_leaves_behind_keeps_no_invocation_open() -> None:
+    async def body() -> None:
+        # As the pools of HTTP clients do.
+        asyncio.get_running_loop().call_later(30, print, "too late")
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        queue: asyncio.Queue[str] = asyncio.Queue()
+
+        async def produce() -> None:
+            await ctx.step(body)
+            await ctx.wait(SECOND)
+            await queue.put("item")
+
+        producing = asyncio.create_task(produce())
+        item = await queue.get()
+        await producing
+        return item
+
+    began = time.monotonic()
+    ran = run_workflow(workflow)
+    assert (ran.result, ran.invocations) == ("item", 2)
+    assert time.monotonic() - began < 15
+
+
 def test_a_deadlock_fails_at_once_and_names_who_waits_for_what() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         lock = asyncio.Event()

@@ -71,6 +71,10 @@ class IdleObserver(Protocol):
         """Nothing is ready to run, or nothing of the workflow; returns whether something is now."""
         ...
 
+    def is_workflow(self, runner: object) -> bool:
+        """Whether it is workflow code that runs, and not the body of a step."""
+        ...
+
     def time_of(self, runner: object) -> float | None:
         """What time it is for whoever runs, if that is not the loop's own."""
         ...
@@ -162,7 +166,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         if kept is not None:
             return kept
         when = super().time() + delay
-        if runner is None:
+        if not observer.is_workflow(runner):
             return super().call_at(when, callback, *args, context=context)
 
         def ring() -> None:

@@ -330,6 +330,10 @@ class Workflow:
             self._conclude()
         return True
 
+    def is_workflow(self, runner: object) -> bool:
+        """Whether it is workflow code that runs, and not the body of a step."""
+        return isinstance(runner, WorkflowTask)
+
     def time_of(self, runner: object) -> float | None:
         """The clock of workflow code: the log's time, in seconds since the execution started."""
         if isinstance(runner, WorkflowTask) and not self.is_ending:
