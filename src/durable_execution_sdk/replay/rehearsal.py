@@ -153,7 +153,7 @@ class Rehearsal(Workflow):
         body.close()
         raise InternalError(f"{label} was about to run in a rehearsal")
 
-    def expect(self, seconds: float | None) -> None:
+    def expect(self, due_at: float | None) -> None:
         """Nothing will change."""
 
     def _is_waiting_for_service(self) -> bool:
