@@ -482,9 +482,9 @@ def _run(func: Callable[..., Awaitable[Any]], frame: Frame, *args: Any) -> Await
     return middleware.context(frame, partial(_call, func, ctx, *args))
 
 
-def _call(func: Callable[..., Awaitable[Any]], *args: Any) -> Awaitable[Any]:
+def _call(func: Callable[..., Any], *args: Any) -> Awaitable[Any]:
     """Call an async function; a plain one is no function for a context."""
-    running = func(*args)
+    running: object = func(*args)
     if inspect.isawaitable(running):
         return running
     name = getattr(func, "__qualname__", type(func).__qualname__)
