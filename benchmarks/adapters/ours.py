@@ -156,4 +156,4 @@ def in_test_runner(steps: int, waits: int) -> Callable[[], Any]:
             await ctx.wait(Duration.from_days(30))
         return total
 
-    return lambda: LocalDurableTestRunner(durable_execution(workflow)).run_sync(None).result()
+    return lambda: LocalDurableTestRunner(durable_execution(workflow)).run_sync(None).result

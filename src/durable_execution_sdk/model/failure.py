@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 
-class ErrorObject(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+class ErrorObject(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
     """What is known of a failure (API shape ``ErrorObject``); every field is optional."""
 
     error_type: str | None = None

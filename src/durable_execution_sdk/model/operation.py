@@ -66,7 +66,7 @@ class OperationSubType(StrEnum):
 
 
 class ExecutionDetails(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """Of an EXECUTION: the payload that it was started with, as JSON text."""
 
@@ -74,7 +74,7 @@ class ExecutionDetails(
 
 
 class ContextDetails(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """Of a CONTEXT: its result, or that its children are kept for replay instead."""
 
@@ -83,7 +83,9 @@ class ContextDetails(
     error: ErrorObject | None = None
 
 
-class StepDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+class StepDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
     """Of a STEP. ``attempt`` counts the attempts that have ended (as AWS's own SDK reads it)."""
 
     attempt: int | None = None
@@ -92,14 +94,16 @@ class StepDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", om
     error: ErrorObject | None = None
 
 
-class WaitDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+class WaitDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
     """Of a WAIT: when the service will end it."""
 
     scheduled_end_timestamp: int | float | None = None
 
 
 class CallbackDetails(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """Of a CALLBACK: the id that external systems answer to, and their answer."""
 
@@ -109,7 +113,7 @@ class CallbackDetails(
 
 
 class ChainedInvokeDetails(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """Of a CHAINED_INVOKE: what the target answered."""
 
@@ -117,7 +121,9 @@ class ChainedInvokeDetails(
     error: ErrorObject | None = None
 
 
-class Operation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+class Operation(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
     """One operation of an execution, as of now."""
 
     id: str

@@ -21,27 +21,31 @@ class OperationAction(StrEnum):
 
 
 class ContextOptions(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """Whether a completed context's children stay in the state that replay gets."""
 
     replay_children: bool | None = None
 
 
-class StepOptions(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+class StepOptions(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
     """When a retried step is due: 1 to 31,622,400 seconds from now."""
 
     next_attempt_delay_seconds: int | None = None
 
 
-class WaitOptions(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+class WaitOptions(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
     """How long a wait is: 1 to 31,622,400 seconds."""
 
     wait_seconds: int | None = None
 
 
 class CallbackOptions(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """A callback's timeouts in seconds, 0 to 99,999,999; 0 means none."""
 
@@ -50,7 +54,7 @@ class CallbackOptions(
 
 
 class ChainedInvokeOptions(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """Which function a chained invoke calls, and for which tenant."""
 
@@ -60,7 +64,7 @@ class ChainedInvokeOptions(
 
 
 class OperationUpdate(
-    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
     """One change to one operation."""
 

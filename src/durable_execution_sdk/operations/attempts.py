@@ -23,7 +23,6 @@ from durable_execution_sdk.model.operation import (
     TERMINAL_STATUSES,
     Operation,
     OperationStatus,
-    OperationSubType,
     OperationType,
     StepDetails,
 )
@@ -32,7 +31,6 @@ from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
-from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.suspension import Aborted
 
@@ -50,13 +48,11 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
-    def __init__(
-        self, scope: Scope, name: str | None, sub_type: OperationSubType, *, at_most_once: bool
-    ) -> None:
-        super().__init__(scope, name, sub_type)
-        self.at_most_once = at_most_once
-        self._is_running = False
-        self._body: asyncio.Task[None] | None = None
+    # A body that was cut off is not run again in the same attempt.
+    at_most_once = False
+
+    _is_running = False
+    _body: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Go on from what the log holds."""

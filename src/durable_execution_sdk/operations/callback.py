@@ -134,8 +134,13 @@ class Creation(Handle["Callback[_T]"], Generic[_T]):
     """The moment from which a callback has its id."""
 
     def __init__(self, callback: Callback[_T]) -> None:
-        super().__init__(callback.workflow.order, f"the creation of {callback.label}")
+        super().__init__(callback.workflow.order)
         self._callback = callback
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"the creation of {self._callback.label}"
 
     def outcome(self) -> Callback[_T]:
         """The callback."""

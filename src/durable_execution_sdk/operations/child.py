@@ -234,9 +234,8 @@ class VirtualChild(Handle[_T], Generic[_T]):
 
     def __init__(self, scope: Scope, body: Body, name: str | None, config: ChildConfig) -> None:
         outer = scope.frame
-        super().__init__(
-            outer.workflow.order, f"virtual child context {name!r}" if name else "a virtual context"
-        )
+        super().__init__(outer.workflow.order)
+        self._name = name
         self._outer = outer
         self._inner = Frame(
             outer.workflow,
@@ -252,6 +251,11 @@ class VirtualChild(Handle[_T], Generic[_T]):
             return
         outer.adopt(self)
         self._task = start_in(self._inner, self._run())
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"virtual child context {self._name!r}" if self._name else "a virtual context"
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give the context up, and everything in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.errors import (
@@ -24,7 +25,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.serdes import SerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
 
 __all__ = ["DurableOperation", "checked_name", "label_of", "named_after"]
 
@@ -40,34 +41,42 @@ class DurableOperation(Handle[_T], Generic[_T]):
     kind: ClassVar[OperationType]
     error_class: ClassVar[type[OperationError]] = OperationError
 
+    # What holds of most operations is not stored in each of them.
+    record: Operation | None = None
+    is_pending = False
+    due_at: float | None = None
+    _was_over = False
+    # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
+    is_void = False
+
     def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
-        self.frame = scope.frame
-        self.workflow = scope.frame.workflow
+        self.frame = frame = scope.frame
+        self.workflow = workflow = frame.workflow
         self.operation_id = scope.next_id()
         self.name = name
         self.sub_type = sub_type
-        self.is_pending = False
-        self.due_at: float | None = None
-        super().__init__(self.workflow.order, label_of(self.kind, sub_type, name))
-        self.record: Operation | None = None
-        self._was_over = False
-        # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
-        self.is_void = self.frame.is_over
-        if self.is_void:
-            self.workflow.turn_down(self)
+        super().__init__(workflow.order)
+        if frame.is_closed or workflow.is_ending:
+            self.is_void = True
+            workflow.turn_down(self)
             return
-        self.record = self.workflow.claim(self)
-        if self.record is not None:
-            self._check(self.record, scope)
-        self.frame.adopt(self)
-        if self.record is None or self.record.status not in TERMINAL_STATUSES:
-            if self.frame.is_rebuilt:
-                self.is_void = True
-                return
-            self.frame.visited(news=True, recorded=self.record is not None)
-        else:
+        self.record = record = workflow.claim(self)
+        if record is not None:
+            self._check(record, scope)
+        frame.adopt(self)
+        if record is not None and record.status in TERMINAL_STATUSES:
             self._was_over = True
-        self.workflow.register(self.operation_id, self)
+        elif frame.is_rebuilt:
+            self.is_void = True
+            return
+        else:
+            frame.reached_news(recorded=record is not None)
+        workflow.register(self.operation_id, self)
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return label_of(self.kind, self.sub_type, self.name)
 
     def observe(self, record: Operation) -> None:
         """The log has news of this operation."""
@@ -97,8 +106,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
         if self._was_over:
-            is_news = self.operation_id in self.workflow.journal.updated_ids
-            self.frame.visited(news=is_news, recorded=True)
+            updated = self.workflow.journal.updated_ids
+            self.frame.replayed(is_news=bool(updated) and self.operation_id in updated)
         super().settle()
         self._leave()
 
@@ -192,9 +201,14 @@ class DurableOperation(Handle[_T], Generic[_T]):
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
         try:
+            if type(serdes) is JsonSerDes:
+                return serdes.read(payload)
             return serdes.deserialize(payload, self._serdes_context())
         except Exception as error:
-            if isinstance(error, SerDesError):
+            broken: SerDesError
+            if type(serdes) is JsonSerDes:
+                broken = serdes.misfit(error, self._serdes_context())
+            elif isinstance(error, SerDesError):
                 broken = error
             else:
                 broken = SerDesError(f"the serdes of {self.label} cannot read its payload: {error}")
@@ -209,17 +223,24 @@ class DurableOperation(Handle[_T], Generic[_T]):
         )
 
     def _leave(self) -> None:
-        self.is_pending = False
+        if self.is_pending:
+            self.is_pending = False
         self.frame.release(self)
-        self.workflow.forget(self.operation_id)
-        self.workflow.journal.release(self.operation_id)
+        workflow = self.workflow
+        workflow.forget(self.operation_id)
+        workflow.journal.release(self.operation_id)
 
     def _check(self, record: Operation, scope: Scope) -> None:
         """Replay must ask for what the log holds at this place (law of determinism)."""
+        if (
+            record.type == self.kind
+            and record.sub_type == self.sub_type
+            and record.name == self.name
+            and record.parent_id == self.frame.parent_id
+        ):
+            return
         expected = (record.type, record.sub_type, record.name, record.parent_id)
         found = (self.kind, self.sub_type, self.name, self.frame.parent_id)
-        if expected == found:
-            return
         members = ("type", "subtype", "name", "parent")
         differing = [m for m, e, f in zip(members, expected, found, strict=True) if e != f]
         error = DeterminismError(
@@ -263,6 +284,9 @@ def checked_name(name: str | None, operation: str) -> str | None:
 def named_after(function: Callable[..., Any]) -> str | None:
     """What an operation is called that was given no name: like its function, if that has one."""
     inner: Any = function
+    if type(inner) is FunctionType:
+        own: str = inner.__name__
+        return own if own != "<lambda>" and _is_name(own) else None
     while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
         inner = wrapped
     name = getattr(inner, "__name__", None)

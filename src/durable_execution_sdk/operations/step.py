@@ -19,6 +19,7 @@ from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or
 from durable_execution_sdk.operations.options import check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.settings import CheckpointingMode
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
@@ -57,6 +58,9 @@ class StepConfig(Struct, frozen=True, kw_only=True):
                 f"StepConfig.semantics must be a StepSemantics, not {self.semantics!r}"
             )
         check_serdes("StepConfig.serdes", self.serdes)
+
+
+_DEFAULT = StepConfig()
 
 
 def durable_step(
@@ -101,17 +105,16 @@ class Step(AttemptOperation[_T], Generic[_T]):
         name: str | None,
         config: StepConfig,
     ) -> None:
-        super().__init__(
-            scope,
-            name,
-            OperationSubType.STEP,
-            at_most_once=config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY,
-        )
+        super().__init__(scope, name, OperationSubType.STEP)
         self._function = function
         self._args = args
-        self._strategy = config.retry_strategy or self.workflow.settings.default_retry
-        self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(function)
-        self.tells_time = self.at_most_once or not self.workflow.settings.is_optimistic
+        self._config = config
+        settings = self.workflow.settings
+        self._serdes: SerDes[Any] = config.serdes or settings.serdes_for(function)
+        if config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY:
+            self.at_most_once = True
+        elif settings.checkpointing is CheckpointingMode.OPTIMISTIC:
+            self.tells_time = False
         self.begin()
 
     async def attempt(self) -> None:
@@ -123,7 +126,8 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def attempt_failed(self, error: BaseException) -> None:
         """Ask the retry strategy."""
-        retry_or_fail(self, self._strategy, error)
+        strategy = self._config.retry_strategy or self.workflow.settings.default_retry
+        retry_or_fail(self, strategy, error)
 
     def interrupted(self) -> None:
         """Treat the cut-off attempt as failed: its effect may or may not have happened."""
@@ -131,7 +135,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
             f"{self.label} was cut off in attempt {self.attempt_number}, after it had started; it may"
             " have had its effect, so an at-most-once step does not run again in this attempt"
         )
-        retry_or_fail(self, self._strategy, error)
+        self.attempt_failed(error)
 
     def value(self, record: Operation) -> _T:
         """The recorded result."""
@@ -159,4 +163,4 @@ def step(
     config: StepConfig | None,
 ) -> Step[Any]:
     """Run a function as a step."""
-    return Step(scope, function, args, name, config or bound_config(function) or StepConfig())
+    return Step(scope, function, args, name, config or bound_config(function) or _DEFAULT)

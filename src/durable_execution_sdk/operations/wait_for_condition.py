@@ -57,7 +57,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         name: str | None,
         config: WaitForConditionConfig[_S],
     ) -> None:
-        super().__init__(scope, name, OperationSubType.WAIT_FOR_CONDITION, at_most_once=False)
+        super().__init__(scope, name, OperationSubType.WAIT_FOR_CONDITION)
         self._check_state = check
         self._config = config
         self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(check)

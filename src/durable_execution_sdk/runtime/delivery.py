@@ -23,9 +23,14 @@ _T = TypeVar("_T")
 class Wake(asyncio.Future[None]):
     """What a task blocks on that only the workflow itself can wake: no timer, thread or socket."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, label: str) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, label: str = "") -> None:
         super().__init__(loop=loop)
-        self.label = label
+        self._label = label
+
+    @property
+    def label(self) -> str:
+        """What it stands for, in messages."""
+        return self._label
 
 
 class Waiter(Wake):
@@ -34,8 +39,14 @@ class Waiter(Wake):
     Each awaiting task has its own, so cancelling the task does not cancel the operation.
     """
 
-    def __init__(self, handle: Handle[Any]) -> None:
-        super().__init__(handle.get_loop(), handle.label)
+    def __init__(self, handle: Handle[Any], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._handle = handle
+
+    @property
+    def label(self) -> str:
+        """The operation."""
+        return self._handle.label
 
 
 class Handle(asyncio.Future[_T], Generic[_T]):
@@ -44,17 +55,23 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     It is a future, so everything in asyncio that takes one takes it.
     """
 
-    def __init__(self, order: Deliveries, label: str) -> None:
+    # What holds of most operations is not stored in each of them.
+    _waiters: list[Waiter] | None = None
+    _watcher: Callable[[Handle[_T]], object] | None = None
+    _callbacks_added = 0
+    is_due = False
+    # Whether its end is known whenever the workflow sees it end.
+    tells_time = True
+
+    def __init__(self, order: Deliveries) -> None:
         super().__init__(loop=order.loop)
-        self.label = label
         self._order = order
-        self._sequence = order.claim()
-        self._waiters: list[Waiter] = []
-        self._watcher: Callable[[Handle[_T]], object] | None = None
-        self._callbacks_added = 0
-        self.is_due = False
-        # Whether its end is known whenever the workflow sees it end.
-        self.tells_time = True
+        order.claims = self._sequence = order.claims + 1
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         """What it is and how it stands."""
@@ -70,8 +87,11 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         if not self.done():
             self._order.deliver_at_once(self)
             if not self.done():
-                waiter = Waiter(self)
-                self._waiters.append(waiter)
+                waiter = Waiter(self, self._order.loop)
+                if self._waiters is None:
+                    self._waiters = [waiter]
+                else:
+                    self._waiters.append(waiter)
                 yield from waiter
         return self.result()
 
@@ -80,7 +100,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         """Whether anything in the workflow would notice that it completes."""
         if self._callbacks_added or self._watcher is not None:
             return True
-        return any(not waiter.done() for waiter in self._waiters)
+        return any(not waiter.done() for waiter in self._waiters or ())
 
     @property
     def has_callbacks(self) -> bool:
@@ -126,19 +146,21 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         return cancelled
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        waiters = self._waiters
+        if waiters is not None:
+            self._waiters = None
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
         watcher = self._watcher
         if watcher is not None and self.done():
             self._watcher = None
             watcher(self)
 
     def become_due(self, at: float) -> None:
-        """The log holds the completion, with this end."""
+        """The log holds the completion, with this end: it may be delivered when its turn comes."""
         self.is_due = True
-        self._order.add(self, at, self._sequence)
+        heappush(self._order.due, (at, self._sequence, self))
 
 
 class Deliveries:
@@ -147,30 +169,22 @@ class Deliveries:
     def __init__(self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.now: float = 0
+        # How many operations were claimed: each one's number breaks ties.
+        self.claims = 0
+        self.due: list[tuple[float, int, Handle[Any]]] = []
         self._tasks = tasks
-        self._due: list[tuple[float, int, Handle[Any]]] = []
-        self._claims = 0
-
-    def claim(self) -> int:
-        """The next number in the order of claims."""
-        self._claims += 1
-        return self._claims
-
-    def add(self, handle: Handle[Any], at: float, sequence: int) -> None:
-        """This completion may be delivered when its turn comes."""
-        heappush(self._due, (at, sequence, handle))
 
     def next_at(self) -> float | None:
         """The end of the completion whose turn it is."""
-        return self._due[0][0] if self._due else None
+        return self.due[0][0] if self.due else None
 
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""
-        at, _, handle = heappop(self._due)
+        at, _, handle = heappop(self.due)
         if handle.cancelled():
             return  # nobody sees it, so it moves no clock either
-        if handle.tells_time:
-            self.now = max(self.now, at)
+        if at > self.now and handle.tells_time:
+            self.now = at
         handle.settle()
 
     def deliver_at_once(self, handle: Handle[Any]) -> None:
@@ -180,5 +194,6 @@ class Deliveries:
         of these completions: nothing else can move.
         """
         if handle.is_due and len(self._tasks.live) == 1:
-            while not (handle.done() or self._due[0][2].has_callbacks):
+            due = self.due
+            while not (handle.done() or due[0][2].has_callbacks):
                 self.deliver_next()

@@ -14,7 +14,7 @@ ROOT_PREFIX = ""
 
 def operation_id(text: str) -> str:
     """The id of the operation at this place."""
-    return blake2b(text.encode()).hexdigest()[:64]
+    return blake2b(text.encode()).digest()[:32].hex()
 
 
 def context_prefix(context_operation_id: str) -> str:

@@ -128,15 +128,22 @@ class Frame:
         """This task has ended."""
         self._tasks.pop(task, None)
 
-    def visited(self, *, news: bool, recorded: bool) -> None:
-        """An operation was claimed that is new, or a recorded one was delivered.
+    def replayed(self, *, is_news: bool = False) -> None:
+        """A recorded operation was delivered; ``is_news``: it ended since the last invocation."""
+        self.real.left_to_replay -= 1
+        if is_news:
+            self.reached_news()
+
+    def reached_news(self, *, recorded: bool = False) -> None:
+        """An operation was claimed that is new, or recorded without an end.
 
         Replay ends at the first operation that had not completed when the last invocation ended, here
         and in the contexts around this one.
         """
-        self.real.left_to_replay -= int(recorded)
+        if recorded:
+            self.real.left_to_replay -= 1
         frame: Frame | None = self
-        while news and frame is not None and not frame.has_news:
+        while frame is not None and not frame.has_news:
             frame.has_news = True
             frame = frame.parent
 

@@ -46,7 +46,7 @@ class DurableTimer(Handle[None]):
         self.frame = scope.frame
         self.workflow = scope.frame.workflow
         self.operation_id = scope.next_timer_id()
-        super().__init__(self.workflow.order, f"an asyncio timer of {delay:g} s")
+        super().__init__(self.workflow.order)
         self.is_pending = False
         self.due_at: float | None = None
         self.is_ticking = False
@@ -65,6 +65,11 @@ class DurableTimer(Handle[None]):
             self.observe(record)
         elif not self.frame.is_rebuilt:
             self._start()
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"an asyncio timer of {self._delay:g} s"
 
     def observe(self, record: Operation) -> None:
         """The log has news of it."""
@@ -156,7 +161,7 @@ class DurableTimer(Handle[None]):
         """Replay has passed it; one that is under way is no end of replay: much may follow it."""
         if not self._is_counted:
             self._is_counted = True
-            self.frame.visited(news=news, recorded=True)
+            self.frame.replayed(is_news=news)
 
     def _leave(self) -> None:
         self.is_pending = self.is_ticking = self.is_loose = False

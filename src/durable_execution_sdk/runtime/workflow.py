@@ -46,9 +46,13 @@ _TURNED_DOWN_AT_MOST = 1_000
 class Registered(Protocol):
     """An operation that has not settled."""
 
-    label: str
     is_pending: bool
     due_at: float | None
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        ...
 
     @property
     def is_awaited(self) -> bool:
@@ -64,7 +68,11 @@ class Claimant(Protocol):
     """An operation, or a timer, that has just been asked for."""
 
     operation_id: str
-    label: str
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        ...
 
 
 class Timer(Protocol):

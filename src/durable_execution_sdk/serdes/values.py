@@ -35,7 +35,7 @@ class JsonSerDes(Generic[T]):
     reads as another member. ``ConfigError`` is raised at once for a type that cannot be read.
     """
 
-    __slots__ = ("_object", "_read", "_shape", "type_")
+    __slots__ = ("_object", "_shape", "read", "type_")
 
     @overload
     def __init__(self, type_: type[T]) -> None: ...
@@ -57,7 +57,7 @@ class JsonSerDes(Generic[T]):
                 "are needed at run time: import what they name outside of TYPE_CHECKING, and "
                 "define classes at module level"
             ) from error
-        self._read: Callable[[str], Any] = decoder.decode if decoder else self._read_shape
+        self.read: Callable[[str], Any] = decoder.decode if decoder else self._read_shape
         origin = get_origin(type_) or type_
         self._object: type | None = origin if _is_object(origin) else None
 
@@ -86,22 +86,23 @@ class JsonSerDes(Generic[T]):
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
         """Read the value back from JSON."""
         try:
-            value: T = self._read(payload)
-        except msgspec.ValidationError as error:
-            raise self._misfit(error, context) from error
-        except msgspec.DecodeError as error:
-            raise SerDesError(
-                f"{context.what}: the payload is not JSON ({error}); expected JSON for "
-                f"{name_of(self.type_)}. Correct the sender, {_WAY_OUT}"
-            ) from error
+            value: T = self.read(payload)
         except Exception as error:
-            raise self._misfit(error, context) from error
+            raise self.misfit(error, context) from error
         return value
 
     def _read_shape(self, payload: str) -> Any:
         return cast("Shape", self._shape).read(msgspec.json.decode(payload), "$")
 
-    def _misfit(self, error: Exception, context: SerDesContext) -> SerDesError:
+    def misfit(self, error: Exception, context: SerDesContext) -> SerDesError:
+        """What to raise when ``read`` raised this."""
+        if isinstance(error, msgspec.DecodeError) and not isinstance(
+            error, msgspec.ValidationError
+        ):
+            return SerDesError(
+                f"{context.what}: the payload is not JSON ({error}); expected JSON for "
+                f"{name_of(self.type_)}. Correct the sender, {_WAY_OUT}"
+            )
         return SerDesError(
             f"{context.what}: the payload does not fit {name_of(self.type_)}: {error}. "
             f"Correct the sender or the type annotation, {_WAY_OUT}"
