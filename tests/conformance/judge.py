@@ -27,6 +27,10 @@ class Bindings:
     def __init__(self, variables: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = dict(variables or {})
 
+    def copy(self) -> Bindings:
+        """The same bindings, to look ahead with."""
+        return Bindings(self._values)
+
     def filled(self, value: Any) -> Any:
         """A value with everything in it that is bound already, at any depth."""
         match value:

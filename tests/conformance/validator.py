@@ -90,7 +90,7 @@ class _Poll:
         if self._requirement.result is not None:
             return False
         try:
-            judge_history(self._requirement.history, events, Bindings())
+            judge_history(self._requirement.history, events, self._bindings.copy())
         except Disagreement:
             return False
         return True

@@ -1,4 +1,7 @@
-"""Handlers that end their process: in AWS's own runtime interface client, with the engine as the service."""
+"""Handlers in a process of their own: AWS's runtime interface client, with the engine as the service.
+
+Those that end their process need one; those that log show here what comes of Lambda's own formatter.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,8 @@ from durable_execution_sdk.emulator import functions
 from durable_execution_sdk.engine.events import Event, StepStarted
 
 ROOT = Path(__file__).parents[2]
-REQUIREMENTS = [each for each in required() if each.id in CRASHING]
+REQUIREMENTS = required()
+LOGGING = {"1-7", "3-11", "3-17", "10-17"}
 
 
 @dataclass
@@ -36,7 +40,7 @@ class Function:
     log: Path
 
     def validate(self, requirement: Requirement) -> None:
-        validate(requirement, self.service, "crashing", self._lines)
+        validate(requirement, self.service, "function", self._lines)
 
     def _lines(self) -> list[tuple[int, int, str]]:
         return [(0, number, line) for number, line in enumerate(self.log.read_text().splitlines())]
@@ -64,7 +68,7 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
             sandbox = stack.enter_context(Sandbox(ROOT, path, log=log, **environ))
             world.functions.add_function(
                 functions.Function(
-                    name="crashing", durable=True, connect=lambda _: sandbox, timeout=60
+                    name="function", durable=True, connect=lambda _: sandbox, timeout=60
                 )
             )
             return Function(world, service, sandbox, log)
@@ -72,7 +76,18 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
         yield deploy
 
 
-@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda each: each.id)
+@pytest.mark.parametrize(
+    "requirement", [each for each in REQUIREMENTS if each.id in LOGGING], ids=lambda each: each.id
+)
+def test_requirement_with_logs(requirement: Requirement, deploy: Deploy) -> None:
+    function = deploy(HANDLERS[requirement.id])
+    function.validate(requirement)
+    assert function.sandbox.starts == 1
+
+
+@pytest.mark.parametrize(
+    "requirement", [each for each in REQUIREMENTS if each.id in CRASHING], ids=lambda each: each.id
+)
 def test_requirement_with_a_crash(
     requirement: Requirement, deploy: Deploy, record_property: Callable[[str, object], None]
 ) -> None:
