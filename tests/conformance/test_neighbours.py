@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.conformance.deployment import deploy
 from tests.conformance.logs import collecting
-from tests.conformance.neighbours import answers, polls_and_batches, steps_and_children
+from tests.conformance.neighbours import answers, observed, polls_and_batches, steps_and_children
 from tests.conformance.neighbours.story import Neighbour
 from tests.conformance.service import InProcess, World
 from tests.conformance.validator import validate
@@ -14,6 +14,7 @@ NEIGHBOURS = [
     *steps_and_children.NEIGHBOURS,
     *answers.NEIGHBOURS,
     *polls_and_batches.NEIGHBOURS,
+    *observed.NEIGHBOURS,
 ]
 
 
