@@ -13,6 +13,11 @@ from durable_execution_sdk.testing.factory import RunnerFactory
 from durable_execution_sdk.testing.faults import BodyRun, Faults
 from durable_execution_sdk.testing.functions import Raises, Returns
 from durable_execution_sdk.testing.invocations import RecordedInvocation
+from durable_execution_sdk.testing.mock_service import (
+    CheckpointScript,
+    MockDurableServiceClient,
+    Script,
+)
 from durable_execution_sdk.testing.operations import RecordedOperation
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
@@ -20,10 +25,12 @@ from durable_execution_sdk.testing.sync import SyncTestRunner
 
 __all__ = [
     "BodyRun",
+    "CheckpointScript",
     "DurableTestError",
     "DurableTestResult",
     "Faults",
     "LocalDurableTestRunner",
+    "MockDurableServiceClient",
     "NoSuchOperationError",
     "PendingCallback",
     "Raises",
@@ -32,6 +39,7 @@ __all__ = [
     "Returns",
     "RunTimeoutError",
     "RunnerFactory",
+    "Script",
     "Seams",
     "StuckError",
     "SyncPendingCallback",
