@@ -2,6 +2,7 @@
 
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.testing.callbacks import PendingCallback, SyncPendingCallback
+from durable_execution_sdk.testing.cloud import CloudDurableTestRunner
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -26,6 +27,7 @@ from durable_execution_sdk.testing.sync import SyncTestRunner
 __all__ = [
     "BodyRun",
     "CheckpointScript",
+    "CloudDurableTestRunner",
     "DurableTestError",
     "DurableTestResult",
     "Faults",

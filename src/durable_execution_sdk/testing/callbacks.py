@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
-from durable_execution_sdk.control import ControlPlane
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
-__all__ = ["PendingCallback", "SyncPendingCallback", "as_error_object"]
+__all__ = ["Answers", "Failure", "PendingCallback", "SyncPendingCallback", "as_error_object"]
 
 Failure = Exception | ErrorObject | None
 """What a callback fails with, or an execution is stopped with."""
+
+
+class Answers(Protocol):
+    """The part of the control plane that answers callbacks."""
+
+    async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback with a result."""
+        ...
+
+    async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        """Answer a callback with a failure."""
+        ...
+
+    async def callback_heartbeat(self, callback_id: str) -> None:
+        """Restart a callback's heartbeat timeout."""
+        ...
 
 
 class PendingCallback:
@@ -21,7 +36,7 @@ class PendingCallback:
     ``callback_id`` is what was handed out, ``name`` what the workflow called it.
     """
 
-    def __init__(self, control: ControlPlane, callback_id: str, name: str | None) -> None:
+    def __init__(self, control: Answers, callback_id: str, name: str | None) -> None:
         self._control = control
         self.callback_id = callback_id
         self.name = name

@@ -1,0 +1,283 @@
+"""A deployed workflow is tested over HTTP, through our client and through AWS's own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.config
+import botocore.session
+import pytest
+from tests.rig import Rig
+
+from durable_execution_sdk import ConfigError, Duration, ServiceError, StepError, durable_execution
+from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import HistoryRequest, InvokeRequest, InvokeResponse
+from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.testing import (
+    CloudDurableTestRunner,
+    DurableTestError,
+    LocalDurableTestRunner,
+    NoSuchOperationError,
+    RunTimeoutError,
+)
+
+NAME = "workflow:$LATEST"
+
+
+@dataclass
+class Greeting:
+    text: str
+    by: str | None
+
+
+def ask(callback_id: str) -> None:
+    pass
+
+
+def greet(name: str) -> str:
+    if name == "nobody":
+        raise LookupError("nobody is here")
+    return f"Hello, {name}!"
+
+
+@durable_execution
+async def greeting(event: dict[str, Any], ctx) -> Greeting:
+    text = await ctx.step(greet, event["name"])
+    await ctx.wait(Duration.from_days(3), name="a while")
+    if not event.get("ask"):
+        return Greeting(text, None)
+    answer = await ctx.wait_for_callback(ask, name="approval")
+    return Greeting(text, answer["by"])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with serve(Rig(greeting).driver, workers=1) as server:
+        yield server
+
+
+def environ(server: Server) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL_LAMBDA": server.url,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+
+
+def runner_of(server: Server, **options: Any) -> CloudDurableTestRunner[Any]:
+    return CloudDurableTestRunner(
+        NAME, environ=environ(server), **({"longest_pause": 0.02} | options)
+    )
+
+
+def test_it_gives_the_result_that_a_local_runner_gives(server):
+    seen = []
+    runner = runner_of(server, result_type=Greeting, on_progress=seen.append)
+    result = runner.run_sync({"name": "Ada"})
+    local = LocalDurableTestRunner(greeting).run_sync({"name": "Ada"})
+    assert result.result == local.result == Greeting("Hello, Ada!", None)
+    assert str(result).splitlines()[1:] == str(local).splitlines()[1:]
+    assert [each.event_type for each in result.history] == [
+        each.event_type for each in local.history
+    ]
+    assert [(each.name, each.id, each.status) for each in result.operations] == [
+        (each.name, each.id, each.status) for each in local.operations
+    ]
+    assert result.duration.days == 3
+    assert [len(each.executed) for each in result.invocations] == [2, 0]
+    assert seen[-1].succeeded
+    lengths = [len(each.history) for each in seen]
+    assert lengths == sorted(lengths)
+
+
+def test_a_failure_is_the_exception_again(server):
+    result = runner_of(server).run_sync({"name": "nobody"})
+    assert result.status == "FAILED"
+    assert isinstance(result.error, StepError)
+    assert isinstance(result.error, LookupError)
+    with pytest.raises(LookupError, match="nobody is here"):
+        _ = result.result
+
+
+def test_callbacks_are_answered_while_the_test_waits_for_the_end(server):
+    async def test() -> None:
+        runner = runner_of(server, result_type=Greeting)
+        await runner.start({"name": "Ada", "ask": True}, name="asking")
+        end = asyncio.create_task(runner.complete())
+        approval = await runner.wait_for_callback("approval")
+        [same] = await runner.callbacks()
+        assert same.callback_id == approval.callback_id
+        await approval.heartbeat()
+        assert not (await runner.result()).is_done
+        await approval.succeed({"by": "Grace"})
+        assert (await end).result == Greeting("Hello, Ada!", "Grace")
+        with pytest.raises(ServiceError):
+            await runner.callback(approval.callback_id).fail(ValueError("too late"))
+        with pytest.raises(NoSuchOperationError, match="ended before the callback 'approval'"):
+            await runner.wait_for_callback("approval")
+
+    asyncio.run(test())
+
+
+def test_what_goes_on_for_too_long_is_shown_and_can_be_stopped(server):
+    async def test() -> None:
+        runner = runner_of(server)
+        await runner.start({"name": "Ada", "ask": True})
+        with pytest.raises(RunTimeoutError, match=r"allows 0\.2 s(.|\n)*approval"):
+            await runner.complete(timeout=0.2)
+        result = await runner.stop(RuntimeError("enough"))
+        assert (result.status, result.error.error_type) == ("STOPPED", "RuntimeError")
+
+    asyncio.run(test())
+
+
+def test_the_same_name_finds_the_same_execution(server):
+    runner = runner_of(server)
+    first = runner.run_sync({"name": "Ada"}, name="only-once")
+    assert runner.run_sync({"name": "Ada"}, name="only-once").arn == first.arn
+    assert runner.run_sync({"name": "Ada"}).arn != first.arn
+
+
+@pytest.mark.parametrize("name", ["workflow", "arn:aws:lambda:us-east-1:123456789012:function:w"])
+def test_a_name_without_a_version_is_refused_and_told_how_to_go_on(server, name):
+    with pytest.raises(ConfigError, match=r"names no version or alias.*:\$LATEST"):
+        CloudDurableTestRunner(name, environ=environ(server))
+
+
+def test_nothing_can_be_asked_before_a_start(server):
+    with pytest.raises(DurableTestError, match="nothing was started"):
+        asyncio.run(runner_of(server).result())
+    with pytest.raises(ConfigError, match="numbers of seconds greater than 0"):
+        runner_of(server, timeout=0)
+
+
+def test_a_function_that_is_not_there_is_the_service_s_error(server):
+    with pytest.raises(ServiceError, match="Function not found"):
+        CloudDurableTestRunner("other:$LATEST", environ=environ(server)).run_sync()
+
+
+class Shaky(LambdaControlPlane):
+    """Pages of two events, and every other call is throttled beyond what the client bears."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(LambdaClient(environ=environ(server)))
+        self.calls = 0
+        self.read: list[int] = []
+
+    async def history(self, request: HistoryRequest) -> Any:
+        self.calls += 1
+        if self.calls % 2:
+            raise ServiceError("Rate Exceeded.", code="TooManyRequestsException", status=429)
+        page = await super().history(
+            HistoryRequest(
+                durable_execution_arn=request.durable_execution_arn,
+                marker=request.marker,
+                max_items=2,
+            )
+        )
+        self.read += [event.event_id for event in page.events]
+        return page
+
+
+def test_the_history_is_followed_page_by_page_even_if_the_service_stumbles(server):
+    async def test() -> None:
+        control = Shaky(server)
+        runner = runner_of(server, control_plane=control)
+        result = await runner.run({"name": "Ada"})
+        assert [each.event_id for each in result.history] == list(range(1, 9))
+        assert control.calls >= 8
+        # What has filled a page is not read again.
+        assert all(control.read.count(each) == 1 for each in control.read if each <= 4)
+        await control.aclose()
+
+    asyncio.run(test())
+
+
+class Botocore:
+    """The control plane as AWS's own client has it: whatever it does not know is lost."""
+
+    def __init__(self, server: Server) -> None:
+        self._api = botocore.session.Session().create_client(
+            "lambda",
+            region_name="us-east-1",
+            endpoint_url=server.url,
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="secret",
+            config=botocore.config.Config(parameter_validation=True),
+        )
+
+    async def invoke(self, request: InvokeRequest) -> InvokeResponse:
+        answer = self._api.invoke(
+            FunctionName=request.function_name,
+            InvocationType=str(request.invocation_type),
+            Payload=request.payload,
+            DurableExecutionName=request.durable_execution_name,
+        )
+        return InvokeResponse(
+            status_code=answer["StatusCode"], durable_execution_arn=answer["DurableExecutionArn"]
+        )
+
+    async def describe(self, arn: str, *, include_execution_data: bool = True) -> Any:
+        answer = self._api.get_durable_execution(DurableExecutionArn=arn)
+        return control_wire.decode_description(as_json(answer))
+
+    async def history(self, request: HistoryRequest) -> Any:
+        answer = self._api.get_durable_execution_history(
+            DurableExecutionArn=request.durable_execution_arn,
+            MaxItems=request.max_items,
+            IncludeExecutionData=True,
+            **({"Marker": request.marker} if request.marker else {}),
+        )
+        return control_wire.decode_history_page(as_json(answer))
+
+    async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        self._api.send_durable_execution_callback_success(CallbackId=callback_id, Result=result)
+
+    def close(self) -> None:
+        self._api.close()
+
+
+def as_json(answer: dict[str, Any]) -> bytes:
+    answer.pop("ResponseMetadata")
+    return json.dumps(answer, default=lambda moment: moment.timestamp()).encode()
+
+
+def test_it_needs_nothing_that_aws_s_own_model_does_not_have(server):
+    async def test() -> None:
+        control = Botocore(server)
+        runner = runner_of(server, result_type=Greeting, control_plane=control)
+        await runner.start({"name": "Ada", "ask": True})
+        await (await runner.wait_for_callback("approval")).succeed({"by": "Grace"})
+        through_botocore = await runner.complete()
+        assert through_botocore.result == Greeting("Hello, Ada!", "Grace")
+        ours = runner_of(server)
+        await ours.start({"name": "Ada", "ask": True}, name=through_botocore.name)
+        result = await ours.complete()
+        assert result.history == through_botocore.history
+        assert result.described == through_botocore.described
+        control.close()
+
+    asyncio.run(test())
+
+
+def test_the_emulator_s_own_control_plane_will_do_too():
+    rig = Rig(greeting)
+    control = EmulatorControlPlane(rig.driver)
+
+    class Driven(EmulatorControlPlane):
+        async def describe(self, arn: str, *, include_execution_data: bool = True) -> Any:
+            await asyncio.to_thread(rig.driver.run_until, lambda: False, family=arn)
+            return await control.describe(arn)
+
+    runner: CloudDurableTestRunner[Any] = CloudDurableTestRunner(
+        NAME, control_plane=Driven(rig.driver)
+    )
+    assert runner.run_sync({"name": "Ada"}).succeeded

@@ -1,0 +1,42 @@
+"""What is read from a history alone is what the engine knows, at every moment of an execution."""
+
+from __future__ import annotations
+
+import pytest
+from tests.server.house import House
+
+from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.model import control_wire
+from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
+from durable_execution_sdk.testing.folding import progress_of
+
+
+def told(house: House, arn: str) -> ExecutionProgress:
+    """What the API tells, through its JSON."""
+    page = house.emulator.history(HistoryRequest(durable_execution_arn=arn, max_items=1000))
+    read = control_wire.decode_history_page(
+        control_wire.encode_history_page(HistoryPage(events=page.events))
+    )
+    return progress_of(house.emulator.describe(arn), read.events, house.clock.now())
+
+
+@pytest.mark.parametrize("event", ["everything", "add", "fail", "ask", "sleep"])
+def test_the_history_tells_what_the_engine_knows(event: str) -> None:
+    house = House()
+    arn = house.start({"do": event})
+    moments: list[tuple[ExecutionProgress, ExecutionProgress]] = []
+
+    def look() -> bool:
+        moments.append((told(house, arn), house.emulator.progress(arn)))
+        return False
+
+    house.driver.run_until(look, family=arn)
+    assert len(moments) >= 2
+    for found, expected in moments:
+        assert found.operations == expected.operations
+        assert (found.status, found.started_at, found.ended_at) == (
+            expected.status,
+            expected.started_at,
+            expected.ended_at,
+        )
+    assert found.invocations == expected.invocations
