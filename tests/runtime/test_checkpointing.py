@@ -14,7 +14,10 @@ from durable_execution_sdk import (
     DurableContext,
     Duration,
     StepConfig,
+    StepContext,
     StepSemantics,
+    WaitForConditionConfig,
+    wait_until,
 )
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.runtime import checkpointer
@@ -168,6 +171,45 @@ def test_in_optimistic_mode_an_at_most_once_step_waits_for_all_before_it() -> No
     )
     assert ran.result[-1] == "START charge"
     assert {"SUCCEED e0", "SUCCEED e1", "SUCCEED e2"} <= set(ran.result)
+
+
+def test_in_eager_mode_a_body_runs_when_its_start_is_acknowledged() -> None:
+    acknowledged: list[str] = []
+    seen: list[list[str]] = []
+
+    class Acknowledging(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            response = await super().checkpoint(request)
+            acknowledged.extend(f"{u.action} {u.name}" for u in request.updates)
+            return response
+
+    async def step() -> None:
+        seen.append(list(acknowledged))
+        if StepContext.current().attempt == 1:
+            raise RuntimeError("not yet")
+
+    async def check(state: int) -> int:
+        seen.append(list(acknowledged))
+        return state + 1
+
+    async def child(ctx: DurableContext) -> None:
+        await ctx.step(step, name="step")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.run_in_child_context(child, name="child")
+        strategy = wait_until(lambda state: state == 1)
+        config = WaitForConditionConfig(initial_state=0, wait_strategy=strategy)
+        await ctx.wait_for_condition(check, config, name="poll")
+
+    ran = run_workflow(
+        workflow,
+        options={"checkpointing": CheckpointingMode.EAGER},
+        seams=Seams(data_plane=lambda plane: Acknowledging(plane, [])),
+    )
+    assert ran.status == "SUCCEEDED"
+    assert seen[0] == ["START child", "START step"]
+    assert seen[1] == [*seen[0], "RETRY step", "START step"]
+    assert seen[2][-1] == "START poll"
 
 
 @pytest.mark.parametrize("mode", [CheckpointingMode.BATCHED, CheckpointingMode.EAGER])

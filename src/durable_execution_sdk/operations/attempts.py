@@ -144,8 +144,9 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
         self._body = None
-        self.submit(self.update(OperationAction.START), wanted=self.at_most_once)
-        if not self.at_most_once:
+        is_first = self.at_most_once or self.workflow.settings.is_eager
+        self.submit(self.update(OperationAction.START), wanted=is_first)
+        if not is_first:
             self._run()
 
     def _run(self) -> None:

@@ -31,8 +31,9 @@ class CheckpointingMode(StrEnum):
     """When updates are sent, and when a step's result reaches the workflow.
 
     ``BATCHED`` (the default): updates form the next batch while a call is in flight, and the START of
-    a quick step shares the call of its completion. ``EAGER``: every update is sent at once, so that
-    the history shows each START before its body ends; a step costs two calls. ``OPTIMISTIC``: in a
+    a quick step shares the call of its completion. ``EAGER``: every update is sent at once, and
+    a step's body runs when its START is acknowledged, so that the history shows where a crash came,
+    whatever the body does; a step costs two calls, one after the other. ``OPTIMISTIC``: in a
     workflow that runs one thing at a time, the result of an at-least-once step is handed on before it
     is acknowledged. What is given up: after a crash, steps whose results were handed on may run
     again, and code that has acted on such a result outside a step has acted on something that the log

@@ -11,6 +11,7 @@ from tests.conformance.handlers.step import TransientError
 from tests.conformance.neighbours.story import Neighbour
 
 from durable_execution_sdk import (
+    CheckpointingMode,
     ChildConfig,
     DurableContext,
     Duration,
@@ -148,6 +149,21 @@ async def crashing_once_in_a_child(text: str, ctx: DurableContext) -> str:
     return await ctx.run_in_child_context(inside)
 
 
+@durable_execution(checkpointing=CheckpointingMode.EAGER)
+async def crashing_eagerly(text: str, ctx: DurableContext) -> str:
+    """At least once: the step runs again in the same attempt, whose start is recorded by then."""
+
+    def crash_once(text: str) -> str:
+        if counted() == 1:
+            os._exit(1)
+        return text
+
+    async def inside(child: DurableContext) -> str:
+        return await child.step(crash_once, text)
+
+    return await ctx.run_in_child_context(inside)
+
+
 @durable_execution
 async def held_once(text: str, ctx: DurableContext) -> str:
     """Does not come back from its step the first time: somebody has to end the process."""
@@ -162,6 +178,16 @@ async def held_once(text: str, ctx: DurableContext) -> str:
 
     return await ctx.run_in_child_context(inside)
 
+
+ONCE_MORE = """
+    ContextStarted/RunInChildContext C
+    StepStarted/Step S <C
+    InvocationCompleted Error.Payload.ErrorType=Runtime.ExitError
+    StepSucceeded/Step S <C Result.Payload="abc" RetryDetails.CurrentAttempt=1
+    ContextSucceeded/RunInChildContext C Result.Payload="abc"
+    InvocationCompleted
+    ExecutionSucceeded
+    """
 
 NEIGHBOURS = [
     Neighbour(
@@ -363,20 +389,19 @@ CRASHING = [
         event="abc",
         result="abc",
     ),
+    Neighbour(
+        "a crash in an at-least-once step, eagerly recorded",
+        crashing_eagerly,
+        ONCE_MORE,
+        event="abc",
+        result="abc",
+    ),
 ]
 
 KILLED = Neighbour(
     "a kill in an at-least-once step whose start is recorded",
     held_once,
-    """
-    ContextStarted/RunInChildContext C
-    StepStarted/Step S <C
-    InvocationCompleted Error.Payload.ErrorType=Runtime.ExitError
-    StepSucceeded/Step S <C Result.Payload="abc" RetryDetails.CurrentAttempt=1
-    ContextSucceeded/RunInChildContext C Result.Payload="abc"
-    InvocationCompleted
-    ExecutionSucceeded
-    """,
+    ONCE_MORE,
     event="abc",
     result="abc",
 )
