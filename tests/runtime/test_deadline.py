@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from typing import Any
 
 import pytest
 from tests.replay.play import Unwilling
-from tests.rig import rig_of
+from tests.rig import Rig, rig_of
 
 from durable_execution_sdk import DurableContext, Duration, InvocationError, durable_execution
 from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane
@@ -65,13 +67,32 @@ def test_a_body_that_still_runs_is_never_left_behind_by_something_pending() -> N
 def test_code_that_still_runs_is_never_left_behind_by_something_pending() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         async def side() -> None:
-            await asyncio.sleep(0.9)
+            await asyncio.to_thread(over.wait, 5)
             await ctx.step(lambda: 1)
 
-        await asyncio.gather(ctx.wait(LONG), side())
+        try:
+            await asyncio.gather(ctx.wait(LONG), side())
+        finally:
+            over.set()
 
+    over = threading.Event()
     with pytest.raises(InvocationError, match="the workflow's own code"):
         invoke(workflow)
+
+
+def test_a_short_timer_that_time_is_too_short_for_is_left_to_the_service() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async with asyncio.timeout(3600):
+            await asyncio.gather(*(asyncio.sleep(0.9) for _ in range(3)))
+        return "slept"
+
+    handler = durable_execution(deadline_margin=10)(workflow)
+    began = time.monotonic()
+    ran = Rig(handler, timeout=10.1).run()
+    assert (ran.result, ran.invocations) == ("slept", 2)
+    assert ran.types().count("WaitSucceeded") == 3
+    assert ran.types().count("WaitCancelled") == 1
+    assert time.monotonic() - began < 0.9
 
 
 def test_an_answer_that_is_awaited_is_never_left_behind_by_something_pending() -> None:

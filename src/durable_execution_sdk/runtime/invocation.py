@@ -116,7 +116,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     deadline = workflow.invoked.ends_at
     if deadline is not None:
         left = deadline - time.monotonic()
-        workflow.leave_after(left - settings.margin_of(left))
+        margin = settings.margin_of(left)
+        workflow.leave_after(left - margin, margin)
 
     async def body() -> str | None:
         return await main(root, payload)

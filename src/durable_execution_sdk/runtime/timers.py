@@ -110,9 +110,11 @@ class DurableTimer(Handle[None]):
 
     def hand_over(self) -> None:
         """Let the service keep it."""
-        if not self.is_loose:
+        if not (self.is_loose or self.is_ticking) or self._record is not None:
             return
-        self.is_loose = False
+        self.is_loose = self.is_ticking = False
+        if self._tick is not None:
+            self._tick.cancel()
         self._is_wait = True
         left = self._delay - (time.monotonic() - self._set_at)
         seconds = max(1, math.ceil(round(left, 3)))

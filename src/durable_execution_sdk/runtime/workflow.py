@@ -239,14 +239,24 @@ class Workflow:
         alone = len(self.tasks.live) == len(self._registered) == 1
         return alone and len(self._bodies) <= 1 and not self.timers
 
-    def leave_after(self, seconds: float) -> None:
-        """The invocation may take so long."""
+    def leave_after(self, seconds: float, margin: float) -> None:
+        """The invocation may take so long, and has so many seconds more to leave."""
         self._deadline = self.loop.call_later(
-            max(seconds, 0), self._on_deadline, context=sdk_context()
+            max(seconds, 0), self._on_deadline, margin, context=sdk_context()
         )
 
-    def _on_deadline(self) -> None:
-        """The invocation's time is nearly up: leave in good order.
+    def _on_deadline(self, margin: float) -> None:
+        """The invocation's time is nearly up: let the service keep what would ring in the process."""
+        timers = [] if self._bodies else list(self.timers)
+        for timer in timers:
+            timer.hand_over()
+        if timers:
+            self._deadline = self.loop.call_later(margin / 2, self._leave, context=sdk_context())
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Leave in good order, for time is up.
 
         PENDING would be wrong while anything can go on without the service: it would not invoke again
         before something else is due, which may be next year.
