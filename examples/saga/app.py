@@ -1,8 +1,9 @@
 """A trip is booked as a whole or not at all: what was booked is cancelled when a later part fails.
 
-Run it with::
+Run it; the hotel takes half a day to confirm, which ``--skip-time`` skips::
 
-    durable run examples/saga/app.py:book_trip --input '{"traveller": "Ada", "budget": 900}'
+    durable run examples/saga/app.py:book_trip --skip-time \
+        --input '{"traveller": "Ada", "budget": 900}'
 """
 
 from dataclasses import dataclass
