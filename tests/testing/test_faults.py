@@ -18,7 +18,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.testing import DurableTestError, LocalDurableTestRunner
+from durable_execution_sdk.testing import LocalDurableTestRunner, UnusedFaultError
 
 RAN: list[str] = []
 ONCE = StepConfig(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=NoRetry())
@@ -279,7 +279,7 @@ def test_a_fault_that_never_happens_fails_the_run() -> None:
     runner.crash_in("chagre")
     runner.faults.throttle(checkpoint=7).slow_down(checkpoint=8, by=timedelta(1))
     runner.faults.repeat(checkpoint=6).repeat_invocation(5)
-    with pytest.raises(DurableTestError, match="ended without these faults") as raised:
+    with pytest.raises(UnusedFaultError, match="ended without these faults") as raised:
         runner.run_sync(5)
     message = str(raised.value)
     for part in (

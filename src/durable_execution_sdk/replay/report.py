@@ -88,6 +88,10 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
         if not self.ok:
             raise ReplayError(self)
 
+    def __repr__(self) -> str:
+        """All of it: this is what a failed ``assert`` shows."""
+        return str(self)
+
     def __str__(self) -> str:
         """One line, or the divergence."""
         if self.divergence is not None:

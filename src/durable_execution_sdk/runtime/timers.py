@@ -28,9 +28,9 @@ from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 
-__all__ = ["start_timer"]
+__all__ = ["TIMER_NAME", "start_timer"]
 
-_NAME = "asyncio timer"
+TIMER_NAME = "asyncio timer"
 
 # The shortest wait of the service is a second; clocks that are floats miss it by a hair.
 _SHORTEST_WAIT = 0.999_999
@@ -154,7 +154,7 @@ class DurableTimer(Handle[None]):
             type=kind,
             action=action,
             parent_id=self.frame.parent_id,
-            name=_NAME,
+            name=TIMER_NAME,
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
             **members,
         )

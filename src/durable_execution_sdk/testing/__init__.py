@@ -1,14 +1,22 @@
 """Test durable workflows: on the real engine in milliseconds, or deployed on Lambda."""
 
 from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.replay.report import (
+    Divergence,
+    DivergenceKind,
+    ReplayError,
+    ReplayReport,
+)
 from durable_execution_sdk.testing.callbacks import PendingCallback, SyncPendingCallback
 from durable_execution_sdk.testing.cloud import CloudDurableTestRunner
+from durable_execution_sdk.testing.crash_safety import check_crash_safety, check_crash_safety_sync
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
     RunTimeoutError,
     StuckError,
     UnexpectedStatusError,
+    UnusedFaultError,
 )
 from durable_execution_sdk.testing.factory import RunnerFactory
 from durable_execution_sdk.testing.faults import BodyRun, Faults
@@ -20,17 +28,24 @@ from durable_execution_sdk.testing.mock_service import (
     Script,
 )
 from durable_execution_sdk.testing.operations import RecordedOperation
+from durable_execution_sdk.testing.replaying import check_replay, check_replay_sync
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
+from durable_execution_sdk.testing.safety import Harm, HarmError, SafetyReport
+from durable_execution_sdk.testing.schedules import check_schedules, check_schedules_sync
 from durable_execution_sdk.testing.sync import SyncTestRunner
 
 __all__ = [
     "BodyRun",
     "CheckpointScript",
     "CloudDurableTestRunner",
+    "Divergence",
+    "DivergenceKind",
     "DurableTestError",
     "DurableTestResult",
     "Faults",
+    "Harm",
+    "HarmError",
     "LocalDurableTestRunner",
     "MockDurableServiceClient",
     "NoSuchOperationError",
@@ -38,13 +53,23 @@ __all__ = [
     "Raises",
     "RecordedInvocation",
     "RecordedOperation",
+    "ReplayError",
+    "ReplayReport",
     "Returns",
     "RunTimeoutError",
     "RunnerFactory",
+    "SafetyReport",
     "Script",
     "Seams",
     "StuckError",
     "SyncPendingCallback",
     "SyncTestRunner",
     "UnexpectedStatusError",
+    "UnusedFaultError",
+    "check_crash_safety",
+    "check_crash_safety_sync",
+    "check_replay",
+    "check_replay_sync",
+    "check_schedules",
+    "check_schedules_sync",
 ]

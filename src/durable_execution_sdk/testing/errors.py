@@ -7,7 +7,9 @@
         ├── StuckError              the execution waits, and nothing will ever end that
         ├── RunTimeoutError         the test's own time limit, in real seconds; a TimeoutError too
         ├── NoSuchOperationError    no operation has this name, index or id; a LookupError too
-        └── UnexpectedStatusError   the execution ended otherwise; an AssertionError too
+        ├── UnexpectedStatusError   the execution ended otherwise; an AssertionError too
+        ├── UnusedFaultError        a planned fault never happened; an AssertionError too
+        └── HarmError               disturbances do harm to a workflow; an AssertionError too
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ __all__ = [
     "RunTimeoutError",
     "StuckError",
     "UnexpectedStatusError",
+    "UnusedFaultError",
 ]
 
 
@@ -44,3 +47,7 @@ class NoSuchOperationError(DurableTestError, LookupError):
 
 class UnexpectedStatusError(DurableTestError, AssertionError):
     """The execution has another status than the test expects; the message shows its operations."""
+
+
+class UnusedFaultError(DurableTestError, AssertionError):
+    """The execution ended before a fault that the test had planned could happen; the message says which."""

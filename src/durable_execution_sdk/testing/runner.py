@@ -100,15 +100,17 @@ class LocalDurableTestRunner(Generic[_R]):
         self._control = EmulatorControlPlane(self._stage.driver)
         self.sync: SyncTestRunner[_R] = SyncTestRunner(self._stage)
 
-    def fresh(self, *, seams: Seams | None = None) -> LocalDurableTestRunner[_R]:
-        """A runner with the same options on which nothing has happened yet.
+    def fresh(
+        self, *, seams: Seams | None = None, page_size: int | None = None
+    ) -> LocalDurableTestRunner[_R]:
+        """A runner with the same options, and no faults, on which nothing has happened yet.
 
-        ``seams`` replace those of this one.
+        ``seams`` and ``page_size`` replace those of this one.
         """
         made: LocalDurableTestRunner[_R] = object.__new__(type(self))
-        made._take(
-            self.setup if seams is None else msgspec.structs.replace(self.setup, seams=seams)
-        )
+        changed = {"seams": seams, "page_size": page_size}
+        given = {name: value for name, value in changed.items() if value is not None}
+        made._take(msgspec.structs.replace(self.setup, **given))
         return made
 
     async def run(

@@ -37,6 +37,7 @@ from durable_execution_sdk.testing.errors import (
     NoSuchOperationError,
     RunTimeoutError,
     StuckError,
+    UnusedFaultError,
 )
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.faulty import FaultyPlane, FaultyWorkflow, faulty_invoker
@@ -110,7 +111,7 @@ class Stage:
         if self._drive(watch, lambda: self.emulator.is_closed(arn)) is Ending.IDLE:
             raise self._stuck("nothing will ever end this execution")
         if self.faults.left:
-            raise DurableTestError(
+            raise UnusedFaultError(
                 f"the execution ended without these faults: {', '.join(self.faults.left)}. It had"
                 f" {self.faults.checkpoints} checkpoints in {self.faults.invocations} invocations:\n"
                 f"{self.result()}"

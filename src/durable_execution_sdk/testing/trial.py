@@ -1,0 +1,128 @@
+"""Runs one workflow many times, each time in a world that was reset."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import msgspec
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.comparing import Snapshot, Standard, snapshot_of
+from durable_execution_sdk.testing.errors import DurableTestError, UnusedFaultError
+from durable_execution_sdk.testing.result import DurableTestResult
+from durable_execution_sdk.testing.runner import LocalDurableTestRunner
+from durable_execution_sdk.testing.stage import NO_EVENT
+
+__all__ = ["Came", "Play", "SyncPlay", "Trial", "at_once", "way_to_play", "way_to_play_sync"]
+
+_T = TypeVar("_T")
+
+Runner = LocalDurableTestRunner[Any]
+Play = Callable[[Runner], Awaitable[DurableTestResult[Any]]]
+"""Runs an execution on a runner: starts it, answers its callbacks, and returns what came of it."""
+
+SyncPlay = Callable[[Runner], DurableTestResult[Any]]
+"""The same for tests that are plain functions."""
+
+
+class Came(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one run: a result, or why there is none; or its fault was missed."""
+
+    runner: Any
+    result: DurableTestResult[Any] | None = None
+    snapshot: Snapshot | None = None
+    trouble: str = ""
+    is_missed: bool = False
+
+
+class Trial:
+    """One workflow, one way to play it, and what to look at afterwards."""
+
+    def __init__(
+        self,
+        subject: DurableHandler[Any, Any] | Runner,
+        play: Play,
+        setup: Callable[[], object] | None,
+        observe: Callable[[], Any] | None,
+    ) -> None:
+        if isinstance(subject, LocalDurableTestRunner):
+            self.template: Runner = subject
+        else:
+            self.template = LocalDurableTestRunner(subject)
+        self._play = play
+        self._setup = setup
+        self._observe = observe
+
+    @property
+    def name(self) -> str:
+        """What reports call the workflow."""
+        return self.template.setup.handler.__qualname__
+
+    async def run(self, runner: Runner) -> Came:
+        """Reset the world, play once, and look."""
+        if self._setup is not None:
+            self._setup()
+        try:
+            result = await self._play(runner)
+        except UnusedFaultError:
+            return Came(runner=runner, is_missed=True)
+        except DurableTestError as error:
+            return Came(runner=runner, trouble=str(error).split("\n", 1)[0])
+        if not isinstance(result, DurableTestResult):
+            raise ConfigError(
+                "play= returns the result of the runner, as in"
+                f" `return await runner.complete()`; it returned {result!r}"
+            )
+        return Came(runner=runner, result=result, snapshot=snapshot_of(result, self._observe))
+
+    async def calm(self) -> tuple[Runner, Standard]:
+        """Run twice without any disturbance."""
+        came = await self.run(self.template.fresh())
+        again = await self.run(self.template.fresh())
+        if came.snapshot is None or again.snapshot is None:
+            raise DurableTestError(
+                f"{self.name} does not come to its end undisturbed, so there is nothing to compare"
+                f" with: {came.trouble or again.trouble}"
+            )
+        return came.runner, Standard(came.snapshot, again.snapshot)
+
+
+def way_to_play(play: Play | None, event: object) -> Play:
+    """What to do in each run: what was given, or to run the workflow with the event."""
+    if play is None:
+
+        async def run(runner: Runner) -> DurableTestResult[Any]:
+            return await runner.run(event)
+
+        return run
+    _check_alone(event)
+    return play
+
+
+def way_to_play_sync(play: SyncPlay | None, event: object) -> Play:
+    """The same for a check that nobody awaits."""
+    if play is not None:
+        _check_alone(event)
+
+    async def run(runner: Runner) -> DurableTestResult[Any]:
+        return runner.run_sync(event) if play is None else play(runner)
+
+    return run
+
+
+def _check_alone(event: object) -> None:
+    if event is not NO_EVENT:
+        raise ConfigError("give an event, or play= that starts the execution with one; not both")
+
+
+def at_once(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine that never has to wait for anything."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        value: _T = end.value
+        return value
+    work.close()
+    raise DurableTestError("a plain check was given something to await; use the async one")

@@ -1,0 +1,416 @@
+"""check_crash_safety finds what a crash breaks, and lets through what none can."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from durable_execution_sdk import (
+    DurableContext,
+    Duration,
+    FixedDelay,
+    NoRetry,
+    StepConfig,
+    StepContext,
+    StepInterruptedError,
+    StepSemantics,
+    durable_execution,
+)
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.testing import (
+    DurableTestError,
+    HarmError,
+    LocalDurableTestRunner,
+    SafetyReport,
+    check_crash_safety,
+    check_crash_safety_sync,
+)
+
+AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
+RETRY = FixedDelay(max_attempts=3, delay=Duration.from_seconds(2))
+CHARGES: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def reset() -> Iterator[None]:
+    CHARGES.clear()
+    yield
+
+
+async def charge(order: str) -> str:
+    """Not idempotent: each call is another charge."""
+    CHARGES.append(order)
+    return f"charge of {order}"
+
+
+async def charge_with_key(order: str) -> str:
+    """Idempotent: the key of the operation makes a second call the same charge."""
+    key = StepContext.current().operation_id
+    if key not in CHARGES:
+        CHARGES.append(key)
+    return f"charge of {order}"
+
+
+def plain(value: int) -> int:
+    return value
+
+
+async def same(value: int) -> int:
+    """Unlike a plain function, which runs in a thread, it ends in the same order again."""
+    return value
+
+
+def checked(workflow: Any, **options: Any) -> SafetyReport:
+    return check_crash_safety_sync(durable_execution(workflow), "7", setup=CHARGES.clear, **options)
+
+
+def harms(report: SafetyReport) -> list[str]:
+    return [str(harm) for harm in report.harms]
+
+
+# Honest workflows
+
+
+async def everything(event: str, ctx: DurableContext) -> Any:
+    """Maps, children, tasks, timers of asyncio, polls, retries and a callback's timeout."""
+
+    async def flaky() -> int:
+        if StepContext.current().attempt < 2:
+            raise OSError("not yet")
+        return 1
+
+    async def child(inner: DurableContext) -> int:
+        await inner.wait(Duration.from_seconds(4))
+        return await inner.step(same, 3)
+
+    async def item(inner: DurableContext, each: int, index: int) -> int:
+        await inner.step(charge_with_key, str(each))
+        return await inner.run_in_child_context(child)
+
+    async def in_child() -> int:
+        return await ctx.run_in_child_context(child)
+
+    async def retried() -> int:
+        return await ctx.step(flaky, config=StepConfig(retry_strategy=RETRY))
+
+    async with asyncio.timeout(20):
+        first = await ctx.step(charge_with_key, event)
+    async with asyncio.TaskGroup() as group:
+        one = group.create_task(in_child())
+        two = group.create_task(retried())
+    await asyncio.sleep(90)
+    batch = await ctx.map([1, 2], item)
+    return [first, one.result(), two.result(), batch.results(), str(ctx.uuid4())]
+
+
+def test_an_honest_workflow_comes_through_a_crash_at_every_point() -> None:
+    report = checked(everything, observe=lambda: sorted(CHARGES))
+    assert report.ok, str(report)
+    assert not report.interrupted
+    assert not report.notes
+    calm = LocalDurableTestRunner(durable_execution(everything))
+    assert calm.run_sync("7").assert_succeeded().result[1:4] == [3, 1, [3, 3]]
+    assert report.runs == 3 * calm.faults.checkpoints + len(calm.faults.bodies)
+    assert str(report) == f"everything: {report.runs} crashes, no harm"
+    report.raise_if_failed()
+
+
+def test_a_workflow_with_callbacks_is_played_by_the_test() -> None:
+    async def flow(event: str, ctx: DurableContext) -> str:
+        async def ask(callback_id: str, whom: str) -> None:
+            await charge_with_key(whom)
+
+        first = await ctx.wait_for_callback(ask, "boss", name="approval")
+        await ctx.step(plain, 1)
+        return f"{event}: {first}"
+
+    def play(runner: LocalDurableTestRunner[str]) -> Any:
+        runner.sync.start("7")
+        runner.sync.wait_for_callback("approval").succeed("yes")
+        return runner.sync.complete()
+
+    report = check_crash_safety_sync(
+        durable_execution(flow), play=play, setup=CHARGES.clear, observe=lambda: list(CHARGES)
+    )
+    assert report.ok, str(report)
+    assert report.runs > 10
+
+
+def test_it_runs_in_async_tests_and_with_the_options_of_a_runner() -> None:
+    @durable_execution
+    async def other(event: int, ctx: DurableContext) -> int:
+        return await ctx.step(plain, event + 1)
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> int:
+        return await ctx.invoke("other:$LATEST", event)
+
+    async def play(runner: LocalDurableTestRunner[int]) -> Any:
+        return await runner.run(3)
+
+    runner = LocalDurableTestRunner(flow, functions={"other": other})
+
+    async def test() -> list[SafetyReport]:
+        return [await check_crash_safety(runner, 3), await check_crash_safety(runner, play=play)]
+
+    for report in asyncio.run(test()):
+        assert report.ok, str(report)
+        assert report.runs == 3
+
+
+# Planted bugs
+
+
+def test_a_charge_that_is_not_idempotent_is_found_in_the_world_outside() -> None:
+    async def flow(event: str, ctx: DurableContext) -> str:
+        return await ctx.step(charge, event)
+
+    report = checked(flow, observe=lambda: list(CHARGES))
+    assert harms(report) == [
+        "killed before checkpoint 1: the world outside is ['7'] undisturbed, ['7', '7'] now",
+        "killed in attempt 1 of step 'charge': the world outside is ['7'] undisturbed, ['7', '7'] now",
+    ]
+    assert not report
+    with pytest.raises(HarmError, match=r"harm at 2 of them") as raised:
+        report.raise_if_failed()
+    assert isinstance(raised.value, AssertionError)
+    assert repr(report) == str(report)
+
+
+def test_a_charge_outside_of_any_step_is_found() -> None:
+    async def flow(event: str, ctx: DurableContext) -> str:
+        await charge(event)
+        await ctx.step(plain, 1)
+        return "done"
+
+    report = checked(flow, observe=lambda: list(CHARGES))
+    assert len(report.harms) == report.runs == 4
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_an_at_most_once_charge_whose_strategy_retries_an_interruption_is_found(
+    sync: bool,
+) -> None:
+    def charge_sync(order: str) -> str:
+        CHARGES.append(order)
+        return order
+
+    body: Any = charge_sync if sync else charge
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        return await ctx.step(body, event, name="pay", config=StepConfig(semantics=AT_MOST_ONCE))
+
+    report = checked(flow)
+    assert [harm.where for harm in report.harms] == [
+        "killed before checkpoint 2",
+        "killed in attempt 1 of step 'pay'",
+    ]
+    for harm in report.harms:
+        assert harm.what.startswith("the at-most-once body of step 'pay' ran again: attempt 1 was")
+
+
+def test_an_at_most_once_charge_that_is_given_up_is_no_harm_and_shown() -> None:
+    config = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=NoRetry())
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        try:
+            return await ctx.step(charge, event, config=config)
+        except StepInterruptedError:
+            return "somebody has to look"
+
+    report = checked(flow)
+    assert report.ok
+    assert [each.where for each in report.interrupted][-1] == "killed in attempt 1 of step 'charge'"
+    assert "an at-most-once step was interrupted at 8:" in str(report)
+    assert 'the result is "charge of 7" undisturbed, "somebody has to look" now' in str(report)
+
+
+def test_a_global_that_replay_changes_again_is_found() -> None:
+    def build() -> Any:
+        seen: list[str] = []
+
+        async def flow(event: str, ctx: DurableContext) -> int:
+            await ctx.step(plain, 1)
+            seen.append(event)
+            await ctx.step(plain, 2)
+            return len(seen)
+
+        return flow, seen
+
+    flow, seen = build()
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=seen.clear)
+    assert [harm.where for harm in report.harms] == [
+        "killed before checkpoint 2",
+        "killed after checkpoint 2",
+        "the answer was lost to checkpoint 2",
+        "killed in attempt 1 of step 'plain'",
+    ]
+    assert report.harms[0].what == "the result is 1 undisturbed, 2 now"
+
+
+def test_memory_that_a_process_takes_along_is_found() -> None:
+    cache: dict[str, str] = {}
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        async def warm() -> None:
+            cache["token"] = "secret"
+
+        await ctx.step(warm)
+        await ctx.step(plain, 1)
+        return cache["token"]
+
+    workflow = durable_execution(flow)
+    assert check_crash_safety_sync(workflow, "7", setup=cache.clear)
+    report = check_crash_safety_sync(workflow, "7", setup=cache.clear, on_crash=cache.clear)
+    assert "killed after checkpoint 1: the execution SUCCEEDED undisturbed, and FAILED now" in str(
+        report
+    )
+
+
+def test_a_branch_on_the_clock_of_the_machine_is_found() -> None:
+    clock: list[int] = []
+
+    def reset() -> None:
+        clock[:] = [9]
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        clock.append(clock[-1] + 1)
+        name = "morning" if clock[-2] < 10 else "noon"
+        await ctx.step(plain, 1, name=name)
+        await ctx.step(plain, 2, name="last")
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=reset)
+    text = str(report)
+    # Nothing was recorded yet: the log has another operation. It was: replay is refused.
+    assert "where the log had step 'morning' undisturbed, it has step 'noon' now" in text
+    assert "the execution SUCCEEDED undisturbed, and FAILED now (DeterminismError" in text
+
+
+def test_an_operation_that_comes_and_goes_is_found() -> None:
+    calls: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        calls.append(1)
+        await ctx.step(plain, 1, name="first")
+        if len(calls) == 1:
+            await ctx.step(plain, 2, name="second")
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=calls.clear)
+    assert "killed before checkpoint 1: step 'second' is missing from the log" in harms(report)
+
+
+def test_two_undisturbed_runs_that_differ_are_told_apart_from_crashes() -> None:
+    runs: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        runs.append(1)
+        await ctx.step(plain, 1, name=f"run {len(runs)}")
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7")
+    assert not report
+    assert report.runs == 0
+    [harm] = harms(report)
+    assert harm == (
+        "undisturbed: two undisturbed runs differ already: where the log had step 'run 1'"
+        " undisturbed, it has step 'run 2' now"
+    )
+    unreset = check_crash_safety_sync(
+        durable_execution(everything), "7", observe=lambda: len(runs.append(1) or runs)
+    )
+    assert "Reset it in setup=" in str(unreset)
+
+
+def test_values_that_differ_from_run_to_run_are_not_compared_and_that_is_said() -> None:
+    numbers = iter(range(1000))
+
+    async def flow(event: str, ctx: DurableContext) -> int:
+        async def draw() -> int:
+            return next(numbers)
+
+        return await ctx.step(draw)
+
+    report = check_crash_safety_sync(durable_execution(flow), "7")
+    assert report.ok
+    assert len(report.notes) == 2
+    assert "note: so do the results of step 'draw'" in str(report)
+
+
+def test_a_result_that_time_decides_can_be_left_out() -> None:
+    async def flow(event: str, ctx: DurableContext) -> str:
+        long = StepContext
+
+        async def slow() -> str:
+            await asyncio.sleep(0)
+            return long.__name__
+
+        winner = await ctx.race(ctx.step(slow), ctx.wait(Duration.from_seconds(1), name="limit"))
+        return winner or "late"
+
+    report = checked(flow)
+    assert not report
+    assert checked(flow, same_result=False, same_log=False)
+
+
+def test_a_bound_is_kept_and_what_it_cuts_is_said() -> None:
+    report = checked(everything, max_points=7)
+    assert report.runs == 7
+    assert report.skipped > 30
+    assert f"{report.skipped} more were left out: raise the bound to try them" in str(report)
+    with pytest.raises(ConfigError, match="max_points is 1 or more"):
+        checked(everything, max_points=0)
+
+
+def test_a_workflow_that_never_ends_is_no_subject() -> None:
+    async def flow(event: str, ctx: DurableContext) -> Any:
+        return await (await ctx.create_callback(name="never"))
+
+    with pytest.raises(DurableTestError, match="does not come to its end undisturbed"):
+        checked(flow)
+
+
+def test_an_execution_that_gets_stuck_after_a_crash_is_found() -> None:
+    mails: list[str] = []
+
+    async def flow(event: str, ctx: DurableContext) -> Any:
+        async def mail(callback_id: str) -> None:
+            mails.append(callback_id)  # not sent yet, and lost with the process
+
+        return await ctx.wait_for_callback(mail, name="answer")
+
+    def play(runner: LocalDurableTestRunner[Any]) -> Any:
+        runner.sync.start("7")
+        runner.sync.wait_for_callback("answer")
+        for callback_id in mails:
+            runner.sync.callback(callback_id).succeed("yes")
+        return runner.sync.complete()
+
+    report = check_crash_safety_sync(
+        durable_execution(flow), play=play, setup=mails.clear, on_crash=mails.clear
+    )
+    stuck = [harm.where for harm in report.harms if "nothing will ever end" in harm.what]
+    assert stuck == ["killed after checkpoint 2"]
+
+
+def test_a_workflow_that_fails_undisturbed_is_checked_and_that_is_said() -> None:
+    async def flow(event: str, ctx: DurableContext) -> str:
+        await ctx.step(plain, 1)
+        raise ValueError("no")
+
+    report = checked(flow)
+    assert report.ok
+    assert report.notes == ["undisturbed, the execution FAILED: ValueError: no"]
+
+
+def test_what_is_asked_for_in_two_ways_is_refused() -> None:
+    with pytest.raises(ConfigError, match="not both"):
+        checked(everything, play=lambda runner: runner.run_sync("7"))
+    with pytest.raises(ConfigError, match="returns the result of the runner"):
+        check_crash_safety_sync(durable_execution(everything), play=lambda runner: None)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ConfigError, match="@durable_execution makes"):
+        check_crash_safety_sync(plain, 1)  # type: ignore[arg-type]

@@ -1,0 +1,159 @@
+"""check_schedules finds what depends on who is first, and check_replay what has changed."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from tests.testing.test_crash_safety import everything
+
+from durable_execution_sdk import DurableContext, Duration, durable_execution
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.testing import (
+    HarmError,
+    LocalDurableTestRunner,
+    check_replay,
+    check_replay_sync,
+    check_schedules,
+    check_schedules_sync,
+)
+
+
+def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """As the plugins for async tests do it."""
+
+    @functools.wraps(test)
+    def run() -> None:
+        asyncio.run(test())
+
+    return run
+
+
+async def note(value: int) -> int:
+    await asyncio.sleep(0)
+    return value
+
+
+async def settled(event: int, ctx: DurableContext) -> list[int]:
+    """Side by side, and in the order of the arguments in the end."""
+
+    async def branch(inner: DurableContext, n: int, index: int) -> int:
+        await inner.step(note, n)
+        await inner.wait(Duration.from_seconds(1 + n % 2))
+        return await inner.step(note, n * 10)
+
+    batch = await ctx.map(range(4), branch)
+    more = await asyncio.gather(*(ctx.step(note, n) for n in range(4)))
+    return [*batch.results(), *more]
+
+
+async def racing(event: int, ctx: DurableContext) -> list[int]:
+    """The result is in the order in which steps happen to end."""
+    order: list[int] = []
+
+    async def one(n: int) -> None:
+        order.append(await ctx.step(note, n, name=f"n{n}"))
+
+    await asyncio.gather(*(one(n) for n in range(4)))
+    return order
+
+
+async def numbered(event: int, ctx: DurableContext) -> int:
+    """Operations are named after the order in which others end, in tasks that share a counter."""
+    count = 0
+
+    async def one(n: int) -> None:
+        nonlocal count
+        await ctx.step(note, n, name="work")
+        count += 1
+        await ctx.step(note, n, name=f"report {count}")
+
+    await asyncio.gather(*(one(n) for n in range(3)))
+    return count
+
+
+@pytest.mark.parametrize(("workflow", "event"), [(settled, 1), (everything, "7")])
+def test_a_workflow_that_depends_on_no_order_passes(workflow: Any, event: Any) -> None:
+    report = check_schedules_sync(durable_execution(workflow), event, seeds=range(12))
+    assert report.ok, str(report)
+    assert str(report) == f"{workflow.__name__}: 12 schedules, no harm"
+
+
+def test_a_result_in_the_order_of_completion_is_found_with_seeds_that_show_it_again() -> None:
+    handler = durable_execution(racing)
+    report = check_schedules_sync(handler, 1)
+    assert not report
+    assert all(harm.what.startswith("the result is [0,1,2,3]") for harm in report.harms)
+    first = int(report.harms[0].where.removeprefix("seed "))
+    again = check_schedules_sync(handler, 1, seeds=[first])
+    assert again.harms == report.harms[:1]
+    with pytest.raises(HarmError, match="20 schedules, harm at"):
+        report.raise_if_failed()
+    assert check_schedules_sync(handler, 1, same_result=False)
+
+
+def test_names_that_follow_the_order_of_completion_are_found() -> None:
+    report = check_schedules_sync(durable_execution(numbered), 1)
+    assert any("where the log had step 'report" in harm.what for harm in report.harms)
+    assert not any("result is" in harm.what for harm in report.harms)
+
+
+@in_loop
+async def test_it_runs_in_async_tests_plays_and_observes() -> None:
+    world: list[int] = []
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> int:
+        async def put(n: int) -> None:
+            world.append(n)
+
+        await asyncio.gather(*(ctx.step(put, n) for n in range(3)))
+        return event
+
+    async def play(runner: LocalDurableTestRunner[int]) -> Any:
+        return await runner.run(3)
+
+    assert await check_schedules(flow, 3, setup=world.clear)
+    report = await check_schedules(
+        LocalDurableTestRunner(flow), play=play, setup=world.clear, observe=lambda: world
+    )
+    assert any("the world outside is [0, 1, 2] undisturbed" in str(harm) for harm in report.harms)
+    with pytest.raises(ConfigError, match="not both"):
+        await check_schedules(flow, 3, play=play)
+
+
+@in_loop
+async def test_a_history_is_checked_against_the_code_in_a_test() -> None:
+    def flow(name: str) -> Any:
+        @durable_execution
+        async def order(event: int, ctx: DurableContext) -> str:
+            await ctx.step(note, event, name=name)
+            await ctx.wait(Duration.from_days(1))
+            return str(ctx.uuid4())
+
+        return order
+
+    result = await LocalDurableTestRunner(flow("charge")).run(7)
+    assert await check_replay(flow("charge"), result)
+    assert await check_replay(flow("charge"), result.history, execution_arn=result.arn)
+    report = await check_replay(flow("pay"), result)
+    assert report.divergence is not None
+    assert report.divergence.actual == "step 'pay' (another name)"
+    assert repr(report) == str(report)
+    assert not check_replay_sync(flow("pay"), result)
+
+
+def test_an_unseeded_generator_in_workflow_code_is_found() -> None:
+    generator = random.Random(5)
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> int:
+        await ctx.step(note, 1, name=f"shard {generator.randrange(1000)}")
+        return 1
+
+    result = LocalDurableTestRunner(flow).run_sync(1)
+    assert not check_replay_sync(flow, result)
