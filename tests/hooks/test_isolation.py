@@ -15,6 +15,7 @@ import pytest
 from tests.hooks.recorder import HOOKS, Recorder
 from tests.replay.corpus import CORPUS, Shape
 from tests.replay.play import Play, signature
+from tests.replay.test_crash_everywhere import undisturbed
 from tests.rig import rig_of
 
 from durable_execution_sdk import ConfigError, DurableContext, Duration, durable_execution
@@ -63,8 +64,7 @@ for _hook in HOOKS:
 def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
     shape: Shape, caplog: pytest.LogCaptureFixture
 ) -> None:
-    undisturbed = Play(shape, keeps_states=False)
-    expected = undisturbed.run()
+    plain, expected = undisturbed(shape)
     faulty, recorder = Faulty(), Recorder()
     observed = Play(shape, keeps_states=False, options={"plugins": [faulty, recorder]})
     ran = observed.run()
@@ -74,7 +74,7 @@ def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
     else:
         assert signature(ran.events) == signature(expected.events)
     if shape.name not in DIFFER:
-        assert observed.stage.observations == undisturbed.stage.observations
+        assert observed.stage.observations == plain.stage.observations
     assert set(faulty.called) == {hook for hook, _ in recorder.told}
     logged = [record.getMessage() for record in caplog.records if "plugin hook" in record.message]
     assert len(logged) == len(set(logged)) == len(faulty.called)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tests.replay.corpus import CORPUS, Shape
 from tests.replay.play import Play, signature
+from tests.replay.test_crash_everywhere import undisturbed
 from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
@@ -115,8 +116,7 @@ def test_the_first_is_outermost_and_steps_run_through_it_once() -> None:
 def test_transparent_middleware_leaves_ids_history_and_observations_as_they_are(
     shape: Shape,
 ) -> None:
-    undisturbed = Play(shape, keeps_states=False)
-    expected = undisturbed.run()
+    plain, expected = undisturbed(shape)
     options = {"middleware": [Traces("a", []), Sealed(), Traces("b", [])]}
     through = Play(shape, keeps_states=False, options=options)
     ran = through.run()
@@ -128,7 +128,7 @@ def test_transparent_middleware_leaves_ids_history_and_observations_as_they_are(
     else:
         assert signature(ran.events) == signature(expected.events)
     if shape.name not in DIFFER:
-        assert through.stage.observations == undisturbed.stage.observations
+        assert through.stage.observations == plain.stage.observations
 
 
 def test_what_is_sealed_is_unreadable_in_the_log_and_readable_in_the_workflow() -> None:

@@ -40,6 +40,7 @@ class Caller:
         payload: bytes,
         tenant_id: str | None,
         request_id: str | None = None,
+        trace_header: str | None = None,
     ) -> Call:
         """Make the call: from now on its time runs."""
         ends_at = self._emulator.clock.now() + round(function.timeout * 1000)
@@ -52,6 +53,7 @@ class Caller:
             remaining=lambda: ends_at - self._emulator.clock.now(),
             memory_mb=function.memory_mb,
             tenant_id=tenant_id,
+            trace_header=trace_header,
         )
 
     def answer(self, function: Function, call: Call) -> Answer:

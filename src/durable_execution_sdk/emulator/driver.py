@@ -207,9 +207,9 @@ class Driver:
             state = self._conductor.submit(arn, StartInvocation(request_id=request_id))
             invocation = invocation_event(state, self.emulator.limits)
             version = ExecutionArn.parse(arn).version
-            tenant_id = state.tenant_id
+            tenant_id, header = state.tenant_id, state.trace_id
         payload = msgspec.json.encode(wire.encode_invocation(invocation))
-        call = self.caller.prepare(function, version, payload, tenant_id, request_id)
+        call = self.caller.prepare(function, version, payload, tenant_id, request_id, header)
         self._finish(arn, _finished(request_id, self.caller.answer(function, call)))
 
     def _finish(self, arn: str, command: FinishInvocation) -> None:
@@ -225,7 +225,13 @@ class Driver:
             if operation is None or not is_pending(operation):
                 self._agenda.drop_call((arn, operation_id))
                 return
-        call = self.caller.prepare(function, version, effect.input.encode(), effect.tenant_id)
+        call = self.caller.prepare(
+            function,
+            version,
+            effect.input.encode(),
+            effect.tenant_id,
+            trace_header=effect.trace_id,
+        )
         answer = self.caller.answer(function, call)
         command = FinishChainedInvoke(
             operation_id=operation_id,

@@ -26,6 +26,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     remaining: Callable[[], int]
     memory_mb: int = 128
     tenant_id: str | None = None
+    trace_header: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,8 @@ class LambdaContext:
         self.log_group_name = f"/aws/lambda/{call.function_name}"
         self.log_stream_name = f"emulator/[{call.version}]{call.request_id.replace('-', '')}"
         self.tenant_id = call.tenant_id
+        # In Lambda this is the environment variable _X_AMZN_TRACE_ID; here invocations share a process.
+        self.trace_header = call.trace_header
         self.client_context: Any = None
         self.identity: Any = None
         self._remaining = call.remaining

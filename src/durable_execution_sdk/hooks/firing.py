@@ -34,7 +34,7 @@ class Hooks:
         """Whether anybody has this hook."""
         return bool(self._hooks[name])
 
-    def fire(self, name: str, info: object) -> None:
+    def fire(self, name: str, info: object, answers: list[object] | None = None) -> None:
         """Call this hook of every plugin that has it."""
         for hook in self._hooks[name]:
             try:
@@ -47,6 +47,15 @@ class Hooks:
                 if inspect.iscoroutine(result):
                     result.close()
                     self._log(hook, "returned a coroutine, which nobody awaits", None)
+                elif answers is not None:
+                    answers.append(result)
+
+    def ask(self, name: str, info: object, longest: int) -> str | None:
+        """The first text that a plugin answers with; one that is too long is none."""
+        answers: list[object] = []
+        self.fire(name, info, answers)
+        fitting = (each for each in answers if isinstance(each, str) and 0 < len(each) <= longest)
+        return next(fitting, None)
 
     def _log(self, hook: _Hook, what: str, error: BaseException | None) -> None:
         if hook in self._logged:

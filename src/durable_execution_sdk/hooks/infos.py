@@ -74,7 +74,7 @@ class OperationInfo(_Info, frozen=True, kw_only=True):
     that an earlier invocation has started it. ``result`` is the payload as it is recorded.
     ``previous_status`` is there in ``on_operation_change`` only, and ``None`` if it is not known.
     ``next_attempt_timestamp`` is of a step that waits for another attempt, ``scheduled_end_timestamp``
-    of a wait, ``callback_id`` of a callback.
+    of a wait, ``callback_id`` of a callback, and ``function_name`` of an invoke that is about to start.
     """
 
     id: str
@@ -93,6 +93,7 @@ class OperationInfo(_Info, frozen=True, kw_only=True):
     next_attempt_timestamp: datetime | None = None
     scheduled_end_timestamp: datetime | None = None
     callback_id: str | None = None
+    function_name: str | None = None
 
 
 class AttemptInfo(_Info, frozen=True, kw_only=True):
@@ -125,14 +126,17 @@ class InvocationInfo(_Info, frozen=True, kw_only=True):
     ``operations``: what the log holds now, by id, the EXECUTION included. ``updated_operations``: those
     of them that changed while the execution was suspended, such as a wait that is over.
     ``execution_input`` is the payload that the execution was started with, as JSON text.
+    ``trace_header`` is the X-Amzn-Trace-Id that the invocation came with, if any.
     """
 
     request_id: str
+    start_timestamp: datetime
     is_first_invocation: bool
     execution_start_timestamp: datetime | None
     execution_input: str | None
     operations: Mapping[str, OperationInfo]
     updated_operations: Mapping[str, OperationInfo]
+    trace_header: str | None = None
 
 
 class InvocationEndInfo(InvocationInfo, frozen=True, kw_only=True):
@@ -143,6 +147,7 @@ class InvocationEndInfo(InvocationInfo, frozen=True, kw_only=True):
     and is in the log.
     """
 
+    end_timestamp: datetime
     status: InvocationStatus
     execution_error: ErrorObject | None = None
     execution_result: str | None = None
@@ -197,6 +202,7 @@ def operation_info(
     is_replay: bool = False,
     attempt: int | None = None,
     previous_status: str | None = None,
+    function_name: str | None = None,
 ) -> OperationInfo:
     """What the log says of an operation."""
     step, wait, callback = (
@@ -225,6 +231,7 @@ def operation_info(
         next_attempt_timestamp=_utc(due),
         scheduled_end_timestamp=_utc(end),
         callback_id=callback.callback_id if callback else None,
+        function_name=function_name,
     )
 
 

@@ -78,6 +78,13 @@ class DurablePlugin:
     def on_checkpoint(self, info: CheckpointInfo) -> None:
         """A checkpoint call has returned, or failed."""
 
+    def on_invoke(self, info: OperationInfo) -> str | None:
+        """An invoke is about to start: return the X-Amzn-Trace-Id header that it takes along, or None.
+
+        Called once, before its START is recorded together with the header; the first plugin that
+        returns one decides. Without one the service passes on the header of this execution.
+        """
+
     @staticmethod
     def __observe__(plugins: Sequence[object], logger: logging.Logger) -> Observers:
         """What a handler reports to: found here, so that one without plugins loads none of it."""

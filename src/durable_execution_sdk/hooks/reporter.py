@@ -15,6 +15,7 @@ from durable_execution_sdk.hooks.infos import (
     InvocationEndInfo,
     InvocationInfo,
     InvocationStatus,
+    OperationInfo,
     Operations,
     operation_info,
     utc,
@@ -29,6 +30,9 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 __all__ = ["Observers", "Reporter"]
+
+# API shape XAmznTraceId.
+_LONGEST_HEADER = 8_192
 
 
 class Observers:
@@ -45,6 +49,7 @@ class Observers:
         *,
         arn: str,
         request_id: str,
+        trace_header: str | None,
         now: Callable[[], float],
     ) -> Reporter:
         """Whom one invocation reports to."""
@@ -54,6 +59,7 @@ class Observers:
         info = InvocationInfo(
             execution_arn=arn,
             request_id=request_id,
+            start_timestamp=utc(now()),
             is_first_invocation=not known,
             execution_start_timestamp=(
                 None if execution.start_timestamp is None else utc(execution.start_timestamp)
@@ -61,6 +67,7 @@ class Observers:
             execution_input=payload,
             operations=Operations(arn, {execution.id: execution, **known}),
             updated_operations=Operations(arn, updated),
+            trace_header=trace_header,
         )
         return Reporter(self._hooks, info, execution, known, updated, now)
 
@@ -113,11 +120,14 @@ class Reporter:
             InvocationEndInfo(
                 execution_arn=self._arn,
                 request_id=info.request_id,
+                start_timestamp=info.start_timestamp,
+                end_timestamp=utc(self._now()),
                 is_first_invocation=info.is_first_invocation,
                 execution_start_timestamp=info.execution_start_timestamp,
                 execution_input=info.execution_input,
                 operations=Operations(self._arn, known),
                 updated_operations=info.updated_operations,
+                trace_header=info.trace_header,
                 status=InvocationStatus(status),
                 execution_error=error,
                 execution_result=result,
@@ -139,23 +149,38 @@ class Reporter:
             info = operation_info(self._arn, operation, is_replay=True, attempt=attempt)
             self._fire(hook, info)
 
-    def submitted(self, update: OperationUpdate) -> None:
-        """This update is about to be recorded."""
+    def submitted(self, update: OperationUpdate) -> OperationUpdate:
+        """This update is about to be recorded; an invoke's gets the header that it takes along."""
         if update.action is not OperationAction.START or update.id in self._taken_up:
-            return
+            return update
         self._taken_up.add(update.id)
         if self._hooks.wants("on_operation_start"):
-            operation = Operation(
-                id=update.id,
-                type=update.type,
-                status=OperationStatus.STARTED,
-                start_timestamp=self._now(),
-                parent_id=update.parent_id,
-                name=update.name,
-                sub_type=update.sub_type,
-            )
-            info = operation_info(self._arn, operation, attempt=_attempt(operation))
-            self._fire("on_operation_start", info)
+            self._fire("on_operation_start", self._starting(update))
+        options = update.chained_invoke_options
+        if options is None or not self._hooks.wants("on_invoke"):
+            return update
+        header = self._context.run(
+            self._hooks.ask, "on_invoke", self._starting(update), _LONGEST_HEADER
+        )
+        return replace(update, chained_invoke_options=replace(options, x_amzn_trace_id=header))
+
+    def _starting(self, update: OperationUpdate) -> OperationInfo:
+        operation = Operation(
+            id=update.id,
+            type=update.type,
+            status=OperationStatus.STARTED,
+            start_timestamp=self._now(),
+            parent_id=update.parent_id,
+            name=update.name,
+            sub_type=update.sub_type,
+        )
+        invoke = update.chained_invoke_options
+        return operation_info(
+            self._arn,
+            operation,
+            attempt=_attempt(operation),
+            function_name=invoke.function_name if invoke else None,
+        )
 
     def learned(self, operation: Operation) -> None:
         """The log holds this now."""

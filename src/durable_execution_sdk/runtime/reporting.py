@@ -6,6 +6,7 @@ A handler without plugins has no reporter, and pays for nothing here.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -58,6 +59,8 @@ def reporter(
         journal.updated_ids,
         arn=invoked.arn,
         request_id=invoked.request_id,
+        trace_header=getattr(invoked.lambda_context, "trace_header", None)
+        or os.environ.get("_X_AMZN_TRACE_ID"),
         now=plane.now,
     )
 

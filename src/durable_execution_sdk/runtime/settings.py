@@ -75,8 +75,8 @@ class Reporter(Protocol):
         """The workflow asked for this operation."""
         ...
 
-    def submitted(self, update: OperationUpdate) -> None:
-        """This update is about to be recorded."""
+    def submitted(self, update: OperationUpdate) -> OperationUpdate:
+        """This update is about to be recorded, or what it returns instead."""
         ...
 
     def learned(self, operation: Operation) -> None:
@@ -111,6 +111,7 @@ class Observers(Protocol):
         *,
         arn: str,
         request_id: str,
+        trace_header: str | None,
         now: Callable[[], float],
     ) -> Reporter:
         """Whom one invocation reports to."""

@@ -182,7 +182,7 @@ class Workflow:
         """Record an update."""
         if not self.is_ending:
             if self.reporter is not None:
-                self.reporter.submitted(update)
+                update = self.reporter.submitted(update)
             self.checkpointer.submit(update, wanted=wanted)
 
     def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:

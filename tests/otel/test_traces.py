@@ -1,0 +1,418 @@
+"""Spans: one for each thing, in one trace, however often the workflow replays or dies."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode
+from tests.hooks.recorder import Recorder
+from tests.otel.tracing import Cold, Spans, attributes_of, id_of, parent_of, warm
+from tests.replay.corpus import BY_NAME, CORPUS, Shape
+from tests.replay.play import Play
+from tests.replay.test_crash_everywhere import WAYS, Mortal
+from tests.rig import Ran, rig_of
+
+from durable_execution_sdk import (
+    ConfigError,
+    DurableContext,
+    Duration,
+    FixedDelay,
+    InvokeError,
+    MapConfig,
+    StepConfig,
+    durable_execution,
+)
+from durable_execution_sdk.otel import OpenTelemetryPlugin
+from durable_execution_sdk.otel.identity import Upstream, read_header
+
+SECOND = Duration.from_seconds(1)
+TWICE = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=Duration.from_seconds(5)))
+
+
+def traced(workflow: Any, event: Any = None, **options: Any) -> tuple[Spans, Ran]:
+    exporter, plugin = warm(**options)
+    ran = rig_of(workflow, options={"plugins": [plugin]}).run(event)
+    return Spans(exporter), ran
+
+
+@pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
+def test_each_operation_has_one_span_in_one_tree_whichever_processes_replay(shape: Shape) -> None:
+    exporter, recorder = InMemorySpanExporter(), Recorder()
+    play = Play(shape, keeps_states=False, options={"plugins": [Cold(exporter), recorder]})
+    ran = play.run()
+    spans = Spans(exporter)
+    assert spans.operations() == recorder.ends()
+    assert set(spans.ids().values()) == {1}
+    assert len({span.context.trace_id for span in spans.all if span.context}) == 1
+    roots = [span for span in spans.all if span.parent is None]
+    assert [attributes_of(root)["durable.execution.status"] for root in roots] == [ran.status]
+    # What an operation that was given up holds has its parent's id, though that has no span.
+    given_up = {info.id for info in recorder.infos("on_operation_start")} - set(recorder.ends())
+    if not given_up:
+        assert {parent_of(span) for span in spans.all} - set(spans.ids()) <= {None}
+    assert len(spans.named("invocation workflow")) == ran.invocations
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["steps", "children", "retries"])
+def test_a_crash_adds_no_span_and_loses_none_of_an_operation(name: str, way: str) -> None:
+    shape = BY_NAME[name]
+    for at in range(1, 20):
+        exporter, plugin = warm()
+        cold = InMemorySpanExporter()
+        play = Play(
+            shape,
+            wrap=lambda plane, play, at=at: Mortal(plane, play, at, way),
+            keeps_states=False,
+            options={"plugins": [plugin, Cold(cold)]},
+        )
+        ran = play.run()
+        recorded = {
+            event.id
+            for event in ran.events
+            if event.id and event.event_type.endswith(("Started", "Failed", "Succeeded"))
+            if not event.event_type.startswith("Execution")
+        }
+        spans = Spans(exporter)
+        assert spans.operations() == dict.fromkeys(recorded, 1)
+        # A process that is gone takes spans along. The next emits them again, if it can tell: when it is
+        # invoked though nothing has changed.
+        again = Spans(cold)
+        if name == "steps":
+            assert set(again.operations()) == recorded
+        for each in again.all:
+            twins = [span for span in again.all if id_of(span) == id_of(each)]
+            assert len({(span.name, span.end_time) for span in twins}) == 1
+        if play.calls < at:
+            return
+
+
+def test_spans_have_the_times_and_the_parents_of_the_log() -> None:
+    async def item(ctx: DurableContext, item: int, index: int) -> int:
+        await ctx.wait(SECOND)
+        return await ctx.step(lambda: item, name="inner")
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        await ctx.map([1, 2], item, name="all", config=MapConfig(max_concurrency=1))
+        await ctx.wait(Duration.from_hours(1), name="pause")
+
+    spans, ran = traced(workflow)
+    root, batch = spans.one("workflow"), spans.one("Map all")
+    assert parent_of(batch) == id_of(root)
+    for index, inner in enumerate(spans.named("Step inner")):
+        assert parent_of(inner) == id_of(spans.one(f"MapIteration map-item-{index}"))
+        assert parent_of(spans.one(f"MapIteration map-item-{index}")) == id_of(batch)
+    pause = spans.one("Wait pause")
+    assert pause.start_time is not None and pause.end_time is not None
+    assert pause.end_time - pause.start_time == pytest.approx(3600e9, rel=1e-4)
+    first, last = ran.events[0], ran.events[-1]
+    assert root.start_time == first.event_timestamp * 1_000_000
+    assert root.end_time is not None and root.end_time <= last.event_timestamp * 1_000_000
+    for span in spans.all:
+        assert span.start_time is not None and span.end_time is not None
+        assert span.start_time <= span.end_time
+    invocations = spans.named("invocation workflow")
+    assert {parent_of(span) for span in invocations} == {id_of(root)}
+    assert {span.kind for span in invocations} == {SpanKind.SERVER}
+    firsts = [attributes_of(span)["durable.invocation.first"] for span in invocations]
+    assert (firsts[0], set(firsts[1:])) == (True, {False})
+    assert all("durable.execution.arn" not in attributes_of(span) for span in invocations)
+    assert attributes_of(root)["durable.execution.arn"] == ran.arn
+
+
+def test_attempts_are_spans_of_their_own_with_errors_and_retries_as_events() -> None:
+    attempts = 0
+
+    async def flaky() -> str:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            raise ValueError("not yet")
+        return "ok"
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(flaky, name="flaky", config=TWICE)
+
+    spans, _ = traced(workflow)
+    step = spans.one("Step flaky")
+    assert (step.status.status_code, attributes_of(step)["durable.operation.attempts"]) == (
+        StatusCode.UNSET,
+        2,
+    )
+    first, second = (spans.one(f"attempt {n} of Step flaky") for n in (1, 2))
+    assert parent_of(first) == parent_of(second) == id_of(step)
+    assert first.status.status_code is StatusCode.ERROR
+    error, retry = first.events
+    assert error.name == "exception"
+    assert error.attributes is not None and retry.attributes is not None
+    assert error.attributes["exception.type"] == "ValueError"
+    assert error.attributes["exception.message"] == "not yet"
+    assert "in flaky" in str(error.attributes["exception.stacktrace"])
+    assert retry.name == "retry"
+    assert retry.attributes["durable.attempt.next"] == 2
+    assert retry.attributes["durable.retry.delay_seconds"] == pytest.approx(5, abs=0.1)
+    assert not second.events
+    invocations = {id_of(span) for span in spans.named("invocation workflow")}
+    assert {link.context.span_id for span in (first, second) for link in span.links} == invocations
+
+
+def test_failures_are_seen_from_the_operation_up_to_the_execution() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        def fails() -> None:
+            raise LookupError("gone")
+
+        await ctx.step(fails, name="fails", config=TWICE)
+
+    spans, _ = traced(workflow)
+    for name in ("Step fails", "workflow"):
+        assert spans.one(name).status.status_code is StatusCode.ERROR
+        assert [event.name for event in spans.one(name).events] == ["exception"]
+    codes = [span.status.status_code for span in spans.named("invocation workflow")]
+    assert codes == [StatusCode.UNSET, StatusCode.ERROR]
+
+
+def test_what_libraries_do_in_a_body_is_part_of_its_attempt() -> None:
+    exporter, plugin = warm()
+    provider: Any = plugin._tracer_provider
+    library = provider.get_tracer("library")
+    outside: list[Any] = []
+
+    async def calls() -> None:
+        with library.start_as_current_span("GET async"):
+            pass
+
+    def plain() -> None:
+        with library.start_as_current_span("GET plain"):
+            pass
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(calls)
+        await ctx.step(plain)
+        outside.append(trace.get_current_span().get_span_context().is_valid)
+
+    rig_of(workflow, options={"plugins": [plugin]}).run()
+    spans = Spans(exporter)
+    assert parent_of(spans.one("GET async")) == id_of(spans.one("attempt 1 of Step calls"))
+    assert parent_of(spans.one("GET plain")) == id_of(spans.one("attempt 1 of Step plain"))
+    assert outside == [False]
+    # Only the SDK's own spans have pinned ids.
+    assert id_of(spans.one("GET async")) not in {0, id_of(spans.one("Step calls"))}
+
+
+def test_an_invoked_execution_continues_the_trace_and_its_own_invokes_do_too() -> None:
+    exporter, plugin = warm()
+
+    @durable_execution(plugins=[plugin])
+    async def leaf(event: Any, ctx: DurableContext) -> Any:
+        await ctx.wait(SECOND)
+        return await ctx.step(lambda: event + 1, name="add")
+
+    @durable_execution(plugins=[plugin])
+    async def middle(event: Any, ctx: DurableContext) -> Any:
+        await ctx.wait(SECOND)
+        return await ctx.invoke("leaf:$LATEST", event, name="down")
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.invoke("middle:$LATEST", event, name="down")
+
+    others = {"leaf": leaf, "middle": middle}
+    rig = rig_of(workflow, options={"plugins": [plugin]}, others=others)
+    assert rig.run(1).result == 2
+    spans = Spans(exporter)
+    assert len({span.context.trace_id for span in spans.all if span.context}) == 1
+    assert set(spans.ids().values()) == {1}
+    first, second = spans.named("ChainedInvoke down")  # the inner one ends first
+    assert parent_of(spans.one("leaf")) == id_of(first)
+    assert parent_of(first) == id_of(spans.one("middle"))
+    assert parent_of(spans.one("middle")) == id_of(second)
+    assert parent_of(second) == id_of(spans.one("workflow"))
+    assert spans.one("workflow").parent is None
+    assert first.kind is SpanKind.CLIENT
+
+
+def test_a_plain_function_gets_the_header_too() -> None:
+    exporter, plugin = warm()
+    headers: list[str] = []
+
+    def plain(event: Any, context: Any) -> None:
+        headers.append(context.trace_header)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.invoke("plain", name="call")
+
+    rig_of(workflow, options={"plugins": [plugin]}, plain={"plain": plain}).run()
+    call = Spans(exporter).one("ChainedInvoke call")
+    assert call.context is not None
+    (header,) = headers
+    assert read_header(header) == Upstream(call.context.trace_id, id_of(call), is_sampled=True)
+
+
+def test_a_failed_invoke_is_an_error() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        try:
+            await ctx.invoke("nowhere", name="call")
+        except InvokeError:
+            return "handled"
+        return "unexpected"
+
+    spans, ran = traced(workflow)
+    assert ran.result == "handled"
+    assert spans.one("ChainedInvoke call").status.status_code is StatusCode.ERROR
+    assert spans.one("workflow").status.status_code is StatusCode.UNSET
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1",
+        "Root=1-zz-zz;Durable=1",
+        "Root=2-5759e988-bd862e3fe1be46a994272793;Durable=53995c3f42cd8ad8",
+        "Root=1-00000000-000000000000000000000000;Durable=53995c3f42cd8ad8",
+        "Durable=53995c3f42cd8ad8",
+    ],
+)
+def test_a_header_of_somebody_else_begins_no_trace(header: str | None) -> None:
+    assert read_header(header) is None
+
+
+def test_a_header_survives_what_others_put_around_it() -> None:
+    upstream = Upstream(0x5759E988BD862E3FE1BE46A994272793, 0x53995C3F42CD8AD8, is_sampled=False)
+    assert read_header(upstream.header()) == upstream
+    assert read_header(f"Self=1-2; {upstream.header()};Lineage=a:1|b:2") == upstream
+    changed = upstream.header().replace("Parent=53995c3f42cd8ad8", "Parent=0000000000000001")
+    assert read_header(changed) == upstream
+
+
+def test_a_trace_is_sampled_as_a_whole_or_not_at_all() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.wait(SECOND)
+        await ctx.step(lambda: None, name="s")
+
+    assert traced(workflow, sampler=ALWAYS_OFF)[0].all == []
+    sizes = set()
+    for _ in range(12):
+        spans, _ = traced(workflow, sampler=ParentBased(TraceIdRatioBased(0.5)))
+        sizes.add(len(spans.all))
+    assert sizes <= {0, 6}
+
+
+class _Stuck(SpanExporter):
+    """Exports nothing until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.exported: list[ReadableSpan] = []
+
+    def export(self, spans: Any) -> Any:
+        self.go.wait(10)
+        self.exported += spans
+
+
+def test_an_exporter_that_hangs_does_not_hold_the_invocation(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await ctx.wait(SECOND)
+        return "done"
+
+    stuck = _Stuck()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(stuck, schedule_delay_millis=600_000))
+    plugin = OpenTelemetryPlugin(tracer_provider=provider, flush_seconds=0.01)
+    with caplog.at_level(logging.WARNING):
+        assert rig_of(workflow, options={"plugins": [plugin]}).run().result == "done"
+    assert "did not export within 0.01 s" in caplog.text
+    stuck.go.set()
+    provider.shutdown()
+    assert {span.name for span in stuck.exported} == {"invocation workflow", "Wait", "workflow"}
+
+
+def test_spans_are_flushed_before_the_execution_is_suspended() -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=600_000))
+    exported: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        exported.append(len(exporter.get_finished_spans()))
+        await ctx.step(lambda: None, name="s")
+        await ctx.wait(SECOND)
+
+    plugin = OpenTelemetryPlugin(tracer_provider=provider, flush_seconds=30)
+    rig_of(workflow, options={"plugins": [plugin]}).run()
+    assert exported == [0, 3]
+    provider.shutdown()
+
+
+def test_metrics_count_operations_calls_bytes_replays_and_attempts() -> None:
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    plugin = OpenTelemetryPlugin(tracer_provider=NoOpTracerProvider(), meter_provider=meters)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for i in range(3):
+            await ctx.step(lambda: None, name=f"s{i}")
+        await ctx.wait(SECOND)
+
+    ran = rig_of(workflow, options={"plugins": [plugin]}).run()
+    assert ran.status == "SUCCEEDED"
+    points: dict[str, Any] = {}
+    data: Any = reader.get_metrics_data()
+    for metric in data.resource_metrics[0].scope_metrics[0].metrics:
+        points[metric.name] = list(metric.data.data_points)
+    by_type = {
+        point.attributes["durable.operation.type"]: point.value
+        for point in points["durable.operations"]
+    }
+    assert by_type == {"STEP": 3, "WAIT": 1}
+    assert [point.value for point in points["durable.checkpoint.calls"]] == [4]
+    assert [point.value for point in points["durable.checkpoint.updates"]] == [7]
+    assert points["durable.checkpoint.bytes"][0].value > 500
+    assert points["durable.attempt.duration"][0].count == 3
+    assert [point.value for point in points["durable.operations.replayed"]] == [3]
+    (share,) = points["durable.replay.share"]
+    assert (share.min, share.max) == (0, 1)
+    ends = {
+        point.attributes["durable.invocation.status"]: point.value
+        for point in points["durable.invocations"]
+    }
+    assert ends == {"PENDING": 1, "SUCCEEDED": 1}
+    meters.shutdown()
+
+
+def test_without_an_sdk_nothing_is_recorded_and_nothing_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(lambda: "done")
+
+    ran = rig_of(workflow, options={"plugins": [OpenTelemetryPlugin()]}).run()
+    assert ran.result == "done"
+    assert caplog.records == []
+
+
+def test_a_provider_whose_tracers_take_no_ids_is_refused() -> None:
+    class Tracer:
+        pass
+
+    class Foreign:
+        def get_tracer(self, *_: Any) -> Any:
+            return Tracer()
+
+    foreign: Any = Foreign()
+    with pytest.raises(ConfigError, match=r"TracerProvider of the OpenTelemetry SDK.*Foreign"):
+        OpenTelemetryPlugin(tracer_provider=foreign)
+    with pytest.raises(ConfigError, match="flush_seconds must be 0 or more"):
+        OpenTelemetryPlugin(flush_seconds=-1)
