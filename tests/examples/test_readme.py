@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from pathlib import Path
@@ -23,7 +24,7 @@ def test_the_quick_start_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    [workflow] = blocks("python")
+    workflow, _ = blocks("python")
     (tmp_path / "greeting.py").write_text(workflow)
     [commands] = [block for block in blocks("sh") if block.startswith("durable run greeting.py")]
     outputs: list[str] = []
@@ -32,6 +33,15 @@ def test_the_quick_start_runs(
         outputs.append(capfd.readouterr().out)
     assert outputs[0].endswith('"HELLO, ADA!"\n')
     assert "take_a_breath" in outputs[1]
+
+
+def test_the_test_of_the_quick_start_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow, test = blocks("python")
+    (tmp_path / "readme_greeting.py").write_text(f"{workflow}\n\n{test}")
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("readme_greeting").test_greeting()
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:

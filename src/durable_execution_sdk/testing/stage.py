@@ -120,8 +120,7 @@ class Stage:
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
         """Do what is due now, and let no time pass."""
-        arn = self._current()
-        self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
+        self._do_what_is_due(watch)
         return self.result()
 
     def wait_for_callback(self, watch: Watch, name: str | None) -> Awaiting:
@@ -150,13 +149,13 @@ class Stage:
         arn = self._current()
         if by < timedelta(0):
             raise ConfigError(f"time goes forward only: advance by 0 or more, not {by!r}")
+        # What is due now comes before: a callback of an hour times out an hour after it began.
+        self._do_what_is_due(watch)
         until = self.clock.now() + by // _MILLISECOND
-        while not self.emulator.is_closed(arn):
-            self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
-            if self.clock.now() >= until:
-                break
+        while self.clock.now() < until and not self.emulator.is_closed(arn):
             deadline = self.emulator.conductor.agenda.next_deadline(arn)
             self.clock.jump_to(until if deadline is None else min(deadline, until))
+            self._do_what_is_due(watch)
         self.clock.jump_to(until)
         return self.result()
 
@@ -176,6 +175,10 @@ class Stage:
             serdes=self.setup.handler.result_serdes,
             logs=self._logs.of(arn),
         )
+
+    def _do_what_is_due(self, watch: Watch) -> None:
+        arn = self._current()
+        self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
 
     def _late(self, watch: Watch) -> RunTimeoutError:
         result = self.result()
