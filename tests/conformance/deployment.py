@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from tests.conformance.handlers import (
     callback,
     child,
@@ -18,7 +19,7 @@ from tests.conformance.handlers import (
 )
 from tests.conformance.service import World
 
-from durable_execution_sdk import DurableHandler
+from durable_execution_sdk import CheckpointingMode, DurableHandler
 
 HANDLERS: dict[str, DurableHandler[Any, Any]] = {
     **step.HANDLERS,
@@ -44,10 +45,10 @@ def function_of(requirement_id: str) -> str:
     return f"requirement-{requirement_id}"
 
 
-def deploy(world: World) -> World:
+def deploy(world: World, mode: CheckpointingMode = CheckpointingMode.BATCHED) -> World:
     """Deploy every handler, and the functions that they may invoke."""
-    for requirement_id, handler in HANDLERS.items():
-        world.functions.add_durable(function_of(requirement_id), handler.bind)
-    for name, target in TARGETS.items():
-        world.functions.add_durable(name, target.bind)
+    deployed = {function_of(number): handler for number, handler in HANDLERS.items()}
+    for name, handler in {**deployed, **TARGETS}.items():
+        settings = replace(handler.settings, checkpointing=mode)
+        world.functions.add_durable(name, DurableHandler(handler.__wrapped__, None, settings).bind)
     return world

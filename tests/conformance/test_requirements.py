@@ -14,16 +14,21 @@ from tests.conformance.requirements import Requirement, required
 from tests.conformance.service import InProcess, World
 from tests.conformance.validator import validate
 
+from durable_execution_sdk import CheckpointingMode
+
 REQUIREMENTS = [each for each in required() if each.id not in CRASHING]
 
 
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=lambda each: each.id)
 def test_requirement(
-    requirement: Requirement, record_property: Callable[[str, object], None]
+    requirement: Requirement,
+    mode: CheckpointingMode,
+    record_property: Callable[[str, object], None],
 ) -> None:
     record_property("conformance", f"{requirement.suite} {requirement.id}")
     assert requirement.id in HANDLERS, f"nobody has written a handler for {requirement.id}"
-    world = deploy(World())
+    world = deploy(World(), mode)
     with collecting(world.clock.now) as logs:
         validate(requirement, InProcess(world), function_of(requirement.id), lambda: logs.lines)
 
