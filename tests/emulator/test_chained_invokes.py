@@ -102,6 +102,31 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     assert len(runs) == 1
 
 
+def test_a_target_is_waited_for_by_the_one_that_invoked_it_while_time_stands_still(
+    memory: World,
+) -> None:
+    runs: list[str] = []
+
+    async def child(run: Invoked) -> Outcome:
+        runs.append("child")
+        return succeeded(1)
+
+    async def parent(run: Invoked) -> Outcome:
+        operation = await run.invoke("i", "child:$LATEST")
+        if operation.status == "STARTED":
+            # A step of it looks at what the target has done, and no virtual time passes meanwhile.
+            other = Driver(memory.emulator)
+            await asyncio.to_thread(other.run_until, lambda: bool(runs), patient=True)
+            return PENDING
+        return succeeded("done")
+
+    memory.add("parent", parent)
+    memory.add("child", child)
+    arn = memory.start("parent")
+    assert memory.run(arn) is Ending.DONE
+    assert runs == ["child"]
+
+
 def test_children_of_children_are_driven_too(memory: World) -> None:
     memory.add("a", invoking("b:$LATEST"))
     memory.add("b", invoking("c:$LATEST"))

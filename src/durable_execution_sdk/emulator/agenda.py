@@ -105,6 +105,10 @@ class Agenda:
             if key[0] in wanted and not self._is_early(key, key[0], now)
         ]
 
+    def dispatch(self) -> None:
+        """Let no function wait any longer for whoever invoked it."""
+        self._dispatched.clear()
+
     def is_dispatching(self, family: str | None, now: int) -> bool:
         """Whether functions are about to run that wait for whoever invoked them to suspend."""
         children = any(

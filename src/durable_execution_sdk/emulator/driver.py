@@ -114,7 +114,11 @@ class Driver:
                     deadline = self._agenda.next_deadline(family)
                 if not wait or (deadline is None and not busy and not patient):
                     return Ending.IDLE
+                before = self._clock.now()
                 self._clock.wait(_earlier(deadline, until), woken, busy=busy)
+                if busy and not woken.is_set() and self._clock.now() == before:
+                    # A clock stands still while somebody is at work, who may wait for a target.
+                    self._agenda.dispatch()
 
     def call(self, function: Function, payload: bytes, tenant_id: str | None = None) -> Answer:
         """Call a function once, now, in this thread, and cut it off at its timeout."""
