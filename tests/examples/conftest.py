@@ -16,7 +16,8 @@ def example_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """The example's directory, on ``sys.path``; what was loaded from it is forgotten afterwards."""
     path = EXAMPLES / request.module.EXAMPLE
     monkeypatch.syspath_prepend(str(path))
+    before = set(sys.modules)
     yield path
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(path)):
+        if name not in before and str(getattr(module, "__file__", None)).startswith(str(path)):
             del sys.modules[name]

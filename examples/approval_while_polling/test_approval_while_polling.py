@@ -1,0 +1,30 @@
+"""A person approves, the canary breaks, or a day goes by: each ends the release its own way."""
+
+from datetime import timedelta
+
+from examples.approval_while_polling.app import Release, release
+
+
+def test_a_person_approves_while_the_canary_is_watched(durable_runner):
+    runner = durable_runner(release).sync
+    runner.start(Release("1.4"))
+    approval = runner.wait_for_callback("approval")
+    runner.advance(hours=2)
+    approval.succeed("Ada")
+    result = runner.complete()
+    assert result.result == "1.4 rolled out"
+    assert result.operation("canary").attempt == 9
+
+
+def test_a_broken_canary_rolls_back_without_asking_further(durable_runner):
+    result = durable_runner(release).run_sync(Release("1.4", breaks_after=3))
+    assert result.result == "1.4 rolled back"
+    assert result.operation("canary").result["looks"] == 3
+    assert result.duration < timedelta(hours=1)
+
+
+def test_a_day_without_an_answer_rolls_back(durable_runner):
+    result = durable_runner(release).run_sync(Release("1.4"))
+    assert result.result == "1.4 rolled back"
+    assert timedelta(hours=24) <= result.duration < timedelta(hours=25)
+    assert [each.getMessage() for each in result.logs] == ["nobody has approved"]

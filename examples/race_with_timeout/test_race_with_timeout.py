@@ -1,0 +1,39 @@
+"""The first carrier wins, failures do not count while one may answer, and patience has an end."""
+
+from examples.race_with_timeout import app
+from examples.race_with_timeout.app import Offer, book_parcel
+
+
+def test_the_first_offer_wins_across_retries(durable_runner):
+    result = durable_runner(book_parcel).run_sync({"parcel": "p"})
+    offer = result.result
+    assert offer in (Offer("steady", 20), Offer("swift", 30))
+    winner = result.operation(f"ask_{offer.carrier}")
+    assert winner.attempt == {"steady": 2, "swift": 3}[offer.carrier]
+    assert winner.ended_at <= result.operation("first_offer").ended_at
+    assert result.operation("ask_nobody").status == "FAILED"
+    assert not result.operation("patience").is_done
+    assert len(result.invocations) > 1
+
+
+def test_nobody_answers_in_time(durable_runner, monkeypatch):
+    def busy(carrier, parcel):
+        raise ConnectionError("busy")
+
+    monkeypatch.setattr(app, "ask", busy)
+    result = durable_runner(book_parcel).run_sync({"parcel": "p"})
+    assert result.result == "somebody looks after p"
+    assert result.operation("patience").duration.days == 2
+    assert result.operation("ask_swift").attempt > 2
+
+
+def test_nobody_carries_it(durable_runner, monkeypatch):
+    def refuse(carrier, parcel):
+        raise LookupError(f"{carrier} does not carry {parcel}")
+
+    monkeypatch.setattr(app, "ask", refuse)
+    result = durable_runner(book_parcel).run_sync({"parcel": "p"})
+    assert result.result == "somebody looks after p"
+    assert len(result.invocations) == 1
+    [line] = [each for each in result.logs if each.getMessage() == "no carrier wants it"]
+    assert len(line.reasons) == 3

@@ -1,0 +1,32 @@
+"""A trip is booked as a whole, or cancelled in reverse; waiting for the hotel cancels nothing."""
+
+from examples.saga.app import Itinerary, Trip, book_trip
+
+
+def test_a_trip_within_the_budget_is_booked(durable_runner):
+    result = durable_runner(book_trip).run_sync(Trip("Ada", 1100))
+    assert result.result == Itinerary("flight-Ada", "hotel-Ada", "car-Ada")
+    assert [each.name for each in result.operations] == [
+        "book_flight",
+        "book_hotel",
+        "hotel_confirms",
+        "book_car",
+    ]
+    assert result.duration.total_seconds() // 3600 == 12
+
+
+def test_a_trip_over_the_budget_is_cancelled_in_reverse(durable_runner):
+    result = durable_runner(book_trip).run_sync(Trip("Ada", 900))
+    assert result.result == "the trip is 200 over budget"
+    assert result.operation("book_car").status == "FAILED"
+    undone = result.children("compensations")
+    assert [each.name for each in undone] == ["cancel_hotel", "cancel_flight", "apologize"]
+    assert undone[0].result == "cancelled hotel-Ada"
+
+
+def test_waiting_for_the_hotel_cancels_nothing(durable_runner):
+    runner = durable_runner(book_trip).sync
+    runner.start(Trip("Ada", 900))
+    result = runner.advance(hours=11)
+    assert [each.name for each in result.operations if not each.is_done] == ["hotel_confirms"]
+    assert len(result.operations) == 3
