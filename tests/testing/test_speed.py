@@ -23,9 +23,9 @@ async def workflow(event, ctx):
     return total
 
 def took():
-    began = time.perf_counter()
+    began = time.process_time()
     result = LocalDurableTestRunner(workflow).run_sync()
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     assert result.result == 100 and result.duration.days == 90
     return seconds
 
@@ -34,7 +34,8 @@ print(min(took() for _ in range(8)) * 1000)
 
 
 def test_a_hundred_steps_and_three_long_waits_take_less_than_50_ms() -> None:
-    # In a process of its own, which is not watched for coverage.
+    # In a process of its own, which is not watched for coverage. It never waits, so what counts is its
+    # own time, whoever else is at work.
     run = subprocess.run(
         [sys.executable, "-I", "-c", SCRIPT], capture_output=True, text=True, check=True, env={}
     )
