@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import subprocess
@@ -153,7 +154,6 @@ UNFAITHFUL = [
     ValueError(float("nan")),
     ValueError({1: "int key"}),
     ValueError("\udc80"),
-    ExceptionGroup("many", [ValueError("a"), KeyError("b")]),
     Quarrelsome(object()),
     type("Local", (Exception,), {})("unknown class"),
     CardDeclined("x" * 20_000, amount=1),
@@ -171,6 +171,52 @@ def test_what_cannot_be_rebuilt_is_a_plain_step_error_that_tells_the_same(
         assert caught.error_message == str(caught)
     assert str(first) == str(second)
     assert vars(first) == vars(second)
+
+
+def test_a_group_is_also_a_group_with_what_it_held() -> None:
+    inner = ExceptionGroup("inner", [CardDeclined("deep", amount=3), ValueError(object())])
+    group = ExceptionGroup("many", [LookupError("a"), inner])
+    for caught in observed(group)[0]:
+        assert isinstance(caught, StepError)
+        assert isinstance(caught, ExceptionGroup)
+        assert str(caught) == str(group)
+        told = str(group.exceptions[1].exceptions[1])
+        assert caught.error_message == (
+            f"{group}: LookupError: a; CardDeclined: card declined with deep; ValueError: {told}"
+        )
+        lookup, rest = caught.split(LookupError)
+        assert [str(e) for e in lookup.exceptions] == ["a"]
+        ((declined, plain),) = (e.exceptions for e in rest.exceptions)
+        assert isinstance(declined, CardDeclined)
+        assert (declined.code, declined.amount) == ("deep", 3)
+        assert (type(plain), plain.error_type) == (OperationError, "ValueError")
+
+
+def test_a_task_group_that_fails_tells_which_tasks_did_and_where() -> None:
+    async def fails(n: int) -> None:
+        raise CardDeclined(f"card {n}", amount=n)
+
+    async def child(ctx: DurableContext) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fails(1))
+            group.create_task(fails(2))
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        amounts = []
+        try:
+            await ctx.run_in_child_context(child)
+        except* CardDeclined as declined:
+            amounts += [error.amount for error in declined.exceptions]
+        await ctx.wait(Duration.from_seconds(1))
+        assert amounts == [1, 2]
+        await child(ctx)
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "ExceptionGroup"
+    assert "CardDeclined: card declined with card 1; CardDeclined:" in ran.error.error_message
+    trace = "\n".join(ran.error.stack_trace)
+    assert trace.count("raise CardDeclined") == 2
+    assert trace.index("CardDeclined: card declined with card 1") < trace.index("in fails")
 
 
 def test_a_message_that_cannot_be_told_does_not_keep_a_step_from_failing() -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from durable_execution_sdk.errors import CallbackExternalError, OperationError
+from durable_execution_sdk.model.failure import ErrorObject
 
 __all__ = ["OWN_ATTRIBUTES", "revived", "state_of"]
 
@@ -43,14 +45,18 @@ class _State(msgspec.Struct, frozen=True, omit_defaults=True):
     args: list[Any] = []
     attributes: dict[str, Any] = {}
     members: dict[str, Any] = {}
+    exceptions: list[ErrorObject] = []
 
 
 _STATE_MARK = '{"classes":'
 _encode = msgspec.json.Encoder().encode
 
 
-def state_of(error: BaseException) -> str | None:
-    """What rebuilds an exception, unless something of it is not plain data."""
+def state_of(error: BaseException, held: Callable[[Exception], ErrorObject]) -> str | None:
+    """What rebuilds an exception, unless something of it is not plain data.
+
+    ``held`` makes error objects of the exceptions in a group.
+    """
     data = error.error_data if isinstance(error, OperationError) else None
     is_state = (data or "").startswith(_STATE_MARK) and not isinstance(error, CallbackExternalError)
     sent = None if is_state else data
@@ -65,23 +71,39 @@ def state_of(error: BaseException) -> str | None:
         if (value := getattr(error, name, None)) is not None
     }
     classes = _classes_of(error)
-    written = _written(classes, _args_of(error), attributes, members, sent)
+    exceptions: list[ErrorObject] = []
+    args = _args_of(error)
+    if ExceptionGroup in type(error).__mro__:
+        group = cast("ExceptionGroup[Exception]", error)
+        exceptions = [held(each) for each in group.exceptions]
+        args = (group.message,)
+    written = _written(classes, args, attributes, members, sent, exceptions)
     if written is None and isinstance(error, OperationError):
         # What we know of it ourselves is plain data.
         ours = tuple(c for c in classes if c.__module__ == OperationError.__module__)
-        written = _written(ours, (error.error_message[:_MESSAGE_LIMIT],), {}, {}, sent)
+        written = _written(ours, (error.error_message[:_MESSAGE_LIMIT],), {}, {}, sent, [])
     return written
 
 
-def revived(kind: type[_E], data: str | None) -> _E | None:
-    """A ``kind`` that is also of the recorded classes, or nothing when one is not to be had."""
+def revived(
+    kind: type[_E], data: str | None, member: Callable[[ErrorObject], Exception]
+) -> _E | None:
+    """A ``kind`` that is also of the recorded classes, or nothing when one is not to be had.
+
+    ``member`` makes exceptions of what a group held.
+    """
     if not data or not data.startswith(_STATE_MARK):
         return None
     try:
         state = msgspec.json.decode(data, type=_State)
         args = tuple(_unpacked(value) for value in state.args)
         cls = _combined(kind, tuple(_loaded(path) for path in state.classes))
-        built: Any = cls.__new__(cls, *args)
+        # A group of the user's own may have a constructor of its own.
+        is_group = ExceptionGroup in cls.__mro__
+        make = cast("Any", ExceptionGroup if is_group else cls)
+        if is_group:
+            args = (*args, [member(each) for each in state.exceptions])
+        built: Any = make.__new__(cls, *args)
         built.args = args
         # State that lives in C (an errno, an encoding) is only set by the built-in initializer.
         built_in = next(c for c in cls.__mro__ if c.__module__ == "builtins" and c is not cls)
@@ -100,13 +122,14 @@ def _written(
     attributes: dict[str, Any],
     members: dict[str, Any],
     sent: str | None,
+    exceptions: list[ErrorObject],
 ) -> str | None:
     """The state as JSON, if that is all there is to it."""
     packed = {name: _packed(value) for name, value in attributes.items()}
     if sent is not None:
         packed["error_data"] = sent[:_SENT_LIMIT]
     paths = [f"{c.__module__}:{c.__qualname__}" for c in classes]
-    state = _State(paths, [_packed(value) for value in args], packed, members)
+    state = _State(paths, [_packed(value) for value in args], packed, members, exceptions)
     try:
         written = _encode(state).decode()
         known = msgspec.json.decode(written, type=_State)
@@ -114,6 +137,7 @@ def _written(
             known.args == state.args
             and known.attributes == state.attributes
             and known.members == members
+            and known.exceptions == exceptions
             and tuple(_unpacked(value) for value in known.args) == args
             and all(_unpacked(known.attributes)[name] == v for name, v in attributes.items())
         )
