@@ -102,6 +102,20 @@ def test_a_context_inside_a_step_is_refused_and_not_retried(plain: bool) -> None
     assert runs == [1]
 
 
+def test_a_context_in_another_thread_is_refused() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        def in_thread() -> None:
+            ctx.step(lambda: 1)
+
+        await asyncio.to_thread(in_thread)
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "ContextMisuseError"
+    assert "the handler's context was used in another thread" in ran.error.error_message
+    assert "ctx.step runs in a thread by itself" in ran.error.error_message
+    assert "StepStarted" not in ran.types()
+
+
 def test_a_context_in_a_task_of_a_step_is_refused() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         async def body() -> None:

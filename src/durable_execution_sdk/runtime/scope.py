@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,12 @@ class Frame:
         """Where the running task claims its operations; refuses whoever may not use this context."""
         task = CURRENT.get()
         if isinstance(task, WorkflowTask):
+            if threading.get_ident() != self.workflow.thread:
+                raise ContextMisuseError(
+                    f"{self.title} was used in another thread: the order in which threads run is not"
+                    " recorded, so operations can only be started by the workflow's own tasks. Start"
+                    " them there; a plain function given to ctx.step runs in a thread by itself"
+                )
             scope: Any = task.scope
             if isinstance(scope, Scope):
                 if scope.frame is self:

@@ -8,6 +8,7 @@ suspend, if something durable is pending; and otherwise say who waits for what t
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, ClassVar, Protocol
@@ -130,6 +131,7 @@ class Workflow:
         self.journal = journal
         self.settings = settings
         self.loop: asyncio.AbstractEventLoop = environment.loop
+        self.thread = threading.get_ident()
         self.tasks = WorkflowTasks(self.loop)
         self.order = Deliveries(self.tasks, self.loop)
         if journal.execution is not None and journal.execution.start_timestamp is not None:
