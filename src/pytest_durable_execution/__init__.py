@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture ``durable_runner``, and what a failed test shows of its executions.
+"""The pytest plugin: ``durable_runner``, ``--update-histories``, and what failed tests show of executions.
 
 pytest loads this wherever the SDK is installed, so nothing of the SDK is imported before a test asks
 for a runner.
@@ -6,6 +6,7 @@ for a runner.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,31 @@ _MARKER = (
 )
 _RUNNERS = pytest.StashKey[list["LocalDurableTestRunner[Any]"]]()
 _DIRECTORY = "durable-histories"
+_UPDATE = "DURABLE_UPDATE_HISTORIES"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the flag that accepts what executions do now."""
+    parser.addoption(
+        "--update-histories",
+        action="store_true",
+        help="write the golden histories that assert_history compares with, instead of comparing",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Make the marker known, and hand the flag on: nothing of the SDK is loaded here."""
     config.addinivalue_line("markers", _MARKER)
+    if config.getoption("update_histories"):
+        before = os.environ.get(_UPDATE)
+        os.environ[_UPDATE] = "1"
+        config.add_cleanup(lambda: _restore(before))
+
+
+def _restore(before: str | None) -> None:
+    os.environ.pop(_UPDATE, None)
+    if before is not None:
+        os.environ[_UPDATE] = before
 
 
 @pytest.fixture

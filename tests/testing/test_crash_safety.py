@@ -224,7 +224,7 @@ def test_an_at_most_once_charge_that_is_given_up_is_no_harm_and_shown() -> None:
     report = checked(flow)
     assert report.ok
     assert [each.where for each in report.interrupted][-1] == "killed in attempt 1 of step 'charge'"
-    assert "an at-most-once step was interrupted at 8:" in str(report)
+    assert "an at-most-once step was interrupted at 4:" in str(report)
     assert 'the result is "charge of 7" undisturbed, "somebody has to look" now' in str(report)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from enum import StrEnum
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = [
+    "DICE",
     "JitterStrategy",
     "chance",
     "check_attempts",
@@ -45,8 +47,15 @@ class JitterStrategy(StrEnum):
         return max(1, math.ceil(spread))
 
 
+DICE: ContextVar[Callable[[], float] | None] = ContextVar("durable_execution_dice", default=None)
+"""Whoever runs tests brings dice that fall the same way each time."""
+
+
 def chance() -> float:
     """A number in [0, 1) from the operating system: a snapshot that is thawed twice differs."""
+    dice = DICE.get()
+    if dice is not None:
+        return dice()
     return int.from_bytes(os.urandom(7)) / (1 << 56)
 
 

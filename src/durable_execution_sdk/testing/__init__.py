@@ -21,6 +21,7 @@ from durable_execution_sdk.testing.errors import (
 from durable_execution_sdk.testing.factory import RunnerFactory
 from durable_execution_sdk.testing.faults import BodyRun, Faults
 from durable_execution_sdk.testing.functions import Raises, Returns
+from durable_execution_sdk.testing.golden import GoldenHistoryError, assert_history
 from durable_execution_sdk.testing.invocations import RecordedInvocation
 from durable_execution_sdk.testing.mock_service import (
     CheckpointScript,
@@ -44,6 +45,7 @@ __all__ = [
     "DurableTestError",
     "DurableTestResult",
     "Faults",
+    "GoldenHistoryError",
     "Harm",
     "HarmError",
     "LocalDurableTestRunner",
@@ -66,6 +68,7 @@ __all__ = [
     "SyncTestRunner",
     "UnexpectedStatusError",
     "UnusedFaultError",
+    "assert_history",
     "check_crash_safety",
     "check_crash_safety_sync",
     "check_replay",

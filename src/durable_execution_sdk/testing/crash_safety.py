@@ -161,10 +161,13 @@ async def _check(
         if came.is_missed:
             missed += 1
             continue
-        found = list(_harms(came, standard, same_result=same_result, same_log=same_log))
-        cut = came.result is not None and bool(_cut_attempts(came.result.history))
-        for what, is_of_bodies in found:
-            (interrupted if cut and not is_of_bodies else harms).append(Harm(str(point), what))
+        differences = _differences(came, standard, same_result=same_result, same_log=same_log)
+        if _cut_attempts(came.history):
+            # What the workflow does then is its own business; one line says how it went on.
+            differences, changed = [], differences
+            interrupted += [Harm(str(point), each) for each in changed[:1]]
+        differences += _harms_of_bodies(came.runner.faults, came.history)
+        harms += [Harm(str(point), each) for each in differences]
     return SafetyReport(
         function=trial.name,
         what="crashes",
@@ -188,17 +191,11 @@ def _spread(points: list[Point], most: int) -> list[Point]:
     return [points[n * len(points) // most] for n in range(most)]
 
 
-def _harms(
-    came: Came, standard: Standard, *, same_result: bool, same_log: bool
-) -> Iterator[tuple[str, bool]]:
-    """What is wrong, and whether it is about how often bodies ran."""
-    if came.result is None or came.snapshot is None:
-        yield came.trouble, False
-        return
-    for each in standard.differences(came.snapshot, same_result=same_result, same_log=same_log):
-        yield each, False
-    for each in _harms_of_bodies(came.runner.faults, came.result.history):
-        yield each, True
+def _differences(came: Came, standard: Standard, *, same_result: bool, same_log: bool) -> list[str]:
+    if came.snapshot is None:
+        return [came.trouble]
+    found = standard.differences(came.snapshot, same_result=same_result, same_log=same_log)
+    return list(found)
 
 
 def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[str]:

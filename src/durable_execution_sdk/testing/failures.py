@@ -37,8 +37,11 @@ def told(
 
 def history_json(result: DurableTestResult[Any]) -> bytes:
     """The history as ``GetDurableExecutionHistory`` gives it, on lines to read."""
-    page = control_wire.encode_history_page(HistoryPage(events=result.history))
-    return msgspec.json.format(page, indent=2)
+    page = msgspec.json.decode(control_wire.encode_history_page(HistoryPage(events=result.history)))
+    # The ARN is ours to add: `durable replay` may need it.
+    return msgspec.json.format(
+        msgspec.json.encode({"DurableExecutionArn": result.arn, **page}), indent=2
+    )
 
 
 def _file_name(test: str) -> str:

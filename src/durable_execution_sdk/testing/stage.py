@@ -32,6 +32,7 @@ from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.showing.words import brief
 from durable_execution_sdk.testing.callbacks import Failure, as_error_object
+from durable_execution_sdk.testing.dice import loaded_dice
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -263,10 +264,10 @@ class Stage:
         return plane
 
     def _bounded(self, invoker: Invoker) -> Invoker:
-        """Let no invocation outlast the test, and give it its environment."""
+        """Let no invocation outlast the test, and give it its environment, and the same chances."""
 
         def bounded(call: Call) -> Answer:
-            with _environment(self.setup.environment):
+            with _environment(self.setup.environment), loaded_dice():
                 return invoker(_within(call, self._watch))
 
         return bounded

@@ -9,6 +9,7 @@ import msgspec
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.testing.comparing import Snapshot, Standard, snapshot_of
 from durable_execution_sdk.testing.errors import DurableTestError, UnusedFaultError
 from durable_execution_sdk.testing.result import DurableTestResult
@@ -28,11 +29,11 @@ SyncPlay = Callable[[Runner], DurableTestResult[Any]]
 
 
 class Came(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one run: a result, or why there is none; or its fault was missed."""
+    """What came of one run: a snapshot, or why there is none; or its fault was missed."""
 
     runner: Any
-    result: DurableTestResult[Any] | None = None
     snapshot: Snapshot | None = None
+    history: list[HistoryEvent] = []
     trouble: str = ""
     is_missed: bool = False
 
@@ -69,13 +70,18 @@ class Trial:
         except UnusedFaultError:
             return Came(runner=runner, is_missed=True)
         except DurableTestError as error:
-            return Came(runner=runner, trouble=str(error).split("\n", 1)[0])
+            history = [event for each in runner.sync.results()[-1:] for event in each.history]
+            return Came(runner=runner, trouble=str(error).split("\n", 1)[0], history=history)
         if not isinstance(result, DurableTestResult):
             raise ConfigError(
                 "play= returns the result of the runner, as in"
                 f" `return await runner.complete()`; it returned {result!r}"
             )
-        return Came(runner=runner, result=result, snapshot=snapshot_of(result, self._observe))
+        return Came(
+            runner=runner,
+            history=result.history,
+            snapshot=snapshot_of(result, self._observe),
+        )
 
     async def calm(self) -> tuple[Runner, Standard]:
         """Run twice without any disturbance."""

@@ -1,0 +1,34 @@
+"""Chance, for retries in tests: delays that are spread at random are the same in each run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from hashlib import blake2b
+from itertools import count
+
+from durable_execution_sdk.retry.backoff import DICE
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.step_context import StepContext
+
+__all__ = ["loaded_dice"]
+
+
+@contextmanager
+def loaded_dice() -> Generator[None]:
+    """What strategies draw follows from the operation and its attempt, not from the moment."""
+    draws = count()
+
+    def roll() -> float:
+        step = CURRENT.get()
+        if isinstance(step, StepContext):
+            seed = f"{step.operation_id}|{step.attempt}"
+        else:
+            seed = f"draw {next(draws)}"
+        return int.from_bytes(blake2b(seed.encode(), digest_size=7).digest()) / (1 << 56)
+
+    before = DICE.set(roll)
+    try:
+        yield
+    finally:
+        DICE.reset(before)

@@ -1,0 +1,183 @@
+"""Golden histories: what an execution does, in a file that people read and reviews show."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.operations.lifecycle import label_of
+from durable_execution_sdk.runtime.timers import TIMER_NAME
+from durable_execution_sdk.testing.errors import DurableTestError
+from durable_execution_sdk.testing.operations import RecordedOperation
+from durable_execution_sdk.testing.result import DurableTestResult
+
+__all__ = ["UPDATE_VARIABLE", "GoldenHistoryError", "assert_history", "history_text"]
+
+UPDATE_VARIABLE = "DURABLE_UPDATE_HISTORIES"
+"""Set to 1, it makes ``assert_history`` write the files; ``pytest --update-histories`` sets it."""
+
+_DIRECTORY = "histories"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LONGEST_PAYLOAD = 1_000
+_HOW = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with another test runner"
+
+
+class GoldenHistoryError(DurableTestError, AssertionError):
+    """An execution does not do what its golden history holds, or there is none yet."""
+
+
+def assert_history(
+    result: DurableTestResult[Any],
+    name: str,
+    *,
+    replace: Mapping[str, str] | None = None,
+    directory: str | os.PathLike[str] | None = None,
+) -> None:
+    """Fail the test unless the execution did what the golden history of this name holds.
+
+    The file ``histories/NAME.txt`` beside the test has a line for each operation, with its type, name,
+    status and result, indented by its contexts: what replay depends on, and what a review should see.
+    It has no ids, no times, and no attempts but the number of those that were needed. What was still
+    under way when the execution ended is UNFINISHED. ``pytest --update-histories`` writes the file,
+    which belongs into version control.
+
+    Args:
+        result: what a runner returned.
+        name: letters, digits, ``.``, ``_`` and ``-``.
+        replace: what differs from run to run, as regular expressions, and what stands for it:
+            ``{r"pay-[0-9a-f]+": "pay-..."}``.
+        directory: where the file is, in place of ``histories`` beside the test.
+
+    Raises:
+        GoldenHistoryError: an ``AssertionError`` with the difference, and how to accept it.
+        ConfigError: the name cannot be one of a file.
+    """
+    __tracebackhide__ = True
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} cannot name a golden history: 1 to 100 letters, digits, '.', '_' and '-'"
+        )
+    if directory is None:
+        directory = Path(sys._getframe(1).f_code.co_filename).parent / _DIRECTORY  # noqa: SLF001 - beside the test
+    path = Path(directory) / f"{name}.txt"
+    text = history_text(result, replace=replace)
+    if os.environ.get(UPDATE_VARIABLE, "") not in ("", "0"):
+        _write(path, text)
+        return
+    try:
+        golden = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GoldenHistoryError(
+            f"there is no golden history {path}. Make it with {_HOW}, and look at it before you"
+            f" commit it. It would be:\n{text}"
+        ) from None
+    if golden != text:
+        difference = difflib.unified_diff(
+            golden.splitlines(),
+            text.splitlines(),
+            f"{path} (golden)",
+            "this execution",
+            lineterm="",
+        )
+        raise GoldenHistoryError(
+            "\n".join(["the execution does not do what its golden history holds:", *difference])
+            + f"\nIf it is right now, accept it with {_HOW}; executions that run need the old code"
+        )
+
+
+def history_text(
+    result: DurableTestResult[Any], *, replace: Mapping[str, str] | None = None
+) -> str:
+    """What a golden history holds of an execution."""
+    error = result.error_object
+    outcome = _error(error) if error else _payload(result.described.result)
+    lines = [
+        _line("execution", result.status, outcome),
+        _line("  input", _payload(result.described.input_payload)),
+        *_lines(result, None, ""),
+    ]
+    text = "".join(f"{line}\n" for line in lines)
+    for pattern, stand_in in (replace or {}).items():
+        text = re.sub(pattern, stand_in, text)
+    return text
+
+
+def _lines(
+    result: DurableTestResult[Any], parent: RecordedOperation | None, indent: str
+) -> Iterator[str]:
+    for each in result.children(parent):
+        if each.name == TIMER_NAME and not each.succeeded:
+            continue  # whether it is in the log depends on how quick things were
+        label = label_of(each.type, each.sub_type, each.name)
+        if result.is_done and not each.is_done:
+            # How far it had come when the execution ended depends on how quick things were.
+            came = ["UNFINISHED"]
+        else:
+            came = [each.status, *_came(each)]
+        yield _line(f"{indent}{label}", *_asked(each), *came)
+        yield from _lines(result, each, f"{indent}  ")
+
+
+def _asked(operation: RecordedOperation) -> Iterator[str]:
+    """What was asked of the service: how long to wait, whom to invoke with what."""
+    for event in operation.events:
+        wait = event.wait_started_details
+        if wait is not None and operation.name != TIMER_NAME:
+            yield f"{wait.duration} s"
+        callback = event.callback_started_details
+        if callback is not None:
+            if callback.timeout:
+                yield f"timeout {callback.timeout} s"
+            if callback.heartbeat_timeout:
+                yield f"heartbeat timeout {callback.heartbeat_timeout} s"
+        invoke = event.chained_invoke_started_details
+        if invoke is not None:
+            given = invoke.input.payload if invoke.input else None
+            yield f"of {invoke.function_name} with {_payload(given) or 'nothing'}"
+
+
+def _came(operation: RecordedOperation) -> Iterator[str]:
+    if operation.type == OperationType.STEP and (operation.attempt or 1) > 1:
+        yield f"in attempt {operation.attempt}"
+    if operation.error_object is not None:
+        yield _error(operation.error_object)
+    elif operation.payload is not None:
+        yield _payload(operation.payload)
+
+
+def _line(*parts: str) -> str:
+    return "  ".join(part for part in parts if part).rstrip()
+
+
+def _payload(payload: str | None) -> str:
+    if payload is None:
+        return ""
+    line = payload.replace("\n", "\\n")
+    if len(line) <= _LONGEST_PAYLOAD:
+        return line
+    digest = blake2b(line.encode(), digest_size=8).hexdigest()
+    return f"{line[:_LONGEST_PAYLOAD]}... {len(line)} characters, {digest}"
+
+
+def _error(error: ErrorObject) -> str:
+    message = (error.error_message or "").replace("\n", "\\n")
+    return f"{error.error_type or 'error'}: {message}"
+
+
+def _write(path: Path, text: str) -> None:
+    """All or nothing: tests may run side by side."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,117 @@
+"""Every example does what its golden history holds, and a crash anywhere does it no harm."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from durable_execution_sdk.testing import (
+    LocalDurableTestRunner,
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+Runner = LocalDurableTestRunner[Any]
+
+
+@dataclass
+class Example:
+    """An example as it is run here: its workflow, its event, and who answers its callbacks."""
+
+    directory: str
+    workflow: str
+    event: dict[str, Any]
+    answers: tuple[tuple[str | None, Any], ...] = ()
+    functions: tuple[str, ...] = ()
+    varies: dict[str, str] | None = None
+
+    def runner(self, app: Any) -> Runner:
+        functions = {name: getattr(app, name) for name in self.functions}
+        return LocalDurableTestRunner(getattr(app, self.workflow), functions=functions)
+
+    def play(self, runner: Runner) -> Any:
+        runner.sync.start(self.event)
+        for name, answer in self.answers:
+            runner.sync.wait_for_callback(name).succeed(answer)
+        return runner.sync.complete()
+
+
+PROVED = {
+    "fan-out": Example(
+        "fan_out", "publish_album", {"album": "summer", "pages": 1}, ((None, "Grace"),)
+    ),
+    "race-with-timeout": Example("race_with_timeout", "book_parcel", {"parcel": "p-1"}),
+    "saga-booked": Example("saga", "book_trip", {"traveller": "Ada", "budget": 1100}),
+    "saga-over-budget": Example("saga", "book_trip", {"traveller": "Ada", "budget": 900}),
+    "approval-while-polling": Example(
+        "approval_while_polling", "release", {"version": "1.4"}, (("approval", "Ada"),)
+    ),
+    "canary-breaks": Example(
+        "approval_while_polling", "release", {"version": "1.4", "breaks_after": 3}
+    ),
+    "order-processing": Example(
+        "order_processing",
+        "process_order",
+        json.loads((EXAMPLES / "order_processing" / "order.json").read_text()),
+        (("warehouse_picks", {"picked_by": "Grace"}),),
+        ("ship_order",),
+        {r"pay-[0-9a-f]{8}": "pay-..."},
+    ),
+}
+
+each_example = pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in PROVED])
+
+
+@pytest.fixture
+def app(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[], Any]]:
+    path = EXAMPLES / PROVED[name].directory
+    monkeypatch.syspath_prepend(str(path))
+    monkeypatch.setenv("SHOP", str(tmp_path / "shop"))
+    yield importlib.import_module("app")
+    for loaded, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(path)):
+            del sys.modules[loaded]
+
+
+@each_example
+def test_an_example_does_what_its_golden_history_holds_and_replays(name: str, app: Any) -> None:
+    example = PROVED[name]
+    result = example.play(example.runner(app)).assert_succeeded()
+    assert_history(result, name, replace=example.varies)
+    report = check_replay_sync(getattr(app, example.workflow), result)
+    assert report.ok, str(report)
+
+
+@each_example
+def test_a_crash_anywhere_does_an_example_no_harm(name: str, app: Any, tmp_path: Path) -> None:
+    example = PROVED[name]
+
+    def new_shop() -> None:
+        (tmp_path / "shop" / "payments.jsonl").unlink(missing_ok=True)
+
+    def payments() -> int:
+        path = tmp_path / "shop" / "payments.jsonl"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    report = check_crash_safety_sync(
+        example.runner(app), play=example.play, setup=new_shop, observe=payments, max_points=40
+    )
+    assert report.ok, str(report)
+
+
+@each_example
+def test_an_example_depends_on_no_order(name: str, app: Any) -> None:
+    example = PROVED[name]
+    report = check_schedules_sync(example.runner(app), play=example.play, seeds=range(4))
+    assert report.ok, str(report)
