@@ -18,8 +18,17 @@ from tests.replay.play import Play, signature
 from tests.replay.test_crash_everywhere import undisturbed
 from tests.rig import rig_of
 
-from durable_execution_sdk import ConfigError, DurableContext, Duration, durable_execution
+from durable_execution_sdk import (
+    ConfigError,
+    DurableContext,
+    Duration,
+    NoRetry,
+    StepConfig,
+    StepError,
+    durable_execution,
+)
 from durable_execution_sdk.hooks import DurablePlugin, OperationInfo
+from durable_execution_sdk.replay.check import replay_history
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody")
 
@@ -174,6 +183,67 @@ def test_a_hook_cannot_start_operations(caplog: pytest.LogCaptureFixture) -> Non
     ran = rig_of(workflow, options={"plugins": [plugin]}).run()
     assert [event.name for event in ran.events if event.id and event.name == "smuggled"] == []
     assert "was used outside its workflow" in caplog.text
+
+
+def test_a_hook_that_is_no_method_and_not_even_hashable_is_logged_once_too(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, info: Any) -> None:
+            raise ValueError("unhashable")
+
+    plugin = Recorder()
+    plugin.on_invocation_start = Unhashable()  # type: ignore[method-assign]
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await ctx.wait(Duration.from_seconds(1))
+        return "done"
+
+    assert rig_of(workflow, options={"plugins": [plugin]}).run().result == "done"
+    assert len(caplog.records) == 1
+
+
+def test_no_hook_can_change_an_error_that_the_workflow_will_see() -> None:
+    seen: list[Any] = []
+
+    class Vandal(DurablePlugin):
+        def on_operation_end(self, info: OperationInfo) -> None:
+            if info.error is not None and info.error.stack_trace is not None:
+                info.error.stack_trace.clear()
+
+        def on_invocation_start(self, info: Any) -> None:
+            for operation in info.operations.values():
+                self.on_operation_end(operation)
+
+        def on_attempt_end(self, info: Any) -> None:
+            self.on_operation_end(info)
+
+    def fails() -> None:
+        raise LookupError("gone")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        try:
+            await ctx.step(fails, config=StepConfig(retry_strategy=NoRetry()))
+        except StepError as error:
+            seen.append(len(error.stack_trace))
+        await ctx.wait(Duration.from_seconds(1))
+
+    rig_of(workflow, options={"plugins": [Vandal()]}).run()
+    assert seen[0] == seen[1] > 0
+
+
+def test_a_rehearsal_of_a_recorded_history_is_observed_by_nobody() -> None:
+    recorder = Recorder()
+
+    @durable_execution(plugins=[recorder])
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await ctx.step(lambda: 1, name="s")
+
+    ran = rig_of(workflow.__wrapped__).run()
+    assert replay_history(workflow, ran.events).divergence is None
+    assert recorder.told == []
 
 
 def test_a_plain_hook_that_returns_a_coroutine_is_told_so(

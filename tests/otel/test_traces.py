@@ -7,10 +7,11 @@ import threading
 from typing import Any
 
 import pytest
+from benchmarks.memory_service import MemoryService
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
@@ -34,6 +35,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.otel import OpenTelemetryPlugin
 from durable_execution_sdk.otel.identity import Upstream, read_header
+from durable_execution_sdk.version import __version__
 
 SECOND = Duration.from_seconds(1)
 TWICE = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=Duration.from_seconds(5)))
@@ -255,6 +257,72 @@ def test_a_plain_function_gets_the_header_too() -> None:
     assert call.context is not None
     (header,) = headers
     assert read_header(header) == Upstream(call.context.trace_id, id_of(call), is_sampled=True)
+
+
+def test_a_wait_that_is_ended_early_is_no_error() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        pause = ctx.wait(SECOND, name="pause")
+        await ctx.step(lambda: None)
+        pause.cancel()
+        await pause
+
+    spans, ran = traced(workflow)
+    assert ran.status == "SUCCEEDED"
+    pause = spans.one("Wait pause")
+    assert attributes_of(pause)["durable.operation.status"] == "CANCELLED"
+    assert pause.status.status_code is StatusCode.UNSET
+
+
+def test_spans_that_a_processor_starts_within_ours_have_ids_of_their_own() -> None:
+    exporter, plugin = warm()
+    provider: Any = plugin._tracer_provider
+
+    class Nosy(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            if not span.name.startswith("nosy"):
+                tracer = provider.get_tracer("durable_execution_sdk", __version__)
+                tracer.start_span(f"nosy about {span.name}").end()
+
+    provider.add_span_processor(Nosy())
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: None, name="s")
+
+    rig_of(workflow, options={"plugins": [plugin]}).run()
+    spans = Spans(exporter)
+    assert set(spans.ids().values()) == {1}
+    assert len(spans.all) == 8
+
+
+def test_a_provider_that_cannot_flush_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(SpanProcessor):
+        def force_flush(self, timeout_millis: int = 0) -> bool:
+            raise OSError("no route")
+
+    _, plugin = warm()
+    provider: Any = plugin._tracer_provider
+    provider.add_span_processor(Broken())
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return "done"
+
+    assert rig_of(workflow, options={"plugins": [plugin]}).run().result == "done"
+    assert "OpenTelemetry could not export" in caplog.text
+
+
+def test_an_execution_that_is_invoked_again_after_its_end_has_one_span() -> None:
+    exporter, plugin = warm()
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(lambda: "done", name="s")
+
+    service = MemoryService()
+    handler = durable_execution(plugins=[plugin])(workflow).bind(service)
+    for _ in range(2):
+        assert handler(service.event("1"), None)["Status"] == "SUCCEEDED"
+    spans = Spans(exporter)
+    assert len(spans.named("bench")) == len(spans.named("Step s")) == 1
+    assert len(spans.named("invocation bench")) == 2
 
 
 def test_a_failed_invoke_is_an_error() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, assert_type
 
 from durable_execution_sdk import (
@@ -20,6 +20,7 @@ from durable_execution_sdk import (
     MapConfig,
     ParallelConfig,
     Settled,
+    StepContext,
     WaitForCallbackConfig,
     WaitForConditionConfig,
     WithRetryConfig,
@@ -27,6 +28,8 @@ from durable_execution_sdk import (
     durable_step,
     wait_until,
 )
+from durable_execution_sdk.hooks import DurablePlugin, OperationInfo
+from durable_execution_sdk.middleware import Middleware
 
 
 @dataclass
@@ -136,6 +139,25 @@ async def handler(event: Order, ctx: DurableContext) -> str:
 
 
 assert_type(handler, DurableHandler[Order, str])
+
+
+class Observer(DurablePlugin):
+    def on_operation_end(self, info: OperationInfo) -> None:
+        assert_type(info.end_timestamp, datetime | None)
+
+
+class Interceptor(Middleware):
+    async def around_step(self, info: StepContext, call_next: Callable[[], Awaitable[Any]]) -> Any:
+        assert_type(info.attempt, int)
+        return await call_next()
+
+
+@durable_execution(plugins=[Observer()], middleware=[Interceptor()])
+async def observed(event: int, ctx: DurableContext) -> int:
+    return event
+
+
+assert_type(observed, DurableHandler[int, int])
 
 
 @durable_execution(deadline_margin=1.0)

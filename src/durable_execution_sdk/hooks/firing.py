@@ -20,7 +20,7 @@ class Hooks:
 
     def __init__(self, base: type, plugins: Sequence[object], logger: logging.Logger) -> None:
         self._logger = logger
-        self._logged: set[_Hook] = set()
+        self._logged: set[int] = set()
         names = _hooks_of(base)
         self._hooks: dict[str, list[_Hook]] = {name: [] for name in names}
         for plugin in plugins:
@@ -58,9 +58,9 @@ class Hooks:
         return next(fitting, None)
 
     def _log(self, hook: _Hook, what: str, error: BaseException | None) -> None:
-        if hook in self._logged:
+        if id(hook) in self._logged:  # they live as long as this does, and may be unhashable
             return
-        self._logged.add(hook)
+        self._logged.add(id(hook))
         with suppress(Exception):  # a filter of the user's may raise as well
             self._logger.error(
                 "the plugin hook %s %s; the execution goes on, and this is logged only once",

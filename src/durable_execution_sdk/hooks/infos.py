@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation
@@ -21,6 +22,7 @@ __all__ = [
     "OperationInfo",
     "Operations",
     "operation_info",
+    "own",
     "utc",
 ]
 
@@ -71,7 +73,8 @@ class OperationInfo(_Info, frozen=True, kw_only=True):
 
     ``type`` and ``sub_type`` are the wire's (``"STEP"``, ``"Step"``). ``attempt``, of a step, is the
     attempt that is under way, or due next, and the last one when it has ended. ``is_replay`` tells
-    that an earlier invocation has started it. ``result`` is the payload as it is recorded.
+    that this is no news: an earlier invocation has started it, or has seen its end. ``result`` is the
+    payload as it is recorded.
     ``previous_status`` is there in ``on_operation_change`` only, and ``None`` if it is not known.
     ``next_attempt_timestamp`` is of a step that waits for another attempt, ``scheduled_end_timestamp``
     of a wait, ``callback_id`` of a callback, and ``function_name`` of an invoke that is about to start.
@@ -226,13 +229,20 @@ def operation_info(
         is_replay=is_replay,
         attempt=attempt or (step.attempt if step else None),
         result=details.result if details else None,
-        error=details.error if details else None,
+        error=own(details.error) if details else None,
         previous_status=previous_status,
         next_attempt_timestamp=_utc(due),
         scheduled_end_timestamp=_utc(end),
         callback_id=callback.callback_id if callback else None,
         function_name=function_name,
     )
+
+
+def own(error: ErrorObject | None) -> ErrorObject | None:
+    """An error whose list is nobody else's: user code may see the other."""
+    if error is None or error.stack_trace is None:
+        return error
+    return replace(error, stack_trace=list(error.stack_trace))
 
 
 def _utc(milliseconds: float | None) -> datetime | None:

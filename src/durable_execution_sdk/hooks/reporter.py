@@ -18,6 +18,7 @@ from durable_execution_sdk.hooks.infos import (
     OperationInfo,
     Operations,
     operation_info,
+    own,
     utc,
 )
 from durable_execution_sdk.model.failure import ErrorObject
@@ -101,6 +102,11 @@ class Reporter:
         """Whether checkpoint calls are to be measured."""
         return self._hooks.wants("on_checkpoint")
 
+    @property
+    def wants_attempts(self) -> bool:
+        """Whether functions of the user's are to be watched."""
+        return self._hooks.wants("on_attempt_start") or self._hooks.wants("on_attempt_end")
+
     def invocation_started(self) -> None:
         """No code of the handler has run yet."""
         self._fire("on_invocation_start", self._info)
@@ -129,7 +135,7 @@ class Reporter:
                 updated_operations=info.updated_operations,
                 trace_header=info.trace_header,
                 status=InvocationStatus(status),
-                execution_error=error,
+                execution_error=own(error),
                 execution_result=result,
             ),
         )
@@ -222,7 +228,7 @@ class Reporter:
             started,
             end_timestamp=utc(self._now()),
             outcome=AttemptOutcome(outcome),
-            error=error,
+            error=own(error),
         )
         self._fire("on_attempt_end", info, in_place=in_place)
 
@@ -249,14 +255,12 @@ class Reporter:
             info = operation_info(
                 self._arn,
                 operation,
-                is_replay=operation.id in self._recorded,
                 attempt=attempt,
                 previous_status=before.status if before else None,
             )
             self._fire("on_operation_change", info)
         if ended and self._hooks.wants("on_operation_end"):
-            info = operation_info(self._arn, operation, is_replay=operation.id in self._recorded)
-            self._fire("on_operation_end", info)
+            self._fire("on_operation_end", operation_info(self._arn, operation))
 
     def _fire(self, hook: str, info: object, *, in_place: bool = False) -> None:
         if in_place:

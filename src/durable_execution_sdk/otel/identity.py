@@ -77,7 +77,7 @@ class IdGenerator(Protocol):
 
 
 class PinnedIds:
-    """Gives the ids that were pinned in this thread, and another generator's otherwise."""
+    """Gives the ids that were pinned in this thread, once, and another generator's otherwise."""
 
     def __init__(self, other: IdGenerator) -> None:
         self._other = other
@@ -95,6 +95,7 @@ class PinnedIds:
     def generate_span_id(self) -> int:
         """A span's id."""
         ids: tuple[int, int] | None = getattr(self._local, "ids", None)
+        self._local.ids = None  # a processor may start spans of its own within this one
         return self._other.generate_span_id() if ids is None else ids[1]
 
     def generate_trace_id(self) -> int:

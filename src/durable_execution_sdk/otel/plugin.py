@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextvars import Token
 from datetime import datetime
 from typing import Any
@@ -87,8 +88,8 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Find the trace that it belongs to, and emit what an invocation that was cut off has not."""
+        live = self._live[info.execution_arn] = _Live(info.start_timestamp)
         tracer = _pinnable(self._tracer_provider or trace.get_tracer_provider())
-        live = self._live[info.execution_arn] = _Live(info.request_id, info.start_timestamp)
         live.trace = None if tracer is None else ExecutionTrace(tracer, tracer.id_generator, info)
         # A suspended execution is invoked because something has changed.
         if not info.is_first_invocation and not info.updated_operations:
@@ -128,7 +129,7 @@ class OpenTelemetryPlugin(DurablePlugin):
             return
         live.clocks[info.id] = time.perf_counter()
         if live.trace is not None:
-            span = live.trace.attempt_started(info, live.request_id)
+            span = live.trace.attempt_started(info)
             live.attempts[info.id] = span, current.attach(set_span_in_context(span))
 
     def on_attempt_end(self, info: AttemptInfo) -> None:
@@ -161,24 +162,28 @@ class OpenTelemetryPlugin(DurablePlugin):
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None:
             live.trace.invocation_ended(info, live.began_at, info.end_timestamp)
-            if is_over:
+            if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.end_timestamp)
-        if is_over:
-            self._ended.pop(info.execution_arn, None)
         self._metrics.invocation_ended(info.status, live.replayed, live.started)
         self._flush_all()
 
     def _end(self, live: _Live, info: OperationInfo) -> bool:
         """Emit an operation's span, unless this process has done so; returns whether it did."""
-        ended = self._ended.setdefault(info.execution_arn, set())
-        self._ended.move_to_end(info.execution_arn)
-        if len(self._ended) > _REMEMBERED_EXECUTIONS:
-            self._ended.popitem(last=False)
-        if info.id in ended:
+        if not self._is_first(info.execution_arn, info.id):
             return False
-        ended.add(info.id)
         if live.trace is not None:
             live.trace.operation_ended(info, live.began.pop(info.id, None))
+        return True
+
+    def _is_first(self, arn: str, what: str) -> bool:
+        """Whether this process ends this span for the first time, as far as it remembers."""
+        ended = self._ended.setdefault(arn, set())
+        self._ended.move_to_end(arn)
+        if len(self._ended) > _REMEMBERED_EXECUTIONS:
+            self._ended.popitem(last=False)
+        if what in ended:
+            return False
+        ended.add(what)
         return True
 
     def _flush_all(self) -> None:
@@ -194,7 +199,8 @@ class OpenTelemetryPlugin(DurablePlugin):
         timeout = round(self._flush_seconds * 1000)
         if self._flush is None or not self._flush.is_alive():
             self._flush = threading.Thread(
-                target=lambda: [flush(timeout) for flush in flushes],
+                target=_flush,
+                args=(flushes, timeout),
                 name="durable-otel-flush",
                 daemon=True,
             )
@@ -211,8 +217,7 @@ class OpenTelemetryPlugin(DurablePlugin):
 class _Live:
     """What is known of the invocation of an execution that runs now."""
 
-    def __init__(self, request_id: str, began_at: datetime) -> None:
-        self.request_id = request_id
+    def __init__(self, began_at: datetime) -> None:
         self.began_at = began_at
         self.trace: ExecutionTrace | None = None
         self.began: dict[str, datetime] = {}
@@ -237,6 +242,14 @@ def _pinnable(provider: TracerProvider) -> Any:
     if not isinstance(tracer.id_generator, PinnedIds):
         tracer.id_generator = PinnedIds(tracer.id_generator)
     return tracer
+
+
+def _flush(flushes: Sequence[Any], timeout: int) -> None:
+    for flush in flushes:
+        try:
+            flush(timeout)
+        except Exception:
+            _logger.warning("OpenTelemetry could not export", exc_info=True)
 
 
 def _has_ended(info: OperationInfo) -> bool:

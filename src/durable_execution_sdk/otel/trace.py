@@ -34,6 +34,8 @@ from durable_execution_sdk.otel.identity import PinnedIds, Upstream, read_header
 
 __all__ = ["ExecutionTrace"]
 
+_FAILED = frozenset({OperationStatus.FAILED, OperationStatus.TIMED_OUT, OperationStatus.STOPPED})
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -61,7 +63,9 @@ class ExecutionTrace:
             self._outside(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes
         ).decision.is_sampled()
         self.execution = span_id(self._arn, "execution")
-        self.invocation = span_id(self._arn, "invocation", info.request_id)
+        # A request that Lambda makes again may have the same id.
+        self._run = f"{info.request_id} {info.start_timestamp.isoformat()}"
+        self.invocation = span_id(self._arn, "invocation", self._run)
 
     def execution_ended(self, info: InvocationEndInfo, at: datetime) -> None:
         """The span of the whole execution."""
@@ -105,15 +109,15 @@ class ExecutionTrace:
             {**_identity(info), **attributes},
             SpanKind.CLIENT if info.type == OperationType.CHAINED_INVOKE else SpanKind.INTERNAL,
         )
-        _take_error(span, info.status != OperationStatus.SUCCEEDED, info.error)
+        _take_error(span, info.status in _FAILED, info.error)
         span.end(_nanoseconds(end))
 
-    def attempt_started(self, info: AttemptInfo, request_id: str) -> Span:
+    def attempt_started(self, info: AttemptInfo) -> Span:
         """The span of one run of a body; each run has its own, also of the same attempt."""
         assert info.attempt is not None
         return self._start(
             f"attempt {info.attempt} of {_name_of(info)}",
-            span_id(self._arn, info.id, "attempt", info.attempt, request_id),
+            span_id(self._arn, info.id, "attempt", info.attempt, self._run),
             info.start_timestamp,
             self._inside(self.operation(info.id)),
             {**_identity(info), "durable.attempt": info.attempt},

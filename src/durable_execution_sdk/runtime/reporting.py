@@ -73,7 +73,8 @@ def measured(plane: DataPlane, report: Reporter) -> DataPlane:
 def watch(workflow: Workflow, report: Reporter) -> None:
     """Report what the workflow's operations ask for, and what the log says of them."""
     workflow.reporter = report
-    workflow.watcher = Watcher(workflow, report)
+    if report.wants_attempts:
+        workflow.watcher = Watcher(workflow, report)
 
 
 async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> Outcome:

@@ -61,6 +61,11 @@ class Reporter(Protocol):
         """Whether checkpoint calls are to be measured."""
         ...
 
+    @property
+    def wants_attempts(self) -> bool:
+        """Whether functions of the user's are to be watched."""
+        ...
+
     def invocation_started(self) -> None:
         """No code of the handler has run yet."""
         ...
