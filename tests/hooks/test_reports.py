@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from tests.hooks.recorder import Recorder
 from tests.replay.play import Watched
@@ -362,6 +363,27 @@ def test_results_that_are_handed_on_early_end_once_they_are_recorded() -> None:
     assert sorted(info.name for info in recorder.infos("on_operation_end")) == [
         f"s{i}" for i in range(5)
     ]
+
+
+def test_a_service_that_repeats_itself_is_no_news() -> None:
+    class Repeating(Watched):
+        def __init__(self, plane: Any) -> None:
+            super().__init__(plane)
+            self.told: dict[str, Any] = {}
+
+        async def checkpoint(self, request: Any) -> Any:
+            response = await self.plane.checkpoint(request)
+            self.told |= {operation.id: operation for operation in response.operations}
+            return msgspec.structs.replace(response, operations=list(self.told.values()))
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for name in "abc":
+            await ctx.step(lambda: None, name=name)
+
+    recorder, ran = observed(workflow, seams=Seams(data_plane=Repeating))
+    assert ran.status == "SUCCEEDED"
+    assert recorder.ends() == {id_of(ran, name): 1 for name in "abc"}
+    assert len(recorder.infos("on_operation_change")) == 3
 
 
 def test_infos_do_not_show_payloads() -> None:

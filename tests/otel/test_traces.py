@@ -401,7 +401,8 @@ def test_an_exporter_that_hangs_does_not_hold_the_invocation(
     plugin = OpenTelemetryPlugin(tracer_provider=provider, flush_seconds=0.01)
     with caplog.at_level(logging.WARNING):
         assert rig_of(workflow, options={"plugins": [plugin]}).run().result == "done"
-    assert "did not export within 0.01 s" in caplog.text
+    # Older SDKs notice by themselves.
+    assert "did not export within 0.01 s" in caplog.text or "Timeout was exceeded" in caplog.text
     stuck.go.set()
     provider.shutdown()
     assert {span.name for span in stuck.exported} == {"invocation workflow", "Wait", "workflow"}

@@ -39,9 +39,9 @@ class Hooks:
         for hook in self._hooks[name]:
             try:
                 result = hook(info)
-            except (KeyboardInterrupt, SystemExit):
-                raise  # the process is to end, and that is not the hook's doing
-            except BaseException as error:  # a CancelledError is none of the workflow's either
+            except KeyboardInterrupt:
+                raise  # somebody at the keyboard, and not the hook
+            except BaseException as error:  # a CancelledError or SystemExit is a hook's own here
                 self._log(hook, "raised", error)
             else:
                 if inspect.iscoroutine(result):

@@ -143,7 +143,7 @@ class Reporter:
     def claimed(self, operation_id: str) -> None:
         """The workflow asked for this operation."""
         operation = self._known.get(operation_id)
-        if operation is None or operation_id in self._taken_up:
+        if operation is None:
             return
         self._taken_up.add(operation_id)
         ended = operation.status in TERMINAL_STATUSES

@@ -67,11 +67,11 @@ async def run_invocation(
         )
     payload = journal.execution.execution_details.input_payload
     report = reporter(settings.observers, journal, invoked, plane)
-    if report is not None:
-        plane = measured(plane, report)
-    workflow = make(environment, plane, invoked, journal, settings, start_timer)
-    if report is None or workflow.is_rehearsal:
+    if report is None:
+        workflow = make(environment, plane, invoked, journal, settings, start_timer)
         return await _run_and_leave(workflow, main, payload)
+    plane = measured(plane, report)
+    workflow = make(environment, plane, invoked, journal, settings, start_timer)
     watch(workflow, report)
     return await reported(report, lambda: _run_and_leave(workflow, main, payload))
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -23,7 +22,6 @@ from durable_execution_sdk.model.api import (
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome
 from durable_execution_sdk.model.operation import Operation, OperationStatus
-from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.settings import Observers, Reporter
@@ -118,8 +116,7 @@ class Watcher:
             sub_type=operation.sub_type,
         )
         is_step = number is not None
-        with _nobody():
-            started = self._report.attempt_started(subject, number, in_place=is_step)
+        started = self._report.attempt_started(subject, number, in_place=is_step)
         outcome, recorded = "INCOMPLETE", None
         try:
             result = await body()
@@ -130,20 +127,8 @@ class Watcher:
                 outcome, recorded = "FAILED", capture(error)
             raise
         finally:
-            with _nobody():
-                self._report.attempt_ended(started, outcome, recorded, in_place=is_step)
+            self._report.attempt_ended(started, outcome, recorded, in_place=is_step)
         return result
-
-
-@contextmanager
-def _nobody() -> Generator[None, None, None]:
-    """For hooks that run in the context of a body: they are not the body."""
-    current = CURRENT.get()
-    CURRENT.set(None)
-    try:
-        yield
-    finally:
-        CURRENT.set(current)
 
 
 class _MeasuredPlane:
