@@ -228,10 +228,10 @@ NEIGHBOURS = [
         holds_at_once,
         """
         StepStarted/WaitForCondition S
-        StepSucceeded/WaitForCondition S Result.Payload=1_ RetryDetails.CurrentAttempt=1
+        StepSucceeded/WaitForCondition S Result.Payload='1' RetryDetails.CurrentAttempt=1
         InvocationCompleted
         ExecutionSucceeded
-        """.replace("1_", "${/^1$/}"),
+        """,
         result=1,
     ),
     Neighbour(

@@ -1,12 +1,12 @@
 """Requirements of our own, beside those of AWS's suite: a handler, an event, and the story it makes.
 
 A story has a line for each event from the second on, such as ``StepFailed/Step S <C Error=*``: its type
-and subtype, a name for the operation's id and one for its parent's, and what its details hold.
+and subtype, a name for the operation's id and one for its parent's, and what its details hold: numbers,
+and texts, in which ``_`` is a space.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from tests.conformance.requirements import Requirement
@@ -77,7 +77,7 @@ def _event(number: int, words: list[str]) -> dict[str, Any]:
 def _put(details: dict[str, Any], path: list[str], value: str) -> None:
     for key in path[:-1]:
         details = details.setdefault(key, {})
-    details[path[-1]] = int(value) if value.isdecimal() else value.replace("_", " ")
+    details[path[-1]] = int(value) if value.isdecimal() else value.strip("'").replace("_", " ")
 
 
 def success(name: str = "*", delay: int = 1, **payload: Any) -> dict[str, Any]:
@@ -95,8 +95,3 @@ def failure(name: str = "*", delay: int = 1) -> dict[str, Any]:
 def heartbeat(name: str = "*", delay: int = 0) -> dict[str, Any]:
     """A sign of life."""
     return {"CallbackName": name, "Operation": "heartbeat", "Delay": delay}
-
-
-def text(value: Any) -> str:
-    """A value as its payload has it."""
-    return json.dumps(value)
