@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -19,8 +20,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DURABLE_STORE", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-    path, modules = list(sys.path), set(sys.modules)
+    path, modules, level = list(sys.path), set(sys.modules), logging.root.level
     yield tmp_path
+    # The command, and the user's code that it loads, set up logging for the whole process.
+    logging.root.setLevel(level)
+    for handler in [each for each in logging.root.handlers if type(each) is logging.StreamHandler]:
+        logging.root.removeHandler(handler)
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         if str(getattr(sys.modules[name], "__file__", None)).startswith(str(tmp_path)):
