@@ -20,7 +20,7 @@ from tests.hooks.recorder import Recorder
 from tests.otel.tracing import Cold, Spans, attributes_of, id_of, parent_of, warm
 from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play
-from tests.replay.test_crash_everywhere import WAYS, Mortal
+from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
@@ -35,6 +35,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.otel import OpenTelemetryPlugin
 from durable_execution_sdk.otel.identity import Upstream, read_header
+from durable_execution_sdk.testing.faults import When
 from durable_execution_sdk.version import __version__
 
 SECOND = Duration.from_seconds(1)
@@ -67,18 +68,12 @@ def test_each_operation_has_one_span_in_one_tree_whichever_processes_replay(shap
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", ["steps", "children", "retries"])
-def test_a_crash_adds_no_span_and_loses_none_of_an_operation(name: str, way: str) -> None:
+def test_a_crash_adds_no_span_and_loses_none_of_an_operation(name: str, way: When) -> None:
     shape = BY_NAME[name]
     for at in range(1, 20):
         exporter, plugin = warm()
         cold = InMemorySpanExporter()
-        play = Play(
-            shape,
-            wrap=lambda plane, play, at=at: Mortal(plane, play, at, way),
-            keeps_states=False,
-            options={"plugins": [plugin, Cold(cold)]},
-        )
-        ran = play.run()
+        play, ran = crashed(shape, at, way, options={"plugins": [plugin, Cold(cold)]})
         recorded = {
             event.id
             for event in ran.events

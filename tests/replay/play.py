@@ -69,6 +69,7 @@ class Play:
     wrap: Callable[[DataPlane, Play], DataPlane] = lambda plane, _: plane
     pause: Callable[[], Awaitable[None]] | None = None
     keeps_states: bool = True
+    begins: Callable[[], object] = lambda: None
     mode: CheckpointingMode = CheckpointingMode.BATCHED
     options: dict[str, Any] = field(default_factory=dict)
     stage: Stage = field(default_factory=Stage)
@@ -96,6 +97,7 @@ class Play:
         def invoker(inner: Any) -> Any:
             def call(request: Any) -> Any:
                 if request.function_name == "workflow":
+                    play.begins()
                     play.keep_state()
                 return inner(request)
 

@@ -8,50 +8,33 @@ from typing import Any
 
 import pytest
 from tests.replay.corpus import CORPUS, Shape
-from tests.replay.play import Play, Watched, extends, signature
+from tests.replay.play import Play, extends, signature
 from tests.rig import Ran
 
 from durable_execution_sdk import CheckpointingMode
-from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.testing.faults import Faults, When
+from durable_execution_sdk.testing.faulty import FaultyPlane
 
-WAYS = ["killed before", "killed after", "answer lost"]
-
-
-class Mortal(Watched):
-    """Ends the process around the n-th checkpoint of the workflow; the next process lives."""
-
-    def __init__(self, plane: Any, play: Play, at: int, way: str) -> None:
-        super().__init__(plane)
-        self.play = play
-        self.at = at
-        self.way = way
-        self.died_in: int | None = None
-
-    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        if request.durable_execution_arn != self.play.arn:
-            return await self.plane.checkpoint(request)
-        if self.died_in == len(self.play.stage.observations):
-            raise ServiceError("the process is dead", status=500)
-        if self.play.calls + 1 != self.at or self.died_in is not None:
-            return await self.plane.checkpoint(request)
-        self.died_in = len(self.play.stage.observations)
-        if self.way == "killed before":
-            raise SystemExit(137)
-        await self.plane.checkpoint(request)
-        if self.way == "killed after":
-            raise SystemExit(137)
-        raise ServiceError("connection reset", status=None)
+WAYS: list[When] = ["before", "after", "response_lost"]
 
 
 def crashed(
-    shape: Shape, at: int, way: str, mode: CheckpointingMode = CheckpointingMode.BATCHED
+    shape: Shape,
+    at: int,
+    way: When,
+    mode: CheckpointingMode = CheckpointingMode.BATCHED,
+    **options: Any,
 ) -> tuple[Play, Ran]:
+    """Run a shape; its process dies around the n-th checkpoint, and the next one lives."""
+    faults = Faults().crash_at(checkpoint=at, when=way)
+
+    def wrap(plane: DataPlane, play: Play) -> DataPlane:
+        return FaultyPlane(plane, faults, VirtualClock(), lambda arn: arn == play.arn)
+
     play = Play(
-        shape,
-        wrap=lambda plane, play: Mortal(plane, play, at, way),
-        keeps_states=False,
-        mode=mode,
+        shape, wrap=wrap, keeps_states=False, begins=faults.invocation_begins, mode=mode, **options
     )
     return play, play.run()
 
@@ -64,7 +47,7 @@ def undisturbed(shape: Shape) -> tuple[Play, Ran]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
-def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: str) -> None:
+def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: When) -> None:
     check(shape, way, CheckpointingMode.BATCHED)
 
 
@@ -74,16 +57,16 @@ def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: str) -> No
     "shape", [each for each in CORPUS if each.strict], ids=lambda each: each.name
 )
 def test_a_crash_changes_nothing_in_the_other_modes(
-    shape: Shape, mode: CheckpointingMode, way: str
+    shape: Shape, mode: CheckpointingMode, way: When
 ) -> None:
     check(shape, way, mode)
 
 
-def check(shape: Shape, way: str, mode: CheckpointingMode) -> None:
+def check(shape: Shape, way: When, mode: CheckpointingMode) -> None:
     calm_play, calm = undisturbed(shape)
     for at in range(1, calm_play.calls + 1):
         play, ran = crashed(shape, at, way, mode)
-        where = f"{way} checkpoint {at} of {calm_play.calls}"
+        where = f"{way}: checkpoint {at} of {calm_play.calls}"
         assert ran.status == calm.status, (where, ran.error)
         assert ran.result == calm.result, where
         for observed in play.stage.observations:

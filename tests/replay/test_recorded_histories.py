@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import json
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,13 @@ from tests.replay.play import Play, extends
 from tests.replay.test_crash_everywhere import crashed
 from tests.rig import Ran, Rig
 
-from durable_execution_sdk import DurableContext, Duration, StepConfig, durable_execution
+from durable_execution_sdk import (
+    DurableContext,
+    Duration,
+    MapConfig,
+    StepConfig,
+    durable_execution,
+)
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
@@ -57,7 +64,7 @@ def test_every_shape_replays_its_own_history_and_runs_no_body(shape: Shape) -> N
 @shapes
 def test_a_history_with_crashes_in_it_replays_too(shape: Shape) -> None:
     for at in (1, 2, 4):
-        for way in ("killed before", "killed after"):
+        for way in ("before", "after"):
             _, ran = crashed(shape, at, way)
             report, stage = replayed(shape, ran)
             assert report.ok, (at, way, str(report))
@@ -235,6 +242,43 @@ def test_a_change_is_found_with_both_sides_and_the_line(
         report.raise_if_failed()
     assert raised.value.report is report
     assert isinstance(raised.value, AssertionError)
+
+
+def test_an_item_that_the_map_asks_for_is_found_at_the_line_of_the_map() -> None:
+    def named(prefix: str) -> Any:
+        @durable_execution
+        async def flow(event: int, ctx: DurableContext) -> int:
+            async def item(inner: DurableContext, each: int, index: int) -> int:
+                return await inner.step(done, each)
+
+            config = MapConfig(item_namer=lambda each, _: f"{prefix}{each}")
+            await ctx.map([1, 2], item, config=config)
+            return 1
+
+        return flow
+
+    found = replay_history(named("b"), Rig(named("a")).run(0).events).divergence
+    assert found is not None
+    assert (found.expected, found.actual) == ("map item 'a1'", "map item 'b1' (another name)")
+    assert found.place is not None
+    assert found.place.text == "await ctx.map([1, 2], item, config=config)"
+
+
+def test_code_that_leaves_the_process_diverges() -> None:
+    def flow(code: int | None) -> Any:
+        @durable_execution
+        async def run(event: int, ctx: DurableContext) -> int:
+            await ctx.step(done, 1)
+            if code is not None:
+                sys.exit(code)
+            return 1
+
+        return run
+
+    ran = Rig(flow(None)).run(0)
+    found = replay_history(flow(0), ran.events).divergence
+    assert found is not None
+    assert found.actual.startswith("it failed with SystemExit")
 
 
 def test_an_error_of_the_code_is_found_with_its_line() -> None:

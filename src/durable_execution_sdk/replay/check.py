@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from durable_execution_sdk.errors import ConfigError, DurableError
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model import wire
 from durable_execution_sdk.model.failure import ErrorObject
@@ -116,7 +116,10 @@ def _rehearse(
     )
     try:
         outcome = wire.decode_outcome(acting(wire.encode_invocation(invocation), None))
-    except DurableError as error:
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        # Whatever the code does to its invocation, SystemExit among it, is what came of it.
         outcome = Outcome(status=OutcomeStatus.FAILED, error=capture(error))
     if script.divergence is not None:
         return script.divergence

@@ -156,8 +156,8 @@ def _checked(found: Iterable[HistoryEvent], what: str) -> list[HistoryEvent]:
 
 
 def _check_payloads(events: list[HistoryEvent], what: str) -> None:
-    results = 0
-    present = 0
+    """An SDK records a payload for each result, be it that of ``None``."""
+    results: list[bool] = []
     for event in events:
         for payload in _payloads(event):
             if payload.truncated:
@@ -167,13 +167,16 @@ def _check_payloads(events: list[HistoryEvent], what: str) -> None:
                     " it was cut off or left out. Replay needs what the code was given: get the"
                     " history with IncludeExecutionData=true"
                 )
-            results += 1
-            present += payload.payload is not None
-    if results > 1 and not present:
+            if event.event_type in _ALWAYS_WITH_PAYLOAD:
+                results.append(payload.payload is not None)
+    if results and not any(results):
         raise ConfigError(
             f"{what} has no payloads at all. Replay needs what the code was given: get the history"
             " with IncludeExecutionData=true"
         )
+
+
+_ALWAYS_WITH_PAYLOAD = frozenset({EventType.EXECUTION_SUCCEEDED, EventType.STEP_SUCCEEDED})
 
 
 def _payloads(event: HistoryEvent) -> Iterable[EventInput | EventResult | EventError]:

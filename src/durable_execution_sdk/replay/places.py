@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -10,12 +11,16 @@ from types import FrameType
 
 import msgspec
 
+from durable_execution_sdk.runtime import tasks
+
 __all__ = ["Place", "asking_place"]
 
-_OURS = str(Path(__file__).parent.parent) + "/"
+_OURS = str(Path(__file__).parent.parent) + os.sep
+# Whatever is around this runs the workflow, and is none of its code.
+_DRIVER = tasks.__file__
 _PATHS = sysconfig.get_paths()
-_STANDARD = tuple({_PATHS["stdlib"] + "/", _PATHS["platstdlib"] + "/"})
-_INSTALLED = tuple({_PATHS["purelib"] + "/", _PATHS["platlib"] + "/"})
+_STANDARD = tuple({_PATHS["stdlib"] + os.sep, _PATHS["platstdlib"] + os.sep})
+_INSTALLED = tuple({_PATHS["purelib"] + os.sep, _PATHS["platlib"] + os.sep})
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -36,9 +41,9 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def asking_place() -> Place | None:
-    """The innermost line of code that is neither ours nor the standard library's."""
+    """The innermost line of workflow code that is neither ours nor the standard library's."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - where the caller's caller stands
-    while frame is not None:
+    while frame is not None and frame.f_code.co_filename != _DRIVER:
         code = frame.f_code
         if _is_users(code.co_filename):
             return Place(code.co_filename, frame.f_lineno, code.co_qualname)
