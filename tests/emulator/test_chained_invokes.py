@@ -102,6 +102,29 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     assert len(runs) == 1
 
 
+def test_who_drives_a_target_alone_waits_until_it_may_run(memory: World) -> None:
+    ended: list[Ending] = []
+
+    async def child(run: Invoked) -> Outcome:
+        return succeeded(1)
+
+    async def parent(run: Invoked) -> Outcome:
+        operation = await run.invoke("i", "child:$LATEST")
+        if operation.status == "STARTED":
+            [summary] = memory.emulator.list_executions(
+                ListRequest(function_name="child")
+            ).durable_executions
+            arn = summary.durable_execution_arn
+            ended.append(await asyncio.to_thread(Driver(memory.emulator).run_until_closed, arn))
+            return PENDING
+        return succeeded("done")
+
+    memory.add("parent", parent)
+    memory.add("child", child)
+    assert memory.run(memory.start("parent")) is Ending.DONE
+    assert ended == [Ending.DONE]
+
+
 def test_a_target_is_waited_for_by_the_one_that_invoked_it_while_time_stands_still(
     memory: World,
 ) -> None:

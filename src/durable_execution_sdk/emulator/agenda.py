@@ -30,7 +30,7 @@ class Agenda:
         self._awaited: dict[str, int] = {}
         self._parents: dict[str, str] = {}
         self._calls: dict[CallKey, CallFunction] = {}
-        self._dispatched: dict[str | CallKey, int] = {}
+        self._dispatched: dict[str | CallKey, tuple[str, int]] = {}
 
     @property
     def arns(self) -> set[str]:
@@ -48,7 +48,7 @@ class Agenda:
             if state.invocation_count:
                 self._dispatched.pop(arn, None)
             else:
-                self._dispatched[arn] = state.started_at
+                self._dispatched[arn] = state.parent.arn, state.started_at
         _mark(self._ready, arn, belongs=state.wants_invocation)
         _mark(self._running, arn, belongs=state.invocation is not None)
         deadline = next_deadline(state)
@@ -67,7 +67,7 @@ class Agenda:
         key = call.parent_arn, call.operation_id
         if key not in self._calls:
             self._calls[key] = call
-            self._dispatched[key] = now
+            self._dispatched[key] = call.parent_arn, now
 
     def drop_call(self, key: CallKey) -> None:
         """A call was made, or is no longer wanted."""
@@ -89,8 +89,8 @@ class Agenda:
 
     def ready(self, family: str | None, now: int) -> list[str]:
         """Executions that are to be invoked, the longest ready first."""
-        ready = self._of(family, self._ready)
-        return [arn for arn in ready if not self._is_early(arn, self._parents.get(arn), now)]
+        early = self._early(now)
+        return [arn for arn in self._of(family, self._ready) if arn not in early]
 
     def running(self, family: str | None) -> list[str]:
         """Executions of which an invocation began and has not ended."""
@@ -99,10 +99,11 @@ class Agenda:
     def calls(self, family: str | None, now: int) -> list[CallFunction]:
         """Plain functions that are to be called."""
         wanted = set(self._of(family, {arn: None for arn, _ in self._calls}))
+        early = self._early(now)
         return [
             call
             for key, call in self._calls.items()
-            if key[0] in wanted and not self._is_early(key, key[0], now)
+            if call.parent_arn in wanted and key not in early
         ]
 
     def dispatch(self) -> None:
@@ -111,15 +112,9 @@ class Agenda:
 
     def is_dispatching(self, family: str | None, now: int) -> bool:
         """Whether functions are about to run that wait for whoever invoked them to suspend."""
-        children = any(
-            self._is_early(arn, self._parents.get(arn), now)
-            for arn in self._of(family, self._ready)
-        )
-        return children or any(
-            self._is_early(key, key[0], now)
-            for key in self._calls
-            if family is None or self._belongs(key[0], family)
-        )
+        early = self._early(now).items()
+        arns = (key if isinstance(key, str) else parent for key, parent in early)
+        return any(self._of(family, arns))
 
     def next_deadline(self, family: str | None) -> int | None:
         """When time has something to do next that is worth waiting for.
@@ -131,9 +126,15 @@ class Agenda:
     def _of(self, family: str | None, arns: Iterable[str]) -> Iterator[str]:
         return (arn for arn in arns if family is None or self._belongs(arn, family))
 
-    def _is_early(self, key: str | CallKey, parent: str | None, now: int) -> bool:
-        since = self._dispatched.get(key)
-        return since is not None and parent in self._running and now < since + DISPATCH_MILLISECONDS
+    def _early(self, now: int) -> dict[str | CallKey, str]:
+        """What is not to run yet, and whose turn to suspend that is."""
+        if not self._running:
+            return {}
+        return {
+            key: parent
+            for key, (parent, since) in self._dispatched.items()
+            if parent in self._running and now < since + DISPATCH_MILLISECONDS
+        }
 
     def _belongs(self, arn: str, family: str) -> bool:
         member: str | None = arn
