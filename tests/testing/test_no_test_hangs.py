@@ -113,6 +113,36 @@ def test_one_runner_does_one_thing_at_a_time():
 
 
 @durable_execution
+async def judged(event: object, ctx) -> None:
+    def never_call_this() -> None:
+        pytest.fail("it was called")
+
+    await ctx.step(never_call_this)
+
+
+def test_a_test_that_fails_within_a_step_fails_at_once_and_is_not_retried():
+    runner = LocalDurableTestRunner(judged)
+    with pytest.raises(pytest.fail.Exception, match="it was called"):
+        runner.run_sync()
+    assert len(runner.sync.result().invocations) == 1
+
+
+@durable_execution
+async def answered_from_outside(event: object, ctx) -> object:
+    return await (await ctx.create_callback(name="answer"))
+
+
+def test_in_real_time_somebody_else_may_still_answer():
+    runner = LocalDurableTestRunner(answered_from_outside, skip_time=False).sync
+    runner.start()
+    callback = runner.wait_for_callback()
+    late = threading.Timer(0.05, callback.succeed, [7])
+    late.start()
+    assert runner.complete().result == 7
+    late.join()
+
+
+@durable_execution
 async def interrupted(event: object, ctx) -> None:
     def press() -> None:
         raise KeyboardInterrupt

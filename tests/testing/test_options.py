@@ -185,6 +185,10 @@ def test_it_works_within_a_handler_s_own_kind_of_loop():
     assert asyncio.run(test()) == [1]
 
 
+async def answer(event: object, context: object) -> None:
+    """No Lambda handler: those are plain functions."""
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -192,6 +196,7 @@ def test_it_works_within_a_handler_s_own_kind_of_loop():
         ({"page_size": 0}, "page_size is 1 or more"),
         ({"invocation_timeout": timedelta(0)}, "invocation_timeout is longer than nothing"),
         ({"functions": {"a": 5}}, "takes a @durable_execution handler, a function"),
+        ({"functions": {"a": answer}}, "takes a @durable_execution handler, a function"),
         ({"functions": {"counts": one}}, "has the name of the workflow that is tested"),
         ({"function_name": "no spaces"}, "letters, digits"),
     ],

@@ -137,6 +137,22 @@ def test_it(durable_runner):
     assert "history:" not in result.stdout.str()
 
 
+def test_an_execution_that_is_gone_does_not_hide_what_failed(pytester):
+    result = run(
+        pytester,
+        """
+def test_it(durable_runner):
+    runner = durable_runner(greeting).sync
+    runner.run("Ada", name="once")
+    runner.advance(days=15)
+    runner.run("Grace", name="once")
+    assert "the test" == "failed here"
+""",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*failed here*"])
+
+
 def test_a_marker_gives_options_and_the_closest_one_wins(pytester):
     result = run(
         pytester,

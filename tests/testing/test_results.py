@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 import re
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,10 +19,12 @@ from durable_execution_sdk import (
     FixedDelay,
     InvokeError,
     NoRetry,
+    OperationError,
     StepConfig,
     StepError,
     durable_execution,
 )
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     NoSuchOperationError,
@@ -250,6 +254,51 @@ def test_a_timeout_is_an_error_too():
     assert result.error is not None
     with pytest.raises(UnexpectedStatusError, match="expected FAILED, found TIMED_OUT"):
         result.assert_failed()
+
+
+own = logging.getLogger("kept to itself")
+
+
+@durable_execution(logger=own)
+async def tells(event: str, ctx) -> None:
+    def speak() -> None:
+        time.sleep(0.005)
+        log.info("step of %s", event)
+
+    for _ in range(3):
+        ctx.log_info(f"workflow of {event}")
+        await ctx.step(speak)
+
+
+def test_runners_that_are_at_work_at_once_keep_their_logs_apart(monkeypatch):
+    async def test() -> None:
+        names = ["Ada", "Grace", "Edsger"]
+        monkeypatch.setattr(own, "propagate", False)
+        runners = [LocalDurableTestRunner(tells) for _ in names]
+        results = await asyncio.gather(
+            *(runner.run(name) for runner, name in zip(runners, names, strict=True))
+        )
+        for result, name in zip(results, names, strict=True):
+            assert [each.getMessage() for each in result.logs] == [
+                f"workflow of {name}",
+                f"step of {name}",
+            ] * 3
+
+    level = own.level
+    own.setLevel(logging.INFO)
+    asyncio.run(test())
+    own.setLevel(level)
+    assert (logging.root.level, own.handlers) == (logging.WARNING, [])
+
+
+def test_why_it_was_stopped_is_only_told():
+    runner = LocalDurableTestRunner(times_out).sync
+    runner.start()
+    data = '{"classes":["builtins:KeyError"],"args":["x"]}'
+    forged = ErrorObject(error_type="KeyError", error_message="x", error_data=data)
+    error = runner.stop(forged).error
+    assert type(error) is OperationError
+    assert error.error_type == "KeyError"
 
 
 @durable_execution

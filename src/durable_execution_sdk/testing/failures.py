@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from durable_execution_sdk.errors import DurableError
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import HistoryPage
 from durable_execution_sdk.testing.result import DurableTestResult
@@ -24,7 +25,7 @@ def told(
     runners: Sequence[LocalDurableTestRunner[Any]], test: str, directory: Path | None
 ) -> Iterator[tuple[str, str]]:
     """The sections of a report: a title, and an execution with the file that has its history."""
-    results = [result for runner in runners for result in runner.sync.results()]
+    results = [result for runner in runners for result in _results(runner)]
     for number, result in enumerate(results[-_SHOWN_AT_MOST:], 1):
         out = io.StringIO()
         result.print(file=out)
@@ -33,6 +34,13 @@ def told(
             path.write_bytes(history_json(result))
             out.write(f"\nhistory: {path}\n")
         yield f"durable execution {result.name}", out.getvalue()
+
+
+def _results(runner: LocalDurableTestRunner[Any]) -> list[DurableTestResult[Any]]:
+    try:
+        return runner.sync.results()
+    except DurableError:
+        return []  # deleted since: what failed the test is still told
 
 
 def history_json(result: DurableTestResult[Any]) -> bytes:
@@ -45,4 +53,4 @@ def history_json(result: DurableTestResult[Any]) -> bytes:
 
 
 def _file_name(test: str) -> str:
-    return re.sub(r"[^\w.\[\]-]+", "-", test.rpartition("/")[2])[-150:]
+    return re.sub(r"[^\w.\[\]-]+", "-", test)[-150:]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions import Bind, Functions
 from durable_execution_sdk.emulator.invokers import Handler
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
@@ -40,23 +41,31 @@ Registered = DurableHandler[Any, Any] | Callable[[Any, Any], Any] | Returns | Ra
 
 
 def add_function(
-    functions: Functions, name: str, registered: object, durable: Mapping[str, Any]
+    functions: Functions,
+    name: str,
+    registered: object,
+    heard: Callable[[Handler], Handler],
+    **durable: Any,
 ) -> None:
     """Register a function under a name; ``durable`` are the options of those that are durable."""
     match registered:
         case DurableHandler():
-            functions.add_durable(name, registered.bind, **durable)
+            functions.add_durable(name, _heard(registered.bind, heard), **durable)
         case Returns():
             functions.add_plain(name, _answering(name, registered))
         case Raises():
             functions.add_plain(name, _failing(registered))
-        case _ if callable(registered):
-            functions.add_plain(name, registered)
+        case _ if callable(registered) and not inspect.iscoroutinefunction(registered):
+            functions.add_plain(name, heard(registered))
         case _:
             raise ConfigError(
                 f"functions={{{name!r}: ...}} takes a @durable_execution handler, a function"
                 f" (event, context), Returns(value) or Raises(error), not {registered!r}"
             )
+
+
+def _heard(bind: Bind, heard: Callable[[Handler], Handler]) -> Bind:
+    return lambda plane: heard(bind(plane))
 
 
 def _answering(name: str, answer: Returns) -> Handler:

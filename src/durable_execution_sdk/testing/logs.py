@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 __all__ = ["LogCatcher"]
 
@@ -14,22 +15,28 @@ _levels: list[int] = []
 _level_before = logging.NOTSET
 
 
-class LogCatcher(logging.Handler):
-    """Keeps the records that belong to executions: the SDK's filter marks each with its ARN.
+# Whose executions the code that logs belongs to: several runners may be at work at once.
+_catcher: ContextVar[LogCatcher | None] = ContextVar("durable_test_logs", default=None)
 
-    Like Lambda it sees what reaches the root logger, and lines of replayed code only where the
-    handler asks for them.
+
+class LogCatcher(logging.Handler):
+    """Keeps the records of a runner's executions: the SDK's filter marks each with its ARN.
+
+    Like Lambda it sees what reaches the root logger, and the workflow's own logger if that keeps its
+    records to itself; and lines of replayed code only where the handler asks for them.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, logger: logging.Logger) -> None:
         super().__init__()
         self._level_wanted = level
+        self._loggers = [logging.root] if logger.propagate else [logging.root, logger]
         self._records: dict[str, list[logging.LogRecord]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
         arn = getattr(record, "durable_execution_arn", None)
-        if isinstance(arn, str) and record.levelno >= self._level_wanted:
+        is_wanted = record.levelno >= self._level_wanted and _catcher.get() is self
+        if isinstance(arn, str) and is_wanted:
             self._records.setdefault(arn, []).append(record)
 
     def of(self, arn: str) -> list[logging.LogRecord]:
@@ -40,11 +47,15 @@ class LogCatcher(logging.Handler):
     def catching(self) -> Generator[None]:
         """Listen, and let the root logger pass on what is wanted."""
         _raise_to(self._level_wanted)
-        logging.root.addHandler(self)
+        for logger in self._loggers:
+            logger.addHandler(self)
+        mine = _catcher.set(self)
         try:
             yield
         finally:
-            logging.root.removeHandler(self)
+            _catcher.reset(mine)
+            for logger in self._loggers:
+                logger.removeHandler(self)
             _give_back(self._level_wanted)
 
 

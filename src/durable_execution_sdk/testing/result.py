@@ -131,7 +131,10 @@ class DurableTestResult(Generic[_R]):
     def error(self) -> OperationError | None:
         """What the workflow failed with: an instance of the exception class that it raised too."""
         error = self.error_object
-        return None if error is None else rebuild(OperationError, error)
+        if error is None:
+            return None
+        # What somebody outside gave as the reason to stop has no say in what is raised here.
+        return rebuild(OperationError, error, foreign=self.status != ExecutionStatus.FAILED)
 
     @property
     def started_at(self) -> datetime:

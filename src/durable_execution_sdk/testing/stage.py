@@ -5,15 +5,11 @@ Everything here blocks, and runs in whatever thread calls it.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
-
-import msgspec
 
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
@@ -21,7 +17,6 @@ from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import LATEST, Functions
-from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
@@ -32,7 +27,7 @@ from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.showing.words import brief
 from durable_execution_sdk.testing.callbacks import Failure, as_error_object
-from durable_execution_sdk.testing.dice import loaded_dice
+from durable_execution_sdk.testing.calls import Calls
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -67,21 +62,21 @@ class Stage:
         self.clock = VirtualClock(setup.started_at) if setup.skip_time else RealClock()
         self.faults = Faults()
         make = partial(FaultyWorkflow, self.faults, self.clock, self._is_current)
-        functions = _functions(setup, setup.handler.made_by(make))
+        self._calls = Calls(setup.environment)
+        functions = _functions(setup, setup.handler.made_by(make), self._calls)
         self.emulator = Emulator(
             MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted()
         )
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
-        self._watch: Watch | None = None
         self._driving = threading.Lock()
-        self._logs = LogCatcher(setup.log_level)
+        self._logs = LogCatcher(setup.log_level, setup.handler.settings.logger)
         self.driver = Driver(
             self.emulator,
             seams=Seams(
                 data_plane=lambda plane: setup.seams.data_plane(self._unlucky(plane)),
                 invoker=lambda invoker: setup.seams.invoker(
-                    faulty_invoker(self._bounded(invoker), self.faults, setup.function_name)
+                    faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
                 ),
             ),
         )
@@ -225,20 +220,23 @@ class Stage:
                 "this runner is at work already: await that call first, or start(event) and answer"
                 " callbacks before complete()"
             )
-        self._watch = watch
+        self._calls.watch = watch
         try:
             with self._logs.catching():
                 ending = self.driver.run_until(
-                    lambda: watch.left <= 0 or done(),
+                    lambda: watch.left <= 0 or self._calls.verdict is not None or done(),
                     family=self.arn,
                     wait=wait,
+                    # Where time is real, somebody else may come.
+                    patient=wait and not self.setup.skip_time,
                     stop=watch.stop,
                 )
             # The log's time rises with every event; nothing in it lies ahead of the clock.
             self.clock.jump_to(family(self.emulator, self._current()).last_at)
         finally:
-            self._watch = None
+            self._calls.watch = None
             self._driving.release()
+        self._calls.raise_verdict()
         if ending is not Ending.IDLE and not done():
             raise self._late(watch)
         return ending
@@ -258,19 +256,10 @@ class Stage:
         """As large, and as far away, as the options say."""
         if self.setup.page_size is not None:
             plane = PagedDataPlane(plane, self.setup.page_size)
-        milliseconds = self.setup.checkpoint_latency // _MILLISECOND
+        milliseconds = -(-self.setup.checkpoint_latency // _MILLISECOND)
         if milliseconds and isinstance(self.clock, VirtualClock):
             return SlowDataPlane(plane, self.clock, milliseconds)
         return plane
-
-    def _bounded(self, invoker: Invoker) -> Invoker:
-        """Let no invocation outlast the test, and give it its environment, and the same chances."""
-
-        def bounded(call: Call) -> Answer:
-            with _environment(self.setup.environment), loaded_dice():
-                return invoker(_within(call, self._watch))
-
-        return bounded
 
 
 class _Counted:
@@ -284,46 +273,21 @@ class _Counted:
         return f"00000000-0000-4000-8000-{self._count:012}"
 
 
-def _functions(setup: Setup, handler: DurableHandler[Any, Any]) -> Functions:
+def _functions(setup: Setup, handler: DurableHandler[Any, Any], calls: Calls) -> Functions:
     functions = Functions()
-    durable = {
-        "execution_timeout": -(-setup.execution_timeout // timedelta(seconds=1)),
-        "timeout": setup.invocation_timeout.total_seconds(),
-    }
     for name, registered in setup.functions.items():
-        add_function(functions, name, registered, {})
+        add_function(functions, name, registered, calls.heard)
     if functions.get(setup.function_name) is not None:
         raise ConfigError(
             f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
             " give that another one with function_name="
         )
-    add_function(functions, setup.function_name, handler, durable)
+    add_function(
+        functions,
+        setup.function_name,
+        handler,
+        calls.heard,
+        execution_timeout=-(-setup.execution_timeout // timedelta(seconds=1)),
+        timeout=setup.invocation_timeout.total_seconds(),
+    )
     return functions
-
-
-def _within(call: Call, watch: Watch | None) -> Call:
-    if watch is None:
-        return call
-    remaining = call.remaining
-
-    def within() -> int:
-        # A handler leaves somewhat before the end of its time. It may use all of the test's, and
-        # one that is quick is let finish.
-        left = watch.left + min(2.0, max(0.3, watch.left / 9)) + 0.2
-        return min(remaining(), round(left * 1000))
-
-    return msgspec.structs.replace(call, remaining=within)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Generator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

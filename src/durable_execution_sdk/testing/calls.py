@@ -1,0 +1,90 @@
+"""How handlers are called in a test: in its environment, within its time, and heard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.emulator.invokers import Answer, Call, Handler, Invoker
+from durable_execution_sdk.testing.dice import loaded_dice
+from durable_execution_sdk.testing.worker import Watch
+
+__all__ = ["Calls"]
+
+_NO_VERDICTS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError)
+
+
+class Calls:
+    """The calls of handlers that one runner makes.
+
+    ``watch`` is the time of the test that is at work. ``verdict`` is what ends the test if a step
+    raises it: ``pytest.fail`` and its like are no failures that a workflow could retry.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.watch: Watch | None = None
+        self.verdict: BaseException | None = None
+        self._environment = environment
+
+    def bounded(self, invoker: Invoker) -> Invoker:
+        """Let no invocation outlast the test, and give it its environment, and the same chances."""
+
+        def call(call: Call) -> Answer:
+            with _set(self._environment), loaded_dice():
+                return invoker(call if self.watch is None else _within(call, self.watch))
+
+        return call
+
+    def heard(self, handler: Handler) -> Handler:
+        """Keep a verdict on the test that comes out of a handler; Lambda would only invoke again."""
+
+        def call(event: Any, context: Any) -> Any:
+            try:
+                return handler(event, context)
+            except BaseException as error:
+                if not (isinstance(error, _NO_VERDICTS) or _is_ours(error)):
+                    self.verdict = error
+                raise
+
+        return call
+
+    def raise_verdict(self) -> None:
+        """End the test, if it was judged."""
+        verdict, self.verdict = self.verdict, None
+        if verdict is not None:
+            raise verdict
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.startswith("durable_execution_sdk.")
+
+
+def _within(call: Call, watch: Watch) -> Call:
+    remaining = call.remaining
+
+    def within() -> int:
+        # A handler leaves somewhat before the end of its time. It may use all of the test's, and
+        # one that is quick is let finish.
+        left = watch.left + min(2.0, max(0.3, watch.left / 9)) + 0.2
+        return min(remaining(), round(left * 1000))
+
+    return msgspec.structs.replace(call, remaining=within)
+
+
+@contextmanager
+def _set(variables: Mapping[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
