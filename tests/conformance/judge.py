@@ -80,7 +80,6 @@ def judge_sound(events: Sequence[Mapping[str, Any]]) -> None:
         raise Disagreement("the events are not numbered from 1")
     if events[0]["EventType"] != "ExecutionStarted":
         raise Disagreement(f"the first event is a {events[0]['EventType']}")
-    facts: dict[str, tuple[Any, ...]] = {}
     for before, event in pairwise(events):
         where = f"event {event['EventId']}, a {event['EventType']}"
         if event["EventTimestamp"] < before["EventTimestamp"]:
@@ -91,10 +90,31 @@ def judge_sound(events: Sequence[Mapping[str, Any]]) -> None:
         if event["EventType"].startswith("Execution"):
             if before["EventType"] != "InvocationCompleted" or event is not events[-1]:
                 raise Disagreement(f"{where}, does not follow the last invocation's end")
-        elif "Id" in event:
-            found = tuple(event.get(key) for key in ("Name", "SubType", "ParentId"))
-            if facts.setdefault(event["Id"], found) != found:
-                raise Disagreement(f"{where}, belongs to an operation of another name or kind")
+    _judge_operations([event for event in events[1:] if "Id" in event])
+
+
+def _judge_operations(events: Sequence[Mapping[str, Any]]) -> None:
+    """See that each operation starts, stays what it is, and ends once, in a context that is open."""
+    facts: dict[str, tuple[Any, ...]] = {}
+    ended: set[str] = set()
+    for event in events:
+        where = f"event {event['EventId']}, a {event['EventType']}"
+        if event["EventType"].startswith("Execution"):
+            continue
+        operation_id, parent_id = event["Id"], event.get("ParentId")
+        found = tuple(event.get(key) for key in ("Name", "SubType", "ParentId"))
+        if operation_id not in facts and not event["EventType"].endswith("Started"):
+            raise Disagreement(f"{where}, is of an operation that has not started")
+        if facts.setdefault(operation_id, found) != found:
+            raise Disagreement(f"{where}, is of an operation of another name or kind")
+        if operation_id in ended:
+            raise Disagreement(f"{where}, is of an operation that has ended")
+        if parent_id is not None and (parent_id not in facts or parent_id in ended):
+            raise Disagreement(f"{where}, is in a context that is not open")
+        details = event[f"{event['EventType']}Details"]
+        again = "NextAttemptDelaySeconds" in details.get("RetryDetails", {})
+        if not event["EventType"].endswith("Started") and not again:
+            ended.add(operation_id)
 
 
 def judge_nothing_else(

@@ -78,10 +78,6 @@ EXPECTED: list[dict[str, Any]] = [
 ]
 
 
-for _number, _event in enumerate(EVENTS):
-    _event["EventTimestamp"] = 100 + _number
-
-
 def bindings() -> Bindings:
     return Bindings({"WHO": "abc"})
 
@@ -150,26 +146,55 @@ def test_a_name_stands_for_the_same_thing_everywhere() -> None:
     judge_history(twice, [one, {**other, "Id": "i"}], Bindings())
 
 
+def event(number: int, event_type: str, details: Any = None, **members: Any) -> dict[str, Any]:
+    common = {"EventId": number, "EventTimestamp": 100 + number, "EventType": event_type}
+    return {**common, f"{event_type}Details": details or {}, **members}
+
+
+RETRY = {"RetryDetails": {"CurrentAttempt": 1, "NextAttemptDelaySeconds": 1}}
+
+SOUND = [
+    event(1, "ExecutionStarted"),
+    event(2, "ContextStarted", Id="c", Name="child"),
+    event(3, "StepStarted", Id="s", ParentId="c"),
+    event(4, "StepFailed", RETRY, Id="s", ParentId="c"),
+    event(5, "InvocationCompleted"),
+    event(6, "StepStarted", Id="s", ParentId="c"),
+    event(7, "StepSucceeded", Id="s", ParentId="c"),
+    event(8, "ContextSucceeded", Id="c", Name="child"),
+    event(9, "InvocationCompleted"),
+    event(10, "ExecutionSucceeded"),
+]
+
+
+def instead(number: int, *other: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*SOUND[: number - 1], *other, *SOUND[number:]]
+
+
 @pytest.mark.parametrize(
     ("events", "said"),
     [
-        (EVENTS[1:], "numbered from 1"),
-        (EVENTS[:2] + EVENTS[3:], "numbered from 1"),
-        (put(1, "EventType", "StepStarted"), "first event"),
-        (put(3, "EventTimestamp", 1), "older"),
-        (put(3, "EventType", "StepSucceeded"), "has"),
-        (put(3, "WaitStartedDetails", {}), "has"),
-        (put(4, "InvocationCompletedDetails", None), "has"),
-        (put(3, "Id", "c"), "another name or kind"),
-        (put(4, "Id", "c"), "another name or kind"),
-        ([{**EVENTS[0]}, {**EVENTS[4], "EventId": 2}], "last invocation's end"),
+        (SOUND[1:], "numbered from 1"),
+        (instead(5), "numbered from 1"),
+        (instead(1, event(1, "StepStarted", Id="x")), "first event"),
+        (instead(5, {**event(5, "InvocationCompleted"), "EventTimestamp": 1}), "older"),
+        (instead(5, event(5, "InvocationCompleted", WaitStartedDetails={})), "has"),
+        (instead(5, {**SOUND[4], "EventType": "Other"}), "has"),
+        (instead(9, event(9, "WaitStarted", Id="w")), "last invocation's end"),
+        (instead(9, event(9, "ExecutionSucceeded")), "last invocation's end"),
+        (instead(3, event(3, "StepSucceeded", Id="s", ParentId="c")), "has not started"),
+        (instead(6, event(6, "StepStarted", Id="s", ParentId="c", Name="x")), "name or kind"),
+        (instead(6, event(6, "StepStarted", Id="s")), "name or kind"),
+        (instead(4, event(4, "StepFailed", Id="s", ParentId="c")), "has ended"),
+        (instead(5, event(5, "StepStarted", Id="t", ParentId="b")), "not open"),
+        ([*SOUND[:8], event(9, "StepStarted", Id="t", ParentId="c")], "not open"),
     ],
     ids=str,
 )
 def test_a_history_that_no_service_would_have_is_noticed(
     events: list[dict[str, Any]], said: str
 ) -> None:
-    judge_sound(EVENTS)
+    judge_sound(SOUND)
     with pytest.raises(Disagreement, match=said):
         judge_sound(events)
 
