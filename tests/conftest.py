@@ -12,7 +12,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     verdicts: dict[str, dict[str, str]] = defaultdict(dict)
     for outcome, sign in (("passed", "ok"), ("failed", "FAILED"), ("error", "FAILED")):
         for report in terminalreporter.getreports(outcome):
-            for name, value in report.user_properties:
+            # What could not be collected has none.
+            for name, value in getattr(report, "user_properties", ()):
                 if name == "conformance":
                     suite, number = str(value).split()
                     verdicts[suite].setdefault(number, sign)
