@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from durable_execution_sdk.context import DurableContext
-from durable_execution_sdk.errors import ConfigError, ContextMisuseError
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.ids import middleware_prefix
@@ -208,12 +208,7 @@ def _around_context(around: _Call, info: ContextInfo, ctx: DurableContext, call_
 
 
 def _task() -> WorkflowTask[Any]:
-    current: Any = CURRENT.get()
-    if not isinstance(CURRENT.get(), WorkflowTask):
-        raise ContextMisuseError(
-            "call_next of around_handler and around_context was called outside workflow code: await it in"
-            " the interceptor itself, or in a task that the interceptor made"
-        )
+    current: Any = CURRENT.get()  # interceptors of workflow code run in its tasks only
     task: WorkflowTask[Any] = current
     return task
 

@@ -26,7 +26,14 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.hooks import AttemptOutcome, InvocationStatus
+from durable_execution_sdk.hooks import (
+    AttemptOutcome,
+    DurablePlugin,
+    InvocationInfo,
+    InvocationStatus,
+    OperationInfo,
+)
+from durable_execution_sdk.model.ids import ExecutionArn
 
 SECOND = Duration.from_seconds(1)
 TWICE = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=SECOND))
@@ -384,6 +391,42 @@ def test_a_service_that_repeats_itself_is_no_news() -> None:
     assert ran.status == "SUCCEEDED"
     assert recorder.ends() == {id_of(ran, name): 1 for name in "abc"}
     assert len(recorder.infos("on_operation_change")) == 3
+
+
+def test_the_trace_header_is_that_of_the_invocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers: dict[str, str | None] = {}
+
+    class Header(DurablePlugin):
+        def __init__(self, header: str) -> None:
+            self.header = header
+
+        def on_invocation_start(self, info: InvocationInfo) -> None:
+            headers[ExecutionArn.parse(info.execution_arn).function_name] = info.trace_header
+
+        def on_invoke(self, info: OperationInfo) -> str:
+            assert (info.name, info.function_name) == ("call", "other:$LATEST")
+            return self.header
+
+    async def other(event: Any, ctx: DurableContext) -> None: ...
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.invoke("other:$LATEST", name="call")
+
+    def run(*plugins: Header) -> str | None:
+        others = {"other": durable_execution(plugins=[plugins[0]])(other)}
+        rig_of(workflow, options={"plugins": list(plugins)}, others=others).run()
+        assert headers["workflow"] is None
+        return headers["other"]
+
+    # One that is too long for the service is none; the first that fits decides.
+    assert run(Header("x" * 8_193), Header("from second"), Header("from third")) == "from second"
+    assert run(Header("")) is None
+
+    async def alone(event: Any, ctx: DurableContext) -> None: ...
+
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")  # where Lambda's runtime puts it
+    rig_of(alone, options={"plugins": [Header("")]}).run()
+    assert headers["workflow"] == "Root=1-2-3"
 
 
 def test_infos_do_not_show_payloads() -> None:
