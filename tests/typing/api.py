@@ -30,6 +30,14 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.hooks import DurablePlugin, OperationInfo
 from durable_execution_sdk.middleware import Middleware
+from durable_execution_sdk.testing import (
+    CloudDurableTestRunner,
+    DurableTestResult,
+    LocalDurableTestRunner,
+    PendingCallback,
+    RunnerFactory,
+    SyncPendingCallback,
+)
 
 
 @dataclass
@@ -165,3 +173,21 @@ async def configured(event: dict[str, Any], ctx: DurableContext) -> None: ...
 
 
 assert_type(configured, DurableHandler[dict[str, Any], None])
+
+
+async def a_test(durable_runner: RunnerFactory) -> None:
+    runner = durable_runner(handler)
+    assert_type(runner, LocalDurableTestRunner[str])
+    result = await runner.run(Order("1", 2.0))
+    assert_type(result, DurableTestResult[str])
+    assert_type(result.result, str)
+    assert_type(result.operation("charge").result_as(int), int)
+    assert_type(await runner.wait_for_callback("approval"), PendingCallback)
+    assert_type(runner.sync.wait_for_callback("approval"), SyncPendingCallback)
+    assert_type(runner.run_sync().result, str)
+    assert_type(runner.sync.complete(), DurableTestResult[str])
+    assert_type(runner.fresh(), LocalDurableTestRunner[str])
+    deployed = CloudDurableTestRunner("orders:live", result_type=Order)
+    assert_type((await deployed.run()).result, Order)
+    plain = CloudDurableTestRunner("orders:live")
+    assert_type(plain.run_sync().result, Any)
