@@ -127,6 +127,24 @@ def test_callbacks_are_answered_while_the_test_waits_for_the_end(server):
     asyncio.run(test())
 
 
+def test_plain_tests_answer_callbacks_too(server):
+    runner = runner_of(server, result_type=Greeting).sync
+    runner.start({"name": "Ada", "ask": True})
+    approval = runner.wait_for_callback("approval")
+    approval.heartbeat()
+    [same] = runner.callbacks()
+    assert (same.callback_id, same.name) == (approval.callback_id, "approval")
+    assert not runner.result().is_done
+    runner.callback(approval.callback_id).succeed({"by": "Grace"})
+    assert runner.complete().result == Greeting("Hello, Ada!", "Grace")
+    runner.start({"name": "Ada", "ask": True})
+    runner.wait_for_callback().fail(PermissionError("no"))
+    assert runner.complete().error.error_type == "PermissionError"
+    runner.start({"name": "Ada", "ask": True})
+    runner.wait_for_callback()
+    assert runner.stop().status == "STOPPED"
+
+
 def test_what_goes_on_for_too_long_is_shown_and_can_be_stopped(server):
     async def test() -> None:
         runner = runner_of(server)

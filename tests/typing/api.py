@@ -191,3 +191,4 @@ async def a_test(durable_runner: RunnerFactory) -> None:
     assert_type((await deployed.run()).result, Order)
     plain = CloudDurableTestRunner("orders:live")
     assert_type(plain.run_sync().result, Any)
+    assert_type(deployed.sync.complete().result, Order)

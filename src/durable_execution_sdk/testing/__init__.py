@@ -9,6 +9,7 @@ from durable_execution_sdk.replay.report import (
 )
 from durable_execution_sdk.testing.callbacks import PendingCallback, SyncPendingCallback
 from durable_execution_sdk.testing.cloud import CloudDurableTestRunner
+from durable_execution_sdk.testing.cloud_sync import SyncCloudTestRunner
 from durable_execution_sdk.testing.crash_safety import check_crash_safety, check_crash_safety_sync
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
@@ -64,6 +65,7 @@ __all__ = [
     "Script",
     "Seams",
     "StuckError",
+    "SyncCloudTestRunner",
     "SyncPendingCallback",
     "SyncTestRunner",
     "UnexpectedStatusError",

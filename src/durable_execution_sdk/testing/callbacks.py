@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
-__all__ = ["Answers", "Failure", "PendingCallback", "SyncPendingCallback", "as_error_object"]
+__all__ = [
+    "Answers",
+    "Failure",
+    "PendingCallback",
+    "SyncAnswers",
+    "SyncPendingCallback",
+    "as_error_object",
+]
 
 Failure = Exception | ErrorObject | None
 """What a callback fails with, or an execution is stopped with."""
@@ -58,25 +64,41 @@ class PendingCallback:
         await self._control.callback_heartbeat(self.callback_id)
 
 
+class SyncAnswers(Protocol):
+    """The same without ``await``; an emulator does it."""
+
+    def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback with a result."""
+        ...
+
+    def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        """Answer a callback with a failure."""
+        ...
+
+    def callback_heartbeat(self, callback_id: str) -> None:
+        """Restart a callback's heartbeat timeout."""
+        ...
+
+
 class SyncPendingCallback:
     """What a ``PendingCallback`` does, without ``await``."""
 
-    def __init__(self, emulator: Emulator, callback_id: str, name: str | None) -> None:
-        self._emulator = emulator
+    def __init__(self, control: SyncAnswers, callback_id: str, name: str | None) -> None:
+        self._control = control
         self.callback_id = callback_id
         self.name = name
 
     def succeed(self, result: Any = None) -> None:
         """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are."""
-        self._emulator.callback_success(self.callback_id, _written(self.callback_id, result))
+        self._control.callback_success(self.callback_id, _written(self.callback_id, result))
 
     def fail(self, error: Failure = None) -> None:
         """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
-        self._emulator.callback_failure(self.callback_id, as_error_object(error))
+        self._control.callback_failure(self.callback_id, as_error_object(error))
 
     def heartbeat(self) -> None:
         """Say that the answer is still to come: the heartbeat timeout begins anew."""
-        self._emulator.callback_heartbeat(self.callback_id)
+        self._control.callback_heartbeat(self.callback_id)
 
 
 def as_error_object(error: Failure) -> ErrorObject | None:

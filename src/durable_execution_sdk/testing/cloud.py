@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, overload
@@ -19,6 +18,7 @@ from durable_execution_sdk.model.control import (
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
 from durable_execution_sdk.showing.family import Family
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, as_error_object
+from durable_execution_sdk.testing.cloud_sync import SyncCloudTestRunner
 from durable_execution_sdk.testing.connection import Connection
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
@@ -30,7 +30,7 @@ from durable_execution_sdk.testing.following import Follower, Pace, although_it_
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.stage import NO_EVENT
 from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
-from durable_execution_sdk.testing.worker import Watch, in_thread
+from durable_execution_sdk.testing.worker import Watch
 
 __all__ = ["CloudDurableTestRunner"]
 
@@ -46,6 +46,7 @@ class CloudDurableTestRunner(Generic[_R]):
 
     It starts the execution, follows its history, and answers callbacks, all through Lambda's API: at
     AWS, or at any endpoint that speaks it, as ``AWS_ENDPOINT_URL_LAMBDA`` says. Waits take their time.
+    ``sync`` is the same runner for tests that are plain functions.
     The caller needs permission for ``lambda:InvokeFunction``, ``GetDurableExecution``,
     ``GetDurableExecutionHistory``, and what else it does: ``SendDurableExecutionCallback...``,
     ``StopDurableExecution``. ``result.logs`` is empty: the function's logs are in CloudWatch.
@@ -116,6 +117,7 @@ class CloudDurableTestRunner(Generic[_R]):
         self._on_progress = on_progress
         self._serdes: SerDes[Any] = serdes or JsonSerDes(result_type)
         self._connection = Connection(control_plane, environ)
+        self.sync: SyncCloudTestRunner[_R] = SyncCloudTestRunner(self, self._connection)
         self._clock = RealClock()
         self._arn: str | None = None
 
@@ -141,10 +143,7 @@ class CloudDurableTestRunner(Generic[_R]):
         self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
     ) -> DurableTestResult[_R]:
         """Do what ``run`` does, without ``await``."""
-        seconds = self.timeout if timeout is None else timeout
-        return in_thread(
-            lambda _: asyncio.run(self.run(event, name=name, timeout=timeout)), seconds
-        )
+        return self.sync.run(event, name=name, timeout=timeout)
 
     async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution, or find the one that has this name; returns its ARN.

@@ -1,0 +1,124 @@
+"""The runner of deployed workflows for tests that are plain functions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, Protocol, TypeVar
+
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, SyncPendingCallback
+from durable_execution_sdk.testing.connection import Connection
+from durable_execution_sdk.testing.result import DurableTestResult
+from durable_execution_sdk.testing.stage import NO_EVENT
+from durable_execution_sdk.testing.worker import in_thread
+
+__all__ = ["AsyncRunner", "SyncCloudTestRunner"]
+
+_R = TypeVar("_R")
+_T = TypeVar("_T")
+
+# Calls have limits of their own; this one is for a connection that swallows everything.
+_LONGEST_CALL = 120.0
+
+
+class AsyncRunner(Protocol[_R]):
+    """What a ``CloudDurableTestRunner`` does."""
+
+    timeout: float
+
+    async def start(self, event: Any = ..., *, name: str | None = ...) -> str:
+        """Start an execution."""
+        ...
+
+    async def complete(self, *, timeout: float | None = ...) -> DurableTestResult[_R]:
+        """Wait until it has ended."""
+        ...
+
+    async def wait_for_callback(
+        self, name: str | None = ..., *, timeout: float | None = ...
+    ) -> PendingCallback:
+        """Wait until a callback waits for an answer."""
+        ...
+
+    async def callbacks(self, name: str | None = ...) -> list[PendingCallback]:
+        """The callbacks that wait."""
+        ...
+
+    async def stop(self, error: Failure = ...) -> DurableTestResult[_R]:
+        """End it."""
+        ...
+
+    async def result(self) -> DurableTestResult[_R]:
+        """What there is of it."""
+        ...
+
+
+class SyncCloudTestRunner(Generic[_R]):
+    """What a ``CloudDurableTestRunner`` does, without ``await``: ``runner.sync.run(event)``."""
+
+    def __init__(self, runner: AsyncRunner[_R], connection: Connection) -> None:
+        self._runner = runner
+        self._answers = _Answers(connection)
+
+    def run(
+        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+    ) -> DurableTestResult[_R]:
+        """Run the workflow to its end."""
+        self.start(event, name=name)
+        return self.complete(timeout=timeout)
+
+    def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
+        """Start an execution, or find the one that has this name; returns its ARN."""
+        return _done(lambda: self._runner.start(event, name=name))
+
+    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Wait until the execution has ended."""
+        seconds = self._runner.timeout if timeout is None else timeout
+        return _done(lambda: self._runner.complete(timeout=timeout), seconds)
+
+    def wait_for_callback(
+        self, name: str | None = None, *, timeout: float | None = None
+    ) -> SyncPendingCallback:
+        """Wait until a callback waits for an answer, and give it."""
+        seconds = self._runner.timeout if timeout is None else timeout
+        found = _done(lambda: self._runner.wait_for_callback(name, timeout=timeout), seconds)
+        return SyncPendingCallback(self._answers, found.callback_id, found.name)
+
+    def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
+        """The callbacks that wait for an answer now, in the order in which they began."""
+        return [
+            SyncPendingCallback(self._answers, each.callback_id, each.name)
+            for each in _done(lambda: self._runner.callbacks(name))
+        ]
+
+    def callback(self, callback_id: str) -> SyncPendingCallback:
+        """The callback with this id, as somebody outside knows it."""
+        return SyncPendingCallback(self._answers, callback_id, None)
+
+    def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+        """End the execution as STOPPED, from outside."""
+        return _done(lambda: self._runner.stop(error))
+
+    def result(self) -> DurableTestResult[_R]:
+        """What there is of the execution as of now."""
+        return _done(self._runner.result)
+
+
+class _Answers:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        _done(lambda: self._connection.callback_success(callback_id, result))
+
+    def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        _done(lambda: self._connection.callback_failure(callback_id, error))
+
+    def callback_heartbeat(self, callback_id: str) -> None:
+        _done(lambda: self._connection.callback_heartbeat(callback_id))
+
+
+def _done(make: Callable[[], Coroutine[Any, Any, _T]], seconds: float = 0.0) -> _T:
+    """Run it on a loop of its own, in a thread of its own: the caller may be in a loop already."""
+    return in_thread(lambda _: asyncio.run(make()), seconds + _LONGEST_CALL)
