@@ -79,10 +79,10 @@ class OverHttp:
 
 
 @contextmanager
-def served(world: World) -> Iterator[OverHttp]:
-    """Serve a world on a port of this computer; whoever asks drives it."""
+def served(world: World, *, workers: int = 0) -> Iterator[OverHttp]:
+    """Serve a world on a port of this computer; whoever asks drives it, or workers do."""
     with (
-        serve(world.driver, workers=0) as server,
+        serve(world.driver, workers=workers) as server,
         closing(client_of(server.url)) as api,
         ThreadPoolExecutor(1) as threads,
     ):

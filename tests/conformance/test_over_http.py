@@ -25,3 +25,19 @@ def service() -> Iterator[OverHttp]:
 def test_requirement_over_http(requirement: Requirement, service: OverHttp) -> None:
     with collecting(service.world.clock.now) as logs:
         validate(requirement, service, function_of(requirement.id), lambda: logs.lines)
+
+
+def test_a_quick_target_never_ends_before_the_invocation_that_asked_for_it() -> None:
+    """However many threads drive the functions: the numbers of the events depend on it."""
+    wanted = [
+        "ExecutionStarted",
+        "ChainedInvokeStarted",
+        "InvocationCompleted",
+        "ChainedInvokeSucceeded",
+        "InvocationCompleted",
+        "ExecutionSucceeded",
+    ]
+    with served(deploy(World()), workers=4) as service:
+        for number in range(30):
+            arn = service.invoke(function_of("5-1"), number, asynchronous=False)
+            assert [event["EventType"] for event in service.history(arn)] == wanted
