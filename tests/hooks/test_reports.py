@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,7 +34,10 @@ from durable_execution_sdk.hooks import (
     InvocationStatus,
     OperationInfo,
 )
+from durable_execution_sdk.hooks.firing import Hooks
+from durable_execution_sdk.hooks.reporter import Observers
 from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import Operation
 
 SECOND = Duration.from_seconds(1)
 TWICE = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=SECOND))
@@ -427,6 +431,27 @@ def test_the_trace_header_is_that_of_the_invocation(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")  # where Lambda's runtime puts it
     rig_of(alone, options={"plugins": [Header("")]}).run()
     assert headers["workflow"] == "Root=1-2-3"
+
+
+def test_an_end_that_came_before_the_workflow_asked_is_no_replay() -> None:
+    def wait(status: str) -> Operation:
+        return Operation(id="w", type="WAIT", status=status, start_timestamp=1, name="w")
+
+    recorder = Recorder()
+    hooks = Hooks(DurablePlugin, [recorder], logging.getLogger("test"))
+    execution = Operation(id="run", type="EXECUTION", status="STARTED", start_timestamp=0)
+    reporter = Observers(hooks).reporter(
+        execution,
+        [wait("STARTED")],
+        [],
+        arn="arn",
+        request_id="request",
+        trace_header=None,
+        now=lambda: 5,
+    )
+    reporter.learned(wait("SUCCEEDED"))
+    reporter.claimed("w")
+    assert recorder.names() == ["operation_change w", "operation_end w"]
 
 
 def test_infos_do_not_show_payloads() -> None:

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from tests.replay.corpus import CORPUS, Shape
+from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play, signature
-from tests.replay.test_crash_everywhere import undisturbed
+from tests.replay.test_crash_everywhere import WAYS, crashed, undisturbed
 from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
@@ -31,6 +31,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.middleware import ContextInfo, Middleware, PayloadInfo
+from durable_execution_sdk.testing.faults import When
 
 SECOND = Duration.from_seconds(1)
 RACES = {"gathered_mixture"}
@@ -236,6 +237,20 @@ def test_operations_of_middleware_are_recorded_and_shift_no_others() -> None:
         "audit end",
         "audit end",
     ]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_crash_changes_nothing_that_middleware_has_recorded_or_sealed(way: When) -> None:
+    shape = BY_NAME["children"]
+    expected = undisturbed(shape)[1].result
+    for at in range(1, 30):
+        play, ran = crashed(shape, at, way, options={"middleware": [Audits(), Sealed()]})
+        assert (ran.status, ran.result) == ("SUCCEEDED", expected)
+        names = [event.name for event in ran.events if event.event_type == "StepSucceeded"]
+        assert (names.count("audit begin"), names.count("audit end")) == (1, 1)
+        if play.calls < at:
+            return
+    raise AssertionError("it never ran undisturbed")
 
 
 TOKEN: contextvars.ContextVar[str] = contextvars.ContextVar("token", default="none")

@@ -93,6 +93,7 @@ class Reporter:
         self._recorded = frozenset(known)
         self._updated = updated
         self._taken_up: set[str] = set()
+        self._ended: set[str] = set()
         self._now = now
         # Of its own, so that no hook can be mistaken for workflow code.
         self._context: Context = copy_context()
@@ -147,8 +148,8 @@ class Reporter:
             return
         self._taken_up.add(operation_id)
         ended = operation.status in TERMINAL_STATUSES
-        if ended and operation_id in self._updated:
-            return  # its end was news, and has been told
+        if operation_id in self._ended:
+            return  # its end is news of this invocation, and has been told
         hook = "on_operation_replay" if ended else "on_operation_start"
         if self._hooks.wants(hook):
             attempt = None if ended else _attempt(operation)
@@ -250,6 +251,8 @@ class Reporter:
 
     def _changed(self, operation: Operation, before: Operation | None) -> None:
         ended = operation.status in TERMINAL_STATUSES
+        if ended:
+            self._ended.add(operation.id)
         attempt = None if ended else _attempt(operation)
         if self._hooks.wants("on_operation_change"):
             info = operation_info(

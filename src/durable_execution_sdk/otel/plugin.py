@@ -41,7 +41,7 @@ from durable_execution_sdk.version import __version__
 __all__ = ["OpenTelemetryPlugin"]
 
 _SCOPE = "durable_execution_sdk"
-_REMEMBERED_EXECUTIONS = 256
+_REMEMBERED_EXECUTIONS = 64
 
 _logger = logging.getLogger("durable_execution")
 
@@ -164,6 +164,7 @@ class OpenTelemetryPlugin(DurablePlugin):
             live.trace.invocation_ended(info, live.began_at, info.end_timestamp)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.end_timestamp)
+                self._ended[info.execution_arn] = {OperationType.EXECUTION}
         self._metrics.invocation_ended(info.status, live.replayed, live.started)
         self._flush_all()
 
@@ -181,7 +182,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._ended.move_to_end(arn)
         if len(self._ended) > _REMEMBERED_EXECUTIONS:
             self._ended.popitem(last=False)
-        if what in ended:
+        if what in ended or OperationType.EXECUTION in ended:
             return False
         ended.add(what)
         return True
