@@ -86,7 +86,10 @@ def test_a_divergence_is_shown_with_its_line_and_the_exit_code_is_1(
         (["app.py:charge", "history.json"], "charge in app.py is no workflow"),
         (["none.py", "history.json"], "there is no file none.py"),
         (["broken.py", "history.json"], "broken.py cannot be imported"),
-        (["app.py", "history.json", "--arn", "x"], "execution_arn: not a durable execution ARN"),
+        (
+            ["app.py", "history.json", "--arn", "x"],
+            "the execution's ARN: not a durable execution ARN",
+        ),
         (["app.py"], "Missing argument 'HISTORY...'"),
     ],
 )

@@ -15,9 +15,13 @@ import botocore.loaders
 import botocore.model
 import botocore.parsers
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.operations.test_fanout_fuzz import programs, shape_of
 from tests.replay.corpus import BY_NAME, CORPUS, Shape, Stage
 from tests.replay.play import Play, extends
-from tests.replay.test_crash_everywhere import crashed
+from tests.replay.test_crash_everywhere import WAYS, crashed
+from tests.replay.test_schedules import fuzzed
 from tests.rig import Ran, Rig
 
 from durable_execution_sdk import (
@@ -264,6 +268,29 @@ def test_an_item_that_the_map_asks_for_is_found_at_the_line_of_the_map() -> None
     assert found.place.text == "await ctx.map([1, 2], item, config=config)"
 
 
+def test_code_that_looks_at_the_lambda_context_finds_one() -> None:
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> str:
+        await ctx.step(done, 1)
+        assert ctx.lambda_context.get_remaining_time_in_millis() > 1000
+        return str(ctx.lambda_context.function_name)
+
+    ran = Rig(flow).run(0)
+    assert replay_history(flow, ran.events, execution_arn=ran.arn)
+
+
+@settings(fuzzed, max_examples=25)
+@given(program=programs, way=st.sampled_from(WAYS), at=st.integers(1, 8))
+def test_a_random_tree_of_maps_and_parallels_replays_though_its_process_died(
+    program: Any, way: Any, at: int
+) -> None:
+    shape = shape_of(program)
+    _, ran = crashed(shape, at, way)
+    report, stage = replayed(shape, ran)
+    assert report.ok, str(report)
+    assert not stage.runs
+
+
 def test_code_that_leaves_the_process_diverges() -> None:
     def flow(code: int | None) -> Any:
         @durable_execution
@@ -506,6 +533,13 @@ def bare(body: dict[str, Any]) -> Any:
     return body
 
 
+def deep(levels: int) -> Any:
+    nested: Any = {}
+    for _ in range(levels):
+        nested = {"Details": nested}
+    return {"EventType": "x", **nested}
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -523,6 +557,12 @@ def bare(body: dict[str, Any]) -> Any:
             lambda body: {"Events": [{**body["Events"][0], "EventTimestamp": "soon"}]},
             "has an event that cannot be read",
         ),
+        (
+            lambda body: {"Events": [{**body["Events"][0], "EventTimestamp": 1e999}]},
+            "has an event that cannot be read",
+        ),
+        (lambda body: {**body, "DurableExecutionArn": "mine"}, "not a durable execution ARN"),
+        (lambda body: {"Events": [deep(4000)]}, "has an event that cannot be read"),
         (cut, "lacks the payload of event 3, StepSucceeded 'a'.*IncludeExecutionData=true"),
         (bare, "has no payloads at all.*IncludeExecutionData=true"),
     ],

@@ -228,6 +228,30 @@ def test_an_at_most_once_charge_that_is_given_up_is_no_harm_and_shown() -> None:
     assert 'the result is "charge of 7" undisturbed, "somebody has to look" now' in str(report)
 
 
+def test_what_must_hold_wherever_the_crash_comes_is_asserted() -> None:
+    config = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=NoRetry())
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        try:
+            return await ctx.step(charge, event, config=config)
+        except StepInterruptedError:
+            return await ctx.step(charge, event, name="once more")  # though it may have been done
+
+    def at_most_one() -> None:
+        assert len(CHARGES) <= 1, f"{len(CHARGES)} charges"
+
+    def play(runner: LocalDurableTestRunner[str]) -> Any:
+        result = runner.run_sync("7")
+        assert len(result.operations) == 1, "another charge"
+        return result
+
+    assert checked(flow).ok
+    report = checked(flow, observe=at_most_one)
+    assert "killed in attempt 1 of step 'charge': observe= asserts: 2 charges" in str(report)
+    report = check_crash_safety_sync(durable_execution(flow), play=play, setup=CHARGES.clear)
+    assert "killed after checkpoint 1: play= asserts: another charge" in str(report)
+
+
 def test_a_global_that_replay_changes_again_is_found() -> None:
     def build() -> Any:
         seen: list[str] = []

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from durable_execution_sdk.emulator.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model import wire
@@ -32,6 +33,7 @@ from durable_execution_sdk.runtime.failure import capture
 __all__ = ["replay_history"]
 
 _MOST_MOMENTS = 100
+_REMAINING = 15 * 60 * 1000
 _NOBODY = "rehearsal"  # nobody asks for the token
 
 
@@ -67,8 +69,6 @@ def replay_history(
         )
     if max_moments < 1:
         raise ConfigError(f"max_moments is 1 or more, not {max_moments!r}")
-    if execution_arn is not None:
-        _check_arn(execution_arn)
     recording = record(read_history(history), handler.__name__, execution_arn)
     chosen = _chosen(recording.moments, max_moments)
     divergence: Divergence | None = None
@@ -83,13 +83,6 @@ def replay_history(
         skipped=len(recording.moments) - len(chosen),
         divergence=divergence,
     )
-
-
-def _check_arn(arn: str) -> None:
-    try:
-        ExecutionArn.parse(arn)
-    except ValueError as error:
-        raise ConfigError(f"execution_arn: {error}") from error
 
 
 def _chosen(moments: list[Moment], most: int) -> list[Moment]:
@@ -115,7 +108,8 @@ def _rehearse(
         initial_execution_state=InitialExecutionState(operations=moment.operations),
     )
     try:
-        outcome = wire.decode_outcome(acting(wire.encode_invocation(invocation), None))
+        answer = acting(wire.encode_invocation(invocation), _context(recording.arn))
+        outcome = wire.decode_outcome(answer)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
@@ -124,6 +118,21 @@ def _rehearse(
     if script.divergence is not None:
         return script.divergence
     return _Judge(script, _completed(outcome, script)).verdict()
+
+
+def _context(arn: str) -> LambdaContext:
+    """What code that looks at ``ctx.lambda_context`` finds there."""
+    known = ExecutionArn.parse(arn)
+    return LambdaContext(
+        Call(
+            request_id="00000000-0000-4000-8000-000000000000",
+            function_name=known.function_name,
+            version=known.version,
+            function_arn=known.function_arn,
+            payload=b"",
+            remaining=lambda: _REMAINING,
+        )
+    )
 
 
 def _completed(outcome: Outcome, script: Script) -> Outcome:

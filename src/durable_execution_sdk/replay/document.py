@@ -68,7 +68,7 @@ def _from_file(path: Path) -> Document:
         raise ConfigError(f"cannot read the history {path}: {error.strerror or error}") from error
     try:
         found: object = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{path} is not JSON ({error}). Save a history with `durable history NAME --json` or"
             " `aws lambda get-durable-execution-history`"
@@ -107,7 +107,7 @@ def _from_pages(found: Sequence[object], what: str) -> Document:
         )
     try:
         events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{what} has an event that cannot be read: {error}") from error
     return Document(_checked(events, what), arn)
 
@@ -132,8 +132,8 @@ def _moment(value: object) -> object:
     if isinstance(value, datetime):
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return round(aware.timestamp() * 1000)
-    if isinstance(value, (int, float)) and value < _MILLISECONDS_FROM:
-        return round(value * 1000)
+    if isinstance(value, (int, float)):
+        return round(value * 1000 if value < _MILLISECONDS_FROM else value)
     return value
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.history import ErrorDetails, EventType, HistoryEvent, ResultDetails
 from durable_execution_sdk.model.ids import ExecutionArn
@@ -89,11 +91,11 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 def record(document: Document, function_name: str, arn: str | None) -> Recording:
     """Rebuild the operations at the beginning of each invocation, and at the end of the log.
 
-    A history does not tell the execution's ARN, so one is made up unless it is known.
+    A history does not tell the execution's ARN, so one is made up unless it is known. ``ConfigError``
+    if it is known, and is none.
     """
-    started = document.events[0]
-    known = arn or document.arn or _made_up(started, function_name)
-    log = _Log(known, started)
+    known = _known_arn(document, function_name, arn)
+    log = _Log(known, document.events[0])
     last_good = _last_good(document.events)
     moments = [log.moment(invocation=1, is_settled=last_good >= 1)]
     begun = 1
@@ -134,19 +136,30 @@ def _last_good(events: list[HistoryEvent]) -> int:
     return good
 
 
-def _made_up(started: HistoryEvent, function_name: str) -> str:
-    name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in function_name)
-    return str(
-        ExecutionArn(
-            "aws",
-            "us-east-1",
-            "000000000000",
-            name or "function",
-            "$LATEST",
-            started.name or "execution",
-            started.id or "run",
+def _known_arn(document: Document, function_name: str, arn: str | None) -> str:
+    """The execution's ARN, or one that is made up of what the history does tell."""
+    started = document.events[0]
+    known = arn or document.arn
+    if known is None:
+        return str(
+            ExecutionArn(
+                "aws",
+                "us-east-1",
+                "000000000000",
+                _as_name(function_name, "function"),
+                "$LATEST",
+                _as_name(started.name, "execution"),
+                _as_name(started.id, "run"),
+            )
         )
-    )
+    try:
+        return str(ExecutionArn.parse(known))
+    except ValueError as error:
+        raise ConfigError(f"the execution's ARN: {error}") from error
+
+
+def _as_name(text: str | None, otherwise: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "-", text or "") or otherwise
 
 
 class _Log:

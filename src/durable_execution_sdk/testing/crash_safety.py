@@ -92,7 +92,8 @@ async def check_crash_safety(
             result. It sees the execution crash and go on.
         setup: called before each run, to reset the world outside and whatever the test remembers.
         observe: called after each run; returns the state of the world outside, to be compared (with
-            ``==``). An effect outside a step, or in a step that is run again, shows here only.
+            ``==``). An effect outside a step, or in a step that is run again, shows here only. It may
+            ``assert`` as well, and so may ``play``: what must hold wherever the crash came.
         on_crash: called at each crash, to forget what lives in the memory of a process.
         same_result: ``False`` if time decides about the result, as in a race with a timeout.
         same_log: ``False`` if time decides about which operations there are.
@@ -162,7 +163,7 @@ async def _check(
             missed += 1
             continue
         differences = _differences(came, standard, same_result=same_result, same_log=same_log)
-        if _cut_attempts(came.history):
+        if _cut_attempts(came.history) and not came.is_wrong:
             # What the workflow does then is its own business; one line says how it went on.
             differences, changed = [], differences
             interrupted += [Harm(str(point), each) for each in changed[:1]]

@@ -29,13 +29,17 @@ SyncPlay = Callable[[Runner], DurableTestResult[Any]]
 
 
 class Came(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one run: a snapshot, or why there is none; or its fault was missed."""
+    """What came of one run: a snapshot, or why there is none.
+
+    ``is_missed``: its fault never happened. ``is_wrong``: what the test asserts does not hold.
+    """
 
     runner: Any
     snapshot: Snapshot | None = None
     history: list[HistoryEvent] = []
     trouble: str = ""
     is_missed: bool = False
+    is_wrong: bool = False
 
 
 class Trial:
@@ -72,16 +76,18 @@ class Trial:
         except DurableTestError as error:
             history = [event for each in runner.sync.results()[-1:] for event in each.history]
             return Came(runner=runner, trouble=str(error).split("\n", 1)[0], history=history)
+        except AssertionError as error:
+            return Came(runner=runner, trouble=f"play= asserts: {error}", is_wrong=True)
         if not isinstance(result, DurableTestResult):
             raise ConfigError(
                 "play= returns the result of the runner, as in"
                 f" `return await runner.complete()`; it returned {result!r}"
             )
-        return Came(
-            runner=runner,
-            history=result.history,
-            snapshot=snapshot_of(result, self._observe),
-        )
+        try:
+            snapshot = snapshot_of(result, self._observe)
+        except AssertionError as error:
+            return Came(runner=runner, trouble=f"observe= asserts: {error}", is_wrong=True)
+        return Came(runner=runner, history=result.history, snapshot=snapshot)
 
     async def calm(self) -> tuple[Runner, Standard]:
         """Run twice without any disturbance."""
