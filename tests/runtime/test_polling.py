@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 from unittest import mock
 
-from durable_execution_sdk.runtime import polling
+import pytest
+from tests.rig import rig_of
+
+from durable_execution_sdk import DurableContext, Duration, FixedDelay, StepConfig
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.runtime import checkpointer, polling
 from durable_execution_sdk.runtime.polling import Polling
 
 
@@ -77,3 +83,62 @@ def test_nothing_is_asked_when_nothing_is_pending_any_more() -> None:
 
     asyncio.run(main())
     assert not calls
+
+
+SECOND = Duration.from_seconds(1)
+
+
+async def waits(ctx: DurableContext) -> None:
+    await ctx.wait(SECOND)
+
+
+async def sleeps(ctx: DurableContext) -> None:
+    await asyncio.sleep(1)
+
+
+async def retries(ctx: DurableContext) -> None:
+    attempts: list[int] = []
+
+    async def once() -> None:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise LookupError
+
+    strategy = FixedDelay(max_attempts=2, delay=SECOND)
+    await ctx.step(once, config=StepConfig(retry_strategy=strategy))
+
+
+@pytest.mark.parametrize("pending", [waits, sleeps, retries])
+def test_what_is_due_wakes_the_workflow_while_a_body_runs(pending: Any) -> None:
+    class Hurried:
+        """More than a second passes with each call."""
+
+        def __init__(self, plane: Any) -> None:
+            self.plane, self.get_state = plane, plane.get_state
+
+        async def checkpoint(self, request: Any) -> Any:
+            response = await self.plane.checkpoint(request)
+            rig.clock.advance(1500)
+            return response
+
+        def now(self) -> int:
+            return int(self.plane.now())
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        over = asyncio.Event()
+
+        async def body() -> str:
+            async with asyncio.timeout(5):
+                await over.wait()
+            return "woken"
+
+        step = ctx.step(body)
+        await pending(ctx)
+        over.set()
+        return await step
+
+    rig = rig_of(workflow, seams=Seams(data_plane=Hurried))
+    with mock.patch.object(checkpointer, "_SLOW_SECONDS", 60):
+        ran = rig.run()
+    assert (ran.result, ran.invocations) == ("woken", 1)
+    assert ran.types().count("StepFailed") == (pending is retries)

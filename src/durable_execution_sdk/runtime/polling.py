@@ -18,6 +18,8 @@ __all__ = ["Polling"]
 _POLL_SECONDS = 10.0
 # The service's clock, or its timers, may be behind: how soon to ask again, doubled each time.
 _AGAIN_SECONDS = 0.25
+# A clock that stands still, as in tests, is not looked at in a tight loop.
+_SOONEST_SECONDS = 0.005
 
 
 class Polling:
@@ -71,4 +73,4 @@ class Polling:
         nexts.append(max(0.0, self._asked_at + _POLL_SECONDS - time.monotonic()))
         if is_late:
             nexts.append(self._again)
-        self._look_in(min(nexts))
+        self._look_in(max(_SOONEST_SECONDS, min(nexts)))
