@@ -6,6 +6,7 @@ import os
 import random
 import re
 import string
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,17 @@ def folder() -> Path:
     return Path(os.environ.get(VARIABLE) or _BESIDE)
 
 
-def required() -> list[Requirement]:
-    """All requirements; without any, the module that asks is skipped, and says so."""
+def required(wanted: Callable[[Requirement], bool] = lambda _: True) -> list[Any]:
+    """Requirements, one for each run of a test; without any, the test is skipped, and says so."""
     where = folder()
     found = load(where) if where.is_dir() else []
     if not found:
-        pytest.skip(
+        reason = (
             f"no conformance requirements in {where}: put them there, or name another folder in"
-            f" {VARIABLE}",
-            allow_module_level=True,
+            f" {VARIABLE}"
         )
-    return found
+        return [pytest.param(None, id="none", marks=pytest.mark.skip(reason=reason))]
+    return [pytest.param(each, id=each.id) for each in found if wanted(each)]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from durable_execution_sdk.emulator import functions
 from durable_execution_sdk.engine.events import Event, StepStarted
 
 ROOT = Path(__file__).parents[2]
-REQUIREMENTS = required()
 LOGGING = {"1-7", "3-11", "3-17", "10-17"}
 
 
@@ -76,18 +75,14 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
         yield deploy
 
 
-@pytest.mark.parametrize(
-    "requirement", [each for each in REQUIREMENTS if each.id in LOGGING], ids=lambda each: each.id
-)
+@pytest.mark.parametrize("requirement", required(lambda each: each.id in LOGGING))
 def test_requirement_with_logs(requirement: Requirement, deploy: Deploy) -> None:
     function = deploy(HANDLERS[requirement.id])
     function.validate(requirement)
     assert function.sandbox.starts == 1
 
 
-@pytest.mark.parametrize(
-    "requirement", [each for each in REQUIREMENTS if each.id in CRASHING], ids=lambda each: each.id
-)
+@pytest.mark.parametrize("requirement", required(lambda each: each.id in CRASHING))
 def test_requirement_with_a_crash(
     requirement: Requirement, deploy: Deploy, record_property: Callable[[str, object], None]
 ) -> None:
