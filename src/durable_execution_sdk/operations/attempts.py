@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
+from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
@@ -98,7 +99,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     @property
     def attempt_number(self) -> int:
         """Which attempt this is, from 1: the log counts those that have ended."""
-        return (self.details.attempt or 0) + 1
+        return 1 if self.record is None else (self.details.attempt or 0) + 1
 
     @property
     def details(self) -> StepDetails:
@@ -135,7 +136,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
 
     async def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a body, in a thread if it is a plain function."""
-        if inspect.iscoroutinefunction(_innermost(function)):
+        if _is_coroutine_function(function):
             return await function(*args)
         result = await asyncio.to_thread(_call_plain, function, args)
         return await result if inspect.isawaitable(result) else result
@@ -225,6 +226,12 @@ def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     except StopIteration as error:
         # No future can hold one; a coroutine function that raises it gets the same.
         raise RuntimeError("the function raised StopIteration") from error
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
+        return True
+    return inspect.iscoroutinefunction(_innermost(function))
 
 
 def _innermost(function: Callable[..., Any]) -> Any:

@@ -33,7 +33,7 @@ from durable_execution_sdk.operations.batch import (
 from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
-from durable_execution_sdk.runtime.delivery import Handle, Wake
+from durable_execution_sdk.runtime.delivery import Handle, Signal
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext
@@ -135,7 +135,7 @@ class _Run:
         self._ended: list[list[Entry] | None] = []
         self._running: dict[Handle[str], Branch] = {}
         self._arrived: deque[Handle[str]] = deque()
-        self._wake: Wake | None = None
+        self._wake: Signal | None = None
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
 
@@ -230,7 +230,7 @@ class _Run:
     async def _next(self) -> None:
         """Wait for the next thing to happen, and take one completion, if it was one."""
         if not self._arrived:
-            self._wake = Wake(self._frame.workflow.loop, f"the branches of {self._label}")
+            self._wake = Signal(self._frame.workflow.loop, f"the branches of {self._label}")
             await self._wake
         if self._arrived:
             self._take(self._arrived.popleft())

@@ -168,8 +168,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
         """Record an update of this operation, unless it was given up."""
-        if not (self.is_void or self.cancelled()):
-            self.frame.submit(update, wanted=wanted)
+        if not (self.is_void or self.frame.is_closed or self.cancelled()):
+            self.workflow.submit(update, wanted=wanted)
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
@@ -185,7 +185,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def within_limits(self, payload: str, what: str) -> str:
         """The payload, if it is not larger than what the service stores."""
-        size = len(payload) if payload.isascii() else len(payload.encode())
+        size = len(payload)
+        if size > MAX_PAYLOAD_BYTES // 4 and not payload.isascii():
+            size = len(payload.encode())
         if size > MAX_PAYLOAD_BYTES:
             raise PayloadSizeError(
                 f"the {what} of {self.label} is {size:,} bytes; the service stores at most"

@@ -145,10 +145,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def _hand_on_early(self, payload: str) -> None:
         """In optimistic mode, let a sequential workflow go on before the acknowledgement."""
-        workflow = self.workflow
-        if self.at_most_once or not workflow.settings.is_optimistic or not workflow.is_sequential:
-            return
-        if self.done():
+        if self.tells_time or self.done() or not self.workflow.is_sequential:
             return
         self.set_result(self.decode(self._serdes, payload))
         self._wake()

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.runtime.delivery import Wake
+from durable_execution_sdk.runtime.delivery import Signal
 from durable_execution_sdk.runtime.scope import Scope
 
 __all__ = ["NEVER", "NOT_YET", "Nothing", "Supply", "supply_of"]
@@ -78,7 +78,7 @@ class AsyncSupply:
         self._ready: deque[Any] = deque()
         self._failure: BaseException | None = None
         self._notify: Callable[[], None] = _nobody
-        self._asked: Wake | None = None
+        self._asked: Signal | None = None
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
 
@@ -109,7 +109,7 @@ class AsyncSupply:
         try:
             async for item in iterator:
                 self._ready.append(item)
-                self._asked = Wake(loop, "a free branch")
+                self._asked = Signal(loop, "a free branch")
                 self._notify()
                 await self._asked
         except BaseException as error:

@@ -64,6 +64,12 @@ class Checkpointer:
         self._queue: list[OperationUpdate] = []
         self._wanted = False
         self._writer: asyncio.Task[None] | None = None
+        self._is_busy = False
+        # What the writer waits for while there is nothing to do, and who waits for that.
+        self._go: asyncio.Future[None] | None = None
+        self._rest: asyncio.Future[None] | None = None
+        # A token of its own for each call, so that one that is sent again is told from the next.
+        self._series = os.urandom(16).hex()
         self._slow: asyncio.TimerHandle | None = None
         self._left_behind_since = 0.0
         self._closed = False
@@ -72,12 +78,12 @@ class Checkpointer:
     @property
     def is_idle(self) -> bool:
         """Whether everything that was submitted is acknowledged."""
-        return self._writer is None and not self._queue
+        return not (self._is_busy or self._queue)
 
     @property
     def is_writing(self) -> bool:
         """Whether a call is in flight, or about to be."""
-        return self._writer is not None
+        return self._is_busy
 
     @property
     def may_write(self) -> bool:
@@ -99,7 +105,13 @@ class Checkpointer:
     def push(self) -> None:
         """Send what is queued, even if that is nothing: the answer tells what has changed."""
         self._wanted = True
-        if self._writer is None and not self._closed:
+        if self._is_busy or self._closed:
+            return
+        self._is_busy = True
+        if self._go is not None:
+            go, self._go = self._go, None
+            go.set_result(None)
+        else:
             self._writer = asyncio.Task(self._write(), loop=self._loop, context=sdk_context())
 
     def release(self) -> bool:
@@ -112,7 +124,7 @@ class Checkpointer:
     def delivered(self) -> None:
         """The workflow has seen a completion, and may have something to add to the batch."""
         self._patience -= 1
-        if self._patience <= 0:
+        if self._patience <= 0 and self._held is not None:
             self.release()
 
     async def flush(self) -> None:
@@ -121,9 +133,8 @@ class Checkpointer:
         while not self.is_idle and self.may_write:
             self.release()
             self.push()
-            writer = self._writer
-            assert writer is not None
-            await writer
+            self._rest = self._loop.create_future()
+            await self._rest
 
     async def close(self) -> None:
         """Accept nothing more; a call in flight is waited for."""
@@ -132,6 +143,8 @@ class Checkpointer:
         if self._slow is not None:
             self._slow.cancel()
         if self._writer is not None:
+            if self._go is not None:
+                self._go.set_result(None)
             await self._writer
 
     async def load(self, marker: str | None) -> list[Operation]:
@@ -155,9 +168,8 @@ class Checkpointer:
 
         One timer serves all: a quick step would otherwise pay for a timer that never fires.
         """
-        now = time.monotonic()
         if len(self._queue) == 1:
-            self._left_behind_since = now
+            self._left_behind_since = time.monotonic()
         if self._slow is None:
             self._slow = self._loop.call_later(
                 _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
@@ -165,7 +177,7 @@ class Checkpointer:
 
     def _push_what_is_slow(self) -> None:
         self._slow = None
-        if not self._queue or self._writer is not None:
+        if not self._queue or self._is_busy:
             return
         left = self._left_behind_since + _SLOW_SECONDS - time.monotonic()
         if left <= 0:
@@ -176,21 +188,32 @@ class Checkpointer:
     async def _write(self) -> None:
         batch: list[OperationUpdate] = []
         try:
-            while self._wanted and self.may_write:
-                await self._hold_back()
-                if self.may_write:
-                    batch = self._take()
-                    await self._send(batch)
+            while True:
+                while self._wanted and self._token is not None and not self._closed:
+                    if len(self._queue) < self.most_updates and self._expects_more():
+                        await self._hold_back()
+                    if self.may_write:
+                        batch = self._take()
+                        await self._send(batch)
+                if self._closed:
+                    break
+                self._go = go = self._loop.create_future()
+                self._come_to_rest()
+                await go
         except Exception as error:
             self._closed = True
             self._fail(error, batch)
         finally:
-            self._writer = None
+            self._writer = self._go = None
+            self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
+        self._is_busy = False
+        if self._rest is not None and not self._rest.done():
+            self._rest.set_result(None)
 
     async def _hold_back(self) -> None:
         """Let the workflow see what is due, and add to the batch; but not for long."""
-        if len(self._queue) >= self.most_updates or not self._expects_more():
-            return
         self._patience = self.most_updates
         self._held = self._loop.create_future()
         await self._held
@@ -203,7 +226,7 @@ class Checkpointer:
                 durable_execution_arn=self._arn,
                 checkpoint_token=self._token,
                 updates=batch,
-                client_token=os.urandom(16).hex(),
+                client_token=f"{self._series}-{self.calls}",
             )
         )
         self._token = response.checkpoint_token
@@ -218,10 +241,12 @@ class Checkpointer:
         count = 0
         size = 0
         for update in self._queue:
-            size += _size(update)
-            earlier = taken.get(update.id)
+            size += _UPDATE_OVERHEAD
+            if update.payload is not None or update.error is not None:
+                size += _size(update)
             if count == self.most_updates or (count and size > MAX_BATCH_BYTES):
                 break
+            earlier = taken.get(update.id)
             if earlier is not None and not _may_share_a_batch(earlier, update):
                 break
             taken[update.id] = update
@@ -246,7 +271,7 @@ def _may_share_a_batch(earlier: OperationUpdate, later: OperationUpdate) -> bool
 
 
 def _size(update: OperationUpdate) -> int:
-    size = _UPDATE_OVERHEAD
+    size = 0
     if update.payload is not None:
         size += _utf8_size(update.payload)
     if update.error is not None:

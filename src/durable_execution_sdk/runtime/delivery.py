@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from durable_execution_sdk.runtime.tasks import WorkflowTasks
 
-__all__ = ["Deliveries", "Handle", "Waiter", "Wake"]
+__all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 
 _T = TypeVar("_T")
 
@@ -23,13 +23,22 @@ _T = TypeVar("_T")
 class Wake(asyncio.Future[None]):
     """What a task blocks on that only the workflow itself can wake: no timer, thread or socket."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, label: str = "") -> None:
+    @property
+    def label(self) -> str:
+        """What it stands for, in messages."""
+        raise NotImplementedError
+
+
+class Signal(Wake):
+    """One that something in the workflow itself gives."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, label: str) -> None:
         super().__init__(loop=loop)
         self._label = label
 
     @property
     def label(self) -> str:
-        """What it stands for, in messages."""
+        """What is waited for."""
         return self._label
 
 
@@ -39,14 +48,12 @@ class Waiter(Wake):
     Each awaiting task has its own, so cancelling the task does not cancel the operation.
     """
 
-    def __init__(self, handle: Handle[Any], loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self._handle = handle
+    handle: Handle[Any]
 
     @property
     def label(self) -> str:
         """The operation."""
-        return self._handle.label
+        return self.handle.label
 
 
 class Handle(asyncio.Future[_T], Generic[_T]):
@@ -66,7 +73,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def __init__(self, order: Deliveries) -> None:
         super().__init__(loop=order.loop)
         self._order = order
-        order.claims = self._sequence = order.claims + 1
+        order.claims = self.sequence = order.claims + 1
 
     @property
     def label(self) -> str:
@@ -80,14 +87,15 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
     def __hash__(self) -> int:
         """So that a set of operations, such as ``asyncio.wait`` returns, has the same order again."""
-        return self._sequence
+        return self.sequence
 
     def __await__(self) -> Generator[Any, None, _T]:
         """Wait for the operation, in any task of the workflow."""
         if not self.done():
             self._order.deliver_at_once(self)
             if not self.done():
-                waiter = Waiter(self, self._order.loop)
+                waiter = Waiter(loop=self._order.loop)
+                waiter.handle = self
                 if self._waiters is None:
                     self._waiters = [waiter]
                 else:
@@ -160,7 +168,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def become_due(self, at: float) -> None:
         """The log holds the completion, with this end: it may be delivered when its turn comes."""
         self.is_due = True
-        heappush(self._order.due, (at, self._sequence, self))
+        heappush(self._order.due, (at, self.sequence, self))
 
 
 class Deliveries:

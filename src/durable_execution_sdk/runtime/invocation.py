@@ -56,10 +56,14 @@ async def run_invocation(
     ``make`` makes the workflow: another kind is for tests and tools. Raises when Lambda is to invoke again.
     """
     try:
-        operations = await _all_operations(plane, invocation)
+        journal = Journal(
+            invoked.arn,
+            # Nothing else refers to them, so that what the workflow has seen can be let go.
+            await _all_operations(plane, invocation),
+            invocation.updated_operation_ids or (),
+        )
     except ServiceError as error:
         return _refused(error)
-    journal = Journal(invoked.arn, operations, invocation.updated_operation_ids or ())
     if journal.execution is None or journal.execution.execution_details is None:
         raise InvocationError(
             f"the state of {invoked.arn} has no EXECUTION operation with id"
@@ -206,6 +210,7 @@ async def _leave_nothing_behind(workflow: Workflow) -> None:
     """Unwind every task, workflow code and step bodies alike, and what they have started."""
     workflow.is_ending = True
     mine = asyncio.current_task()
+    running = asyncio.all_tasks(workflow.loop) - {mine}
     await workflow.checkpointer.close()
     warned: set[asyncio.Task[Any]] = set()
     for attempt in range(_ROUNDS):
@@ -215,7 +220,7 @@ async def _leave_nothing_behind(workflow: Workflow) -> None:
             return
         for task in left:
             # One that is cleaning up already, or was only started to clean up, gets its time first.
-            if task in warned or (attempt == 0 and not task.cancelling()):
+            if task in warned or (attempt == 0 and task in running and not task.cancelling()):
                 task.cancel()
         warned |= left
         done, _pending = await asyncio.wait(left, timeout=_GRACE_SECONDS)

@@ -29,6 +29,9 @@ _Ts = TypeVarTuple("_Ts")
 # after this many turns in which no workflow task moved, that counts as rest.
 _RESTLESS_TURNS = 100
 
+# Asking the system for events costs as much as a small callback; this many turns go without.
+_TURNS_WITHOUT_A_POLL = 8
+
 
 class Wakers(Protocol):
     """Takes note of what workflow code asked the process to wake it up for."""
@@ -100,6 +103,7 @@ class _IdleSelector(selectors.DefaultSelector):
         self.observer: IdleObserver | None = None
         self._progress = -1
         self._turns = 0
+        self._unpolled = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         observer = self.observer
@@ -110,6 +114,12 @@ class _IdleSelector(selectors.DefaultSelector):
                     timeout = 0
             elif self._is_restless(observer):
                 observer.on_idle(at_rest=False)
+            if timeout == 0:
+                # The loop has callbacks to run: the system is asked for events now and then only.
+                self._unpolled += 1
+                if self._unpolled < _TURNS_WITHOUT_A_POLL:
+                    return []
+        self._unpolled = 0
         return super().select(timeout)
 
     def _is_restless(self, observer: IdleObserver) -> bool:

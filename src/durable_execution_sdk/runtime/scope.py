@@ -61,7 +61,7 @@ class Frame:
         self.has_news = False
         self.children: dict[Frame, None] = {}
         # Both in order, so that everything is cancelled in the same order again.
-        self._handles: dict[Handle[Any], None] = {}
+        self._handles: dict[int, Handle[Any]] = {}
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
             parent.children[self] = None
@@ -121,11 +121,11 @@ class Frame:
 
     def adopt(self, handle: Handle[Any]) -> None:
         """This operation belongs to the context until it settles."""
-        self._handles[handle] = None
+        self._handles[handle.sequence] = handle
 
     def release(self, handle: Handle[Any]) -> None:
         """This operation has settled."""
-        self._handles.pop(handle, None)
+        self._handles.pop(handle.sequence, None)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """This task runs in the context."""
@@ -161,7 +161,7 @@ class Frame:
             self.parent.children.pop(self, None)
         for child in list(self.children):
             child.close()
-        for handle in list(self._handles):
+        for handle in list(self._handles.values()):
             handle.cancel()
         for watched in list(self._tasks):
             if watched.task is not None and watched is not CURRENT.get():

@@ -1,9 +1,10 @@
-"""A service in memory that only records: what the runtime costs without a network or an engine."""
+"""A service in memory that only records: what the runtime does without a network or an engine."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
+
+import msgspec
 
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
@@ -31,21 +32,20 @@ STATUS = {
 }
 
 
-class MemoryService:
-    """Keeps operations, counts calls, and takes as long for each as it is told."""
+class Recording:
+    """Keeps operations, and counts calls; all but the first page of state are made when asked for."""
 
-    def __init__(self, seconds_per_call: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.operations: dict[str, Operation] = {}
         self.calls = 0
-        self._seconds = seconds_per_call
+        self.reads = 0
+        self._later: list[Operation] = []
         self._now = 1_000
 
     def now(self) -> int:
         return self._now
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        if self._seconds:
-            await asyncio.sleep(self._seconds)
         self.calls += 1
         self._now += 1
         changed: dict[str, Operation] = {}
@@ -56,9 +56,18 @@ class MemoryService:
         )
 
     async def get_state(self, request: StateRequest) -> StatePage:
-        raise NotImplementedError
+        self.reads += 1
+        start = int(request.marker or 0)
+        end = start + (request.max_items or 100)
+        page = self._later[start:end]
+        encoded = msgspec.json.encode(page)
+        return StatePage(
+            operations=msgspec.json.decode(encoded, type=list[Operation]),
+            next_marker=str(end) if end < len(self._later) else None,
+        )
 
-    def event(self, payload: str) -> dict[str, Any]:
+    def event(self, payload: str, *, paged: bool = False) -> dict[str, Any]:
+        """The event of an invocation; ``paged``: everything recorded comes in later pages."""
         execution = Operation(
             id="run",
             type="EXECUTION",
@@ -66,7 +75,12 @@ class MemoryService:
             start_timestamp=1_000,
             execution_details=ExecutionDetails(input_payload=payload),
         )
-        state = InitialExecutionState(operations=[execution, *self.operations.values()])
+        recorded = list(self.operations.values())
+        self._later = recorded if paged else []
+        state = InitialExecutionState(
+            operations=[execution, *([] if paged else recorded)],
+            next_marker="0" if self._later else None,
+        )
         return encode_invocation(
             Invocation(
                 durable_execution_arn=ARN, checkpoint_token="token0", initial_execution_state=state
