@@ -299,7 +299,7 @@ def test_what_observes_nothing_is_refused_when_the_handler_is_made(
 def test_a_handler_without_plugins_loads_and_makes_nothing_of_them() -> None:
     script = """
 import sys
-from benchmarks.memory_service import MemoryService
+from tests.memory_service import MemoryService
 from durable_execution_sdk import durable_execution
 import durable_execution_sdk.runtime.reporting as reporting
 

@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 import pytest
-from benchmarks.memory_service import MemoryService
 from msgspec.structs import replace as changed
+from tests.memory_service import MemoryService
 from tests.replay.corpus import RETRY, Declined, Stage, Workflow, seconds
 from tests.replay.play import extends, replay
 from tests.replay.prove import played, prove

@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import pytest
-from benchmarks.memory_service import MemoryService
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -17,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode
 from tests.hooks.recorder import Recorder
+from tests.memory_service import MemoryService
 from tests.otel.tracing import Cold, Spans, attributes_of, id_of, parent_of, warm
 from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play

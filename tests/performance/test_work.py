@@ -11,8 +11,8 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from tests.memory_service import MemoryService
 from tests.performance.counting import Work, work_of
-from tests.performance.recording import Recording
 
 from durable_execution_sdk import DurableContext, MapConfig, durable_execution
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
@@ -60,19 +60,19 @@ async def nested(event: int, ctx: DurableContext) -> int:
     return await level(ctx, event)
 
 
-def run(handler: Any, plane: Recording, event: str, *, paged: bool = False) -> dict[str, Any]:
+def run(handler: Any, plane: MemoryService, event: str, *, paged: bool = False) -> dict[str, Any]:
     made = plane.event(event, paged=paged)
     outcome: dict[str, Any] = handler.bind(plane)(made, None)
     assert outcome["Status"] == "SUCCEEDED", outcome
     return outcome
 
 
-def per_operation(handler: Any, plane: Recording, small: str, large: str, more: int) -> Work:
+def per_operation(handler: Any, plane: MemoryService, small: str, large: str, more: int) -> Work:
     """What one more operation takes: a large run, less a small one of the same kind."""
-    run(handler, Recording(), small)  # nothing is made for the first time below
+    run(handler, MemoryService(), small)  # nothing is made for the first time below
     before, after = [], []
     for runs, event in ((before, small), (after, large)):
-        chosen = plane if plane.operations else Recording()
+        chosen = plane if plane.operations else MemoryService()
         made = chosen.event(event)
         bound = handler.bind(chosen)
         runs.append(work_of(lambda bound=bound, made=made: bound(made, None)))
@@ -97,13 +97,13 @@ def per_operation(handler: Any, plane: Recording, small: str, large: str, more: 
     ids=["steps", "map of all", "map of 10", "map of 100", "wide", "nested"],
 )
 def test_so_many_checkpoint_calls_are_enough(handler: Any, event: str, most: int) -> None:
-    plane = Recording()
+    plane = MemoryService()
     run(handler, plane, event)
     assert plane.calls <= most
 
 
 def test_a_replay_makes_no_call_at_all() -> None:
-    plane = Recording()
+    plane = MemoryService()
     run(steps, plane, "50")
     plane.calls = 0
     run(steps, plane, "50")
@@ -111,14 +111,14 @@ def test_a_replay_makes_no_call_at_all() -> None:
 
 
 def test_a_state_of_many_pages_is_read_page_by_page_and_once() -> None:
-    plane = Recording()
+    plane = MemoryService()
     run(steps, plane, "2500")
     run(steps, plane, "2500", paged=True)
     assert plane.reads == 3
 
 
 def test_a_live_step_takes_little() -> None:
-    work = per_operation(steps, Recording(), "10", "60", 50)
+    work = per_operation(steps, MemoryService(), "10", "60", 50)
     assert work.calls <= 155
     assert (
         work.loop_objects <= 9
@@ -128,7 +128,7 @@ def test_a_live_step_takes_little() -> None:
 
 
 def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> None:
-    plane = Recording()
+    plane = MemoryService()
     run(steps, plane, "60")
     work = per_operation(steps, plane, "10", "60", 50)
     assert work.loop_objects == 1
@@ -137,7 +137,7 @@ def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> N
 
 
 def test_an_item_of_a_map_takes_little() -> None:
-    work = per_operation(mapped, Recording(), "[10,0]", "[110,0]", 100)
+    work = per_operation(mapped, MemoryService(), "[10,0]", "[110,0]", 100)
     assert work.calls <= 285
     if sys.version_info < (3, 12):
         assert work.tasks == 2  # the item's context, and the body of its step
@@ -162,7 +162,7 @@ class Counting(JsonSerDes[Any]):
 def test_a_value_is_written_and_read_once_by_its_serdes() -> None:
     """The call that carries it writes it a second time, as text in JSON, and nothing else does."""
     counting = Counting()
-    plane = Recording()
+    plane = MemoryService()
     handler = durable_execution(serdes=counting)(steps.__wrapped__)
     run(handler, plane, "20")
     assert (counting.written, counting.read_back) == (21, 21)  # 20 steps; the result; the event
@@ -185,7 +185,7 @@ def test_a_large_result_of_a_child_is_written_once_when_it_is_built_and_once_whe
     async def workflow(event: int, ctx: DurableContext) -> int:
         return len(await ctx.run_in_child_context(large, event))
 
-    plane = Recording()
+    plane = MemoryService()
     run(workflow, plane, "400000")
     assert counting.written == 3  # the step's, the child's, the handler's
     run(workflow, plane, "400000")
@@ -194,7 +194,7 @@ def test_a_large_result_of_a_child_is_written_once_when_it_is_built_and_once_whe
 
 def test_replayed_operations_take_less_than_two_kilobytes_each() -> None:
     count = 3_000
-    plane = Recording()
+    plane = MemoryService()
     run(steps, plane, str(count))
     gc.collect()
     tracemalloc.start()
@@ -221,7 +221,7 @@ def test_payloads_that_the_workflow_has_seen_are_let_go() -> None:
             held.append(tracemalloc.get_traced_memory()[0] if tracemalloc.is_tracing() else 0)
         return total
 
-    plane = Recording()
+    plane = MemoryService()
     run(workflow, plane, "200000")
     # The service keeps nothing that is inside a context that has ended.
     plane.operations = {op.id: op for op in plane.operations.values() if op.parent_id is None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -32,20 +33,26 @@ STATUS = {
 }
 
 
-class Recording:
-    """Keeps operations, and counts calls; all but the first page of state are made when asked for."""
+class MemoryService:
+    """Keeps operations, counts calls, and takes as long for each as it is told.
 
-    def __init__(self) -> None:
+    Later pages of the state are made when they are asked for.
+    """
+
+    def __init__(self, seconds_per_call: float = 0.0) -> None:
         self.operations: dict[str, Operation] = {}
         self.calls = 0
         self.reads = 0
         self._later: list[Operation] = []
+        self._seconds = seconds_per_call
         self._now = 1_000
 
     def now(self) -> int:
         return self._now
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        if self._seconds:
+            await asyncio.sleep(self._seconds)
         self.calls += 1
         self._now += 1
         changed: dict[str, Operation] = {}
