@@ -13,9 +13,12 @@ from tests.testing.test_crash_safety import everything
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.api import StatePage, StateRequest
+from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.testing import (
     HarmError,
     LocalDurableTestRunner,
+    Seams,
     check_replay,
     check_replay_sync,
     check_schedules,
@@ -100,6 +103,49 @@ def test_names_that_follow_the_order_of_completion_are_found() -> None:
     report = check_schedules_sync(durable_execution(numbered), 1)
     assert any("where the log had step 'report" in harm.what for harm in report.harms)
     assert not any("result is" in harm.what for harm in report.harms)
+
+
+def test_every_other_schedule_reads_the_log_in_the_smallest_pages() -> None:
+    pages: list[int] = []
+
+    class Counting:
+        def __init__(self, plane: DataPlane) -> None:
+            self.plane = plane
+            self.checkpoint = plane.checkpoint
+            self.now = plane.now
+
+        async def get_state(self, request: StateRequest) -> StatePage:
+            page = await self.plane.get_state(request)
+            pages.append(len(page.operations))
+            return page
+
+    runner = LocalDurableTestRunner(durable_execution(settled), seams=Seams(data_plane=Counting))
+    assert check_schedules_sync(runner, 1, seeds=[0, 2])
+    assert not pages
+    assert check_schedules_sync(runner, 1, seeds=[1])
+    assert len(pages) > 10
+    assert max(pages) == 1
+
+
+def test_an_execution_that_gets_stuck_under_some_schedule_is_found() -> None:
+    asked: list[str] = []
+
+    @durable_execution
+    async def flow(event: Any, ctx: DurableContext) -> Any:
+        async def ask(name: str) -> None:
+            await asyncio.sleep(0)
+            asked.append(name)
+
+        await asyncio.gather(*(ctx.step(ask, name) for name in "ab"))
+        return await (await ctx.create_callback(name=asked[0]))
+
+    def play(runner: LocalDurableTestRunner[Any]) -> Any:
+        runner.sync.start()
+        runner.sync.wait_for_callback("a").succeed("yes")
+        return runner.sync.complete()
+
+    report = check_schedules_sync(flow, play=play, setup=asked.clear)
+    assert any("not for the callback 'a'" in harm.what for harm in report.harms)
 
 
 @in_loop

@@ -16,7 +16,7 @@ from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
 from durable_execution_sdk.testing.faults import Faults, When
 from durable_execution_sdk.testing.functions import Registered
 from durable_execution_sdk.testing.result import DurableTestResult
-from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, setup
+from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, paged, setup
 from durable_execution_sdk.testing.stage import NO_EVENT, Stage
 from durable_execution_sdk.testing.sync import SyncTestRunner
 from durable_execution_sdk.testing.worker import in_thread_async
@@ -108,9 +108,13 @@ class LocalDurableTestRunner(Generic[_R]):
         ``seams`` and ``page_size`` replace those of this one.
         """
         made: LocalDurableTestRunner[_R] = object.__new__(type(self))
-        changed = {"seams": seams, "page_size": page_size}
-        given = {name: value for name, value in changed.items() if value is not None}
-        made._take(msgspec.structs.replace(self.setup, **given))
+        given = self.setup
+        if seams is not None:
+            given = msgspec.structs.replace(given, seams=seams)
+        if page_size is not None:
+            limits = paged(given.limits, page_size)
+            given = msgspec.structs.replace(given, page_size=page_size, limits=limits)
+        made._take(given)
         return made
 
     async def run(

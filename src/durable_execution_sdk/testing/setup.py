@@ -17,7 +17,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.functions import Registered
 
-__all__ = ["Setup"]
+__all__ = ["Setup", "paged"]
 
 _LONGEST_NAME = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,7 +95,7 @@ def setup(
         start_time=start_time or START_TIME,
         checkpoint_latency=checkpoint_latency or timedelta(0),
         page_size=page_size,
-        limits=_paged(limits or DEFAULT_LIMITS, page_size),
+        limits=paged(limits or DEFAULT_LIMITS, page_size),
         execution_timeout=execution_timeout or timedelta(seconds=MAX_EXECUTION_TIMEOUT),
         invocation_timeout=invocation_timeout,
         environment=dict(environment or {}),
@@ -105,7 +105,8 @@ def setup(
     )
 
 
-def _paged(limits: Limits, page_size: int | None) -> Limits:
+def paged(limits: Limits, page_size: int | None) -> Limits:
+    """The same limits, with pages of this size."""
     if page_size is None:
         return limits
     if page_size < 1:
