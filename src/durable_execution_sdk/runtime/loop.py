@@ -132,7 +132,7 @@ class _IdleSelector(selectors.DefaultSelector):
     def register(
         self, fileobj: FileDescriptorLike, events: int, data: Any = None
     ) -> selectors.SelectorKey:
-        if self.observer is not None and CURRENT.get() is not None:
+        if self.observer is not None and self.observer.is_workflow(CURRENT.get()):
             self.observer.outside.socket_watched(fileobj)
         return super().register(fileobj, events, data)
 
@@ -194,14 +194,9 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             executor = self.threads = self.threads or _new_threads()
         future = super().run_in_executor(executor, func, *args)
         observer = self.idle_selector.observer
-        if observer is not None and _in_workflow(None):
+        if observer is not None and observer.is_workflow(CURRENT.get()):
             observer.outside.thread_started(future)
         return future
-
-
-def _in_workflow(context: Context | None) -> bool:
-    current = CURRENT.get() if context is None else context.get(CURRENT)
-    return current is not None
 
 
 def _new_threads() -> ThreadPoolExecutor:
