@@ -32,6 +32,8 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.hooks import DurablePlugin
+from durable_execution_sdk.middleware import Middleware
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
 from durable_execution_sdk.replay.check import replay_history
@@ -469,6 +471,54 @@ def test_results_that_are_no_json_are_compared_as_they_are() -> None:
     ran = LocalDurableTestRunner(flow("a")).run_sync()
     assert replay_history(flow("a"), ran.history)
     assert not replay_history(flow("b"), ran.history)
+
+
+def test_payloads_that_middleware_seals_are_compared_by_their_values_and_plugins_hear_nothing() -> (
+    None
+):
+    told: list[object] = []
+    nonces = iter(range(1000))
+
+    class Sealed(Middleware):
+        def around_serialize(self, value: Any, info: Any, call_next: Any) -> str:
+            return f"{next(nonces)}|{call_next(value)}"
+
+        def around_deserialize(self, payload: str, info: Any, call_next: Any) -> Any:
+            return call_next(payload.partition("|")[2] or payload)
+
+    class Told(DurablePlugin):
+        def on_invocation_start(self, info: Any) -> None:
+            told.append(info)
+
+    def flow(value: int) -> Any:
+        @durable_execution(middleware=[Sealed()], plugins=[Told()])
+        async def run(event: Any, ctx: DurableContext) -> dict[str, int]:
+            async def child(inner: DurableContext) -> int:
+                return await inner.step(done, value)
+
+            return {"a": await ctx.run_in_child_context(child), "b": value}
+
+        return run
+
+    ran = LocalDurableTestRunner(flow(1)).run_sync()
+    heard = len(told)
+    assert heard
+    assert replay_history(flow(1), ran.history)
+    assert not replay_history(flow(2), ran.history)
+    assert len(told) == heard
+
+
+def test_a_result_with_its_keys_in_another_order_is_the_same_and_true_is_not_1() -> None:
+    def flow(value: Any) -> Any:
+        @durable_execution
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            return value
+
+        return run
+
+    ran = LocalDurableTestRunner(flow({"a": 1, "b": [2]})).run_sync()
+    assert replay_history(flow({"b": [2], "a": 1}), ran.history)
+    assert not replay_history(flow({"a": True, "b": [2]}), ran.history)
 
 
 def test_a_result_that_has_become_too_large_for_a_response_is_found() -> None:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import (
+    CheckpointingMode,
     DurableContext,
+    DurableError,
     Duration,
     FixedDelay,
     NoRetry,
@@ -28,6 +30,7 @@ from durable_execution_sdk.testing import (
     check_crash_safety,
     check_crash_safety_sync,
 )
+from durable_execution_sdk.testing.crash_safety import _harms_of_bodies
 
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 RETRY = FixedDelay(max_attempts=3, delay=Duration.from_seconds(2))
@@ -159,6 +162,42 @@ def test_it_runs_in_async_tests_and_with_the_options_of_a_runner() -> None:
     for report in asyncio.run(test()):
         assert report.ok, str(report)
         assert report.runs == 3
+
+
+def test_a_body_that_fails_its_invocation_on_purpose_may_run_again() -> None:
+    fails: list[bool] = []
+
+    async def flow(event: str, ctx: DurableContext) -> int:
+        async def busy() -> int:
+            if not fails:
+                fails.append(True)
+                raise DurableError.invocation("the database is restarting")
+            return 1
+
+        return await ctx.step(busy)
+
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=fails.clear)
+    assert report.ok, str(report)
+    assert report.runs > 3
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_it_holds_in_every_mode_of_checkpointing(mode: CheckpointingMode) -> None:
+    handler = durable_execution(checkpointing=mode)(everything)
+    report = check_crash_safety_sync(handler, "7", setup=CHARGES.clear, max_points=30)
+    assert report.ok, str(report)
+
+
+def test_a_body_that_ran_twice_for_no_reason_would_be_seen() -> None:
+    """No workflow can do this; so the check is shown an execution that did."""
+    runner = LocalDurableTestRunner(durable_execution(everything))
+    result = runner.run_sync("7")
+    assert list(_harms_of_bodies(runner.faults, result.history)) == []
+    runner.faults.bodies.append(runner.faults.bodies[0])
+    [harm] = _harms_of_bodies(runner.faults, result.history)
+    assert harm == (
+        "the body of attempt 1 of step 'charge_with_key' ran 2 times, and was not cut off before"
+    )
 
 
 # Planted bugs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -204,20 +204,32 @@ def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[st
     for run in faults.bodies:
         runs[run.operation_id].append(run)
     cut = _cut_attempts(history)
+    failed = _failed_invocations(history)
     for operation_id, mine in runs.items():
-        times = Counter(run.attempt for run in mine)
-        for attempt, count in times.items():
-            first = next(run for run in mine if run.attempt == attempt)
-            if count > 1 and (first.at_most_once or first.invocation != faults.crashed_in):
-                yield f"the body of {first.label} ran {count} times, and was not cut off before"
+        by_attempt: dict[int, list[BodyRun]] = defaultdict(list)
+        for run in mine:
+            by_attempt[run.attempt].append(run)
+        for same in by_attempt.values():
+            # What an invocation that failed had under way runs again, unless it is at most once.
+            if any(run.at_most_once or run.invocation not in failed for run in same[:-1]):
+                yield (
+                    f"the body of {same[0].label} ran {len(same)} times, and was not cut off before"
+                )
         for attempt in cut.get(operation_id, ()):
             again = [run for run in mine if run.attempt > attempt]
-            if attempt in times and again:
+            if attempt in by_attempt and again:
                 yield (
                     f"the at-most-once body of step {mine[0].name!r} ran again: attempt {attempt} was"
                     f" cut off after it had begun, and the retry strategy asked for attempt"
                     f" {again[0].attempt}. Let the strategy give up on StepInterruptedError"
                 )
+
+
+def _failed_invocations(history: list[HistoryEvent]) -> set[int]:
+    """Those that ended with an error, numbered from 1."""
+    details = [event.invocation_completed_details for event in history]
+    ended = [each for each in details if each is not None]
+    return {number for number, each in enumerate(ended, 1) if each.error is not None}
 
 
 def _cut_attempts(history: list[HistoryEvent]) -> dict[str, list[int]]:

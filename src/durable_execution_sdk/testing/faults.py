@@ -54,7 +54,6 @@ class Faults:
         self.bodies: list[BodyRun] = []
         self.chance: random.Random | None = None
         self.most_updates: int | None = None
-        self.crashed_in: int | None = None
         self._planned: dict[tuple[str, Hashable], object] = {}
         self._is_dead = False
         self._on_crash: Callable[[], object] | None = None
@@ -157,7 +156,6 @@ class Faults:
     def cut_off(self) -> None:
         """From here on the invocation hears nothing from the service."""
         self._is_dead = True
-        self.crashed_in = self.invocations
 
     def die(self) -> SystemExit:
         """The end of the process, to be raised."""

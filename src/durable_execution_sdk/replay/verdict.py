@@ -1,0 +1,180 @@
+"""Compares what came of a rehearsal with what the history holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.history import EventType
+from durable_execution_sdk.model.ids import execution_operation_id
+from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+from durable_execution_sdk.model.operation import Operation, OperationType
+from durable_execution_sdk.model.update import OperationAction
+from durable_execution_sdk.operations.lifecycle import label_of
+from durable_execution_sdk.replay.recording import Ending
+from durable_execution_sdk.replay.rehearsal import Script
+from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.serdes import SerDesContext
+
+__all__ = ["Judge"]
+
+
+def _completed(outcome: Outcome, script: Script) -> Outcome:
+    """What came of it, if the workflow completed its execution itself."""
+    update = script.completion
+    if update is None:
+        return outcome
+    if update.action is OperationAction.FAIL:
+        return Outcome(status=OutcomeStatus.FAILED, error=update.error)
+    return Outcome(status=OutcomeStatus.SUCCEEDED, result=update.payload)
+
+
+class Judge:
+    """Compares what came of a rehearsal with what the history holds."""
+
+    def __init__(self, script: Script, outcome: Outcome, handler: DurableHandler[Any, Any]) -> None:
+        self._script = script
+        self._moment = script.moment
+        self._outcome = _completed(outcome, script)
+        self._handler = handler
+        self._ending = script.recording.ending
+
+    def verdict(self) -> Divergence | None:
+        """The first difference, if there is one."""
+        if self._outcome.status is OutcomeStatus.FAILED and not self._may_fail():
+            return self._other_end(_told(self._outcome), _HINT_FAILED)
+        missing = self._never_asked_for()
+        if missing is not None or not self._moment.is_last:
+            return missing
+        ending = self._ending
+        if ending is None or not ending.is_own:
+            if self._outcome.status is OutcomeStatus.PENDING or not self._moment.is_settled:
+                return None
+            return self._other_end(_told(self._outcome))
+        if self._outcome.status is OutcomeStatus.PENDING:
+            waits = ", ".join(asked.label for asked in self._script.waits_for())
+            return self._other_end(f"it still waits for {waits or 'something else'}")
+        return None if self._is_same_end(ending) else self._other_end(_told(self._outcome))
+
+    def _may_fail(self) -> bool:
+        """Whether the log has this very failure, or does not yet know how the code goes on."""
+        if self._ending is not None and self._ending.is_own:
+            return self._is_same_end(self._ending)
+        error = self._outcome.error
+        broken = error is not None and error.error_type in _BROKEN
+        return not (broken or self._moment.is_settled)
+
+    def _is_same_end(self, ending: Ending) -> bool:
+        outcome = self._outcome
+        if outcome.status is OutcomeStatus.SUCCEEDED:
+            return ending.event_type == EventType.EXECUTION_SUCCEEDED and self._is_same_result(
+                ending.result, outcome.result
+            )
+        if ending.event_type != EventType.EXECUTION_FAILED:
+            return False
+        return _essence(ending.error) == _essence(outcome.error)
+
+    def _is_same_result(self, recorded: str | None, result: str | None) -> bool:
+        """The same JSON, or the same value if a serdes or a middleware of the user's writes it."""
+        if recorded == result:
+            return True
+        settings = self._handler.settings
+        is_plain = settings.serdes is None and settings.middleware is None
+        read = _canonical if is_plain else self._value
+        try:
+            return bool(read(recorded or "null") == read(result or "null"))
+        except Exception:
+            return False  # what cannot be read is not the same
+
+    def _value(self, payload: str) -> Any:
+        arn = self._script.recording.arn
+        context = SerDesContext(operation_id=execution_operation_id(arn), durable_execution_arn=arn)
+        return self._handler.result_serdes.deserialize(payload, context)
+
+    def _never_asked_for(self) -> Divergence | None:
+        recording, moment = self._script.recording, self._moment
+        wanted = [each for each in moment.operations if each.type != OperationType.EXECUTION]
+        if self._outcome.status is not OutcomeStatus.PENDING:
+            # It is over, so it will not ask for what follows in the log either.
+            wanted += [recording.operations[each] for each in recording.order[moment.known :]]
+        missing = next((each for each in wanted if each.id not in self._script.asked), None)
+        return None if missing is None else self._missing(missing)
+
+    def _missing(self, operation: Operation) -> Divergence:
+        asked = list(self._script.asked.values())
+        if self._outcome.status is OutcomeStatus.PENDING:
+            waits = ", ".join(each.label for each in self._script.waits_for())
+            actual = f"it waits for {waits}, and has not asked for it"
+        else:
+            actual = f"{_told(self._outcome)}, and has not asked for it"
+        return Divergence(
+            kind=DivergenceKind.MISSING_OPERATION,
+            expected=label_of(operation.type, operation.sub_type, operation.name),
+            actual=actual,
+            invocation=self._moment.invocation,
+            place=asked[-1].place if asked else None,
+            operation_id=operation.id,
+            hint=f"The last operation that it asked for was {asked[-1].label}." if asked else "",
+        )
+
+    def _other_end(self, actual: str, hint: str = "") -> Divergence:
+        return Divergence(
+            kind=DivergenceKind.OTHER_END,
+            expected=_recorded(self._ending),
+            actual=actual,
+            invocation=self._moment.invocation,
+            hint=hint,
+        )
+
+
+_BROKEN = frozenset({"DeterminismError", "SerDesError", "DeadlockError", "InternalError"})
+
+_HINT_FAILED = (
+    "If the error is about the input or a payload, this may be the history of another function, or"
+    " a type has changed."
+)
+
+
+def _canonical(payload: str) -> bytes:
+    """Keys may come in another order."""
+    return msgspec.json.encode(msgspec.json.decode(payload), order="sorted")
+
+
+def _essence(error: ErrorObject | None) -> tuple[str | None, str | None]:
+    return (error.error_type, error.error_message) if error else (None, None)
+
+
+def _recorded(ending: Ending | None) -> str:
+    match ending:
+        case None:
+            return "the execution still runs"
+        case Ending(event_type=EventType.EXECUTION_SUCCEEDED):
+            return f"the execution succeeded with {_short(ending.result)}"
+        case Ending(event_type=EventType.EXECUTION_FAILED):
+            return f"the execution failed with {_error(ending.error)}"
+        case _:
+            return ending.event_type
+
+
+def _told(outcome: Outcome) -> str:
+    if outcome.status is OutcomeStatus.SUCCEEDED:
+        return f"it returned {_short(outcome.result)}"
+    if outcome.status is OutcomeStatus.FAILED:
+        return f"it failed with {_error(outcome.error)}"
+    return "it waits"
+
+
+def _error(error: ErrorObject | None) -> str:
+    kind, message = _essence(error)
+    trace = (error.stack_trace or []) if error else []
+    where = f"\n            {trace[-1].strip()}" if trace else ""
+    return f"{kind or 'an error'}: {_short(message)}{where}"
+
+
+def _short(text: str | None) -> str:
+    if text is None:
+        return "nothing"
+    return text if len(text) <= 300 else f"{text[:300]}..."
