@@ -389,6 +389,23 @@ def test_two_undisturbed_runs_that_differ_are_told_apart_from_crashes() -> None:
     assert "Reset it in setup=" in str(unreset)
 
 
+def test_two_undisturbed_runs_that_end_otherwise_are_no_standard() -> None:
+    runs: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> int:
+        await ctx.step(plain, 1)
+        runs.append(1)
+        if len(runs) > 1:
+            raise ValueError("not again")
+        return 1
+
+    report = check_crash_safety_sync(durable_execution(flow), "7")
+    [harm] = harms(report)
+    assert harm.startswith(
+        "undisturbed: two undisturbed runs end otherwise: SUCCEEDED (1) and FAILED (ValueError: not"
+    )
+
+
 def test_values_that_differ_from_run_to_run_are_not_compared_and_that_is_said() -> None:
     numbers = iter(range(1000))
 

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import msgspec
-from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.history import ErrorDetails, EventType, HistoryEvent, ResultDetails
+from durable_execution_sdk.model.history import EventType, HistoryEvent
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import (
-    TERMINAL_STATUSES,
-    CallbackDetails,
-    ChainedInvokeDetails,
-    ContextDetails,
-    ExecutionDetails,
     Operation,
-    OperationStatus,
-    OperationType,
-    StepDetails,
-    WaitDetails,
 )
 from durable_execution_sdk.replay.document import Document
+from durable_execution_sdk.replay.log import Ending, Log
 
-__all__ = ["Ending", "Moment", "Recording", "record"]
+__all__ = ["Moment", "Recording", "record"]
 
 # What the service adds to the log of its own accord: it may come between two invocations.
 _OUTSIDE = frozenset(
@@ -47,19 +36,6 @@ _OUTSIDE = frozenset(
         EventType.EXECUTION_STOPPED,
     }
 )
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How the execution ended: by its own code if it succeeded or failed."""
-
-    event_type: str
-    result: str | None = None
-    error: ErrorObject | None = None
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the workflow's code brought this end about."""
-        return self.event_type in (EventType.EXECUTION_SUCCEEDED, EventType.EXECUTION_FAILED)
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,9 +71,9 @@ def record(document: Document, function_name: str, arn: str | None) -> Recording
     if it is known, and is none.
     """
     known = _known_arn(document, function_name, arn)
-    log = _Log(known, document.events[0])
+    log = Log(known, document.events[0])
     last_good = _last_good(document.events)
-    moments = [log.moment(invocation=1, is_settled=last_good >= 1)]
+    moments = [_moment(log, 1, is_settled=last_good >= 1)]
     begun = 1
     is_running = True
     is_quiet = False
@@ -109,15 +85,26 @@ def record(document: Document, function_name: str, arn: str | None) -> Recording
             continue
         if not (is_running or event.event_type in _OUTSIDE):
             # Only an invocation that runs writes this, so another one has begun.
-            moments.append(log.moment(invocation=begun, is_settled=last_good >= begun))
+            moments.append(_moment(log, begun, is_settled=last_good >= begun))
             is_running = True
         log.take(event)
     ended = log.ending is not None and log.ending.is_own
     rests = is_quiet and last_good == begun - 1
     last = begun if is_running else begun - 1
-    moments.append(log.moment(invocation=last, is_settled=ended or rests, is_last=True))
+    moments.append(_moment(log, last, is_settled=ended or rests, is_last=True))
     return Recording(
         arn=known, moments=moments, operations=log.operations, order=log.order, ending=log.ending
+    )
+
+
+def _moment(log: Log, invocation: int, *, is_settled: bool, is_last: bool = False) -> Moment:
+    return Moment(
+        invocation=invocation,
+        at=log.at,
+        known=len(log.order),
+        operations=log.visible(),
+        is_last=is_last,
+        is_settled=is_settled,
     )
 
 
@@ -160,208 +147,3 @@ def _known_arn(document: Document, function_name: str, arn: str | None) -> str:
 
 def _as_name(text: str | None, otherwise: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_-]", "-", text or "") or otherwise
-
-
-class _Log:
-    """The operations so far."""
-
-    def __init__(self, arn: str, started: HistoryEvent) -> None:
-        self.execution_id = ExecutionArn.parse(arn).run_id
-        self.order: list[str] = []
-        self.operations: dict[str, Operation] = {}
-        self.ending: Ending | None = None
-        self.at = started.event_timestamp
-        details = started.execution_started_details
-        self.execution = Operation(
-            id=self.execution_id,
-            type=OperationType.EXECUTION,
-            status=OperationStatus.STARTED,
-            start_timestamp=started.event_timestamp,
-            execution_details=ExecutionDetails(
-                input_payload=details.input.payload if details else None
-            ),
-        )
-
-    def moment(self, *, invocation: int, is_settled: bool, is_last: bool = False) -> Moment:
-        """The log as it is now."""
-        hidden: dict[str, bool] = {}
-        return Moment(
-            invocation=invocation,
-            at=self.at,
-            known=len(self.order),
-            operations=[
-                self.execution,
-                *(
-                    self.operations[each]
-                    for each in self.order
-                    if not self._is_hidden(self.operations[each].parent_id, hidden)
-                ),
-            ],
-            is_last=is_last,
-            is_settled=is_settled,
-        )
-
-    def _is_hidden(self, context_id: str | None, known: dict[str, bool]) -> bool:
-        """Whether a context around it has failed: its function does not run again."""
-        if context_id is None or context_id not in self.operations:
-            return False
-        if context_id not in known:
-            context = self.operations[context_id]
-            known[context_id] = context.status == OperationStatus.FAILED or self._is_hidden(
-                context.parent_id, known
-            )
-        return known[context_id]
-
-    def take(self, event: HistoryEvent) -> None:
-        """Take in the next event."""
-        self.at = max(self.at, event.event_timestamp)
-        if event.event_type in _ENDINGS:
-            self.ending = _ending(event)
-            return
-        change = _CHANGES.get(event.event_type)
-        if change is None or event.id is None:
-            return  # of a newer service, or no matter of operations
-        type_, status = change
-        before = self.operations.get(event.id)
-        if before is None:
-            self.order.append(event.id)
-            before = Operation(
-                id=event.id,
-                type=type_,
-                status=status,
-                start_timestamp=event.event_timestamp,
-                parent_id=event.parent_id,
-                name=event.name,
-                sub_type=event.sub_type,
-            )
-        after = _DETAILS[type_](replace(before, status=status), event)
-        if after.status in TERMINAL_STATUSES:
-            after = replace(after, end_timestamp=event.event_timestamp)
-        self.operations[event.id] = after
-
-
-_CHANGES: dict[str, tuple[OperationType, OperationStatus]] = {
-    EventType.CONTEXT_STARTED: (OperationType.CONTEXT, OperationStatus.STARTED),
-    EventType.CONTEXT_SUCCEEDED: (OperationType.CONTEXT, OperationStatus.SUCCEEDED),
-    EventType.CONTEXT_FAILED: (OperationType.CONTEXT, OperationStatus.FAILED),
-    EventType.WAIT_STARTED: (OperationType.WAIT, OperationStatus.STARTED),
-    EventType.WAIT_SUCCEEDED: (OperationType.WAIT, OperationStatus.SUCCEEDED),
-    EventType.WAIT_CANCELLED: (OperationType.WAIT, OperationStatus.CANCELLED),
-    EventType.STEP_STARTED: (OperationType.STEP, OperationStatus.STARTED),
-    EventType.STEP_SUCCEEDED: (OperationType.STEP, OperationStatus.SUCCEEDED),
-    EventType.STEP_FAILED: (OperationType.STEP, OperationStatus.FAILED),
-    EventType.CHAINED_INVOKE_STARTED: (OperationType.CHAINED_INVOKE, OperationStatus.STARTED),
-    EventType.CHAINED_INVOKE_SUCCEEDED: (OperationType.CHAINED_INVOKE, OperationStatus.SUCCEEDED),
-    EventType.CHAINED_INVOKE_FAILED: (OperationType.CHAINED_INVOKE, OperationStatus.FAILED),
-    EventType.CHAINED_INVOKE_TIMED_OUT: (OperationType.CHAINED_INVOKE, OperationStatus.TIMED_OUT),
-    EventType.CHAINED_INVOKE_STOPPED: (OperationType.CHAINED_INVOKE, OperationStatus.STOPPED),
-    EventType.CALLBACK_STARTED: (OperationType.CALLBACK, OperationStatus.STARTED),
-    EventType.CALLBACK_SUCCEEDED: (OperationType.CALLBACK, OperationStatus.SUCCEEDED),
-    EventType.CALLBACK_FAILED: (OperationType.CALLBACK, OperationStatus.FAILED),
-    EventType.CALLBACK_TIMED_OUT: (OperationType.CALLBACK, OperationStatus.TIMED_OUT),
-}
-
-_ENDINGS = frozenset(
-    {
-        EventType.EXECUTION_SUCCEEDED,
-        EventType.EXECUTION_FAILED,
-        EventType.EXECUTION_TIMED_OUT,
-        EventType.EXECUTION_STOPPED,
-    }
-)
-
-
-def _ending(event: HistoryEvent) -> Ending:
-    return Ending(
-        event_type=event.event_type,
-        result=_result(event.execution_succeeded_details),
-        error=_error(
-            event.execution_failed_details,
-            event.execution_timed_out_details,
-            event.execution_stopped_details,
-        ),
-    )
-
-
-def _result(details: ResultDetails | None) -> str | None:
-    return None if details is None else details.result.payload
-
-
-def _error(*details: ErrorDetails | None) -> ErrorObject | None:
-    errors = (each.error for each in details if each is not None and each.error is not None)
-    return next((each.payload for each in errors if each.payload is not None), None)
-
-
-def _context(operation: Operation, event: HistoryEvent) -> Operation:
-    """A context that succeeded is built again, so that the code in it is looked at too."""
-    return replace(
-        operation,
-        context_details=ContextDetails(
-            replay_children=operation.status == OperationStatus.SUCCEEDED or None,
-            result=_result(event.context_succeeded_details),
-            error=_error(event.context_failed_details),
-        ),
-    )
-
-
-def _wait(operation: Operation, event: HistoryEvent) -> Operation:
-    started = event.wait_started_details
-    if started is None:
-        return operation
-    return replace(
-        operation,
-        wait_details=WaitDetails(scheduled_end_timestamp=started.scheduled_end_timestamp),
-    )
-
-
-def _step(operation: Operation, event: HistoryEvent) -> Operation:
-    before = operation.step_details or StepDetails(attempt=0)
-    succeeded, failed = event.step_succeeded_details, event.step_failed_details
-    ended = succeeded or failed
-    if ended is None:
-        return replace(operation, step_details=before)
-    delay = ended.retry_details.next_attempt_delay_seconds
-    details = StepDetails(
-        attempt=ended.retry_details.current_attempt,
-        next_attempt_timestamp=None if delay is None else event.event_timestamp + delay * 1000,
-        result=None if succeeded is None else succeeded.result.payload,
-        error=None if failed is None else failed.error.payload,
-    )
-    status = operation.status if delay is None else OperationStatus.PENDING
-    return replace(operation, status=status, step_details=details)
-
-
-def _callback(operation: Operation, event: HistoryEvent) -> Operation:
-    started = event.callback_started_details
-    before = operation.callback_details or CallbackDetails()
-    return replace(
-        operation,
-        callback_details=CallbackDetails(
-            callback_id=started.callback_id if started else before.callback_id,
-            result=_result(event.callback_succeeded_details),
-            error=_error(event.callback_failed_details, event.callback_timed_out_details),
-        ),
-    )
-
-
-def _invoke(operation: Operation, event: HistoryEvent) -> Operation:
-    return replace(
-        operation,
-        chained_invoke_details=ChainedInvokeDetails(
-            result=_result(event.chained_invoke_succeeded_details),
-            error=_error(
-                event.chained_invoke_failed_details,
-                event.chained_invoke_timed_out_details,
-                event.chained_invoke_stopped_details,
-            ),
-        ),
-    )
-
-
-_DETAILS: dict[OperationType, Callable[[Operation, HistoryEvent], Operation]] = {
-    OperationType.CONTEXT: _context,
-    OperationType.WAIT: _wait,
-    OperationType.STEP: _step,
-    OperationType.CALLBACK: _callback,
-    OperationType.CHAINED_INVOKE: _invoke,
-}

@@ -14,7 +14,7 @@ from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.lifecycle import label_of
-from durable_execution_sdk.replay.recording import Ending
+from durable_execution_sdk.replay.log import Ending
 from durable_execution_sdk.replay.rehearsal import Script
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.serdes import SerDesContext

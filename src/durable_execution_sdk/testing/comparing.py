@@ -86,6 +86,11 @@ class Standard:
         self.problems = [
             f"two undisturbed runs differ already: {each}" for each in self._structure(other)
         ]
+        if one.status != other.status:
+            self.problems.append(
+                f"two undisturbed runs end otherwise: {one.status} ({_short(one.outcome)}) and"
+                f" {other.status} ({_short(other.outcome)}). Reset what they share in setup="
+            )
         if one.world != other.world:
             self.problems.append(
                 "two undisturbed runs leave the world outside in different states:"
