@@ -106,7 +106,10 @@ class DurableContext(Combinators):
             SerDesError, PayloadSizeError: within the ``StepError``, when the result is not JSON or
                 too large; neither is retried.
         """
-        chosen = checked_name(name, "step") or named_after(_function(func, "ctx.step"))
+        if name is None:
+            chosen = named_after(_function(func, "ctx.step"))
+        else:
+            chosen = checked_name(name, "step")
         return step(self._frame.scope(), func, args, chosen, config)
 
     # Time.

@@ -133,7 +133,7 @@ def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> N
     work = per_operation(steps, plane, "10", "60", 50)
     assert work.loop_objects == 1
     assert work.tasks == 0
-    assert work.calls <= 45
+    assert work.calls <= 36
 
 
 def test_an_item_of_a_map_takes_little() -> None:

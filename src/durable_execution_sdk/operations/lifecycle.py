@@ -33,6 +33,7 @@ _T = TypeVar("_T")
 
 # Of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK operations (API reference, section 3.1).
 MAX_PAYLOAD_BYTES = 1024 * 1024
+LONGEST_NAME = 256
 
 
 class DurableOperation(Handle[_T], Generic[_T]):
@@ -66,12 +67,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
         frame.adopt(self)
         if record is not None and record.status in TERMINAL_STATUSES:
             self._was_over = True
+            workflow.found_over(self.operation_id)
         elif frame.is_rebuilt:
             self.is_void = True
-            return
         else:
             frame.reached_news(recorded=record is not None)
-        workflow.register(self.operation_id, self)
+            workflow.register(self.operation_id, self)
 
     @property
     def label(self) -> str:
@@ -229,7 +230,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
             self.is_pending = False
         self.frame.release(self)
         workflow = self.workflow
-        workflow.forget(self.operation_id)
+        if not self._was_over:
+            workflow.forget(self.operation_id)
         workflow.journal.release(self.operation_id)
 
     def _check(self, record: Operation, scope: Scope) -> None:
@@ -288,7 +290,8 @@ def named_after(function: Callable[..., Any]) -> str | None:
     inner: Any = function
     if type(inner) is FunctionType:
         own: str = inner.__name__
-        return own if own != "<lambda>" and _is_name(own) else None
+        is_name = own.isascii() and own.isprintable() and 0 < len(own) <= LONGEST_NAME
+        return own if is_name and own != "<lambda>" else None
     while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
         inner = wrapped
     name = getattr(inner, "__name__", None)
@@ -296,4 +299,6 @@ def named_after(function: Callable[..., Any]) -> str | None:
 
 
 def _is_name(name: object) -> bool:
-    return isinstance(name, str) and name.isascii() and name.isprintable() and 0 < len(name) <= 256
+    if not isinstance(name, str):
+        return False
+    return name.isascii() and name.isprintable() and 0 < len(name) <= LONGEST_NAME

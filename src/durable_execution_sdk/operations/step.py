@@ -20,7 +20,7 @@ from durable_execution_sdk.operations.options import check_serdes, check_strateg
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.settings import CheckpointingMode
-from durable_execution_sdk.serdes import SerDes
+from durable_execution_sdk.serdes import SerDes, serdes_for_return
 
 __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
 
@@ -110,7 +110,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._args = args
         self._config = config
         settings = self.workflow.settings
-        self._serdes: SerDes[Any] = config.serdes or settings.serdes_for(function)
+        self._serdes: SerDes[Any] = config.serdes or settings.serdes or serdes_for_return(function)
         if config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY:
             self.at_most_once = True
         elif settings.checkpointing is CheckpointingMode.OPTIMISTIC:

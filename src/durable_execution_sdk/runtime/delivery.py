@@ -65,7 +65,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     # What holds of most operations is not stored in each of them.
     _waiters: list[Waiter] | None = None
     _watcher: Callable[[Handle[_T]], object] | None = None
-    _callbacks_added = 0
+    # How much code runs when it completes, besides the tasks that await it.
+    callbacks_added = 0
     is_due = False
     # Whether its end is known whenever the workflow sees it end.
     tells_time = True
@@ -106,26 +107,21 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     @property
     def is_awaited(self) -> bool:
         """Whether anything in the workflow would notice that it completes."""
-        if self._callbacks_added or self._watcher is not None:
+        if self.callbacks_added or self._watcher is not None:
             return True
         return any(not waiter.done() for waiter in self._waiters or ())
-
-    @property
-    def has_callbacks(self) -> bool:
-        """Whether code runs when it completes, besides the tasks that await it."""
-        return self._callbacks_added > 0
 
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
         """As for any future."""
-        self._callbacks_added += 1
+        self.callbacks_added += 1
         super().add_done_callback(fn, context=context)
 
     def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
         """As for any future."""
         removed = super().remove_done_callback(fn)
-        self._callbacks_added -= removed
+        self.callbacks_added -= removed
         return removed
 
     def watch(self, watcher: Callable[[Handle[_T]], object]) -> None:
@@ -141,7 +137,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         except Exception as error:
             self.set_exception(error)
             self.exception()  # an operation that nobody awaits is no bug to warn about
-        self._wake()
+        if self._waiters is not None or self._watcher is not None:
+            self._wake()
 
     def outcome(self) -> _T:
         """The value, or the exception to raise."""
@@ -203,5 +200,5 @@ class Deliveries:
         """
         if handle.is_due and len(self._tasks.live) == 1:
             due = self.due
-            while not (handle.done() or due[0][2].has_callbacks):
+            while not (handle.done() or due[0][2].callbacks_added):
                 self.deliver_next()

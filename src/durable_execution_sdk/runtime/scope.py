@@ -195,8 +195,8 @@ class Scope:
 
     def next_id(self) -> str:
         """Claim the next operation's id."""
-        self._claimed += 1
-        return operation_id(f"{self._prefix}{self._claimed}")
+        self._claimed = number = self._claimed + 1
+        return operation_id(f"{self._prefix}{number}")
 
     def next_timer_id(self) -> str:
         """Claim the next timer's id."""

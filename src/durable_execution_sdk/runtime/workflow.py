@@ -176,6 +176,11 @@ class Workflow:
             self.reporter.claimed(operation_id)
         self._registered[operation_id] = operation
 
+    def found_over(self, operation_id: str) -> None:
+        """This operation was over when it was asked for: the log will have no news of it."""
+        if self.reporter is not None:
+            self.reporter.claimed(operation_id)
+
     def forget(self, operation_id: str) -> None:
         """This operation needs to hear nothing more."""
         self._registered.pop(operation_id, None)
@@ -239,7 +244,7 @@ class Workflow:
     def is_sequential(self) -> bool:
         """Whether one operation of one task is all there is, so that nothing can overtake it."""
         alone = len(self.tasks.live) == len(self._registered) == 1
-        return alone and len(self._bodies) <= 1 and not self.timers
+        return alone and len(self._bodies) <= 1 and not (self.timers or self.order.due)
 
     def leave_after(self, seconds: float, margin: float) -> None:
         """The invocation may take so long, and has so many seconds more to leave."""
