@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, assert_type
 
 from durable_execution_sdk import (
@@ -33,10 +34,18 @@ from durable_execution_sdk.middleware import Middleware
 from durable_execution_sdk.testing import (
     CloudDurableTestRunner,
     DurableTestResult,
+    Faults,
     LocalDurableTestRunner,
     PendingCallback,
+    ReplayReport,
     RunnerFactory,
+    SafetyReport,
     SyncPendingCallback,
+    assert_history,
+    check_crash_safety,
+    check_crash_safety_sync,
+    check_replay,
+    check_schedules,
 )
 
 
@@ -192,3 +201,27 @@ async def a_test(durable_runner: RunnerFactory) -> None:
     plain = CloudDurableTestRunner("orders:live")
     assert_type(plain.run_sync().result, Any)
     assert_type(deployed.sync.complete().result, Order)
+
+
+async def proofs(durable_runner: RunnerFactory, page: dict[str, Any]) -> None:
+    async def play(runner: LocalDurableTestRunner[str]) -> DurableTestResult[str]:
+        await runner.start(Order("1", 2.0))
+        await (await runner.wait_for_callback()).succeed("yes")
+        return await runner.complete()
+
+    def play_sync(runner: LocalDurableTestRunner[str]) -> DurableTestResult[str]:
+        return runner.run_sync()
+
+    world: set[str] = set()
+    safe = await check_crash_safety(
+        handler, play=play, setup=world.clear, observe=lambda: world, on_crash=world.clear
+    )
+    assert_type(safe, SafetyReport)
+    runner = durable_runner(handler)
+    assert_type(check_crash_safety_sync(runner, play=play_sync), SafetyReport)
+    assert_type(await check_schedules(runner, Order("1", 2.0), seeds=range(3)), SafetyReport)
+    result = await play(runner)
+    for history in (result, result.history, page, [page], "history.json", Path("history.json")):
+        assert_type(await check_replay(handler, history), ReplayReport)
+    assert_history(result, "order", replace={r"\d+": "n"}, directory=Path("histories"))
+    assert_type(runner.faults.crash_at(checkpoint=1, when="after").throttle(), Faults)

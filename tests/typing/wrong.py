@@ -8,6 +8,7 @@ from durable_execution_sdk import (
     durable_execution,
     wait_until,
 )
+from durable_execution_sdk.testing import Faults, check_crash_safety_sync
 
 
 async def charge(order: str, amount: int) -> bool:
@@ -65,3 +66,9 @@ async def lonely(event: str) -> None: ...
 
 @durable_execution  # error: not async
 def plain(event: str, ctx: DurableContext) -> None: ...
+
+
+def proofs(faults: Faults) -> None:
+    faults.crash_at(checkpoint=1, when="during")  # error: before, after or response_lost
+    faults.crash_at(1)  # error: a bare number does not say of what
+    check_crash_safety_sync(charge, "a")  # error: no handler
