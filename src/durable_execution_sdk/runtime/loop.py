@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context
@@ -154,10 +155,10 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         """The loop's clock; for workflow code the log's, which stands still between completions."""
         caller = CURRENT.get()
         if caller is not None and self.idle_selector.observer is not None:
-            time = self.idle_selector.observer.time_of(caller)
-            if time is not None:
-                return time
-        return super().time()
+            told = self.idle_selector.observer.time_of(caller)
+            if told is not None:
+                return told
+        return time.monotonic()
 
     def call_at(
         self,

@@ -97,6 +97,56 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         raise asyncio.CancelledError
 
 
+class Body(Coroutine[Any, Any, None]):
+    """The body of a step, plain code: somebody is told when it ends, at once and whatever ends it."""
+
+    __slots__ = ("_coroutine", "_ended", "_send")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        ended: Callable[[Body, BaseException | None], object],
+    ) -> None:
+        self._coroutine = coroutine
+        self._send = coroutine.send
+        self._ended = ended
+
+    def __getattr__(self, name: str) -> Any:
+        """Look like the coroutine itself to whoever inspects a task."""
+        return getattr(self._coroutine, name)
+
+    def send(self, value: Any) -> Any:
+        """Run to the next await."""
+        try:
+            return self._send(value)
+        except StopIteration:
+            self._ended(self, None)
+            raise
+        except BaseException as error:
+            self._ended(self, error)
+            raise
+
+    def throw(self, *exception: Any) -> Any:
+        """Run to the next await, from an exception."""
+        try:
+            return self._coroutine.throw(*exception)
+        except StopIteration:
+            self._ended(self, None)
+            raise
+        except BaseException as error:
+            self._ended(self, error)
+            raise
+
+    def close(self) -> None:
+        """Give up."""
+        self._ended(self, None)
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Let another task run it."""
+        return self._coroutine.__await__()
+
+
 class NumberedTask(asyncio.Task[_T]):
     """A task whose place in a set is the same on every replay, as that of an object is not.
 

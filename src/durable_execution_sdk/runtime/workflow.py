@@ -33,7 +33,7 @@ from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.polling import Polling
 from durable_execution_sdk.runtime.settings import Reporter, Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
-from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
+from durable_execution_sdk.runtime.tasks import Body, WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Invoked", "MakeWorkflow", "Workflow"]
@@ -159,7 +159,7 @@ class Workflow:
         self._start_timer = start_timer
         self._began_at = self.order.now
         self._registered: dict[str, Registered] = {}
-        self._bodies: dict[asyncio.Task[None], str] = {}
+        self._bodies: dict[Body, str] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._turned_down = 0
@@ -194,10 +194,9 @@ class Workflow:
 
     def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:
         """Run the body of a step: plain code, which keeps the invocation open."""
-        task = asyncio.Task(body, loop=self.loop, context=context)
-        self._bodies[task] = label
-        task.add_done_callback(self._body_ended, context=sdk_context())
-        return task
+        watched = Body(body, self._body_ended)
+        self._bodies[watched] = label
+        return asyncio.Task(watched, loop=self.loop, context=context)
 
     def built_again(self, record: Operation, payload: str) -> str:
         """The payload of a context whose function ran again, since the log does not hold its result."""
@@ -313,9 +312,9 @@ class Workflow:
         self.refusal = Aborted(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
         self.stop(self.refusal)
 
-    def _body_ended(self, body: asyncio.Task[None]) -> None:
+    def _body_ended(self, body: Body, error: BaseException | None) -> None:
         self._bodies.pop(body, None)
-        if not body.cancelled() and (error := body.exception()) is not None:
+        if error is not None and not isinstance(error, asyncio.CancelledError):
             self.stop(Aborted(error, fatal=False))
 
     def _pending(self) -> list[float | None]:
