@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -186,6 +187,18 @@ def test_a_slow_checkpoint_takes_its_time_on_the_runners_clock() -> None:
     result = runner.run_sync(5)
     assert result.duration is not None
     assert timedelta(minutes=62) < result.duration < timedelta(minutes=62, seconds=1)
+
+
+def test_on_the_computers_clock_a_slow_checkpoint_takes_real_time() -> None:
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> int:
+        return await ctx.step(charge, event)
+
+    runner = LocalDurableTestRunner(flow, skip_time=False)
+    runner.faults.slow_down(checkpoint=1, by=timedelta(milliseconds=30)).shuffle(1)
+    began = time.monotonic()
+    assert runner.run_sync(1).result == 2
+    assert time.monotonic() - began >= 0.03
 
 
 def test_a_checkpoint_that_outlasts_the_function_is_cut_off_by_its_timeout() -> None:

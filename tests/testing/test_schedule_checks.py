@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import random
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from durable_execution_sdk.testing import (
     check_replay_sync,
     check_schedules,
     check_schedules_sync,
+    save_history,
 )
 
 
@@ -191,6 +194,20 @@ async def test_a_history_is_checked_against_the_code_in_a_test() -> None:
     assert report.divergence.actual == "step 'pay' (another name)"
     assert repr(report) == str(report)
     assert not check_replay_sync(flow("pay"), result)
+
+
+def test_a_history_that_was_kept_in_a_file_replays_with_its_arn(tmp_path: Path) -> None:
+    @durable_execution
+    async def order(event: int, ctx: DurableContext) -> str:
+        await ctx.step(note, event)
+        return str(ctx.uuid4())
+
+    result = LocalDurableTestRunner(order).run_sync(7)
+    save_history(result, tmp_path / "order.json")
+    assert check_replay_sync(order, tmp_path / "order.json")
+    kept = json.loads((tmp_path / "order.json").read_text())
+    assert kept["DurableExecutionArn"] == result.arn
+    assert len(kept["Events"]) == len(result.history)
 
 
 def test_an_unseeded_generator_in_workflow_code_is_found() -> None:

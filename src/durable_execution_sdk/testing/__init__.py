@@ -30,7 +30,7 @@ from durable_execution_sdk.testing.mock_service import (
     Script,
 )
 from durable_execution_sdk.testing.operations import RecordedOperation
-from durable_execution_sdk.testing.replaying import check_replay, check_replay_sync
+from durable_execution_sdk.testing.replaying import check_replay, check_replay_sync, save_history
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
 from durable_execution_sdk.testing.safety import Harm, HarmError, SafetyReport
@@ -77,4 +77,5 @@ __all__ = [
     "check_replay_sync",
     "check_schedules",
     "check_schedules_sync",
+    "save_history",
 ]

@@ -1,17 +1,20 @@
-"""``check_replay``: a recorded history against the code as it is now, in a test."""
+"""Recorded histories in tests: keep them, and hold the code as it is now against them."""
 
 from __future__ import annotations
 
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.replay.check import replay_history
 from durable_execution_sdk.replay.document import HistorySource
 from durable_execution_sdk.replay.report import ReplayReport
+from durable_execution_sdk.testing.failures import history_json
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.worker import in_thread, in_thread_async
 
-__all__ = ["check_replay", "check_replay_sync"]
+__all__ = ["check_replay", "check_replay_sync", "save_history"]
 
 _SECONDS = 30.0
 
@@ -65,6 +68,14 @@ def check_replay_sync(
         lambda _: replay_history(handler, source, execution_arn=arn, max_moments=max_moments),
         timeout,
     )
+
+
+def save_history(result: DurableTestResult[Any], path: str | PathLike[str]) -> None:
+    """Keep an execution's history in a JSON file, for ``check_replay`` and ``durable replay``.
+
+    It is what ``GetDurableExecutionHistory`` answers, with the execution's ARN.
+    """
+    Path(path).write_bytes(history_json(result) + b"\n")
 
 
 def _source(
