@@ -70,6 +70,10 @@ class _StateBody(msgspec.Struct, rename="pascal"):
     next_marker: str | None = None
 
 
+class _Marker(msgspec.Struct, rename="pascal"):
+    next_marker: str | None = None
+
+
 # No Decoder is made on import: that would analyze the types before anything is decoded.
 
 
@@ -117,6 +121,11 @@ def encode_state_page(page: StatePage) -> bytes:
     if page.next_marker is not None:
         answer["NextMarker"] = page.next_marker
     return _encode(answer)
+
+
+def next_marker(body: bytes) -> str | None:
+    """Where the page after this one begins, without reading its operations."""
+    return msgspec.json.decode(body, type=_Marker).next_marker or None
 
 
 def decode_state_page(body: bytes) -> StatePage:

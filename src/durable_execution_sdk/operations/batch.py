@@ -170,9 +170,7 @@ class Draft(Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.json.Encoder().encode
-_draft_decoder = msgspec.json.Decoder(Draft)
-_group_decoder = msgspec.json.Decoder(list[Raw])
-_text_decoder = msgspec.json.Decoder(str)
+_decode = msgspec.json.decode
 
 
 class BatchSerDes:
@@ -195,7 +193,7 @@ class BatchSerDes:
         """Read the batch, and each result by its item's serdes."""
         if self._whole is not None:
             return self._whole.deserialize(payload, context)
-        return self.result_of(_draft_decoder.decode(payload), context)
+        return self.result_of(_decode(payload, type=Draft), context)
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
         """What workflow code gets of a draft."""
@@ -224,7 +222,7 @@ class BatchSerDes:
             with suppress(SerDesError):
                 return serdes.deserialize(text, batch)
         else:
-            text = _text_decoder.decode(payload)
+            text = _decode(payload, type=str)
         # JSON needs to know whose value it is only to say what is wrong with it.
         return serdes.deserialize(text, item_context(batch, entry.index, entry.name))
 
@@ -241,7 +239,7 @@ def joined(payloads: Iterable[Raw]) -> str:
 
 def split(payload: str) -> list[Raw]:
     """The payloads of a group of items."""
-    return _group_decoder.decode(payload)
+    return _decode(payload, type=list[Raw])
 
 
 def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesContext:
