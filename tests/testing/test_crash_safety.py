@@ -116,6 +116,7 @@ def test_an_honest_workflow_comes_through_a_crash_at_every_point() -> None:
     assert not report.notes
     calm = LocalDurableTestRunner(durable_execution(everything))
     assert calm.run_sync("7").assert_succeeded().result[1:4] == [3, 1, [3, 3]]
+    # No body of it awaits more than once.
     assert report.runs == 3 * calm.faults.checkpoints + len(calm.faults.bodies)
     assert str(report) == f"everything: {report.runs} crashes, no harm"
     report.raise_if_failed()
@@ -217,6 +218,32 @@ def test_a_charge_that_is_not_idempotent_is_found_in_the_world_outside() -> None
         report.raise_if_failed()
     assert isinstance(raised.value, AssertionError)
     assert repr(report) == str(report)
+
+
+def test_a_transfer_that_is_not_idempotent_in_its_middle_is_found_at_that_await() -> None:
+    accounts: dict[str, int] = {}
+
+    def reset() -> None:
+        accounts.clear()
+        accounts.update(ada=10, bob=0)
+
+    async def transfer(amount: int) -> None:
+        await asyncio.sleep(0)
+        if accounts["bob"]:
+            return  # done before
+        accounts["ada"] -= amount
+        await asyncio.sleep(0)
+        accounts["bob"] += amount
+
+    async def flow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(transfer, 4)
+
+    report = check_crash_safety_sync(durable_execution(flow), setup=reset, observe=accounts.copy)
+    [harm] = harms(report)
+    assert harm == (
+        "killed at await 2 of 2 in attempt 1 of step 'transfer': the world outside is"
+        " {'ada': 6, 'bob': 4} undisturbed, {'ada': 2, 'bob': 4} now"
+    )
 
 
 def test_a_charge_outside_of_any_step_is_found() -> None:

@@ -104,6 +104,62 @@ def test_a_crash_in_a_body_cuts_it_after_it_has_begun() -> None:
     assert [run.invocation for run in runner.faults.bodies] == [1, 2, 3]
 
 
+def test_a_body_is_cut_at_a_later_await_and_only_if_it_has_one() -> None:
+    async def transfer() -> str:
+        for each in ("debit", "credit", "mail"):
+            await asyncio.sleep(0)
+            RAN.append(each)
+        return "done"
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> str:
+        return await ctx.step(transfer)
+
+    runner = LocalDurableTestRunner(flow)
+    runner.crash_in("transfer", at_await=3)
+    assert runner.run_sync(0).result == "done"
+    assert RAN == ["debit", "credit", "debit", "credit", "mail"]
+    runner = runner.fresh()
+    runner.crash_in("transfer", at_await=4)
+    with pytest.raises(UnusedFaultError, match=r"crash_in\('transfer', attempt=1, at_await=4\)"):
+        runner.run_sync(0)
+
+
+def test_a_body_that_awaits_nothing_is_cut_at_its_end() -> None:
+    async def note() -> None:
+        RAN.append("noted")
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> None:
+        await ctx.step(note)
+
+    runner = LocalDurableTestRunner(flow)
+    runner.crash_in("note")
+    assert runner.run_sync(0).succeeded
+    assert RAN == ["noted", "noted"]
+
+
+def test_a_body_that_is_cut_at_an_await_that_raises_is_cut_after_it() -> None:
+    async def careful() -> int:
+        try:
+            async with asyncio.timeout(0.001):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            RAN.append("late")
+            await asyncio.sleep(0)
+        RAN.append("end")
+        return 1
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> int:
+        return await ctx.step(careful)
+
+    runner = LocalDurableTestRunner(flow)
+    runner.crash_in("careful", at_await=2)
+    assert runner.run_sync(0).result == 1
+    assert RAN == ["late", "late", "end"]
+
+
 def test_a_plain_function_that_is_cut_runs_to_its_end_and_is_not_heard() -> None:
     runner = LocalDurableTestRunner(order)
     runner.faults.crash_in("charge")
@@ -297,7 +353,7 @@ def test_a_fault_that_never_happens_fails_the_run() -> None:
     message = str(raised.value)
     for part in (
         "crash_at(checkpoint=9, when='after')",
-        "'chagre'",
+        "crash_in('chagre', attempt=1, at_await=1)",
         "throttle(checkpoint=7, times=1)",
         "slow_down(checkpoint=8",
         "repeat(checkpoint=6, what='request')",
@@ -314,6 +370,7 @@ def test_faults_that_make_no_sense_are_refused() -> None:
         lambda: faults.crash_at(checkpoint=True),
         lambda: faults.crash_at(checkpoint=1, when="during"),
         lambda: faults.crash_in("a", attempt=0),
+        lambda: faults.crash_in("a", at_await=0),
         lambda: faults.throttle(times=0),
         lambda: faults.slow_down(checkpoint=1, by=timedelta(0)),
         lambda: faults.repeat(checkpoint=1, what="both"),

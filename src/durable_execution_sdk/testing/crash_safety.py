@@ -43,24 +43,29 @@ _MISSED = (
 
 
 class Point(msgspec.Struct, frozen=True):
-    """Where a run is to crash: around a checkpoint, or in a body."""
+    """Where a run is to crash: around a checkpoint, or at an await of a body."""
 
     checkpoint: int = 0
     when: When = "before"
     body: BodyRun | None = None
+    at_await: int = 1
+    of_awaits: int = 1
 
     def plan(self, faults: Faults) -> None:
         """Let it happen."""
-        if self.body is not None:
-            faults.crash_in(self.body.operation_id, attempt=self.body.attempt)
-        else:
+        body = self.body
+        if body is None:
             faults.crash_at(checkpoint=self.checkpoint, when=self.when)
+        else:
+            faults.crash_in(body.operation_id, attempt=body.attempt, at_await=self.at_await)
 
     def __str__(self) -> str:
         """What reports call it."""
-        if self.body is not None:
+        if self.body is None:
+            return f"{_WAYS[self.when]} {self.checkpoint}"
+        if self.of_awaits == 1:
             return f"killed in {self.body.label}"
-        return f"{_WAYS[self.when]} {self.checkpoint}"
+        return f"killed at await {self.at_await} of {self.of_awaits} in {self.body.label}"
 
 
 async def check_crash_safety(
@@ -77,7 +82,7 @@ async def check_crash_safety(
 ) -> SafetyReport:
     """Run a workflow, then again with a crash at every possible point, and report what that changes.
 
-    The points: before and after each checkpoint, at each with its answer lost, and in the middle of
+    The points: before and after each checkpoint, at each with its answer lost, and at each await in
     each attempt of each step. Reported are differences in status, result, log and the world outside;
     at-most-once bodies that ran again after they had been cut off; and bodies that ran twice without
     having been cut off. Attempts, times and completion order are not compared.
@@ -185,7 +190,9 @@ def _points(calm: Faults) -> Iterator[Point]:
         for when in _WAYS:
             yield Point(checkpoint, when)
     for body in calm.bodies:
-        yield Point(body=body)
+        count = calm.awaits.get((body.operation_id, body.attempt), 1)
+        for at_await in range(1, count + 1):
+            yield Point(body=body, at_await=at_await, of_awaits=count)
 
 
 def _spread(points: list[Point], most: int) -> list[Point]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Hashable
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Literal, Self, cast
 
 import msgspec
 
@@ -52,6 +52,7 @@ class Faults:
         self.checkpoints = 0
         self.invocations = 0
         self.bodies: list[BodyRun] = []
+        self.awaits: dict[tuple[str, int], int] = {}
         self.chance: random.Random | None = None
         self.most_updates: int | None = None
         self._planned: dict[tuple[str, Hashable], object] = {}
@@ -71,14 +72,15 @@ class Faults:
             raise ConfigError(f"when= is 'before', 'after' or 'response_lost', not {when!r}")
         return self._plan("crash", _number("checkpoint", checkpoint), when)
 
-    def crash_in(self, step: str, *, attempt: int = 1) -> Self:
-        """Kill the process in the middle of a step's body.
+    def crash_in(self, step: str, *, attempt: int = 1, at_await: int = 1) -> Self:
+        """Kill the process in the middle of a step's body: it has begun, and has no end in the log.
 
-        The body has begun, and its end is not recorded: an ``async`` one is cut at its first await,
-        a plain function runs on in its thread, unheard. ``step`` is the step's name or its
+        An ``async`` body is cut at its first await, or at a later one, and one that awaits nothing at
+        its end; a plain function runs on in its thread, unheard. ``step`` is the step's name or its
         operation id; of several with a name it is the first that runs.
         """
-        return self._plan("cut", (step, _number("attempt", attempt)), True)  # noqa: FBT003
+        key = (step, _number("attempt", attempt))
+        return self._plan("cut", key, _number("at_await", at_await))
 
     def throttle(self, *, checkpoint: int = 1, times: int = 1) -> Self:
         """Refuse a checkpoint with ``ThrottlingException`` so many times.
@@ -125,16 +127,28 @@ class Faults:
         """The fault of this kind that is planned for this place; it does not happen again."""
         return self._planned.pop((kind, key), None)
 
-    def body_begins(self, run: BodyRun) -> bool:
-        """Note that a body runs; returns whether it is to be cut."""
+    def body_begins(self, run: BodyRun) -> int | None:
+        """Note that a body runs; returns the await at which it is to be cut, if it is."""
         self.bodies.append(run)
-        names = (run.name, run.operation_id)
-        return any(self.take("cut", (name, run.attempt)) is not None for name in names)
+        for name in (run.name, run.operation_id):
+            at_await = self.take("cut", (name, run.attempt))
+            if isinstance(at_await, int):
+                return at_await
+        return None
+
+    def body_awaits(self, run: BodyRun, count: int) -> None:
+        """Note that a body has come to its n-th await."""
+        self.awaits[run.operation_id, run.attempt] = count
+
+    def cut_missed(self, run: BodyRun, at_await: int) -> None:
+        """The body came to its end before it came to that await."""
+        self._planned["cut", (run.name or run.operation_id, run.attempt)] = at_await
 
     def execution_begins(self) -> None:
         """Another execution: count from 1 again."""
         self.checkpoints = self.invocations = 0
         self.bodies = []
+        self.awaits = {}
 
     def invocation_begins(self) -> int:
         """A process is there again; returns the number of the invocation."""
@@ -187,7 +201,8 @@ def _told(kind: str, key: object, what: object) -> str:
         case "crash":
             return f"crash_at(checkpoint={key}, when={what!r})"
         case "cut":
-            return f"crash_in(step, attempt) of {key}"
+            step, attempt = cast("tuple[str, int]", key)
+            return f"crash_in({step!r}, attempt={attempt}, at_await={what})"
         case "throttle":
             return f"throttle(checkpoint={key}, times={what})"
         case "slow":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from datetime import timedelta
 from typing import Any
@@ -175,9 +175,10 @@ class FaultyWorkflow(Workflow):
                 at_most_once=bool(getattr(operation, "at_most_once", False)),
                 invocation=self._faults.invocations,
             )
-            if self._faults.body_begins(run):
-                body = _Cut(body, self._faults)
-            elif self._faults.chance is not None:
+            cut_at = self._faults.body_begins(run)
+            if cut_at is not None or self._faults.chance is None:
+                body = _Watched(body, self._faults, run, cut_at)
+            else:
                 body = self._dawdling(body)
         return super().start_body(body, label, context)
 
@@ -190,31 +191,47 @@ class FaultyWorkflow(Workflow):
         await body
 
 
-class _Cut(Coroutine[Any, Any, None]):
-    """A body that begins, and never gets beyond its first await: the process ends there."""
+class _Watched(Coroutine[Any, Any, None]):
+    """A body whose awaits are counted, and which may never get beyond one: the process ends there."""
 
-    def __init__(self, body: Coroutine[Any, Any, None], faults: Faults) -> None:
+    def __init__(
+        self, body: Coroutine[Any, Any, None], faults: Faults, run: BodyRun, cut_at: int | None
+    ) -> None:
         self._body = body
         self._faults = faults
+        self._run = run
+        self._cut_at = cut_at
+        self._awaits = 0
 
     def send(self, value: Any) -> Any:
-        """Begin, and end the process."""
-        try:
-            self._body.send(value)
-        except StopIteration:
-            raise self._faults.die() from None
-        end = self._faults.die()
-        self._body.close()
-        raise end
+        """Run to the next await."""
+        return self._move(self._body.send, value)
 
     def throw(self, *exception: Any) -> Any:
-        """It was cancelled before it began."""
-        return self._body.throw(*exception)
+        """Run to the next await, from an exception."""
+        return self._move(self._body.throw, *exception)
 
     def close(self) -> None:
         """Give up."""
         self._body.close()
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, Any, None]:
         """Never called: a task runs this."""
         return self._body.__await__()
+
+    def _move(self, step: Callable[..., Any], *args: Any) -> Any:
+        try:
+            blocked_on = step(*args)
+        except StopIteration:
+            if self._cut_at == 1:  # there is no await in it
+                raise self._faults.die() from None
+            if self._cut_at is not None:
+                self._faults.cut_missed(self._run, self._cut_at)
+            raise
+        self._awaits += 1
+        self._faults.body_awaits(self._run, self._awaits)
+        if self._awaits == self._cut_at:
+            end = self._faults.die()
+            self._body.close()
+            raise end
+        return blocked_on

@@ -146,9 +146,9 @@ class LocalDurableTestRunner(Generic[_R]):
         """Kill the process at a checkpoint of the execution; see ``runner.faults`` for other faults."""
         self.faults.crash_at(checkpoint=checkpoint, when=when)
 
-    def crash_in(self, step: str, *, attempt: int = 1) -> None:
+    def crash_in(self, step: str, *, attempt: int = 1, at_await: int = 1) -> None:
         """Kill the process in the middle of a step's body; see ``runner.faults`` for other faults."""
-        self.faults.crash_in(step, attempt=attempt)
+        self.faults.crash_in(step, attempt=attempt, at_await=at_await)
 
     async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution without running anything of it yet; returns its ARN.
