@@ -16,6 +16,8 @@ from durable_execution_sdk import (
     InvocationError,
     durable_execution,
 )
+from durable_execution_sdk.runtime.loop import Environment
+from durable_execution_sdk.testing import MockDurableServiceClient
 
 
 async def workflow(event: Any, ctx: DurableContext) -> Any:
@@ -181,3 +183,37 @@ def test_an_interrupt_leaves_nothing_to_the_next_invocation() -> None:
     assert ran.result == "False"
     assert seen == ["unwound"] * 3
     assert ran.invocations == 3
+
+
+def test_ctrl_c_that_hits_the_invocation_itself_ends_it() -> None:
+    def press(_request: Any) -> Any:
+        raise KeyboardInterrupt
+
+    client = MockDurableServiceClient()
+    client.on_get_state.answer_by(press)
+    handler = durable_execution(workflow)
+    with pytest.raises(KeyboardInterrupt):
+        client.invoke(handler, 1, next_marker="more")
+    assert client.invoke(handler, 1).result == "1"
+
+
+def test_ctrl_c_that_hits_the_invocation_itself_unwinds_the_rest() -> None:
+    unwound: list[str] = []
+
+    async def beside() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            unwound.append("beside")
+
+    async def main() -> None:
+        task = asyncio.create_task(beside())
+        await asyncio.sleep(0)
+        assert not task.done()
+        raise KeyboardInterrupt
+
+    made = Environment()
+    with pytest.raises(KeyboardInterrupt):
+        made.run(main())
+    assert unwound == ["beside"]
+    assert made.loop.is_closed()

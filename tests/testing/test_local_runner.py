@@ -123,6 +123,18 @@ def test_invoked_functions_are_real_or_canned():
 
 
 @durable_execution
+async def nested(event: object, ctx) -> object:
+    def within() -> object:
+        return LocalDurableTestRunner(buy).run_sync(Order("1", Decimal(3))).result.id
+
+    return await ctx.step(within)
+
+
+def test_a_step_may_run_another_workflow_in_a_runner_of_its_own():
+    assert LocalDurableTestRunner(nested).run_sync().assert_succeeded().result == "1"
+
+
+@durable_execution
 async def wait_for_ever(event: object, ctx) -> object:
     return await (await ctx.create_callback(name="approval"))
 

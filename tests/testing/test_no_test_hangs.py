@@ -80,6 +80,25 @@ async def always_again(event: object, ctx) -> None:
     await ctx.step(fail, name="poll", config=StepConfig(retry_strategy=retry))
 
 
+@durable_execution
+async def spins(event: object, ctx) -> None:
+    while True:
+        time.sleep(0.001)
+
+
+def test_code_that_never_comes_to_rest_is_interrupted_and_shown():
+    with pytest.raises(RunTimeoutError, match=r"still blocks(.|\n)*in spins"):
+        LocalDurableTestRunner(spins, timeout=0.05).run_sync()
+    assert threads() == []
+
+    async def test() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(LocalDurableTestRunner(spins).run(), 0.05)
+        assert threads() == []
+
+    asyncio.run(test())
+
+
 def test_a_workflow_that_goes_on_for_ever_ends_with_the_test_s_time():
     with pytest.raises(RunTimeoutError, match=r"goes on after that(.|\n)*poll  Step  .*attempt"):
         LocalDurableTestRunner(always_again, timeout=0.3).run_sync()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -121,8 +122,17 @@ def test_an_invocation_is_told_how_long_it_may_take():
     assert 2_900 < left <= 3_000
 
 
-def slow() -> None:
-    pass
+def test_lengths_of_time_are_durations_too():
+    runner = LocalDurableTestRunner(
+        counts,
+        execution_timeout=Duration.from_hours(1),
+        checkpoint_latency=Duration.from_seconds(2),
+        timeout=math.inf,
+    )
+    result = runner.run_sync({"steps": 2, "wait": 7200})
+    assert result.status == "TIMED_OUT"
+    assert result.operation(index=1).started_at - result.started_at >= timedelta(seconds=4)
+    assert asyncio.run(runner.run()).succeeded
 
 
 def test_an_invocation_that_takes_too_long_is_cut_off_and_invoked_again():
@@ -194,7 +204,10 @@ async def answer(event: object, context: object) -> None:
     [
         ({"timeout": 0}, "timeout is a number of seconds greater than 0"),
         ({"page_size": 0}, "page_size is 1 or more"),
-        ({"invocation_timeout": timedelta(0)}, "invocation_timeout is longer than nothing"),
+        (
+            {"invocation_timeout": timedelta(0)},
+            "invocation_timeout is a timedelta or Duration longer",
+        ),
         ({"functions": {"a": 5}}, "takes a @durable_execution handler, a function"),
         ({"functions": {"a": answer}}, "takes a @durable_execution handler, a function"),
         ({"functions": {"counts": one}}, "has the name of the workflow that is tested"),

@@ -33,6 +33,9 @@ _RESTLESS_TURNS = 100
 # Asking the system for events costs as much as a small callback; this many turns go without.
 _TURNS_WITHOUT_A_POLL = 8
 
+# How long tasks may take to unwind when nobody is left to see to it.
+_UNWINDING_SECONDS = 1.0
+
 
 class Wakers(Protocol):
     """Takes note of what workflow code asked the process to wake it up for."""
@@ -227,12 +230,26 @@ class Environment:
             return self.loop.run_until_complete(task)
         except (KeyboardInterrupt, SystemExit):
             try:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    self.loop.run_until_complete(task)
+                if task.done():
+                    self._abandon()
+                else:
+                    task.cancel()
+                    with suppress(asyncio.CancelledError):
+                        self.loop.run_until_complete(task)
             except (KeyboardInterrupt, SystemExit):
                 self.close()
             raise
+
+    def _abandon(self) -> None:
+        """Unwind the rest when the main task was hit itself: asyncio would wait for it for ever."""
+        self.observe(None)
+        self.loop.set_task_factory(None)
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        if left:
+            self.loop.run_until_complete(asyncio.wait(left, timeout=_UNWINDING_SECONDS))
+        self.close()
 
     def observe(self, observer: IdleObserver | None) -> None:
         """From now on, tell this observer when the loop is idle."""

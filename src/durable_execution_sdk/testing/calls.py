@@ -71,7 +71,7 @@ def _within(call: Call, watch: Watch) -> Call:
         # A handler leaves somewhat before the end of its time. It may use all of the test's, and
         # one that is quick is let finish.
         left = watch.left + min(2.0, max(0.3, watch.left / 9)) + 0.2
-        return min(remaining(), round(left * 1000))
+        return round(min(remaining(), left * 1000))
 
     return msgspec.structs.replace(call, remaining=within)
 

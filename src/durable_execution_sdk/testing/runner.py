@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.engine.limits import Limits
@@ -48,8 +49,9 @@ class LocalDurableTestRunner(Generic[_R]):
         invocation_timeout: how long one invocation may take; 15 minutes by default, as in Lambda.
         environment: environment variables, set for the whole process while a handler runs.
         log_level: from which level on ``result.logs`` has records; ``logging.INFO`` by default.
-        timeout: how many real seconds a call of the runner may take, so that no test hangs. An
-            invocation is told that it has no more time than is left of these.
+        timeout: how many real seconds a call of the runner may take, so that no test hangs; use
+            ``math.inf`` in a debugger. An invocation is told that it has no more time than is left
+            of these.
         seams: what is put between the engine and the handler, for faults.
 
     Raises:
@@ -64,11 +66,11 @@ class LocalDurableTestRunner(Generic[_R]):
         function_name: str | None = None,
         skip_time: bool = True,
         start_time: datetime | None = None,
-        checkpoint_latency: timedelta | None = None,
+        checkpoint_latency: DurationLike | None = None,
         page_size: int | None = None,
         limits: Limits | None = None,
-        execution_timeout: timedelta | None = None,
-        invocation_timeout: timedelta = timedelta(minutes=15),
+        execution_timeout: DurationLike | None = None,
+        invocation_timeout: DurationLike | None = None,
         environment: Mapping[str, str] | None = None,
         log_level: int = LOG_LEVEL,
         timeout: float = 30.0,

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import msgspec
 
+from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
@@ -55,11 +56,11 @@ def setup(
     function_name: str | None,
     skip_time: bool,
     start_time: datetime | None,
-    checkpoint_latency: timedelta | None,
+    checkpoint_latency: DurationLike | None,
     page_size: int | None,
     limits: Limits | None,
-    execution_timeout: timedelta | None,
-    invocation_timeout: timedelta,
+    execution_timeout: DurationLike | None,
+    invocation_timeout: DurationLike | None,
     environment: Mapping[str, str] | None,
     log_level: int,
     timeout: float,
@@ -78,13 +79,6 @@ def setup(
         )
     if start_time is not None and start_time.tzinfo is None:
         raise ConfigError(f"start_time needs a time zone: {start_time!r}; add tzinfo=UTC")
-    for option, length in (
-        ("checkpoint_latency", checkpoint_latency),
-        ("execution_timeout", execution_timeout),
-        ("invocation_timeout", invocation_timeout),
-    ):
-        if length is not None and length <= timedelta(0):
-            raise ConfigError(f"{option} is longer than nothing; {length!r} is not")
     if not timeout > 0:
         raise ConfigError(f"timeout is a number of seconds greater than 0, not {timeout!r}")
     return Setup(
@@ -93,16 +87,27 @@ def setup(
         function_name=function_name or _name_of(handler),
         skip_time=skip_time,
         start_time=start_time or START_TIME,
-        checkpoint_latency=checkpoint_latency or timedelta(0),
+        checkpoint_latency=_length("checkpoint_latency", checkpoint_latency, timedelta(0)),
         page_size=page_size,
         limits=paged(limits or DEFAULT_LIMITS, page_size),
-        execution_timeout=execution_timeout or timedelta(seconds=MAX_EXECUTION_TIMEOUT),
-        invocation_timeout=invocation_timeout,
+        execution_timeout=_length(
+            "execution_timeout", execution_timeout, timedelta(seconds=MAX_EXECUTION_TIMEOUT)
+        ),
+        invocation_timeout=_length("invocation_timeout", invocation_timeout, timedelta(minutes=15)),
         environment=dict(environment or {}),
         log_level=log_level,
         timeout=timeout,
         seams=seams,
     )
+
+
+def _length(option: str, given: DurationLike | None, default: timedelta) -> timedelta:
+    if given is None:
+        return default
+    length = timedelta(seconds=given.seconds) if isinstance(given, Duration) else given
+    if not isinstance(cast("object", length), timedelta) or length <= timedelta(0):
+        raise ConfigError(f"{option} is a timedelta or Duration longer than nothing, not {given!r}")
+    return length
 
 
 def paged(limits: Limits, page_size: int | None) -> Limits:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import ctypes
+import math
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import thread as futures
 from contextlib import suppress
-from typing import Any, Generic, TypeVar, cast
+from types import FrameType
+from typing import Generic, TypeVar, cast
 
+from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.testing.errors import RunTimeoutError
 
 __all__ = ["Watch", "in_thread", "in_thread_async"]
@@ -24,6 +29,8 @@ _T = TypeVar("_T")
 
 # What an invocation may take to leave in good order once its time is up.
 _GRACE_SECONDS = 1.0
+_FRAMES = 5
+_OURS = __file__.rpartition("testing")[0]
 
 
 class Watch:
@@ -47,6 +54,8 @@ class _Worker(Generic[_T]):
         self._error: BaseException | None = None
         self._on_end: Callable[[], object] = bool
         context = contextvars.copy_context()
+        # Whoever calls may be a step of another workflow; what runs here is no part of that.
+        context.run(CURRENT.set, None)
         self.thread = threading.Thread(
             target=context.run, args=(self._run, work), name="durable-test", daemon=True
         )
@@ -73,12 +82,25 @@ class _Worker(Generic[_T]):
             # The traceback refers to this frame.
             del error
 
+    def interrupt(self) -> None:
+        """Nobody waits any more: end what can be ended, as Ctrl-C would.
+
+        Python code is interrupted; a call that blocks outside of Python goes on until it returns.
+        """
+        self._watch.stop.set()
+        if self.thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self.thread.ident), ctypes.py_object(KeyboardInterrupt)
+            )
+        self.thread.join(_GRACE_SECONDS / 5)
+
     def given_up(self) -> RunTimeoutError:
         """Nobody waits any more: say what the code was doing."""
-        self._watch.stop.set()
+        where = _where(self.thread)
+        self.interrupt()
         return RunTimeoutError(
             f"the test allows {self._watch.seconds:g} s, and code of the workflow still blocks after"
-            f" that. It was left behind, here:\n{_where(self.thread)}"
+            f" that, here:\n{where}"
         )
 
 
@@ -88,11 +110,10 @@ def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
     worker = _Worker(work, watch)
     worker.start()
     try:
-        worker.thread.join(seconds + _GRACE_SECONDS)
+        worker.thread.join(None if math.isinf(seconds) else seconds + _GRACE_SECONDS)
     except BaseException:
         # Ctrl-C: nothing is left running in the background.
-        watch.stop.set()
-        worker.thread.join(_GRACE_SECONDS)
+        worker.interrupt()
         raise
     if worker.thread.is_alive():
         raise worker.given_up()
@@ -118,13 +139,17 @@ async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
 
     worker.start(wake)
     try:
-        await asyncio.wait_for(ended.wait(), seconds + _GRACE_SECONDS)
+        limit = None if math.isinf(seconds) else seconds + _GRACE_SECONDS
+        await asyncio.wait_for(ended.wait(), limit)
     except TimeoutError:
         raise worker.given_up() from None
     except asyncio.CancelledError:
         watch.stop.set()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), watch.left + _GRACE_SECONDS)
+        try:
+            await asyncio.wait_for(ended.wait(), _GRACE_SECONDS)
+        except TimeoutError:
+            worker.interrupt()
+        else:
             worker.thread.join()
         raise
     worker.thread.join()
@@ -132,12 +157,17 @@ async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
 
 
 def _where(thread: threading.Thread) -> str:
-    """The stack of a thread, and of the threads of plain steps, in the user's own code."""
-    frames: dict[int, Any] = dict(sys._current_frames())  # noqa: SLF001 - the documented way to ask
-    lines: list[str] = []
-    for each in threading.enumerate():
-        frame = frames.get(each.ident or 0)
-        if frame is not None and (each is thread or each.name.startswith("durable-step")):
-            stack = traceback.extract_stack(frame)
-            lines += [f"{each.name}:", *traceback.format_list(stack[-4:])]
-    return "\n".join(line.rstrip() for line in lines)
+    """Where plain steps are, or else the thread that runs the workflow."""
+    frames = sys._current_frames()  # noqa: SLF001 - the documented way to ask
+    steps = [each for each in threading.enumerate() if each.name.startswith("durable-step")]
+    busy = [_stack(frames.get(each.ident or 0)) for each in steps]
+    stacks = [each for each in busy if each] or [_stack(frames.get(thread.ident or 0))]
+    return "\n".join(line.rstrip() for stack in stacks for line in traceback.format_list(stack))
+
+
+def _stack(frame: FrameType | None) -> list[traceback.FrameSummary]:
+    """The innermost frames, without ours; none of a thread that waits for work."""
+    stack = list(traceback.extract_stack(frame)) if frame is not None else []
+    if stack and stack[-1].filename == futures.__file__:
+        return []
+    return [each for each in stack if not each.filename.startswith(_OURS)][-_FRAMES:]
