@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 
@@ -139,11 +140,14 @@ async def judged(event: object, ctx) -> None:
     await ctx.step(never_call_this)
 
 
-def test_a_test_that_fails_within_a_step_fails_at_once_and_is_not_retried():
+def test_a_test_that_fails_within_a_step_fails_at_once_and_is_not_retried(caplog):
     runner = LocalDurableTestRunner(judged)
-    with pytest.raises(pytest.fail.Exception, match="it was called"):
+    with pytest.raises(pytest.fail.Exception, match="it was called") as caught:
         runner.run_sync()
     assert len(runner.sync.result().invocations) == 1
+    del caught, runner
+    gc.collect()
+    assert caplog.records == []
 
 
 @durable_execution

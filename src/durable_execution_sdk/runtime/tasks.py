@@ -122,9 +122,13 @@ class Body(Coroutine[Any, Any, None]):
         except StopIteration:
             self._ended(self, None)
             raise
-        except BaseException as error:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
             self._ended(self, error)
             raise
+        except BaseException as error:
+            self._ended(self, error)
+            # It is told: nobody asks the task, which would complain of that.
+            raise StopIteration from error
 
     def throw(self, *exception: Any) -> Any:
         """Run to the next await, from an exception."""
@@ -133,9 +137,13 @@ class Body(Coroutine[Any, Any, None]):
         except StopIteration:
             self._ended(self, None)
             raise
-        except BaseException as error:
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
             self._ended(self, error)
             raise
+        except BaseException as error:
+            self._ended(self, error)
+            # It is told: nobody asks the task, which would complain of that.
+            raise StopIteration from error
 
     def close(self) -> None:
         """Give up."""
