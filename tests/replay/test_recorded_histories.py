@@ -244,7 +244,8 @@ def test_a_change_is_found_with_both_sides_and_the_line(
         assert found.place is not None
         assert (found.place.file, found.place.line) == (__file__, source_line(line))
         assert line in found.place.text
-        assert f"{__file__}:{found.place.line}, in flow.<locals>.booking" in str(report)
+        where = f"test_recorded_histories.py:{found.place.line}, in flow.<locals>.booking"
+        assert where in str(report)
     with pytest.raises(ReplayError, match="replay found") as raised:
         report.raise_if_failed()
     assert raised.value.report is report

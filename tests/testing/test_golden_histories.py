@@ -15,6 +15,8 @@ from durable_execution_sdk import (
     DurableContext,
     Duration,
     InvokeConfig,
+    MapConfig,
+    NestingType,
     NoRetry,
     StepConfig,
     StepContext,
@@ -90,8 +92,7 @@ step 'charge'  SUCCEEDED  {"amount":5}
 step 'flaky'  SUCCEEDED  in attempt 3  1
 wait 'pause'  300 s  SUCCEEDED
 step 'refuse'  FAILED  ValueError: no\\nway
-map 'items'  SUCCEEDED  {"all":[{"index":0,"status":"SUCCEEDED","result":1},\
-{"index":1,"status":"SUCCEEDED","result":2}],"completionReason":"ALL_COMPLETED"}
+map 'items'  SUCCEEDED  2 branches  ALL_COMPLETED
   map item 'map-item-0'  SUCCEEDED  1
     step 'same'  SUCCEEDED  1
   map item 'map-item-1'  SUCCEEDED  2
@@ -174,6 +175,26 @@ def test_the_variable_writes_the_files_and_leaves_the_right_ones_alone(
 def test_a_name_that_is_none_of_a_file_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="cannot name a golden history"):
         assert_history(ran(flow()), name)
+
+
+def test_a_map_whose_items_have_no_line_of_their_own_shows_their_results() -> None:
+    @durable_execution
+    async def flow(event: Any, ctx: DurableContext) -> None:
+        async def item(inner: DurableContext, each: int, index: int) -> int:
+            return each * 2
+
+        await ctx.map([1, 2], item, name="flat", config=MapConfig(nesting=NestingType.FLAT))
+        await ctx.map([], item, name="empty")
+        await ctx.parallel({"a": lambda inner: inner.step(same, 3)}, name="named")
+
+    lines = history_text(LocalDurableTestRunner(flow).run_sync()).splitlines()
+    assert lines[2].startswith('map \'flat\'  SUCCEEDED  {"all":[{"index":0')
+    assert lines[3:] == [
+        "map 'empty'  SUCCEEDED  0 branches  ALL_COMPLETED",
+        "parallel 'named'  SUCCEEDED  1 branch  ALL_COMPLETED",
+        "  parallel branch 'a'  SUCCEEDED  3",
+        "    step 'same'  SUCCEEDED  3",
+    ]
 
 
 def test_long_payloads_are_cut_and_still_compared() -> None:

@@ -36,8 +36,10 @@ class Place(msgspec.Struct, frozen=True):
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
-        """As editors and terminals link it."""
-        return f"{self.file}:{self.line}, in {self.function}"
+        """As editors and terminals link it, from the current directory if it is below that."""
+        path, here = Path(self.file), Path.cwd()
+        shown = path.relative_to(here) if path.is_relative_to(here) else path
+        return f"{shown}:{self.line}, in {self.function}"
 
 
 def asking_place() -> Place | None:

@@ -11,9 +11,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.operation import OperationSubType, OperationType
 from durable_execution_sdk.operations.lifecycle import label_of
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.errors import DurableTestError
@@ -28,6 +30,8 @@ UPDATE_VARIABLE = "DURABLE_UPDATE_HISTORIES"
 _DIRECTORY = "histories"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST_PAYLOAD = 1_000
+_BATCHES = frozenset({OperationSubType.MAP, OperationSubType.PARALLEL})
+_BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
 _HOW = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with another test runner"
 
 
@@ -122,7 +126,7 @@ def _lines(
             # How far it had come when the execution ended depends on how quick things were.
             came = ["UNFINISHED"]
         else:
-            came = [each.status, *_came(each)]
+            came = [each.status, *_came(each, result)]
         yield _line(f"{indent}{label}", *_asked(each), *came)
         yield from _lines(result, each, f"{indent}  ")
 
@@ -145,13 +149,37 @@ def _asked(operation: RecordedOperation) -> Iterator[str]:
             yield f"of {invoke.function_name} with {_payload(given) or 'nothing'}"
 
 
-def _came(operation: RecordedOperation) -> Iterator[str]:
+def _came(operation: RecordedOperation, result: DurableTestResult[Any]) -> Iterator[str]:
     if operation.type == OperationType.STEP and (operation.attempt or 1) > 1:
         yield f"in attempt {operation.attempt}"
     if operation.error_object is not None:
         yield _error(operation.error_object)
+    elif (summary := _batch(operation, result)) is not None:
+        yield summary
     elif operation.payload is not None:
         yield _payload(operation.payload)
+
+
+class _Batch(msgspec.Struct, rename="camel"):
+    """The result of a map or a parallel, as far as it is looked at."""
+
+    all: list[msgspec.Raw]
+    completion_reason: str
+
+
+def _batch(operation: RecordedOperation, result: DurableTestResult[Any]) -> str | None:
+    """Of a map or a parallel: how many branches, and why it ended; each has a line of its own."""
+    if operation.sub_type not in _BATCHES:
+        return None
+    try:
+        batch = msgspec.json.decode(operation.payload or "", type=_Batch)
+    except msgspec.DecodeError:
+        return None  # a serdes of the user's
+    branches = [each for each in result.children(operation) if each.sub_type in _BRANCHES]
+    count = len(batch.all)
+    if count != len(branches):
+        return None  # branches without contexts, or with several items each
+    return f"{count} {'branch' if count == 1 else 'branches'}  {batch.completion_reason}"
 
 
 def _line(*parts: str) -> str:
