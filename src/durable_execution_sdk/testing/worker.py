@@ -83,14 +83,14 @@ class _Worker(Generic[_T]):
             del error
 
     def interrupt(self) -> None:
-        """Nobody waits any more: end what can be ended, as Ctrl-C would.
+        """Nobody waits any more: end what can be ended, as ``sys.exit`` would.
 
         Python code is interrupted; a call that blocks outside of Python goes on until it returns.
         """
         self._watch.stop.set()
         if self.thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(self.thread.ident), ctypes.py_object(KeyboardInterrupt)
+                ctypes.c_ulong(self.thread.ident), ctypes.py_object(SystemExit)
             )
         self.thread.join(_GRACE_SECONDS / 5)
 
