@@ -148,7 +148,7 @@ def test_it_prints_as_a_tree_and_a_table(sent):
     sent.print(file=out)
     text = re.sub(r"\d+ ms( *)", r"* ms\1", out.getvalue())
     assert [re.sub(r" +", " ", line) for line in text.splitlines()] == [
-        "send 00000000-0000-4000-8000-000000000001 SUCCEEDED",
+        "send test-1 SUCCEEDED",
         "├── ✔ flaky Step attempt 2 1 min",
         "├── ✔ pack RunInChildContext",
         "│ ├── ✔ weigh Step",

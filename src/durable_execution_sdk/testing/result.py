@@ -110,6 +110,7 @@ class DurableTestResult(Generic[_R]):
                 instance of the original exception class too. Its notes show the operations.
             UnexpectedStatusError: it has not ended.
         """
+        __tracebackhide__ = True
         if self.succeeded:
             return self._decoded(self.described.result)
         error = self.error
@@ -153,14 +154,17 @@ class DurableTestResult(Generic[_R]):
 
     def assert_succeeded(self) -> Self:
         """Fail the test, and show why, unless the execution has succeeded."""
+        __tracebackhide__ = True
         return self.assert_status(ExecutionStatus.SUCCEEDED)
 
     def assert_failed(self) -> Self:
         """Fail the test, and show the operations, unless the execution has failed."""
+        __tracebackhide__ = True
         return self.assert_status(ExecutionStatus.FAILED)
 
     def assert_status(self, status: str) -> Self:
         """Fail the test, and show the operations, unless the execution has this status."""
+        __tracebackhide__ = True
         if self.status != status:
             raise UnexpectedStatusError(f"expected {status}, found {self.status}:\n{self}")
         return self

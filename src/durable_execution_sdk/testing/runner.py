@@ -127,7 +127,8 @@ class LocalDurableTestRunner(Generic[_R]):
         Args:
             event: plain JSON, or an instance of what the workflow's event parameter is annotated
                 with; ``{}`` by default, as from the Lambda console.
-            name: the execution's name; the same name and event find the same execution again.
+            name: the execution's name; the same name and event find the same execution again. It is
+                ``test-1``, ``test-2`` ... by default.
             timeout: real seconds, in place of the runner's own.
 
         Raises:

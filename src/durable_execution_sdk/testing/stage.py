@@ -93,7 +93,7 @@ class Stage:
                 function_name=f"{self.setup.function_name}:{LATEST}",
                 payload=b"" if event is NO_EVENT else self._written(event),
                 invocation_type=InvocationType.EVENT,
-                durable_execution_name=name,
+                durable_execution_name=name or f"test-{len(self.arns) + 1}",
             )
         )
         if self.arn != before:
