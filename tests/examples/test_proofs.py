@@ -78,9 +78,10 @@ def app(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     path = EXAMPLES / PROVED[name].directory
     monkeypatch.syspath_prepend(str(path))
     monkeypatch.setenv("SHOP", str(tmp_path / "shop"))
+    before = set(sys.modules)
     yield importlib.import_module("app")
-    for loaded, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(path)):
+    for loaded in set(sys.modules) - before:
+        if str(getattr(sys.modules[loaded], "__file__", None)).startswith(str(path)):
             del sys.modules[loaded]
 
 
