@@ -84,12 +84,16 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
         return self.ok
 
     def raise_if_failed(self) -> None:
-        """Raise ``ReplayError``, an ``AssertionError``, if code and history part."""
+        """Raise ``ReplayError``, an ``AssertionError``, if code and history part.
+
+        Its message is the whole report; of a plain ``assert report`` pytest shows a part.
+        """
+        __tracebackhide__ = True
         if not self.ok:
             raise ReplayError(self)
 
     def __repr__(self) -> str:
-        """All of it: this is what a failed ``assert`` shows."""
+        """What a failed ``assert`` shows, as far as it shows it."""
         return str(self)
 
     def __str__(self) -> str:

@@ -57,12 +57,16 @@ class SafetyReport(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults
         return self.ok
 
     def raise_if_failed(self) -> None:
-        """Raise ``HarmError``, an ``AssertionError``, if a disturbance did harm."""
+        """Raise ``HarmError``, an ``AssertionError``, if a disturbance did harm.
+
+        Its message is the whole report; of a plain ``assert report`` pytest shows a part.
+        """
+        __tracebackhide__ = True
         if not self.ok:
             raise HarmError(self)
 
     def __repr__(self) -> str:
-        """All of it: this is what a failed ``assert`` shows."""
+        """What a failed ``assert`` shows, as far as it shows it."""
         return str(self)
 
     def __str__(self) -> str:
