@@ -106,7 +106,7 @@ def test_a_crash_anywhere_does_an_example_no_harm(name: str, app: Any, tmp_path:
         return len(path.read_text().splitlines()) if path.exists() else 0
 
     report = check_crash_safety_sync(
-        example.runner(app), play=example.play, setup=new_shop, observe=payments, max_points=40
+        example.runner(app), play=example.play, setup=new_shop, observe=payments, max_points=30
     )
     assert report.ok, str(report)
 
