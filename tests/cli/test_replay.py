@@ -52,6 +52,7 @@ def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
         {
             "history": "history.json",
             "function": "order",
+            "recordedAs": "order",
             "ok": True,
             "operations": 2,
             "moments": 2,
@@ -73,6 +74,17 @@ def test_a_divergence_is_shown_with_its_line_and_the_exit_code_is_1(
     found = durable("replay", "other.py", history, "--json").document[0]["divergence"]
     assert (found["kind"], found["line"]) == ("another operation", 13)
     assert charges(place) == "7"
+
+
+def test_the_history_of_another_function_is_said_to_be_one(
+    durable: Durable, history: str, write: Write
+) -> None:
+    write(FLOW.replace("async def order", "async def refund").replace("{name}", ', name="pay"'))
+    said = durable("replay", "app.py", history)
+    assert said.code == 1
+    assert "The history is one of the function 'order'." in said.out
+    write(FLOW.replace("{name}", ', name="pay"'), "same.py")
+    assert "The history is one of" not in durable("replay", "same.py", history).out
 
 
 @pytest.mark.parametrize(

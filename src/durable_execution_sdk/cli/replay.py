@@ -60,6 +60,7 @@ def _document(history: str, report: ReplayReport) -> dict[str, object]:
     document: dict[str, object] = {
         "history": history,
         "function": report.function,
+        "recordedAs": report.recorded_as,
         "ok": report.ok,
         "operations": report.operations,
         "moments": report.moments,

@@ -73,6 +73,7 @@ def replay_history(
             break
     return ReplayReport(
         function=handler.__qualname__,
+        recorded_as=recording.function_name,
         operations=len(recording.operations),
         moments=len(chosen),
         skipped=len(recording.moments) - len(chosen),

@@ -55,9 +55,10 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A history, as replay needs it."""
+    """A history, as replay needs it; ``function_name`` is what it was recorded under, if it tells."""
 
     arn: str
+    function_name: str | None
     moments: list[Moment]
     operations: dict[str, Operation]
     order: list[str]
@@ -92,8 +93,14 @@ def record(document: Document, function_name: str, arn: str | None) -> Recording
     rests = is_quiet and last_good == begun - 1
     last = begun if is_running else begun - 1
     moments.append(_moment(log, last, is_settled=ended or rests, is_last=True))
+    told = arn or document.arn
     return Recording(
-        arn=known, moments=moments, operations=log.operations, order=log.order, ending=log.ending
+        arn=known,
+        function_name=None if told is None else ExecutionArn.parse(told).function_name,
+        moments=moments,
+        operations=log.operations,
+        order=log.order,
+        ending=log.ending,
     )
 
 

@@ -64,11 +64,13 @@ class ReplayError(DurableError, AssertionError):
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """What came of replaying a history. True if the code does what the history holds.
 
+    ``recorded_as`` is the name of the function that was recorded, where the history tells it.
     ``moments`` is how many states of the log the code was run over, ``skipped`` how many were left
     out because there were more than was asked for; ``operations`` is how many the log holds.
     """
 
     function: str
+    recorded_as: str | None = None
     operations: int
     moments: int
     skipped: int
@@ -99,7 +101,9 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """One line, or the divergence."""
         if self.divergence is not None:
-            return f"{self.function}: {self.divergence}"
+            other = self.recorded_as not in (None, self.function.rpartition(".")[2])
+            note = f"\n  The history is one of the function {self.recorded_as!r}." if other else ""
+            return f"{self.function}: {self.divergence}{note}"
         done = (
             f"{self.function} replays its history: {_count(self.operations, 'operation')}, from"
             f" {_count(self.moments, 'state')} of the log"
