@@ -162,6 +162,17 @@ def test_it_prints_as_a_tree_and_a_table(sent):
     ]
 
 
+def test_where_there_are_no_such_signs_it_prints_letters(sent):
+    out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    sent.print(file=out)
+    out.seek(0)
+    assert out.readlines()[1:4] == [
+        "|-- + flaky  Step  attempt 2  1 min\n",
+        "|-- + pack  RunInChildContext\n",
+        "|   |-- + weigh  Step\n",
+    ]
+
+
 def test_the_history_is_what_the_service_gives(sent):
     types = [each.event_type for each in sent.history]
     assert (types[0], types[-1]) == ("ExecutionStarted", "ExecutionSucceeded")

@@ -21,9 +21,12 @@ _NAMED_AT_MOST = 4
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def operation_tree(found: Family, now: int, error: ErrorObject | None) -> str:
+def operation_tree(
+    found: Family, now: int, error: ErrorObject | None, *, plain: bool = False
+) -> str:
     """The operations, each on a line below the context that it is in, and the error below all."""
-    lines = [text_of(Drawing(now=now, timed=True).outline(found))]
+    outline = Drawing(now=now, timed=True, plain=plain).outline(found)
+    lines = [text_of(outline, plain=plain)]
     if error is not None:
         lines.append(f"error: {brief(error)}")
         lines += [f"  {line.rstrip()}" for line in error.stack_trace or []]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -66,7 +67,9 @@ class DurableTestResult(Generic[_R]):
 
     def print(self, file: TextIO | None = None) -> None:
         """Print the operations as a tree, and the invocations as a table."""
-        print(self, file=file)
+        encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
+        plain = not encoding.lower().startswith("utf")
+        print(operation_tree(self.family, self.now, self.error_object, plain=plain), file=file)
         if self.invocations:
             print(file=file)
             print(invocation_table(self.invocations, self.started_at), file=file)
