@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
+from tests.replay.corpus import CORPUS, Shape
+from tests.replay.play import Play
 from tests.server.house import House
 
-from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
 from durable_execution_sdk.testing.folding import progress_of
@@ -40,3 +43,22 @@ def test_the_history_tells_what_the_engine_knows(event: str) -> None:
             expected.ended_at,
         )
     assert found.invocations == expected.invocations
+
+
+def without_what_no_history_tells(each: OperationProgress) -> OperationProgress:
+    """A history does not say of a context that its result was too large."""
+    details = each.operation.context_details
+    if details is None:
+        return each
+    kept = replace(details, replay_children=None)
+    return replace(each, operation=replace(each.operation, context_details=kept))
+
+
+@pytest.mark.parametrize("shape", CORPUS, ids=lambda shape: shape.name)
+def test_the_history_of_every_shape_tells_how_it_ended(shape: Shape) -> None:
+    play = Play(shape, keeps_states=False)
+    ran = play.run()
+    described = play.rig.emulator.describe(ran.arn)
+    found = progress_of(described, ran.events, play.rig.clock.now())
+    expected = play.rig.emulator.progress(ran.arn)
+    assert found.operations == [without_what_no_history_tells(each) for each in expected.operations]
