@@ -16,7 +16,7 @@ from durable_execution_sdk.testing import (
     RunTimeoutError,
 )
 
-LIMIT = 0.3
+LIMIT = 1.0
 
 
 def threads() -> list[str]:
@@ -34,9 +34,9 @@ async def never_comes_back(event: object, ctx) -> None:
 def test_an_async_body_that_never_ends_is_cancelled_and_named():
     runner = LocalDurableTestRunner(never_comes_back, timeout=LIMIT)
     began = time.monotonic()
-    with pytest.raises(RunTimeoutError, match=r"allows 0\.3 s(.|\n)*for_ever.*still runs"):
+    with pytest.raises(RunTimeoutError, match=r"allows 1 s(.|\n)*for_ever.*still runs"):
         runner.run_sync()
-    assert time.monotonic() - began < LIMIT + 1
+    assert time.monotonic() - began < LIMIT + 2
     assert threads() == []
 
 
