@@ -212,6 +212,9 @@ async def _leave_nothing_behind(workflow: Workflow) -> None:
     mine = asyncio.current_task()
     running = asyncio.all_tasks(workflow.loop) - {mine}
     await workflow.checkpointer.close()
+    if not running:
+        workflow.unwind()
+        return
     warned: set[asyncio.Task[Any]] = set()
     for attempt in range(_ROUNDS):
         workflow.unwind()
