@@ -17,7 +17,8 @@ class Cell:
     """One line of the table.
 
     ``per``: how many operations or items the figures are divided by. ``larger_than``: the cell that has
-    to have worked, in time, for this one to be tried. ``rounds``: at most so many.
+    to have worked, in time, for this one to be tried. ``rounds``: at most so many. ``together``: it
+    sleeps for most of its time, which is long, so the SDKs run it side by side instead of in turn.
     """
 
     key: str
@@ -29,6 +30,7 @@ class Cell:
     rounds: int = 5
     larger_than: str | None = None
     is_quick: bool = True
+    together: bool = False
     sdks: tuple[str, ...] = field(default=SDKS)
 
 
@@ -73,6 +75,7 @@ def sequential() -> list[Cell]:
                     rounds=1 if seconds and n > 1_000 else 5 if n < 10_000 else 3,
                     larger_than=before,
                     is_quick=n < 10_000,
+                    together=seconds > 0 and n > 1_000,
                 )
             )
             before = key
