@@ -32,7 +32,8 @@ class LocalDurableTestRunner(Generic[_R]):
 
     The handler is invoked with the JSON that Lambda would send, by an engine with the service's
     rules. Time is virtual: when everything waits, the clock jumps to what is due next, so a wait of
-    a year takes no time, and the history has the times that it would have. ``sync`` is the same
+    a year takes no time, and the history has the times that it would have. Ids, and retry delays that
+    are spread at random, are the same in each run. ``sync`` is the same
     runner for tests that are plain functions; ``run_sync`` is short for ``sync.run``.
 
     Args:
