@@ -9,11 +9,12 @@ import time
 
 import pytest
 
-from durable_execution_sdk import Duration, FixedDelay, StepConfig, durable_execution
+from durable_execution_sdk import DurableError, Duration, FixedDelay, StepConfig, durable_execution
 from durable_execution_sdk.testing import (
     DurableTestError,
     LocalDurableTestRunner,
     RunTimeoutError,
+    StuckError,
 )
 
 LIMIT = 1.0
@@ -103,6 +104,34 @@ def test_code_that_never_comes_to_rest_is_interrupted_and_shown():
 def test_a_workflow_that_goes_on_for_ever_ends_with_the_test_s_time():
     with pytest.raises(RunTimeoutError, match=r"goes on after that(.|\n)*poll  Step  .*attempt"):
         LocalDurableTestRunner(always_again, timeout=0.3).run_sync()
+
+
+@durable_execution
+async def never_begins(event: object, ctx) -> None:
+    raise DurableError.invocation("the database is away")
+
+
+def test_invocations_that_fail_again_and_again_are_given_up():
+    runner = LocalDurableTestRunner(never_begins)
+    with pytest.raises(StuckError, match=r"100 invocations failed.*the database is away"):
+        runner.run_sync()
+    assert len(runner.sync.result().invocations) == 100
+
+
+def test_another_task_of_the_test_may_answer():
+    async def test() -> None:
+        runner = LocalDurableTestRunner(answered_from_outside)
+        await runner.start()
+        callback = await runner.wait_for_callback()
+
+        async def answer() -> None:
+            await asyncio.sleep(0.01)
+            await callback.succeed("later")
+
+        result, _ = await asyncio.gather(runner.complete(), answer())
+        assert result.result == "later"
+
+    asyncio.run(test())
 
 
 def test_a_cancelled_call_takes_its_thread_with_it():

@@ -238,6 +238,16 @@ def test_an_assertion_shows_the_tree_and_where_it_was_raised():
     assert "✘ step" in raised.value.__notes__[0]
 
 
+@durable_execution
+async def long_winded(event: object, ctx) -> None:
+    raise ValueError("word " * 100)
+
+
+def test_an_error_is_told_in_full():
+    result = LocalDurableTestRunner(long_winded).run_sync()
+    assert f"error: ValueError: {'word ' * 100}\n" in str(result)
+
+
 def test_an_execution_that_goes_on_has_no_result_yet():
     runner = LocalDurableTestRunner(send).sync
     runner.start(["a"])

@@ -28,7 +28,8 @@ def operation_tree(
     outline = Drawing(now=now, timed=True, plain=plain).outline(found)
     lines = [text_of(outline, plain=plain)]
     if error is not None:
-        lines.append(f"error: {brief(error)}")
+        said = (error.error_type, error.error_message)
+        lines.append(f"error: {': '.join(each for each in said if each)}")
         lines += [f"  {line.rstrip()}" for line in error.stack_trace or []]
     return "\n".join(lines)
 

@@ -5,7 +5,6 @@ Everything here blocks, and runs in whatever thread calls it.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -14,13 +13,14 @@ from typing import Any
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
-from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import LATEST, Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 from durable_execution_sdk.service import DataPlane
@@ -28,6 +28,7 @@ from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.showing.words import brief
 from durable_execution_sdk.testing.callbacks import Failure, as_error_object
 from durable_execution_sdk.testing.calls import Calls
+from durable_execution_sdk.testing.driving import HOPELESS_FAILURES, Drives, Halt
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -69,7 +70,6 @@ class Stage:
         )
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
-        self._driving = threading.Lock()
         self._logs = LogCatcher(setup.log_level, setup.handler.settings.logger)
         self.driver = Driver(
             self.emulator,
@@ -79,6 +79,10 @@ class Stage:
                     faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
                 ),
             ),
+        )
+
+        self._drive = Drives(
+            self.driver, self.clock, self._calls, self._logs, patient=not setup.skip_time
         )
 
     def seconds(self, timeout: float | None) -> float:
@@ -104,8 +108,11 @@ class Stage:
     def complete(self, watch: Watch) -> DurableTestResult[Any]:
         """Go on until the execution has ended."""
         arn = self._current()
-        if self._drive(watch, lambda: self.emulator.is_closed(arn)) is Ending.IDLE:
-            raise self._stuck("nothing will ever end this execution")
+        self._go_on(
+            watch,
+            lambda: self.emulator.is_closed(arn),
+            "nothing will ever end this execution",
+        )
         if self.faults.left:
             raise UnusedFaultError(
                 f"the execution ended without these faults: {', '.join(self.faults.left)}. It had"
@@ -127,8 +134,7 @@ class Stage:
         def is_over() -> bool:
             return bool(self.callbacks(name)) or self.emulator.is_closed(arn)
 
-        if self._drive(watch, is_over) is Ending.IDLE:
-            raise self._stuck(f"the execution waits, but not for {what}")
+        self._go_on(watch, is_over, f"the execution waits, but not for {what}")
         found = self.callbacks(name)
         if not found:
             raise NoSuchOperationError(
@@ -174,7 +180,24 @@ class Stage:
 
     def _do_what_is_due(self, watch: Watch) -> None:
         arn = self._current()
-        self._drive(watch, lambda: self.emulator.is_closed(arn), wait=False)
+        halt = self._drive(arn, watch, lambda: self.emulator.is_closed(arn), wait=False)
+        if halt is not Halt.IDLE:
+            self._check(halt, watch, "")
+
+    def _go_on(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
+        """Drive until ``done``, or say why that will not be."""
+        self._check(self._drive(self._current(), watch, done), watch, otherwise)
+
+    def _check(self, halt: Halt, watch: Watch, otherwise: str) -> None:
+        match halt:
+            case Halt.DONE:
+                return
+            case Halt.IDLE:
+                raise self._stuck(otherwise)
+            case Halt.HOPELESS:
+                raise self._hopeless()
+            case Halt.LATE:
+                raise self._late(watch)
 
     def _late(self, watch: Watch) -> RunTimeoutError:
         result = self.result()
@@ -213,33 +236,13 @@ class Stage:
             if not marker:
                 return events
 
-    def _drive(self, watch: Watch, done: Callable[[], bool], *, wait: bool = True) -> Ending:
-        """Call what is due until ``done``; nobody else may, meanwhile."""
-        if not self._driving.acquire(blocking=False):
-            raise DurableTestError(
-                "this runner is at work already: await that call first, or start(event) and answer"
-                " callbacks before complete()"
-            )
-        self._calls.watch = watch
-        try:
-            with self._logs.catching():
-                ending = self.driver.run_until(
-                    lambda: watch.left <= 0 or self._calls.verdict is not None or done(),
-                    family=self.arn,
-                    wait=wait,
-                    # Where time is real, somebody else may come.
-                    patient=wait and not self.setup.skip_time,
-                    stop=watch.stop,
-                )
-            # The log's time rises with every event; nothing in it lies ahead of the clock.
-            self.clock.jump_to(family(self.emulator, self._current()).last_at)
-        finally:
-            self._calls.watch = None
-            self._driving.release()
-        self._calls.raise_verdict()
-        if ending is not Ending.IDLE and not done():
-            raise self._late(watch)
-        return ending
+    def _hopeless(self) -> StuckError:
+        [*_, last] = self.result().invocations
+        return StuckError(
+            f"the last {HOPELESS_FAILURES} invocations failed one after the other, and the service"
+            f" would go on for a year; the error of the last is"
+            f" {brief(last.error or ErrorObject())}\n{self.result()}"
+        )
 
     def _written(self, event: Any) -> bytes:
         context = SerDesContext(operation_id="event", operation_name="the test's event")

@@ -1,0 +1,103 @@
+"""Drives an execution for a test: for one caller at a time, and never longer than makes sense."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from enum import Enum, auto
+
+from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
+from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.testing.calls import Calls
+from durable_execution_sdk.testing.errors import DurableTestError
+from durable_execution_sdk.testing.logs import LogCatcher
+from durable_execution_sdk.testing.worker import Watch
+
+__all__ = ["HOPELESS_FAILURES", "Drives", "Halt"]
+
+HOPELESS_FAILURES = 100
+"""After so many failed invocations in a row a test has seen enough."""
+
+# How long to wait, in real seconds, for somebody else in the test to answer what is waited for.
+_MOMENT_SECONDS = 0.1
+
+
+class Halt(Enum):
+    """Why driving came to an end: it was done, or nobody would do anything any more, or too late."""
+
+    DONE = auto()
+    IDLE = auto()
+    HOPELESS = auto()
+    LATE = auto()
+
+
+class Drives:
+    """Drives the executions of one runner; ``patient`` where time is real and somebody may come."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        clock: VirtualClock | RealClock,
+        calls: Calls,
+        logs: LogCatcher,
+        *,
+        patient: bool,
+    ) -> None:
+        self._driver = driver
+        self._emulator = driver.emulator
+        self._clock = clock
+        self._calls = calls
+        self._logs = logs
+        self._patient = patient
+        self._at_work = threading.Lock()
+
+    def __call__(
+        self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool = True
+    ) -> Halt:
+        """Call what is due until ``done``; without ``wait`` do only what is due now."""
+        if not self._at_work.acquire(blocking=False):
+            raise DurableTestError(
+                "this runner is at work already: await that call first, or start(event) and answer"
+                " callbacks before complete()"
+            )
+        self._calls.watch = watch
+        try:
+            with self._logs.catching():
+                ending = self._go_on(arn, watch, done, wait=wait)
+            # The log's time rises with every event; nothing in it lies ahead of the clock.
+            self._clock.jump_to(family(self._emulator, arn).last_at)
+        finally:
+            self._calls.watch = None
+            self._at_work.release()
+        self._calls.raise_verdict()
+        if done():
+            return Halt.DONE
+        if ending is Ending.IDLE:
+            return Halt.IDLE
+        return Halt.HOPELESS if self._is_hopeless(arn) else Halt.LATE
+
+    def _go_on(self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool) -> Ending:
+        """Before nothing can happen any more, other tasks and threads of the test have a moment."""
+
+        def is_over() -> bool:
+            judged = self._calls.verdict is not None
+            return judged or watch.left <= 0 or self._is_hopeless(arn) or done()
+
+        with self._emulator.conductor.sleeper() as woken:
+            while True:
+                woken.clear()
+                ending = self._driver.run_until(
+                    is_over,
+                    family=arn,
+                    wait=wait,
+                    patient=wait and self._patient,
+                    stop=watch.stop,
+                )
+                if ending is not Ending.IDLE or not wait:
+                    return ending
+                if not woken.is_set() and not woken.wait(min(_MOMENT_SECONDS, watch.left)):
+                    return ending
+
+    def _is_hopeless(self, arn: str) -> bool:
+        return self._emulator.conductor.recorded(arn).failures >= HOPELESS_FAILURES
