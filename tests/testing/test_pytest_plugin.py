@@ -137,6 +137,25 @@ def test_it(durable_runner):
     assert "history:" not in result.stdout.str()
 
 
+def test_what_goes_wrong_in_a_runner_is_shown_where_the_test_asked_for_it(pytester):
+    result = run(
+        pytester,
+        """
+@durable_execution
+async def asks(event, ctx):
+    return await (await ctx.create_callback(name="approval"))
+
+def test_it(durable_runner):
+    durable_runner(asks).run_sync()
+""",
+    )
+    result.assert_outcomes(failed=1)
+    text = result.stdout.str()
+    result.stdout.fnmatch_lines([">*durable_runner(asks).run_sync()", "E*StuckError: nothing*"])
+    assert "approval (Callback) waits for an answer" in text
+    assert "worker.py" not in text
+
+
 def test_an_execution_that_is_gone_does_not_hide_what_failed(pytester):
     result = run(
         pytester,

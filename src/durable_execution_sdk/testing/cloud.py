@@ -24,6 +24,7 @@ from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
     RunTimeoutError,
+    is_told,
 )
 from durable_execution_sdk.testing.folding import progress_of
 from durable_execution_sdk.testing.following import Follower, Pace, although_it_stumbles
@@ -33,6 +34,8 @@ from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
 from durable_execution_sdk.testing.worker import Watch
 
 __all__ = ["CloudDurableTestRunner"]
+
+__tracebackhide__ = is_told
 
 _R = TypeVar("_R")
 _T = TypeVar("_T")

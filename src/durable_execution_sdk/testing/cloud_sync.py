@@ -9,11 +9,14 @@ from typing import Any, Generic, Protocol, TypeVar
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, SyncPendingCallback
 from durable_execution_sdk.testing.connection import Connection
+from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.stage import NO_EVENT
 from durable_execution_sdk.testing.worker import in_thread
 
 __all__ = ["AsyncRunner", "SyncCloudTestRunner"]
+
+__tracebackhide__ = is_told
 
 _R = TypeVar("_R")
 _T = TypeVar("_T")

@@ -14,6 +14,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from durable_execution_sdk.errors import DurableError
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "StuckError",
     "UnexpectedStatusError",
     "UnusedFaultError",
+    "is_told",
 ]
 
 
@@ -51,3 +54,11 @@ class UnexpectedStatusError(DurableTestError, AssertionError):
 
 class UnusedFaultError(DurableTestError, AssertionError):
     """The execution ended before a fault that the test had planned could happen; the message says which."""
+
+
+def is_told(excinfo: Any) -> bool:
+    """Whether an error says all that there is to say, so that frames of ours tell nobody more.
+
+    pytest asks it of modules that have it as ``__tracebackhide__``; ``--full-trace`` shows them.
+    """
+    return isinstance(excinfo.value, DurableError)

@@ -21,12 +21,18 @@ from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.serdes import SerDes, SerDesContext
 from durable_execution_sdk.showing.family import Family
-from durable_execution_sdk.testing.errors import NoSuchOperationError, UnexpectedStatusError
+from durable_execution_sdk.testing.errors import (
+    NoSuchOperationError,
+    UnexpectedStatusError,
+    is_told,
+)
 from durable_execution_sdk.testing.invocations import RecordedInvocation, invocations_of
 from durable_execution_sdk.testing.operations import RecordedOperation, at, at_if_any
 from durable_execution_sdk.testing.printing import invocation_table, operation_tree
 
 __all__ = ["DurableTestResult"]
+
+__tracebackhide__ = is_told
 
 _R = TypeVar("_R")
 
@@ -113,7 +119,6 @@ class DurableTestResult(Generic[_R]):
                 instance of the original exception class too. Its notes show the operations.
             UnexpectedStatusError: it has not ended.
         """
-        __tracebackhide__ = True
         if self.succeeded:
             return self._decoded(self.described.result)
         error = self.error
@@ -157,17 +162,14 @@ class DurableTestResult(Generic[_R]):
 
     def assert_succeeded(self) -> Self:
         """Fail the test, and show why, unless the execution has succeeded."""
-        __tracebackhide__ = True
         return self.assert_status(ExecutionStatus.SUCCEEDED)
 
     def assert_failed(self) -> Self:
         """Fail the test, and show the operations, unless the execution has failed."""
-        __tracebackhide__ = True
         return self.assert_status(ExecutionStatus.FAILED)
 
     def assert_status(self, status: str) -> Self:
         """Fail the test, and show the operations, unless the execution has this status."""
-        __tracebackhide__ = True
         if self.status != status:
             raise UnexpectedStatusError(f"expected {status}, found {self.status}:\n{self}")
         return self

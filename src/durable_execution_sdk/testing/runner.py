@@ -14,6 +14,7 @@ from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
+from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults, When
 from durable_execution_sdk.testing.functions import Registered
 from durable_execution_sdk.testing.result import DurableTestResult
@@ -23,6 +24,8 @@ from durable_execution_sdk.testing.sync import SyncTestRunner
 from durable_execution_sdk.testing.worker import in_thread_async
 
 __all__ = ["LocalDurableTestRunner"]
+
+__tracebackhide__ = is_told
 
 _R = TypeVar("_R")
 

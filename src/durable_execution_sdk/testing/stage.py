@@ -35,6 +35,7 @@ from durable_execution_sdk.testing.errors import (
     RunTimeoutError,
     StuckError,
     UnusedFaultError,
+    is_told,
 )
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.faulty import FaultyPlane, FaultyWorkflow, faulty_invoker
@@ -48,6 +49,8 @@ from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
 from durable_execution_sdk.testing.worker import Watch
 
 __all__ = ["NO_EVENT", "Stage"]
+
+__tracebackhide__ = is_told
 
 NO_EVENT: Any = object()
 """No event was given: the function gets ``{}``, as from the Lambda console."""

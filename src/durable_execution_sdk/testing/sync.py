@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
+from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.operations import at
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.stage import NO_EVENT, Stage
 from durable_execution_sdk.testing.worker import in_thread
 
 __all__ = ["SyncTestRunner"]
+
+__tracebackhide__ = is_told
 
 _R = TypeVar("_R")
 

@@ -21,9 +21,11 @@ from types import FrameType
 from typing import Generic, TypeVar, cast
 
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.testing.errors import RunTimeoutError
+from durable_execution_sdk.testing.errors import RunTimeoutError, is_told
 
 __all__ = ["Watch", "in_thread", "in_thread_async"]
+
+__tracebackhide__ = is_told
 
 _T = TypeVar("_T")
 
