@@ -172,7 +172,10 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def _returned(self, result: object) -> None:
         try:
-            payload = self._serialized(result)
+            payload = self.written(self._serdes, result, "result")
+        except InvocationError as error:
+            self.workflow.end(Aborted(error, fatal=False))
+            return
         except Exception as error:
             self._raised(error)
             return
@@ -195,16 +198,6 @@ class Child(DurableOperation[_T], Generic[_T]):
                     context_options=ContextOptions(replay_children=True),
                 )
             )
-
-    def _serialized(self, result: object) -> str:
-        serdes = self._serdes
-        middleware = self.workflow.settings.middleware
-        if middleware is not None:
-            serdes = middleware.serdes(serdes, self.kind, self.sub_type)
-        payload = serdes.serialize(result, self._serdes_context())
-        if not isinstance(payload, str):
-            raise ConfigError(f"the serdes of {self.label} must serialize to str")
-        return payload
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from durable_execution_sdk.errors import (
     ConfigError,
     DeterminismError,
+    InvocationError,
     OperationError,
     PayloadSizeError,
     SerDesError,
@@ -25,6 +26,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.suspension import Aborted
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
 
 __all__ = ["DurableOperation", "checked_name", "label_of", "named_after"]
@@ -174,15 +176,30 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
+        return self.within_limits(self.written(serdes, value, what), what)
+
+    def written(self, serdes: SerDes[Any], value: object, what: str) -> str:
+        """A value as its serdes writes it, however much that is.
+
+        A serdes that raises is no failure of what made the value, so nothing is run again for it:
+        ``InvocationError`` ends the invocation, and everything else is a ``SerDesError``.
+        """
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
-        payload = serdes.serialize(value, self._serdes_context())
+        try:
+            payload = serdes.serialize(value, self._serdes_context())
+        except (SerDesError, InvocationError):
+            raise
+        except Exception as error:
+            raise SerDesError(
+                f"the serdes of {self.label} cannot write its {what}: {error}"
+            ) from error
         if not isinstance(payload, str):
             raise SerDesError(
                 f"the serdes of {self.label} must serialize to str, not {type(payload).__name__}"
             )
-        return self.within_limits(payload, what)
+        return payload
 
     def within_limits(self, payload: str, what: str) -> str:
         """The payload, if it is not larger than what the service stores."""
@@ -207,6 +224,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
             if type(serdes) is JsonSerDes:
                 return serdes.read(payload)
             return serdes.deserialize(payload, self._serdes_context())
+        except InvocationError as error:
+            self.workflow.end(Aborted(error, fatal=False))
+            raise
         except Exception as error:
             broken: SerDesError
             if type(serdes) is JsonSerDes:
