@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.rig import run_workflow
+from tests.rig import Ran, rig_of, run_workflow
 
 from durable_execution_sdk import (
     ChildConfig,
     ChildContextError,
     DurableContext,
     DurableError,
+    Duration,
     InvokeConfig,
     SerDesContext,
     SerDesError,
     StepConfig,
+    WaitForCallbackConfig,
     WaitForConditionConfig,
     wait_until,
 )
+
+SECOND = Duration.from_seconds(1)
 
 
 class Broken:
@@ -41,6 +45,16 @@ class Broken:
         if self.writing is writing and self.times:
             self.times -= 1
             raise self.error
+
+
+class ReadOnly:
+    """Reads what others write, and would read what it had written itself as something else."""
+
+    def serialize(self, value: Any, context: SerDesContext, /) -> str:
+        raise NotImplementedError
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> str:
+        return f"<{payload}>"
 
 
 def test_a_serdes_that_cannot_write_fails_a_step_that_is_not_run_again() -> None:
@@ -118,3 +132,39 @@ def test_a_serdes_may_ask_for_another_invocation(kind: str, *, writing: bool) ->
     ran = run_workflow(workflow)
     assert (ran.status, ran.result) == ("SUCCEEDED", "given")
     assert ran.invocations == 2
+
+
+def answered(payload: bytes | None, config: WaitForCallbackConfig[Any]) -> Ran:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        answer = await ctx.wait_for_callback(lambda callback_id: None, name="ask", config=config)
+        await ctx.wait(SECOND)
+        return answer
+
+    rig = rig_of(workflow)
+    arn = rig.start()
+    rig.driver.run_until(lambda: False, family=arn, wait=False)
+    (asked,) = [e for e in rig.events(arn) if e.callback_started_details is not None]
+    details = asked.callback_started_details
+    assert details is not None
+    rig.emulator.callback_success(str(details.callback_id), payload)
+    return rig.drive(arn)
+
+
+@pytest.mark.parametrize(
+    ("payload", "result"),
+    [(b'{"a": 1}', '<{"a": 1}>'), (b"null", "<null>"), (b"", "<>"), (None, None)],
+)
+def test_the_serdes_of_wait_for_callback_reads_just_what_the_sender_wrote(
+    payload: bytes | None, result: str | None
+) -> None:
+    ran = answered(payload, WaitForCallbackConfig(serdes=ReadOnly()))
+    assert (ran.status, ran.result, ran.invocations) == ("SUCCEEDED", result, 3)
+
+
+def test_an_answer_that_cannot_be_read_fails_the_execution_by_the_name_of_the_wait() -> None:
+    broken = Broken(ValueError("what is that"), writing=False)
+    ran = answered(b"1", WaitForCallbackConfig(serdes=broken))
+    assert ran.status == "FAILED"
+    assert ran.error.error_message == (
+        "the serdes of wait_for_callback 'ask' cannot read its payload: what is that"
+    )

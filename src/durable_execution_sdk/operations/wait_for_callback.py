@@ -27,17 +27,20 @@ from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
-from durable_execution_sdk.serdes import SerDes
+from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext, serdes_for_type
 
 __all__ = ["WaitForCallbackConfig", "wait_for_callback"]
 
 _T = TypeVar("_T")
 
+_AS_IT_CAME = PassThroughSerDes()
+
 
 class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     """How long the answer may take, what it is, and how often its id is handed out.
 
-    ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes``: as in ``CallbackConfig``.
+    ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes``: as in ``CallbackConfig``; a
+    ``serdes`` is only asked to read.
     ``retry_strategy``: for the submitter, which runs as a step; the handler's default otherwise.
     """
 
@@ -68,7 +71,7 @@ def wait_for_callback(
         timeout=chosen.timeout,
         heartbeat_timeout=chosen.heartbeat_timeout,
         result_type=chosen.result_type,
-        serdes=chosen.serdes,
+        serdes=None if chosen.serdes is None else _AS_IT_CAME,
     )
 
     # What AWS's own Python SDK calls the two, so that an execution begun under it can go on here.
@@ -100,10 +103,37 @@ def wait_for_callback(
         body,
         name,
         ChildConfig(),
-        chosen.serdes or scope.frame.workflow.settings.serdes_for_type(chosen.result_type),
+        _serdes_of(scope, chosen),
         OperationSubType.WAIT_FOR_CALLBACK,
         CallbackError,
     )
+
+
+class _Answer:
+    """Keeps the answer as it came, so that a serdes reads what the sender wrote, and nothing else.
+
+    It may well be one that only reads, or that would not understand what it writes itself. In the
+    context's result the text is a JSON string, and ``null`` if there was none, as AWS's own SDKs have it.
+    """
+
+    def __init__(self, serdes: SerDes[Any]) -> None:
+        self._serdes = serdes
+        self._text = serdes_for_type(str | None)
+
+    def serialize(self, value: str | None, context: SerDesContext, /) -> str:
+        """The text."""
+        return self._text.serialize(value, context)
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+        """What the serdes makes of the text."""
+        text = self._text.deserialize(payload, context)
+        return None if text is None else self._serdes.deserialize(text, context)
+
+
+def _serdes_of(scope: Scope, config: WaitForCallbackConfig[Any]) -> SerDes[Any]:
+    if config.serdes is not None:
+        return _Answer(config.serdes)
+    return scope.frame.workflow.settings.serdes_for_type(config.result_type)
 
 
 def _fitting(name: str) -> str:

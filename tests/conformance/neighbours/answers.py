@@ -286,7 +286,7 @@ NEIGHBOURS = [
         raw,
         f"""{SUBMITTED}
         CallbackSucceeded/Callback C <W Result.Payload={{"a":_1}}
-        ContextSucceeded/WaitForCallback W Name=ask Result.Payload={{"a":_1}}
+        ContextSucceeded/WaitForCallback W Name=ask Result.Payload="{{\\"a\\":_1}}"
         InvocationCompleted
         ExecutionSucceeded
         """,
