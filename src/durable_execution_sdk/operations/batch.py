@@ -19,7 +19,13 @@ from durable_execution_sdk.errors import ChildContextError, SerDesError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.ids import context_prefix, operation_id
-from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes import (
+    ENVELOPE,
+    JsonSerDes,
+    SerDes,
+    SerDesContext,
+    without_envelopes,
+)
 
 __all__ = [
     "BatchItem",
@@ -193,6 +199,8 @@ class BatchSerDes:
         """Read the batch, and each result by its item's serdes."""
         if self._whole is not None:
             return self._whole.deserialize(payload, context)
+        if payload.startswith(ENVELOPE):
+            payload = without_envelopes(payload)
         return self.result_of(_decode(payload, type=Draft), context)
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
@@ -229,7 +237,9 @@ class BatchSerDes:
 
 def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
     """An item's payload as a part of the batch: JSON as it is, anything else as a JSON string."""
-    return Raw(payload if _is_json(serdes) else _encode(payload))
+    if not _is_json(serdes):
+        return Raw(_encode(payload))
+    return Raw(without_envelopes(payload) if payload.startswith(ENVELOPE) else payload)
 
 
 def joined(payloads: Iterable[Raw]) -> str:

@@ -64,6 +64,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
 
     kind: ClassVar[OperationType] = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
+    is_from_outside: ClassVar[bool] = True
 
     def __init__(self, scope: Scope, name: str | None, config: CallbackConfig[_T]) -> None:
         super().__init__(scope, name, OperationSubType.CALLBACK)

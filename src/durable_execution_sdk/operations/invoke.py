@@ -58,6 +58,7 @@ class Invoke(DurableOperation[_T], Generic[_T]):
 
     kind: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
     error_class: ClassVar[type[OperationError]] = InvokeError
+    is_from_outside: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -27,7 +27,13 @@ from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.suspension import Aborted
-from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes import (
+    ENVELOPE,
+    JsonSerDes,
+    SerDes,
+    SerDesContext,
+    without_envelopes,
+)
 
 __all__ = ["DurableOperation", "checked_name", "label_of", "named_after"]
 
@@ -49,6 +55,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
     is_pending = False
     due_at: float | None = None
     _was_over = False
+    # Whether what its result is was written by somebody outside, and not by an SDK.
+    is_from_outside: ClassVar[bool] = False
     # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
     is_void = False
 
@@ -222,6 +230,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
         try:
             if type(serdes) is JsonSerDes:
+                if payload.startswith(ENVELOPE) and not self.is_from_outside:
+                    payload = without_envelopes(payload)
                 return serdes.read(payload)
             return serdes.deserialize(payload, self._serdes_context())
         except InvocationError as error:

@@ -6,10 +6,12 @@ from durable_execution_sdk.serdes.annotations import (
     serdes_for_type,
 )
 from durable_execution_sdk.serdes.callback import CallbackSerDes
+from durable_execution_sdk.serdes.envelopes import ENVELOPE, without_envelopes
 from durable_execution_sdk.serdes.protocol import PassThroughSerDes, SerDes, SerDesContext
 from durable_execution_sdk.serdes.values import JsonSerDes
 
 __all__ = [
+    "ENVELOPE",
     "CallbackSerDes",
     "JsonSerDes",
     "PassThroughSerDes",
@@ -18,4 +20,5 @@ __all__ = [
     "serdes_for_parameter",
     "serdes_for_return",
     "serdes_for_type",
+    "without_envelopes",
 ]

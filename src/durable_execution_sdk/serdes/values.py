@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast, get_origin, overload
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError, SerDesError
+from durable_execution_sdk.serdes.envelopes import ENVELOPE
 from durable_execution_sdk.serdes.foreign import ENCODER, is_class, is_pydantic, name_of
 from durable_execution_sdk.serdes.paths import find_no_number, find_unwritable, holds_no_number
 from durable_execution_sdk.serdes.protocol import SerDesContext
@@ -17,6 +18,9 @@ from durable_execution_sdk.serdes.unions import AmbiguousError, Shape
 __all__ = ["JsonSerDes"]
 
 T = TypeVar("T")
+
+# JSON of ours that begins like an envelope of AWS's SDK is told from one by a space in front.
+_ENVELOPE = ENVELOPE.encode()
 
 _WAY_OUT = "or give the operation a serdes of its own"
 
@@ -75,7 +79,7 @@ class JsonSerDes(Generic[T]):
                 self._refuse_subclass(value, context)
             if self._shape is not None:
                 self._shape.check(value, "$")
-            return payload.decode()
+            return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
         except AmbiguousError as error:
