@@ -11,6 +11,7 @@ from durable_execution_sdk import (
     CallbackConfig,
     CallbackExternalError,
     CallbackTimeoutError,
+    ConfigError,
     Duration,
     ServiceError,
     StepConfig,
@@ -64,6 +65,20 @@ def test_a_callback_fails_with_what_was_sent():
     error = runner.complete().error
     assert isinstance(error, CallbackExternalError)
     assert (error.error_type, str(error)) == ("PermissionError", "not today")
+
+
+def test_a_callback_fails_with_an_exception_only():
+    runner, approval = waiting()
+    for wrong in ("not today", PermissionError):
+        with pytest.raises(
+            ConfigError, match="a failure is an exception, an ErrorObject or nothing"
+        ):
+            approval.fail(wrong)
+        with pytest.raises(
+            ConfigError, match="a failure is an exception, an ErrorObject or nothing"
+        ):
+            runner.stop(wrong)
+    assert runner.result().status == "RUNNING"
 
 
 def test_heartbeats_keep_a_callback_alive_until_its_timeout():

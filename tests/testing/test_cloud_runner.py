@@ -178,6 +178,12 @@ def test_a_name_without_a_version_is_refused_and_told_how_to_go_on(server, name)
         CloudDurableTestRunner(name, environ=environ(server))
 
 
+@pytest.mark.parametrize("what", [None, greeting])
+def test_only_what_is_deployed_has_a_name(what):
+    with pytest.raises(ConfigError, match="takes the name or ARN of a function that is deployed"):
+        CloudDurableTestRunner(what)
+
+
 def test_nothing_can_be_asked_before_a_start(server):
     with pytest.raises(DurableTestError, match="nothing was started"):
         asyncio.run(runner_of(server).result())

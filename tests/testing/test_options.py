@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from durable_execution_sdk import ConfigError, Duration, durable_execution
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
-from durable_execution_sdk.testing import LocalDurableTestRunner
+from durable_execution_sdk.testing import LocalDurableTestRunner, Returns
 
 
 def one() -> int:
@@ -212,10 +213,20 @@ async def answer(event: object, context: object) -> None:
         ({"functions": {"a": answer}}, "takes a @durable_execution handler, a function"),
         ({"functions": {"counts": one}}, "has the name of the workflow that is tested"),
         ({"function_name": "no spaces"}, "letters, digits"),
+        ({"functions": {1: Returns(1)}}, "a name is text, not 1"),
+        ({"functions": [one]}, "functions is a mapping of names to functions"),
+        ({"environment": {"RETRIES": 3}}, "environment={'RETRIES': ...} is a text, not 3"),
+        ({"log_level": "DEBUG"}, "such as logging.DEBUG, not 'DEBUG'"),
+        ({"timeout": "30"}, "timeout is a number of seconds greater than 0, not '30'"),
+        ({"timeout": math.nan}, "timeout is a number of seconds greater than 0, not nan"),
+        ({"page_size": 2.5}, "page_size is 1 or more operations, not 2.5"),
+        ({"start_time": 0}, "start_time is a datetime with a time zone, not 0"),
+        ({"limits": {"operations": 5}}, "limits is a Limits, or nothing"),
+        ({"seams": print}, "seams is a Seams"),
     ],
 )
 def test_wrong_options_are_refused_at_once(options, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=re.escape(message)):
         LocalDurableTestRunner(counts, **options)
 
 
@@ -229,3 +240,17 @@ def test_time_goes_forward_only():
     runner.start()
     with pytest.raises(ConfigError, match="forward only"):
         runner.advance(hours=-1)
+
+
+@pytest.mark.parametrize("hours", [math.nan, math.inf, 1e12, "1"])
+def test_time_is_given_in_numbers(hours):
+    runner = LocalDurableTestRunner(counts).sync
+    runner.start()
+    with pytest.raises(ConfigError, match="advance takes numbers of days, hours"):
+        runner.advance(hours=hours)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, math.nan, "30"])
+def test_each_call_may_take_a_number_of_seconds(timeout):
+    with pytest.raises(ConfigError, match="timeout is a number of seconds greater than 0"):
+        LocalDurableTestRunner(counts).run_sync(timeout=timeout)

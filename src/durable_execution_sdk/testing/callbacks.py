@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
@@ -105,6 +106,8 @@ def as_error_object(error: Failure) -> ErrorObject | None:
     """An error as somebody outside reports it: a type and a message."""
     if isinstance(error, Exception):
         return ErrorObject(error_type=type(error).__name__, error_message=str(error))
+    if not isinstance(cast("object", error), ErrorObject | None):
+        raise ConfigError(f"a failure is an exception, an ErrorObject or nothing, not {error!r}")
     return error
 
 

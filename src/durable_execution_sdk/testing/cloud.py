@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from durable_execution_sdk.control import ControlPlane
 from durable_execution_sdk.emulator.clock import RealClock
@@ -265,6 +265,11 @@ class CloudDurableTestRunner(Generic[_R]):
 
 
 def _qualified(function_name: str) -> str:
+    if not isinstance(cast("object", function_name), str):
+        raise ConfigError(
+            "CloudDurableTestRunner takes the name or ARN of a function that is deployed, not"
+            f" {function_name!r}; LocalDurableTestRunner runs a handler here"
+        )
     name, version = Functions().parse(function_name)
     if version is None:
         raise ConfigError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,6 +17,7 @@ from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults, When
 from durable_execution_sdk.testing.functions import Registered
+from durable_execution_sdk.testing.lengths import lapse
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, paged, setup
 from durable_execution_sdk.testing.stage import NO_EVENT, Stage
@@ -208,7 +209,7 @@ class LocalDurableTestRunner(Generic[_R]):
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
         """Let so much time pass, and do whatever falls due meanwhile, at its time."""
-        by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return await in_thread_async(
             lambda watch: self._stage.advance(watch, by), self._stage.seconds(timeout)
         )

@@ -10,13 +10,14 @@ from typing import Any, cast
 
 import msgspec
 
-from durable_execution_sdk.duration import Duration, DurationLike
+from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.functions import Registered
+from durable_execution_sdk.testing.lengths import length, seconds_allowed
 
 __all__ = ["Setup", "paged"]
 
@@ -77,44 +78,58 @@ def setup(
             "skip_time=False runs on the computer's clock: start_time and checkpoint_latency are for"
             " the virtual one, so leave them out"
         )
+    _expect("start_time", start_time, datetime, "a datetime with a time zone")
+    _expect("limits", limits, Limits, "a Limits, or nothing for the service's own")
+    _expect("log_level", log_level, int, "a number of the logging module, such as logging.DEBUG")
+    _expect("seams", seams, Seams, "a Seams, or nothing")
     if start_time is not None and start_time.tzinfo is None:
         raise ConfigError(f"start_time needs a time zone: {start_time!r}; add tzinfo=UTC")
-    if not timeout > 0:
-        raise ConfigError(f"timeout is a number of seconds greater than 0, not {timeout!r}")
     return Setup(
         handler=handler,
-        functions=dict(functions or {}),
+        functions=_by_name("functions", functions, "a mapping of names to functions"),
         function_name=function_name or _name_of(handler),
         skip_time=skip_time,
         start_time=start_time or START_TIME,
-        checkpoint_latency=_length("checkpoint_latency", checkpoint_latency, timedelta(0)),
+        checkpoint_latency=length("checkpoint_latency", checkpoint_latency, timedelta(0)),
         page_size=page_size,
         limits=paged(limits or DEFAULT_LIMITS, page_size),
-        execution_timeout=_length(
+        execution_timeout=length(
             "execution_timeout", execution_timeout, timedelta(seconds=MAX_EXECUTION_TIMEOUT)
         ),
-        invocation_timeout=_length("invocation_timeout", invocation_timeout, timedelta(minutes=15)),
-        environment=dict(environment or {}),
+        invocation_timeout=length("invocation_timeout", invocation_timeout, timedelta(minutes=15)),
+        environment=_environment(environment),
         log_level=log_level,
-        timeout=timeout,
+        timeout=seconds_allowed(timeout),
         seams=seams,
     )
 
 
-def _length(option: str, given: DurationLike | None, default: timedelta) -> timedelta:
-    if given is None:
-        return default
-    length = timedelta(seconds=given.seconds) if isinstance(given, Duration) else given
-    if not isinstance(cast("object", length), timedelta) or length <= timedelta(0):
-        raise ConfigError(f"{option} is a timedelta or Duration longer than nothing, not {given!r}")
-    return length
+def _expect(option: str, given: object, kind: type, words: str) -> None:
+    if given is not None and not isinstance(given, kind):
+        raise ConfigError(f"{option} is {words}, not {given!r}")
+
+
+def _by_name(option: str, given: Mapping[str, Any] | None, words: str) -> dict[str, Any]:
+    _expect(option, given, Mapping, words)
+    found = dict(given or {})
+    for name in found:
+        _expect(option, name, str, f"{words}; a name is text")
+    return found
+
+
+def _environment(given: Mapping[str, str] | None) -> dict[str, str]:
+    found = _by_name("environment", given, "a mapping of names to texts")
+    for name, value in found.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"environment={{{name!r}: ...}} is a text, not {value!r}")
+    return found
 
 
 def paged(limits: Limits, page_size: int | None) -> Limits:
     """The same limits, with pages of this size."""
     if page_size is None:
         return limits
-    if page_size < 1:
+    if not isinstance(cast("object", page_size), int) or page_size < 1:
         raise ConfigError(f"page_size is 1 or more operations, not {page_size!r}")
     return msgspec.structs.replace(
         limits, page_items=page_size, max_page_items=page_size, first_page_items=page_size

@@ -40,6 +40,7 @@ from durable_execution_sdk.testing.errors import (
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.faulty import FaultyPlane, FaultyWorkflow, faulty_invoker
 from durable_execution_sdk.testing.functions import add_function
+from durable_execution_sdk.testing.lengths import seconds_allowed
 from durable_execution_sdk.testing.logs import LogCatcher
 from durable_execution_sdk.testing.paging import PagedDataPlane
 from durable_execution_sdk.testing.printing import what_it_waits_for
@@ -90,7 +91,7 @@ class Stage:
 
     def seconds(self, timeout: float | None) -> float:
         """How many real seconds a call may take."""
-        return self.setup.timeout if timeout is None else timeout
+        return self.setup.timeout if timeout is None else seconds_allowed(timeout)
 
     def start(self, event: Any, name: str | None) -> str:
         """Start an execution, or find the one that has this name."""
@@ -152,8 +153,6 @@ class Stage:
     def advance(self, watch: Watch, by: timedelta) -> DurableTestResult[Any]:
         """Let so much time pass, and do whatever falls due meanwhile, at its time."""
         arn = self._current()
-        if by < timedelta(0):
-            raise ConfigError(f"time goes forward only: advance by 0 or more, not {by!r}")
         # What is due now comes before: a callback of an hour times out an hour after it began.
         self._do_what_is_due(watch)
         until = self.clock.now() + by // _MILLISECOND

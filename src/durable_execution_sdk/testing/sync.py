@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.testing.errors import is_told
+from durable_execution_sdk.testing.lengths import lapse
 from durable_execution_sdk.testing.operations import at
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.stage import NO_EVENT, Stage
@@ -73,7 +74,7 @@ class SyncTestRunner(Generic[_R]):
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
         """Let time pass, and do whatever falls due meanwhile, at its time."""
-        by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return in_thread(lambda watch: self._stage.advance(watch, by), self._stage.seconds(timeout))
 
     def stop(self, error: Failure = None) -> DurableTestResult[_R]:
