@@ -6,10 +6,18 @@ import asyncio
 import gc
 import threading
 import time
+from typing import Any
 
 import pytest
 
-from durable_execution_sdk import DurableError, Duration, FixedDelay, StepConfig, durable_execution
+from durable_execution_sdk import (
+    DurableError,
+    Duration,
+    FixedDelay,
+    NoRetry,
+    StepConfig,
+    durable_execution,
+)
 from durable_execution_sdk.testing import (
     DurableTestError,
     LocalDurableTestRunner,
@@ -154,11 +162,55 @@ def test_one_runner_does_one_thing_at_a_time():
             await asyncio.sleep(0)
         with pytest.raises(DurableTestError, match="at work already"):
             await runner.advance(hours=1)
+        with pytest.raises(DurableTestError, match="at work already"):
+            await runner.start()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
 
     asyncio.run(test())
+
+
+@durable_execution
+async def slowly(event: int, ctx) -> int:
+    await ctx.wait(Duration.from_days(event))
+    return event
+
+
+def test_nobody_gets_the_result_of_another_execution():
+    async def test() -> list[Any]:
+        runner = LocalDurableTestRunner(slowly)
+        return await asyncio.gather(*map(runner.run, range(1, 4)), return_exceptions=True)
+
+    for days, came in enumerate(asyncio.run(test()), 1):
+        assert isinstance(came, DurableTestError) or came.result == days
+
+    async def better() -> list[Any]:
+        runners = [LocalDurableTestRunner(slowly) for _ in range(3)]
+        running = [each.run(days) for days, each in enumerate(runners, 1)]
+        return [each.result for each in await asyncio.gather(*running)]
+
+    assert asyncio.run(better()) == [1, 2, 3]
+
+
+@durable_execution
+async def runs_another(event: str, ctx) -> str:
+    def run() -> str:
+        return runners[0].run_sync("inner").result
+
+    return await ctx.step(run, config=ONCE) if event == "outer" else event
+
+
+ONCE = StepConfig(retry_strategy=NoRetry())
+runners: list[LocalDurableTestRunner[str]] = []
+
+
+def test_a_step_cannot_use_the_runner_that_runs_it():
+    runners[:] = [LocalDurableTestRunner(runs_another)]
+    error = runners[0].run_sync("outer").error
+    assert isinstance(error, DurableTestError)
+    runners[:] = [LocalDurableTestRunner(runs_another), runners[0].fresh()]
+    assert runners[1].run_sync("outer").result == "inner"
 
 
 @durable_execution

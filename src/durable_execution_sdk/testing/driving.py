@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from enum import Enum, auto
+from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
@@ -15,6 +17,8 @@ from durable_execution_sdk.testing.logs import LogCatcher
 from durable_execution_sdk.testing.worker import Watch
 
 __all__ = ["HOPELESS_FAILURES", "Drives", "Halt"]
+
+_T = TypeVar("_T")
 
 HOPELESS_FAILURES = 100
 """After so many failed invocations in a row a test has seen enough."""
@@ -52,15 +56,39 @@ class Drives:
         self._patient = patient
         self._at_work = threading.Lock()
 
+    def alone(self, work: Callable[[Watch], _T]) -> Callable[[Watch], _T]:
+        """Have the runner for one call of it, from now until this work has ended."""
+        self._claim()
+
+        def done_alone(watch: Watch) -> _T:
+            try:
+                return work(watch)
+            finally:
+                self._at_work.release()
+
+        return done_alone
+
+    @contextmanager
+    def claimed(self) -> Generator[None]:
+        """Have the runner for a moment."""
+        self._claim()
+        try:
+            yield
+        finally:
+            self._at_work.release()
+
+    def _claim(self) -> None:
+        """Take the runner, which does one thing at a time, or say that it has something to do."""
+        if not self._at_work.acquire(blocking=False):
+            raise DurableTestError(
+                "this runner is at work already: await that call first, or start(event) and answer"
+                " callbacks before complete(); several runners may be at work at once"
+            )
+
     def __call__(
         self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool = True
     ) -> Halt:
         """Call what is due until ``done``; without ``wait`` do only what is due now."""
-        if not self._at_work.acquire(blocking=False):
-            raise DurableTestError(
-                "this runner is at work already: await that call first, or start(event) and answer"
-                " callbacks before complete()"
-            )
         self._calls.watch = watch
         try:
             with self._logs.catching():
@@ -69,7 +97,6 @@ class Drives:
             self._clock.jump_to(family(self._emulator, arn).last_at)
         finally:
             self._calls.watch = None
-            self._at_work.release()
         self._calls.raise_verdict()
         if done():
             return Halt.DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -141,8 +142,8 @@ class LocalDurableTestRunner(Generic[_R]):
                 answers and that has no timeout.
             RunTimeoutError: the timeout is over.
         """
-        await self.start(event, name=name)
-        return await self.complete(timeout=timeout)
+        run = partial(self._stage.run, event, name)
+        return await in_thread_async(*self._stage.alone(run, timeout))
 
     def run_sync(
         self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
@@ -167,11 +168,11 @@ class LocalDurableTestRunner(Generic[_R]):
 
     async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until the execution has ended, however it ends."""
-        return await in_thread_async(self._stage.complete, self._stage.seconds(timeout))
+        return await in_thread_async(*self._stage.alone(self._stage.complete, timeout))
 
     async def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until nothing is due now; no time passes."""
-        return await in_thread_async(self._stage.run_until_suspended, self._stage.seconds(timeout))
+        return await in_thread_async(*self._stage.alone(self._stage.run_until_suspended, timeout))
 
     async def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
@@ -186,9 +187,8 @@ class LocalDurableTestRunner(Generic[_R]):
             NoSuchOperationError: the execution ended first.
             StuckError: it waits for something else that never comes.
         """
-        found = await in_thread_async(
-            lambda watch: self._stage.wait_for_callback(watch, name), self._stage.seconds(timeout)
-        )
+        wait = partial(self._stage.wait_for_callback, name)
+        found = await in_thread_async(*self._stage.alone(wait, timeout))
         return PendingCallback(self._control, *found)
 
     async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
@@ -210,9 +210,7 @@ class LocalDurableTestRunner(Generic[_R]):
     ) -> DurableTestResult[_R]:
         """Let so much time pass, and do whatever falls due meanwhile, at its time."""
         by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        return await in_thread_async(
-            lambda watch: self._stage.advance(watch, by), self._stage.seconds(timeout)
-        )
+        return await in_thread_async(*self._stage.alone(partial(self._stage.advance, by), timeout))
 
     async def stop(self, error: Failure = None) -> DurableTestResult[_R]:
         """End the execution as STOPPED, from outside."""

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import LATEST, Functions
+from durable_execution_sdk.emulator.functions import LATEST
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
-from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.history import HistoryEvent
@@ -39,11 +37,11 @@ from durable_execution_sdk.testing.errors import (
 )
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.faulty import FaultyPlane, FaultyWorkflow, faulty_invoker
-from durable_execution_sdk.testing.functions import add_function
 from durable_execution_sdk.testing.lengths import seconds_allowed
 from durable_execution_sdk.testing.logs import LogCatcher
 from durable_execution_sdk.testing.paging import PagedDataPlane
 from durable_execution_sdk.testing.printing import what_it_waits_for
+from durable_execution_sdk.testing.registry import functions_of
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import Setup
 from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
@@ -55,6 +53,8 @@ __tracebackhide__ = is_told
 
 NO_EVENT: Any = object()
 """No event was given: the function gets ``{}``, as from the Lambda console."""
+
+_T = TypeVar("_T")
 
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -68,7 +68,7 @@ class Stage:
         self.faults = Faults()
         make = partial(FaultyWorkflow, self.faults, self.clock, self._is_current)
         self._calls = Calls(setup.environment)
-        functions = _functions(setup, setup.handler.made_by(make), self._calls)
+        functions = functions_of(setup, setup.handler.made_by(make), self._calls)
         self.emulator = Emulator(
             MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted()
         )
@@ -89,12 +89,24 @@ class Stage:
             self.driver, self.clock, self._calls, self._logs, patient=not setup.skip_time
         )
 
-    def seconds(self, timeout: float | None) -> float:
-        """How many real seconds a call may take."""
-        return self.setup.timeout if timeout is None else seconds_allowed(timeout)
+    def alone(
+        self, work: Callable[[Watch], _T], timeout: float | None
+    ) -> tuple[Callable[[Watch], _T], float]:
+        """Work that has the stage for itself from now on, and how many real seconds it may take."""
+        seconds = self.setup.timeout if timeout is None else seconds_allowed(timeout)
+        return self._drive.alone(work), seconds
 
     def start(self, event: Any, name: str | None) -> str:
         """Start an execution, or find the one that has this name."""
+        with self._drive.claimed():
+            return self._start(event, name)
+
+    def run(self, event: Any, name: str | None, watch: Watch) -> DurableTestResult[Any]:
+        """Start an execution, and go on until it has ended."""
+        self._start(event, name)
+        return self.complete(watch)
+
+    def _start(self, event: Any, name: str | None) -> str:
         before = self.arn
         self.arn = self.emulator.start(
             InvokeRequest(
@@ -130,7 +142,7 @@ class Stage:
         self._do_what_is_due(watch)
         return self.result()
 
-    def wait_for_callback(self, watch: Watch, name: str | None) -> Awaiting:
+    def wait_for_callback(self, name: str | None, watch: Watch) -> Awaiting:
         """Go on until a callback waits for an answer."""
         arn = self._current()
         what = "a callback" if name is None else f"the callback {name!r}"
@@ -150,7 +162,7 @@ class Stage:
         """The callbacks that wait for an answer now."""
         return list(callbacks_of(family(self.emulator, self._current()), name))
 
-    def advance(self, watch: Watch, by: timedelta) -> DurableTestResult[Any]:
+    def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[Any]:
         """Let so much time pass, and do whatever falls due meanwhile, at its time."""
         arn = self._current()
         # What is due now comes before: a callback of an hour times out an hour after it began.
@@ -276,23 +288,3 @@ class _Counted:
     def __call__(self) -> str:
         self._count += 1
         return f"00000000-0000-4000-8000-{self._count:012}"
-
-
-def _functions(setup: Setup, handler: DurableHandler[Any, Any], calls: Calls) -> Functions:
-    functions = Functions()
-    for name, registered in setup.functions.items():
-        add_function(functions, name, registered, calls.heard)
-    if functions.get(setup.function_name) is not None:
-        raise ConfigError(
-            f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
-            " give that another one with function_name="
-        )
-    add_function(
-        functions,
-        setup.function_name,
-        handler,
-        calls.heard,
-        execution_timeout=-(-setup.execution_timeout // timedelta(seconds=1)),
-        timeout=setup.invocation_timeout.total_seconds(),
-    )
-    return functions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
@@ -30,8 +31,7 @@ class SyncTestRunner(Generic[_R]):
         self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
     ) -> DurableTestResult[_R]:
         """Run the workflow to its end."""
-        self.start(event, name=name)
-        return self.complete(timeout=timeout)
+        return in_thread(*self._stage.alone(partial(self._stage.run, event, name), timeout))
 
     def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution without running anything of it yet; returns its ARN."""
@@ -39,19 +39,18 @@ class SyncTestRunner(Generic[_R]):
 
     def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until the execution has ended."""
-        return in_thread(self._stage.complete, self._stage.seconds(timeout))
+        return in_thread(*self._stage.alone(self._stage.complete, timeout))
 
     def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until nothing is due now; no time passes."""
-        return in_thread(self._stage.run_until_suspended, self._stage.seconds(timeout))
+        return in_thread(*self._stage.alone(self._stage.run_until_suspended, timeout))
 
     def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
     ) -> SyncPendingCallback:
         """Go on until a callback waits for an answer, and give it."""
-        found = in_thread(
-            lambda watch: self._stage.wait_for_callback(watch, name), self._stage.seconds(timeout)
-        )
+        wait = partial(self._stage.wait_for_callback, name)
+        found = in_thread(*self._stage.alone(wait, timeout))
         return SyncPendingCallback(self._stage.emulator, *found)
 
     def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
@@ -75,7 +74,7 @@ class SyncTestRunner(Generic[_R]):
     ) -> DurableTestResult[_R]:
         """Let time pass, and do whatever falls due meanwhile, at its time."""
         by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        return in_thread(lambda watch: self._stage.advance(watch, by), self._stage.seconds(timeout))
+        return in_thread(*self._stage.alone(partial(self._stage.advance, by), timeout))
 
     def stop(self, error: Failure = None) -> DurableTestResult[_R]:
         """End the execution as STOPPED, from outside."""

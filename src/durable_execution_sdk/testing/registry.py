@@ -1,0 +1,36 @@
+"""What a test can invoke: its workflow, and the functions that it was given."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.calls import Calls
+from durable_execution_sdk.testing.functions import add_function
+from durable_execution_sdk.testing.setup import Setup
+
+__all__ = ["functions_of"]
+
+
+def functions_of(setup: Setup, handler: DurableHandler[Any, Any], calls: Calls) -> Functions:
+    """Every function of a test, under its name."""
+    functions = Functions()
+    for name, registered in setup.functions.items():
+        add_function(functions, name, registered, calls.heard)
+    if functions.get(setup.function_name) is not None:
+        raise ConfigError(
+            f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
+            " give that another one with function_name="
+        )
+    add_function(
+        functions,
+        setup.function_name,
+        handler,
+        calls.heard,
+        execution_timeout=-(-setup.execution_timeout // timedelta(seconds=1)),
+        timeout=setup.invocation_timeout.total_seconds(),
+    )
+    return functions
