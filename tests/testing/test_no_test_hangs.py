@@ -214,6 +214,16 @@ def test_a_step_cannot_use_the_runner_that_runs_it():
 
 
 @durable_execution
+async def runs_a_runner_itself(event: object, ctx) -> list[int]:
+    runner = LocalDurableTestRunner(slowly)
+    return [(await runner.run(days)).result for days in (1, 2)]
+
+
+def test_a_runner_in_workflow_code_keeps_the_time_of_the_computer():
+    assert LocalDurableTestRunner(runs_a_runner_itself).run_sync().result == [1, 2]
+
+
+@durable_execution
 async def judged(event: object, ctx) -> None:
     def never_call_this() -> None:
         pytest.fail("it was called")

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Generic, TypeVar, cast
 
 from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.testing.errors import RunTimeoutError, is_told
 
 __all__ = ["Watch", "in_thread", "in_thread_async"]
@@ -125,11 +126,14 @@ def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
 async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
     """Do it in a thread while the caller's event loop goes on.
 
-    Under an event loop that is not asyncio's, the loop stands still meanwhile.
+    Under an event loop that is not asyncio's, the loop stands still meanwhile; so it does in the code
+    of a workflow, where timers are operations of that.
     """
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
+        return in_thread(work, seconds)
+    if isinstance(CURRENT.get(), WorkflowTask):
         return in_thread(work, seconds)
     watch = Watch(seconds)
     worker = _Worker(work, watch)
