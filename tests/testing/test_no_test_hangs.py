@@ -224,6 +224,18 @@ def test_a_runner_in_workflow_code_keeps_the_time_of_the_computer():
 
 
 @durable_execution
+async def waits_for_more_than_a_year(event: object, ctx) -> None:
+    for _ in range(2):
+        await ctx.wait(Duration.from_days(300))
+
+
+def test_an_execution_that_waits_for_longer_than_the_service_allows_times_out():
+    result = LocalDurableTestRunner(waits_for_more_than_a_year).run_sync()
+    assert result.status == "TIMED_OUT"
+    assert result.duration.days == 366
+
+
+@durable_execution
 async def judged(event: object, ctx) -> None:
     def never_call_this() -> None:
         pytest.fail("it was called")

@@ -119,7 +119,8 @@ class Agenda:
     def next_deadline(self, family: str | None) -> int | None:
         """When time has something to do next that is worth waiting for.
 
-        Nobody waits for the timeout of an execution that may take as long as the service allows.
+        Nobody waits for the timeout of an execution that may take as long as the service allows,
+        unless it also waits for something that time would bring later.
         """
         return min((self._awaited[arn] for arn in self._of(family, self._awaited)), default=None)
 
@@ -163,5 +164,5 @@ def _is_last_resort(state: ExecutionState) -> bool:
     return (
         state.execution_timeout >= MAX_EXECUTION_TIMEOUT
         and bool(state.timer_heap)
-        and state.timer_heap[0][2] is TimerKind.EXECUTION_TIMEOUT
+        and all(kind is TimerKind.EXECUTION_TIMEOUT for _, kind in state.timers)
     )
