@@ -19,8 +19,6 @@ from benchmarks.environments import ROOT, python_of
 from benchmarks.service import Service
 from benchmarks.workloads import SDKS, Cell, as_argument
 
-# A run that takes longer is stopped, and counts as too slow.
-LIMIT_SECONDS = 80.0
 # A cell whose runs took so long with one SDK is not run again with it.
 ENOUGH_SECONDS = 12.0
 
@@ -82,10 +80,10 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
         return
     began = time.perf_counter()
     try:
-        run = _cold(sdk, environment) if cell.worker["kind"] == "cold" else None
+        run = _cold(cell, sdk, environment) if cell.worker["kind"] == "cold" else None
         measured.runs.append(run or _worker(cell, sdk, environment))
     except subprocess.TimeoutExpired:
-        measured.failure = f"more than {LIMIT_SECONDS:g} s"
+        measured.failure = f"more than {cell.limit:g} s"
     except subprocess.CalledProcessError as error:
         measured.failure = _reason(error.stderr)
     measured.spent += time.perf_counter() - began
@@ -94,12 +92,12 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
 def _worker(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
     command = [python_of(sdk), str(ROOT / "benchmarks" / "worker.py"), sdk, as_argument(cell)]
     done = subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True, timeout=LIMIT_SECONDS
+        command, env=environment, check=True, capture_output=True, text=True, timeout=cell.limit
     )
     return json.loads(done.stdout)
 
 
-def _cold(sdk: str, environment: dict[str, str]) -> dict[str, Any]:
+def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
     """A whole process, from its start to its end."""
     script = str(ROOT / "benchmarks" / "cold" / f"{sdk}.py")
     command = [python_of(sdk), *(["-c", "import json"] if sdk == "bare" else [script])]
@@ -112,7 +110,7 @@ def _cold(sdk: str, environment: dict[str, str]) -> dict[str, Any]:
         check=True,
         capture_output=True,
         text=True,
-        timeout=LIMIT_SECONDS,
+        timeout=cell.limit,
     )
     return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - before}
 

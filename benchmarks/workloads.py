@@ -18,7 +18,8 @@ class Cell:
 
     ``per``: how many operations or items the figures are divided by. ``larger_than``: the cell that has
     to have worked, in time, for this one to be tried. ``rounds``: at most so many. ``together``: it
-    sleeps for most of its time, which is long, so the SDKs run it side by side instead of in turn.
+    sleeps for most of its time, which is long, so the SDKs run it side by side instead of in turn. ``limit``: a
+    run that takes more seconds is stopped, and counts as too slow.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Cell:
     larger_than: str | None = None
     is_quick: bool = True
     together: bool = False
+    limit: float = 80.0
     sdks: tuple[str, ...] = field(default=SDKS)
 
 
@@ -185,6 +187,7 @@ def growth() -> list[Cell]:
                     per=items,
                     unit="item",
                     rounds=1 if items > 2_000 else 2,
+                    limit=30.0,
                     larger_than=before,
                     is_quick=items < 4_000,
                 )
