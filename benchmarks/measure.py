@@ -20,7 +20,7 @@ from benchmarks.service import Service
 from benchmarks.workloads import SDKS, Cell, as_argument
 
 # A cell whose runs took so long with one SDK is not run again with it.
-ENOUGH_SECONDS = 12.0
+ENOUGH_SECONDS = 8.0
 
 
 @dataclass

@@ -28,7 +28,7 @@ class Cell:
     worker: dict[str, Any]
     per: int = 1
     unit: str = "step"
-    rounds: int = 5
+    rounds: int = 3
     larger_than: str | None = None
     is_quick: bool = True
     together: bool = False
@@ -45,10 +45,10 @@ def cold_start() -> list[Cell]:
             "import, decorate, one step over HTTP",
             cell,
             unit="process",
-            rounds=11,
+            rounds=7,
             sdks=(*SDKS, "floor"),
         ),
-        Cell("bare", "Import and cold start", "bare interpreter", cell, rounds=11, sdks=("bare",)),
+        Cell("bare", "Import and cold start", "bare interpreter", cell, rounds=7, sdks=("bare",)),
     ]
 
 
@@ -74,7 +74,7 @@ def sequential() -> list[Cell]:
                     f"{n:,} steps, {cost} a call",
                     worker,
                     per=n,
-                    rounds=1 if seconds and n > 1_000 else 5 if n < 10_000 else 3,
+                    rounds=1 if n > 1_000 else 3,
                     larger_than=before,
                     is_quick=n < 10_000,
                     together=seconds > 0 and n > 1_000,
@@ -110,7 +110,7 @@ def replay() -> list[Cell]:
                     f"{n:,} steps, {how}",
                     worker,
                     per=n,
-                    rounds=5 if n < 25_000 else 3,
+                    rounds=3 if n < 25_000 else 2,
                     larger_than=before,
                     is_quick=n < 25_000,
                 )
@@ -124,7 +124,7 @@ def replay() -> list[Cell]:
             "25,000 steps, pages of 1,000, 5 ms each",
             slow,
             per=25_000,
-            rounds=3,
+            rounds=1,
             larger_than="replay-25000-paged",
             is_quick=False,
         )
@@ -186,8 +186,8 @@ def growth() -> list[Cell]:
                     _map(items, most),
                     per=items,
                     unit="item",
-                    rounds=1 if items > 2_000 else 2,
-                    limit=30.0,
+                    rounds=1,
+                    limit=20.0,
                     larger_than=before,
                     is_quick=items < 4_000,
                 )
