@@ -336,8 +336,9 @@ class DurableContext(Combinators):
     ) -> Handle[BatchResult[_T]]:
         """Run functions side by side, ``branch(child_context)`` each, and collect what comes of them.
 
-        A mapping names its branches. As for ``map``, the first failure ends it unless
-        ``ParallelConfig.completion`` says otherwise, and the operation itself does not fail.
+        A mapping names its branches; else they are ``parallel-branch-0`` and so on. As for ``map``, the
+        first failure ends it unless ``ParallelConfig.completion`` says otherwise, and the operation
+        itself does not fail.
 
         Raises:
             ConfigError: something is no function, or fewer branches than must succeed.

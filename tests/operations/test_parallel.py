@@ -67,14 +67,14 @@ def test_each_branch_is_a_context_and_results_come_in_the_order_of_the_branches(
     assert ran.result == ["task-1", "task-2"]
     assert story(ran) == [
         "ContextStarted Parallel parallel",
-        "ContextStarted ParallelBranch one",
+        "ContextStarted ParallelBranch parallel-branch-0",
         "StepStarted Step first",
         "StepSucceeded Step first",
-        "ContextSucceeded ParallelBranch one",
-        "ContextStarted ParallelBranch two",
+        "ContextSucceeded ParallelBranch parallel-branch-0",
+        "ContextStarted ParallelBranch parallel-branch-1",
         "StepStarted Step second",
         "StepSucceeded Step second",
-        "ContextSucceeded ParallelBranch two",
+        "ContextSucceeded ParallelBranch parallel-branch-1",
         "ContextSucceeded Parallel parallel",
         "InvocationCompleted",
     ]
@@ -102,7 +102,7 @@ def test_a_branch_without_a_name_is_called_by_its_place():
         assert [item.name for item in batch] == [None, None]
 
     names = [e.name for e in run_workflow(workflow).events if e.event_type == "ContextStarted"]
-    assert names == [None, "parallel-branch-0", "two"]
+    assert names == [None, "parallel-branch-0", "parallel-branch-1"]
 
 
 @pytest.mark.parametrize("branches", [[], {}])
@@ -131,8 +131,8 @@ def test_without_a_config_the_first_failure_ends_it_and_the_operation_succeeds()
     assert ran.error.error_type == "Declined"
     assert story(ran) == [
         "ContextStarted Parallel",
-        "ContextStarted ParallelBranch fails",
-        "ContextFailed ParallelBranch fails",
+        "ContextStarted ParallelBranch parallel-branch-0",
+        "ContextFailed ParallelBranch parallel-branch-0",
         "ContextSucceeded Parallel",
         "InvocationCompleted",
     ]
@@ -231,14 +231,14 @@ def test_a_parallel_in_a_branch_of_a_parallel():
     assert ran.result == [["task-1", "task-2"]]
     assert [line for line in story(ran) if line.startswith("Context")] == [
         "ContextStarted Parallel outer",
-        "ContextStarted ParallelBranch branch",
+        "ContextStarted ParallelBranch parallel-branch-0",
         "ContextStarted Parallel inner",
-        "ContextStarted ParallelBranch one",
-        "ContextSucceeded ParallelBranch one",
-        "ContextStarted ParallelBranch two",
-        "ContextSucceeded ParallelBranch two",
+        "ContextStarted ParallelBranch parallel-branch-0",
+        "ContextSucceeded ParallelBranch parallel-branch-0",
+        "ContextStarted ParallelBranch parallel-branch-1",
+        "ContextSucceeded ParallelBranch parallel-branch-1",
         "ContextSucceeded Parallel inner",
-        "ContextSucceeded ParallelBranch branch",
+        "ContextSucceeded ParallelBranch parallel-branch-0",
         "ContextSucceeded Parallel outer",
     ]
 

@@ -152,6 +152,9 @@ STATE = [
         CallbackDetails={"CallbackId": "c", "Result": '{"approved": true}'},
     ),
     step(inside("7", 2), "ask submitter", "null", parent="7"),
+    recorded("9", "Parallel", "unnamed", status="STARTED"),
+    context(inside("9", 0), "ParallelBranch", "parallel-branch-0", '"left"', parent="9"),
+    recorded(inside("9", 1), "ParallelBranch", "parallel-branch-1", parent="9", status="STARTED"),
     recorded(
         "8",
         "WaitForCondition",
@@ -207,9 +210,10 @@ async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
         initial_state={"n": 0}, wait_strategy=wait_until(lambda state: state["n"] == 2)
     )
     polled = await ctx.wait_for_condition(count, name="poll", config=polling)
+    unnamed = await ctx.parallel([left, right], name="unnamed", config=one_at_a_time)
     assert order == Order(id="A1", price=Decimal("9.90"), due=date(2030, 1, 2))
     errors = [str(error) for error in batch.errors()]
-    return [raw, inner, batch.results(), errors, both.results(), answer, polled]
+    return [raw, inner, batch.results(), errors, both.results(), answer, polled, unnamed.results()]
 
 
 def test_ids_agree_and_payloads_are_understood() -> None:
@@ -226,8 +230,9 @@ def test_ids_agree_and_payloads_are_understood() -> None:
         [{"side": "left"}, {"side": "right"}],
         {"approved": True},
         {"n": 2},
+        ["left", {"side": "right"}],
     ]
-    assert runs == {"right": 1, "count": 1}
+    assert runs == {"right": 2, "count": 1}
 
 
 @pytest.mark.parametrize(

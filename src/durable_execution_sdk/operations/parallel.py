@@ -18,7 +18,7 @@ from durable_execution_sdk.operations.fanout import (
     Plan,
     check_options,
 )
-from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.lifecycle import checked_name
 from durable_execution_sdk.operations.supply import supply_of
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import SerDes
@@ -66,7 +66,7 @@ def parallel(
 
     branches = [
         Branch(
-            name=given_name or named_after(function) or f"parallel-branch-{index}",
+            name=given_name or f"parallel-branch-{index}",
             given_name=given_name,
             call=call,
             item=function,
