@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -521,3 +522,8 @@ def test_what_is_asked_for_in_two_ways_is_refused() -> None:
         check_crash_safety_sync(durable_execution(everything), play=lambda runner: None)  # type: ignore[arg-type, return-value]
     with pytest.raises(ConfigError, match="@durable_execution makes"):
         check_crash_safety_sync(plain, 1)  # type: ignore[arg-type]
+
+
+def test_a_world_that_cannot_be_copied_cannot_be_compared() -> None:
+    with pytest.raises(ConfigError, match=r"cannot be copied .* return plain data"):
+        checked(everything, observe=threading.Lock)

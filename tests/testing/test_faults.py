@@ -346,7 +346,7 @@ def test_a_fault_that_never_happens_fails_the_run() -> None:
     runner = LocalDurableTestRunner(order)
     runner.crash_at(checkpoint=9, when="after")
     runner.crash_in("chagre")
-    runner.faults.throttle(checkpoint=7).slow_down(checkpoint=8, by=timedelta(1))
+    runner.faults.throttle(checkpoint=7).slow_down(checkpoint=8, by=Duration.from_days(1))
     runner.faults.repeat(checkpoint=6).repeat_invocation(5)
     with pytest.raises(UnusedFaultError, match="ended without these faults") as raised:
         runner.run_sync(5)
@@ -373,6 +373,7 @@ def test_faults_that_make_no_sense_are_refused() -> None:
         lambda: faults.crash_in("a", at_await=0),
         lambda: faults.throttle(times=0),
         lambda: faults.slow_down(checkpoint=1, by=timedelta(0)),
+        lambda: faults.slow_down(checkpoint=1, by=30),
         lambda: faults.repeat(checkpoint=1, what="both"),
         lambda: faults.crash_at(checkpoint=1).crash_at(checkpoint=1, when="after"),
     ):

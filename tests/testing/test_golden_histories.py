@@ -177,6 +177,14 @@ def test_a_name_that_is_none_of_a_file_is_refused(name: str) -> None:
         assert_history(ran(flow()), name)
 
 
+@pytest.mark.parametrize("is_file", [True, False])
+def test_a_golden_history_that_cannot_be_read_is_named(is_file: bool, tmp_path: Path) -> None:
+    path = tmp_path / "order.txt"
+    path.write_bytes(b"\xff\xfe") if is_file else path.mkdir()
+    with pytest.raises(ConfigError, match=r"the golden history .*order\.txt cannot be read"):
+        assert_history(ran(flow()), "order", directory=tmp_path)
+
+
 def test_a_map_whose_items_have_no_line_of_their_own_shows_their_results() -> None:
     @durable_execution
     async def flow(event: Any, ctx: DurableContext) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from durable_execution_sdk import (
     CallbackConfig,
+    ConfigError,
     Duration,
     ServiceError,
     durable_execution,
@@ -143,3 +144,8 @@ def test_time_is_what_the_test_says():
     client = MockDurableServiceClient()
     client.time = 1_893_456_000_000
     assert client.invoke(tell, {}).result == '"2030-01-01T00:00:00+00:00"'
+
+
+def test_only_a_workflow_is_invoked():
+    with pytest.raises(ConfigError, match="invokes the handler that @durable_execution makes"):
+        MockDurableServiceClient().invoke(asks.__wrapped__, {})

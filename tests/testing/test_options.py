@@ -15,7 +15,7 @@ from durable_execution_sdk import ConfigError, Duration, durable_execution
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
-from durable_execution_sdk.testing import LocalDurableTestRunner, Returns
+from durable_execution_sdk.testing import LocalDurableTestRunner, Raises, Returns
 
 
 def one() -> int:
@@ -210,6 +210,7 @@ async def answer(event: object, context: object) -> None:
             "invocation_timeout is a timedelta or Duration longer",
         ),
         ({"functions": {"a": 5}}, "takes a @durable_execution handler, a function"),
+        ({"functions": {"a": Raises("no trucks")}}, "takes an exception, not 'no trucks'"),
         ({"functions": {"a": answer}}, "takes a @durable_execution handler, a function"),
         ({"functions": {"counts": one}}, "has the name of the workflow that is tested"),
         ({"function_name": "no spaces"}, "letters, digits"),

@@ -173,6 +173,9 @@ async def test_it_runs_in_async_tests_plays_and_observes() -> None:
     assert any("the world outside is [0, 1, 2] undisturbed" in str(harm) for harm in report.harms)
     with pytest.raises(ConfigError, match="not both"):
         await check_schedules(flow, 3, play=play)
+    for none in (0, [], "12"):
+        with pytest.raises(ConfigError, match="seeds= is one number or more"):
+            await check_schedules(flow, 3, seeds=none)  # type: ignore[arg-type]
 
 
 @in_loop

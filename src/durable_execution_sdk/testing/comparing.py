@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.operations.lifecycle import label_of
@@ -65,8 +66,18 @@ def snapshot_of(result: DurableTestResult[Any], observe: Callable[[], Any] | Non
         outcome=_told(error) if error else result.described.result or "nothing",
         entries=entries,
         ended=ended,
-        world=None if observe is None else copy.deepcopy(observe()),
+        world=None if observe is None else _copy_of(observe()),
     )
+
+
+def _copy_of(state: Any) -> Any:
+    try:
+        return copy.deepcopy(state)
+    except Exception as error:
+        raise ConfigError(
+            f"what observe= returns is compared with that of other runs, and {state!r} cannot be"
+            f" copied ({error}): return plain data"
+        ) from error
 
 
 def _has_ended(operation: RecordedOperation, known: dict[str, RecordedOperation]) -> bool:

@@ -9,7 +9,9 @@ from typing import Literal, Self, cast
 
 import msgspec
 
+from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.testing.lengths import length
 
 __all__ = ["BodyRun", "Faults", "Repeated", "When"]
 
@@ -90,11 +92,10 @@ class Faults:
         """
         return self._plan("throttle", _number("checkpoint", checkpoint), _number("times", times))
 
-    def slow_down(self, *, checkpoint: int, by: timedelta) -> Self:
+    def slow_down(self, *, checkpoint: int, by: DurationLike) -> Self:
         """Let the call of a checkpoint take so long, on the runner's clock."""
-        if by <= timedelta(0):
-            raise ConfigError(f"by= is longer than nothing; {by!r} is not")
-        return self._plan("slow", _number("checkpoint", checkpoint), by)
+        time = length("by=", by, timedelta(0))
+        return self._plan("slow", _number("checkpoint", checkpoint), time)
 
     def repeat(self, *, checkpoint: int, what: Repeated = "request") -> Self:
         """Send a checkpoint twice, as after a lost answer, or deliver what it is answered twice."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -53,8 +53,12 @@ def add_function(
             functions.add_durable(name, _heard(registered.bind, heard), **durable)
         case Returns():
             functions.add_plain(name, _answering(name, registered))
-        case Raises():
+        case Raises(error) if isinstance(cast("object", error), Exception):
             functions.add_plain(name, _failing(registered))
+        case Raises(error):
+            raise ConfigError(
+                f"functions={{{name!r}: Raises(...)}} takes an exception, not {error!r}"
+            )
         case _ if callable(registered) and not inspect.iscoroutinefunction(registered):
             functions.add_plain(name, heard(registered))
         case _:

@@ -63,7 +63,7 @@ def assert_history(
 
     Raises:
         GoldenHistoryError: an ``AssertionError`` with the difference, and how to accept it.
-        ConfigError: the name cannot be one of a file.
+        ConfigError: the name cannot be one of a file, or the file cannot be read.
     """
     __tracebackhide__ = True
     if not _NAME.fullmatch(name):
@@ -84,6 +84,8 @@ def assert_history(
             f"there is no golden history {path}. Make it with {_HOW}, and look at it before you"
             f" commit it. It would be:\n{text}"
         ) from None
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"the golden history {path} cannot be read: {error}") from error
     if golden != text:
         difference = difflib.unified_diff(
             golden.splitlines(),

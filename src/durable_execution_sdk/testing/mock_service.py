@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar, cast
 
 import msgspec
 
 from durable_execution_sdk.emulator.invokers import Call, LambdaContext
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model import wire
 from durable_execution_sdk.model.api import (
@@ -178,6 +178,11 @@ class MockDurableServiceClient:
         Raises:
             DurableError: what the handler raises so that Lambda invokes again.
         """
+        if not isinstance(cast("object", handler), DurableHandler):
+            raise ConfigError(
+                "MockDurableServiceClient invokes the handler that @durable_execution makes of a"
+                f" workflow, not {handler!r}"
+            )
         self._token = _FIRST_TOKEN
         context = SerDesContext(operation_id="event", operation_name="the test's event")
         execution = Operation(

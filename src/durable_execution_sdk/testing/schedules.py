@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
 from durable_execution_sdk.testing.safety import Harm, SafetyReport
@@ -52,6 +53,7 @@ async def check_schedules(
         same_log: ``False`` if the operations may.
 
     Raises:
+        ConfigError: there are no seeds.
         DurableTestError: the workflow does not come to its end even undisturbed.
     """
     trial = Trial(handler, way_to_play(play, event), setup, observe)
@@ -77,9 +79,12 @@ def check_schedules_sync(
 async def _check(
     trial: Trial, seeds: Iterable[int], *, same_result: bool, same_log: bool
 ) -> SafetyReport:
+    given = list(seeds) if isinstance(cast("object", seeds), Iterable) else []
+    if not given or not all(isinstance(cast("object", each), int) for each in given):
+        raise ConfigError(f"seeds= is one number or more, as in range(20), not {seeds!r}")
     _, standard = await trial.calm()
     harms = [Harm("undisturbed", each) for each in standard.problems]
-    chosen = [] if harms else list(seeds)
+    chosen = [] if harms else given
     for seed in chosen:
         # Every other run reads the log in the smallest pages that there are.
         runner = trial.template.fresh(page_size=1 if seed % 2 else None)
