@@ -4,6 +4,14 @@
 without it loads nothing of this.
 """
 
-from durable_execution_sdk.otel.plugin import OpenTelemetryPlugin
+try:
+    from durable_execution_sdk.otel.plugin import OpenTelemetryPlugin
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] != "opentelemetry":
+        raise
+    raise ModuleNotFoundError(
+        "durable_execution_sdk.otel needs OpenTelemetry: pip install 'durable-execution-sdk[otel]'",
+        name=_missing.name,
+    ) from _missing
 
 __all__ = ["OpenTelemetryPlugin"]
