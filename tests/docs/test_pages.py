@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ def test_links_to_files_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readme_leads_to_every_page_and_every_example():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = {ROOT / target for target in re.findall(r"\]\(([^)#]+)\)", text)}
+    assert {*PAGES, *(ROOT / "examples").glob("*/app.py")} - {ROOT / "README.md"} <= linked
+
+
+def test_the_readme_names_every_extra():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra in project["optional-dependencies"]:
+        assert f"[{extra}]" in text, extra
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
