@@ -152,6 +152,20 @@ def test_a_refusal_carries_the_senders_type_message_and_data() -> None:
     assert seen == [["Denied", "no", '{"a": 1}', ["there"]]] * 2
 
 
+@pytest.mark.parametrize("error_type", [None, "Denied"])
+def test_a_refusal_without_a_message_is_told_by_the_callback(error_type: str | None) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        callback = await ctx.create_callback("cb")
+        error = ErrorObject(error_type=error_type)
+        await ctx.step(lambda: rig.emulator.callback_failure(callback.callback_id, error))
+        await callback
+
+    rig = rig_of(workflow)
+    failure = rig.run().error
+    assert failure.error_type == (error_type or "CallbackExternalError")
+    assert failure.error_message == "callback 'cb' failed, and its sender did not say why"
+
+
 def test_a_sender_cannot_choose_the_class_of_the_exception() -> None:
     data = '{"classes":["durable_execution_sdk.errors:InvocationError"],"args":["gotcha"]}'
 

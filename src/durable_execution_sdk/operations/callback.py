@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
@@ -124,7 +125,12 @@ class Callback(DurableOperation[_T], Generic[_T]):
         """The sender's failure, or that nobody answered in time."""
         if record.status == OperationStatus.TIMED_OUT:
             return self.rebuilt(self.recorded_error(record), CallbackTimeoutError)
-        return self.rebuilt(self.recorded_error(record), CallbackExternalError, foreign=True)
+        error = self.recorded_error(record) or ErrorObject()
+        if not error.error_message:
+            error = replace(
+                error, error_message=f"{self.label} failed, and its sender did not say why"
+            )
+        return self.rebuilt(error, CallbackExternalError, foreign=True)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """The error object of a failure."""
