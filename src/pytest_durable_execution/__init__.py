@@ -61,6 +61,12 @@ def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
 
     options: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers("durable"))):
+        if marker.args:
+            pytest.fail(
+                "@pytest.mark.durable takes options by name, as in durable(skip_time=False), not"
+                f" {', '.join(map(repr, marker.args))}",
+                pytrace=False,
+            )
         options |= marker.kwargs
     runners: list[LocalDurableTestRunner[Any]] = []
     request.node.stash[_RUNNERS] = runners

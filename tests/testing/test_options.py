@@ -222,6 +222,7 @@ async def answer(event: object, context: object) -> None:
         ({"timeout": math.nan}, "timeout is a number of seconds greater than 0, not nan"),
         ({"page_size": 2.5}, "page_size is 1 or more operations, not 2.5"),
         ({"start_time": 0}, "start_time is a datetime with a time zone, not 0"),
+        ({"skip_time": 1.0}, "skip_time is True or False, not 1.0"),
         ({"limits": {"operations": 5}}, "limits is a Limits, or nothing"),
         ({"seams": print}, "seams is a Seams"),
     ],

@@ -192,6 +192,21 @@ class TestIt:
     result.assert_outcomes(passed=1)
 
 
+def test_a_marker_without_the_names_of_its_options_is_refused(pytester):
+    result = run(
+        pytester,
+        """
+@pytest.mark.durable(False)
+def test_it(durable_runner):
+    durable_runner(greeting)
+""",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*takes options by name, as in durable(skip_time=False), not False"]
+    )
+
+
 def test_pytest_loads_nothing_of_the_sdk_before_a_test_wants_a_runner():
     script = (
         "import sys, pytest, pytest_durable_execution\n"

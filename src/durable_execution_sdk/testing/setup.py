@@ -78,6 +78,7 @@ def setup(
             "skip_time=False runs on the computer's clock: start_time and checkpoint_latency are for"
             " the virtual one, so leave them out"
         )
+    _expect("skip_time", skip_time, bool, "True or False")
     _expect("start_time", start_time, datetime, "a datetime with a time zone")
     _expect("limits", limits, Limits, "a Limits, or nothing for the service's own")
     _expect("log_level", log_level, int, "a number of the logging module, such as logging.DEBUG")
