@@ -217,6 +217,29 @@ def test_a_strategy_that_answers_nonsense_fails_the_step_by_name(answer: Any) ->
     assert "ValueError('no')" in ran.result[1]
 
 
+class Mute(Exception):
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("strategy", [NoRetry(), lambda error, attempt: None])
+def test_an_exception_that_cannot_be_told_fails_the_step_all_the_same(strategy: Any) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        def fail() -> None:
+            raise Mute
+
+        config = StepConfig(retry_strategy=strategy)
+        try:
+            await ctx.step(fail, name="mute", config=config)
+        except StepError:
+            return "failed"
+
+    ran = run_workflow(workflow)
+    assert (ran.result, ran.invocations) == ("failed", 1)
+
+
 def test_a_strategy_that_raises_fails_the_step_and_both_errors_are_told() -> None:
     def broken(error: Exception, attempt: int) -> RetryDecision:
         raise ZeroDivisionError("oops")

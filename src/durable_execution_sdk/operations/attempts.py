@@ -205,19 +205,27 @@ def retry_or_fail(
 def _decided(
     operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
 ) -> RetryDecision:
-    failure = f"attempt {operation.attempt_number} of {operation.label} failed ({error!r})"
     try:
         decision: object = strategy(cast("Exception", error), operation.attempt_number)
     except Exception as broken:
+        failure = _failure(operation, error)
         raise ConfigError(f"{failure}, and its retry strategy too: {broken!r}") from broken
     if not isinstance(decision, RetryDecision):
         if inspect.iscoroutine(decision):
             decision.close()
         raise ConfigError(
-            f"{failure}, and its retry strategy returned {decision!r}; it must return a RetryDecision"
+            f"{_failure(operation, error)}, and its retry strategy returned {decision!r}; it must return a RetryDecision"
             " (custom_retry makes a strategy of a function that returns a delay or None)"
         )
     return decision
+
+
+def _failure(operation: AttemptOperation[Any], error: BaseException) -> str:
+    try:
+        told = repr(error)
+    except Exception:  # a class of the user's
+        told = type(error).__name__
+    return f"attempt {operation.attempt_number} of {operation.label} failed ({told})"
 
 
 def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
