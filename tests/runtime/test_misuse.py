@@ -65,6 +65,39 @@ def test_a_plain_function_for_a_context_is_refused_with_the_fix(start: Any) -> N
     assert ran.invocations == 1
 
 
+async def _compensated(ctx: DurableContext, **options: Any) -> None:
+    async with ctx.saga() as saga:
+        await saga.step(lambda: 1, compensate=lambda _: None, **options)
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (lambda ctx, wrong: ctx.step(lambda: 1, config=wrong), "StepConfig"),
+        (lambda ctx, wrong: ctx.invoke("f", 1, config=wrong), "InvokeConfig"),
+        (lambda ctx, wrong: ctx.create_callback(config=wrong), "CallbackConfig"),
+        (lambda ctx, wrong: ctx.wait_for_callback(print, config=wrong), "WaitForCallbackConfig"),
+        (lambda ctx, wrong: ctx.run_in_child_context(print, config=wrong), "ChildConfig"),
+        (lambda ctx, wrong: ctx.with_retry(print, config=wrong), "WithRetryConfig"),
+        (lambda ctx, wrong: ctx.map([1], print, config=wrong), "MapConfig"),
+        (lambda ctx, wrong: ctx.parallel([print], config=wrong), "ParallelConfig"),
+        (lambda ctx, wrong: _compensated(ctx, config=wrong), "StepConfig"),
+        (lambda ctx, wrong: _compensated(ctx, compensation_config=wrong), "StepConfig"),
+    ],
+)
+@pytest.mark.parametrize("wrong", [NoRetry(), {}], ids=["strategy", "dict"])
+def test_a_config_of_another_kind_is_refused_before_anything_begins(
+    start: Any, expected: str, wrong: Any
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await start(ctx, wrong)
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "ConfigError"
+    assert f"takes config={expected}(...), not {wrong!r}" in ran.error.error_message
+    assert ran.types() == ["ExecutionStarted", "InvocationCompleted", "ExecutionFailed"]
+
+
 def test_a_childs_context_outside_it_is_refused() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         kept: list[DurableContext] = []

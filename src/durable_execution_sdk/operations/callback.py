@@ -25,6 +25,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import CallbackOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import (
+    check_config,
     check_result_type,
     check_serdes,
     check_timeouts,
@@ -158,4 +159,5 @@ def create_callback(
     scope: Scope, name: str | None, config: CallbackConfig[Any] | None
 ) -> Creation[Any]:
     """Create a callback; awaiting the creation gives it, with its id."""
+    check_config("ctx.create_callback", config, CallbackConfig)
     return Callback(scope, name, config or CallbackConfig()).creation

@@ -27,7 +27,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import ContextOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.options import check_serdes
+from durable_execution_sdk.operations.options import check_config, check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.ids import ROOT_PREFIX
@@ -313,6 +313,7 @@ def run_in_child_context(
     serdes: SerDes[Any],
 ) -> Handle[Any]:
     """Run a function in a context of its own."""
+    check_config("ctx.run_in_child_context", config, ChildConfig)
     chosen = config or ChildConfig()
     if chosen.virtual:
         return VirtualChild(scope, body, name, chosen)

@@ -16,7 +16,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.options import check_result_type, check_serdes
+from durable_execution_sdk.operations.options import check_config, check_result_type, check_serdes
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
 
@@ -113,4 +113,5 @@ def invoke(
             f"ctx.invoke takes the name or ARN of a function, not {function_name!r}; a durable"
             " function needs its version or alias too, as in 'billing:live'"
         )
+    check_config("ctx.invoke", config, InvokeConfig)
     return Invoke(scope, function_name, payload, name, config or InvokeConfig())

@@ -20,6 +20,7 @@ from durable_execution_sdk.operations.fanout import (
     check_options,
 )
 from durable_execution_sdk.operations.lifecycle import checked_name
+from durable_execution_sdk.operations.options import check_config
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply, supply_of
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
@@ -114,6 +115,7 @@ def map_items(
     result_serdes: SerDes[Any],
 ) -> FanOut[Any]:
     """Run a function over items; ``call`` calls it in an item's context."""
+    check_config("ctx.map", config, MapConfig)
     chosen = config or MapConfig()
     supply = supply_of(items, scope, "ctx.map", _validation(chosen.completion))
     serdes = chosen.item_serdes or result_serdes

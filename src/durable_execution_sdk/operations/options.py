@@ -6,6 +6,7 @@ from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = [
+    "check_config",
     "check_result_type",
     "check_serdes",
     "check_strategy",
@@ -15,6 +16,12 @@ __all__ = [
 
 # Of a callback (API shape CallbackOptions).
 LONGEST_TIMEOUT_SECONDS = 99_999_999
+
+
+def check_config(operation: str, config: object, kind: type) -> None:
+    """Refuse what are no options of an operation, such as a strategy by itself."""
+    if config is not None and not isinstance(config, kind):
+        raise ConfigError(f"{operation} takes config={kind.__name__}(...), not {config!r}")
 
 
 def check_serdes(option: str, serdes: object) -> None:

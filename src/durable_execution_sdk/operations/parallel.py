@@ -19,6 +19,7 @@ from durable_execution_sdk.operations.fanout import (
     check_options,
 )
 from durable_execution_sdk.operations.lifecycle import checked_name
+from durable_execution_sdk.operations.options import check_config
 from durable_execution_sdk.operations.supply import supply_of
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import SerDes
@@ -57,6 +58,7 @@ def parallel(
     config: ParallelConfig | None,
 ) -> FanOut[Any]:
     """Run functions side by side; ``call`` calls one in its context."""
+    check_config("ctx.parallel", config, ParallelConfig)
     chosen = config or ParallelConfig()
     named = _named(functions)
     if chosen.completion is not None:

@@ -23,6 +23,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.options import check_config
 from durable_execution_sdk.operations.step import Step, StepConfig, step
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame
@@ -115,6 +116,7 @@ class Saga:
         it needs goes in with ``functools.partial``.
         """
         self._check(compensate, "saga.step(..., compensate=...)")
+        check_config("a compensation", compensation_config, StepConfig)
         chosen = checked_name(name, "step") or named_after(func)
         handle = step(self._frame.scope(), func, args, chosen, config)
         undo = Compensation(compensate, (), named_after(compensate), compensation_config, handle)
@@ -130,6 +132,7 @@ class Saga:
     ) -> None:
         """From now on, if the saga fails, run ``func(*args)`` as a step."""
         self._check(func, "saga.add_compensation")
+        check_config("a compensation", config, StepConfig)
         chosen = checked_name(name, "compensation") or named_after(func)
         self._compensations.append(Compensation(func, args, chosen, config))
 

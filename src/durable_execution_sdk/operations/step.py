@@ -16,7 +16,7 @@ from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or_fail
-from durable_execution_sdk.operations.options import check_serdes, check_strategy
+from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.settings import CheckpointingMode
@@ -160,4 +160,6 @@ def step(
     config: StepConfig | None,
 ) -> Step[Any]:
     """Run a function as a step."""
+    if config is not None:
+        check_config("a step", config, StepConfig)
     return Step(scope, function, args, name, config or bound_config(function) or _DEFAULT)

@@ -17,6 +17,7 @@ from durable_execution_sdk.model.operation import OperationSubType
 from durable_execution_sdk.operations.callback import CallbackConfig, create_callback
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.options import (
+    check_config,
     check_result_type,
     check_serdes,
     check_strategy,
@@ -66,6 +67,7 @@ def wait_for_callback(
     config: WaitForCallbackConfig[Any] | None,
 ) -> Handle[Any]:
     """Create a callback, hand out its id in a step, and wait for the answer."""
+    check_config("ctx.wait_for_callback", config, WaitForCallbackConfig)
     chosen: WaitForCallbackConfig[Any] = config or WaitForCallbackConfig()
     expected: CallbackConfig[Any] = CallbackConfig(
         timeout=chosen.timeout,

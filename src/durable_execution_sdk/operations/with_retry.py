@@ -15,7 +15,7 @@ from durable_execution_sdk.errors import (
     ExecutionError,
 )
 from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
-from durable_execution_sdk.operations.options import check_serdes, check_strategy
+from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
 from durable_execution_sdk.operations.wait import wait
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
@@ -54,6 +54,7 @@ def with_retry(
     serdes: SerDes[Any],
 ) -> Handle[Any]:
     """Run a function in a context of its own, again and again until the strategy gives up."""
+    check_config("ctx.with_retry", config, WithRetryConfig)
     chosen = config or WithRetryConfig()
     strategy = chosen.retry_strategy or scope.frame.workflow.settings.default_retry
     once = ChildConfig(serdes=chosen.serdes, summary_generator=chosen.summary_generator)
