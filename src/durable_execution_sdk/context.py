@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk.duration import DurationLike
@@ -106,11 +107,11 @@ class DurableContext(Combinators):
             SerDesError, PayloadSizeError: within the ``StepError``, when the result is not JSON or
                 too large; neither is retried.
         """
-        if name is None:
-            chosen = named_after(_function(func, "ctx.step"))
-        else:
-            chosen = checked_name(name, "step")
-        return step(self._frame.scope(), func, args, chosen, config)
+        if type(func) is not FunctionType:
+            _function(func, "ctx.step")
+        if name is not None:
+            checked_name(name, "step")
+        return step(self._frame.scope(), func, args, name, config)
 
     # Time.
 

@@ -6,6 +6,7 @@ import asyncio
 import functools
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from durable_execution_sdk import (
     NoRetry,
     RetryableErrorFilter,
     RetryDecision,
+    SerDesContext,
     StepConfig,
     StepContext,
     StepError,
@@ -524,6 +526,59 @@ def test_durable_step_binds_a_config_and_an_explicit_one_wins() -> None:
 
     run_workflow(workflow)
     assert runs == {"bound": 1, "explicit": 2}
+
+
+def test_functions_made_on_the_way_are_taken_for_what_each_of_them_is() -> None:
+    remembered: list[int] = []
+
+    def returning(kind: Any) -> Any:
+        async def made(n: int) -> Any:
+            return kind(n)
+
+        made.__annotations__ = {"return": kind}
+        made.__name__ = f"make_{kind.__name__}"
+        return made
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        found = []
+        for n in range(300):
+            kind = Decimal if n % 2 else int
+            value = await ctx.step(returning(kind), n)
+            found.append(type(value) is kind and value == n)
+            remembered.append(len(ctx._frame.workflow.said_by_functions))
+        await ctx.wait(Duration.from_seconds(1))
+        return all(found)
+
+    ran = run_workflow(workflow)
+    assert ran.result is True
+    names = [event.name for event in ran.events if event.event_type == "StepSucceeded"]
+    assert names == ["make_int", "make_Decimal"] * 150
+    assert max(remembered) <= 256
+
+
+def test_a_function_whose_annotations_cannot_be_read_runs_with_a_serdes_of_its_own() -> None:
+    @dataclass
+    class Unreadable:
+        part: Missing  # noqa: F821
+
+    async def strange() -> Any:
+        return 1
+
+    strange.__annotations__ = {"return": Unreadable}
+
+    class Text:
+        def serialize(self, value: Any, context: SerDesContext) -> str:
+            return str(value)
+
+        def deserialize(self, payload: str, context: SerDesContext) -> int:
+            return int(payload)
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        with pytest.raises(ConfigError):
+            ctx.step(strange)
+        return await ctx.step(strange, config=StepConfig(serdes=Text()))
+
+    assert run_workflow(workflow).result == 1
 
 
 @pytest.mark.parametrize(

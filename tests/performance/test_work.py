@@ -119,7 +119,7 @@ def test_a_state_of_many_pages_is_read_page_by_page_and_once() -> None:
 
 def test_a_live_step_takes_little() -> None:
     work = per_operation(steps, MemoryService(), "10", "60", 50)
-    assert work.calls <= 145
+    assert work.calls <= 135
     assert (
         work.loop_objects <= 7
     )  # its handle, a waiter, a body, the writer's signal; their callbacks
@@ -133,7 +133,7 @@ def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> N
     work = per_operation(steps, plane, "10", "60", 50)
     assert work.loop_objects == 1
     assert work.tasks == 0
-    assert work.calls <= 36
+    assert work.calls <= 30
 
 
 def test_an_item_of_a_map_takes_little() -> None:

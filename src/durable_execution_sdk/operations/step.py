@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from types import FunctionType
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -16,11 +17,13 @@ from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or_fail
+from durable_execution_sdk.operations.lifecycle import named_after
 from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.settings import CheckpointingMode
-from durable_execution_sdk.serdes import SerDes, serdes_for_return
+from durable_execution_sdk.runtime.workflow import Workflow
+from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
 
@@ -28,6 +31,10 @@ _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _BOUND = "__durable_step_config__"
+
+# Of how many functions an invocation remembers what they say of their steps: code that makes a
+# function for each step would fill the memory.
+_MOST_REMEMBERED = 256
 
 
 class StepSemantics(StrEnum):
@@ -94,6 +101,31 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
     return None
 
 
+class _Said(NamedTuple):
+    """What a function says of the steps that run it, if nobody says otherwise."""
+
+    name: str | None
+    config: StepConfig
+    # None if the configuration has one, so that nobody needs to know what it returns.
+    serdes: SerDes[Any] | None
+
+
+def _said_by(function: Callable[..., Any], workflow: Workflow) -> _Said:
+    """Ask the function; a plain one only once."""
+    known: dict[Any, _Said] = workflow.said_by_functions
+    is_plain = type(function) is FunctionType
+    said = known.get(function) if is_plain else None
+    if said is None:
+        config = bound_config(function) or _DEFAULT
+        serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
+        said = _Said(named_after(function), config, serdes)
+        if is_plain:
+            if len(known) >= _MOST_REMEMBERED:
+                known.clear()
+            known[function] = said
+    return said
+
+
 class Step(AttemptOperation[_T], Generic[_T]):
     """A step that runs, or ran."""
 
@@ -104,16 +136,16 @@ class Step(AttemptOperation[_T], Generic[_T]):
         args: tuple[Any, ...],
         name: str | None,
         config: StepConfig,
+        serdes: SerDes[Any],
     ) -> None:
         super().__init__(scope, name, OperationSubType.STEP)
         self._function = function
         self._args = args
         self._config = config
-        settings = self.workflow.settings
-        self._serdes: SerDes[Any] = config.serdes or settings.serdes or serdes_for_return(function)
+        self._serdes = serdes
         if config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY:
             self.at_most_once = True
-        elif settings.checkpointing is CheckpointingMode.OPTIMISTIC:
+        elif self.workflow.settings.checkpointing is CheckpointingMode.OPTIMISTIC:
             self.tells_time = False
         self.begin()
 
@@ -160,6 +192,12 @@ def step(
     config: StepConfig | None,
 ) -> Step[Any]:
     """Run a function as a step."""
+    workflow = scope.frame.workflow
     if config is not None:
         check_config("a step", config, StepConfig)
-    return Step(scope, function, args, name, config or bound_config(function) or _DEFAULT)
+        if config.serdes is not None:
+            return Step(scope, function, args, name or named_after(function), config, config.serdes)
+    said = _said_by(function, workflow)
+    chosen = config or said.config
+    serdes = chosen.serdes or said.serdes or workflow.settings.serdes_for(function)
+    return Step(scope, function, args, name or said.name, chosen, serdes)

@@ -52,8 +52,10 @@ class Journal:
 
     def claim(self, operation_id: str) -> Operation | None:
         """What is recorded of the operation that the workflow has just asked for."""
-        self._claimed.add(operation_id)
-        return self._operations.get(operation_id)
+        record = self._operations.get(operation_id)
+        if record is None or record.type == OperationType.CALLBACK:
+            self._claimed.add(operation_id)
+        return record
 
     def get(self, operation_id: str) -> Operation | None:
         """What is recorded of this operation."""

@@ -156,6 +156,8 @@ class Workflow:
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.on_stop: Callable[[], None] = _nothing
         self.timers: dict[Timer, None] = {}
+        # What steps have asked their functions, which say the same for as long as this invocation.
+        self.said_by_functions: dict[Any, Any] = {}
         self._start_timer = start_timer
         self._began_at = self.order.now
         self._registered: dict[str, Registered] = {}
