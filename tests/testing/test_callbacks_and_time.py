@@ -67,6 +67,17 @@ def test_a_callback_fails_with_what_was_sent():
     assert (error.error_type, str(error)) == ("PermissionError", "not today")
 
 
+def test_only_a_callback_has_an_id_to_answer_to():
+    runner, approval = waiting()
+    [around] = [each for each in runner.result().operations if each.sub_type == "WaitForCallback"]
+    with pytest.raises(
+        ConfigError, match=r"not None\. The operation of ctx\.wait_for_callback has none"
+    ):
+        runner.callback(around.callback_id)
+    runner.callback(approval.callback_id).succeed({"by": "Ada"})
+    assert runner.complete().succeeded
+
+
 def test_a_callback_fails_with_an_exception_only():
     runner, approval = waiting()
     for wrong in ("not today", PermissionError):

@@ -45,7 +45,7 @@ class PendingCallback:
 
     def __init__(self, control: Answers, callback_id: str, name: str | None) -> None:
         self._control = control
-        self.callback_id = callback_id
+        self.callback_id = _checked(callback_id)
         self.name = name
 
     async def succeed(self, result: Any = None) -> None:
@@ -86,7 +86,7 @@ class SyncPendingCallback:
 
     def __init__(self, control: SyncAnswers, callback_id: str, name: str | None) -> None:
         self._control = control
-        self.callback_id = callback_id
+        self.callback_id = _checked(callback_id)
         self.name = name
 
     def succeed(self, result: Any = None) -> None:
@@ -109,6 +109,15 @@ def as_error_object(error: Failure) -> ErrorObject | None:
     if not isinstance(cast("object", error), ErrorObject | None):
         raise ConfigError(f"a failure is an exception, an ErrorObject or nothing, not {error!r}")
     return error
+
+
+def _checked(callback_id: str) -> str:
+    if not isinstance(cast("object", callback_id), str):
+        raise ConfigError(
+            f"the id of a callback is text, not {callback_id!r}. The operation of ctx.wait_for_callback"
+            " has none: its callback is within it, and runner.wait_for_callback(name) finds that"
+        )
+    return callback_id
 
 
 def _written(callback_id: str, result: Any) -> bytes:
