@@ -144,6 +144,7 @@ def test_a_retried_step_has_attempts_one_end_and_starts_again_as_replay() -> Non
     assert recorder.ends() == {step: 1, id_of(ran, "done"): 1}
     changes = recorder.infos("on_operation_change", name="flaky")
     assert [info.status for info in changes] == ["PENDING", "READY", "SUCCEEDED"]
+    assert [info.previous_status for info in changes] == [None, None, "READY"]
     assert changes[0].error.error_message == "not yet"
     assert changes[0].next_attempt_timestamp > changes[0].start_timestamp
 
@@ -270,6 +271,9 @@ def test_contexts_report_their_functions_with_parents_and_whether_children_repla
     (branch,) = recorder.infos("on_operation_end", name="branch-a")
     (parallel,) = recorder.infos("on_operation_end", name="ctx")
     assert (inner.parent_id, branch.parent_id) == (branch.id, parallel.id)
+    for hook in ("on_operation_start", "on_attempt_start", "on_attempt_end"):
+        parents = {(info.name, info.parent_id) for info in recorder.infos(hook)}
+        assert {("inner", branch.id), ("branch-a", parallel.id), ("ctx", None)} <= parents, hook
     assert parallel.parent_id is None
 
 
@@ -431,6 +435,42 @@ def test_the_trace_header_is_that_of_the_invocation(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")  # where Lambda's runtime puts it
     rig_of(alone, options={"plugins": [Header("")]}).run()
     assert headers["workflow"] == "Root=1-2-3"
+
+
+def test_the_end_of_an_invocation_repeats_what_its_start_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.wait(SECOND, name="pause")
+
+    recorder, ran = observed(workflow, "Ada")
+    starts, ends = recorder.infos("on_invocation_start"), recorder.infos("on_invocation_end")
+    assert len(starts) == len(ends) == ran.invocations == 2
+    assert dict(ends[1].updated_operations).keys() == {id_of(ran, "pause")}
+    for start, end in zip(starts, ends, strict=True):
+        for name in set(InvocationInfo.__struct_fields__) - {"operations"}:
+            told, again = getattr(start, name), getattr(end, name)
+            assert again == told or dict(again) == dict(told), name
+        assert (end.trace_header, end.execution_input) == ("Root=1-2-3", '"Ada"')
+        assert START_OF_TIME <= end.start_timestamp <= end.end_timestamp
+
+
+def test_a_call_is_told_with_when_it_began_and_how_long_it_took() -> None:
+    class Slow(Watched):
+        async def checkpoint(self, request: Any) -> Any:
+            await asyncio.sleep(0.02)
+            return await self.plane.checkpoint(request)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: "ok", name="s")
+
+    recorder, _ = observed(workflow, seams=Seams(data_plane=Slow))
+    (call,) = recorder.infos("on_checkpoint")
+    (end,) = recorder.infos("on_invocation_end")
+    assert 0.02 <= call.duration_seconds < 5
+    assert end.start_timestamp <= call.start_timestamp <= end.end_timestamp
 
 
 def test_an_end_that_came_before_the_workflow_asked_is_no_replay() -> None:

@@ -33,7 +33,7 @@ from durable_execution_sdk.testing import (
     NoSuchOperationError,
     RunTimeoutError,
 )
-from durable_execution_sdk.testing.following import Follower
+from durable_execution_sdk.testing.following import Follower, Pace
 
 NAME = "workflow:$LATEST"
 
@@ -249,6 +249,25 @@ class Growing(EmulatorControlPlane):
         self.read += [event.event_id for event in page]
         more = str(first + 2) if first + 2 < self.there else None
         return HistoryPage(events=page, next_marker=more)
+
+
+def test_the_less_happens_the_less_often_it_looks(monkeypatch):
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    async def look(pace: Pace) -> None:
+        for _ in range(4):
+            await pace.wait(60)
+        pace.quicken()
+        await pace.wait(60)
+        await pace.wait(0.1)
+
+    asyncio.run(look(Pace(1.0, 3.0)))
+    assert pauses == [1.0, 1.5, 2.25, 3.0, 1.0, 0.1]
 
 
 def test_only_the_last_page_is_read_again_when_a_history_has_grown():
