@@ -19,7 +19,7 @@ from tests.hooks.recorder import Recorder
 from tests.memory_service import MemoryService
 from tests.otel.tracing import Cold, Spans, attributes_of, id_of, parent_of, warm
 from tests.replay.corpus import BY_NAME, CORPUS, Shape
-from tests.replay.play import Play
+from tests.replay.play import Play, Watched
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.rig import Ran, rig_of
 
@@ -33,6 +33,8 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin
 from durable_execution_sdk.otel.identity import Upstream, read_header
 from durable_execution_sdk.testing.faults import When
@@ -420,6 +422,40 @@ def test_spans_are_flushed_before_the_execution_is_suspended() -> None:
     provider.shutdown()
 
 
+def points_of(reader: InMemoryMetricReader) -> dict[str, list[Any]]:
+    data: Any = reader.get_metrics_data()
+    measured = data.resource_metrics[0].scope_metrics[0].metrics
+    return {metric.name: list(metric.data.data_points) for metric in measured}
+
+
+def test_calls_that_failed_are_counted_apart() -> None:
+    class Losing(Watched):
+        calls = 0
+
+        async def checkpoint(self, request: Any) -> Any:
+            Losing.calls += 1
+            if Losing.calls == 1:
+                raise ServiceError("connection reset", status=None)
+            return await self.plane.checkpoint(request)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(lambda: "ok", name="s")
+
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    plugin = OpenTelemetryPlugin(tracer_provider=NoOpTracerProvider(), meter_provider=meters)
+    seams = Seams(data_plane=Losing)
+    assert rig_of(workflow, options={"plugins": [plugin]}, seams=seams).run().result == "ok"
+    for name in ("calls", "updates", "bytes"):
+        counted = {
+            point.attributes["durable.checkpoint.failed"]: point.value
+            for point in points_of(reader)[f"durable.checkpoint.{name}"]
+        }
+        assert counted.keys() == {True, False}
+        assert name != "calls" or counted == {True: 1, False: 1}
+    meters.shutdown()
+
+
 def test_metrics_count_operations_calls_bytes_replays_and_attempts() -> None:
     reader = InMemoryMetricReader()
     meters = MeterProvider([reader], shutdown_on_exit=False)
@@ -432,15 +468,17 @@ def test_metrics_count_operations_calls_bytes_replays_and_attempts() -> None:
 
     ran = rig_of(workflow, options={"plugins": [plugin]}).run()
     assert ran.status == "SUCCEEDED"
-    points: dict[str, Any] = {}
-    data: Any = reader.get_metrics_data()
-    for metric in data.resource_metrics[0].scope_metrics[0].metrics:
-        points[metric.name] = list(metric.data.data_points)
+    points = points_of(reader)
     by_type = {
         point.attributes["durable.operation.type"]: point.value
         for point in points["durable.operations"]
     }
     assert by_type == {"STEP": 3, "WAIT": 1}
+    kinds = {
+        point.attributes["durable.operation.sub_type"] for point in points["durable.operations"]
+    }
+    assert kinds == {"Step", "Wait"}
+    assert points["durable.checkpoint.duration"][0].count == 4
     assert [point.value for point in points["durable.checkpoint.calls"]] == [4]
     assert [point.value for point in points["durable.checkpoint.updates"]] == [7]
     assert points["durable.checkpoint.bytes"][0].value > 500

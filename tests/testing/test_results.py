@@ -130,6 +130,29 @@ def test_each_invocation_tells_what_it_executed_and_what_it_found_done(sent):
     assert len({each.request_id for each in sent.invocations}) == 3
 
 
+def test_an_invocation_has_executed_what_it_starts_and_what_it_ends_early():
+    @durable_execution
+    async def first_come(event: object, ctx) -> None:
+        limit = ctx.wait(Duration.from_hours(1), name="limit")
+        asked = ctx.create_callback(name="asked")
+        await ctx.step(lambda: None, name="done")
+        await asked
+        limit.cancel()
+
+    [only] = LocalDurableTestRunner(first_come).run_sync().invocations
+    assert [each.name for each in only.executed] == ["limit", "asked", "done"]
+
+    @durable_execution
+    async def changes_its_mind(event: object, ctx) -> None:
+        limit = ctx.wait(Duration.from_hours(9), name="limit")
+        await ctx.wait(Duration.from_hours(1), name="while")
+        limit.cancel()
+
+    first, second = LocalDurableTestRunner(changes_its_mind).run_sync().invocations
+    assert [each.name for each in first.executed] == ["limit", "while"]
+    assert [each.name for each in second.executed] == ["limit"]
+
+
 def test_logs_are_those_of_the_execution_each_once(sent):
     assert [(each.name, each.getMessage()) for each in sent.logs] == [
         ("shop", "begins"),
