@@ -13,9 +13,8 @@ import pytest
 
 from durable_execution_sdk import ConfigError, Duration, durable_execution
 from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
-from durable_execution_sdk.testing import LocalDurableTestRunner, Raises, Returns
+from durable_execution_sdk.testing import Limits, LocalDurableTestRunner, Raises, Returns
 
 
 def one() -> int:

@@ -1,6 +1,7 @@
 """Test durable workflows: on the real engine in milliseconds, or deployed on Lambda."""
 
 from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.replay.report import (
     Divergence,
     DivergenceKind,
@@ -49,6 +50,7 @@ __all__ = [
     "GoldenHistoryError",
     "Harm",
     "HarmError",
+    "Limits",
     "LocalDurableTestRunner",
     "MockDurableServiceClient",
     "NoSuchOperationError",
