@@ -28,8 +28,14 @@ from durable_execution_sdk.testing import (
 LIMIT = 1.0
 
 
+def of_runners() -> list[threading.Thread]:
+    """A server that other tests share may have threads as well."""
+    names = ("durable-test", "durable-step")
+    return [each for each in threading.enumerate() if each.name.startswith(names)]
+
+
 def threads() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("durable")]
+    return [each.name for each in of_runners()]
 
 
 @durable_execution
@@ -63,9 +69,8 @@ def hold_the_thread() -> None:
 
 def released() -> None:
     gate.set()
-    for each in threading.enumerate():
-        if each.name.startswith("durable"):
-            each.join()
+    for each in of_runners():
+        each.join()
     gate.clear()
 
 
