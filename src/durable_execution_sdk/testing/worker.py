@@ -32,6 +32,8 @@ _T = TypeVar("_T")
 
 # What an invocation may take to leave in good order once its time is up.
 _GRACE_SECONDS = 1.0
+# What a thread that runs Python code cannot go without moving.
+_LOOK_SECONDS = 0.05
 _FRAMES = 5
 _OURS = __file__.rpartition("testing")[0]
 
@@ -91,7 +93,7 @@ class _Worker(Generic[_T]):
         Python code is interrupted; a call that blocks outside of Python goes on until it returns.
         """
         self._watch.stop.set()
-        if self.thread.ident is not None:
+        if self.thread.ident is not None and _may_be_interrupted(self.thread.ident):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self.thread.ident), ctypes.py_object(SystemExit)
             )
@@ -105,6 +107,23 @@ class _Worker(Generic[_T]):
             f"the test allows {self._watch.seconds:g} s, and code of the workflow still blocks after"
             f" that, here:\n{where}"
         )
+
+
+def _may_be_interrupted(ident: int) -> bool:
+    """Whether an exception can be sent to a thread without harm to the others.
+
+    While a thread that is busy outside of Python has one yet to see, Python 3.11 goes round for ever in
+    each thread that is traced, by coverage or a debugger. So there it must be seen to move.
+    """
+    if sys.version_info >= (3, 12) or sys.gettrace() is None:
+        return True
+    clock_of = getattr(time, "pthread_getcpuclockid", None)
+    if clock_of is None:
+        return False
+    clock = clock_of(ident)
+    before = time.clock_gettime(clock)
+    time.sleep(_LOOK_SECONDS)
+    return time.clock_gettime(clock) > before
 
 
 def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
