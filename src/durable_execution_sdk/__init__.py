@@ -4,7 +4,9 @@ On AWS Lambda durable functions, on a laptop and in tests the same code survives
 and waits of up to a year: it is invoked again, replays its checkpoints, and goes on.
 """
 
-from durable_execution_sdk.completion import CompletionConfig, CompletionReason
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import (
@@ -34,20 +36,7 @@ from durable_execution_sdk.errors import (
     WaitForConditionError,
 )
 from durable_execution_sdk.handler import DurableHandler, durable_execution
-from durable_execution_sdk.operations.batch import BatchItem, BatchItemStatus, BatchResult
-from durable_execution_sdk.operations.batcher import ItemBatcher
-from durable_execution_sdk.operations.callback import Callback, CallbackConfig
-from durable_execution_sdk.operations.child import ChildConfig
-from durable_execution_sdk.operations.fanout import NestingType
-from durable_execution_sdk.operations.invoke import InvokeConfig
-from durable_execution_sdk.operations.map import MapConfig
-from durable_execution_sdk.operations.parallel import ParallelConfig
-from durable_execution_sdk.operations.saga import Saga
-from durable_execution_sdk.operations.settled import Settled, SettledStatus
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
-from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
-from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
-from durable_execution_sdk.operations.with_retry import WithRetryConfig
 from durable_execution_sdk.retry import (
     ExponentialBackoff,
     FixedDelay,
@@ -76,6 +65,24 @@ from durable_execution_sdk.serdes import (
     SerDesContext,
 )
 from durable_execution_sdk.version import __version__
+
+# Every workflow has the modules above. Those below are loaded when somebody first asks for a name of
+# theirs, because a cold start pays for each module that it loads.
+if TYPE_CHECKING:
+    from durable_execution_sdk.completion import CompletionConfig, CompletionReason
+    from durable_execution_sdk.operations.batch import BatchItem, BatchItemStatus, BatchResult
+    from durable_execution_sdk.operations.batcher import ItemBatcher
+    from durable_execution_sdk.operations.callback import Callback, CallbackConfig
+    from durable_execution_sdk.operations.child import ChildConfig
+    from durable_execution_sdk.operations.fanout import NestingType
+    from durable_execution_sdk.operations.invoke import InvokeConfig
+    from durable_execution_sdk.operations.map import MapConfig
+    from durable_execution_sdk.operations.parallel import ParallelConfig
+    from durable_execution_sdk.operations.saga import Saga
+    from durable_execution_sdk.operations.settled import Settled, SettledStatus
+    from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
+    from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
+    from durable_execution_sdk.operations.with_retry import WithRetryConfig
 
 __all__ = [
     "AllFailedError",
@@ -155,3 +162,41 @@ __all__ = [
     "wait_until",
     "wait_while",
 ]
+
+_HOMES = {
+    "BatchItem": "operations.batch",
+    "BatchItemStatus": "operations.batch",
+    "BatchResult": "operations.batch",
+    "Callback": "operations.callback",
+    "CallbackConfig": "operations.callback",
+    "ChildConfig": "operations.child",
+    "CompletionConfig": "completion",
+    "CompletionReason": "completion",
+    "InvokeConfig": "operations.invoke",
+    "ItemBatcher": "operations.batcher",
+    "MapConfig": "operations.map",
+    "NestingType": "operations.fanout",
+    "ParallelConfig": "operations.parallel",
+    "Saga": "operations.saga",
+    "Settled": "operations.settled",
+    "SettledStatus": "operations.settled",
+    "WaitForCallbackConfig": "operations.wait_for_callback",
+    "WaitForConditionConfig": "operations.wait_for_condition",
+    "WithRetryConfig": "operations.with_retry",
+}
+
+# Type checkers see the imports above, and would take any name at all from a __getattr__.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Load the module that a public name is in; from then on it is a name like any other."""
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{home}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        """Every name, loaded or not."""
+        return sorted({*globals(), *__all__})

@@ -10,30 +10,12 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
 
+from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
-from durable_execution_sdk.operations.batch import BatchResult
-from durable_execution_sdk.operations.callback import CallbackConfig, Creation, create_callback
-from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
 from durable_execution_sdk.operations.combining import Combinators
-from durable_execution_sdk.operations.execution import complete_execution
-from durable_execution_sdk.operations.invoke import Invoke, InvokeConfig, invoke
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
-from durable_execution_sdk.operations.map import MapConfig, map_items
-from durable_execution_sdk.operations.parallel import ParallelConfig, parallel
-from durable_execution_sdk.operations.saga import Saga
 from durable_execution_sdk.operations.step import Step, StepConfig, step
-from durable_execution_sdk.operations.wait import Wait, wait, wait_until
-from durable_execution_sdk.operations.wait_for_callback import (
-    WaitForCallbackConfig,
-    wait_for_callback,
-)
-from durable_execution_sdk.operations.wait_for_condition import (
-    WaitForCondition,
-    WaitForConditionConfig,
-    wait_for_condition,
-)
-from durable_execution_sdk.operations.with_retry import WithRetryConfig, with_retry
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.logger import ContextLogger
 from durable_execution_sdk.runtime.scope import Frame
@@ -115,7 +97,7 @@ class DurableContext(Combinators):
 
     # Time.
 
-    def wait(self, duration: DurationLike, name: str | None = None) -> Wait:
+    def wait(self, duration: DurationLike, name: str | None = None) -> operations.wait.Wait:
         """Wait from 1 second to 366 days; nothing runs meanwhile.
 
         ``.cancel()`` on the handle ends the wait early, and is recorded.
@@ -123,18 +105,18 @@ class DurableContext(Combinators):
         Raises:
             ConfigError: the duration is out of range; nothing was recorded.
         """
-        return wait(self._frame.scope(), duration, checked_name(name, "wait"))
+        return operations.wait.wait(self._frame.scope(), duration, checked_name(name, "wait"))
 
-    def wait_until(self, moment: datetime, name: str | None = None) -> Wait:
+    def wait_until(self, moment: datetime, name: str | None = None) -> operations.wait.Wait:
         """Wait until a moment (with a time zone), at most 366 days ahead; as ``wait`` otherwise."""
-        return wait_until(self._frame.scope(), moment, checked_name(name, "wait"))
+        return operations.wait.wait_until(self._frame.scope(), moment, checked_name(name, "wait"))
 
     def wait_for_condition(
         self,
         check: Callable[[_T], Awaitable[_T]] | Callable[[_T], _T],
-        config: WaitForConditionConfig[_T],
+        config: operations.wait_for_condition.WaitForConditionConfig[_T],
         name: str | None = None,
-    ) -> WaitForCondition[_T]:
+    ) -> operations.wait_for_condition.WaitForCondition[_T]:
         """Call ``check(state) -> state`` until the wait strategy says stop; the last state comes back.
 
         Each check is recorded with its state; between two checks nothing runs. Replay returns the
@@ -143,28 +125,35 @@ class DurableContext(Combinators):
         Raises:
             WaitForConditionError: the check raised, or the strategy ran out of attempts.
         """
-        if not isinstance(config, WaitForConditionConfig):
+        if not isinstance(config, operations.wait_for_condition.WaitForConditionConfig):
             raise ConfigError(
                 "ctx.wait_for_condition needs config=WaitForConditionConfig(initial_state=...,"
                 f" wait_strategy=...), not {config!r}"
             )
         function = _function(check, "ctx.wait_for_condition")
         chosen = checked_name(name, "wait_for_condition") or named_after(function)
-        return wait_for_condition(self._frame.scope(), check, chosen, config)
+        return operations.wait_for_condition.wait_for_condition(
+            self._frame.scope(), check, chosen, config
+        )
 
     # The world outside.
 
     @overload
     def create_callback(
-        self, name: str | None = None, *, config: CallbackConfig[_T]
-    ) -> Creation[_T]: ...
+        self, name: str | None = None, *, config: operations.callback.CallbackConfig[_T]
+    ) -> operations.callback.Creation[_T]: ...
 
     @overload
-    def create_callback(self, name: str | None = None, *, config: None = None) -> Creation[Any]: ...
+    def create_callback(
+        self, name: str | None = None, *, config: None = None
+    ) -> operations.callback.Creation[Any]: ...
 
     def create_callback(
-        self, name: str | None = None, *, config: CallbackConfig[Any] | None = None
-    ) -> Creation[Any]:
+        self,
+        name: str | None = None,
+        *,
+        config: operations.callback.CallbackConfig[Any] | None = None,
+    ) -> operations.callback.Creation[Any]:
         """Create a callback: await this for the callback, and the callback for its result.
 
         ``callback.callback_id`` is the same on every replay. Hand it out in a step, or use
@@ -174,7 +163,9 @@ class DurableContext(Combinators):
             CallbackTimeoutError: nobody answered in time, or no heartbeat came.
             CallbackExternalError: the answer was a failure.
         """
-        return create_callback(self._frame.scope(), checked_name(name, "callback"), config)
+        return operations.callback.create_callback(
+            self._frame.scope(), checked_name(name, "callback"), config
+        )
 
     @overload
     def wait_for_callback(
@@ -182,7 +173,7 @@ class DurableContext(Combinators):
         submitter: Callable[[str, *_Ts], object],
         *args: *_Ts,
         name: str | None = None,
-        config: WaitForCallbackConfig[_T],
+        config: operations.wait_for_callback.WaitForCallbackConfig[_T],
     ) -> Handle[_T]: ...
 
     @overload
@@ -199,7 +190,7 @@ class DurableContext(Combinators):
         submitter: Callable[[str, *_Ts], object],
         *args: *_Ts,
         name: str | None = None,
-        config: WaitForCallbackConfig[Any] | None = None,
+        config: operations.wait_for_callback.WaitForCallbackConfig[Any] | None = None,
     ) -> Handle[Any]:
         """Create a callback, call ``submitter(callback_id, *args)`` in a step, wait for the answer.
 
@@ -209,7 +200,9 @@ class DurableContext(Combinators):
         """
         function = _function(submitter, "ctx.wait_for_callback")
         chosen = checked_name(name, "wait_for_callback")
-        return wait_for_callback(self._frame.scope(), function, args, chosen, config)
+        return operations.wait_for_callback.wait_for_callback(
+            self._frame.scope(), function, args, chosen, config
+        )
 
     @overload
     def invoke(
@@ -218,8 +211,8 @@ class DurableContext(Combinators):
         payload: object = None,
         *,
         name: str | None = None,
-        config: InvokeConfig[_T],
-    ) -> Invoke[_T]: ...
+        config: operations.invoke.InvokeConfig[_T],
+    ) -> operations.invoke.Invoke[_T]: ...
 
     @overload
     def invoke(
@@ -229,7 +222,7 @@ class DurableContext(Combinators):
         *,
         name: str | None = None,
         config: None = None,
-    ) -> Invoke[Any]: ...
+    ) -> operations.invoke.Invoke[Any]: ...
 
     def invoke(
         self,
@@ -237,8 +230,8 @@ class DurableContext(Combinators):
         payload: object = None,
         *,
         name: str | None = None,
-        config: InvokeConfig[Any] | None = None,
-    ) -> Invoke[Any]:
+        config: operations.invoke.InvokeConfig[Any] | None = None,
+    ) -> operations.invoke.Invoke[Any]:
         """Invoke another function, durable or plain, and wait for its result; nothing runs meanwhile.
 
         ``function_name`` is a name or ARN; a durable function needs its version or alias too. Payload
@@ -247,7 +240,7 @@ class DurableContext(Combinators):
         Raises:
             InvokeError: it failed, timed out, was stopped, or could not be started.
         """
-        return invoke(
+        return operations.invoke.invoke(
             self._frame.scope(), function_name, payload, checked_name(name, "invoke"), config
         )
 
@@ -258,7 +251,7 @@ class DurableContext(Combinators):
         func: Callable[[DurableContext, *_Ts], Awaitable[_T]],
         *args: *_Ts,
         name: str | None = None,
-        config: ChildConfig | None = None,
+        config: operations.child.ChildConfig | None = None,
     ) -> Handle[_T]:
         """Run ``func(child_context, *args)`` as a group of operations with a result of its own.
 
@@ -276,7 +269,7 @@ class DurableContext(Combinators):
         async def body(frame: Frame) -> Any:
             return await _run(func, frame, *args)
 
-        return run_in_child_context(
+        return operations.child.run_in_child_context(
             self._frame.scope(), body, chosen, config, settings.serdes_for(func)
         )
 
@@ -286,8 +279,8 @@ class DurableContext(Combinators):
         items: Iterable[_I] | AsyncIterable[_I],
         func: Callable[[DurableContext, _I, int], Awaitable[_T]],
         name: str | None = None,
-        config: MapConfig | None = None,
-    ) -> Handle[BatchResult[_T]]: ...
+        config: operations.map.MapConfig | None = None,
+    ) -> Handle[operations.batch.BatchResult[_T]]: ...
 
     @overload
     def map(
@@ -295,16 +288,16 @@ class DurableContext(Combinators):
         items: Iterable[_I] | AsyncIterable[_I],
         func: Callable[[DurableContext, list[_I], int], Awaitable[Sequence[_T]]],
         name: str | None = None,
-        config: MapConfig | None = None,
-    ) -> Handle[BatchResult[_T]]: ...
+        config: operations.map.MapConfig | None = None,
+    ) -> Handle[operations.batch.BatchResult[_T]]: ...
 
     def map(
         self,
         items: Any,
         func: Callable[[DurableContext, Any, int], Awaitable[Any]],
         name: str | None = None,
-        config: MapConfig | None = None,
-    ) -> Handle[BatchResult[Any]]:
+        config: operations.map.MapConfig | None = None,
+    ) -> Handle[operations.batch.BatchResult[Any]]:
         """Run ``func(child_context, item, index)`` for each item, and collect what comes of them.
 
         Items start in order, as many at a time as ``max_concurrency`` allows, and may come from any
@@ -326,15 +319,15 @@ class DurableContext(Combinators):
             return await _run(func, frame, item, index)
 
         serdes = self._frame.workflow.settings.serdes_for(function)
-        return map_items(self._frame.scope(), items, call, chosen, config, serdes)
+        return operations.map.map_items(self._frame.scope(), items, call, chosen, config, serdes)
 
     def parallel(
         self,
         branches: Sequence[Callable[[DurableContext], Awaitable[_T]]]
         | Mapping[str, Callable[[DurableContext], Awaitable[_T]]],
         name: str | None = None,
-        config: ParallelConfig | None = None,
-    ) -> Handle[BatchResult[_T]]:
+        config: operations.parallel.ParallelConfig | None = None,
+    ) -> Handle[operations.batch.BatchResult[_T]]:
         """Run functions side by side, ``branch(child_context)`` each, and collect what comes of them.
 
         A mapping names its branches; else they are ``parallel-branch-0`` and so on. As for ``map``, the
@@ -349,14 +342,14 @@ class DurableContext(Combinators):
             return await _run(branch, frame)
 
         chosen = checked_name(name, "parallel")
-        return parallel(self._frame.scope(), branches, call, chosen, config)
+        return operations.parallel.parallel(self._frame.scope(), branches, call, chosen, config)
 
     def with_retry(
         self,
         func: Callable[[DurableContext, *_Ts], Awaitable[_T]],
         *args: *_Ts,
         name: str | None = None,
-        config: WithRetryConfig | None = None,
+        config: operations.with_retry.WithRetryConfig | None = None,
     ) -> Handle[_T]:
         """Run ``func(child_context, *args)``, and run it again as a whole when it raises.
 
@@ -373,15 +366,17 @@ class DurableContext(Combinators):
         async def attempt(frame: Frame) -> Any:
             return await _run(func, frame, *args)
 
-        return with_retry(self._frame.scope(), attempt, chosen, config, serdes)
+        return operations.with_retry.with_retry(
+            self._frame.scope(), attempt, chosen, config, serdes
+        )
 
-    def saga(self) -> Saga:
+    def saga(self) -> operations.saga.Saga:
         """``async with ctx.saga() as saga``: steps that are undone when a later one fails.
 
         ``saga.step(book, trip, compensate=cancel)`` runs a step; if the block is left by an exception,
         ``cancel(result)`` runs as a step, in reverse order, and the exception goes on. See ``Saga``.
         """
-        return Saga(self._frame)
+        return operations.saga.Saga(self._frame)
 
     # The execution.
 
@@ -471,7 +466,7 @@ class DurableContext(Combinators):
 
     async def _complete(self, result: object, error: BaseException | None) -> None:
         scope = self._frame.scope()
-        await complete_execution(scope, result, error)
+        await operations.execution.complete_execution(scope, result, error)
 
 
 def _datetime(milliseconds: float) -> datetime:

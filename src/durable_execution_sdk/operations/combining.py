@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from durable_execution_sdk.operations.combination import Combination
-from durable_execution_sdk.operations.combinators import (
-    All,
-    AllSettled,
-    AnyOf,
-    Race,
-    combine,
-)
+from durable_execution_sdk import operations
 from durable_execution_sdk.operations.lifecycle import checked_name
-from durable_execution_sdk.operations.settled import Settled
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Frame
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.operations.combination import Combination
+    from durable_execution_sdk.operations.settled import Settled
 
 __all__ = ["Combinators"]
 
@@ -103,7 +99,7 @@ class Combinators:
         Raises:
             the error of the operation that failed first.
         """
-        return self._combine(All, "all", aws, name, of_nothing=True)
+        return self._combine(operations.combinators.All, "all", aws, name, of_nothing=True)
 
     @overload
     def any(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[_A]: ...
@@ -167,7 +163,7 @@ class Combinators:
             AllFailedError: every one failed; an ``ExceptionGroup`` of their errors.
             ConfigError: there is none.
         """
-        return self._combine(AnyOf, "any", aws, name, of_nothing=False)
+        return self._combine(operations.combinators.AnyOf, "any", aws, name, of_nothing=False)
 
     @overload
     def race(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[_A]: ...
@@ -233,7 +229,7 @@ class Combinators:
             the error of the first one, if it failed.
             ConfigError: there is none.
         """
-        return self._combine(Race, "race", aws, name, of_nothing=False)
+        return self._combine(operations.combinators.Race, "race", aws, name, of_nothing=False)
 
     @overload
     def all_settled(
@@ -301,7 +297,9 @@ class Combinators:
 
         Failures are not raised: each ``Settled`` has a ``status``, and a ``value`` or an ``error``.
         """
-        return self._combine(AllSettled, "all_settled", aws, name, of_nothing=True)
+        return self._combine(
+            operations.combinators.AllSettled, "all_settled", aws, name, of_nothing=True
+        )
 
     def _combine(
         self,
@@ -314,4 +312,6 @@ class Combinators:
     ) -> Handle[_T]:
         scope = self._frame.scope()
         chosen = checked_name(name, combinator)
-        return combine(scope, kind, combinator, awaitables, chosen, of_nothing=of_nothing)
+        return operations.combinators.combine(
+            scope, kind, combinator, awaitables, chosen, of_nothing=of_nothing
+        )
