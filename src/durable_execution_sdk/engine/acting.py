@@ -25,22 +25,22 @@ from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.operation import OperationStatus
 
+_ENDS = frozenset({ExecutionSucceeded, ExecutionFailed, ExecutionTimedOut, ExecutionStopped})
+_WITH_EFFECTS = _ENDS | {ChainedInvokeStarted, ExecutionDeleted}
+
 
 def effects(state: ExecutionState, events: Sequence[Event]) -> list[Effect]:
     """What to do once ``events`` are stored and ``state`` is the state after them."""
     found: list[Effect] = []
     for event in events:
-        match event:
-            case ChainedInvokeStarted() if event.operation.id in state.invokes:
-                found += _start_target(state, event)
-            case (
-                ExecutionSucceeded() | ExecutionFailed() | ExecutionTimedOut() | ExecutionStopped()
-            ):
-                found += _notify_parent(state)
-            case ExecutionDeleted():
-                found.append(ForgetExecution(arn=state.arn))
-            case _:
-                pass
+        if type(event) not in _WITH_EFFECTS:
+            continue
+        if isinstance(event, ExecutionDeleted):
+            found.append(ForgetExecution(arn=state.arn))
+        elif not isinstance(event, ChainedInvokeStarted):
+            found += _notify_parent(state)
+        elif event.operation.id in state.invokes:
+            found += _start_target(state, event)
     return found + _invoke(state)
 
 

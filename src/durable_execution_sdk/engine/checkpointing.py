@@ -23,7 +23,12 @@ from durable_execution_sdk.engine.tokens import (
 )
 from durable_execution_sdk.engine.transitions.execution import record
 from durable_execution_sdk.engine.transitions.table import Facts
-from durable_execution_sdk.engine.validation import check_consistency, check_update
+from durable_execution_sdk.engine.validation import (
+    check_names,
+    check_update,
+    inconsistent,
+    is_consistent,
+)
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationType
@@ -43,11 +48,12 @@ def decide_checkpoint(
     for update in command.updates:
         batch.add(update)
     events: list[Event] = batch.events
+    settled = batch.settles
     if (error := batch.exceeded_quota()) is not None:
         # The service ends the execution, not only the call, and takes the token away.
+        settled = True
         events.clear()
         events.append(ExecutionOutcomeRecorded(at=at, status=ExecutionStatus.FAILED, error=error))
-    settled = bool(events) and isinstance(events[-1], ExecutionOutcomeRecorded)
     pause = state.pause if not settled else None
     sequence = invocation.sequence + 1
     next_token = checkpoint_token(state.run_id, invocation.number, sequence)
@@ -77,10 +83,12 @@ class _Batch:
 
     def __init__(self, state: ExecutionState, command: Checkpoint, at: int, limits: Limits) -> None:
         self.events: list[Event] = []
+        self.settles = False
         self._state = state
         self._command = command
         self._at = at
         self._limits = limits
+        self._facts = Facts(at=at)
         self._changed: dict[str, Operation] = {}
         self._actions: dict[str, OperationAction] = {}
         self._metered = 0
@@ -88,12 +96,11 @@ class _Batch:
 
     def add(self, update: OperationUpdate) -> None:
         """Record one more update."""
-        if self.events and isinstance(self.events[-1], ExecutionOutcomeRecorded):
+        if self.settles:
             raise invalid(
                 "EXECUTION checkpoint must be the last update, and there can be only one. "
                 f"({update.type} {update.id} follows it)"
             )
-        check_update(self._state, update, self._limits)
         if update.type == OperationType.EXECUTION:
             self._settle(update)
         else:
@@ -113,31 +120,42 @@ class _Batch:
         return None
 
     def _settle(self, update: OperationUpdate) -> None:
+        check_names(update)
+        check_update(self._state, update, self._limits)
         outcome = settle_execution(update, self._state.operations[self._state.run_id])
         event = record(update, outcome, self._at)
+        self.settles = True
         self.events.append(event)
         self._stored += stored_bytes(event)
 
     def _change(self, update: OperationUpdate) -> None:
         current = self._changed.get(update.id) or self._state.operations.get(update.id)
-        self._check_repetition(update)
+        # The names of an operation that is there were looked at when it came.
+        is_known = current is not None and is_consistent(update, current)
+        if not is_known:
+            check_names(update)
+        check_update(self._state, update, self._limits)
+        if update.id in self._actions:
+            self._check_repetition(update, self._actions[update.id])
         if current is None:
             self._metered += 1
-            self._check_parent(update)
-        else:
-            check_consistency(update, current)
+            if update.parent_id is not None:
+                self._check_parent(update, update.parent_id)
+        elif not is_known:
+            raise inconsistent(update, current)
         if update.action == OperationAction.RETRY:
             self._metered += 1
-        for event in record_update(update, current, self._facts(update)):
-            current = self._changed[update.id] = apply_event(current, event)
+        # Only a START may be followed by another update of its operation, and of parents only the
+        # type is asked: what the others make of an operation is seen when the events are folded.
+        is_kept = current is None or update.action == OperationAction.START
+        for event in record_update(update, current, self._facts_for(update)):
+            if is_kept:
+                current = self._changed[update.id] = apply_event(current, event)
             self.events.append(event)
             self._stored += stored_bytes(event)
         self._actions[update.id] = update.action
 
-    def _check_repetition(self, update: OperationUpdate) -> None:
-        before = self._actions.get(update.id)
-        if before is None:
-            return
+    def _check_repetition(self, update: OperationUpdate, before: OperationAction) -> None:
         ends_what_it_started = (
             update.type in _CAN_START_AND_END
             and before == OperationAction.START
@@ -149,23 +167,21 @@ class _Batch:
                 f"({update.type} {update.id}: {before}, then {update.action})"
             )
 
-    def _check_parent(self, update: OperationUpdate) -> None:
-        if update.parent_id is None:
-            return
-        parent = self._changed.get(update.parent_id) or self._state.operations.get(update.parent_id)
+    def _check_parent(self, update: OperationUpdate, parent_id: str) -> None:
+        parent = self._changed.get(parent_id) or self._state.operations.get(parent_id)
         if parent is None or parent.type != OperationType.CONTEXT:
             found = "does not exist" if parent is None else f"is a {parent.type}"
             raise invalid(
-                f"Invalid parent operation id. {update.parent_id}, the parent of {update.type} "
+                f"Invalid parent operation id. {parent_id}, the parent of {update.type} "
                 f"{update.id}, {found}; it must be a CONTEXT that has been started."
             )
 
-    def _facts(self, update: OperationUpdate) -> Facts:
+    def _facts_for(self, update: OperationUpdate) -> Facts:
         arn = self._state.arn
         if update.type == OperationType.CALLBACK:
             return Facts(at=self._at, callback_id=callback_id(arn, update.id))
         if update.type != OperationType.CHAINED_INVOKE or update.chained_invoke_options is None:
-            return Facts(at=self._at)
+            return self._facts
         target = self._command.functions.get(update.chained_invoke_options.function_name)
         child = None
         if isinstance(target, FunctionTarget):

@@ -6,6 +6,9 @@ it alone, so the same events always give the same state.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from msgspec.structs import replace
 
 from durable_execution_sdk.engine.events import (
@@ -47,7 +50,6 @@ from durable_execution_sdk.engine.state import (
 )
 from durable_execution_sdk.errors import InternalError
 from durable_execution_sdk.model.control import ExecutionStatus
-from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.model.operation import (
     ExecutionDetails,
@@ -59,21 +61,21 @@ from durable_execution_sdk.model.operation import (
 
 def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
     """Fold one event in. The state given may be changed and returned; it is the caller's to own."""
-    if state is None and isinstance(event, ExecutionStarted):
+    if state is None:
         state = _begin(event)
-    elif state is None:
-        raise InternalError(f"A log begins with {type(event).__name__}, not ExecutionStarted.")
     elif isinstance(event, OperationFields):
         _change_operation(state, event)
     else:
-        _change_execution(state, event)
+        _CHANGES[type(event)](state, event)
     state.event_count += 1
     state.last_at = event.at
     state.stored_bytes += stored_bytes(event)
     return state
 
 
-def _begin(event: ExecutionStarted) -> ExecutionState:
+def _begin(event: Event) -> ExecutionState:
+    if not isinstance(event, ExecutionStarted):
+        raise InternalError(f"A log begins with {type(event).__name__}, not ExecutionStarted.")
     run_id = execution_operation_id(event.arn)
     state = ExecutionState(
         arn=event.arn,
@@ -118,13 +120,24 @@ def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
             _wake(state)
     for kind, due_at in timers_after(event):
         state.set_timer(operation_id, kind, due_at)
+    if after.type == OperationType.CALLBACK:
+        _mind_heartbeat(state, event, after)
+    elif after.type == OperationType.CHAINED_INVOKE:
+        _mind_invoke(state, event, after)
+
+
+def _mind_heartbeat(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
     if isinstance(event, CallbackStarted) and event.heartbeat_seconds:
-        state.heartbeats[operation_id] = event.heartbeat_seconds
-    elif isinstance(event, ChainedInvokeStarted):
-        state.invokes[operation_id] = event
+        state.heartbeats[after.id] = event.heartbeat_seconds
     elif not is_pending(after):
-        state.heartbeats.pop(operation_id, None)
-        state.invokes.pop(operation_id, None)
+        state.heartbeats.pop(after.id, None)
+
+
+def _mind_invoke(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
+    if isinstance(event, ChainedInvokeStarted):
+        state.invokes[after.id] = event
+    elif not is_pending(after):
+        state.invokes.pop(after.id, None)
 
 
 def _wake(state: ExecutionState) -> None:
@@ -132,35 +145,6 @@ def _wake(state: ExecutionState) -> None:
         state.invocation_due = True
     else:
         state.invocation.saw_changes = True
-
-
-def _change_execution(state: ExecutionState, event: ExecutionEvent) -> None:
-    match event:
-        case InvocationStarted():
-            _start_invocation(state, event)
-        case CheckpointAccepted():
-            _answer_checkpoint(state, event)
-        case InvocationCompleted() | InvocationRetryScheduled() | InvocationRetryReady():
-            _end_invocation(state, event)
-        case ExecutionOutcomeRecorded():
-            state.settled = SettledOutcome(
-                status=event.status, result=event.result, error=event.error
-            )
-        case ExecutionSucceeded():
-            _close(state, ExecutionStatus.SUCCEEDED, event.at, event.result, None)
-        case ExecutionFailed():
-            _close(state, ExecutionStatus.FAILED, event.at, None, event.error)
-        case ExecutionTimedOut():
-            _close(state, ExecutionStatus.TIMED_OUT, event.at, None, event.error)
-        case ExecutionStopped():
-            _close(state, ExecutionStatus.STOPPED, event.at, None, event.error)
-        case ExecutionDeleted():
-            state.status = ExecutionStatus.DELETING
-            state.deleted_at = event.at
-        case PauseRequested() | PauseCancelled() | ExecutionPaused() | ExecutionResumed():
-            _change_pause(state, event)
-        case ExecutionStarted():
-            raise InternalError("A log holds ExecutionStarted twice.")
 
 
 def _start_invocation(state: ExecutionState, event: InvocationStarted) -> None:
@@ -176,24 +160,23 @@ def _start_invocation(state: ExecutionState, event: InvocationStarted) -> None:
     state.unseen.clear()
 
 
-def _end_invocation(
-    state: ExecutionState,
-    event: InvocationCompleted | InvocationRetryScheduled | InvocationRetryReady,
-) -> None:
-    match event:
-        case InvocationCompleted():
-            state.invocation = None
-            state.invocation_due = event.invoke_again
-            state.refusals = state.refusals + 1 if event.refused else 0
-            state.failures = state.failures if event.error else 0
-        case InvocationRetryScheduled():
-            state.failures = event.failures
-            state.retry_at = event.due_at
-            state.operation_count += 1
-            state.set_timer("", TimerKind.INVOCATION_RETRY, event.due_at)
-        case InvocationRetryReady():
-            state.retry_at = None
-            state.set_timer("", TimerKind.INVOCATION_RETRY, None)
+def _complete_invocation(state: ExecutionState, event: InvocationCompleted) -> None:
+    state.invocation = None
+    state.invocation_due = event.invoke_again
+    state.refusals = state.refusals + 1 if event.refused else 0
+    state.failures = state.failures if event.error else 0
+
+
+def _postpone_invocation(state: ExecutionState, event: InvocationRetryScheduled) -> None:
+    state.failures = event.failures
+    state.retry_at = event.due_at
+    state.operation_count += 1
+    state.set_timer("", TimerKind.INVOCATION_RETRY, event.due_at)
+
+
+def _allow_invocation(state: ExecutionState, _event: InvocationRetryReady) -> None:
+    state.retry_at = None
+    state.set_timer("", TimerKind.INVOCATION_RETRY, None)
 
 
 def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None:
@@ -203,7 +186,7 @@ def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None
         at=event.at,
         token=event.token,
         next_token=event.next_token,
-        operations=tuple(state.operations[operation_id] for operation_id in state.unseen),
+        operations=tuple(map(state.operations.__getitem__, state.unseen)),
     )
     state.unseen.clear()
     state.last_response = response
@@ -218,38 +201,43 @@ def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None
     state.invocation.token = event.next_token
 
 
-def _change_pause(
-    state: ExecutionState,
-    event: PauseRequested | PauseCancelled | ExecutionPaused | ExecutionResumed,
-) -> None:
-    match event:
-        case PauseRequested():
-            _remember(state, "pause", event.client_token, event.at)
-            state.status = ExecutionStatus.PAUSING
-            state.pause = Pause(
-                requested_at=event.at,
-                execution_timeout_paused=event.execution_timeout_paused,
-                reason=event.reason,
-            )
-        case PauseCancelled():
-            _remember(state, "resume", event.client_token, event.at)
-            state.status = ExecutionStatus.RUNNING
-            state.pause = None
-        case ExecutionPaused():
-            state.status = ExecutionStatus.PAUSED
-            state.pause = Pause(
-                requested_at=event.requested_at,
-                execution_timeout_paused=event.execution_timeout_paused,
-                reason=event.reason,
-                began_at=event.at,
-                timed_out_at=state.times_out_at,
-            )
-            _move_timeout(state, event.times_out_at)
-        case ExecutionResumed():
-            _remember(state, "resume", event.client_token, event.at)
-            state.status = ExecutionStatus.RUNNING
-            state.pause = None
-            _move_timeout(state, event.times_out_at)
+def _settle(state: ExecutionState, event: ExecutionOutcomeRecorded) -> None:
+    state.settled = SettledOutcome(status=event.status, result=event.result, error=event.error)
+
+
+def _ask_for_pause(state: ExecutionState, event: PauseRequested) -> None:
+    _remember(state, "pause", event.client_token, event.at)
+    state.status = ExecutionStatus.PAUSING
+    state.pause = Pause(
+        requested_at=event.at,
+        execution_timeout_paused=event.execution_timeout_paused,
+        reason=event.reason,
+    )
+
+
+def _call_pause_off(state: ExecutionState, event: PauseCancelled) -> None:
+    _remember(state, "resume", event.client_token, event.at)
+    state.status = ExecutionStatus.RUNNING
+    state.pause = None
+
+
+def _begin_pause(state: ExecutionState, event: ExecutionPaused) -> None:
+    state.status = ExecutionStatus.PAUSED
+    state.pause = Pause(
+        requested_at=event.requested_at,
+        execution_timeout_paused=event.execution_timeout_paused,
+        reason=event.reason,
+        began_at=event.at,
+        timed_out_at=state.times_out_at,
+    )
+    _move_timeout(state, event.times_out_at)
+
+
+def _end_pause(state: ExecutionState, event: ExecutionResumed) -> None:
+    _remember(state, "resume", event.client_token, event.at)
+    state.status = ExecutionStatus.RUNNING
+    state.pause = None
+    _move_timeout(state, event.times_out_at)
 
 
 def _move_timeout(state: ExecutionState, times_out_at: int) -> None:
@@ -262,17 +250,38 @@ def _remember(state: ExecutionState, request: str, client_token: str | None, at:
         state.client_tokens[request, client_token] = at
 
 
-def _close(
-    state: ExecutionState,
-    status: ExecutionStatus,
-    at: int,
-    result: str | None,
-    error: ErrorObject | None,
-) -> None:
+def _succeed(state: ExecutionState, event: ExecutionSucceeded) -> None:
+    state.result = event.result
+    _close(state, ExecutionStatus.SUCCEEDED, event.at)
+
+
+def _fail(state: ExecutionState, event: ExecutionFailed) -> None:
+    state.error = event.error
+    _close(state, ExecutionStatus.FAILED, event.at)
+
+
+def _time_out(state: ExecutionState, event: ExecutionTimedOut) -> None:
+    state.error = event.error
+    _close(state, ExecutionStatus.TIMED_OUT, event.at)
+
+
+def _stop(state: ExecutionState, event: ExecutionStopped) -> None:
+    state.error = event.error
+    _close(state, ExecutionStatus.STOPPED, event.at)
+
+
+def _delete(state: ExecutionState, event: ExecutionDeleted) -> None:
+    state.status = ExecutionStatus.DELETING
+    state.deleted_at = event.at
+
+
+def _begin_again(_state: ExecutionState, _event: ExecutionStarted) -> None:
+    raise InternalError("A log holds ExecutionStarted twice.")
+
+
+def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
     state.status = status
     state.ended_at = at
-    state.result = result
-    state.error = error
     state.pause = None
     state.invocation_due = False
     state.retry_at = None
@@ -289,3 +298,23 @@ def _close(
             end_timestamp=at,
         )
     )
+
+
+_CHANGES: Mapping[type[ExecutionEvent], Callable[[ExecutionState, Any], None]] = {
+    CheckpointAccepted: _answer_checkpoint,
+    InvocationStarted: _start_invocation,
+    InvocationCompleted: _complete_invocation,
+    InvocationRetryScheduled: _postpone_invocation,
+    InvocationRetryReady: _allow_invocation,
+    ExecutionOutcomeRecorded: _settle,
+    ExecutionStarted: _begin_again,
+    ExecutionSucceeded: _succeed,
+    ExecutionFailed: _fail,
+    ExecutionTimedOut: _time_out,
+    ExecutionStopped: _stop,
+    ExecutionDeleted: _delete,
+    PauseRequested: _ask_for_pause,
+    PauseCancelled: _call_pause_off,
+    ExecutionPaused: _begin_pause,
+    ExecutionResumed: _end_pause,
+}

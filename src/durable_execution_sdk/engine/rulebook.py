@@ -4,30 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from durable_execution_sdk.engine.events import (
-    CallbackFailed,
-    CallbackHeartbeatReceived,
-    CallbackStarted,
-    CallbackSucceeded,
-    CallbackTimedOut,
-    ChainedInvokeFailed,
-    ChainedInvokeStarted,
-    ChainedInvokeStopped,
-    ChainedInvokeSucceeded,
-    ChainedInvokeTimedOut,
-    ContextFailed,
-    ContextStarted,
-    ContextSucceeded,
-    OperationEvent,
-    StepFailed,
-    StepReady,
-    StepRetryScheduled,
-    StepStarted,
-    StepSucceeded,
-    WaitCancelled,
-    WaitStarted,
-    WaitSucceeded,
-)
+from durable_execution_sdk.engine.events import OperationEvent
 from durable_execution_sdk.engine.rejections import Rejected, invalid
 from durable_execution_sdk.engine.transitions import (
     callback,
@@ -37,9 +14,16 @@ from durable_execution_sdk.engine.transitions import (
     step,
     wait,
 )
-from durable_execution_sdk.engine.transitions.table import Facts, Moves, Timers, Updates
+from durable_execution_sdk.engine.transitions.table import (
+    Applies,
+    Facts,
+    Moves,
+    Timers,
+    TimersAfter,
+    Updates,
+)
 from durable_execution_sdk.model.control import ExecutionStatus
-from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 UPDATES: Mapping[OperationType, Updates] = {
@@ -58,12 +42,30 @@ MOVES: Moves = {
     **context.MOVES,
 }
 
+# Events are looked up by their class, here and in the other tables: one after the other, as a ``match``
+# tries them, costs more than all the rest of folding an event.
+APPLIES: Applies = {
+    **step.APPLIES,
+    **wait.APPLIES,
+    **callback.APPLIES,
+    **invoke.APPLIES,
+    **context.APPLIES,
+}
+
+TIMERS: TimersAfter = {
+    **step.TIMERS,
+    **wait.TIMERS,
+    **callback.TIMERS,
+    **invoke.TIMERS,
+    **context.TIMERS,
+}
+
 
 def record_update(
     update: OperationUpdate, current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
     """The events for an update of an operation that is now ``current``."""
-    status = OperationStatus(current.status) if current else None
+    status = current.status if current else None
     rules = UPDATES[update.type]
     rule = rules.get((update.action, status))
     if rule is None:
@@ -74,7 +76,7 @@ def record_update(
 
 def settle_execution(update: OperationUpdate, current: Operation) -> ExecutionStatus:
     """How the execution ends after an EXECUTION update."""
-    status = OperationStatus(current.status)
+    status = current.status
     outcome = execution.UPDATES.get((update.action, status))
     if outcome is None:
         allowed = [action for action, source in execution.UPDATES if source == status]
@@ -83,7 +85,7 @@ def settle_execution(update: OperationUpdate, current: Operation) -> ExecutionSt
 
 
 def _not_allowed(
-    update: OperationUpdate, status: OperationStatus | None, allowed: list[OperationAction]
+    update: OperationUpdate, status: str | None, allowed: list[OperationAction]
 ) -> Rejected:
     name = f" {update.name!r}" if update.name else ""
     found = f"is {status}" if status else "does not exist yet"
@@ -96,47 +98,10 @@ def _not_allowed(
 
 def apply_event(before: Operation | None, event: OperationEvent) -> Operation:
     """An operation after an event."""
-    match event:
-        case StepStarted() | StepSucceeded() | StepFailed() | StepRetryScheduled() | StepReady():
-            return step.apply(before, event)
-        case ContextStarted() | ContextSucceeded() | ContextFailed():
-            return context.apply(before, event)
-        case WaitStarted() | WaitSucceeded() | WaitCancelled():
-            return wait.apply(before, event)
-        case (
-            CallbackStarted()
-            | CallbackHeartbeatReceived()
-            | CallbackSucceeded()
-            | CallbackFailed()
-            | CallbackTimedOut()
-        ):
-            return callback.apply(before, event)
-        case (
-            ChainedInvokeStarted()
-            | ChainedInvokeSucceeded()
-            | ChainedInvokeFailed()
-            | ChainedInvokeTimedOut()
-            | ChainedInvokeStopped()
-        ):
-            return invoke.apply(before, event)
+    return APPLIES[type(event)](before, event)
 
 
 def timers_after(event: OperationEvent) -> Timers:
     """The timers that an event arms (with when they are due) and disarms (with ``None``)."""
-    match event:
-        case StepStarted() | StepSucceeded() | StepFailed() | StepRetryScheduled() | StepReady():
-            return step.timers(event)
-        case ContextStarted() | ContextSucceeded() | ContextFailed():
-            return context.timers(event)
-        case WaitStarted() | WaitSucceeded() | WaitCancelled():
-            return wait.timers(event)
-        case (
-            CallbackStarted()
-            | CallbackHeartbeatReceived()
-            | CallbackSucceeded()
-            | CallbackFailed()
-            | CallbackTimedOut()
-        ):
-            return callback.timers(event)
-        case _:
-            return invoke.timers(event)
+    timers = TIMERS.get(type(event))
+    return [] if timers is None else timers(event)

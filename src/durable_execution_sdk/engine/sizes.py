@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from durable_execution_sdk.engine.events import (
     CallbackFailed,
     CallbackSucceeded,
@@ -43,20 +46,42 @@ def error_bytes(error: ErrorObject | None) -> int:
 
 def stored_bytes(event: Event) -> int:
     """How much an event adds to what an execution has stored."""
-    match event:
-        case ExecutionStarted() | ChainedInvokeStarted():
-            return text_bytes(event.input)
-        case StepSucceeded() | CallbackSucceeded() | ChainedInvokeSucceeded() | ContextSucceeded():
-            return text_bytes(event.result)
-        case StepRetryScheduled() | ExecutionOutcomeRecorded():
-            return text_bytes(event.result) + error_bytes(event.error)
-        case (
-            StepFailed()
-            | CallbackFailed()
-            | ChainedInvokeFailed()
-            | ChainedInvokeStopped()
-            | ContextFailed()
-        ):
-            return error_bytes(event.error)
-        case _:
-            return 0
+    measure = _MEASURES.get(type(event))
+    return 0 if measure is None else measure(event)
+
+
+def _input_bytes(event: ExecutionStarted | ChainedInvokeStarted) -> int:
+    return text_bytes(event.input)
+
+
+def _result_bytes(
+    event: StepSucceeded | CallbackSucceeded | ChainedInvokeSucceeded | ContextSucceeded,
+) -> int:
+    return text_bytes(event.result)
+
+
+def _outcome_bytes(event: StepRetryScheduled | ExecutionOutcomeRecorded) -> int:
+    return text_bytes(event.result) + error_bytes(event.error)
+
+
+def _failure_bytes(
+    event: StepFailed | CallbackFailed | ChainedInvokeFailed | ChainedInvokeStopped | ContextFailed,
+) -> int:
+    return error_bytes(event.error)
+
+
+_MEASURES: Mapping[type[Event], Callable[[Any], int]] = {
+    ExecutionStarted: _input_bytes,
+    ChainedInvokeStarted: _input_bytes,
+    StepSucceeded: _result_bytes,
+    CallbackSucceeded: _result_bytes,
+    ChainedInvokeSucceeded: _result_bytes,
+    ContextSucceeded: _result_bytes,
+    StepRetryScheduled: _outcome_bytes,
+    ExecutionOutcomeRecorded: _outcome_bytes,
+    StepFailed: _failure_bytes,
+    CallbackFailed: _failure_bytes,
+    ChainedInvokeFailed: _failure_bytes,
+    ChainedInvokeStopped: _failure_bytes,
+    ContextFailed: _failure_bytes,
+}

@@ -7,8 +7,11 @@ indexes (timers, unseen changes, counts) so that no command has to look at all o
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from durable_execution_sdk.engine.events import ChainedInvokeStarted, ParentLink
 from durable_execution_sdk.model.control import CLOSED_STATUSES, ExecutionStatus
@@ -32,12 +35,14 @@ TimerKey = tuple[str, TimerKind]
 # How long a client token is remembered: the service's 15 minutes.
 CLIENT_TOKEN_WINDOW = 15 * 60 * 1_000
 
+_OVER = CLOSED_STATUSES | {ExecutionStatus.DELETING}
+
 # Timers that are due together go off in the order in which their operations started, and those of
 # the execution itself after them: a wait that ends with the execution still ends.
 _AFTER_OPERATIONS = 1 << 60
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class RunningInvocation:
     """The invocation in flight. Without a token it may not checkpoint any more."""
 
@@ -50,8 +55,7 @@ class RunningInvocation:
     saw_changes: bool = False
 
 
-@dataclass(kw_only=True, frozen=True)
-class GivenResponse:
+class GivenResponse(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint was answered, kept for a client that asks the same again."""
 
     at: int
@@ -83,7 +87,7 @@ class SettledOutcome:
     error: ErrorObject | None
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class ExecutionState:
     """Everything that the rules need to know of one execution."""
 
@@ -142,7 +146,7 @@ class ExecutionState:
     @property
     def is_closed(self) -> bool:
         """Whether the execution has ended, however it ended."""
-        return self.status in CLOSED_STATUSES or self.status == ExecutionStatus.DELETING
+        return self.status in _OVER
 
     @property
     def wants_invocation(self) -> bool:
@@ -195,12 +199,14 @@ class ExecutionState:
         return self.timers.get((operation_id, kind)) == due_at
 
 
+_PENDING: Mapping[str, OperationStatus] = {
+    OperationType.STEP: OperationStatus.PENDING,
+    OperationType.WAIT: OperationStatus.STARTED,
+    OperationType.CALLBACK: OperationStatus.STARTED,
+    OperationType.CHAINED_INVOKE: OperationStatus.STARTED,
+}
+
+
 def is_pending(operation: Operation) -> bool:
     """Whether the service, or somebody outside, will go on with an operation."""
-    match operation.type:
-        case OperationType.STEP:
-            return operation.status == OperationStatus.PENDING
-        case OperationType.WAIT | OperationType.CALLBACK | OperationType.CHAINED_INVOKE:
-            return operation.status == OperationStatus.STARTED
-        case _:
-            return False
+    return _PENDING.get(operation.type) == operation.status

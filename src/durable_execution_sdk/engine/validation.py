@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from durable_execution_sdk.engine.limits import Limits
-from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.engine.rejections import Rejected, invalid
 from durable_execution_sdk.engine.sizes import error_bytes, text_bytes
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.model.failure import ErrorObject
@@ -19,8 +19,7 @@ _SUB_TYPE = re.compile(r"[a-zA-Z0-9_-]{1,32}")
 
 
 def check_update(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
-    """Refuse an update whose fields are out of bounds, or do not go with its action."""
-    _check_names(update)
+    """Refuse an update whose values are out of bounds, or do not go with its action."""
     _check_payload(state, update, limits)
     _check_options(state, update, limits)
 
@@ -42,22 +41,33 @@ def execution_payload_limit(state: ExecutionState, limits: Limits) -> int:
     return limits.asynchronous_payload_bytes
 
 
-def check_consistency(update: OperationUpdate, current: Operation) -> None:
-    """Refuse an update that names its operation differently from the one that is stored."""
-    for field, expected, found in (
+def is_consistent(update: OperationUpdate, current: Operation) -> bool:
+    """Whether an update names its operation like the one that is stored."""
+    return (
+        update.type == current.type
+        and update.sub_type == current.sub_type
+        and update.name == current.name
+        and update.parent_id == current.parent_id
+    )
+
+
+def inconsistent(update: OperationUpdate, current: Operation) -> Rejected:
+    """The refusal of an update that names its operation differently from the one that is stored."""
+    names = (
         ("type", current.type, update.type),
         ("subtype", current.sub_type, update.sub_type),
         ("name", current.name, update.name),
         ("parent id", current.parent_id, update.parent_id),
-    ):
-        if expected != found:
-            raise invalid(
-                f"Inconsistent operation {field}. Operation {update.id} has {expected!r}, "
-                f"the update has {found!r}."
-            )
+    )
+    field, expected, found = next(each for each in names if each[1] != each[2])
+    return invalid(
+        f"Inconsistent operation {field}. Operation {update.id} has {expected!r}, "
+        f"the update has {found!r}."
+    )
 
 
-def _check_names(update: OperationUpdate) -> None:
+def check_names(update: OperationUpdate) -> None:
+    """Refuse an update whose id, parent, name or subtype is none."""
     if not _ID.fullmatch(update.id):
         raise invalid(
             f"Invalid operation id {update.id!r}: 1 to 64 of letters, digits, '-' and '_'."
@@ -80,24 +90,29 @@ def _check_names(update: OperationUpdate) -> None:
 
 
 def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
-    action = update.action
-    if action == OperationAction.FAIL and update.payload is not None:
-        raise invalid(f"FAIL of operation {update.id} has a Payload; it takes an Error.")
-    if action in (OperationAction.SUCCEED, OperationAction.START) and update.error is not None:
+    action, payload, error = update.action, update.payload, update.error
+    if error is not None and action in (OperationAction.SUCCEED, OperationAction.START):
         raise invalid(f"{action} of operation {update.id} has an Error; only a failure takes one.")
-    match update.type:
-        case OperationType.EXECUTION:
-            what, limit = "EXECUTION output", execution_payload_limit(state, limits)
-        case OperationType.CHAINED_INVOKE:
-            what, limit = "CHAINED_INVOKE input", limits.chained_invoke_payload_bytes
-        case _:
-            what, limit = f"{update.type} output", limits.operation_payload_bytes
-    if text_bytes(update.payload) > limit:
-        raise invalid(
-            f"{what} payload size must be less than or equal to {limit} bytes. "
-            f"(operation {_label(update)}, {text_bytes(update.payload)} bytes)"
-        )
-    check_error_size(update.error, limits, f"{update.type} operation {_label(update)}:")
+    if payload is not None:
+        if action == OperationAction.FAIL:
+            raise invalid(f"FAIL of operation {update.id} has a Payload; it takes an Error.")
+        limit = _payload_limit(state, update.type, limits)
+        if text_bytes(payload) > limit:
+            what = "input" if update.type == OperationType.CHAINED_INVOKE else "output"
+            raise invalid(
+                f"{update.type} {what} payload size must be less than or equal to {limit} bytes. "
+                f"(operation {_label(update)}, {text_bytes(payload)} bytes)"
+            )
+    if error is not None:
+        check_error_size(error, limits, f"{update.type} operation {_label(update)}:")
+
+
+def _payload_limit(state: ExecutionState, kind: OperationType, limits: Limits) -> int:
+    if kind == OperationType.EXECUTION:
+        return execution_payload_limit(state, limits)
+    if kind == OperationType.CHAINED_INVOKE:
+        return limits.chained_invoke_payload_bytes
+    return limits.operation_payload_bytes
 
 
 def _check_options(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:

@@ -15,11 +15,13 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.state import TimerKind
 from durable_execution_sdk.engine.transitions.table import (
     ABSENT,
+    Applies,
     Facts,
     Move,
     Moves,
     Rule,
     Timers,
+    TimersAfter,
     Updates,
     opened,
     reference,
@@ -31,14 +33,6 @@ from durable_execution_sdk.model.operation import (
     OperationType,
 )
 from durable_execution_sdk.model.update import CallbackOptions, OperationAction, OperationUpdate
-
-CallbackEvent = (
-    CallbackStarted
-    | CallbackHeartbeatReceived
-    | CallbackSucceeded
-    | CallbackFailed
-    | CallbackTimedOut
-)
 
 
 def _start(
@@ -68,53 +62,74 @@ MOVES: Moves = {
 }
 
 
-def apply(before: Operation | None, event: CallbackEvent) -> Operation:
-    """The callback after an event."""
-    callback = before or opened(OperationType.CALLBACK, event.operation, event.at)
-    details = callback.callback_details or CallbackDetails()
-    match event:
-        case CallbackStarted():
-            return replace(
-                callback, callback_details=CallbackDetails(callback_id=event.callback_id)
-            )
-        case CallbackHeartbeatReceived():
-            return callback
-        case CallbackSucceeded():
-            return replace(
-                callback,
-                status=OperationStatus.SUCCEEDED,
-                end_timestamp=event.at,
-                callback_details=replace(details, result=event.result),
-            )
-        case CallbackFailed():
-            return replace(
-                callback,
-                status=OperationStatus.FAILED,
-                end_timestamp=event.at,
-                callback_details=replace(details, error=event.error),
-            )
-        case CallbackTimedOut():
-            return replace(
-                callback,
-                status=OperationStatus.TIMED_OUT,
-                end_timestamp=event.at,
-                callback_details=replace(details, error=event.error),
-            )
+def _started(before: Operation | None, event: CallbackStarted) -> Operation:
+    return replace(
+        _callback(before, event), callback_details=CallbackDetails(callback_id=event.callback_id)
+    )
 
 
-def timers(event: CallbackEvent) -> Timers:
-    """What an event does to the callback's two timers; a sign of life moves only its own."""
-    match event:
-        case CallbackStarted():
-            return [
-                (TimerKind.CALLBACK_TIMEOUT, _after(event.at, event.timeout_seconds)),
-                (TimerKind.CALLBACK_HEARTBEAT, _after(event.at, event.heartbeat_seconds)),
-            ]
-        case CallbackHeartbeatReceived():
-            return [(TimerKind.CALLBACK_HEARTBEAT, _after(event.at, event.heartbeat_seconds))]
-        case _:
-            return [(TimerKind.CALLBACK_TIMEOUT, None), (TimerKind.CALLBACK_HEARTBEAT, None)]
+def _alive(before: Operation | None, event: CallbackHeartbeatReceived) -> Operation:
+    return _callback(before, event)
+
+
+def _succeeded(before: Operation | None, event: CallbackSucceeded) -> Operation:
+    callback = _callback(before, event)
+    return replace(
+        callback,
+        status=OperationStatus.SUCCEEDED,
+        end_timestamp=event.at,
+        callback_details=replace(
+            callback.callback_details or CallbackDetails(), result=event.result
+        ),
+    )
+
+
+def _failed(before: Operation | None, event: CallbackFailed | CallbackTimedOut) -> Operation:
+    callback = _callback(before, event)
+    return replace(
+        callback,
+        status=MOVES[type(event)].to,
+        end_timestamp=event.at,
+        callback_details=replace(callback.callback_details or CallbackDetails(), error=event.error),
+    )
+
+
+def _callback(before: Operation | None, event: OperationEvent) -> Operation:
+    return before or opened(OperationType.CALLBACK, event.operation, event.at)
+
+
+APPLIES: Applies = {
+    CallbackStarted: _started,
+    CallbackHeartbeatReceived: _alive,
+    CallbackSucceeded: _succeeded,
+    CallbackFailed: _failed,
+    CallbackTimedOut: _failed,
+}
+
+
+def _both_timers(event: CallbackStarted) -> Timers:
+    return [
+        (TimerKind.CALLBACK_TIMEOUT, _after(event.at, event.timeout_seconds)),
+        (TimerKind.CALLBACK_HEARTBEAT, _after(event.at, event.heartbeat_seconds)),
+    ]
+
+
+def _its_own_timer(event: CallbackHeartbeatReceived) -> Timers:
+    return [(TimerKind.CALLBACK_HEARTBEAT, _after(event.at, event.heartbeat_seconds))]
+
+
+def _no_timer(_event: OperationEvent) -> Timers:
+    return [(TimerKind.CALLBACK_TIMEOUT, None), (TimerKind.CALLBACK_HEARTBEAT, None)]
 
 
 def _after(at: int, seconds: int) -> int | None:
     return at + seconds * 1000 if seconds else None
+
+
+TIMERS: TimersAfter = {
+    CallbackStarted: _both_timers,
+    CallbackHeartbeatReceived: _its_own_timer,
+    CallbackSucceeded: _no_timer,
+    CallbackFailed: _no_timer,
+    CallbackTimedOut: _no_timer,
+}

@@ -12,10 +12,11 @@ from durable_execution_sdk.engine.events import (
 )
 from durable_execution_sdk.engine.transitions.table import (
     ABSENT,
+    Applies,
     Facts,
     Moves,
     Rule,
-    Timers,
+    TimersAfter,
     Updates,
     opened,
     reference,
@@ -28,8 +29,6 @@ from durable_execution_sdk.model.operation import (
     OperationType,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-
-ContextEvent = ContextStarted | ContextSucceeded | ContextFailed
 
 
 def _start(
@@ -79,32 +78,36 @@ UPDATES: Updates = {
 MOVES: Moves = {}
 
 
-def apply(before: Operation | None, event: ContextEvent) -> Operation:
-    """The context after an event."""
-    context = before or opened(OperationType.CONTEXT, event.operation, event.at)
-    match event:
-        case ContextStarted():
-            return replace(context, context_details=ContextDetails())
-        case ContextSucceeded():
-            return replace(
-                context,
-                status=OperationStatus.SUCCEEDED,
-                end_timestamp=event.at,
-                context_details=ContextDetails(
-                    replay_children=event.replay_children, result=event.result
-                ),
-            )
-        case ContextFailed():
-            return replace(
-                context,
-                status=OperationStatus.FAILED,
-                end_timestamp=event.at,
-                context_details=ContextDetails(
-                    replay_children=event.replay_children, error=event.error
-                ),
-            )
+def _started(before: Operation | None, event: ContextStarted) -> Operation:
+    return replace(
+        before or opened(OperationType.CONTEXT, event.operation, event.at),
+        context_details=ContextDetails(),
+    )
 
 
-def timers(_event: ContextEvent) -> Timers:
-    """None: a context lasts as long as it lasts."""
-    return []
+def _succeeded(before: Operation | None, event: ContextSucceeded) -> Operation:
+    return replace(
+        before or opened(OperationType.CONTEXT, event.operation, event.at),
+        status=OperationStatus.SUCCEEDED,
+        end_timestamp=event.at,
+        context_details=ContextDetails(replay_children=event.replay_children, result=event.result),
+    )
+
+
+def _failed(before: Operation | None, event: ContextFailed) -> Operation:
+    return replace(
+        before or opened(OperationType.CONTEXT, event.operation, event.at),
+        status=OperationStatus.FAILED,
+        end_timestamp=event.at,
+        context_details=ContextDetails(replay_children=event.replay_children, error=event.error),
+    )
+
+
+APPLIES: Applies = {
+    ContextStarted: _started,
+    ContextSucceeded: _succeeded,
+    ContextFailed: _failed,
+}
+
+# A context lasts as long as it lasts.
+TIMERS: TimersAfter = {}

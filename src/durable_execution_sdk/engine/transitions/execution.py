@@ -12,7 +12,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 # The operation itself stays STARTED until the invocation is over: its completion comes first in
 # the history.
-UPDATES: Mapping[tuple[OperationAction, OperationStatus | None], ExecutionStatus] = {
+UPDATES: Mapping[tuple[OperationAction, str | None], ExecutionStatus] = {
     (OperationAction.SUCCEED, OperationStatus.STARTED): ExecutionStatus.SUCCEEDED,
     (OperationAction.FAIL, OperationStatus.STARTED): ExecutionStatus.FAILED,
 }

@@ -16,11 +16,12 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.engine.transitions.table import (
     ABSENT,
+    Applies,
     Facts,
     Move,
     Moves,
     Rule,
-    Timers,
+    TimersAfter,
     Updates,
     opened,
     reference,
@@ -36,14 +37,6 @@ from durable_execution_sdk.model.update import (
     ChainedInvokeOptions,
     OperationAction,
     OperationUpdate,
-)
-
-ChainedInvokeEvent = (
-    ChainedInvokeStarted
-    | ChainedInvokeSucceeded
-    | ChainedInvokeFailed
-    | ChainedInvokeTimedOut
-    | ChainedInvokeStopped
 )
 
 
@@ -100,24 +93,42 @@ MOVES: Moves = {
 }
 
 
-def apply(before: Operation | None, event: ChainedInvokeEvent) -> Operation:
-    """The chained invoke after an event."""
-    invoke = before or opened(OperationType.CHAINED_INVOKE, event.operation, event.at)
-    match event:
-        case ChainedInvokeStarted():
-            return replace(invoke, chained_invoke_details=ChainedInvokeDetails())
-        case ChainedInvokeSucceeded():
-            details = ChainedInvokeDetails(result=event.result)
-        case ChainedInvokeFailed() | ChainedInvokeTimedOut() | ChainedInvokeStopped():
-            details = ChainedInvokeDetails(error=event.error)
+def _running(before: Operation | None, event: ChainedInvokeStarted) -> Operation:
     return replace(
-        invoke,
+        before or opened(OperationType.CHAINED_INVOKE, event.operation, event.at),
+        chained_invoke_details=ChainedInvokeDetails(),
+    )
+
+
+def _succeeded(before: Operation | None, event: ChainedInvokeSucceeded) -> Operation:
+    return _ended(before, event, ChainedInvokeDetails(result=event.result))
+
+
+def _failed(
+    before: Operation | None,
+    event: ChainedInvokeFailed | ChainedInvokeTimedOut | ChainedInvokeStopped,
+) -> Operation:
+    return _ended(before, event, ChainedInvokeDetails(error=event.error))
+
+
+def _ended(
+    before: Operation | None, event: OperationEvent, details: ChainedInvokeDetails
+) -> Operation:
+    return replace(
+        before or opened(OperationType.CHAINED_INVOKE, event.operation, event.at),
         status=MOVES[type(event)].to,
         end_timestamp=event.at,
         chained_invoke_details=details,
     )
 
 
-def timers(_event: ChainedInvokeEvent) -> Timers:
-    """None: the invoked execution has a timeout of its own."""
-    return []
+APPLIES: Applies = {
+    ChainedInvokeStarted: _running,
+    ChainedInvokeSucceeded: _succeeded,
+    ChainedInvokeFailed: _failed,
+    ChainedInvokeTimedOut: _failed,
+    ChainedInvokeStopped: _failed,
+}
+
+# The invoked execution has a timeout of its own.
+TIMERS: TimersAfter = {}

@@ -16,11 +16,12 @@ from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.engine.state import TimerKind
 from durable_execution_sdk.engine.transitions.table import (
     ABSENT,
+    Applies,
     Facts,
     Move,
     Moves,
     Rule,
-    Timers,
+    TimersAfter,
     Updates,
     opened,
     reference,
@@ -33,8 +34,6 @@ from durable_execution_sdk.model.operation import (
     StepDetails,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-
-StepEvent = StepStarted | StepSucceeded | StepFailed | StepRetryScheduled | StepReady
 
 
 def _ended_attempts(operation: Operation | None) -> int:
@@ -114,52 +113,64 @@ UPDATES: Updates = {
 MOVES: Moves = {StepReady: Move(OperationStatus.PENDING, OperationStatus.READY)}
 
 
-def apply(before: Operation | None, event: StepEvent) -> Operation:
-    """The step after an event."""
+def _started(before: Operation | None, event: StepStarted) -> Operation:
     step = before or opened(OperationType.STEP, event.operation, event.at)
-    details = step.step_details or StepDetails(attempt=0)
-    match event:
-        case StepStarted():
-            return replace(step, status=OperationStatus.STARTED, step_details=details)
-        case StepReady():
-            return replace(
-                step,
-                status=OperationStatus.READY,
-                step_details=replace(details, next_attempt_timestamp=None),
-            )
-        case StepRetryScheduled():
-            return replace(
-                step,
-                status=OperationStatus.PENDING,
-                step_details=StepDetails(
-                    attempt=event.attempt,
-                    next_attempt_timestamp=event.due_at,
-                    result=event.result,
-                    error=event.error,
-                ),
-            )
-        case StepSucceeded():
-            return replace(
-                step,
-                status=OperationStatus.SUCCEEDED,
-                end_timestamp=event.at,
-                step_details=StepDetails(attempt=event.attempt, result=event.result),
-            )
-        case StepFailed():
-            return replace(
-                step,
-                status=OperationStatus.FAILED,
-                end_timestamp=event.at,
-                step_details=StepDetails(attempt=event.attempt, error=event.error),
-            )
+    return replace(
+        step, status=OperationStatus.STARTED, step_details=step.step_details or _NO_ATTEMPT_ENDED
+    )
 
 
-def timers(event: StepEvent) -> Timers:
-    """What an event does to the step's timer."""
-    match event:
-        case StepRetryScheduled():
-            return [(TimerKind.STEP_RETRY, event.due_at)]
-        case StepReady():
-            return [(TimerKind.STEP_RETRY, None)]
-        case _:
-            return []
+def _ready(before: Operation | None, event: StepReady) -> Operation:
+    step = before or opened(OperationType.STEP, event.operation, event.at)
+    return replace(
+        step,
+        status=OperationStatus.READY,
+        step_details=replace(step.step_details or _NO_ATTEMPT_ENDED, next_attempt_timestamp=None),
+    )
+
+
+def _postponed(before: Operation | None, event: StepRetryScheduled) -> Operation:
+    return replace(
+        before or opened(OperationType.STEP, event.operation, event.at),
+        status=OperationStatus.PENDING,
+        step_details=StepDetails(
+            attempt=event.attempt,
+            next_attempt_timestamp=event.due_at,
+            result=event.result,
+            error=event.error,
+        ),
+    )
+
+
+def _succeeded(before: Operation | None, event: StepSucceeded) -> Operation:
+    return replace(
+        before or opened(OperationType.STEP, event.operation, event.at),
+        status=OperationStatus.SUCCEEDED,
+        end_timestamp=event.at,
+        step_details=StepDetails(attempt=event.attempt, result=event.result),
+    )
+
+
+def _failed(before: Operation | None, event: StepFailed) -> Operation:
+    return replace(
+        before or opened(OperationType.STEP, event.operation, event.at),
+        status=OperationStatus.FAILED,
+        end_timestamp=event.at,
+        step_details=StepDetails(attempt=event.attempt, error=event.error),
+    )
+
+
+_NO_ATTEMPT_ENDED = StepDetails(attempt=0)
+
+APPLIES: Applies = {
+    StepStarted: _started,
+    StepReady: _ready,
+    StepRetryScheduled: _postponed,
+    StepSucceeded: _succeeded,
+    StepFailed: _failed,
+}
+
+TIMERS: TimersAfter = {
+    StepRetryScheduled: lambda event: [(TimerKind.STEP_RETRY, event.due_at)],
+    StepReady: lambda _: [(TimerKind.STEP_RETRY, None)],
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -44,9 +44,17 @@ class Move(NamedTuple):
     to: OperationStatus
 
 
-Updates = Mapping[tuple[OperationAction, OperationStatus | None], Rule]
+Updates = Mapping[tuple[OperationAction, str | None], Rule]
 Moves = Mapping[type[OperationEvent], Move]
+
+Applies = Mapping[type[OperationEvent], Callable[[Operation | None, Any], Operation]]
+"""For each event of a wire type, what makes of the operation before it the one after it."""
+
 Timers = list[tuple[TimerKind, int | None]]
+"""The timers that an event arms (with when they are due) and disarms (with ``None``)."""
+
+TimersAfter = Mapping[type[OperationEvent], Callable[[Any], Timers]]
+"""What the events do to timers that do something to them."""
 
 
 def reference(update: OperationUpdate) -> OperationRef:

@@ -14,11 +14,12 @@ from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.engine.state import TimerKind
 from durable_execution_sdk.engine.transitions.table import (
     ABSENT,
+    Applies,
     Facts,
     Move,
     Moves,
     Rule,
-    Timers,
+    TimersAfter,
     Updates,
     opened,
     reference,
@@ -30,8 +31,6 @@ from durable_execution_sdk.model.operation import (
     WaitDetails,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-
-WaitEvent = WaitStarted | WaitSucceeded | WaitCancelled
 
 
 def _start(
@@ -74,18 +73,37 @@ UPDATES: Updates = {
 MOVES: Moves = {WaitSucceeded: Move(OperationStatus.STARTED, OperationStatus.SUCCEEDED)}
 
 
-def apply(before: Operation | None, event: WaitEvent) -> Operation:
-    """The wait after an event."""
-    wait = before or opened(OperationType.WAIT, event.operation, event.at)
-    match event:
-        case WaitStarted():
-            return replace(wait, wait_details=WaitDetails(scheduled_end_timestamp=event.due_at))
-        case WaitSucceeded():
-            return replace(wait, status=OperationStatus.SUCCEEDED, end_timestamp=event.at)
-        case WaitCancelled():
-            return replace(wait, status=OperationStatus.CANCELLED, end_timestamp=event.at)
+def _started(before: Operation | None, event: WaitStarted) -> Operation:
+    return replace(
+        before or opened(OperationType.WAIT, event.operation, event.at),
+        wait_details=WaitDetails(scheduled_end_timestamp=event.due_at),
+    )
 
 
-def timers(event: WaitEvent) -> Timers:
-    """What an event does to the wait's timer."""
-    return [(TimerKind.WAIT, event.due_at if isinstance(event, WaitStarted) else None)]
+def _succeeded(before: Operation | None, event: WaitSucceeded) -> Operation:
+    return replace(
+        before or opened(OperationType.WAIT, event.operation, event.at),
+        status=OperationStatus.SUCCEEDED,
+        end_timestamp=event.at,
+    )
+
+
+def _cancelled(before: Operation | None, event: WaitCancelled) -> Operation:
+    return replace(
+        before or opened(OperationType.WAIT, event.operation, event.at),
+        status=OperationStatus.CANCELLED,
+        end_timestamp=event.at,
+    )
+
+
+APPLIES: Applies = {
+    WaitStarted: _started,
+    WaitSucceeded: _succeeded,
+    WaitCancelled: _cancelled,
+}
+
+TIMERS: TimersAfter = {
+    WaitStarted: lambda event: [(TimerKind.WAIT, event.due_at)],
+    WaitSucceeded: lambda _: [(TimerKind.WAIT, None)],
+    WaitCancelled: lambda _: [(TimerKind.WAIT, None)],
+}

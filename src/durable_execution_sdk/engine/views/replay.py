@@ -88,9 +88,18 @@ def _operations_from(
     state: ExecutionState, place: int, most: int, limits: Limits
 ) -> tuple[list[Operation], int | None]:
     """Operations from a place in the order of their starts, and the place after them, if any."""
+    hides: dict[str, bool] = {}
+    left = state.order[place:]
+    if len(left) <= most:
+        seen = [
+            operation
+            for operation in map(state.operations.__getitem__, left)
+            if operation.parent_id is None or not _hides(state, operation.parent_id, hides)
+        ]
+        if _fit(seen, limits):
+            return seen, None
     operations: list[Operation] = []
     room = limits.page_bytes
-    hides: dict[str, bool] = {}
     for position in range(place, len(state.order)):
         operation = state.operations[state.order[position]]
         if operation.parent_id is not None and _hides(state, operation.parent_id, hides):
@@ -122,6 +131,9 @@ def _hides(state: ExecutionState, context_id: str, known: dict[str, bool]) -> bo
 def _page(
     operations: Sequence[Operation], place: int, most: int, limits: Limits
 ) -> tuple[list[Operation], int | None]:
+    left = operations[place:]
+    if len(left) <= most and _fit(left, limits):
+        return list(left), None
     page: list[Operation] = []
     room = limits.page_bytes
     for position in range(place, len(operations)):
@@ -130,3 +142,8 @@ def _page(
             return page, position
         page.append(operations[position])
     return page, None
+
+
+def _fit(operations: Sequence[Operation], limits: Limits) -> bool:
+    """Whether they are no more than one page: most are, and measured one by one they cost more."""
+    return len(_encoder.encode(operations)) <= limits.page_bytes
