@@ -79,7 +79,8 @@ class Conductor:
     def find(self, arn: str) -> ExecutionState | None:
         """An execution's state as of now: look at it while holding, and only look."""
         with self.holding():
-            return None if self._ledger.find(arn) is None else self._up_to_now(arn)
+            state = self._ledger.find(arn)
+            return None if state is None else self._as_of_now(state)
 
     def state(self, arn: str) -> ExecutionState:
         """The state of an execution that has to be there: look while holding, and only look."""
@@ -98,8 +99,12 @@ class Conductor:
     def submit(self, arn: str, command: Command) -> ExecutionState:
         """Let a command happen, after everything that is due by now."""
         with self.holding():
-            self._up_to_now(arn)
-            return self._after(arn, self._ledger.submit(arn, command, self.clock.now()))
+            return self.submit_holding(arn, command)
+
+    def submit_holding(self, arn: str, command: Command) -> ExecutionState:
+        """``submit`` for those who are holding already, and so need not do it again."""
+        state = self._up_to_now(arn)
+        return self._after(self._ledger.submit(state, command, self.clock.now()))
 
     def start(self, command: StartExecution) -> ExecutionState:
         """Start an execution, or find the one that has its name and input."""
@@ -114,7 +119,7 @@ class Conductor:
                 if record is not None:
                     self._forget(record.arn)
                 with suppress(NameTakenError):
-                    return self._after(command.arn, self._ledger.create(command, now))
+                    return self._after(self._ledger.create(command, now))
 
     def refresh(self) -> None:
         """Take in what other processes wrote, and let everything happen that is due by now."""
@@ -151,7 +156,9 @@ class Conductor:
     def wake(self) -> None:
         """Let everybody who sleeps look again."""
         for sleeper in tuple(self._sleepers):
-            sleeper.set()
+            # What is new is there already, so whoever clears the event after this looks at it.
+            if not sleeper.is_set():
+                sleeper.set()
 
     def close(self) -> None:
         """Let go of the store."""
@@ -167,20 +174,22 @@ class Conductor:
             self._ledger.find(arn)
 
     def _up_to_now(self, arn: str) -> ExecutionState:
-        state = self._ledger.state(arn)
-        now = self.clock.now()
-        deadline = next_deadline(state)
-        if deadline is None or deadline > now:
-            return state
-        return self._after(arn, self._ledger.submit(arn, Tick(), now))
+        return self._as_of_now(self._ledger.state(arn))
 
-    def _after(self, arn: str, events: list[Event]) -> ExecutionState:
-        state = self._ledger.state(arn)
+    def _as_of_now(self, state: ExecutionState) -> ExecutionState:
+        deadline = next_deadline(state)
+        if deadline is None or deadline > (now := self.clock.now()):
+            return state
+        return self._after(self._ledger.submit(state, Tick(), now))
+
+    def _after(self, happened: tuple[ExecutionState, list[Event]]) -> ExecutionState:
+        state, events = happened
         if events:
-            self._broadcast.add(arn, events)
+            self._broadcast.add(state.arn, events)
             self.agenda.note(state)
             self._effects.extend(machine.effects(state, events))
-        self._carry_out_all()
+        if self._effects:
+            self._carry_out_all()
         if events:
             self.wake()
         return state

@@ -212,7 +212,7 @@ class Driver:
             invocation = invocation_event(state, self.emulator.limits)
             version = ExecutionArn.parse(arn).version
             tenant_id, header = state.tenant_id, state.trace_id
-        payload = msgspec.json.encode(wire.encode_invocation(invocation))
+        payload = wire.encode_invocation_event(invocation)
         call = self.caller.prepare(function, version, payload, tenant_id, request_id, header)
         self._finish(arn, _finished(request_id, self.caller.answer(function, call)))
 

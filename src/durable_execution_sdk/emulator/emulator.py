@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import msgspec
 
@@ -92,35 +91,41 @@ class Emulator:
 
     def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record updates, all or none; the token is used up and the next one comes back."""
-        names = {
-            update.chained_invoke_options.function_name
+        invokes = [
+            update.chained_invoke_options
             for update in request.updates
             if update.chained_invoke_options is not None
-        }
-        with self.conductor.holding(), _as_invalid():
-            state = self.conductor.submit(
-                request.durable_execution_arn,
-                Checkpoint(
-                    token=request.checkpoint_token,
-                    updates=request.updates,
-                    client_token=request.client_token,
-                    functions={name: self.functions.target(name) for name in names},
-                ),
-            )
-            return checkpoint_response(
-                state, request.checkpoint_token, request.client_token, self.limits
-            )
+        ]
+        command = Checkpoint(
+            token=request.checkpoint_token,
+            updates=request.updates,
+            client_token=request.client_token,
+            functions={
+                each.function_name: self.functions.target(each.function_name) for each in invokes
+            },
+        )
+        with self.conductor.holding():
+            try:
+                state = self.conductor.submit_holding(request.durable_execution_arn, command)
+                return checkpoint_response(
+                    state, request.checkpoint_token, request.client_token, self.limits
+                )
+            except Rejected as error:
+                raise _as_invalid(error) from None
 
     def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started."""
-        with self.conductor.holding(), _as_invalid():
-            return state_page(
-                self.conductor.recorded(request.durable_execution_arn),
-                request.checkpoint_token,
-                request.marker,
-                request.max_items,
-                self.limits,
-            )
+        with self.conductor.holding():
+            try:
+                return state_page(
+                    self.conductor.recorded(request.durable_execution_arn),
+                    request.checkpoint_token,
+                    request.marker,
+                    request.max_items,
+                    self.limits,
+                )
+            except Rejected as error:
+                raise _as_invalid(error) from None
 
     # The control plane
 
@@ -276,15 +281,9 @@ class Emulator:
         self.conductor.close()
 
 
-@contextmanager
-def _as_invalid() -> Generator[None]:
+def _as_invalid(error: Rejected) -> Rejected:
     # The data plane's calls do not know ResourceNotFoundException.
-    try:
-        yield
-    except Rejected as error:
-        if error.code == "ResourceNotFoundException":
-            raise invalid(error.message) from error
-        raise
+    return invalid(error.message) if error.code == "ResourceNotFoundException" else error
 
 
 def _checked(arn: str) -> str:

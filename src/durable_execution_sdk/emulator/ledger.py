@@ -31,7 +31,7 @@ _CLOSED_HELD = 64
 """How many closed executions are kept folded; others are read again when somebody asks."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Held:
     state: ExecutionState
     head: int
@@ -75,7 +75,7 @@ class Ledger:
         held = self._held.get(arn)
         return 0 if held is None else held.head
 
-    def create(self, command: StartExecution, now: int) -> list[Event]:
+    def create(self, command: StartExecution, now: int) -> tuple[ExecutionState, list[Event]]:
         """Add an execution; ``NameTakenError`` if its name is there already."""
         events = machine.decide(None, command, now, self._limits)
         arn = ExecutionArn.parse(command.arn)
@@ -88,32 +88,37 @@ class Ledger:
                 status=_fold(None, events).status,
                 started_at=events[0].at,
             ),
-            [encode_event(event) for event in events],
+            list(map(encode_event, events)),
         )
-        self._hold(command.arn, None, events, len(events))
-        return events
+        return self._hold(command.arn, None, events, len(events)).state, events
 
-    def submit(self, arn: str, command: Command, now: int) -> list[Event]:
-        """Decide a command on the newest state and store its events."""
+    def submit(
+        self, state: ExecutionState, command: Command, now: int
+    ) -> tuple[ExecutionState, list[Event]]:
+        """Decide a command on the newest state, and store its events; returns the state after them.
+
+        If the state is not the newest after all, the store says so, and it is decided again.
+        """
+        arn = state.arn
         while True:
-            state = self.state(arn)
             events = machine.decide(state, command, now, self._limits)
             if not events:
-                return []
+                return state, events
             head = self._held[arn].head
             try:
-                self._append(arn, state, events, head)
+                return self._append(arn, state, events, head), events
             except ConflictError:
                 self._read_again(arn, head)
-            else:
-                return events
+                state = self.state(arn)
 
     def forget(self, arn: str) -> None:
         """Drop what is held of an execution."""
         self._held.pop(arn, None)
         self._closed.pop(arn, None)
 
-    def _append(self, arn: str, state: ExecutionState, events: list[Event], head: int) -> None:
+    def _append(
+        self, arn: str, state: ExecutionState, events: list[Event], head: int
+    ) -> ExecutionState:
         # The index in the store needs the status after the events, and ``evolve`` may change the
         # state in place. So from here on the held state is good only if the append succeeds.
         held = self._held.pop(arn)
@@ -121,11 +126,12 @@ class Ledger:
         self._store.append(
             arn,
             head,
-            [encode_event(event) for event in events],
+            list(map(encode_event, events)),
             Standing(status=after.status, is_open=not after.is_closed, ended_at=after.ended_at),
         )
         held.state, held.head = after, head + len(events)
         self._keep(arn, held)
+        return after
 
     def _caught_up(self, arn: str) -> _Held | None:
         held = self._held.get(arn)
