@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import msgspec
-from msgspec.structs import force_setattr
+from msgspec.structs import force_setattr, replace
 
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StatePage
 from durable_execution_sdk.model.invocation import Invocation, Outcome
@@ -34,6 +34,11 @@ def decode_invocation(event: object) -> Invocation:
 def encode_invocation(invocation: Invocation) -> dict[str, Any]:
     """Write the event of an invocation, as Lambda's runtime hands it to a handler."""
     return cast("dict[str, Any]", msgspec.to_builtins(invocation))
+
+
+def encode_invocation_event(invocation: Invocation) -> bytes:
+    """Write the event of an invocation as the JSON that Lambda's runtime gets."""
+    return _encode(invocation)
 
 
 def decode_outcome(outcome: object) -> Outcome:
@@ -95,13 +100,9 @@ def decode_checkpoint(arn: str, body: bytes) -> CheckpointRequest:
 
 def encode_checkpoint_response(response: CheckpointResponse) -> bytes:
     """Write the answer to a checkpoint call."""
-    state: dict[str, Any] = {"Operations": [in_seconds(op) for op in response.operations]}
-    if response.next_marker is not None:
-        state["NextMarker"] = response.next_marker
-    answer: dict[str, Any] = {"NewExecutionState": state}
-    if response.checkpoint_token is not None:
-        answer["CheckpointToken"] = response.checkpoint_token
-    return _encode(answer)
+    operations = list(map(_in_seconds, response.operations))
+    state = _UpdatedState(operations, response.next_marker)
+    return _encode(_CheckpointAnswer(state, response.checkpoint_token))
 
 
 def decode_checkpoint_response(body: bytes) -> CheckpointResponse:
@@ -117,10 +118,7 @@ def decode_checkpoint_response(body: bytes) -> CheckpointResponse:
 
 def encode_state_page(page: StatePage) -> bytes:
     """Write a page of operations."""
-    answer: dict[str, Any] = {"Operations": [in_seconds(op) for op in page.operations]}
-    if page.next_marker is not None:
-        answer["NextMarker"] = page.next_marker
-    return _encode(answer)
+    return _encode(_UpdatedState(list(map(_in_seconds, page.operations)), page.next_marker))
 
 
 def next_marker(body: bytes) -> str | None:
@@ -168,6 +166,23 @@ def milliseconds(seconds: float) -> int:
 
 def _seconds(timestamp: float) -> float:
     return timestamp / 1000
+
+
+def _in_seconds(op: Operation) -> Operation:
+    """An operation with its timestamps in seconds, to be written; ``in_seconds`` takes any struct."""
+    step, wait = op.step_details, op.wait_details
+    if step is not None and step.next_attempt_timestamp is not None:
+        step = replace(step, next_attempt_timestamp=step.next_attempt_timestamp / 1000)
+    if wait is not None and wait.scheduled_end_timestamp is not None:
+        wait = replace(wait, scheduled_end_timestamp=wait.scheduled_end_timestamp / 1000)
+    start, end = op.start_timestamp, op.end_timestamp
+    return replace(
+        op,
+        start_timestamp=None if start is None else start / 1000,
+        end_timestamp=None if end is None else end / 1000,
+        step_details=step,
+        wait_details=wait,
+    )
 
 
 def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
