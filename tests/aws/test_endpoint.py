@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
 import botocore.session
 import pytest
 from botocore.exceptions import EndpointProviderError
+from hypothesis import given
+from hypothesis import strategies as st
 
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
 from durable_execution_sdk.errors import ConfigError
@@ -121,6 +125,40 @@ def test_an_argument_wins_over_the_environments_region() -> None:
 def test_what_is_no_endpoint_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="not an endpoint URL"):
         find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_LAMBDA": url})
+
+
+@given(
+    st.from_regex(
+        r"https?://[a-zA-Z0-9._-]{1,9}(:[0-9]{1,5})?(/[a-zA-Z0-9._-]{0,5}){0,3}", fullmatch=True
+    )
+)
+def test_a_plain_url_is_read_as_any_other(url: str) -> None:
+    parts = urlsplit(url)
+    try:
+        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    except ValueError:
+        with pytest.raises(ConfigError, match="not an endpoint URL"):
+            Endpoint.at(url, region="eu-west-1")
+        return
+    assert Endpoint.at(url, region="eu-west-1") == Endpoint(
+        region="eu-west-1",
+        host=parts.hostname or "",
+        port=port,
+        secure=parts.scheme == "https",
+        prefix="".join(f"/{part}" for part in parts.path.split("/") if part),
+    )
+
+
+def test_a_plain_url_needs_no_library() -> None:
+    script = (
+        "import sys; from durable_execution_sdk.aws.endpoint import Endpoint;"
+        "Endpoint.at('http://127.0.0.1:9000/lambda', region='eu-west-1');"
+        "print('urllib.parse' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == "False"
 
 
 @pytest.mark.parametrize("flag", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])

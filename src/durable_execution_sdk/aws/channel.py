@@ -42,10 +42,12 @@ class Channel(Protocol):
 async def open_channel(host: str, port: int, *, tls: ssl.SSLContext | None) -> Channel:
     """Connect to the first address of the host that answers. Raises ``OSError``."""
     loop = asyncio.get_running_loop()
+    # Text would load the codec for names in other alphabets, with its tables.
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     failure = OSError(f"{host} has no address")
     for family, kind, protocol, _, address in found:
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import NamedTuple
 
 import msgspec
 
@@ -40,11 +39,6 @@ class _StaleError(Exception):
     """The peer hung up before it answered a single byte."""
 
 
-class _Idle(NamedTuple):
-    channel: Channel
-    since: float
-
-
 class HttpTransport:
     """Requests to one host. Belongs to the event loop that used it last."""
 
@@ -62,7 +56,8 @@ class HttpTransport:
         self._trust = trust
         self._patience = patience or Patience()
         self._most_idle = most_idle
-        self._idle: list[_Idle] = []
+        # With the time since when nobody uses it.
+        self._idle: list[tuple[Channel, float]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
 
@@ -96,8 +91,8 @@ class HttpTransport:
         """Close what is idle, and what is in use as soon as it is not."""
         self._generation += 1
         idle, self._idle = self._idle, []
-        for kept in idle:
-            kept.channel.close()
+        for channel, _ in idle:
+            channel.close()
 
     def _take(self, now: float) -> Channel | None:
         while self._idle:
@@ -160,9 +155,10 @@ class HttpTransport:
         return response
 
     def _put_back(self, channel: Channel) -> None:
-        self._idle.append(_Idle(channel, asyncio.get_running_loop().time()))
+        self._idle.append((channel, asyncio.get_running_loop().time()))
         if len(self._idle) > self._most_idle:
-            self._idle.pop(0).channel.close()
+            oldest, _ = self._idle.pop(0)
+            oldest.close()
 
 
 async def _converse(channel: Channel, request: bytes, reader: ResponseReader) -> HttpResponse:

@@ -4,8 +4,6 @@ Members keep the API's names in snake case; what travels in the path or the quer
 field here. ``aws`` and ``server`` know where each one goes.
 """
 
-from __future__ import annotations
-
 import msgspec
 
 from durable_execution_sdk.model.operation import Operation

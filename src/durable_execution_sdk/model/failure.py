@@ -1,7 +1,5 @@
 """The wire's error object: how a failure is recorded, whoever reports it."""
 
-from __future__ import annotations
-
 import msgspec
 
 

@@ -5,12 +5,12 @@ An execution's ARN is
 its last segment is also the id of the EXECUTION operation (API reference, section 3.2).
 """
 
-from __future__ import annotations
+from typing import Self
 
-from typing import NamedTuple
+import msgspec
 
 
-class ExecutionArn(NamedTuple):
+class ExecutionArn(msgspec.Struct, frozen=True):
     """A durable execution's ARN, taken apart."""
 
     partition: str
@@ -22,7 +22,7 @@ class ExecutionArn(NamedTuple):
     run_id: str
 
     @classmethod
-    def parse(cls, arn: str) -> ExecutionArn:
+    def parse(cls, arn: str) -> Self:
         """Take an ARN apart; a ``ValueError`` says what an ARN looks like."""
         function_arn, _, execution = arn.partition("/durable-execution/")
         parts = function_arn.split(":")

@@ -1,7 +1,5 @@
 """One invocation of a handler: what the service sends, and what the handler answers."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -5,8 +5,6 @@ Type and status are plain strings when they come in, so that a value that a newe
 tolerated; the enums below are strings too and compare equal.
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

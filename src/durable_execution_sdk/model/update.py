@@ -1,7 +1,5 @@
 """What the SDK asks the service to record (API shape ``OperationUpdate``)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 import msgspec

@@ -7,8 +7,6 @@ what the model holds, and seconds, with fractions, in the bodies of the API (API
 "Read first", 4). Unknown members and unknown enum values of a newer service are tolerated.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
