@@ -4,8 +4,7 @@ On AWS Lambda durable functions, on a laptop and in tests the same code survives
 and waits of up to a year: it is invoked again, replays its checkpoints, and goes on.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.duration import Duration, DurationLike
@@ -35,6 +34,7 @@ from durable_execution_sdk.errors import (
     StepInterruptedError,
     WaitForConditionError,
 )
+from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.handler import DurableHandler, durable_execution
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
 from durable_execution_sdk.retry import (
@@ -46,19 +46,13 @@ from durable_execution_sdk.retry import (
     RetryableErrorFilter,
     RetryDecision,
     RetryStrategy,
-    WaitDecision,
-    WaitStrategy,
     custom_retry,
-    retry_presets,
-    wait_until,
-    wait_while,
 )
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.logger import JsonFormatter
 from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.serdes import (
-    CallbackSerDes,
     JsonSerDes,
     PassThroughSerDes,
     SerDes,
@@ -83,6 +77,45 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
     from durable_execution_sdk.operations.with_retry import WithRetryConfig
+    from durable_execution_sdk.retry.polling import (
+        WaitDecision,
+        WaitStrategy,
+        wait_until,
+        wait_while,
+    )
+    from durable_execution_sdk.retry.presets import retry_presets
+    from durable_execution_sdk.serdes.callback import CallbackSerDes
+else:
+    __getattr__ = on_first_use(
+        __name__,
+        {
+            "BatchItem": "operations.batch",
+            "BatchItemStatus": "operations.batch",
+            "BatchResult": "operations.batch",
+            "Callback": "operations.callback",
+            "CallbackConfig": "operations.callback",
+            "CallbackSerDes": "serdes.callback",
+            "ChildConfig": "operations.child",
+            "CompletionConfig": "completion",
+            "CompletionReason": "completion",
+            "InvokeConfig": "operations.invoke",
+            "ItemBatcher": "operations.batcher",
+            "MapConfig": "operations.map",
+            "NestingType": "operations.fanout",
+            "ParallelConfig": "operations.parallel",
+            "Saga": "operations.saga",
+            "Settled": "operations.settled",
+            "SettledStatus": "operations.settled",
+            "WaitDecision": "retry.polling",
+            "WaitForCallbackConfig": "operations.wait_for_callback",
+            "WaitForConditionConfig": "operations.wait_for_condition",
+            "WaitStrategy": "retry.polling",
+            "WithRetryConfig": "operations.with_retry",
+            "retry_presets": "retry.presets",
+            "wait_until": "retry.polling",
+            "wait_while": "retry.polling",
+        },
+    )
 
 __all__ = [
     "AllFailedError",
@@ -163,40 +196,7 @@ __all__ = [
     "wait_while",
 ]
 
-_HOMES = {
-    "BatchItem": "operations.batch",
-    "BatchItemStatus": "operations.batch",
-    "BatchResult": "operations.batch",
-    "Callback": "operations.callback",
-    "CallbackConfig": "operations.callback",
-    "ChildConfig": "operations.child",
-    "CompletionConfig": "completion",
-    "CompletionReason": "completion",
-    "InvokeConfig": "operations.invoke",
-    "ItemBatcher": "operations.batcher",
-    "MapConfig": "operations.map",
-    "NestingType": "operations.fanout",
-    "ParallelConfig": "operations.parallel",
-    "Saga": "operations.saga",
-    "Settled": "operations.settled",
-    "SettledStatus": "operations.settled",
-    "WaitForCallbackConfig": "operations.wait_for_callback",
-    "WaitForConditionConfig": "operations.wait_for_condition",
-    "WithRetryConfig": "operations.with_retry",
-}
 
-# Type checkers see the imports above, and would take any name at all from a __getattr__.
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        """Load the module that a public name is in; from then on it is a name like any other."""
-        home = _HOMES.get(name)
-        if home is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(f"{__name__}.{home}"), name)
-        globals()[name] = value
-        return value
-
-    def __dir__() -> list[str]:
-        """Every name, loaded or not."""
-        return sorted({*globals(), *__all__})
+def __dir__() -> list[str]:
+    """Every name, loaded or not."""
+    return sorted({*globals(), *__all__})

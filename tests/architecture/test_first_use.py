@@ -1,30 +1,34 @@
 """Names of the face that are loaded on first use are names like any other."""
 
 import ast
+import importlib
 import pickle
 import subprocess
 import sys
 import typing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import durable_execution_sdk
-from durable_execution_sdk import operations
+from durable_execution_sdk import operations, retry, serdes
 
-FACE = Path(durable_execution_sdk.__file__)
+PACKAGES = [durable_execution_sdk, retry, serdes]
 
 
-def told_to_type_checkers() -> dict[str, str]:
-    """The names that the face imports for type checkers only, and the module of each."""
-    names = {}
-    for node in ast.parse(FACE.read_text(encoding="utf-8")).body:
+def names_on_first_use(package: ModuleType) -> tuple[dict[str, str], dict[str, str]]:
+    """The module of each name that is loaded on first use: as type checkers are told, and as is done."""
+    told, done = {}, {}
+    for node in ast.parse(Path(package.__file__).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for imported in node.body:
                 assert isinstance(imported, ast.ImportFrom)
-                for alias in imported.names:
-                    names[alias.name] = imported.module
-    return names
+                told |= {alias.name: imported.module for alias in imported.names}
+            (assigned,) = node.orelse
+            homes = ast.literal_eval(assigned.value.args[1])
+            done |= {name: f"{package.__name__}.{home}" for name, home in homes.items()}
+    return told, done
 
 
 def fresh(script: str) -> str:
@@ -34,15 +38,13 @@ def fresh(script: str) -> str:
     return run.stdout.strip()
 
 
-def test_what_type_checkers_are_told_is_what_is_loaded():
-    told = told_to_type_checkers()
-    homes = {
-        name: f"durable_execution_sdk.{home}" for name, home in durable_execution_sdk._HOMES.items()
-    }
-    assert homes == told
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_type_checkers_are_told_is_what_is_loaded(package):
+    told, done = names_on_first_use(package)
+    assert told
+    assert done == told
     for name, home in told.items():
-        __import__(home)
-        assert getattr(durable_execution_sdk, name) is getattr(sys.modules[home], name)
+        assert getattr(package, name) is getattr(importlib.import_module(home), name)
 
 
 def test_a_fresh_process_can_list_import_and_pickle_every_public_name():
@@ -55,7 +57,7 @@ def test_a_fresh_process_can_list_import_and_pickle_every_public_name():
     assert pickle.loads(pickle.dumps(durable_execution_sdk.Saga)) is durable_execution_sdk.Saga
 
 
-@pytest.mark.parametrize("module", [durable_execution_sdk, operations])
+@pytest.mark.parametrize("module", [*PACKAGES, operations])
 def test_a_name_that_is_not_there_is_an_error_as_ever(module):
     assert not hasattr(module, "nothing")
     with pytest.raises(AttributeError, match=f"module '{module.__name__}' has no attribute 'x'"):

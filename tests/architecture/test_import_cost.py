@@ -11,6 +11,7 @@ ALLOWED_PACKAGES = {
     "context",
     "duration",
     "errors",
+    "first_use",
     "handler",
     "model",
     "operations",
@@ -22,7 +23,14 @@ ALLOWED_PACKAGES = {
 }
 # What steps need. Every other operation is loaded when a workflow first asks for it.
 ALLOWED_OPERATIONS = {"attempts", "combining", "lifecycle", "options", "step"}
-NEVER_LOADED = {"model.control", "model.control_wire", "model.history"}
+NEVER_LOADED = {
+    "model.control",
+    "model.control_wire",
+    "model.history",
+    "retry.polling",
+    "retry.presets",
+    "serdes.callback",
+}
 
 SCRIPT = """
 import sys, asyncio, msgspec

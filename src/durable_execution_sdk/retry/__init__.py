@@ -1,16 +1,10 @@
 """When to try again: strategies for failed steps, and for conditions that do not hold yet."""
 
+from typing import TYPE_CHECKING
+
+from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.retry.backoff import JitterStrategy
 from durable_execution_sdk.retry.filters import RetryableErrorFilter
-from durable_execution_sdk.retry.polling import (
-    Polling,
-    WaitDecision,
-    WaitOutcome,
-    WaitStrategy,
-    wait_until,
-    wait_while,
-)
-from durable_execution_sdk.retry.presets import RetryPresets, retry_presets
 from durable_execution_sdk.retry.strategies import (
     CustomRetry,
     ExponentialBackoff,
@@ -21,6 +15,31 @@ from durable_execution_sdk.retry.strategies import (
     RetryStrategy,
     custom_retry,
 )
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.retry.polling import (
+        Polling,
+        WaitDecision,
+        WaitOutcome,
+        WaitStrategy,
+        wait_until,
+        wait_while,
+    )
+    from durable_execution_sdk.retry.presets import RetryPresets, retry_presets
+else:
+    __getattr__ = on_first_use(
+        __name__,
+        {
+            "Polling": "polling",
+            "RetryPresets": "presets",
+            "WaitDecision": "polling",
+            "WaitOutcome": "polling",
+            "WaitStrategy": "polling",
+            "retry_presets": "presets",
+            "wait_until": "polling",
+            "wait_while": "polling",
+        },
+    )
 
 __all__ = [
     "CustomRetry",

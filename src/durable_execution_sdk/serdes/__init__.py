@@ -1,14 +1,21 @@
 """How values become payloads and come back: plain, readable JSON by type annotation."""
 
+from typing import TYPE_CHECKING
+
+from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.serdes.annotations import (
     serdes_for_parameter,
     serdes_for_return,
     serdes_for_type,
 )
-from durable_execution_sdk.serdes.callback import CallbackSerDes
 from durable_execution_sdk.serdes.envelopes import ENVELOPE, without_envelopes
 from durable_execution_sdk.serdes.protocol import PassThroughSerDes, SerDes, SerDesContext
 from durable_execution_sdk.serdes.values import JsonSerDes
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.serdes.callback import CallbackSerDes
+else:
+    __getattr__ = on_first_use(__name__, {"CallbackSerDes": "callback"})
 
 __all__ = [
     "ENVELOPE",
