@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
 from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar, cast
+
+from msgspec.structs import replace
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.errors import (
@@ -49,14 +50,16 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
-    # A body that was cut off is not run again in the same attempt.
-    at_most_once = False
+    __slots__ = ("_body", "_is_running", "at_most_once")
 
-    _is_running = False
-    _body: asyncio.Task[None] | None = None
+    def begin(self, *, at_most_once: bool = False) -> None:
+        """Go on from what the log holds.
 
-    def begin(self) -> None:
-        """Go on from what the log holds."""
+        ``at_most_once``: a body that was cut off is not run again in the same attempt.
+        """
+        self.at_most_once = at_most_once
+        self._is_running = False
+        self._body: asyncio.Task[None] | None = None
         record = self.record
         if self.is_void:
             return
@@ -65,7 +68,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         elif record.status in TERMINAL_STATUSES:
             self.complete(record)
         elif record.status == OperationStatus.STARTED:
-            if self.at_most_once:
+            if at_most_once:
                 self.interrupted()
             else:
                 self._run()
@@ -117,11 +120,14 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._body.cancel()
         return cancelled
 
-    def retry(self, delay_seconds: int, **members: Any) -> None:
+    def retry(
+        self, delay_seconds: int, payload: str | None = None, error: ErrorObject | None = None
+    ) -> None:
         """Record that another attempt is due after a delay."""
         delay = min(max(delay_seconds, 1), LONGEST_TIMER_SECONDS)
         options = StepOptions(next_attempt_delay_seconds=delay)
-        self.submit(self.update(OperationAction.RETRY, step_options=options, **members))
+        update = self.update(OperationAction.RETRY, payload, error)
+        self.submit(replace(update, step_options=options))
 
     def fail(self, error: BaseException) -> None:
         """Record that the operation has failed for good."""
@@ -145,16 +151,31 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
         self._body = None
-        is_first = self.at_most_once or self.workflow.settings.is_eager
-        self.submit(self.update(OperationAction.START), wanted=is_first)
-        if not is_first:
+        start = self.update(OperationAction.START)
+        if self.at_most_once or self.workflow.settings.is_eager:
+            self.submit(start)
+        else:
+            self.leave_behind(start)
             self._run()
 
     def _run(self) -> None:
         self._is_running = True
-        context = copy_context()
-        context.run(CURRENT.set, self._step_context())
-        self._body = self.workflow.start_body(self._guarded(), self.label, context)
+        self._body = self.workflow.start_body(self, self._run_body())
+
+    async def _run_body(self) -> None:
+        """What the task of an attempt runs: whatever comes of the body, somebody is told."""
+        workflow, task = self.workflow, self._body
+        CURRENT.set(self._step_context())
+        try:
+            await self._guarded()
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
+            workflow.stop(Aborted(error, fatal=False))
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+        finally:
+            workflow.body_ended(task)
 
     async def _guarded(self) -> None:
         watcher = self.workflow.watcher

@@ -70,6 +70,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
 
     def __init__(self, scope: Scope, name: str | None, config: CallbackConfig[_T]) -> None:
         super().__init__(scope, name, OperationSubType.CALLBACK)
+        self.workflow.journal.claimed_callback(self.operation_id)
         self.creation: Creation[_T] = Creation(self)
         result_type: Any = Any if config.result_type is None else config.result_type
         self._serdes: SerDes[Any] = config.serdes or CallbackSerDes(result_type)
@@ -87,7 +88,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
                     "heartbeat_timeout", config.heartbeat_timeout
                 ),
             )
-            self.submit(self.update(OperationAction.START, callback_options=options))
+            self.submit(replace(self.update(OperationAction.START), callback_options=options))
         else:
             self.observe(record)
 

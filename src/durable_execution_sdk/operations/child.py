@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from durable_execution_sdk.errors import (
     ChildContextError,
@@ -102,7 +103,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         if record is None:
             if self.is_void:
                 return
-            self.submit(self.update(OperationAction.START), wanted=False)
+            self.leave_behind(self.update(OperationAction.START))
         ended = record is not None and record.status in TERMINAL_STATUSES
         if record is not None and ended and not self._is_rebuilt(record):
             self.complete(record)
@@ -191,13 +192,8 @@ class Child(DurableOperation[_T], Generic[_T]):
             except Exception as error:
                 self._raised(error)
                 return
-            self.submit(
-                self.update(
-                    OperationAction.SUCCEED,
-                    payload=summary,
-                    context_options=ContextOptions(replay_children=True),
-                )
-            )
+            update = self.update(OperationAction.SUCCEED, summary)
+            self.submit(replace(update, context_options=ContextOptions(replay_children=True)))
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
@@ -242,7 +238,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
         if outer.is_over:
             outer.workflow.turn_down(self)
             return
-        outer.adopt(self)
+        outer.handles[self.sequence] = self
         self._task = start_in(self._inner, self._run())
 
     @property
@@ -254,7 +250,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
         """Give the context up, and everything in it."""
         cancelled = super().cancel(msg)
         if cancelled:
-            self._outer.release(self)
+            self._outer.handles.pop(self.sequence, None)
             self._inner.close()
         return cancelled
 
@@ -274,7 +270,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
             if not self.done():
                 self.set_result(result)
         finally:
-            self._outer.release(self)
+            self._outer.handles.pop(self.sequence, None)
             self._inner.close()
             self._wake()
 

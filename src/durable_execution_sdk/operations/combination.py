@@ -64,7 +64,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
                     operand.add_done_callback(_seen, context=sdk_context())
             return
         if record is None:
-            self.submit(self.update(OperationAction.START), wanted=False)
+            self.leave_behind(self.update(OperationAction.START))
         for operand in operands:
             operand.add_done_callback(self._operand_done, context=sdk_context())
         if not operands:

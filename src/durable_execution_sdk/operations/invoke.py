@@ -6,6 +6,7 @@ import re
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
 from durable_execution_sdk.model.failure import ErrorObject
@@ -79,9 +80,8 @@ class Invoke(DurableOperation[_T], Generic[_T]):
         if record is None:
             written = self.encode(config.payload_serdes or default, payload, "payload")
             options = ChainedInvokeOptions(function_name=function_name, tenant_id=config.tenant_id)
-            self.submit(
-                self.update(OperationAction.START, payload=written, chained_invoke_options=options)
-            )
+            update = self.update(OperationAction.START, written)
+            self.submit(replace(update, chained_invoke_options=options))
         else:
             self.observe(record)
 

@@ -47,42 +47,66 @@ LONGEST_NAME = 256
 class DurableOperation(Handle[_T], Generic[_T]):
     """One operation of a workflow: what the log says of it, and what the workflow is told."""
 
+    __slots__ = (
+        "_was_over",
+        "due_at",
+        "frame",
+        "is_pending",
+        "is_void",
+        "name",
+        "operation_id",
+        "record",
+        "sub_type",
+        "workflow",
+    )
+
     kind: ClassVar[OperationType]
     error_class: ClassVar[type[OperationError]] = OperationError
-
-    # What holds of most operations is not stored in each of them.
-    record: Operation | None = None
-    is_pending = False
-    due_at: float | None = None
-    _was_over = False
     # Whether what its result is was written by somebody outside, and not by an SDK.
     is_from_outside: ClassVar[bool] = False
-    # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
-    is_void = False
 
     def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
         self.frame = frame = scope.frame
         self.workflow = workflow = frame.workflow
-        self.operation_id = scope.next_id()
+        self.operation_id = operation_id = scope.next_id()
         self.name = name
         self.sub_type = sub_type
-        super().__init__(workflow.order)
+        self.record: Operation | None = None
+        self.is_pending = False
+        self.due_at: float | None = None
+        # Whether the log held its end when it was asked for: there will be no news of it.
+        self._was_over = False
+        # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
+        self.is_void = False
+        Handle.__init__(self, workflow.order)
         if frame.is_closed or workflow.is_ending:
             self.is_void = True
             workflow.turn_down(self)
             return
-        self.record = record = workflow.claim(self)
+        record = workflow.claim(self)
         if record is not None:
             self._check(record, scope)
-        frame.adopt(self)
-        if record is not None and record.status in TERMINAL_STATUSES:
-            self._was_over = True
-            workflow.found_over(self.operation_id)
-        elif frame.is_rebuilt:
-            self.is_void = True
+        frame.handles[self.sequence] = self
+        if record is None:
+            if frame.is_rebuilt:
+                self.is_void = True
+                return
+            if not frame.has_news:
+                frame.reached_news()
         else:
-            frame.reached_news(recorded=record is not None)
-            workflow.register(self.operation_id, self)
+            self.record = record
+            if record.status in TERMINAL_STATUSES:
+                self._was_over = True
+                if workflow.reporter is not None:
+                    workflow.reporter.claimed(operation_id)
+                return
+            if frame.is_rebuilt:
+                self.is_void = True
+                return
+            frame.reached_news(recorded=True)
+        if workflow.reporter is not None:
+            workflow.reporter.claimed(operation_id)
+        workflow.registered[operation_id] = self
 
     @property
     def label(self) -> str:
@@ -117,9 +141,11 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
         if self._was_over:
-            updated = self.workflow.journal.updated_ids
-            self.frame.replayed(is_news=bool(updated) and self.operation_id in updated)
-        super().settle()
+            frame = self.frame
+            frame.real.left_to_replay -= 1
+            if self.operation_id in self.workflow.journal.updated_ids:
+                frame.reached_news()
+        Handle.settle(self)
         self._leave()
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -165,8 +191,13 @@ class DurableOperation(Handle[_T], Generic[_T]):
             operation_name=self.name,
         )
 
-    def update(self, action: OperationAction, **members: Any) -> OperationUpdate:
-        """An update of this operation."""
+    def update(
+        self,
+        action: OperationAction,
+        payload: str | None = None,
+        error: ErrorObject | None = None,
+    ) -> OperationUpdate:
+        """An update of this operation; its options, if it has any, are put in with ``replace``."""
         return OperationUpdate(
             id=self.operation_id,
             type=self.kind,
@@ -174,13 +205,19 @@ class DurableOperation(Handle[_T], Generic[_T]):
             parent_id=self.frame.parent_id,
             name=self.name,
             sub_type=self.sub_type,
-            **members,
+            payload=payload,
+            error=error,
         )
 
-    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+    def submit(self, update: OperationUpdate) -> None:
         """Record an update of this operation, unless it was given up."""
         if not (self.is_void or self.frame.is_closed or self.cancelled()):
-            self.workflow.submit(update, wanted=wanted)
+            self.workflow.submit(update)
+
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record an update of this operation with the next one that somebody waits for."""
+        if not (self.is_void or self.frame.is_closed or self.cancelled()):
+            self.workflow.leave_behind(update)
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
@@ -195,6 +232,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
+        elif type(serdes) is JsonSerDes:
+            return serdes.write(value, self._serdes_context)
         try:
             payload = serdes.serialize(value, self._serdes_context())
         except (SerDesError, InvocationError):
@@ -212,7 +251,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def within_limits(self, payload: str, what: str) -> str:
         """The payload, if it is not larger than what the service stores."""
         size = len(payload)
-        if size > MAX_PAYLOAD_BYTES // 4 and not payload.isascii():
+        if size <= MAX_PAYLOAD_BYTES // 4:
+            return payload
+        if not payload.isascii():
             size = len(payload.encode())
         if size > MAX_PAYLOAD_BYTES:
             raise PayloadSizeError(
@@ -256,12 +297,11 @@ class DurableOperation(Handle[_T], Generic[_T]):
         )
 
     def _leave(self) -> None:
-        if self.is_pending:
-            self.is_pending = False
-        self.frame.release(self)
+        self.is_pending = False
+        self.frame.handles.pop(self.sequence, None)
         workflow = self.workflow
         if not self._was_over:
-            workflow.forget(self.operation_id)
+            workflow.registered.pop(self.operation_id, None)
         workflow.journal.release(self.operation_id)
 
     def _check(self, record: Operation, scope: Scope) -> None:

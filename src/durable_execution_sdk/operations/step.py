@@ -17,11 +17,10 @@ from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or_fail
-from durable_execution_sdk.operations.lifecycle import named_after
+from durable_execution_sdk.operations.lifecycle import DurableOperation, named_after
 from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.runtime.settings import CheckpointingMode
 from durable_execution_sdk.runtime.workflow import Workflow
 from durable_execution_sdk.serdes import SerDes
 
@@ -129,6 +128,8 @@ def _said_by(function: Callable[..., Any], workflow: Workflow) -> _Said:
 class Step(AttemptOperation[_T], Generic[_T]):
     """A step that runs, or ran."""
 
+    __slots__ = ("_args", "_config", "_function", "_serdes")
+
     def __init__(
         self,
         scope: Scope,
@@ -138,23 +139,23 @@ class Step(AttemptOperation[_T], Generic[_T]):
         config: StepConfig,
         serdes: SerDes[Any],
     ) -> None:
-        super().__init__(scope, name, OperationSubType.STEP)
+        DurableOperation.__init__(self, scope, name, OperationSubType.STEP)
         self._function = function
         self._args = args
         self._config = config
         self._serdes = serdes
-        if config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY:
-            self.at_most_once = True
-        elif self.workflow.settings.checkpointing is CheckpointingMode.OPTIMISTIC:
+        at_most_once = config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
+        if not at_most_once and self.workflow.settings.is_optimistic:
             self.tells_time = False
-        self.begin()
+        self.begin(at_most_once=at_most_once)
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
         result = await self.call(self._function, self._args)
         payload = self.encode(self._serdes, result, "result")
-        self.submit(self.update(OperationAction.SUCCEED, payload=payload))
-        self._hand_on_early(payload)
+        self.submit(self.update(OperationAction.SUCCEED, payload))
+        if not self.tells_time:
+            self._hand_on_early(payload)
 
     def attempt_failed(self, error: BaseException) -> None:
         """Ask the retry strategy."""
@@ -177,7 +178,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def _hand_on_early(self, payload: str) -> None:
         """In optimistic mode, let a sequential workflow go on before the acknowledgement."""
-        if self.tells_time or self.done() or not self.workflow.is_sequential:
+        if self.done() or not self.workflow.is_sequential:
             return
         self.set_result(self.decode(self._serdes, payload))
         self._wake()

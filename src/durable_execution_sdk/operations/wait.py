@@ -6,6 +6,8 @@ import math
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
@@ -35,7 +37,7 @@ class Wait(DurableOperation[None]):
             return
         if record is None:
             options = WaitOptions(wait_seconds=seconds)
-            self.submit(self.update(OperationAction.START, wait_options=options))
+            self.submit(replace(self.update(OperationAction.START), wait_options=options))
         elif record.status in TERMINAL_STATUSES:
             self.complete(record)
         else:

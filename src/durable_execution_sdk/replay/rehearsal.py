@@ -7,7 +7,7 @@ looked at too. Workflow code itself does run: what it does outside its operation
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NoReturn, cast
 
 import msgspec
 
@@ -30,7 +30,7 @@ from durable_execution_sdk.replay.places import Place, asking_place
 from durable_execution_sdk.replay.recording import Moment, Recording
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.runtime.suspension import WentAway
-from durable_execution_sdk.runtime.workflow import Claimant, Workflow
+from durable_execution_sdk.runtime.workflow import Attempting, Claimant, Workflow
 
 __all__ = ["Rehearsal", "Script", "Spectator"]
 
@@ -143,15 +143,18 @@ class Rehearsal(Workflow):
             return payload
         return recorded
 
-    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+    def submit(self, update: OperationUpdate) -> None:
         """Record nothing; how the execution completes itself is what came of it."""
         if update.type is OperationType.EXECUTION:
             self._script.completion = update
 
-    def start_body(self, body: Any, label: str, context: Any) -> Any:
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record nothing."""
+
+    def start_body(self, operation: Attempting, body: Any) -> NoReturn:
         """Run no body, whatever asks for it."""
         body.close()
-        raise InternalError(f"{label} was about to run in a rehearsal")
+        raise InternalError(f"{operation.label} was about to run in a rehearsal")
 
     def expect(self, due_at: float | None) -> None:
         """Nothing will change."""

@@ -11,9 +11,9 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.current import sdk_context
@@ -90,17 +90,36 @@ class Checkpointer:
         """Whether the service still gives this invocation tokens."""
         return self._token is not None and not self._closed
 
-    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
-        """Record an update with the next call; ``wanted`` says that somebody waits for it."""
+    def submit(self, update: OperationUpdate) -> None:
+        """Record an update with the next call: somebody waits for it."""
         if self._closed:
             return
-        self._queue.append(update)
-        if len(self._queue) >= self.most_updates:
+        queue = self._queue
+        queue.append(update)
+        if self._held is not None and len(queue) >= self.most_updates:
             self.release()
-        if wanted or self._eager:
+        self._wanted = True
+        if not self._is_busy:
             self.push()
-        else:
-            self._watch()
+
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record an update that nobody waits for with whatever goes next."""
+        if self._eager:
+            self.submit(update)
+            return
+        if self._closed:
+            return
+        queue = self._queue
+        queue.append(update)
+        if len(queue) == 1:
+            self._left_behind_since = time.monotonic()
+        if self._held is not None and len(queue) >= self.most_updates:
+            self.release()
+        if self._slow is None:
+            # One timer serves all: a quick step would otherwise pay for one that never rings.
+            self._slow = self._loop.call_later(
+                _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
+            )
 
     def push(self) -> None:
         """Send what is queued, even if that is nothing: the answer tells what has changed."""
@@ -123,9 +142,10 @@ class Checkpointer:
 
     def delivered(self) -> None:
         """The workflow has seen a completion, and may have something to add to the batch."""
-        self._patience -= 1
-        if self._patience <= 0 and self._held is not None:
-            self.release()
+        if self._held is not None:
+            self._patience -= 1
+            if self._patience <= 0:
+                self.release()
 
     async def flush(self) -> None:
         """Wait until everything that was submitted is acknowledged or has failed."""
@@ -163,19 +183,8 @@ class Checkpointer:
             marker = page.next_marker
         return operations
 
-    def _watch(self) -> None:
-        """Look again when what has been left behind turns out to be slow.
-
-        One timer serves all: a quick step would otherwise pay for a timer that never fires.
-        """
-        if len(self._queue) == 1:
-            self._left_behind_since = time.monotonic()
-        if self._slow is None:
-            self._slow = self._loop.call_later(
-                _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
-            )
-
     def _push_what_is_slow(self) -> None:
+        """Show that what has been left behind so long has begun."""
         self._slow = None
         if not self._queue or self._is_busy:
             return
@@ -192,9 +201,10 @@ class Checkpointer:
                 while self._wanted and self._token is not None and not self._closed:
                     if len(self._queue) < self.most_updates and self._expects_more():
                         await self._hold_back()
-                    if self.may_write:
-                        batch = self._take()
-                        await self._send(batch)
+                        if not self.may_write:
+                            continue
+                    batch = self._take()
+                    await self._send(batch)
                 if self._closed:
                     break
                 self._go = go = self._loop.create_future()
@@ -217,6 +227,7 @@ class Checkpointer:
         self._patience = self.most_updates
         self._held = self._loop.create_future()
         await self._held
+        self._held = None
 
     async def _send(self, batch: list[OperationUpdate]) -> None:
         assert self._token is not None
@@ -230,30 +241,35 @@ class Checkpointer:
             )
         )
         self._token = response.checkpoint_token
-        operations = list(response.operations)
+        operations: Sequence[Operation] = response.operations
         if response.next_marker:
-            operations += await self.load(response.next_marker)
+            operations = [*operations, *await self.load(response.next_marker)]
         self._receive(batch, operations)
 
     def _take(self) -> list[OperationUpdate]:
         """The next batch: as much of the queue as one call may carry, in order."""
+        queue = self._queue
         taken: dict[str, OperationUpdate] = {}
         count = 0
         size = 0
-        for update in self._queue:
+        for update in queue:
             size += _UPDATE_OVERHEAD
-            if update.payload is not None or update.error is not None:
-                size += _size(update)
+            payload = update.payload
+            if payload is not None:
+                size += len(payload) if payload.isascii() else len(payload.encode())
+            if update.error is not None:
+                size += _error_size(update.error)
             if count == self.most_updates or (count and size > MAX_BATCH_BYTES):
                 break
-            earlier = taken.get(update.id)
-            if earlier is not None and not _may_share_a_batch(earlier, update):
-                break
-            taken[update.id] = update
+            earlier = taken.setdefault(update.id, update)
+            if earlier is not update:
+                if not _may_share_a_batch(earlier, update):
+                    break
+                taken[update.id] = update
             count += 1
-        batch, self._queue = self._queue[:count], self._queue[count:]
-        self._wanted = bool(self._queue)
-        return batch
+        self._queue = queue[count:]
+        self._wanted = count < len(queue)
+        return queue[:count] if self._wanted else queue
 
 
 def _nothing() -> bool:
@@ -270,16 +286,6 @@ def _may_share_a_batch(earlier: OperationUpdate, later: OperationUpdate) -> bool
     )
 
 
-def _size(update: OperationUpdate) -> int:
-    size = 0
-    if update.payload is not None:
-        size += _utf8_size(update.payload)
-    if update.error is not None:
-        error: Any = update.error
-        for text in (error.error_message, error.error_data, *(error.stack_trace or ())):
-            size += _utf8_size(text) if text else 0
-    return size
-
-
-def _utf8_size(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())
+def _error_size(error: ErrorObject) -> int:
+    texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
+    return sum(len(text.encode()) for text in texts if text)

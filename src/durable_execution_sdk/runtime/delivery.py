@@ -19,9 +19,13 @@ __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 
 _T = TypeVar("_T")
 
+_new_future = asyncio.Future.__init__
+
 
 class Wake(asyncio.Future[None]):
     """What a task blocks on that only the workflow itself can wake: no timer, thread or socket."""
+
+    __slots__ = ()
 
     @property
     def label(self) -> str:
@@ -31,6 +35,8 @@ class Wake(asyncio.Future[None]):
 
 class Signal(Wake):
     """One that something in the workflow itself gives."""
+
+    __slots__ = ("_label",)
 
     def __init__(self, loop: asyncio.AbstractEventLoop, label: str) -> None:
         super().__init__(loop=loop)
@@ -48,6 +54,8 @@ class Waiter(Wake):
     Each awaiting task has its own, so cancelling the task does not cancel the operation.
     """
 
+    __slots__ = ("handle",)
+
     handle: Handle[Any]
 
     @property
@@ -62,18 +70,20 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     It is a future, so everything in asyncio that takes one takes it.
     """
 
-    # What holds of most operations is not stored in each of them.
-    _waiters: list[Waiter] | None = None
-    _watcher: Callable[[Handle[_T]], object] | None = None
-    # How much code runs when it completes, besides the tasks that await it.
-    callbacks_added = 0
-    is_due = False
+    # A future has a dictionary of its own, which is slow, and which these are to leave empty.
+    __slots__ = ("_order", "_waiters", "_watcher", "callbacks_added", "is_due", "sequence")
+
     # Whether its end is known whenever the workflow sees it end.
     tells_time = True
 
     def __init__(self, order: Deliveries) -> None:
-        super().__init__(loop=order.loop)
+        _new_future(self, loop=order.loop)
         self._order = order
+        self._waiters: list[Waiter] | None = None
+        self._watcher: Callable[[Handle[_T]], object] | None = None
+        # How much code runs when it completes, besides the tasks that await it.
+        self.callbacks_added = 0
+        self.is_due = False
         order.claims = self.sequence = order.claims + 1
 
     @property
@@ -176,12 +186,9 @@ class Deliveries:
         self.now: float = 0
         # How many operations were claimed: each one's number breaks ties.
         self.claims = 0
+        # A heap: first the end of the completion whose turn it is.
         self.due: list[tuple[float, int, Handle[Any]]] = []
         self._tasks = tasks
-
-    def next_at(self) -> float | None:
-        """The end of the completion whose turn it is."""
-        return self.due[0][0] if self.due else None
 
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""

@@ -37,7 +37,7 @@ class Journal:
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None)
         self._recorded: dict[str | None, int] = {}
-        self._claimed: set[str] = set()
+        self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
         for op in self._operations.values():
             self._recorded[op.parent_id] = self._recorded.get(op.parent_id, 0) + 1
@@ -50,16 +50,13 @@ class Journal:
         """What is known, without the EXECUTION itself."""
         return self._operations.values()
 
-    def claim(self, operation_id: str) -> Operation | None:
-        """What is recorded of the operation that the workflow has just asked for."""
-        record = self._operations.get(operation_id)
-        if record is None or record.type == OperationType.CALLBACK:
-            self._claimed.add(operation_id)
-        return record
-
     def get(self, operation_id: str) -> Operation | None:
         """What is recorded of this operation."""
         return self._operations.get(operation_id)
+
+    def claimed_callback(self, operation_id: str) -> None:
+        """The operation that the workflow has just asked for is a callback, whose id it sees first."""
+        self._claimed_callbacks.add(operation_id)
 
     def release(self, operation_id: str) -> None:
         """The workflow has seen the outcome, so its payload is needed no more."""
@@ -124,7 +121,7 @@ class Journal:
         """
         for op in self._operations.values():
             seen_at = op.end_timestamp
-            if op.type == OperationType.CALLBACK and op.id not in self._claimed:
+            if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:
                 seen_at = op.start_timestamp  # The workflow sees its id first.
             if seen_at is not None and seen_at < at:
                 return True

@@ -54,9 +54,14 @@ class Outside:
         """Workflow code ceased to watch a socket."""
         self._sockets.pop(descriptor, None)
 
+    @property
+    def is_watching(self) -> bool:
+        """Whether there is anything of the kind at all."""
+        return bool(self._timers or self._threads or self._sockets)
+
     def may_wake(self) -> bool:
         """Whether any of this may still wake a task that waits for no operation."""
-        if not (self._timers or self._threads or self._sockets):
+        if not self.is_watching:
             return False
         own = {watched.task for watched in self._tasks.live}
         if all(

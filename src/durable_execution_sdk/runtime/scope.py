@@ -57,11 +57,12 @@ class Frame:
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         # What is recorded is counted where the log has it: in the nearest context that is not virtual.
         self.real: Frame = parent.real if parent is not None and virtual else self
-        self.left_to_replay = workflow.journal.recorded_in(self.parent_id)
+        self.left_to_replay: int = workflow.journal.recorded_in(self.parent_id)
         self.has_news = False
         self.children: dict[Frame, None] = {}
-        # Both in order, so that everything is cancelled in the same order again.
-        self._handles: dict[int, Handle[Any]] = {}
+        # Both in order, so that everything is cancelled in the same order again: the operations that
+        # have not settled, by their number, and the tasks that run in here.
+        self.handles: dict[int, Handle[Any]] = {}
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
             parent.children[self] = None
@@ -114,18 +115,15 @@ class Frame:
             " the tasks that the handler runs, while it runs"
         )
 
-    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
+    def submit(self, update: OperationUpdate) -> None:
         """Record an update, unless this context is over: orphans may not checkpoint."""
         if not self.is_closed:
-            self.workflow.submit(update, wanted=wanted)
+            self.workflow.submit(update)
 
-    def adopt(self, handle: Handle[Any]) -> None:
-        """This operation belongs to the context until it settles."""
-        self._handles[handle.sequence] = handle
-
-    def release(self, handle: Handle[Any]) -> None:
-        """This operation has settled."""
-        self._handles.pop(handle.sequence, None)
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record an update with the next one that somebody waits for, unless this context is over."""
+        if not self.is_closed:
+            self.workflow.leave_behind(update)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """This task runs in the context."""
@@ -161,7 +159,7 @@ class Frame:
             self.parent.children.pop(self, None)
         for child in list(self.children):
             child.close()
-        for handle in list(self._handles.values()):
+        for handle in list(self.handles.values()):
             handle.cancel()
         for watched in list(self._tasks):
             if watched.task is not None and watched is not CURRENT.get():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Coroutine, Generator, Sequence
 from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar, cast
@@ -38,12 +38,22 @@ class TaskScope(Protocol):
 class WorkflowTask(Coroutine[Any, Any, _T]):
     """A workflow coroutine, watched."""
 
-    __slots__ = ("__weakref__", "_coroutine", "_killed", "_tasks", "blocked_on", "scope", "task")
+    __slots__ = (
+        "__weakref__",
+        "_coroutine",
+        "_killed",
+        "_send",
+        "_tasks",
+        "blocked_on",
+        "scope",
+        "task",
+    )
 
     def __init__(
         self, coroutine: Coroutine[Any, Any, _T], scope: TaskScope, tasks: WorkflowTasks
     ) -> None:
         self._coroutine = coroutine
+        self._send = coroutine.send
         self._tasks = tasks
         self._killed = False
         self.scope = scope
@@ -62,11 +72,33 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
 
     def send(self, value: Any) -> Any:
         """Run to the next await."""
-        return self._move(self._coroutine.send, value)
+        tasks = self._tasks
+        tasks.progress += 1
+        self.blocked_on = None
+        if CURRENT.get() is not self:  # tasks may share a context
+            CURRENT.set(self)
+        try:
+            self.blocked_on = waits_for = self._die() if self._killed else self._send(value)
+        except BaseException:
+            tasks.ended(self)
+            raise
+        return waits_for
 
     def throw(self, *exception: Any) -> Any:
         """Run to the next await, from an exception."""
-        return self._move(self._coroutine.throw, *exception)
+        tasks = self._tasks
+        tasks.progress += 1
+        self.blocked_on = None
+        if CURRENT.get() is not self:
+            CURRENT.set(self)
+        try:
+            self.blocked_on = waits_for = (
+                self._die() if self._killed else self._coroutine.throw(*exception)
+            )
+        except BaseException:
+            tasks.ended(self)
+            raise
+        return waits_for
 
     def kill(self) -> None:
         """Stop this task at its next move, whatever its code would do."""
@@ -81,78 +113,9 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         """Let another task run this one's coroutine."""
         return self._coroutine.__await__()
 
-    def _move(self, step: Callable[..., Any], *args: Any) -> Any:
-        self._tasks.progress += 1
-        self.blocked_on = None
-        CURRENT.set(self)
-        try:
-            self.blocked_on = self._die() if self._killed else step(*args)
-        except BaseException:
-            self._tasks.ended(self)
-            raise
-        return self.blocked_on
-
     def _die(self) -> NoReturn:
         self._coroutine.close()
         raise asyncio.CancelledError
-
-
-class Body(Coroutine[Any, Any, None]):
-    """The body of a step, plain code: somebody is told when it ends, at once and whatever ends it."""
-
-    __slots__ = ("_coroutine", "_ended", "_send")
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, None],
-        ended: Callable[[Body, BaseException | None], object],
-    ) -> None:
-        self._coroutine = coroutine
-        self._send = coroutine.send
-        self._ended = ended
-
-    def __getattr__(self, name: str) -> Any:
-        """Look like the coroutine itself to whoever inspects a task."""
-        return getattr(self._coroutine, name)
-
-    def send(self, value: Any) -> Any:
-        """Run to the next await."""
-        try:
-            return self._send(value)
-        except StopIteration:
-            self._ended(self, None)
-            raise
-        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
-            self._ended(self, error)
-            raise
-        except BaseException as error:
-            self._ended(self, error)
-            # It is told: nobody asks the task, which would complain of that.
-            raise StopIteration from error
-
-    def throw(self, *exception: Any) -> Any:
-        """Run to the next await, from an exception."""
-        try:
-            return self._coroutine.throw(*exception)
-        except StopIteration:
-            self._ended(self, None)
-            raise
-        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit) as error:
-            self._ended(self, error)
-            raise
-        except BaseException as error:
-            self._ended(self, error)
-            # It is told: nobody asks the task, which would complain of that.
-            raise StopIteration from error
-
-    def close(self) -> None:
-        """Give up."""
-        self._ended(self, None)
-        self._coroutine.close()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Let another task run it."""
-        return self._coroutine.__await__()
 
 
 class NumberedTask(asyncio.Task[_T]):

@@ -57,8 +57,10 @@ class DurableTimer(Handle[None]):
         self._is_wait = False
         self._record = record = self.workflow.claim(self)
         self._is_counted = record is None
-        self.frame.adopt(self)
-        self.workflow.register(self.operation_id, self)
+        self.frame.handles[self.sequence] = self
+        if self.workflow.reporter is not None:
+            self.workflow.reporter.claimed(self.operation_id)
+        self.workflow.registered[self.operation_id] = self
         is_wait = record is not None and record.type == OperationType.WAIT
         if record is not None and (is_wait or record.status in TERMINAL_STATUSES):
             self._is_wait = is_wait
@@ -101,9 +103,7 @@ class DurableTimer(Handle[None]):
         cancelled = super().cancel(msg)
         if cancelled:
             if self._is_wait and not (self._is_over or self.frame.is_over):
-                self.frame.submit(
-                    self._update(OperationType.WAIT, OperationAction.CANCEL), wanted=False
-                )
+                self.frame.leave_behind(self._update(OperationType.WAIT, OperationAction.CANCEL))
             self._count(news=False)
             self._leave()
         return cancelled
@@ -142,7 +142,7 @@ class DurableTimer(Handle[None]):
         self.is_ticking = False
         if self._record is None:
             start = self._update(OperationType.STEP, OperationAction.START)
-            self.frame.submit(start, wanted=False)
+            self.frame.leave_behind(start)
         self.frame.submit(self._update(OperationType.STEP, OperationAction.SUCCEED, payload="null"))
 
     def _update(
@@ -170,8 +170,8 @@ class DurableTimer(Handle[None]):
         if self._tick is not None:
             self._tick.cancel()
         self.workflow.timers.pop(self, None)
-        self.frame.release(self)
-        self.workflow.forget(self.operation_id)
+        self.frame.handles.pop(self.sequence, None)
+        self.workflow.registered.pop(self.operation_id, None)
         self.workflow.journal.release(self.operation_id)
 
 

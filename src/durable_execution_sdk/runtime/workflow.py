@@ -33,7 +33,7 @@ from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.polling import Polling
 from durable_execution_sdk.runtime.settings import Reporter, Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
-from durable_execution_sdk.runtime.tasks import Body, WorkflowTask, WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Invoked", "MakeWorkflow", "Workflow"]
@@ -62,6 +62,24 @@ class Registered(Protocol):
 
     def observe(self, record: Operation) -> None:
         """The log has news of it."""
+        ...
+
+
+class Attempting(Protocol):
+    """An operation whose body runs."""
+
+    operation_id: str
+    name: str | None
+    at_most_once: bool
+
+    @property
+    def attempt_number(self) -> int:
+        """Which attempt it is, from 1."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
         ...
 
 
@@ -160,8 +178,9 @@ class Workflow:
         self.said_by_functions: dict[Any, Any] = {}
         self._start_timer = start_timer
         self._began_at = self.order.now
-        self._registered: dict[str, Registered] = {}
-        self._bodies: dict[Body, str] = {}
+        # Whom to tell what the log says of an operation, by id, until it settles.
+        self.registered: dict[str, Registered] = {}
+        self._bodies: dict[asyncio.Task[None] | None, Attempting] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._rounds = 0
         self._turned_down = 0
@@ -170,35 +189,33 @@ class Workflow:
 
     def claim(self, claimant: Claimant) -> Operation | None:
         """What the log holds of the operation that workflow code has just asked for."""
-        return self.journal.claim(claimant.operation_id)
+        return self.journal.get(claimant.operation_id)
 
-    def register(self, operation_id: str, operation: Registered) -> None:
-        """Tell this operation what the log says of it from now on."""
-        if self.reporter is not None:
-            self.reporter.claimed(operation_id)
-        self._registered[operation_id] = operation
-
-    def found_over(self, operation_id: str) -> None:
-        """This operation was over when it was asked for: the log will have no news of it."""
-        if self.reporter is not None:
-            self.reporter.claimed(operation_id)
-
-    def forget(self, operation_id: str) -> None:
-        """This operation needs to hear nothing more."""
-        self._registered.pop(operation_id, None)
-
-    def submit(self, update: OperationUpdate, *, wanted: bool = True) -> None:
-        """Record an update."""
+    def submit(self, update: OperationUpdate) -> None:
+        """Record an update that somebody waits for."""
         if not self.is_ending:
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
-            self.checkpointer.submit(update, wanted=wanted)
+            self.checkpointer.submit(update)
 
-    def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:
-        """Run the body of a step: plain code, which keeps the invocation open."""
-        watched = Body(body, self._body_ended)
-        self._bodies[watched] = label
-        return asyncio.Task(watched, loop=self.loop, context=context)
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record an update with the next one that somebody waits for."""
+        if not self.is_ending:
+            if self.reporter is not None:
+                update = self.reporter.submitted(update)
+            self.checkpointer.leave_behind(update)
+
+    def start_body(
+        self, operation: Attempting, body: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Run the body of a step: plain code, which keeps the invocation open until it ends."""
+        task = asyncio.Task(body, loop=self.loop)
+        self._bodies[task] = operation
+        return task
+
+    def body_ended(self, task: asyncio.Task[None] | None) -> None:
+        """A body says that it runs no more; one that was cancelled before it ran says nothing."""
+        self._bodies.pop(task, None)
 
     def built_again(self, record: Operation, payload: str) -> str:
         """The payload of a context whose function ran again, since the log does not hold its result."""
@@ -244,7 +261,7 @@ class Workflow:
     @property
     def is_sequential(self) -> bool:
         """Whether one operation of one task is all there is, so that nothing can overtake it."""
-        alone = len(self.tasks.live) == len(self._registered) == 1
+        alone = len(self.tasks.live) == len(self.registered) == 1
         return alone and len(self._bodies) <= 1 and not (self.timers or self.order.due)
 
     def leave_after(self, seconds: float, margin: float) -> None:
@@ -255,7 +272,7 @@ class Workflow:
 
     def _on_deadline(self, margin: float) -> None:
         """The invocation's time is nearly up: let the service keep what would ring in the process."""
-        timers = [] if self._bodies else list(self.timers)
+        timers = [] if self._has_bodies() else list(self.timers)
         for timer in timers:
             timer.hand_over()
         if timers:
@@ -269,8 +286,9 @@ class Workflow:
         PENDING would be wrong while anything can go on without the service: it would not invoke again
         before something else is due, which may be next year.
         """
-        if self._bodies or not self._is_at_rest() or not self._is_waiting_for_service():
-            what = ", ".join(sorted(set(self._bodies.values()))) or "the workflow's own code"
+        if self._has_bodies() or not self._is_at_rest() or not self._is_waiting_for_service():
+            labels = {operation.label for operation in self._bodies.values()}
+            what = ", ".join(sorted(labels)) or "the workflow's own code"
             self.stop(
                 Aborted(
                     InvocationError(
@@ -287,25 +305,28 @@ class Workflow:
     # What the service says.
 
     def _receive(self, batch: Sequence[OperationUpdate], operations: Sequence[Operation]) -> None:
-        told: set[str] = set()
-        for operation in operations:
-            told.add(operation.id)
-            self._learn(operation)
+        told = self._learn(operations)
         if not self.checkpointer.may_write:
             self.stop(WentAway())
             return
         # What was acknowledged is recorded, whether or not the answer repeats it.
         for update in batch:
             if update.id not in told and update.type is not OperationType.EXECUTION:
-                self._learn(self.journal.acknowledged(update, self.order.now))
+                self._learn([self.journal.acknowledged(update, self.order.now)])
 
-    def _learn(self, operation: Operation) -> None:
-        if self.reporter is not None:
-            self.reporter.learned(operation)
-        if self.journal.merge(operation):
-            registered = self._registered.get(operation.id)
-            if registered is not None:
-                registered.observe(operation)
+    def _learn(self, operations: Sequence[Operation]) -> set[str]:
+        """Take in what the log holds, and tell the operations concerned; returns which these are."""
+        told: set[str] = set()
+        reporter = self.reporter
+        for operation in operations:
+            told.add(operation.id)
+            if reporter is not None:
+                reporter.learned(operation)
+            if self.journal.merge(operation):
+                registered = self.registered.get(operation.id)
+                if registered is not None:
+                    registered.observe(operation)
+        return told
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         if isinstance(error, ServiceError) and not (error.is_stale_token or error.is_transient):
@@ -314,15 +335,16 @@ class Workflow:
         self.refusal = Aborted(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
         self.stop(self.refusal)
 
-    def _body_ended(self, body: Body, error: BaseException | None) -> None:
-        self._bodies.pop(body, None)
-        if error is not None and not isinstance(error, asyncio.CancelledError):
-            self.stop(Aborted(error, fatal=False))
+    def _has_bodies(self) -> bool:
+        """Whether the body of a step runs, or is about to."""
+        for task in [task for task in self._bodies if task is None or task.done()]:
+            del self._bodies[task]
+        return bool(self._bodies)
 
     def _pending(self) -> list[float | None]:
         if self.is_ending:
             return []
-        return [op.due_at for op in self._registered.values() if op.is_pending]
+        return [op.due_at for op in self.registered.values() if op.is_pending]
 
     # What the loop says.
 
@@ -335,14 +357,16 @@ class Workflow:
         """The loop has nothing to run; returns whether there is something now."""
         if self.is_ending:
             return at_rest and self._unwind()
-        at = self.order.next_at()
-        if at is not None and not self._is_out_of_turn(at):
+        due = self.order.due
+        if due and not (self.outside.is_watching and self._is_out_of_turn(due[0][0])):
             self.order.deliver_next()
             self.checkpointer.delivered()
             return True
         if self.checkpointer.release():
             return True
-        if not at_rest or self._bodies or self.checkpointer.is_writing or not self.tasks.live:
+        if not at_rest or self.checkpointer.is_writing or not self.tasks.live:
+            return False
+        if self._has_bodies():
             return False
         if not self.checkpointer.is_idle:
             self.checkpointer.push()
@@ -381,7 +405,7 @@ class Workflow:
         return None
 
     def _has_more_to_see(self) -> bool:
-        return self.order.next_at() is not None
+        return bool(self.order.due)
 
     def _is_out_of_turn(self, at: float) -> bool:
         """Whether a completion that the log holds before this one has yet to be seen."""
@@ -394,20 +418,19 @@ class Workflow:
         """Whether no task can move, no completion is due and everything is acknowledged."""
         waits: list[Any] = [watched.blocked_on for watched in self.tasks.live]
         blocked = all(isinstance(each, asyncio.Future) and not each.done() for each in waits)
-        due = self.order.next_at() is not None
         kept = not any(timer.is_ticking or timer.is_loose for timer in self.timers)
-        settled = blocked and kept and not due
+        settled = blocked and kept and not self.order.due
         return settled and self.checkpointer.is_idle and not self.outside.may_wake()
 
     def _is_waiting_for_service(self) -> bool:
-        return any(op.is_pending and op.is_awaited for op in self._registered.values())
+        return any(op.is_pending and op.is_awaited for op in self.registered.values())
 
     def _conclude(self) -> None:
         if self._is_waiting_for_service():
             self.end(WentAway())
             return
         waits = "; ".join(sorted(_describe(watched) for watched in self.tasks.live))
-        idle = ", ".join(sorted(op.label for op in self._registered.values() if op.is_pending))
+        idle = ", ".join(sorted(op.label for op in self.registered.values() if op.is_pending))
         self.fail(
             DeadlockError(
                 f"the workflow is deadlocked: every task waits and nothing can wake one. {waits}."
@@ -418,7 +441,7 @@ class Workflow:
 
     def _unwind(self) -> bool:
         """Workflow code swallowed its cancellation and blocks again: insist."""
-        if not self.tasks.live or self._bodies or self.outside.may_wake():
+        if not self.tasks.live or self._has_bodies() or self.outside.may_wake():
             return False
         self._rounds += 1
         for watched in list(self.tasks.live):

@@ -71,21 +71,25 @@ class JsonSerDes(Generic[T]):
 
     def serialize(self, value: T, context: SerDesContext, /) -> str:
         """Write the value as JSON."""
+        return self.write(value, lambda: context)
+
+    def write(self, value: T, whose: Callable[[], SerDesContext]) -> str:
+        """As ``serialize``; whose value it is is only asked to say what is wrong with it."""
         try:
             payload = ENCODER.encode(value)
             if b"null" in payload:
-                _refuse_no_number(value, context)
+                _refuse_no_number(value, whose)
             if self._object is not None and type(value) is not self._object:
-                self._refuse_subclass(value, context)
+                self._refuse_subclass(value, whose)
             if self._shape is not None:
                 self._shape.check(value, "$")
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
         except AmbiguousError as error:
-            raise SerDesError(f"{context.what}: {error}, {_WAY_OUT}") from error
+            raise SerDesError(f"{whose().what}: {error}, {_WAY_OUT}") from error
         except Exception as error:
-            raise _unwritable(value, error, context) from error
+            raise _unwritable(value, error, whose()) from error
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
         """Read the value back from JSON."""
@@ -112,10 +116,10 @@ class JsonSerDes(Generic[T]):
             f"Correct the sender or the type annotation, {_WAY_OUT}"
         )
 
-    def _refuse_subclass(self, value: T, context: SerDesContext) -> None:
+    def _refuse_subclass(self, value: T, whose: Callable[[], SerDesContext]) -> None:
         if self._object is not None and isinstance(value, self._object):
             raise SerDesError(
-                f"{context.what}: expected exactly {name_of(self._object)}, found its subclass "
+                f"{whose().what}: expected exactly {name_of(self._object)}, found its subclass "
                 f"{name_of(type(value))}, which would come back as {name_of(self._object)}. "
                 f"Annotate the class that is returned, or a union, {_WAY_OUT}"
             )
@@ -130,11 +134,11 @@ def _is_object(kind: Any) -> bool:
     )
 
 
-def _refuse_no_number(value: object, context: SerDesContext) -> None:
+def _refuse_no_number(value: object, whose: Callable[[], SerDesContext]) -> None:
     if holds_no_number(value):
         path, found = find_no_number(value)
         raise SerDesError(
-            f"{context.what}: {path} is {found!r}, and JSON has no such number. "
+            f"{whose().what}: {path} is {found!r}, and JSON has no such number. "
             f"Use None or text for it, {_WAY_OUT}"
         )
 

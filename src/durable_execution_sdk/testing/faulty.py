@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
@@ -21,9 +20,7 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation
-from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.step_context import StepContext
-from durable_execution_sdk.runtime.workflow import Workflow
+from durable_execution_sdk.runtime.workflow import Attempting, Workflow
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.testing.faults import BodyRun, Faults
 
@@ -163,24 +160,23 @@ class FaultyWorkflow(Workflow):
         if self._faults.most_updates is not None:
             self.checkpointer.most_updates = self._faults.most_updates
 
-    def start_body(self, body: Coroutine[Any, Any, None], label: str, context: Context) -> Any:
+    def start_body(
+        self, operation: Attempting, body: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
         """Run the body of a step, or the beginning of it."""
-        step = context.get(CURRENT)
-        if isinstance(step, StepContext):
-            operation: Any = self._registered.get(step.operation_id)
-            run = BodyRun(
-                step.operation_id,
-                step.operation_name,
-                step.attempt,
-                at_most_once=bool(getattr(operation, "at_most_once", False)),
-                invocation=self._faults.invocations,
-            )
-            cut_at = self._faults.body_begins(run)
-            if cut_at is not None or self._faults.chance is None:
-                body = _Watched(body, self._faults, run, cut_at)
-            else:
-                body = self._dawdling(body)
-        return super().start_body(body, label, context)
+        run = BodyRun(
+            operation.operation_id,
+            operation.name,
+            operation.attempt_number,
+            at_most_once=operation.at_most_once,
+            invocation=self._faults.invocations,
+        )
+        cut_at = self._faults.body_begins(run)
+        if cut_at is not None or self._faults.chance is None:
+            body = _Watched(body, self._faults, run, cut_at)
+        else:
+            body = self._dawdling(body)
+        return super().start_body(operation, body)
 
     async def _dawdling(self, body: Coroutine[Any, Any, None]) -> None:
         try:
