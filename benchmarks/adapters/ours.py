@@ -38,19 +38,24 @@ class _Plane:
         answer = await self._service.checkpoint_async(msgspec.to_builtins(request.updates))
         return CheckpointResponse(
             checkpoint_token=answer["CheckpointToken"],
-            operations=msgspec.convert(answer["NewExecutionState"]["Operations"], list[Operation]),
+            operations=_operations(answer["NewExecutionState"]["Operations"]),
         )
 
     async def get_state(self, request: StateRequest) -> StatePage:
         assert request.marker is not None
         answer = await self._service.state_async(request.marker)
         return StatePage(
-            operations=msgspec.convert(answer["Operations"], list[Operation]),
+            operations=_operations(answer["Operations"]),
             next_marker=answer.get("NextMarker"),
         )
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000
+
+
+def _operations(told: list[dict[str, Any]]) -> list[Operation]:
+    # A class is looked up by msgspec, a list of it would be looked into anew in each call.
+    return [msgspec.convert(operation, Operation) for operation in told]
 
 
 async def add_async(a: int, b: int) -> int:

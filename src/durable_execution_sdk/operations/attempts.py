@@ -36,7 +36,7 @@ from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.suspension import Aborted
 
-__all__ = ["AttemptOperation", "retry_or_fail"]
+__all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
 
 _T = TypeVar("_T")
 
@@ -142,7 +142,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
 
     async def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a body, in a thread if it is a plain function."""
-        if _is_coroutine_function(function):
+        if is_coroutine_function(function):
             return await function(*args)
         result = await asyncio.to_thread(_call_plain, function, args)
         return await result if inspect.isawaitable(result) else result
@@ -167,8 +167,20 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         workflow, task = self.workflow, self._body
         CURRENT.set(self._step_context())
         try:
-            await self._guarded()
-        except (asyncio.CancelledError, GeneratorExit):
+            try:
+                if workflow.watcher is None:
+                    await self.attempt()
+                else:
+                    await workflow.watcher.step(self, self.attempt_number, self.attempt)
+            except InvocationError as error:
+                workflow.end(Aborted(error, fatal=False))
+            except Exception as error:
+                self.attempt_failed(error)
+            except asyncio.CancelledError as error:
+                # Unless the operation was given up, it is the body's own: a failure like any other.
+                if not (self.cancelled() or workflow.is_ending):
+                    self.attempt_failed(error)
+        except GeneratorExit:
             raise
         except BaseException as error:
             workflow.stop(Aborted(error, fatal=False))
@@ -176,22 +188,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                 raise
         finally:
             workflow.body_ended(task)
-
-    async def _guarded(self) -> None:
-        watcher = self.workflow.watcher
-        try:
-            if watcher is None:
-                await self.attempt()
-            else:
-                await watcher.step(self, self.attempt_number, self.attempt)
-        except InvocationError as error:
-            self.workflow.end(Aborted(error, fatal=False))
-        except Exception as error:
-            self.attempt_failed(error)
-        except asyncio.CancelledError as error:
-            # Unless the operation was given up, it is the body's own: a failure like any other.
-            if not (self.cancelled() or self.workflow.is_ending):
-                self.attempt_failed(error)
 
     def _step_context(self) -> StepContext:
         workflow = self.workflow
@@ -257,7 +253,8 @@ def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         raise RuntimeError("the function raised StopIteration") from error
 
 
-def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Whether a body is to be awaited, rather than run in a thread."""
     if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
         return True
     return inspect.iscoroutinefunction(_innermost(function))

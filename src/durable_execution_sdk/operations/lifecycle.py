@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import heappush
 from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -41,6 +42,8 @@ _T = TypeVar("_T")
 
 # Of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK operations (API reference, section 3.1).
 MAX_PAYLOAD_BYTES = 1024 * 1024
+# In characters, of which each is four bytes at most.
+_SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 LONGEST_NAME = 256
 
 
@@ -78,7 +81,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self._was_over = False
         # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
         self.is_void = False
-        Handle.__init__(self, workflow.order)
+        super().__init__(workflow.order)
         if frame.is_closed or workflow.is_ending:
             self.is_void = True
             workflow.turn_down(self)
@@ -136,7 +139,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def complete(self, record: Operation) -> None:
         """The log says that this operation is over."""
-        self.become_due(record.end_timestamp or self.workflow.order.now)
+        order = self.workflow.order
+        self.is_due = True
+        heappush(order.due, (record.end_timestamp or order.now, self.sequence, self))
 
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
@@ -145,7 +150,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             frame.real.left_to_replay -= 1
             if self.operation_id in self.workflow.journal.updated_ids:
                 frame.reached_news()
-        Handle.settle(self)
+        super().settle()
         self._leave()
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -221,7 +226,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
-        return self.within_limits(self.written(serdes, value, what), what)
+        payload = self.written(serdes, value, what)
+        return payload if len(payload) <= _SURELY_FITS else self.within_limits(payload, what)
 
     def written(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as its serdes writes it, however much that is.
@@ -251,9 +257,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def within_limits(self, payload: str, what: str) -> str:
         """The payload, if it is not larger than what the service stores."""
         size = len(payload)
-        if size <= MAX_PAYLOAD_BYTES // 4:
-            return payload
-        if not payload.isascii():
+        if size > _SURELY_FITS and not payload.isascii():
             size = len(payload.encode())
         if size > MAX_PAYLOAD_BYTES:
             raise PayloadSizeError(

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from types import FunctionType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
-from durable_execution_sdk.operations.attempts import AttemptOperation, retry_or_fail
-from durable_execution_sdk.operations.lifecycle import DurableOperation, named_after
+from durable_execution_sdk.operations.attempts import (
+    AttemptOperation,
+    is_coroutine_function,
+    retry_or_fail,
+)
+from durable_execution_sdk.operations.lifecycle import named_after
 from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.scope import Scope
@@ -100,13 +104,14 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
     return None
 
 
-class _Said(NamedTuple):
+class _Said(Struct, frozen=True):
     """What a function says of the steps that run it, if nobody says otherwise."""
 
     name: str | None
     config: StepConfig
     # None if the configuration has one, so that nobody needs to know what it returns.
     serdes: SerDes[Any] | None
+    is_coroutine: bool
 
 
 def _said_by(function: Callable[..., Any], workflow: Workflow) -> _Said:
@@ -117,7 +122,7 @@ def _said_by(function: Callable[..., Any], workflow: Workflow) -> _Said:
     if said is None:
         config = bound_config(function) or _DEFAULT
         serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
-        said = _Said(named_after(function), config, serdes)
+        said = _Said(named_after(function), config, serdes, is_coroutine_function(function))
         if is_plain:
             if len(known) >= _MOST_REMEMBERED:
                 known.clear()
@@ -128,7 +133,7 @@ def _said_by(function: Callable[..., Any], workflow: Workflow) -> _Said:
 class Step(AttemptOperation[_T], Generic[_T]):
     """A step that runs, or ran."""
 
-    __slots__ = ("_args", "_config", "_function", "_serdes")
+    __slots__ = ("_args", "_config", "_function", "_is_coroutine", "_serdes")
 
     def __init__(
         self,
@@ -138,12 +143,15 @@ class Step(AttemptOperation[_T], Generic[_T]):
         name: str | None,
         config: StepConfig,
         serdes: SerDes[Any],
+        *,
+        is_coroutine: bool,
     ) -> None:
-        DurableOperation.__init__(self, scope, name, OperationSubType.STEP)
+        super().__init__(scope, name, OperationSubType.STEP)
         self._function = function
         self._args = args
         self._config = config
         self._serdes = serdes
+        self._is_coroutine = is_coroutine
         at_most_once = config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
         if not at_most_once and self.workflow.settings.is_optimistic:
             self.tells_time = False
@@ -151,7 +159,10 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
-        result = await self.call(self._function, self._args)
+        if self._is_coroutine and self.workflow.settings.middleware is None:
+            result = await self._function(*self._args)
+        else:
+            result = await self.call(self._function, self._args)
         payload = self.encode(self._serdes, result, "result")
         self.submit(self.update(OperationAction.SUCCEED, payload))
         if not self.tells_time:
@@ -197,8 +208,25 @@ def step(
     if config is not None:
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
-            return Step(scope, function, args, name or named_after(function), config, config.serdes)
+            named = name or named_after(function)
+            return Step(
+                scope,
+                function,
+                args,
+                named,
+                config,
+                config.serdes,
+                is_coroutine=is_coroutine_function(function),
+            )
     said = _said_by(function, workflow)
     chosen = config or said.config
     serdes = chosen.serdes or said.serdes or workflow.settings.serdes_for(function)
-    return Step(scope, function, args, name or said.name, chosen, serdes)
+    return Step(
+        scope,
+        function,
+        args,
+        name or said.name,
+        chosen,
+        serdes,
+        is_coroutine=said.is_coroutine,
+    )

@@ -29,6 +29,7 @@ _UPDATE_OVERHEAD = 400
 # A body that runs longer than this is worth a call of its own to show that it has started.
 _SLOW_SECONDS = 0.2
 
+_START = OperationAction.START
 _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
@@ -48,7 +49,7 @@ class Checkpointer:
         receive: Receive,
         fail: Fail,
         eager: bool = False,
-        expects_more: Callable[[], bool] | None = None,
+        unseen: Sequence[object] = (),
     ) -> None:
         self._plane = plane
         self._arn = arn
@@ -58,7 +59,8 @@ class Checkpointer:
         self._fail = fail
         self._eager = eager
         self.most_updates = MAX_BATCH_UPDATES
-        self._expects_more = _nothing if eager or expects_more is None else expects_more
+        # Completions that the workflow has yet to see, each of which may add to the next batch.
+        self._unseen: Sequence[object] = () if eager else unseen
         self._held: asyncio.Future[None] | None = None
         self._patience = 0
         self._queue: list[OperationUpdate] = []
@@ -149,7 +151,7 @@ class Checkpointer:
 
     async def flush(self) -> None:
         """Wait until everything that was submitted is acknowledged or has failed."""
-        self._expects_more = _nothing
+        self._unseen = ()
         while not self.is_idle and self.may_write:
             self.release()
             self.push()
@@ -199,15 +201,29 @@ class Checkpointer:
         try:
             while True:
                 while self._wanted and self._token is not None and not self._closed:
-                    if len(self._queue) < self.most_updates and self._expects_more():
+                    if self._unseen and len(self._queue) < self.most_updates:
                         await self._hold_back()
                         if not self.may_write:
                             continue
                     batch = self._take()
-                    await self._send(batch)
+                    self.calls += 1
+                    response = await self._plane.checkpoint(
+                        CheckpointRequest(
+                            durable_execution_arn=self._arn,
+                            checkpoint_token=self._token,
+                            updates=batch,
+                            client_token=f"{self._series}-{self.calls}",
+                        )
+                    )
+                    self._token = response.checkpoint_token
+                    operations: Sequence[Operation] = response.operations
+                    if response.next_marker:
+                        operations = [*operations, *await self.load(response.next_marker)]
+                    self._receive(batch, operations)
                 if self._closed:
                     break
-                self._go = go = self._loop.create_future()
+                go: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+                self._go = go
                 self._come_to_rest()
                 await go
         except Exception as error:
@@ -219,8 +235,10 @@ class Checkpointer:
 
     def _come_to_rest(self) -> None:
         self._is_busy = False
-        if self._rest is not None and not self._rest.done():
-            self._rest.set_result(None)
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            if not rest.done():
+                rest.set_result(None)
 
     async def _hold_back(self) -> None:
         """Let the workflow see what is due, and add to the batch; but not for long."""
@@ -228,23 +246,6 @@ class Checkpointer:
         self._held = self._loop.create_future()
         await self._held
         self._held = None
-
-    async def _send(self, batch: list[OperationUpdate]) -> None:
-        assert self._token is not None
-        self.calls += 1
-        response = await self._plane.checkpoint(
-            CheckpointRequest(
-                durable_execution_arn=self._arn,
-                checkpoint_token=self._token,
-                updates=batch,
-                client_token=f"{self._series}-{self.calls}",
-            )
-        )
-        self._token = response.checkpoint_token
-        operations: Sequence[Operation] = response.operations
-        if response.next_marker:
-            operations = [*operations, *await self.load(response.next_marker)]
-        self._receive(batch, operations)
 
     def _take(self) -> list[OperationUpdate]:
         """The next batch: as much of the queue as one call may carry, in order."""
@@ -263,27 +264,15 @@ class Checkpointer:
                 break
             earlier = taken.setdefault(update.id, update)
             if earlier is not update:
-                if not _may_share_a_batch(earlier, update):
+                # A batch may hold two updates of one operation only as its START and what follows it.
+                is_pair = earlier.action is _START and update.action is not _START
+                if not is_pair or update.type not in _PAIRED_TYPES:
                     break
                 taken[update.id] = update
             count += 1
         self._queue = queue[count:]
         self._wanted = count < len(queue)
         return queue[:count] if self._wanted else queue
-
-
-def _nothing() -> bool:
-    """Nothing more is to be expected."""
-    return False
-
-
-def _may_share_a_batch(earlier: OperationUpdate, later: OperationUpdate) -> bool:
-    """A batch may hold two updates of one operation only as its START and what follows it."""
-    return (
-        earlier.action is OperationAction.START
-        and later.action is not OperationAction.START
-        and later.type in _PAIRED_TYPES
-    )
 
 
 def _error_size(error: ErrorObject) -> int:

@@ -27,7 +27,7 @@ _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
 # A loop that never comes to rest (a body that spins on ``sleep(0)``) must not starve the workflow:
-# after this many turns in which no workflow task moved, that counts as rest.
+# so many turns in which no workflow task moved count as rest.
 _RESTLESS_TURNS = 100
 
 # Asking the system for events costs as much as a small callback; this many turns go without.
@@ -116,8 +116,13 @@ class _IdleSelector(selectors.DefaultSelector):
                 self._turns = 0
                 if observer.on_idle(at_rest=True):
                     timeout = 0
-            elif self._is_restless(observer):
-                observer.on_idle(at_rest=False)
+            else:
+                self._turns += 1
+                if self._turns == _RESTLESS_TURNS:
+                    self._turns = 0
+                    if observer.progress == self._progress:
+                        observer.on_idle(at_rest=False)
+                    self._progress = observer.progress
             if timeout == 0:
                 # The loop has callbacks to run: the system is asked for events now and then only.
                 self._unpolled += 1
@@ -125,13 +130,6 @@ class _IdleSelector(selectors.DefaultSelector):
                     return []
         self._unpolled = 0
         return super().select(timeout)
-
-    def _is_restless(self, observer: IdleObserver) -> bool:
-        if observer.progress != self._progress:
-            self._progress = observer.progress
-            self._turns = 0
-        self._turns += 1
-        return self._turns % _RESTLESS_TURNS == 0
 
     def register(
         self, fileobj: FileDescriptorLike, events: int, data: Any = None

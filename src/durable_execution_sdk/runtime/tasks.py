@@ -39,6 +39,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     """A workflow coroutine, watched."""
 
     __slots__ = (
+        "__name__",
         "__weakref__",
         "_coroutine",
         "_killed",
@@ -56,19 +57,37 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self._send = coroutine.send
         self._tasks = tasks
         self._killed = False
+        # What asyncio and debuggers show of a task is what they would show of the coroutine itself. A
+        # ``__getattr__`` for this would slow down everything else.
+        self.__name__: str = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         self.scope = scope
         self.blocked_on: object = None
         self.task: asyncio.Task[_T] | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        """Look like the coroutine itself to whoever inspects a task."""
-        return getattr(self._coroutine, name)
-
     @property
     def name(self) -> str:
         """What messages call this task."""
-        name: str = getattr(self._coroutine, "__qualname__", type(self._coroutine).__qualname__)
-        return name
+        return self.__name__
+
+    @property
+    def cr_code(self) -> Any:
+        """The code that runs."""
+        return getattr(self._coroutine, "cr_code", None)
+
+    @property
+    def cr_frame(self) -> Any:
+        """Where it stands."""
+        return getattr(self._coroutine, "cr_frame", None)
+
+    @property
+    def cr_running(self) -> bool:
+        """Whether it is this one that runs now."""
+        return bool(getattr(self._coroutine, "cr_running", False))
+
+    @property
+    def cr_await(self) -> Any:
+        """What it awaits."""
+        return getattr(self._coroutine, "cr_await", None)
 
     def send(self, value: Any) -> Any:
         """Run to the next await."""

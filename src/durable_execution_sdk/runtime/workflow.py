@@ -162,7 +162,7 @@ class Workflow:
             receive=self._receive,
             fail=self._refused,
             eager=settings.is_eager,
-            expects_more=self._has_more_to_see,
+            unseen=self.order.due,
         )
         self.outside = Outside(self.tasks, self.loop)
         self.polling = Polling(
@@ -209,7 +209,8 @@ class Workflow:
         self, operation: Attempting, body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
         """Run the body of a step: plain code, which keeps the invocation open until it ends."""
-        task = asyncio.Task(body, loop=self.loop)
+        # A name of its own spares asyncio making one up.
+        task = asyncio.Task(body, loop=self.loop, name=operation.name or operation.operation_id)
         self._bodies[task] = operation
         return task
 
@@ -403,9 +404,6 @@ class Workflow:
         if isinstance(runner, WorkflowTask) and not self.is_ending:
             return self._start_timer(runner.scope, when, delay, callback, args, context)
         return None
-
-    def _has_more_to_see(self) -> bool:
-        return bool(self.order.due)
 
     def _is_out_of_turn(self, at: float) -> bool:
         """Whether a completion that the log holds before this one has yet to be seen."""
