@@ -244,20 +244,21 @@ def _check(function: object) -> None:
             f"@durable_execution decorates `async def handler(event, ctx)`; {name} is no coroutine"
             " function"
         )
+    signature = inspect.signature(function)
     try:
-        inspect.signature(function).bind(None, None)
+        signature.bind(None, None)
         positional = True
     except TypeError:
         positional = False
     required = [
         parameter
-        for parameter in inspect.signature(function).parameters.values()
+        for parameter in signature.parameters.values()
         if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
     ]
     if not positional or len(required) != 2:
         raise ConfigError(
             f"@durable_execution decorates `async def handler(event, ctx)`; {name} has the parameters"
-            f" {inspect.signature(function)}, and must have just these two"
+            f" {signature}, and must have just these two"
         )
 
 

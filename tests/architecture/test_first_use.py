@@ -24,7 +24,11 @@ def names_on_first_use(package: ModuleType) -> tuple[dict[str, str], dict[str, s
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for imported in node.body:
                 assert isinstance(imported, ast.ImportFrom)
-                told |= {alias.name: imported.module for alias in imported.names}
+                for alias in imported.names:
+                    is_module = imported.module == package.__name__
+                    told[alias.name] = (
+                        f"{package.__name__}.{alias.name}" if is_module else imported.module
+                    )
             (assigned,) = node.orelse
             homes = ast.literal_eval(assigned.value.args[1])
             done |= {name: f"{package.__name__}.{home}" for name, home in homes.items()}
@@ -44,7 +48,8 @@ def test_what_type_checkers_are_told_is_what_is_loaded(package):
     assert told
     assert done == told
     for name, home in told.items():
-        assert getattr(package, name) is getattr(importlib.import_module(home), name)
+        module = importlib.import_module(home)
+        assert getattr(package, name) is getattr(module, name, module)
 
 
 def test_a_fresh_process_can_list_import_and_pickle_every_public_name():

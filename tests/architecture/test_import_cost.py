@@ -30,6 +30,9 @@ NEVER_LOADED = {
     "retry.polling",
     "retry.presets",
     "serdes.callback",
+    "serdes.fields",
+    "serdes.shapes",
+    "serdes.unions",
 }
 
 SCRIPT = """

@@ -13,9 +13,10 @@ from durable_execution_sdk.serdes.protocol import PassThroughSerDes, SerDes, Ser
 from durable_execution_sdk.serdes.values import JsonSerDes
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.serdes import shapes
     from durable_execution_sdk.serdes.callback import CallbackSerDes
 else:
-    __getattr__ = on_first_use(__name__, {"CallbackSerDes": "callback"})
+    __getattr__ = on_first_use(__name__, {"CallbackSerDes": "callback", "shapes": "shapes"})
 
 __all__ = [
     "ENVELOPE",
@@ -27,5 +28,6 @@ __all__ = [
     "serdes_for_parameter",
     "serdes_for_return",
     "serdes_for_type",
+    "shapes",
     "without_envelopes",
 ]

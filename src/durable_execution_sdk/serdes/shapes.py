@@ -5,15 +5,16 @@ A type is taken apart until msgspec takes the rest; ``unions`` holds the rule fo
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from types import GenericAlias
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from durable_execution_sdk.serdes.decoding import decoder_for, read_foreign
 from durable_execution_sdk.serdes.fields import Field, fields_of
-from durable_execution_sdk.serdes.foreign import class_of, from_json, is_class, name_of
+from durable_execution_sdk.serdes.foreign import class_of, is_class, name_of
 from durable_execution_sdk.serdes.unions import (
     UNIONS,
     Member,
@@ -24,17 +25,7 @@ from durable_execution_sdk.serdes.unions import (
     misfit,
 )
 
-__all__ = ["decoder_for", "shape_of"]
-
-
-def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
-    """The decoder that msgspec has, or ``None`` if it refuses the type."""
-    if _hides_a_refusal(kind):
-        return None
-    try:
-        return msgspec.json.Decoder(kind, dec_hook=_read_foreign)
-    except TypeError:
-        return None
+__all__ = ["shape_of"]
 
 
 def shape_of(kind: Any) -> Shape:
@@ -49,7 +40,7 @@ class _Leaf(msgspec.Struct):
 
     def read(self, value: Any, path: str) -> Any:
         try:
-            return msgspec.convert(value, self.kind, dec_hook=_read_foreign, str_keys=True)
+            return msgspec.convert(value, self.kind, dec_hook=read_foreign, str_keys=True)
         except msgspec.ValidationError as error:
             text = str(error)
             inner = text.replace("`$", f"`{path}", 1) if "`$" in text else f"{text} - at `{path}`"
@@ -155,19 +146,6 @@ class _Object(msgspec.Struct):
                 shape.check(getattr(value, field.name), f"{path}.{field.name}")
 
 
-def _read_foreign(kind: Any, value: Any) -> Any:
-    return from_json(kind, value, lambda part, found: shape_of(part).read(found, "$"))
-
-
-def _hides_a_refusal(kind: Any) -> bool:
-    """Whether there is a container in it that msgspec does not look into, of what it refuses."""
-    args: tuple[Any, ...] = get_args(kind)
-    origin: Any = get_origin(kind)
-    if is_class(origin) and origin is not dict and issubclass(origin, (deque, Mapping)):
-        return any(decoder_for(arg) is None for arg in args)
-    return any(map(_hides_a_refusal, args))
-
-
 def _shape_of(kind: Any, known: dict[Any, Shape]) -> Shape:
     kind = _bare(kind)
     if decoder_for(kind) is not None:
@@ -200,7 +178,7 @@ def _shape_of(kind: Any, known: dict[Any, Shape]) -> Shape:
 
 def _maker(origin: Any, empty: bytes) -> Callable[[Any], Any]:
     """What msgspec makes of an abstract container: ``list`` for ``Sequence``, and so on."""
-    made = msgspec.json.decode(empty, type=origin, dec_hook=_read_foreign)
+    made = msgspec.json.decode(empty, type=origin, dec_hook=read_foreign)
     make: Callable[[Any], Any] = class_of(made)
     if make is defaultdict:
         make = _without_factory

@@ -13,11 +13,11 @@ from typing import Any, Protocol, Union, get_args, get_origin
 
 import msgspec
 
+from durable_execution_sdk.serdes.decoding import AmbiguousError
 from durable_execution_sdk.serdes.foreign import ENCODER, class_of, name_of
 
 __all__ = [
     "UNIONS",
-    "AmbiguousError",
     "Member",
     "Shape",
     "UnionShape",
@@ -39,10 +39,6 @@ class Shape(Protocol):
     def check(self, value: Any, path: str) -> None:
         """Raise ``AmbiguousError`` if a part of this value would come back as another class."""
         ...
-
-
-class AmbiguousError(Exception):
-    """A member of a union whose JSON reads as another member."""
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast, get_origin, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin, overload
 
 import msgspec
 
+from durable_execution_sdk import serdes
 from durable_execution_sdk.errors import ConfigError, SerDesError
+from durable_execution_sdk.serdes.decoding import AmbiguousError, decoder_for
 from durable_execution_sdk.serdes.envelopes import ENVELOPE
 from durable_execution_sdk.serdes.foreign import ENCODER, is_class, is_pydantic, name_of
 from durable_execution_sdk.serdes.paths import find_no_number, find_unwritable, holds_no_number
 from durable_execution_sdk.serdes.protocol import SerDesContext
-from durable_execution_sdk.serdes.shapes import decoder_for, shape_of
-from durable_execution_sdk.serdes.unions import AmbiguousError, Shape
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.serdes.unions import Shape
 
 __all__ = ["JsonSerDes"]
 
@@ -52,7 +55,7 @@ class JsonSerDes(Generic[T]):
         try:
             decoder = decoder_for(type_)
             if decoder is None:
-                self._shape = shape_of(type_)
+                self._shape = serdes.shapes.shape_of(type_)
         except TypeError as error:
             raise ConfigError(f"JsonSerDes cannot read {name_of(type_)}: {error}") from error
         except (NameError, AttributeError) as error:
