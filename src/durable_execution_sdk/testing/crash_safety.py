@@ -189,8 +189,9 @@ def _points(calm: Faults) -> Iterator[Point]:
     for checkpoint in range(1, calm.checkpoints + 1):
         for when in _WAYS:
             yield Point(checkpoint, when)
+    awaits = calm.awaits or {}
     for body in calm.bodies:
-        count = calm.awaits.get((body.operation_id, body.attempt), 1)
+        count = awaits.get((body.operation_id, body.attempt), 1)
         for at_await in range(1, count + 1):
             yield Point(body=body, at_await=at_await, of_awaits=count)
 

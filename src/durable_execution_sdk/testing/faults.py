@@ -54,7 +54,7 @@ class Faults:
         self.checkpoints = 0
         self.invocations = 0
         self.bodies: list[BodyRun] = []
-        self.awaits: dict[tuple[str, int], int] = {}
+        self.awaits: dict[tuple[str, int], int] | None = None
         self.chance: random.Random | None = None
         self.most_updates: int | None = None
         self._planned: dict[tuple[str, Hashable], object] = {}
@@ -122,7 +122,17 @@ class Faults:
         self._on_crash = forget
         return self
 
+    def count_awaits(self) -> Self:
+        """Count the awaits of each body, so that it can be cut at each of them in later runs."""
+        self.awaits = {}
+        return self
+
     # What befalls the execution
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing more is to befall it."""
+        return not self._planned and self.chance is None and not self._is_dead
 
     def take(self, kind: str, key: Hashable) -> object:
         """The fault of this kind that is planned for this place; it does not happen again."""
@@ -131,6 +141,8 @@ class Faults:
     def body_begins(self, run: BodyRun) -> int | None:
         """Note that a body runs; returns the await at which it is to be cut, if it is."""
         self.bodies.append(run)
+        if not self._planned:
+            return None
         for name in (run.name, run.operation_id):
             at_await = self.take("cut", (name, run.attempt))
             if isinstance(at_await, int):
@@ -139,7 +151,8 @@ class Faults:
 
     def body_awaits(self, run: BodyRun, count: int) -> None:
         """Note that a body has come to its n-th await."""
-        self.awaits[run.operation_id, run.attempt] = count
+        if self.awaits is not None:
+            self.awaits[run.operation_id, run.attempt] = count
 
     def cut_missed(self, run: BodyRun, at_await: int) -> None:
         """The body came to its end before it came to that await."""
@@ -149,7 +162,8 @@ class Faults:
         """Another execution: count from 1 again."""
         self.checkpoints = self.invocations = 0
         self.bodies = []
-        self.awaits = {}
+        if self.awaits is not None:
+            self.awaits = {}
 
     def invocation_begins(self) -> int:
         """A process is there again; returns the number of the invocation."""

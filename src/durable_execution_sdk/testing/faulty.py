@@ -72,6 +72,9 @@ class FaultyPlane:
         if not self._is_mine(request.durable_execution_arn):
             return await self._plane.checkpoint(request)
         faults = self._faults
+        if faults.is_calm and not self._earlier:
+            faults.checkpoint_begins()
+            return await self._plane.checkpoint(request)
         number = faults.checkpoint_begins()
         await dawdle(faults, self._clock)
         await self._wait_out_throttling(number)
@@ -172,9 +175,10 @@ class FaultyWorkflow(Workflow):
             invocation=self._faults.invocations,
         )
         cut_at = self._faults.body_begins(run)
-        if cut_at is not None or self._faults.chance is None:
+        chance, awaits = self._faults.chance, self._faults.awaits
+        if cut_at is not None or (chance is None and awaits is not None):
             body = _Watched(body, self._faults, run, cut_at)
-        else:
+        elif chance is not None:
             body = self._dawdling(body)
         return super().start_body(operation, body)
 

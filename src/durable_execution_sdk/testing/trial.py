@@ -91,7 +91,9 @@ class Trial:
 
     async def calm(self) -> tuple[Runner, Standard]:
         """Run twice without any disturbance."""
-        came = await self.run(self.template.fresh())
+        runner = self.template.fresh()
+        runner.faults.count_awaits()
+        came = await self.run(runner)
         again = await self.run(self.template.fresh())
         if came.snapshot is None or again.snapshot is None:
             raise DurableTestError(
