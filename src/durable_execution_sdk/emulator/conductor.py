@@ -96,6 +96,11 @@ class Conductor:
         with self.holding():
             return self._ledger.events(arn)
 
+    def recording(self, arn: str) -> Callable[[], list[Event]]:
+        """All events of an execution as of now, which are read when they are asked for."""
+        with self.holding():
+            return self._ledger.recording(arn)
+
     def submit(self, arn: str, command: Command) -> ExecutionState:
         """Let a command happen, after everything that is due by now."""
         with self.holding():

@@ -32,8 +32,10 @@ from durable_execution_sdk.engine.commands import (
     StartExecution,
     StopExecution,
 )
+from durable_execution_sdk.engine.events import Event
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.rejections import Rejected, invalid, not_found
+from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.history import history_page
@@ -259,6 +261,22 @@ class Emulator:
         """Where an execution is, and what each of its operations waits for, until when."""
         with self.conductor.holding():
             return progress(self.conductor.state(_checked(arn)))
+
+    def snapshot(self, arn: str) -> ExecutionState:
+        """The state of an execution as of now, and as nobody will change it."""
+        with self.conductor.holding():
+            return self.conductor.state(_checked(arn)).copied()
+
+    def recording(self, arn: str) -> Callable[[], list[Event]]:
+        """The events of an execution as of now, which are read when they are asked for."""
+        return self.conductor.recording(_checked(arn))
+
+    def last_at(self, arn: str) -> int:
+        """When something happened last in an execution, or in one that it invoked and waits for."""
+        with self.conductor.holding():
+            state = self.conductor.state(_checked(arn))
+            invoked = [started.child_arn for started in state.invokes.values()]
+            return max([state.last_at, *(self.last_at(each) for each in invoked if each)])
 
     def tally(self, arn: str) -> Tally:
         """How many invocations, operations and checkpoints an execution took."""

@@ -67,8 +67,13 @@ class Ledger:
 
     def events(self, arn: str) -> list[Event]:
         """All events of an execution."""
+        return self.recording(arn)()
+
+    def recording(self, arn: str) -> Callable[[], list[Event]]:
+        """All events of an execution as of now, which are read when they are asked for."""
         self.state(arn)
-        return [_decoded(arn, data) for data in self._store.events(arn)]
+        stored = self._store.events(arn)
+        return lambda: [_decoded(arn, data) for data in stored]
 
     def head(self, arn: str) -> int:
         """How many of an execution's events are folded; 0 when none is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -157,6 +158,13 @@ class ExecutionState:
             and self.retry_at is None
             and self.status == ExecutionStatus.RUNNING
         )
+
+    def copied(self) -> ExecutionState:
+        """The state as it is now, for whoever looks at its operations later."""
+        state = copy(self)
+        state.operations, state.order = self.operations.copy(), self.order.copy()
+        state.timers, state.invokes = self.timers.copy(), self.invokes.copy()
+        return state
 
     def put_operation(self, operation: Operation) -> None:
         """Replace an operation, or add it after all others."""

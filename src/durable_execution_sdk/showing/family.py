@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -11,6 +11,7 @@ from durable_execution_sdk.engine.views.progress import (
     ExecutionProgress,
     OperationProgress,
     Waiting,
+    progress,
 )
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation
@@ -74,13 +75,20 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
 def family(emulator: Emulator, arn: str) -> Family:
     """An execution as of now, and those that it waits for."""
-    execution = emulator.progress(arn)
-    invoked: dict[str, Family] = {}
-    for operation in execution.operations:
-        waiting = operation.waiting
-        if waiting is not None and waiting.execution_arn is not None:
-            invoked[operation.operation.id] = family(emulator, waiting.execution_arn)
-    return Family(execution=execution, invoked=invoked)
+    return family_later(emulator, arn)()
+
+
+def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
+    """The same, as of now, but drawn when somebody asks for it: many never do."""
+    state = emulator.snapshot(arn)
+    invoked = {
+        operation_id: family_later(emulator, started.child_arn)
+        for operation_id, started in state.invokes.items()
+        if started.child_arn is not None
+    }
+    return lambda: Family(
+        execution=progress(state), invoked={each: later() for each, later in invoked.items()}
+    )
 
 
 def title(operation: Operation) -> str:

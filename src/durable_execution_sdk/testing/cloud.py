@@ -256,7 +256,9 @@ class CloudDurableTestRunner(Generic[_R]):
         now = self._clock.now()
         history = follower.history
         family = Family(execution=progress_of(described, history, now), invoked={})
-        return DurableTestResult(described, family, history, now=now, serdes=self._serdes)
+        return DurableTestResult(
+            described, lambda: family, lambda: history, now=now, serdes=self._serdes
+        )
 
     def _current(self) -> str:
         if self._arn is None:

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
-from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.testing.calls import Calls
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.logs import LogCatcher
@@ -94,7 +93,7 @@ class Drives:
             with self._logs.catching():
                 ending = self._go_on(arn, watch, done, wait=wait)
             # The log's time rises with every event; nothing in it lies ahead of the clock.
-            self._clock.jump_to(family(self._emulator, arn).last_at)
+            self._clock.jump_to(self._emulator.last_at(arn))
         finally:
             self._calls.watch = None
         self._calls.raise_verdict()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Generic, Self, TextIO, TypeVar, cast
@@ -48,19 +48,19 @@ class DurableTestResult(Generic[_R]):
     def __init__(
         self,
         described: ExecutionDescription,
-        family: Family,
-        history: Sequence[HistoryEvent],
+        family: Callable[[], Family],
+        history: Callable[[], Sequence[HistoryEvent]],
         *,
         now: int,
         serdes: SerDes[_R],
         logs: Sequence[logging.LogRecord] = (),
     ) -> None:
         self.described = described
-        self.family = family
-        self.history = list(history)
+        # Many tests look at the result alone, so the rest is told when it is asked for.
+        self._family = family
+        self._history = history
         self.now = now
         self.logs = list(logs)
-        self.operations = _operations(family, self.history)
         self._serdes = serdes
 
     def __repr__(self) -> str:
@@ -79,6 +79,21 @@ class DurableTestResult(Generic[_R]):
         if self.invocations:
             print(file=file)
             print(invocation_table(self.invocations, self.started_at), file=file)
+
+    @cached_property
+    def family(self) -> Family:
+        """The execution and those that it waits for, with what each operation waits for."""
+        return self._family()
+
+    @cached_property
+    def history(self) -> list[HistoryEvent]:
+        """The events as ``GetDurableExecutionHistory`` gives them."""
+        return list(self._history())
+
+    @cached_property
+    def operations(self) -> list[RecordedOperation]:
+        """The operations in the order in which they started."""
+        return _operations(self.family, self.history)
 
     @cached_property
     def invocations(self) -> list[RecordedInvocation]:

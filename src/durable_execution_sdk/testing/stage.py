@@ -17,12 +17,12 @@ from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import LATEST
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
-from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
+from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.model.control import InvocationType, InvokeRequest
 from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 from durable_execution_sdk.service import DataPlane
-from durable_execution_sdk.showing.family import family
+from durable_execution_sdk.showing.family import family, family_later
 from durable_execution_sdk.showing.words import brief
 from durable_execution_sdk.testing.callbacks import Failure, as_error_object
 from durable_execution_sdk.testing.calls import Calls
@@ -183,10 +183,11 @@ class Stage:
     def result(self, arn: str | None = None) -> DurableTestResult[Any]:
         """What there is of an execution as of now: this one, or the one that was started last."""
         arn = arn or self._current()
+        recording = self.emulator.recording(arn)
         return DurableTestResult(
             self.emulator.describe(arn),
-            family(self.emulator, arn),
-            self._history(arn),
+            family_later(self.emulator, arn),
+            lambda: history(recording()),
             now=self.clock.now(),
             serdes=self.setup.handler.result_serdes,
             logs=self._logs.of(arn),
@@ -233,22 +234,6 @@ class Stage:
         if self.arn is None:
             raise DurableTestError("nothing was started: call start(event) or run(event) first")
         return self.arn
-
-    def _history(self, arn: str) -> list[HistoryEvent]:
-        events: list[HistoryEvent] = []
-        marker: str | None = None
-        while True:
-            page = self.emulator.history(
-                HistoryRequest(
-                    durable_execution_arn=arn,
-                    marker=marker,
-                    max_items=self.setup.limits.max_page_items,
-                )
-            )
-            events += page.events
-            marker = page.next_marker
-            if not marker:
-                return events
 
     def _hopeless(self) -> StuckError:
         [*_, last] = self.result().invocations
