@@ -266,8 +266,8 @@ class DurableContext(Combinators):
         )
         settings = self._frame.workflow.settings
 
-        async def body(frame: Frame) -> Any:
-            return await _run(func, frame, *args)
+        def body(frame: Frame) -> Awaitable[Any]:
+            return _run(func, frame, *args)
 
         return operations.child.run_in_child_context(
             self._frame.scope(), body, chosen, config, settings.serdes_for(func)
@@ -315,8 +315,8 @@ class DurableContext(Combinators):
         function = _function(func, "ctx.map")
         chosen = checked_name(name, "map") or named_after(function)
 
-        async def call(frame: Frame, item: Any, index: int) -> Any:
-            return await _run(func, frame, item, index)
+        def call(frame: Frame, item: Any, index: int) -> Awaitable[Any]:
+            return _run(func, frame, item, index)
 
         serdes = self._frame.workflow.settings.serdes_for(function)
         return operations.map.map_items(self._frame.scope(), items, call, chosen, config, serdes)
@@ -338,8 +338,10 @@ class DurableContext(Combinators):
             ConfigError: something is no function, or fewer branches than must succeed.
         """
 
-        async def call(frame: Frame, branch: Callable[..., Awaitable[Any]], _index: int) -> Any:
-            return await _run(branch, frame)
+        def call(
+            frame: Frame, branch: Callable[..., Awaitable[Any]], _index: int
+        ) -> Awaitable[Any]:
+            return _run(branch, frame)
 
         chosen = checked_name(name, "parallel")
         return operations.parallel.parallel(self._frame.scope(), branches, call, chosen, config)
@@ -363,8 +365,8 @@ class DurableContext(Combinators):
         chosen = checked_name(name, "block") or named_after(_function(func, "ctx.with_retry"))
         serdes = self._frame.workflow.settings.serdes_for(func)
 
-        async def attempt(frame: Frame) -> Any:
-            return await _run(func, frame, *args)
+        def attempt(frame: Frame) -> Awaitable[Any]:
+            return _run(func, frame, *args)
 
         return operations.with_retry.with_retry(
             self._frame.scope(), attempt, chosen, config, serdes

@@ -158,7 +158,7 @@ class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
         return [item for item in self.items if item.status is status]
 
 
-class Entry(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Entry(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An item as the log holds it: its result is what its serdes wrote."""
 
     index: int

@@ -64,6 +64,8 @@ class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
 class Callback(DurableOperation[_T], Generic[_T]):
     """A callback that exists: hand out ``callback_id``, then await the callback for its result."""
 
+    __slots__ = ("_serdes", "creation")
+
     kind: ClassVar[OperationType] = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
     is_from_outside: ClassVar[bool] = True
@@ -141,6 +143,8 @@ class Callback(DurableOperation[_T], Generic[_T]):
 
 class Creation(Handle["Callback[_T]"], Generic[_T]):
     """The moment from which a callback has its id."""
+
+    __slots__ = ("_callback",)
 
     def __init__(self, callback: Callback[_T]) -> None:
         super().__init__(callback.workflow.order)

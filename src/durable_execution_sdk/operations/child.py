@@ -80,6 +80,8 @@ class ChildConfig(Struct, frozen=True, kw_only=True):
 class Child(DurableOperation[_T], Generic[_T]):
     """A child context that runs, or ran."""
 
+    __slots__ = ("_body", "_config", "_inner", "_kind", "_payload", "_serdes", "_task")
+
     kind: ClassVar[OperationType] = OperationType.CONTEXT
 
     def __init__(
@@ -220,6 +222,8 @@ class Child(DurableOperation[_T], Generic[_T]):
 
 class VirtualChild(Handle[_T], Generic[_T]):
     """A child context without an operation of its own."""
+
+    __slots__ = ("_body", "_inner", "_mapper", "_name", "_outer", "_task")
 
     def __init__(self, scope: Scope, body: Body, name: str | None, config: ChildConfig) -> None:
         outer = scope.frame

@@ -47,6 +47,8 @@ class Decision(Struct, frozen=True, omit_defaults=True):
 class Combination(DurableOperation[_T], Generic[_T]):
     """A combinator that waits for its operands, or has its outcome."""
 
+    __slots__ = ("_is_decided", "_left", "operands")
+
     kind: ClassVar[OperationType] = OperationType.STEP
 
     def __init__(self, scope: Scope, operands: Sequence[Operand], name: str) -> None:

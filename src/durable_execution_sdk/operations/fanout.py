@@ -36,7 +36,7 @@ from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
 from durable_execution_sdk.runtime.delivery import Handle, Signal
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Frame, Scope
-from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, PassThroughSerDes, SerDes, SerDesContext
 
 __all__ = ["Branch", "FanOut", "NestingType", "Plan", "check_options"]
 
@@ -57,7 +57,7 @@ class NestingType(StrEnum):
     FLAT = "FLAT"
 
 
-class Branch(Struct, kw_only=True):
+class Branch(Struct, kw_only=True, gc=False):
     """One context of a fan-out: for one item, or for a group of them.
 
     ``given_name`` is what the user called it, if anything; ``first`` is the index of its first item,
@@ -132,10 +132,11 @@ class _Run:
         self._context = context
         # Items are numbered from 0, operations from 1.
         self._scope = Scope(frame, frame.prefix, first=0)
-        self._ended: list[list[Entry] | None] = []
+        self._ended: list[Sequence[Entry] | None] = []
         self._running: dict[Handle[str], Branch] = {}
         self._arrived: deque[Handle[str]] = deque()
         self._wake: Signal | None = None
+        self._note = self._take_note  # one for all branches
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
 
@@ -178,7 +179,7 @@ class _Run:
     def _start(self, branch: Branch) -> None:
         branch.first = self._items
         self._items += branch.size
-        body = partial(self._body, branch)
+        body = partial(_Run._body, self, branch)
         plan = self._plan
         handle: Handle[str]
         if plan.nesting is NestingType.FLAT:
@@ -194,14 +195,16 @@ class _Run:
             )
         self._ended.append(None)
         self._running[handle] = branch
-        handle.watch(self._take_note)
+        handle.watch(self._note)
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
         """Run a branch; its result is the payload, written once and kept as it is."""
         result = await branch.call(frame, branch.item, branch.index)
-        if not branch.is_group:
-            return self._written(branch.first, branch.given_name, result)
-        results = self._one_for_each(branch, result)
+        if branch.is_group:
+            return self._joined(branch, self._one_for_each(branch, result))
+        return self._written(branch.first, branch.given_name, result)
+
+    def _joined(self, branch: Branch, results: Sequence[Any]) -> str:
         return joined(
             embedded(self._written(index, branch.given_name, each), self._plan.serdes_of(index))
             for index, each in enumerate(results, branch.first)
@@ -209,7 +212,10 @@ class _Run:
 
     def _written(self, index: int, name: str | None, result: object) -> str:
         serdes = self._plan.serdes_of(index)
-        payload = serdes.serialize(result, item_context(self._context, index, name))
+        whose = partial(item_context, self._context, index, name)
+        if type(serdes) is JsonSerDes:
+            return serdes.write(result, whose)
+        payload = serdes.serialize(result, whose())
         if not isinstance(payload, str):
             raise ConfigError(f"the item_serdes of {self._label} must serialize to str")
         return payload
@@ -237,14 +243,16 @@ class _Run:
 
     def _take(self, handle: Handle[str]) -> None:
         branch = self._running.pop(handle)
-        name = branch.given_name
+        name, first = branch.given_name, branch.first
         error = handle.exception()
         if error is None:
             self._succeeded += branch.size
-            self._ended[branch.index] = [
-                Entry(index=each, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
-                for each, raw in enumerate(self._results_of(branch, handle.result()), branch.first)
-            ]
+            self._ended[branch.index] = tuple(
+                [
+                    Entry(index=each, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
+                    for each, raw in enumerate(self._results_of(branch, handle.result()), first)
+                ]
+            )
         else:
             self._failed += branch.size
             failure = _recorded(handle, error)

@@ -57,6 +57,8 @@ class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
 class Invoke(DurableOperation[_T], Generic[_T]):
     """An invoke that is under way, or is over."""
 
+    __slots__ = ("_serdes",)
+
     kind: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
     error_class: ClassVar[type[OperationError]] = InvokeError
     is_from_outside: ClassVar[bool] = True

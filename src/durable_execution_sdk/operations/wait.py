@@ -27,6 +27,8 @@ __all__ = ["Wait", "wait", "wait_until"]
 class Wait(DurableOperation[None]):
     """A wait that is under way, or is over."""
 
+    __slots__ = ("_is_cancelling",)
+
     kind: ClassVar[OperationType] = OperationType.WAIT
 
     def __init__(self, scope: Scope, seconds: int, name: str | None) -> None:

@@ -48,6 +48,8 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
 class WaitForCondition(AttemptOperation[_S], Generic[_S]):
     """A poll that is under way, or is over."""
 
+    __slots__ = ("_check_state", "_config", "_serdes")
+
     error_class: ClassVar[type[OperationError]] = WaitForConditionError
 
     def __init__(

@@ -13,7 +13,7 @@ from durable_execution_sdk.runtime.current import CURRENT
 __all__ = ["StepContext"]
 
 
-class StepContext(Struct, frozen=True, kw_only=True, eq=False):
+class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     """The attempt that is running: ``StepContext.current()`` inside a step's body.
 
     ``attempt`` counts from 1. A function needs to know nothing of this to be a step.

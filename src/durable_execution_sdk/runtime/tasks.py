@@ -43,7 +43,6 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         "__weakref__",
         "_coroutine",
         "_killed",
-        "_send",
         "_tasks",
         "blocked_on",
         "scope",
@@ -54,7 +53,6 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self, coroutine: Coroutine[Any, Any, _T], scope: TaskScope, tasks: WorkflowTasks
     ) -> None:
         self._coroutine = coroutine
-        self._send = coroutine.send
         self._tasks = tasks
         self._killed = False
         # What asyncio and debuggers show of a task is what they would show of the coroutine itself. A
@@ -97,7 +95,9 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         if CURRENT.get() is not self:  # tasks may share a context
             CURRENT.set(self)
         try:
-            self.blocked_on = waits_for = self._die() if self._killed else self._send(value)
+            self.blocked_on = waits_for = (
+                self._die() if self._killed else self._coroutine.send(value)
+            )
         except BaseException:
             tasks.ended(self)
             raise
@@ -142,6 +142,8 @@ class NumberedTask(asyncio.Task[_T]):
 
     ``asyncio.wait`` returns sets, and code goes through them.
     """
+
+    __slots__ = ("_number",)
 
     def __init__(self, number: int, coroutine: Coroutine[Any, Any, _T], **options: Any) -> None:
         self._number = number

@@ -42,6 +42,22 @@ _SLOW_SECONDS = 0.2
 class DurableTimer(Handle[None]):
     """A timer that is set, as the log knows it."""
 
+    __slots__ = (
+        "_delay",
+        "_is_counted",
+        "_is_wait",
+        "_record",
+        "_set_at",
+        "_tick",
+        "due_at",
+        "frame",
+        "is_loose",
+        "is_pending",
+        "is_ticking",
+        "operation_id",
+        "workflow",
+    )
+
     def __init__(self, scope: Scope, delay: float) -> None:
         self.frame = scope.frame
         self.workflow = scope.frame.workflow
