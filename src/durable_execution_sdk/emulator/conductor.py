@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
 from durable_execution_sdk.emulator.agenda import Agenda
 from durable_execution_sdk.emulator.broadcast import Broadcast, Observer
@@ -42,6 +42,8 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import OperationStatus
 
+_HELD = nullcontext()
+
 
 class Conductor:
     """Lets commands happen to the executions of a store. Usable from any thread."""
@@ -52,7 +54,7 @@ class Conductor:
         self.limits = limits
         self.agenda = Agenda()
         self._lock = threading.RLock()
-        self._depth = 0
+        self._holder: int | None = None
         self._broadcast = Broadcast()
         self._ledger = Ledger(store, limits, self._take_in)
         self._effects: deque[Effect] = deque()
@@ -60,21 +62,22 @@ class Conductor:
         self._pulse: int | None = None
         self._sleepers: set[threading.Event] = set()
 
-    @contextmanager
-    def holding(self) -> Generator[None]:
+    def holding(self) -> AbstractContextManager[None]:
         """Let nobody else in while something is looked at and then done."""
-        outermost = False
+        # A thread finds itself here only while it holds: then there is nothing more to take.
+        return _HELD if self._holder == threading.get_ident() else self._hold()
+
+    @contextmanager
+    def _hold(self) -> Generator[None]:
         try:
             with self._lock:
-                self._depth += 1
+                before, self._holder = self._holder, threading.get_ident()
                 try:
                     yield
                 finally:
-                    self._depth -= 1
-                    outermost = self._depth == 0
+                    self._holder = before
         finally:
-            if outermost:
-                self._broadcast.deliver()
+            self._broadcast.deliver()
 
     def find(self, arn: str) -> ExecutionState | None:
         """An execution's state as of now: look at it while holding, and only look."""
@@ -167,7 +170,7 @@ class Conductor:
 
     def close(self) -> None:
         """Let go of the store."""
-        with self._lock:
+        with self.holding():
             self.store.close()
 
     def _see_off(self, arn: str) -> None:

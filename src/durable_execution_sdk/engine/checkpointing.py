@@ -35,6 +35,12 @@ from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 _CAN_START_AND_END = frozenset({OperationType.STEP, OperationType.CONTEXT})
+_NEED_FACTS = frozenset({OperationType.CALLBACK, OperationType.CHAINED_INVOKE})
+
+# Members of an enum are looked up anew each time; these are asked for with each update.
+_EXECUTION = OperationType.EXECUTION
+_START = OperationAction.START
+_RETRY = OperationAction.RETRY
 
 
 def decide_checkpoint(
@@ -101,7 +107,7 @@ class _Batch:
                 "EXECUTION checkpoint must be the last update, and there can be only one. "
                 f"({update.type} {update.id} follows it)"
             )
-        if update.type == OperationType.EXECUTION:
+        if update.type == _EXECUTION:
             self._settle(update)
         else:
             self._change(update)
@@ -143,12 +149,13 @@ class _Batch:
                 self._check_parent(update, update.parent_id)
         elif not is_known:
             raise inconsistent(update, current)
-        if update.action == OperationAction.RETRY:
+        if update.action == _RETRY:
             self._metered += 1
         # Only a START may be followed by another update of its operation, and of parents only the
         # type is asked: what the others make of an operation is seen when the events are folded.
-        is_kept = current is None or update.action == OperationAction.START
-        for event in record_update(update, current, self._facts_for(update)):
+        is_kept = current is None or update.action == _START
+        facts = self._facts_for(update) if update.type in _NEED_FACTS else self._facts
+        for event in record_update(update, current, facts):
             if is_kept:
                 current = self._changed[update.id] = apply_event(current, event)
             self.events.append(event)
@@ -157,9 +164,7 @@ class _Batch:
 
     def _check_repetition(self, update: OperationUpdate, before: OperationAction) -> None:
         ends_what_it_started = (
-            update.type in _CAN_START_AND_END
-            and before == OperationAction.START
-            and update.action != OperationAction.START
+            update.type in _CAN_START_AND_END and before == _START and update.action != _START
         )
         if not ends_what_it_started:
             raise invalid(
@@ -180,7 +185,7 @@ class _Batch:
         arn = self._state.arn
         if update.type == OperationType.CALLBACK:
             return Facts(at=self._at, callback_id=callback_id(arn, update.id))
-        if update.type != OperationType.CHAINED_INVOKE or update.chained_invoke_options is None:
+        if update.chained_invoke_options is None:
             return self._facts
         target = self._command.functions.get(update.chained_invoke_options.function_name)
         child = None

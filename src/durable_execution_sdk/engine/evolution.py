@@ -17,7 +17,6 @@ from durable_execution_sdk.engine.events import (
     CheckpointAccepted,
     Event,
     ExecutionDeleted,
-    ExecutionEvent,
     ExecutionFailed,
     ExecutionOutcomeRecorded,
     ExecutionPaused,
@@ -31,7 +30,6 @@ from durable_execution_sdk.engine.events import (
     InvocationRetryScheduled,
     InvocationStarted,
     OperationEvent,
-    OperationFields,
     PauseCancelled,
     PauseRequested,
     StepRetryScheduled,
@@ -63,10 +61,8 @@ def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
     """Fold one event in. The state given may be changed and returned; it is the caller's to own."""
     if state is None:
         state = _begin(event)
-    elif isinstance(event, OperationFields):
-        _change_operation(state, event)
     else:
-        _CHANGES[type(event)](state, event)
+        _CHANGES.get(type(event), _change_operation)(state, event)
     state.event_count += 1
     state.last_at = event.at
     state.stored_bytes += stored_bytes(event)
@@ -111,7 +107,7 @@ def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
     operation_id = event.operation.id
     before = state.operations.get(operation_id)
     after = apply_event(before, event)
-    if before is None or isinstance(event, StepRetryScheduled):
+    if before is None or type(event) is StepRetryScheduled:
         state.operation_count += 1
     if after is not before:
         state.put_operation(after)
@@ -120,10 +116,9 @@ def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
             _wake(state)
     for kind, due_at in timers_after(event):
         state.set_timer(operation_id, kind, due_at)
-    if after.type == OperationType.CALLBACK:
-        _mind_heartbeat(state, event, after)
-    elif after.type == OperationType.CHAINED_INVOKE:
-        _mind_invoke(state, event, after)
+    mind = _MINDED.get(after.type)
+    if mind is not None:
+        mind(state, event, after)
 
 
 def _mind_heartbeat(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
@@ -138,6 +133,12 @@ def _mind_invoke(state: ExecutionState, event: OperationEvent, after: Operation)
         state.invokes[after.id] = event
     elif not is_pending(after):
         state.invokes.pop(after.id, None)
+
+
+_MINDED: Mapping[str, Callable[[ExecutionState, OperationEvent, Operation], None]] = {
+    OperationType.CALLBACK: _mind_heartbeat,
+    OperationType.CHAINED_INVOKE: _mind_invoke,
+}
 
 
 def _wake(state: ExecutionState) -> None:
@@ -300,7 +301,7 @@ def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
     )
 
 
-_CHANGES: Mapping[type[ExecutionEvent], Callable[[ExecutionState, Any], None]] = {
+_CHANGES: Mapping[type[Event], Callable[[ExecutionState, Any], None]] = {
     CheckpointAccepted: _answer_checkpoint,
     InvocationStarted: _start_invocation,
     InvocationCompleted: _complete_invocation,

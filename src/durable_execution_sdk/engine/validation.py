@@ -15,6 +15,9 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME = re.compile(r"[\x20-\x7E]{1,256}")
+_FAIL = OperationAction.FAIL
+_NO_FAILURES = frozenset({OperationAction.SUCCEED, OperationAction.START})
+_WITH_OTHER_LIMITS = frozenset({OperationType.EXECUTION, OperationType.CHAINED_INVOKE})
 _SUB_TYPE = re.compile(r"[a-zA-Z0-9_-]{1,32}")
 
 
@@ -91,12 +94,14 @@ def check_names(update: OperationUpdate) -> None:
 
 def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
     action, payload, error = update.action, update.payload, update.error
-    if error is not None and action in (OperationAction.SUCCEED, OperationAction.START):
+    if error is not None and action in _NO_FAILURES:
         raise invalid(f"{action} of operation {update.id} has an Error; only a failure takes one.")
     if payload is not None:
-        if action == OperationAction.FAIL:
+        if action == _FAIL:
             raise invalid(f"FAIL of operation {update.id} has a Payload; it takes an Error.")
-        limit = _payload_limit(state, update.type, limits)
+        limit = limits.operation_payload_bytes
+        if update.type in _WITH_OTHER_LIMITS:
+            limit = _payload_limit(state, update.type, limits)
         if text_bytes(payload) > limit:
             what = "input" if update.type == OperationType.CHAINED_INVOKE else "output"
             raise invalid(
@@ -110,9 +115,7 @@ def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limit
 def _payload_limit(state: ExecutionState, kind: OperationType, limits: Limits) -> int:
     if kind == OperationType.EXECUTION:
         return execution_payload_limit(state, limits)
-    if kind == OperationType.CHAINED_INVOKE:
-        return limits.chained_invoke_payload_bytes
-    return limits.operation_payload_bytes
+    return limits.chained_invoke_payload_bytes
 
 
 def _check_options(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:

@@ -5,7 +5,7 @@ An execution's ARN is
 its last segment is also the id of the EXECUTION operation (API reference, section 3.2).
 """
 
-from typing import Self
+from functools import lru_cache
 
 import msgspec
 
@@ -21,23 +21,10 @@ class ExecutionArn(msgspec.Struct, frozen=True):
     execution_name: str
     run_id: str
 
-    @classmethod
-    def parse(cls, arn: str) -> Self:
+    @staticmethod
+    def parse(arn: str) -> "ExecutionArn":
         """Take an ARN apart; a ``ValueError`` says what an ARN looks like."""
-        function_arn, _, execution = arn.partition("/durable-execution/")
-        parts = function_arn.split(":")
-        names = execution.split("/")
-        if len(parts) != 8 or len(names) != 2:
-            raise _not_an_arn(arn)
-        prefix, partition, service, region, account, kind, function_name, version = parts
-        if (prefix, service, kind) != ("arn", "lambda", "function") or not (
-            account.isdigit()
-            and len(account) == 12
-            and (version.isdigit() or version in {"$LATEST", "$LATEST.PUBLISHED"})
-            and all(map(_is_name, (partition, region, function_name, *names)))
-        ):
-            raise _not_an_arn(arn)
-        return cls(partition, region, account, function_name, version, *names)
+        return _parsed(arn)
 
     @property
     def function_arn(self) -> str:
@@ -50,6 +37,25 @@ class ExecutionArn(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Put the ARN together again."""
         return f"{self.function_arn}/durable-execution/{self.execution_name}/{self.run_id}"
+
+
+# An emulator takes the same few apart again and again.
+@lru_cache(maxsize=64)
+def _parsed(arn: str) -> ExecutionArn:
+    function_arn, _, execution = arn.partition("/durable-execution/")
+    parts = function_arn.split(":")
+    names = execution.split("/")
+    if len(parts) != 8 or len(names) != 2:
+        raise _not_an_arn(arn)
+    prefix, partition, service, region, account, kind, function_name, version = parts
+    if (prefix, service, kind) != ("arn", "lambda", "function") or not (
+        account.isdigit()
+        and len(account) == 12
+        and (version.isdigit() or version in {"$LATEST", "$LATEST.PUBLISHED"})
+        and all(map(_is_name, (partition, region, function_name, *names)))
+    ):
+        raise _not_an_arn(arn)
+    return ExecutionArn(partition, region, account, function_name, version, *names)
 
 
 def execution_operation_id(arn: str) -> str:
