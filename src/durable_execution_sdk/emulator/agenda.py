@@ -163,6 +163,6 @@ def _set(times: dict[str, int], arn: str, at: int | None) -> None:
 def _is_last_resort(state: ExecutionState) -> bool:
     return (
         state.execution_timeout >= MAX_EXECUTION_TIMEOUT
-        and bool(state.timer_heap)
-        and all(kind is TimerKind.EXECUTION_TIMEOUT for _, kind in state.timers)
+        and len(state.timers) == 1
+        and ("", TimerKind.EXECUTION_TIMEOUT) in state.timers
     )

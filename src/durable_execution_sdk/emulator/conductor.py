@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TypeVar
 
 from durable_execution_sdk.emulator.agenda import Agenda
 from durable_execution_sdk.emulator.broadcast import Broadcast, Observer
@@ -41,6 +42,8 @@ from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import OperationStatus
+
+_T = TypeVar("_T")
 
 _HELD = nullcontext()
 
@@ -106,13 +109,22 @@ class Conductor:
 
     def submit(self, arn: str, command: Command) -> ExecutionState:
         """Let a command happen, after everything that is due by now."""
-        with self.holding():
-            return self.submit_holding(arn, command)
+        return self.answer(arn, command, _as_it_is)
 
-    def submit_holding(self, arn: str, command: Command) -> ExecutionState:
-        """``submit`` for those who are holding already, and so need not do it again."""
-        state = self._up_to_now(arn)
-        return self._after(self._ledger.submit(state, command, self.clock.now()))
+    def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
+        """Let a command happen, and give what ``view`` makes of the state after it."""
+        # As in ``_hold``, whose generator would cost a checkpoint as much as storing it does.
+        try:
+            with self._lock:
+                before, self._holder = self._holder, threading.get_ident()
+                try:
+                    state = self._up_to_now(arn)
+                    return view(self._after(self._ledger.submit(state, command, self.clock.now())))
+                finally:
+                    self._holder = before
+        finally:
+            if self._holder != threading.get_ident():
+                self._broadcast.deliver()
 
     def start(self, command: StartExecution) -> ExecutionState:
         """Start an execution, or find the one that has its name and input."""
@@ -286,6 +298,10 @@ class Conductor:
     def _finish_deletions(self) -> None:
         for record in self.store.search(Search(statuses=[ExecutionStatus.DELETING])):
             self._forget(record.arn)
+
+
+def _as_it_is(state: ExecutionState) -> ExecutionState:
+    return state
 
 
 def _is_reusable(existing: ExecutionState, command: StartExecution, now: int) -> bool:

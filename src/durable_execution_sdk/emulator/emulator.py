@@ -26,6 +26,7 @@ from durable_execution_sdk.engine.commands import (
     CompleteCallback,
     DeleteExecution,
     FailCallback,
+    FunctionTarget,
     HeartbeatCallback,
     PauseExecution,
     ResumeExecution,
@@ -93,27 +94,25 @@ class Emulator:
 
     def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record updates, all or none; the token is used up and the next one comes back."""
-        invokes = [
-            update.chained_invoke_options
-            for update in request.updates
-            if update.chained_invoke_options is not None
-        ]
-        command = Checkpoint(
-            token=request.checkpoint_token,
-            updates=request.updates,
-            client_token=request.client_token,
-            functions={
-                each.function_name: self.functions.target(each.function_name) for each in invokes
-            },
-        )
-        with self.conductor.holding():
-            try:
-                state = self.conductor.submit_holding(request.durable_execution_arn, command)
-                return checkpoint_response(
-                    state, request.checkpoint_token, request.client_token, self.limits
-                )
-            except Rejected as error:
-                raise _as_invalid(error) from None
+        functions: dict[str, FunctionTarget | ErrorObject] = {}
+        for update in request.updates:
+            options = update.chained_invoke_options
+            if options is not None:
+                functions[options.function_name] = self.functions.target(options.function_name)
+        token, client_token = request.checkpoint_token, request.client_token
+        try:
+            return self.conductor.answer(
+                request.durable_execution_arn,
+                Checkpoint(
+                    token=token,
+                    updates=request.updates,
+                    client_token=client_token,
+                    functions=functions,
+                ),
+                lambda state: checkpoint_response(state, token, client_token, self.limits),
+            )
+        except Rejected as error:
+            raise _as_invalid(error) from None
 
     def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started."""
