@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from tests.engine.engine_driver import BOOM, Execution, update
@@ -14,8 +14,10 @@ from durable_execution_sdk.engine.commands import (
     FinishChainedInvoke,
     HeartbeatCallback,
 )
+from durable_execution_sdk.engine.events import ExecutionEvent, OperationEvent
+from durable_execution_sdk.engine.evolution import CHANGES
 from durable_execution_sdk.engine.rejections import Rejected
-from durable_execution_sdk.engine.rulebook import MOVES, UPDATES
+from durable_execution_sdk.engine.rulebook import APPLIES, MOVES, TIMERS, UPDATES
 from durable_execution_sdk.engine.transitions import execution as execution_transitions
 from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
 from durable_execution_sdk.model.update import (
@@ -152,3 +154,9 @@ def test_an_invoke_that_is_over_stays_as_it_is(running: Execution, status: str) 
     news = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)
     assert running.send(news) == []
     assert running.status("op") == status
+
+
+def test_every_event_is_in_the_table_that_folds_it() -> None:
+    assert set(APPLIES) == set(get_args(OperationEvent))
+    assert set(TIMERS) <= set(APPLIES)
+    assert set(CHANGES) == set(get_args(ExecutionEvent))

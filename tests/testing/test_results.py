@@ -353,3 +353,31 @@ async def asks(event: object, ctx) -> object:
 def test_canned_answers_travel_as_json():
     runner = LocalDurableTestRunner(asks, functions={"price": Returns(Parcel("a", 1))})
     assert runner.run_sync().result == {"id": "a", "weight": 1}
+
+
+def test_a_result_stays_as_it_was_taken_however_late_it_is_read():
+    @durable_execution
+    async def workflow(_event, ctx):
+        await ctx.wait(Duration.from_hours(1), name="pause")
+        await ctx.invoke("child:$LATEST", name="child")
+        return "done"
+
+    @durable_execution
+    async def child(_event, ctx):
+        await ctx.wait(Duration.from_hours(1), name="nap")
+
+    runner = LocalDurableTestRunner(workflow, functions={"child": child}).sync
+    runner.start()
+    pausing = runner.run_until_suspended()
+    invoking = runner.advance(hours=1)
+    done = runner.complete()
+
+    assert [str(each.operation("pause")) for each in (pausing, done)] == [
+        "<Wait 'pause' STARTED>",
+        "<Wait 'pause' SUCCEEDED>",
+    ]
+    assert [each.name for each in pausing.operations] == ["pause"]
+    assert [each.event_type for each in pausing.history][-1] == "InvocationCompleted"
+    assert [waiter.path for waiter in pausing.family.waiters()] == [("pause",)]
+    assert [waiter.path for waiter in invoking.family.waiters()] == [("child", "nap")]
+    assert list(done.family.waiters()) == []

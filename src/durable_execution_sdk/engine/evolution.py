@@ -62,7 +62,7 @@ def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
     if state is None:
         state = _begin(event)
     else:
-        _CHANGES.get(type(event), _change_operation)(state, event)
+        CHANGES.get(type(event), _change_operation)(state, event)
     state.event_count += 1
     state.last_at = event.at
     state.stored_bytes += stored_bytes(event)
@@ -301,7 +301,7 @@ def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
     )
 
 
-_CHANGES: Mapping[type[Event], Callable[[ExecutionState, Any], None]] = {
+CHANGES: Mapping[type[Event], Callable[[ExecutionState, Any], None]] = {
     CheckpointAccepted: _answer_checkpoint,
     InvocationStarted: _start_invocation,
     InvocationCompleted: _complete_invocation,
