@@ -152,7 +152,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self._is_running = True
         self._body = None
         start = self.update(OperationAction.START)
-        if self.at_most_once or self.workflow.settings.is_eager:
+        if self.at_most_once or self.workflow.is_eager:
             self.submit(start)
         else:
             self.leave_behind(start)

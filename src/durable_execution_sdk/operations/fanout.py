@@ -136,7 +136,6 @@ class _Run:
         self._running: dict[Handle[str], Branch] = {}
         self._arrived: deque[Handle[str]] = deque()
         self._wake: Signal | None = None
-        self._note = self._take_note  # one for all branches
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
 
@@ -195,7 +194,7 @@ class _Run:
             )
         self._ended.append(None)
         self._running[handle] = branch
-        handle.watch(self._note)
+        handle.watch(self)
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
         """Run a branch; its result is the payload, written once and kept as it is."""
@@ -266,7 +265,8 @@ class _Run:
             return split(payload)
         return [embedded(payload, self._plan.serdes_of(branch.first))]
 
-    def _take_note(self, handle: Handle[str]) -> None:
+    def take_note(self, handle: Handle[str]) -> None:
+        """A branch has ended."""
         self._arrived.append(handle)
         self._notify()
 

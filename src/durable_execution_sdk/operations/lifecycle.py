@@ -147,7 +147,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         """Take the outcome from the log; called when it is this completion's turn."""
         if self._was_over:
             frame = self.frame
-            frame.real.left_to_replay -= 1
+            frame.recorded.left -= 1
             if self.operation_id in self.workflow.journal.updated_ids:
                 frame.reached_news()
         super().settle()

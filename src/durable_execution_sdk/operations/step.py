@@ -153,7 +153,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._serdes = serdes
         self._is_coroutine = is_coroutine
         at_most_once = config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
-        if not at_most_once and self.workflow.settings.is_optimistic:
+        if not at_most_once and self.workflow.is_optimistic:
             self.tells_time = False
         self.begin(at_most_once=at_most_once)
 

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
-from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.current import sdk_context
@@ -24,6 +23,7 @@ __all__ = ["Checkpointer"]
 # What the official SDKs put into one call at most (API reference, section 3.1).
 MAX_BATCH_UPDATES = 250
 MAX_BATCH_BYTES = 750 * 1024
+# Besides its payload; what all of a batch have in common stays far below the limit.
 _UPDATE_OVERHEAD = 400
 
 # A body that runs longer than this is worth a call of its own to show that it has started.
@@ -254,14 +254,12 @@ class Checkpointer:
         count = 0
         size = 0
         for update in queue:
-            size += _UPDATE_OVERHEAD
-            payload = update.payload
-            if payload is not None:
-                size += len(payload) if payload.isascii() else len(payload.encode())
-            if update.error is not None:
-                size += _error_size(update.error)
-            if count == self.most_updates or (count and size > MAX_BATCH_BYTES):
+            if count == self.most_updates:
                 break
+            if update.payload is not None or update.error is not None:
+                size += _size(update)
+                if count and size + count * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
+                    break
             earlier = taken.setdefault(update.id, update)
             if earlier is not update:
                 # A batch may hold two updates of one operation only as its START and what follows it.
@@ -275,6 +273,12 @@ class Checkpointer:
         return queue[:count] if self._wanted else queue
 
 
-def _error_size(error: ErrorObject) -> int:
-    texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
-    return sum(len(text.encode()) for text in texts if text)
+def _size(update: OperationUpdate) -> int:
+    payload, error = update.payload, update.error
+    size = 0
+    if payload is not None:
+        size = len(payload) if payload.isascii() else len(payload.encode())
+    if error is not None:
+        texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
+        size += sum(len(text.encode()) for text in texts if text)
+    return size

@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Callable, Generator
 from contextvars import Context
 from heapq import heappop, heappush
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from durable_execution_sdk.runtime.tasks import WorkflowTasks
 
 __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 
 _T = TypeVar("_T")
+_S = TypeVar("_S")
 
 # Called by its name, which is quicker than through ``super()``.
 _new_future = asyncio.Future[Any].__init__
@@ -65,6 +66,14 @@ class Waiter(Wake):
         return self.handle.label
 
 
+class Watcher(Protocol[_S]):
+    """Takes note, at once, that an operation is done."""
+
+    def take_note(self, handle: Handle[_S]) -> None:
+        """This one is."""
+        ...
+
+
 class Handle(asyncio.Future[_T], Generic[_T]):
     """A durable operation that is under way, or was: await it, gather it, race it.
 
@@ -81,7 +90,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         _new_future(self, loop=order.loop)
         self._order = order
         self._waiters: list[Waiter] | None = None
-        self._watcher: Callable[[Handle[_T]], object] | None = None
+        self._watcher: Watcher[_T] | None = None
         # How much code runs when it completes, besides the tasks that await it.
         self.callbacks_added = 0
         self.is_due = False
@@ -136,7 +145,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self.callbacks_added -= removed
         return removed
 
-    def watch(self, watcher: Callable[[Handle[_T]], object]) -> None:
+    def watch(self, watcher: Watcher[_T]) -> None:
         """Let another operation take note, at once, that this one is done."""
         self._watcher = watcher
 
@@ -172,7 +181,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         watcher = self._watcher
         if watcher is not None and self.done():
             self._watcher = None
-            watcher(self)
+            watcher.take_note(self)
 
     def become_due(self, at: float) -> None:
         """The log holds the completion, with this end: it may be delivered when its turn comes."""

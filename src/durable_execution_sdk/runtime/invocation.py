@@ -17,6 +17,7 @@ from durable_execution_sdk.model.invocation import Invocation, Outcome, OutcomeS
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
+from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.logger import install_filter
@@ -127,8 +128,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
         return await main(root, payload)
 
     task = workflow.tasks.start(body(), Scope(root, root.prefix))
-    either: list[asyncio.Future[Any]] = [task, workflow.ended]
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    task.add_done_callback(workflow.tell_end, context=sdk_context())
+    await workflow.ended
     if task.done() and not task.cancelled():
         task.exception()  # a verdict outranks it, and it is no error that nobody looked at
     outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)

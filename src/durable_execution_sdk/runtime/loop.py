@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-# A loop that never comes to rest (a body that spins on ``sleep(0)``) must not starve the workflow:
-# so many turns in which no workflow task moved count as rest.
-_RESTLESS_TURNS = 100
-
 # Asking the system for events costs as much as a small callback; this many turns go without.
 _TURNS_WITHOUT_A_POLL = 8
+
+# A loop that never comes to rest (a body that spins on ``sleep(0)``) must not starve the workflow:
+# so many polls between which no workflow task moved count as rest.
+_RESTLESS_POLLS = 12
 
 # How long tasks may take to unwind when nobody is left to see to it.
 _UNWINDING_SECONDS = 1.0
@@ -106,30 +106,30 @@ class _IdleSelector(selectors.DefaultSelector):
         super().__init__()
         self.observer: IdleObserver | None = None
         self._progress = -1
-        self._turns = 0
+        self._busy = 0
         self._unpolled = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         observer = self.observer
-        if observer is not None:
-            if timeout is None or timeout > 0:
-                self._turns = 0
-                if observer.on_idle(at_rest=True):
-                    timeout = 0
-            else:
-                self._turns += 1
-                if self._turns == _RESTLESS_TURNS:
-                    self._turns = 0
-                    if observer.progress == self._progress:
-                        observer.on_idle(at_rest=False)
-                    self._progress = observer.progress
-            if timeout == 0:
-                # The loop has callbacks to run: the system is asked for events now and then only.
-                self._unpolled += 1
-                if self._unpolled < _TURNS_WITHOUT_A_POLL:
-                    return []
+        if observer is None:
+            return super().select(timeout)
+        if timeout is None or timeout > 0:
+            self._busy = 0
+            if not observer.on_idle(at_rest=True):
+                self._unpolled = 0
+                return super().select(timeout)
+        # The loop has callbacks to run: the system is asked for events now and then only.
+        self._unpolled += 1
+        if self._unpolled < _TURNS_WITHOUT_A_POLL:
+            return []
         self._unpolled = 0
-        return super().select(timeout)
+        self._busy += 1
+        if self._busy == _RESTLESS_POLLS:
+            self._busy = 0
+            if observer.progress == self._progress:
+                observer.on_idle(at_rest=False)
+            self._progress = observer.progress
+        return super().select(0)
 
     def register(
         self, fileobj: FileDescriptorLike, events: int, data: Any = None

@@ -6,6 +6,8 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.current import CURRENT
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     import random
 
 __all__ = ["Frame", "Scope"]
+
+
+class Recorded(Struct, gc=False):
+    """How many operations of a context the log held that replay has not come to yet."""
+
+    left: int
 
 
 class Frame:
@@ -56,8 +64,11 @@ class Frame:
         self.is_closed = False
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         # What is recorded is counted where the log has it: in the nearest context that is not virtual.
-        self.real: Frame = parent.real if parent is not None and virtual else self
-        self.left_to_replay: int = workflow.journal.recorded_in(self.parent_id)
+        self.recorded: Recorded = (
+            parent.recorded
+            if parent is not None and virtual
+            else Recorded(workflow.journal.recorded_in(self.parent_id))
+        )
         self.has_news = False
         self.children: dict[Frame, None] = {}
         # Both in order, so that everything is cancelled in the same order again: the operations that
@@ -72,7 +83,7 @@ class Frame:
         """Whether the code that runs now has run before, as far as the log can tell."""
         if self.is_rebuilt:
             return True
-        return self.real.left_to_replay > 0 and not self.has_news
+        return self.recorded.left > 0 and not self.has_news
 
     @property
     def is_over(self) -> bool:
@@ -135,7 +146,7 @@ class Frame:
 
     def replayed(self, *, is_news: bool = False) -> None:
         """A recorded operation was delivered; ``is_news``: it ended since the last invocation."""
-        self.real.left_to_replay -= 1
+        self.recorded.left -= 1
         if is_news:
             self.reached_news()
 
@@ -146,7 +157,7 @@ class Frame:
         and in the contexts around this one.
         """
         if recorded:
-            self.real.left_to_replay -= 1
+            self.recorded.left -= 1
         frame: Frame | None = self
         while frame is not None and not frame.has_news:
             frame.has_news = True

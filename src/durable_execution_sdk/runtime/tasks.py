@@ -188,6 +188,8 @@ class WorkflowTasks:
         """This task will not move again."""
         if self.live.pop(watched, watched) is None:
             watched.scope.left(watched)
+            # Each refers to the other: large maps would fill the memory until the collector comes.
+            watched.task = None
 
     def factory(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any

@@ -140,6 +140,8 @@ class Workflow:
         settings: Settings,
         start_timer: StartTimer,
     ) -> None:
+        self.is_eager = settings.is_eager
+        self.is_optimistic = settings.is_optimistic
         # Whom to report to, and who runs functions of the user's, if anybody observes.
         self.reporter: Reporter | None = None
         self.watcher: Any = None
@@ -242,8 +244,12 @@ class Workflow:
         if self.verdict is None and not self.is_ending:
             self.verdict = verdict
             self.is_ending = True
-            if not self.ended.done():
-                self.ended.set_result(None)
+            self.tell_end()
+
+    def tell_end(self, _main: asyncio.Future[Any] | None = None) -> None:
+        """There is a verdict, or the workflow's main task has ended."""
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     def stop(self, verdict: Verdict) -> None:
         """The invocation is over though its workflow might go on: all of it is cancelled at once.
