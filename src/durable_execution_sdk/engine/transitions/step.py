@@ -113,15 +113,20 @@ UPDATES: Updates = {
 MOVES: Moves = {StepReady: Move(OperationStatus.PENDING, OperationStatus.READY)}
 
 
+# Members of an enum are looked up anew each time; these are asked for with each step.
+_STEP = OperationType.STEP
+_STARTED = OperationStatus.STARTED
+_SUCCEEDED = OperationStatus.SUCCEEDED
+_NO_ATTEMPT_ENDED = StepDetails(attempt=0)
+
+
 def _started(before: Operation | None, event: StepStarted) -> Operation:
-    step = before or opened(OperationType.STEP, event.operation, event.at)
-    return replace(
-        step, status=OperationStatus.STARTED, step_details=step.step_details or _NO_ATTEMPT_ENDED
-    )
+    step = before or opened(_STEP, event.operation, event.at)
+    return replace(step, status=_STARTED, step_details=step.step_details or _NO_ATTEMPT_ENDED)
 
 
 def _ready(before: Operation | None, event: StepReady) -> Operation:
-    step = before or opened(OperationType.STEP, event.operation, event.at)
+    step = before or opened(_STEP, event.operation, event.at)
     return replace(
         step,
         status=OperationStatus.READY,
@@ -131,7 +136,7 @@ def _ready(before: Operation | None, event: StepReady) -> Operation:
 
 def _postponed(before: Operation | None, event: StepRetryScheduled) -> Operation:
     return replace(
-        before or opened(OperationType.STEP, event.operation, event.at),
+        before or opened(_STEP, event.operation, event.at),
         status=OperationStatus.PENDING,
         step_details=StepDetails(
             attempt=event.attempt,
@@ -144,8 +149,8 @@ def _postponed(before: Operation | None, event: StepRetryScheduled) -> Operation
 
 def _succeeded(before: Operation | None, event: StepSucceeded) -> Operation:
     return replace(
-        before or opened(OperationType.STEP, event.operation, event.at),
-        status=OperationStatus.SUCCEEDED,
+        before or opened(_STEP, event.operation, event.at),
+        status=_SUCCEEDED,
         end_timestamp=event.at,
         step_details=StepDetails(attempt=event.attempt, result=event.result),
     )
@@ -153,14 +158,12 @@ def _succeeded(before: Operation | None, event: StepSucceeded) -> Operation:
 
 def _failed(before: Operation | None, event: StepFailed) -> Operation:
     return replace(
-        before or opened(OperationType.STEP, event.operation, event.at),
+        before or opened(_STEP, event.operation, event.at),
         status=OperationStatus.FAILED,
         end_timestamp=event.at,
         step_details=StepDetails(attempt=event.attempt, error=event.error),
     )
 
-
-_NO_ATTEMPT_ENDED = StepDetails(attempt=0)
 
 APPLIES: Applies = {
     StepStarted: _started,

@@ -64,12 +64,15 @@ def reference(update: OperationUpdate) -> OperationRef:
     )
 
 
+_STARTED = OperationStatus.STARTED
+
+
 def opened(kind: OperationType, operation: OperationRef, at: int) -> Operation:
     """An operation that starts at this moment."""
     return Operation(
         id=operation.id,
         type=kind,
-        status=OperationStatus.STARTED,
+        status=_STARTED,
         start_timestamp=at,
         parent_id=operation.parent_id,
         name=operation.name,
