@@ -47,10 +47,10 @@ _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 class AttemptOperation(DurableOperation[_T], Generic[_T]):
     """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
 
+    __slots__ = ("_body", "_is_running", "at_most_once")
+
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
-
-    __slots__ = ("_body", "_is_running", "at_most_once")
 
     def begin(self, *, at_most_once: bool = False) -> None:
         """Go on from what the log holds.
@@ -152,10 +152,11 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self._is_running = True
         self._body = None
         start = self.update(OperationAction.START)
-        if self.at_most_once or self.workflow.is_eager:
-            self.submit(start)
+        workflow = self.workflow
+        if self.at_most_once or workflow.is_eager:
+            workflow.submit(start)
         else:
-            self.leave_behind(start)
+            workflow.leave_behind(start)
             self._run()
 
     def _run(self) -> None:

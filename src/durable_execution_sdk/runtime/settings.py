@@ -176,16 +176,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
 
-    @property
-    def is_eager(self) -> bool:
-        """Whether every update is sent at once."""
-        return self.checkpointing is CheckpointingMode.EAGER
-
-    @property
-    def is_optimistic(self) -> bool:
-        """Whether results are handed on before they are acknowledged."""
-        return self.checkpointing is CheckpointingMode.OPTIMISTIC
-
     def serdes_for(self, function: Callable[..., Any]) -> SerDes[Any]:
         """How the result of this function is written, unless its operation says otherwise."""
         return self.serdes or serdes_for_return(function)

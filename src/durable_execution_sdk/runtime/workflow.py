@@ -31,7 +31,7 @@ from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.polling import Polling
-from durable_execution_sdk.runtime.settings import Reporter, Settings
+from durable_execution_sdk.runtime.settings import CheckpointingMode, Reporter, Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
 from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.service import DataPlane
@@ -140,8 +140,8 @@ class Workflow:
         settings: Settings,
         start_timer: StartTimer,
     ) -> None:
-        self.is_eager = settings.is_eager
-        self.is_optimistic = settings.is_optimistic
+        self.is_eager = settings.checkpointing is CheckpointingMode.EAGER
+        self.is_optimistic = settings.checkpointing is CheckpointingMode.OPTIMISTIC
         # Whom to report to, and who runs functions of the user's, if anybody observes.
         self.reporter: Reporter | None = None
         self.watcher: Any = None
@@ -163,7 +163,7 @@ class Workflow:
             loop=self.loop,
             receive=self._receive,
             fail=self._refused,
-            eager=settings.is_eager,
+            eager=self.is_eager,
             unseen=self.order.due,
         )
         self.outside = Outside(self.tasks, self.loop)
