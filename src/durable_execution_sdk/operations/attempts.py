@@ -22,7 +22,6 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import (
-    TERMINAL_STATUSES,
     Operation,
     OperationStatus,
     OperationType,
@@ -52,12 +51,11 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
-    def begin(self, *, at_most_once: bool = False) -> None:
-        """Go on from what the log holds.
+    # Whether a body that was cut off is not run again in the same attempt.
+    at_most_once: bool
 
-        ``at_most_once``: a body that was cut off is not run again in the same attempt.
-        """
-        self.at_most_once = at_most_once
+    def begin(self) -> None:
+        """Go on from what the log holds."""
         self._is_running = False
         self._body: asyncio.Task[None] | None = None
         record = self.record
@@ -65,10 +63,10 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             return
         if record is None:
             self._start()
-        elif record.status in TERMINAL_STATUSES:
+        elif self.was_over:
             self.complete(record)
         elif record.status == OperationStatus.STARTED:
-            if at_most_once:
+            if self.at_most_once:
                 self.interrupted()
             else:
                 self._run()

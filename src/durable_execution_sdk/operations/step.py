@@ -47,6 +47,9 @@ class StepSemantics(StrEnum):
     AT_MOST_ONCE_PER_RETRY = "AT_MOST_ONCE_PER_RETRY"
 
 
+_AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
+
+
 class StepConfig(Struct, frozen=True, kw_only=True):
     """How a step runs.
 
@@ -114,19 +117,16 @@ class _Said(Struct, frozen=True):
     is_coroutine: bool
 
 
-def _said_by(function: Callable[..., Any], workflow: Workflow) -> _Said:
-    """Ask the function; a plain one only once."""
-    known: dict[Any, _Said] = workflow.said_by_functions
-    is_plain = type(function) is FunctionType
-    said = known.get(function) if is_plain else None
-    if said is None:
-        config = bound_config(function) or _DEFAULT
-        serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
-        said = _Said(named_after(function), config, serdes, is_coroutine_function(function))
-        if is_plain:
-            if len(known) >= _MOST_REMEMBERED:
-                known.clear()
-            known[function] = said
+def _ask(function: Callable[..., Any], workflow: Workflow) -> _Said:
+    """Ask the function; a plain one only once an invocation."""
+    config = bound_config(function) or _DEFAULT
+    serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
+    said = _Said(named_after(function), config, serdes, is_coroutine_function(function))
+    if type(function) is FunctionType:
+        known: dict[Any, _Said] = workflow.said_by_functions
+        if len(known) >= _MOST_REMEMBERED:
+            known.clear()
+        known[function] = said
     return said
 
 
@@ -152,10 +152,10 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._config = config
         self._serdes = serdes
         self._is_coroutine = is_coroutine
-        at_most_once = config.semantics is StepSemantics.AT_MOST_ONCE_PER_RETRY
-        if not at_most_once and self.workflow.is_optimistic:
+        self.at_most_once = config.semantics is _AT_MOST_ONCE
+        if self.workflow.is_optimistic and not self.at_most_once:
             self.tells_time = False
-        self.begin(at_most_once=at_most_once)
+        self.begin()
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
@@ -205,6 +205,9 @@ def step(
 ) -> Step[Any]:
     """Run a function as a step."""
     workflow = scope.frame.workflow
+    said: _Said | None = None
+    if type(function) is FunctionType:
+        said = workflow.said_by_functions.get(function)
     if config is not None:
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
@@ -218,7 +221,8 @@ def step(
                 config.serdes,
                 is_coroutine=is_coroutine_function(function),
             )
-    said = _said_by(function, workflow)
+    if said is None:
+        said = _ask(function, workflow)
     chosen = config or said.config
     serdes = chosen.serdes or said.serdes or workflow.settings.serdes_for(function)
     return Step(
