@@ -187,8 +187,10 @@ def test_only_what_is_deployed_has_a_name(what):
 def test_nothing_can_be_asked_before_a_start(server):
     with pytest.raises(DurableTestError, match="nothing was started"):
         asyncio.run(runner_of(server).result())
-    with pytest.raises(ConfigError, match="numbers of seconds greater than 0"):
+    with pytest.raises(ConfigError, match="timeout is a number of seconds greater than 0"):
         runner_of(server, timeout=0)
+    with pytest.raises(ConfigError, match="longest_pause is a number of seconds"):
+        runner_of(server, longest_pause="a")
 
 
 def test_a_function_that_is_not_there_is_the_service_s_error(server):

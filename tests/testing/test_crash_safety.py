@@ -472,6 +472,8 @@ def test_a_bound_is_kept_and_what_it_cuts_is_said() -> None:
     assert f"{report.skipped} more were left out: raise the bound to try them" in str(report)
     with pytest.raises(ConfigError, match="max_points is 1 or more"):
         checked(everything, max_points=0)
+    with pytest.raises(ConfigError, match="max_points is 1 or more"):
+        checked(everything, max_points="some")
 
 
 def test_a_workflow_that_never_ends_is_no_subject() -> None:

@@ -289,3 +289,10 @@ def test_the_plugin_and_the_check_speak_of_the_same_variable() -> None:
     # The plugin must not import the SDK, so it has a constant of its own.
     plugin = importlib.import_module("pytest_durable_execution")
     assert plugin._UPDATE == UPDATE_VARIABLE
+
+
+def test_what_is_no_result_and_what_is_no_name_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="what a runner returned"):
+        assert_history(3, "order", directory=tmp_path)
+    with pytest.raises(ConfigError, match="cannot name a golden history"):
+        assert_history(ran(flow()), 3, directory=tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from durable_execution_sdk import ConfigError, Duration, durable_execution
+from durable_execution_sdk import ConfigError, Duration, ServiceError, durable_execution
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
 from durable_execution_sdk.testing import Limits, LocalDurableTestRunner, Raises, Returns
@@ -255,3 +255,17 @@ def test_time_is_given_in_numbers(hours):
 def test_each_call_may_take_a_number_of_seconds(timeout):
     with pytest.raises(ConfigError, match="timeout is a number of seconds greater than 0"):
         LocalDurableTestRunner(counts).run_sync(timeout=timeout)
+
+
+def test_a_name_that_is_no_text_is_refused_as_any_other():
+    with pytest.raises(ServiceError, match="The name of a durable execution is 1 to 64"):
+        LocalDurableTestRunner(counts).run_sync(name=3)
+
+
+def test_time_does_not_go_beyond_what_can_be_written():
+    runner = LocalDurableTestRunner(counts).sync
+    runner.start({"wait": 60})
+    assert not runner.run_until_suspended().is_done
+    with pytest.raises(ConfigError, match="beyond the year 9999"):
+        runner.advance(days=4_000_000)
+    assert runner.advance(minutes=1).result == [1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from typing import cast
 
 import msgspec
 
@@ -138,7 +139,7 @@ class Emulator:
         if not found.qualified:
             raise invalid(UNQUALIFIED)
         name = request.durable_execution_name or self.ids()
-        if not _EXECUTION_NAME.fullmatch(name):
+        if not isinstance(cast("object", name), str) or not _EXECUTION_NAME.fullmatch(name):
             raise invalid(
                 f"The name of a durable execution is 1 to 64 letters, digits, '-' and '_': {name!r}"
             )

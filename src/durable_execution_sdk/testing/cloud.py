@@ -28,6 +28,7 @@ from durable_execution_sdk.testing.errors import (
 )
 from durable_execution_sdk.testing.folding import progress_of
 from durable_execution_sdk.testing.following import Follower, Pace, although_it_stumbles
+from durable_execution_sdk.testing.lengths import seconds_allowed
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.stage import NO_EVENT
 from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
@@ -109,14 +110,9 @@ class CloudDurableTestRunner(Generic[_R]):
         environ: Mapping[str, str] | None = None,
         control_plane: ControlPlane | None = None,
     ) -> None:
-        if not (timeout > 0 and longest_pause > 0):
-            raise ConfigError(
-                f"timeout and longest_pause are numbers of seconds greater than 0, not {timeout!r} and"
-                f" {longest_pause!r}"
-            )
         self.function_name = _qualified(function_name)
-        self.timeout = timeout
-        self._longest_pause = longest_pause
+        self.timeout = seconds_allowed(timeout)
+        self._longest_pause = seconds_allowed(longest_pause, "longest_pause")
         self._on_progress = on_progress
         self._serdes: SerDes[Any] = serdes or JsonSerDes(result_type)
         self._connection = Connection(control_plane, environ)

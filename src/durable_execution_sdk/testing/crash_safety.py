@@ -148,7 +148,7 @@ async def _check(
     same_result: bool,
     same_log: bool,
 ) -> SafetyReport:
-    if max_points < 1:
+    if type(max_points) is not int or max_points < 1:
         raise ConfigError(f"max_points is 1 or more, not {max_points!r}")
     calm, standard = await trial.calm()
     points = list(_points(calm.faults))

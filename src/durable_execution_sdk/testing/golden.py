@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -66,7 +66,12 @@ def assert_history(
         ConfigError: the name cannot be one of a file, or the file cannot be read.
     """
     __tracebackhide__ = True
-    if not _NAME.fullmatch(name):
+    if not isinstance(cast("object", result), DurableTestResult):
+        raise ConfigError(
+            "assert_history looks at what a runner returned, a DurableTestResult, not at"
+            f" {result!r}"
+        )
+    if not isinstance(cast("object", name), str) or not _NAME.fullmatch(name):
         raise ConfigError(
             f"{name!r} cannot name a golden history: 1 to 100 letters, digits, '.', '_' and '-'"
         )

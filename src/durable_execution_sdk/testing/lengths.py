@@ -35,8 +35,8 @@ def length(option: str, given: DurationLike | None, default: timedelta) -> timed
     return found
 
 
-def seconds_allowed(timeout: float) -> float:
+def seconds_allowed(seconds: float, option: str = "timeout") -> float:
     """How many real seconds something may take; ``math.inf`` is allowed."""
-    if not isinstance(cast("object", timeout), int | float) or not timeout > 0:
-        raise ConfigError(f"timeout is a number of seconds greater than 0, not {timeout!r}")
-    return timeout
+    if not isinstance(cast("object", seconds), int | float) or not seconds > 0:
+        raise ConfigError(f"{option} is a number of seconds greater than 0, not {seconds!r}")
+    return seconds

@@ -6,7 +6,7 @@ Everything here blocks, and runs in whatever thread calls it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import LATEST
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.control import InvocationType, InvokeRequest
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
@@ -57,6 +58,7 @@ NO_EVENT: Any = object()
 _T = TypeVar("_T")
 
 _MILLISECOND = timedelta(milliseconds=1)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 
 
 class Stage:
@@ -168,6 +170,10 @@ class Stage:
         # What is due now comes before: a callback of an hour times out an hour after it began.
         self._do_what_is_due(watch)
         until = self.clock.now() + by // _MILLISECOND
+        if until >= _END_OF_TIME:
+            raise ConfigError(
+                f"advance by {by} would lead beyond the year 9999, where times cannot be written"
+            )
         while self.clock.now() < until and not self.emulator.is_closed(arn):
             deadline = self.emulator.conductor.agenda.next_deadline(arn)
             self.clock.jump_to(until if deadline is None else min(deadline, until))
