@@ -119,6 +119,7 @@ def default_data_plane() -> LambdaDataPlane:
     return LambdaDataPlane(LambdaClient())
 
 
+@functools.lru_cache(maxsize=16)  # every call of an invocation is about the same execution
 def execution_path(arn: str) -> str:
     """The path of an execution: its ARN is one segment."""
     return f"/2025-12-01/durable-executions/{segment(arn)}"
