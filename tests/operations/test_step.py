@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from unittest import mock
 
 import pytest
 from tests.rig import Rig, rig_of, run_workflow
@@ -91,6 +92,16 @@ def test_every_kind_of_callable_is_a_step() -> None:
     assert ran.result == [2, 3, 4, 10, 2, "1"], ran.error
     names = [e.name for e in ran.events if e.event_type == "StepStarted"]
     assert names == ["instance", "method", "coroutine", "keyword", "returns a coroutine", "str"]
+
+
+def test_mocks_are_steps() -> None:
+    async def workflow(event: int, ctx: DurableContext) -> list[Any]:
+        plain, awaited = mock.Mock(return_value=1), mock.AsyncMock(return_value=2)
+        bound = functools.partial(mock.AsyncMock(side_effect=lambda n: n), 3)
+        return [await ctx.step(each, name="mock") for each in (plain, awaited, bound)]
+
+    ran = run_workflow(workflow, 1)
+    assert ran.result == [1, 2, 3], ran.error
 
 
 def test_a_plain_function_runs_beside_the_loop() -> None:

@@ -5,9 +5,11 @@ The bounds are a little above what is needed today. A change that needs more has
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import tracemalloc
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -130,6 +132,33 @@ def test_a_live_step_takes_little() -> None:
     )  # its handle, a waiter, a body, the writer's signal; their callbacks
     if sys.version_info < (3, 12):
         assert work.tasks == 1  # the body
+
+
+def test_bodies_that_wait_are_not_looked_at_while_another_one_works() -> None:
+    waiting, turns = 100, 20
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        over = asyncio.Event()
+
+        async def works() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0.000_1)
+            over.set()
+
+        await asyncio.gather(*(ctx.step(over.wait) for _ in range(waiting)), ctx.step(works))
+
+    asked = 0
+
+    def note(_frame: FrameType, event: str, function: Any) -> None:
+        nonlocal asked
+        asked += event == "c_call" and function.__name__ == "done"
+
+    sys.setprofile(note)
+    try:
+        run(durable_execution(workflow), MemoryService(), "0")
+    finally:
+        sys.setprofile(None)
+    assert asked < waiting * 10  # a body is asked a few times in its life, and not in each turn
 
 
 def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> None:

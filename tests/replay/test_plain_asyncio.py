@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import math
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, secon
 from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.replay.test_schedules import fuzzed
-from tests.rig import Rig
+from tests.rig import Rig, run_workflow
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -444,6 +446,35 @@ def test_steps_have_the_timers_of_the_process() -> None:
     ran = Rig(run).run()
     assert ran.result == "slept"
     assert "asyncio timer" not in {e.name for e in ran.events}
+
+
+def test_a_cancelled_scope_of_anyio_reaches_its_tasks() -> None:
+    async def run(event: Any, ctx: DurableContext) -> str:
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.Event().wait)
+            group.cancel_scope.cancel()
+        with anyio.move_on_after(HOUR) as scope:
+            await ctx.wait(seconds(2 * HOUR))
+        return "moved on" if scope.cancelled_caught else "waited"
+
+    ran = run_workflow(run)
+    assert ran.result == "moved on", ran.error
+
+
+def test_a_task_of_a_workflow_tells_inspect_how_it_stands() -> None:
+    async def run(event: Any, ctx: DurableContext) -> list[str]:
+        async def waits() -> None:
+            await ctx.wait(seconds(1))
+
+        task = asyncio.create_task(waits())
+        states = [inspect.getcoroutinestate(task.get_coro())]  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        states.append(inspect.getcoroutinestate(task.get_coro()))  # type: ignore[arg-type]
+        await task
+        states.append(inspect.getcoroutinestate(task.get_coro()))  # type: ignore[arg-type]
+        return states
+
+    assert run_workflow(run).result == ["CORO_CREATED", "CORO_SUSPENDED", "CORO_CLOSED"]
 
 
 def test_a_timer_wakes_a_workflow_that_nothing_else_would() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,6 +184,33 @@ def test_an_interrupt_leaves_nothing_to_the_next_invocation() -> None:
     assert ran.result == "False"
     assert seen == ["unwound"] * 3
     assert ran.invocations == 3
+
+
+class Unusual(BaseException):
+    """Neither an error nor the end of the process."""
+
+
+@pytest.mark.parametrize("kind", [Unusual, GeneratorExit, SystemExit, KeyboardInterrupt])
+def test_what_is_no_error_ends_the_invocation_of_a_body_and_not_the_execution(kind: Any) -> None:
+    runs: list[int] = []
+
+    async def body() -> int:
+        runs.append(1)
+        await asyncio.sleep(0)
+        if len(runs) == 1:
+            raise kind
+        return len(runs)
+
+    async def interrupted(event: Any, ctx: DurableContext) -> int:
+        return await ctx.step(body)
+
+    rig = Rig(durable_execution(interrupted))
+    arn = rig.start()
+    with suppress(GeneratorExit, KeyboardInterrupt):  # those stop the emulator too
+        rig.drive(arn)
+    ran = rig.drive(arn)
+    assert ran.result == 2, ran.error
+    assert ran.status == "SUCCEEDED"
 
 
 def test_ctrl_c_that_hits_the_invocation_itself_ends_it() -> None:

@@ -179,8 +179,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                 # Unless the operation was given up, it is the body's own: a failure like any other.
                 if not (self.cancelled() or workflow.is_ending):
                     self.attempt_failed(error)
-        except GeneratorExit:
-            raise
         except BaseException as error:
             workflow.stop(Aborted(error, fatal=False))
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
@@ -261,8 +259,8 @@ def is_coroutine_function(function: Callable[..., Any]) -> bool:
 
 def _innermost(function: Callable[..., Any]) -> Any:
     inner: Any = function
-    while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
-        inner = wrapped
+    while isinstance(inner, partial):
+        inner = inner.func
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
         return type(inner).__call__  # an instance: what is called is its class's method
     return inner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappush
 from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -369,8 +370,8 @@ def named_after(function: Callable[..., Any]) -> str | None:
         own: str = inner.__name__
         is_name = own.isascii() and own.isprintable() and 0 < len(own) <= LONGEST_NAME
         return own if is_name and own != "<lambda>" else None
-    while (wrapped := getattr(inner, "func", None)) is not None and callable(wrapped):
-        inner = wrapped
+    while isinstance(inner, partial):
+        inner = inner.func
     name = getattr(inner, "__name__", None)
     return name if _is_name(name) and name != "<lambda>" else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from types import FunctionType
 from typing import Any, Generic, TypeVar
 
@@ -99,12 +100,11 @@ def durable_step(
 def bound_config(function: Callable[..., Any]) -> StepConfig | None:
     """The configuration that ``durable_step`` bound to this function, if any."""
     inner: Any = function
-    while inner is not None:
+    config = getattr(inner, _BOUND, None)
+    while config is None and isinstance(inner, partial):
+        inner = inner.func
         config = getattr(inner, _BOUND, None)
-        if config is not None:
-            return config if isinstance(config, StepConfig) else None
-        inner = getattr(inner, "func", None)
-    return None
+    return config if isinstance(config, StepConfig) else None
 
 
 class _Said(Struct, frozen=True):

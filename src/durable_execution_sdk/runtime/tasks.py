@@ -83,6 +83,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return bool(getattr(self._coroutine, "cr_running", False))
 
     @property
+    def cr_suspended(self) -> bool:
+        """Whether it has begun and waits: ``inspect`` asks, and anyio before it cancels a task."""
+        return bool(getattr(self._coroutine, "cr_suspended", False))
+
+    @property
     def cr_await(self) -> Any:
         """What it awaits."""
         return getattr(self._coroutine, "cr_await", None)

@@ -294,7 +294,7 @@ class Workflow:
         before something else is due, which may be next year.
         """
         if self._has_bodies() or not self._is_at_rest() or not self._is_waiting_for_service():
-            labels = {operation.label for operation in self._bodies.values()}
+            labels = {each.label for task, each in self._bodies.items() if _is_under_way(task)}
             what = ", ".join(sorted(labels)) or "the workflow's own code"
             self.stop(
                 Aborted(
@@ -344,9 +344,12 @@ class Workflow:
 
     def _has_bodies(self) -> bool:
         """Whether the body of a step runs, or is about to."""
-        for task in [task for task in self._bodies if task is None or task.done()]:
+        while self._bodies:
+            task = next(iter(self._bodies))
+            if _is_under_way(task):
+                return True  # One is enough to know: there may be thousands.
             del self._bodies[task]
-        return bool(self._bodies)
+        return False
 
     def _pending(self) -> list[float | None]:
         if self.is_ending:
@@ -465,6 +468,10 @@ class Workflow:
 
 def _nothing() -> None:
     """Nobody has anything to stop yet."""
+
+
+def _is_under_way(body: asyncio.Task[None] | None) -> bool:
+    return body is not None and not body.done()
 
 
 def _describe(watched: Any) -> str:
