@@ -111,11 +111,9 @@ class _IdleSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         observer = self.observer
-        if observer is None:
-            return super().select(timeout)
         if timeout is None or timeout > 0:
             self._busy = 0
-            if not observer.on_idle(at_rest=True):
+            if observer is None or not observer.on_idle(at_rest=True):
                 self._unpolled = 0
                 return super().select(timeout)
         # The loop has callbacks to run: the system is asked for events now and then only.
@@ -124,7 +122,7 @@ class _IdleSelector(selectors.DefaultSelector):
             return []
         self._unpolled = 0
         self._busy += 1
-        if self._busy == _RESTLESS_POLLS:
+        if observer is not None and self._busy >= _RESTLESS_POLLS:
             self._busy = 0
             if observer.progress == self._progress:
                 observer.on_idle(at_rest=False)
