@@ -6,6 +6,15 @@ from collections import defaultdict
 
 import pytest
 
+from durable_execution_sdk import *  # noqa: F403 - see below
+from durable_execution_sdk import operations, retry, serdes
+
+# A run of pytest within a test forgets the modules that were first loaded in it. Names that are loaded on
+# first use would then have two classes, so all of them are loaded here.
+for package in (operations, retry, serdes):
+    for name in package.__all__:
+        getattr(package, name)
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell which requirements of AWS's conformance suite hold, suite by suite."""
