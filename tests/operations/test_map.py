@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -862,3 +864,25 @@ def test_a_typed_serdes_is_embedded_as_json():
 
     ran = run_workflow(workflow)
     assert json.loads(payload_of(ran, "Map")[0])["all"][0]["result"] == {"x": 1}
+
+
+def test_items_that_know_their_map_go_with_an_invocation_that_ends_before_it() -> None:
+    class Item:
+        map: object = None
+
+    gone: list[weakref.ref[Item]] = []
+
+    async def branch(ctx: DurableContext, item: Item, index: int) -> None:
+        await asyncio.Event().wait()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        items = [Item() for _ in range(3)]
+        gone.extend(map(weakref.ref, items))
+        running = ctx.map(items, branch)
+        for item in items:
+            item.map = running
+        await ctx.step(lambda: None)
+
+    assert run_workflow(workflow).status == "SUCCEEDED"
+    gc.collect()
+    assert [item() for item in gone] == [None] * 3

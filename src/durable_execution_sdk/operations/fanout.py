@@ -57,7 +57,7 @@ class NestingType(StrEnum):
     FLAT = "FLAT"
 
 
-class Branch(Struct, kw_only=True, gc=False):
+class Branch(Struct, kw_only=True):
     """One context of a fan-out: for one item, or for a group of them.
 
     ``given_name`` is what the user called it, if anything; ``first`` is the index of its first item,
