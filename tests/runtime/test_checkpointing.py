@@ -295,6 +295,36 @@ def test_the_start_of_a_slow_step_is_shown_while_it_runs() -> None:
     assert calls == [["START slow"], ["SUCCEED slow"]]
 
 
+def test_the_start_of_a_slow_step_is_shown_when_a_slow_call_is_over() -> None:
+    calls: list[list[str]] = []
+
+    class Slower(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            if not in_flight.is_set():
+                in_flight.set()
+                await asyncio.sleep(0.01)
+            return await super().checkpoint(request)
+
+    async def slow() -> None:
+        while not any("START slow" in call for call in calls):
+            await asyncio.sleep(0.001)
+
+    async def quick() -> None:
+        pass
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        first = ctx.step(quick, name="first")
+        await in_flight.wait()
+        async with asyncio.timeout(5):
+            await ctx.step(slow, name="slow")
+        await first
+
+    in_flight = asyncio.Event()
+    with mock.patch.object(checkpointer, "_SLOW_SECONDS", 0.002):
+        run_workflow(workflow, seams=Seams(data_plane=lambda plane: Slower(plane, calls)))
+    assert calls == [["START first", "SUCCEED first"], ["START slow"], ["SUCCEED slow"]]
+
+
 def test_each_call_has_a_client_token_of_its_own() -> None:
     tokens: list[str] = []
 

@@ -213,6 +213,26 @@ def test_what_is_no_error_ends_the_invocation_of_a_body_and_not_the_execution(ki
     assert ran.status == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("where", ["step", "thread"])
+def test_a_workflow_may_run_another_handler_in_a_thread(where: str) -> None:
+    async def body() -> int:
+        await asyncio.sleep(0.001)
+        return 1
+
+    async def inner(event: Any, ctx: DurableContext) -> int:
+        async with asyncio.timeout(60):
+            return await ctx.step(body)
+
+    async def outer(event: Any, ctx: DurableContext) -> int:
+        def run() -> int:
+            result: int = run_workflow(inner).result
+            return result
+
+        return await (ctx.step(run) if where == "step" else asyncio.to_thread(run))
+
+    assert run_workflow(outer).result == 1
+
+
 def test_ctrl_c_that_hits_the_invocation_itself_ends_it() -> None:
     def press(_request: Any) -> Any:
         raise KeyboardInterrupt

@@ -188,7 +188,7 @@ class Checkpointer:
     def _push_what_is_slow(self) -> None:
         """Show that what has been left behind so long has begun."""
         self._slow = None
-        if not self._queue or self._is_busy:
+        if not self._queue:
             return
         left = self._left_behind_since + _SLOW_SECONDS - time.monotonic()
         if left <= 0:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.runtime.current import CURRENT
@@ -220,7 +220,14 @@ class Environment:
         self.loop.set_exception_handler(_log_unless_raised)
 
     def run(self, main: Coroutine[Any, Any, _T]) -> _T:
-        """Run to the end. Ctrl-C and ``sys.exit`` unwind everything first, so that nothing is left."""
+        """Run to the end. Ctrl-C and ``sys.exit`` unwind everything first, so that nothing is left.
+
+        A thread that workflow code started has that code's context; what runs here is none of it.
+        """
+        return copy_context().run(self._run, main)
+
+    def _run(self, main: Coroutine[Any, Any, _T]) -> _T:
+        CURRENT.set(None)
         task = self.loop.create_task(main)
         try:
             return self.loop.run_until_complete(task)
