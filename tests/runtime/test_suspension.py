@@ -8,14 +8,14 @@ import socket
 import threading
 import time
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.rig import rig_of, run_workflow
 
 from durable_execution_sdk import DurableContext, Duration, StepConfig, StepSemantics
 from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.runtime.loop import environment
+from durable_execution_sdk.runtime.loop import Environment, environment
 
 SECOND = Duration.from_seconds(1)
 
@@ -467,3 +467,30 @@ def test_completions_are_delivered_though_a_body_never_rests() -> None:
         return "done"
 
     assert run_workflow(workflow).result == "done"
+
+
+def test_how_far_one_workflow_had_come_says_nothing_about_the_next() -> None:
+    class Moved:
+        """One whose tasks have moved five times."""
+
+        progress = 5
+        rests = 0
+
+        def on_idle(self, *, at_rest: bool) -> bool:
+            self.rests += not at_rest
+            return False
+
+    async def spin(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    made = Environment()
+    try:
+        for turns, rests in [(150, 0), (150, 0), (250, 1)]:
+            observer = Moved()
+            made.observe(cast("Any", observer))
+            made.run(spin(turns))
+            made.observe(None)
+            assert observer.rests == rests
+    finally:
+        made.close()

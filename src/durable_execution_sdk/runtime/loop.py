@@ -104,10 +104,14 @@ class _IdleSelector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self.observer: IdleObserver | None = None
+        self._unpolled = 0
+        self.tell(None)
+
+    def tell(self, observer: IdleObserver | None) -> None:
+        """From now on, this one; it has nothing to do with how far the one before had come."""
+        self.observer = observer
         self._progress = -1
         self._busy = 0
-        self._unpolled = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         observer = self.observer
@@ -256,7 +260,7 @@ class Environment:
 
     def observe(self, observer: IdleObserver | None) -> None:
         """From now on, tell this observer when the loop is idle."""
-        self.loop.idle_selector.observer = observer
+        self.loop.idle_selector.tell(observer)
 
     def join_threads(self) -> None:
         """Wait for plain functions that nobody awaits any more: none may outlive an invocation."""
