@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from tests.rig import Rig, rig_of, run_workflow
 
 from durable_execution_sdk import (
+    CheckpointingMode,
     ConfigError,
     DurableContext,
     DurableError,
@@ -92,6 +94,51 @@ def test_every_kind_of_callable_is_a_step() -> None:
     assert ran.result == [2, 3, 4, 10, 2, "1"], ran.error
     names = [e.name for e in ran.events if e.event_type == "StepStarted"]
     assert names == ["instance", "method", "coroutine", "keyword", "returns a coroutine", "str"]
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+@pytest.mark.parametrize("semantics", list(StepSemantics))
+def test_every_attempt_sees_the_context_variables_of_the_call(
+    mode: CheckpointingMode, semantics: StepSemantics
+) -> None:
+    tenant: ContextVar[str] = ContextVar("tenant", default="nobody")
+    seen: list[str] = []
+
+    class Hurried:
+        """More than a second passes with each call, so that the next attempt is due."""
+
+        def __init__(self, plane: Any) -> None:
+            self.plane, self.get_state, self.now = plane, plane.get_state, plane.now
+
+        async def checkpoint(self, request: Any) -> Any:
+            response = await self.plane.checkpoint(request)
+            rig.clock.advance(1500)
+            return response
+
+    async def fails_once() -> None:
+        seen.append(tenant.get())
+        tenant.set("changed by an attempt")
+        if len(seen) == 1:
+            raise ConnectionError
+
+    async def keeps_the_invocation() -> None:
+        while len(seen) < 2:
+            await asyncio.sleep(0.001)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        tenant.set("somebody")
+        retry = FixedDelay(delay=Duration.from_seconds(1))
+        config = StepConfig(semantics=semantics, retry_strategy=retry)
+        step = ctx.step(fails_once, config=config)
+        tenant.set("somebody else")
+        await asyncio.gather(step, ctx.step(keeps_the_invocation))
+        return tenant.get()
+
+    rig = rig_of(workflow, options={"checkpointing": mode}, seams=Seams(data_plane=Hurried))
+    ran = rig.run()
+    assert ran.result == "somebody else", ran.error
+    assert seen == ["somebody", "somebody"]
+    assert ran.invocations == 1
 
 
 def test_mocks_are_steps() -> None:

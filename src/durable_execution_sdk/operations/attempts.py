@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -46,7 +47,7 @@ _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 class AttemptOperation(DurableOperation[_T], Generic[_T]):
     """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
 
-    __slots__ = ("_body", "_is_running", "at_most_once")
+    __slots__ = ("_body", "_context", "_is_running", "at_most_once")
 
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
@@ -61,14 +62,18 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         record = self.record
         if self.is_void:
             return
+        if record is not None and self.was_over:
+            self.complete(record)
+            return
+        # A body sees the context variables of the call, whoever comes to start it.
+        self._context = copy_context()
         if record is None:
             self._start()
-        elif self.was_over:
-            self.complete(record)
         elif record.status == OperationStatus.STARTED:
             if self.at_most_once:
                 self.interrupted()
             else:
+                self._is_running = True
                 self._run()
         else:
             self.advance(record)
@@ -81,9 +86,10 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self.pend(details.next_attempt_timestamp if details else None)
         elif record.status == OperationStatus.READY and not self._is_running:
             self.is_pending = False
-            self._start()
+            self._body = None
+            self._context.run(self._start)
         elif record.status == OperationStatus.STARTED and self._is_running and self._body is None:
-            self._run()
+            self._context.run(self._run)
 
     def interrupted(self) -> None:
         """An at-most-once body was cut off; it may not run again in this attempt."""
@@ -148,7 +154,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     def _start(self) -> None:
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
-        self._body = None
         start = self.update(OperationAction.START)
         workflow = self.workflow
         if self.at_most_once or workflow.is_eager:
@@ -158,7 +163,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
-        self._is_running = True
         self._body = self.workflow.start_body(self, self._run_body())
 
     async def _run_body(self) -> None:
