@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint coverage bench clean
 
 demo:
 	@tools/setup cli
@@ -10,6 +10,11 @@ test:
 
 lint:
 	@tools/lint
+
+# Apart from the tests, which it makes take almost twice as long.
+coverage:
+	@tools/setup dev
+	@.venv/bin/python -m pytest -n 2 --cov --cov-report=term
 
 # Beside the other SDKs, which it installs for itself: make bench ARGS="--quick" for a short run.
 bench:
