@@ -20,6 +20,9 @@ from durable_execution_sdk import (
     wait_until,
 )
 from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.model.api import CheckpointResponse
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime import checkpointer
 
 SECOND = Duration.from_seconds(1)
@@ -103,6 +106,42 @@ def test_one_call_carries_no_more_than_it_may() -> None:
     ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Measuring(plane, [])))
     assert ran.result == 300
     assert max(sizes) <= 750 * 1024
+
+
+def test_updates_without_a_payload_count_too() -> None:
+    batches: list[list[OperationUpdate]] = []
+
+    class Plane(Slow):
+        def __init__(self) -> None:
+            """Nothing is behind it."""
+
+        async def checkpoint(self, request: Any) -> CheckpointResponse:
+            batches.append(request.updates)
+            return CheckpointResponse(checkpoint_token="next")
+
+    def update(number: int, action: OperationAction, payload: str | None = None) -> OperationUpdate:
+        return OperationUpdate(
+            id=f"{number}", type=OperationType.STEP, action=action, payload=payload
+        )
+
+    async def main() -> None:
+        writer = checkpointer.Checkpointer(
+            Plane(),
+            "arn",
+            "token",
+            loop=asyncio.get_running_loop(),
+            receive=lambda *_: None,
+            fail=lambda *_: None,
+        )
+        writer.submit(update(0, OperationAction.SUCCEED, "x" * 720_000))
+        for number in range(1, 240):
+            writer.leave_behind(update(number, OperationAction.START))
+        await writer.flush()
+        await writer.close()
+
+    asyncio.run(main())
+    assert [len(batch) for batch in batches] == [120, 120]
+    assert 720_000 + 120 * 400 <= 750 * 1024 < 720_000 + 121 * 400
 
 
 @pytest.mark.parametrize(

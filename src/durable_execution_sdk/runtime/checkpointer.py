@@ -23,7 +23,7 @@ __all__ = ["Checkpointer"]
 # What the official SDKs put into one call at most (API reference, section 3.1).
 MAX_BATCH_UPDATES = 250
 MAX_BATCH_BYTES = 750 * 1024
-# Besides its payload; what all of a batch have in common stays far below the limit.
+# Of each update besides its payload: without payloads, no batch comes near the limit.
 _UPDATE_OVERHEAD = 400
 
 # A body that runs longer than this is worth a call of its own to show that it has started.
@@ -258,8 +258,8 @@ class Checkpointer:
                 break
             if update.payload is not None or update.error is not None:
                 size += _size(update)
-                if count and size + count * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
-                    break
+            if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
+                break
             earlier = taken.setdefault(update.id, update)
             if earlier is not update:
                 # A batch may hold two updates of one operation only as its START and what follows it.
