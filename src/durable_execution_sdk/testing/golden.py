@@ -82,15 +82,7 @@ def assert_history(
     if os.environ.get(UPDATE_VARIABLE, "") not in ("", "0"):
         _write(path, text)
         return
-    try:
-        golden = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise GoldenHistoryError(
-            f"there is no golden history {path}. Make it with {_HOW}, and look at it before you"
-            f" commit it. It would be:\n{text}"
-        ) from None
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"the golden history {path} cannot be read: {error}") from error
+    golden = _read(path, text)
     if golden != text:
         difference = difflib.unified_diff(
             golden.splitlines(),
@@ -103,6 +95,19 @@ def assert_history(
             "\n".join(["the execution does not do what its golden history holds:", *difference])
             + f"\nIf it is right now, accept it with {_HOW}; executions that run need the old code"
         )
+
+
+def _read(path: Path, found: str) -> str:
+    __tracebackhide__ = True
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GoldenHistoryError(
+            f"there is no golden history {path}. Make it with {_HOW}, and look at it before you"
+            f" commit it. It would be:\n{found}"
+        ) from None
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"the golden history {path} cannot be read: {error}") from error
 
 
 def history_text(
