@@ -178,7 +178,7 @@ class _Run:
     def _start(self, branch: Branch) -> None:
         branch.first = self._items
         self._items += branch.size
-        body = partial(_Run._body, self, branch)
+        body = partial(_Run._body, self, branch)  # a bound method would be one more object each
         plan = self._plan
         handle: Handle[str]
         if plan.nesting is NestingType.FLAT:
@@ -246,6 +246,7 @@ class _Run:
         error = handle.exception()
         if error is None:
             self._succeeded += branch.size
+            # A tuple of these is not tracked by the collector, however many there are.
             self._ended[branch.index] = tuple(
                 [
                     Entry(index=each, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from heapq import heappush
 from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -143,17 +142,13 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def complete(self, record: Operation) -> None:
         """The log says that this operation is over."""
-        order = self.workflow.order
-        self.is_due = True
-        heappush(order.due, (record.end_timestamp or order.now, self.sequence, self))
+        self.become_due(record.end_timestamp or self.workflow.order.now)
 
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
         if self.was_over:
-            frame = self.frame
-            frame.recorded.left -= 1
-            if self.operation_id in self.workflow.journal.updated_ids:
-                frame.reached_news()
+            updated = self.workflow.journal.updated_ids
+            self.frame.replayed(is_news=self.operation_id in updated)
         _take_outcome(self)
         self._leave()
 
