@@ -17,7 +17,6 @@ from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.ids import middleware_prefix
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.tasks import WorkflowTask
@@ -183,7 +182,7 @@ async def _in_workflow(
 
     ``run`` has the scope of the context, as if there were no interceptors, whichever task it runs in.
     """
-    own = [Scope(frame, middleware_prefix(frame.prefix, n)) for n in range(1, len(links) + 1)]
+    own = [Scope(frame, f"{frame.prefix}m{n}-") for n in range(1, len(links) + 1)]
     scopes = [*own, _task().scope]
 
     async def enter(depth: int, *args: Any) -> Any:

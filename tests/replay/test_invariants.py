@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import pairwise, product
@@ -126,32 +127,47 @@ def places(prefixes: list[str]) -> Iterator[str]:
     """Texts of operations and of tasks in tasks, below these prefixes."""
     for prefix, n in product(prefixes, range(1, 30)):
         yield f"{prefix}{n}"
-        yield f"{prefix}timer-{n}"
+
+
+def path(kind: str, module: str, qualname: str, number: int) -> str:
+    """One part of the path of a task or a timer, as it stands in ids."""
+    digest = blake2b(f"{module}:{qualname}".encode(), digest_size=4).hexdigest()
+    name = re.sub(r"[^A-Za-z0-9]+", "", qualname.rpartition(".")[2])[:20]
+    return f"{kind}{name}_{digest}{f'_{number}' if number else ''}-"
+
+
+# Context, the tasks that lead there, a timer perhaps, the number.
+CLEAR = re.compile(
+    r"(?P<context>[0-9a-f]{20}-|\w+_[0-9a-f]{8}_\d+-\d+-)?(items_[0-9a-f]{16}-)?(\w+_[0-9a-f]{8}_\d+-)*"
+    r"(timer_\w*_[0-9a-f]{8}-)?\d+"
+)
 
 
 @shapes
 def test_every_id_follows_from_its_place(shape: Shape) -> None:
     play, _ = played(shape)
-    tasks = ["", *(f"t{n}-" for n in range(1, 8))]
-    scopes = [a + b for a, b in product(tasks, tasks[:4])]
     found = {u.id: u.parent_id for u in play.updates if u.type != "EXECUTION"}
-    prefixes = [*scopes, *(f"{parent}-{scope}" for parent in found for scope in scopes)]
-    known = {of(text) for text in places(prefixes)}
+    known = {of(text) for text in places(["", *(f"{parent}-" for parent in found)])}
     # Virtual contexts have ids, and no operations of their own.
-    virtual = [f"{of(str(n))}-{scope}" for n in range(1, 8) for scope in scopes]
-    known |= {of(text) for text in places(virtual)}
+    virtual = [f"{of(str(n))}-" for n in range(1, 8)]
     nested = [f"{of(f'{of(str(n))}-{m}')}-" for n, m in product(range(1, 4), repeat=2)]
-    known |= {of(text) for text in places(nested)}
-    assert found.keys() <= known
+    known |= {of(text) for text in places(virtual + nested)}
+    contexts = {f"{each[:20]}-" for each in {*found, *known}} | {f"{each}-" for each in found}
+    for each in found.keys() - known:
+        clear = CLEAR.fullmatch(each)
+        assert clear, each
+        assert clear["context"] is None or clear["context"] in contexts
 
 
 def test_a_child_and_its_tasks_take_ids_below_its_own() -> None:
     play, _ = played(BY_NAME["tasks"])
     names = {u.name: u.id for u in play.updates}
     assert names["main"] == of("1")
-    assert names["x1"] == of("t1-2")
-    assert names["y1"] == of("t2-2")
-    assert names["x leaf"] == of("t1-t1-1")
+    branch = "tasks.<locals>.run.<locals>.branch"
+    leaf = "tasks.<locals>.run.<locals>.leaf"
+    assert names["x1"] == f"{path('', 'corpus', branch, 1)}2"
+    assert names["y1"] == f"{path('', 'corpus', branch, 2)}2"
+    assert names["x leaf"] == f"{path('', 'corpus', branch, 1)}{path('', 'corpus', leaf, 1)}1"
     play, _ = played(BY_NAME["children"])
     names = {u.name: u.id for u in play.updates}
     assert names["outer"] == of("1")

@@ -292,7 +292,7 @@ def test_a_mismatch_in_a_task_names_the_task() -> None:
         return run
 
     message = run_workflow(changing(version("a"), version("b"))).error.error_message
-    assert "operation 2 of task 1.1 in the handler's context" in message
+    assert "operation 2 of task inner 1 in task outer 1 in the handler's context" in message
 
 
 def test_operations_added_after_those_recorded_are_fine() -> None:

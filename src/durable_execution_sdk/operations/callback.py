@@ -148,6 +148,7 @@ class Creation(Handle["Callback[_T]"], Generic[_T]):
 
     def __init__(self, callback: Callback[_T]) -> None:
         super().__init__(callback.workflow.order)
+        self.place = callback.place
         self._callback = callback
 
     @property

@@ -31,7 +31,6 @@ from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_config, check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
-from durable_execution_sdk.runtime.ids import ROOT_PREFIX
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.suspension import Aborted
 from durable_execution_sdk.serdes import SerDes
@@ -228,11 +227,13 @@ class VirtualChild(Handle[_T], Generic[_T]):
     def __init__(self, scope: Scope, body: Body, name: str | None, config: ChildConfig) -> None:
         outer = scope.frame
         super().__init__(outer.workflow.order)
+        operation_id = scope.next_id()
+        self.place = scope.place + scope.claimed
         self._name = name
         self._outer = outer
         self._inner = Frame(
             outer.workflow,
-            operation_id=scope.next_id(),
+            operation_id=operation_id,
             name=name,
             parent=outer,
             virtual=True,
@@ -301,7 +302,7 @@ def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Excepti
 
 def start_in(frame: Frame, body: Any) -> asyncio.Task[None]:
     """Run a context's body as a workflow task of its own."""
-    scope = Scope(frame, frame.prefix or ROOT_PREFIX)
+    scope = Scope(frame, frame.prefix)
     return frame.workflow.tasks.start(body, scope, copy_context())
 
 

@@ -85,6 +85,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
         self.is_void = False
         super().__init__(workflow.order)
+        self.place = scope.place + scope.claimed
         if frame.is_closed or workflow.is_ending:
             self.is_void = True
             workflow.turn_down(self)

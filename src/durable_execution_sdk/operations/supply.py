@@ -74,7 +74,7 @@ class AsyncSupply:
         self.total: int | None = None
         self._items = items
         # Claimed at once, so that what the caller does next has the same ids however this ends.
-        self._scope = scope.spawn()
+        self._scope = scope.spawn_items()
         self._ready: deque[Any] = deque()
         self._failure: BaseException | None = None
         self._notify: Callable[[], None] = _nobody

@@ -16,6 +16,7 @@ from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.tasks import out_of_reach
 from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Checkpointer"]
@@ -134,6 +135,7 @@ class Checkpointer:
             go.set_result(None)
         else:
             self._writer = asyncio.Task(self._write(), loop=self._loop, context=sdk_context())
+            out_of_reach(self._writer)
 
     def release(self) -> bool:
         """Hold the next batch back no longer; returns whether it was."""

@@ -8,12 +8,12 @@ one before. So replay takes exactly the turns that the first run took.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sized
 from contextvars import Context
 from heapq import heappop, heappush
 from typing import Any, Generic, Protocol, TypeVar
 
-from durable_execution_sdk.runtime.tasks import WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTasks, refuse_in_steps
 
 __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 
@@ -81,7 +81,15 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     """
 
     # A future has a dictionary of its own, which is slow, and which these are to leave empty.
-    __slots__ = ("_order", "_waiters", "_watcher", "callbacks_added", "is_due", "sequence")
+    __slots__ = (
+        "_order",
+        "_waiters",
+        "_watcher",
+        "callbacks_added",
+        "is_due",
+        "place",
+        "sequence",
+    )
 
     # Whether its end is known whenever the workflow sees it end.
     tells_time = True
@@ -95,6 +103,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self.callbacks_added = 0
         self.is_due = False
         order.claims = self.sequence = order.claims + 1
+        # The hash; whoever knows where the operation stands in the workflow says so.
+        self.place = 0
 
     @property
     def label(self) -> str:
@@ -107,8 +117,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         return f"<{self.label} {state}>"
 
     def __hash__(self) -> int:
-        """So that a set of operations, such as ``asyncio.wait`` returns, has the same order again."""
-        return self.sequence
+        """The place in the workflow: sets of operations have the same order on every replay."""
+        return self.place
 
     def __await__(self) -> Generator[Any, None, _T]:
         """Wait for the operation, in any task of the workflow."""
@@ -116,6 +126,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
             if self.is_due:
                 self._order.deliver_at_once(self)
             if not self.done():
+                refuse_in_steps(self.label, "awaited")
                 waiter = Waiter(loop=self._order.loop)
                 waiter.handle = self
                 if self._waiters is None:
@@ -136,6 +147,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
         """As for any future."""
+        refuse_in_steps(self.label, "awaited")
         self.callbacks_added += 1
         super().add_done_callback(fn, context=context)
 
@@ -192,8 +204,12 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 class Deliveries:
     """The completions that are due, in order."""
 
-    def __init__(self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop, ready: Sized = ()
+    ) -> None:
+        """``ready``: the callbacks that the loop will run next."""
         self.loop = loop
+        self._ready = ready
         self.now: float = 0
         # How many operations were claimed: each one's number breaks ties.
         self.claims = 0
@@ -213,10 +229,14 @@ class Deliveries:
     def deliver_at_once(self, handle: Handle[Any]) -> None:
         """Deliver up to this one, which is due, without a turn of the loop, if that comes to the same.
 
-        It does when the task that is about to block is the only one, and no callback waits for any
-        of these completions: nothing else can move.
+        It does when nothing else can move meanwhile: the task that is about to block is the only one,
+        and is not being cancelled; no callback is ready to run, and none waits for any of these
+        completions.
         """
-        if len(self._tasks.live) == 1:
+        if len(self._tasks.live) == 1 and not self._ready:
+            running = asyncio.current_task()
+            if running is None or running.cancelling():
+                return
             due = self.due
             while not (handle.done() or due[0][2].callbacks_added):
                 self.deliver_next()

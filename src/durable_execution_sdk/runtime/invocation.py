@@ -22,6 +22,7 @@ from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.logger import install_filter
 from durable_execution_sdk.runtime.loop import Environment
+from durable_execution_sdk.runtime.ordering import order_anyio
 from durable_execution_sdk.runtime.reporting import measured, reported, reporter, watch
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.settings import Settings
@@ -85,13 +86,12 @@ async def _run_and_leave(workflow: Workflow, main: Main, payload: str | None) ->
     environment = workflow.environment
     install_filter(workflow.settings.logger)
     environment.observe(workflow)
-    environment.loop.set_task_factory(workflow.tasks.factory)
+    order_anyio()
     try:
         return await _run(workflow, workflow.settings, main, payload)
     finally:
         await _leave_nothing_behind(workflow)
         environment.observe(None)
-        environment.loop.set_task_factory(None)
         environment.join_threads()
 
 
@@ -210,16 +210,17 @@ async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
 async def _leave_nothing_behind(workflow: Workflow) -> None:
     """Unwind every task, workflow code and step bodies alike, and what they have started."""
     workflow.is_ending = True
-    mine = asyncio.current_task()
-    running = asyncio.all_tasks(workflow.loop) - {mine}
+    environment = workflow.environment
+    running = environment.tasks_left()
     await workflow.checkpointer.close()
-    if not running:
+    environment.generators.close_all()
+    if not (running or environment.tasks_left()):
         workflow.unwind()
         return
     warned: set[asyncio.Task[Any]] = set()
     for attempt in range(_ROUNDS):
         workflow.unwind()
-        left = asyncio.all_tasks(workflow.loop) - {mine}
+        left = environment.tasks_left()
         if not left:
             return
         for task in left:
@@ -234,5 +235,5 @@ async def _leave_nothing_behind(workflow: Workflow) -> None:
     workflow.settings.logger.warning(
         "tasks of %s ignored their cancellation and were abandoned: %s",
         workflow.invoked.arn,
-        ", ".join(task.get_name() for task in asyncio.all_tasks(workflow.loop) - {mine}),
+        ", ".join(sorted(task.get_name() for task in environment.tasks_left())),
     )

@@ -11,12 +11,16 @@ import asyncio
 import selectors
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sized
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
+from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.generators import Generators
+from durable_execution_sdk.runtime.ordering import order_gather
+from durable_execution_sdk.runtime.tasks import out_of_reach
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +76,20 @@ class IdleObserver(Protocol):
     @property
     def progress(self) -> int:
         """How often a workflow task has moved."""
+        ...
+
+    def bodies_left(self) -> list[asyncio.Task[Any]]:
+        """The bodies of steps that have not ended: ``asyncio.all_tasks`` does not tell them."""
+        ...
+
+    def new_task(
+        self, coroutine: Any, name: str | None, context: Context | None
+    ) -> asyncio.Task[Any] | None:
+        """Somebody makes a task; returns one if it is workflow code."""
+        ...
+
+    def new_future(self) -> asyncio.Future[Any] | None:
+        """Somebody makes a future; returns one if it is workflow code."""
         ...
 
     def on_idle(self, *, at_rest: bool) -> bool:
@@ -191,6 +209,51 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         observer.outside.timer_set(timer)
         return timer
 
+    @property
+    def ready(self) -> Sized:
+        """The callbacks that will run next."""
+        callbacks: Sized = self._ready
+        return callbacks
+
+    _ready: Any  # asyncio's own queue, which each of its versions has
+
+    def create_task(
+        self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any
+    ) -> asyncio.Task[Any]:
+        """Make a task: numbered, and in a scope of its own, if workflow code asks."""
+        observer = self.idle_selector.observer
+        if observer is not None and asyncio.iscoroutine(coro):
+            made = observer.new_task(coro, None if name is None else str(name), context)
+            if made is not None:
+                return made
+        if context is not None:
+            options["context"] = context
+        return super().create_task(coro, name=name, **options)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        """Make a future: numbered if workflow code asks."""
+        observer = self.idle_selector.observer
+        made = None if observer is None else observer.new_future()
+        return asyncio.Future(loop=self) if made is None else made
+
+    def set_task_factory(self, factory: Any) -> None:
+        """Set what makes the tasks of steps; refused in workflow code."""
+        observer = self.idle_selector.observer
+        if observer is not None and observer.is_workflow(CURRENT.get()):
+            raise ContextMisuseError(
+                "loop.set_task_factory was called in workflow code, whose tasks are numbered by the SDK"
+                " so that replay can tell their operations apart: no other factory can make them. Call"
+                " it in a step, for the tasks that steps make"
+            )
+        super().set_task_factory(factory)
+
+    def get_task_factory(self) -> Any:
+        """What makes the tasks of steps; none in workflow code."""
+        observer = self.idle_selector.observer
+        if observer is not None and observer.is_workflow(CURRENT.get()):
+            return None
+        return super().get_task_factory()
+
     def run_in_executor(
         self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
@@ -221,7 +284,9 @@ class Environment:
 
     def __init__(self) -> None:
         self.loop = _WorkflowLoop()
+        self.generators = Generators(self.loop)
         self.loop.set_exception_handler(_log_unless_raised)
+        order_gather()
 
     def run(self, main: Coroutine[Any, Any, _T]) -> _T:
         """Run to the end. Ctrl-C and ``sys.exit`` unwind everything first, so that nothing is left.
@@ -232,7 +297,9 @@ class Environment:
 
     def _run(self, main: Coroutine[Any, Any, _T]) -> _T:
         CURRENT.set(None)
-        task = self.loop.create_task(main)
+        self.loop.call_soon(self.generators.watch)
+        task = asyncio.Task(main, loop=self.loop)
+        out_of_reach(task)
         try:
             return self.loop.run_until_complete(task)
         except (KeyboardInterrupt, SystemExit):
@@ -249,9 +316,8 @@ class Environment:
 
     def _abandon(self) -> None:
         """Unwind the rest when the main task was hit itself: asyncio would wait for it for ever."""
+        left = self.tasks_left()
         self.observe(None)
-        self.loop.set_task_factory(None)
-        left = asyncio.all_tasks(self.loop)
         for task in left:
             task.cancel()
         if left:
@@ -261,6 +327,13 @@ class Environment:
     def observe(self, observer: IdleObserver | None) -> None:
         """From now on, tell this observer when the loop is idle."""
         self.loop.idle_selector.tell(observer)
+
+    def tasks_left(self) -> set[asyncio.Task[Any]]:
+        """What still runs on the loop, besides the task that asks."""
+        left = asyncio.all_tasks(self.loop) | self.generators.closing
+        if (observer := self.loop.idle_selector.observer) is not None:
+            left.update(observer.bodies_left())
+        return left - {asyncio.current_task(self.loop)}
 
     def join_threads(self) -> None:
         """Wait for plain functions that nobody awaits any more: none may outlive an invocation."""

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import threading
 import uuid
-from typing import TYPE_CHECKING, Any
+from asyncio import Task, current_task
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct
 
-from durable_execution_sdk.errors import ContextMisuseError
+from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.ids import (
-    ROOT_PREFIX,
-    context_prefix,
-    operation_id,
-    task_prefix,
-    timer_id,
-)
+from durable_execution_sdk.runtime.identity import ITEMS, Row
+from durable_execution_sdk.runtime.ids import MAIN, Path, context_prefix, operation_id, place_of
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.workflow import Workflow
 
@@ -26,6 +22,15 @@ if TYPE_CHECKING:
     import random
 
 __all__ = ["Frame", "Scope"]
+
+
+def _unnumbered(running: Task[Any]) -> DeterminismError:
+    return DeterminismError(
+        f"the task {running.get_name()!r} was made with asyncio.Task(...), or by a task factory of its own,"
+        " so it has no place in the workflow from which its operations could take their ids: they would"
+        " be taken for those of the task that made it. Make it with asyncio.create_task(...), or in an"
+        " asyncio.TaskGroup"
+    )
 
 
 class Recorded(Struct, gc=False):
@@ -60,7 +65,7 @@ class Frame:
         self.parent_id: str | None = (
             parent.parent_id if parent is not None and virtual else operation_id
         )
-        self.prefix = ROOT_PREFIX if operation_id is None else context_prefix(operation_id)
+        self.prefix = "" if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         # What is recorded is counted where the log has it: in the nearest context that is not virtual.
@@ -99,7 +104,7 @@ class Frame:
 
     def scope(self) -> Scope:
         """Where the running task claims its operations; refuses whoever may not use this context."""
-        task = CURRENT.get()
+        task: Any = CURRENT.get()
         if isinstance(task, WorkflowTask):
             if threading.get_ident() != self.workflow.thread:
                 raise ContextMisuseError(
@@ -108,6 +113,9 @@ class Frame:
                     " them there; a plain function given to ctx.step runs in a thread by itself"
                 )
             scope: Any = task.scope
+            running = current_task()
+            if running is not None and running is not cast("WorkflowTask[Any]", task).task:
+                raise _unnumbered(running)
             if isinstance(scope, Scope):
                 if scope.frame is self:
                     return scope
@@ -173,26 +181,57 @@ class Frame:
         for handle in list(self.handles.values()):
             handle.cancel()
         for watched in list(self._tasks):
-            if watched.task is not None and watched is not CURRENT.get():
-                watched.task.cancel()
+            if watched is not CURRENT.get():
+                watched.cancel()
 
 
 class Scope:
-    """One task's use of one context: the counter that its operations take their ids from."""
+    """One task's use of one context: the counters that its operations take their ids from.
 
-    def __init__(self, frame: Frame, prefix: str, *, first: int = 1) -> None:
+    Each kind of thing is counted apart, and tasks, timers and futures also by the code that makes them,
+    so that nothing made behind workflow code shifts the number of anything else (``identity.py``).
+    """
+
+    __slots__ = (
+        "_counts",
+        "_drawn",
+        "_random",
+        "claimed",
+        "context",
+        "frame",
+        "path",
+        "place",
+    )
+
+    def __init__(self, frame: Frame, context: str, path: Path = MAIN, *, first: int = 1) -> None:
         self.frame = frame
-        self._prefix = prefix
-        self._claimed = first - 1
-        self._spawned = 0
+        # What the texts of all ids in this context start with, and the tasks that lead here.
+        self.context = context
+        self.path = path
+        # Hashes of what this scope makes start here, so that those of two scopes differ.
+        self.place = place_of(f"{context}{path.text}")
+        self.claimed = first - 1
+        self._counts: dict[Any, int] = {}
         self._drawn = 0
-        self._timed = 0
         self._random: random.Random | None = None
 
-    def spawn(self) -> Scope:
-        """The scope of the next task that this one makes."""
-        self._spawned += 1
-        return Scope(self.frame, task_prefix(self._prefix, self._spawned))
+    def count(self, kind: str, row: Row) -> int:
+        """The number of one more thing of this kind and row, from 1."""
+        key = (kind, row)
+        number = self._counts[key] = self._counts.get(key, 0) + 1
+        return number
+
+    def spawn(self, row: Row) -> tuple[Scope, int]:
+        """The scope of the next task of this row that the task of this one makes, and its place."""
+        number = self.count("task", row)
+        title = f"task {row.text.rpartition('_')[0]} {number}"
+        path = self.path.below(f"{row.text}_{number}", title)
+        return Scope(self.frame, self.context, path), row.number + number
+
+    def spawn_items(self) -> Scope:
+        """The scope of the task that goes through the items of a map."""
+        number = self.count("task", ITEMS)
+        return Scope(self.frame, self.context, self.path.through_items(self.context, number))
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """The task begins."""
@@ -204,30 +243,32 @@ class Scope:
 
     def next_id(self) -> str:
         """Claim the next operation's id."""
-        self._claimed = number = self._claimed + 1
-        return operation_id(f"{self._prefix}{number}")
+        self.claimed = number = self.claimed + 1
+        if self.path is MAIN:
+            return operation_id(f"{self.context}{number}")
+        return self.path.operation_id(self.context, number)
 
-    def next_timer_id(self) -> str:
-        """Claim the next timer's id."""
-        self._timed += 1
-        return timer_id(self._prefix, self._timed)
+    def next_timer_id(self, row: Row) -> tuple[str, int]:
+        """Claim the id of the next timer that this code sets, and its place."""
+        number = self.count("timer", row)
+        timers = self.path.below(f"timer_{row.text}", "")
+        return timers.operation_id(self.context, number), row.number + number
 
     def is_next_recorded(self) -> bool:
-        """Whether the log holds the operation that will be claimed next."""
-        following = operation_id(f"{self._prefix}{self._claimed + 1}")
+        """Tell if the log holds the operation that will be claimed next."""
+        following = self.path.operation_id(self.context, self.claimed + 1)
         return self.frame.workflow.journal.get(following) is not None
 
     @property
     def position(self) -> str:
         """Where the operation that was claimed last stands, for people."""
-        path = self._prefix.removeprefix(self.frame.prefix).replace("t", "").split("-")
-        task = f"task {'.'.join(path[:-1])} in " if len(path) > 1 else ""
-        return f"operation {self._claimed} of {task}{self.frame.title}"
+        tasks = "".join(f"{title} in " for title in reversed(self.path.titles))
+        return f"operation {self.claimed} of {tasks}{self.frame.title}"
 
     def uuid4(self) -> uuid.UUID:
         """The next of this scope's ids: the same on every replay, different in every execution."""
         self._drawn += 1
-        seed = f"{self.frame.workflow.journal.arn}|{self._prefix}|uuid{self._drawn}"
+        seed = f"{self._seed}|uuid{self._drawn}"
         return uuid.UUID(bytes=bytes.fromhex(operation_id(seed)[:32]), version=4)
 
     def random(self) -> random.Random:
@@ -235,7 +276,9 @@ class Scope:
         if self._random is None:
             import random  # noqa: PLC0415 - rarely needed, and a cold start should not pay for it
 
-            self._random = random.Random(  # noqa: S311 - replayable is what it is for
-                f"{self.frame.workflow.journal.arn}|{self._prefix}"
-            )
+            self._random = random.Random(self._seed)  # noqa: S311 - replayable is what it is for
         return self._random
+
+    @property
+    def _seed(self) -> str:
+        return f"{self.frame.workflow.journal.arn}|{self.context}{self.path.text}"

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
-from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.identity import (
+    Row,
+    calling_row,
+    futures_without_order,
+    row_of,
+    takes_over_scope,
+)
+from durable_execution_sdk.runtime.step_context import StepContext
 
 _T = TypeVar("_T")
 
@@ -22,8 +30,12 @@ _T = TypeVar("_T")
 class TaskScope(Protocol):
     """Where a task claims its operations."""
 
-    def spawn(self) -> TaskScope:
-        """The scope of the next task that this one makes."""
+    def count(self, kind: str, row: Row) -> int:
+        """The number of one more thing of this kind and row."""
+        ...
+
+    def spawn(self, row: Row) -> tuple[TaskScope, int]:
+        """The scope of the next task of this row, and its place among hashes."""
         ...
 
     def entered(self, task: WorkflowTask[Any]) -> None:
@@ -124,6 +136,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             raise
         return waits_for
 
+    def cancel(self) -> None:
+        """Cancel the task, as the SDK may whatever code is running."""
+        if self.task is not None:
+            asyncio.Task[_T].cancel(self.task)
+
     def kill(self) -> None:
         """Stop this task at its next move, whatever its code would do."""
         self._killed = True
@@ -143,20 +160,78 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
 
 
 class NumberedTask(asyncio.Task[_T]):
-    """A task whose place in a set is the same on every replay, as that of an object is not.
+    """A task of workflow code, which has the same place in a set on every replay.
 
-    ``asyncio.wait`` returns sets, and code goes through them.
+    An object's own hash is its address, and code goes through the sets that ``asyncio.wait`` and
+    ``asyncio.all_tasks`` return. Steps can reach it by ``all_tasks``, and may not touch it: on replay they
+    do not run, and what they did to the workflow would not happen again.
     """
 
-    __slots__ = ("_number",)
+    __slots__ = ("_place",)
 
-    def __init__(self, number: int, coroutine: Coroutine[Any, Any, _T], **options: Any) -> None:
-        self._number = number
+    def __init__(self, place: int, coroutine: Coroutine[Any, Any, _T], **options: Any) -> None:
+        self._place = place
         super().__init__(coroutine, **options)
 
     def __hash__(self) -> int:
-        """The number in the order of creation."""
-        return self._number
+        """The place of the task, by its identity."""
+        return self._place
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the task, as for any; refused inside steps."""
+        refuse_in_steps(f"the task {self.get_name()!r} of the workflow", "cancelled")
+        return super().cancel(msg)
+
+    def add_done_callback(
+        self, fn: Callable[[Any], object], /, *, context: Context | None = None
+    ) -> None:
+        """Add a callback, as for any task; refused inside steps, which would wait for themselves."""
+        refuse_in_steps(f"the task {self.get_name()!r} of the workflow", "awaited")
+        super().add_done_callback(fn, context=context)
+
+
+def out_of_reach(task: asyncio.Task[Any]) -> None:
+    """Hide a task of the SDK's own from ``asyncio.all_tasks``, so that no code cancels or awaits it."""
+    asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
+
+
+def refuse_in_steps(what: str, done: str) -> None:
+    """Refuse what a step does to the workflow that waits for it."""
+    if isinstance(CURRENT.get(), StepContext):
+        raise ContextMisuseError(
+            f"{what} was {done} inside a step: a step is not run again on replay, so what it does to"
+            " the workflow would be lost, and the workflow waits for the step. Do it in workflow code,"
+            " after the step; asyncio.all_tasks() holds tasks of the workflow too"
+        )
+
+
+class NumberedFuture(asyncio.Future[_T]):
+    """A future that workflow code made, which has the same place in a set on every replay."""
+
+    __slots__ = ("_place",)
+
+    def __init__(self, place: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._place = place
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        """The place of the future, by the code that made it."""
+        return self._place
+
+
+def place_of_future(depth: int) -> int | None:
+    """The place of a future that workflow code is about to make; none if other code runs."""
+    creator = CURRENT.get()
+    if not isinstance(creator, WorkflowTask):
+        return None
+    if futures_without_order(depth + 1) > 1:
+        raise DeterminismError(
+            "asyncio.wait was given futures that workflow code made with asyncio.Future(...); the sets that"
+            " it returns hold these in the order of their addresses, which differs on replay. Make them"
+            " with asyncio.get_running_loop().create_future()"
+        )
+    row = calling_row(depth + 1)
+    return row.number + creator.scope.count("future", row)
 
 
 class WorkflowTasks:
@@ -167,7 +242,6 @@ class WorkflowTasks:
         self.live: dict[WorkflowTask[Any], None] = {}
         self.progress = 0
         self._loop = loop
-        self._created = 0
         self._early: dict[object, asyncio.Task[Any]] = {}
 
     def start(
@@ -175,16 +249,17 @@ class WorkflowTasks:
         coroutine: Coroutine[Any, Any, _T],
         scope: TaskScope,
         context: Context | None = None,
-        **options: Any,
+        *,
+        place: int = 0,
+        name: str | None = None,
     ) -> asyncio.Task[_T]:
         """Run a coroutine as workflow code of this scope."""
         watched = WorkflowTask(coroutine, scope, self)
         self.live[watched] = None
         scope.entered(watched)
         self.progress += 1
-        self._created += 1
         task = NumberedTask(
-            self._created, watched, loop=self._loop, context=context or copy_context(), **options
+            place, watched, loop=self._loop, context=context or copy_context(), name=name
         )
         watched.task = task
         return task
@@ -196,20 +271,36 @@ class WorkflowTasks:
             # Each refers to the other: large maps would fill the memory until the collector comes.
             watched.task = None
 
-    def factory(
-        self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
-    ) -> asyncio.Future[Any]:
-        """The loop's task factory: only what workflow code makes becomes workflow code."""
+    def make(
+        self,
+        coroutine: Coroutine[Any, Any, _T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+    ) -> asyncio.Task[_T] | None:
+        """Make a task of workflow code; nothing if other code runs, whose tasks are the loop's."""
         creator = CURRENT.get()
-        if isinstance(creator, WorkflowTask) and asyncio.iscoroutine(coroutine):
-            ready = self._early.pop(coroutine, None)
-            if ready is not None:
-                return ready
-            given = _given_to_as_completed(coroutine)
-            if given is not None:
-                return self._start_in_order(given, creator.scope, coroutine)
-            return self.start(coroutine, creator.scope.spawn(), **options)
-        return asyncio.Task(coroutine, loop=loop, **options)
+        if not isinstance(creator, WorkflowTask):
+            return None
+        ready = self._early.pop(coroutine, None)
+        if ready is not None:
+            return ready
+        given = _given_to_as_completed(coroutine)
+        if given is not None:
+            return self._start_in_order(given, creator.scope, coroutine)
+        if takes_over_scope(3):
+            return self.start(coroutine, creator.scope, context, name=name)
+        return self._start_below(creator.scope, coroutine, context, name)
+
+    def _start_below(
+        self,
+        scope: TaskScope,
+        coroutine: Coroutine[Any, Any, _T],
+        context: Context | None = None,
+        name: str | None = None,
+    ) -> asyncio.Task[_T]:
+        below, place = scope.spawn(row_of(coroutine))
+        return self.start(coroutine, below, context, place=place, name=name)
 
     def _start_in_order(
         self, given: Sequence[object], scope: TaskScope, wanted: object
@@ -217,11 +308,19 @@ class WorkflowTasks:
         """Start all coroutines that were given, in that order; the others are asked for next."""
         for each in dict.fromkeys(given):
             if asyncio.iscoroutine(each):
-                self._early[each] = self.start(each, scope.spawn())
+                self._early[each] = self._start_below(scope, each)
         return self._early.pop(wanted)
 
 
-_MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events"})
+_MAKERS = frozenset(
+    {
+        "asyncio.tasks",
+        "asyncio.base_events",
+        __name__,
+        "durable_execution_sdk.runtime.loop",
+        "durable_execution_sdk.runtime.workflow",
+    }
+)
 _COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
 
 
@@ -231,7 +330,7 @@ def _given_to_as_completed(coroutine: object) -> Sequence[object] | None:
     It starts coroutines in the order of a set of objects, which differs from one invocation to the
     next: they must be started in the order of the caller's list instead.
     """
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who creates the task
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who makes the task
     while frame is not None and frame.f_globals.get("__name__") in _MAKERS:
         if frame.f_code.co_qualname in _COMPLETED:
             given = frame.f_locals.get("fs", frame.f_locals.get("aws"))

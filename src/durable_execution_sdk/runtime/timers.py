@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
@@ -26,6 +27,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate, WaitOptions
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.identity import calling_row
 from durable_execution_sdk.runtime.scope import Scope
 
 __all__ = ["TIMER_NAME", "start_timer"]
@@ -37,6 +39,9 @@ _SHORTEST_WAIT = 0.999_999
 
 # Most timeouts are set for something quick; one that stands longer than this is worth recording.
 _SLOW_SECONDS = 0.2
+
+# The calls between the loop and a timer.
+_DEPTH = 1
 
 
 class DurableTimer(Handle[None]):
@@ -61,8 +66,9 @@ class DurableTimer(Handle[None]):
     def __init__(self, scope: Scope, delay: float) -> None:
         self.frame = scope.frame
         self.workflow = scope.frame.workflow
-        self.operation_id = scope.next_timer_id()
+        self.operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
         super().__init__(self.workflow.order)
+        self.place = place
         self.is_pending = False
         self.due_at: float | None = None
         self.is_ticking = False
@@ -204,7 +210,13 @@ class WorkflowTimerHandle(asyncio.TimerHandle):
         timer: DurableTimer | None,
     ) -> None:
         super().__init__(when, callback, args, loop, context)
+        self._ring = partial(callback, *args)
         self._timer = timer
+
+    def run(self) -> None:
+        """Ring, unless it was cancelled."""
+        if not self.cancelled():
+            self._ring()
 
     def cancel(self) -> None:
         """As for any timer."""
@@ -222,10 +234,16 @@ def start_timer(
     context: Context | None,
 ) -> asyncio.TimerHandle | None:
     """A durable timer, or nothing where none can be: in clean-up code, and for a time that is past."""
-    if scope.frame.is_over or not delay > 0:
+    if scope.frame.is_over:
         return None
     inner = context or copy_context()
     loop = scope.frame.workflow.loop
+    if delay <= 0:
+        # It is due: it rings in its turn among the callbacks that are ready, and not when the clock of
+        # the process says so, which may be after the next completion or before.
+        due = WorkflowTimerHandle(when, callback, args, loop, inner, None)
+        loop.call_soon(due.run, context=inner)
+        return due
     if delay == math.inf:
         return WorkflowTimerHandle(when, callback, args, loop, inner, None)
     if delay > LONGEST_TIMER_SECONDS:

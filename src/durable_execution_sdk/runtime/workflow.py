@@ -33,7 +33,13 @@ from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.polling import Polling
 from durable_execution_sdk.runtime.settings import CheckpointingMode, Reporter, Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Verdict, WentAway
-from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
+from durable_execution_sdk.runtime.tasks import (
+    NumberedFuture,
+    WorkflowTask,
+    WorkflowTasks,
+    out_of_reach,
+    place_of_future,
+)
 from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Invoked", "MakeWorkflow", "Workflow"]
@@ -153,7 +159,7 @@ class Workflow:
         self.loop: asyncio.AbstractEventLoop = environment.loop
         self.thread = threading.get_ident()
         self.tasks = WorkflowTasks(self.loop)
-        self.order = Deliveries(self.tasks, self.loop)
+        self.order = Deliveries(self.tasks, self.loop, environment.loop.ready)
         if journal.execution is not None and journal.execution.start_timestamp is not None:
             self.order.now = journal.execution.start_timestamp
         self.checkpointer = Checkpointer(
@@ -213,8 +219,13 @@ class Workflow:
         """Run the body of a step: plain code, which keeps the invocation open until it ends."""
         # A name of its own spares asyncio making one up.
         task = asyncio.Task(body, loop=self.loop, name=operation.name or operation.operation_id)
+        out_of_reach(task)
         self._bodies[task] = operation
         return task
+
+    def bodies_left(self) -> list[asyncio.Task[Any]]:
+        """The bodies that have not ended."""
+        return [task for task in self._bodies if task is not None and not task.done()]
 
     def body_ended(self, task: asyncio.Task[None] | None) -> None:
         """A body says that it runs no more; one that was cancelled before it ran says nothing."""
@@ -390,6 +401,17 @@ class Workflow:
             self._conclude()
         return True
 
+    def new_task(
+        self, coroutine: Any, name: str | None, context: Context | None
+    ) -> asyncio.Task[Any] | None:
+        """Make a task of workflow code, if that is what asks."""
+        return self.tasks.make(coroutine, name=name, context=context)
+
+    def new_future(self) -> asyncio.Future[Any] | None:
+        """Make a future of workflow code, if that is what asks."""
+        place = place_of_future(3)
+        return None if place is None else NumberedFuture(place, self.loop)
+
     def is_workflow(self, runner: object) -> bool:
         """Whether it is workflow code that runs, and not the body of a step."""
         return isinstance(runner, WorkflowTask)
@@ -454,8 +476,7 @@ class Workflow:
         for watched in list(self.tasks.live):
             if self._rounds > _UNWINDING_ROUNDS:
                 watched.kill()
-            if watched.task is not None:
-                watched.task.cancel()
+            watched.cancel()
         return True
 
     def unwind(self) -> None:

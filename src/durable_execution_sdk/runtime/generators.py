@@ -1,0 +1,56 @@
+"""Async generators that code leaves unfinished, and who closes them.
+
+The collector finalizes such a generator at any moment, in whatever code runs then. asyncio's own hook
+makes a task for that in the context of that code, which may be a workflow of another execution: the task
+would be one of its tasks. Here the task runs in the SDK's context, out of reach of workflow code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator
+from typing import Any
+from weakref import WeakSet
+
+from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.tasks import out_of_reach
+
+__all__ = ["Generators"]
+
+_Generator = AsyncGenerator[Any, Any]
+
+
+class Generators:
+    """The async generators that were begun on one loop and have not ended."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._begun: WeakSet[_Generator] = WeakSet()
+        self.closing: set[asyncio.Task[None]] = set()
+
+    def watch(self) -> None:
+        """Take note of generators from now on, until the loop stops."""
+        sys.set_asyncgen_hooks(firstiter=self._begun.add, finalizer=self._finalize)
+
+    def close_all(self) -> None:
+        """Close what the invocation has left unfinished: nothing of it may outlive it."""
+        for generator in list(self._begun):
+            if not getattr(generator, "ag_running", False):
+                self._close(generator)
+
+    def _finalize(self, generator: _Generator) -> None:
+        # The collector may run in any thread.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._close, generator, context=sdk_context())
+
+    def _close(self, generator: _Generator) -> None:
+        self._begun.discard(generator)
+        task = asyncio.Task(_closed(generator), loop=self._loop, context=sdk_context())
+        out_of_reach(task)
+        self.closing.add(task)
+        task.add_done_callback(self.closing.discard)
+
+
+async def _closed(generator: _Generator) -> None:
+    await generator.aclose()

@@ -1,0 +1,156 @@
+"""The identity of what workflow code makes: tasks, timers and futures, by the code that makes them.
+
+A number given in the order of creation alone would shift whenever a library, the collector or another
+version of Python makes one more. So each scope counts apart for each *row*: a coroutine function for
+tasks, the calling function for timers and futures. What nobody asked for counts in a row of its own and
+shifts nothing.
+
+A workflow that makes three tasks, in a scope without a path (the handler's own):
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(pay("a"))        # row pay, 1:    path pay_1c9f2e07_1
+        group.create_task(notify())        # row notify, 1: path notify_5b20d1aa_1
+        group.create_task(pay("b"))        # row pay, 2:    path pay_1c9f2e07_2
+
+The digits are a digest of the function's module and qualified name. Of the module only the last part
+counts, and of ``__main__`` the name of its file, so that a file has the same rows whichever way it was
+loaded. Renaming or moving a coroutine function gives its tasks another identity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Coroutine
+from functools import lru_cache
+from hashlib import blake2b
+from types import FrameType
+from typing import Any
+
+from msgspec import Struct
+
+__all__ = [
+    "ITEMS",
+    "SMALL_BITS",
+    "Row",
+    "calling_row",
+    "futures_without_order",
+    "row_of",
+    "takes_over_scope",
+]
+
+_LONGEST_NAME = 20
+# Hashes of one row follow one another, so that a small set of its things is in the order of creation.
+SMALL_BITS = 16
+_NO_WORD = re.compile(r"[^A-Za-z0-9]+")
+_OURS = __name__.partition(".")[0]
+
+
+class Row(Struct, frozen=True):
+    """What is counted together: ``text`` stands in ids, ``number`` spreads hashes."""
+
+    text: str
+    number: int
+
+
+# The task that goes through the items of a map.
+ITEMS = Row("items", 0)
+
+
+@lru_cache(maxsize=4096)
+def _row(module: str, qualname: str) -> Row:
+    digest = blake2b(f"{module}:{qualname}".encode(), digest_size=4)
+    name = _NO_WORD.sub("", qualname.rpartition(".")[2])[:_LONGEST_NAME]
+    number = int.from_bytes(digest.digest(), "big") << SMALL_BITS
+    return Row(f"{name}_{digest.hexdigest()}", number)
+
+
+def row_of(coroutine: Coroutine[Any, Any, Any]) -> Row:
+    """The row of a task: that of its coroutine's function, without a library's wrapper around it."""
+    inner: Any = _unwrapped(coroutine)
+    frame = getattr(inner, "cr_frame", None)
+    qualname = getattr(inner, "__qualname__", None) or type(inner).__qualname__
+    module = type(inner).__module__ if frame is None else _module_of(frame)
+    return _row(module, qualname)
+
+
+def calling_row(depth: int) -> Row:
+    """The row of the code that is running: its innermost function outside asyncio and the SDK.
+
+    ``depth``: how many calls to leave out, as in ``sys._getframe``.
+    """
+    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - who calls
+    while frame is not None:
+        module: str = frame.f_globals.get("__name__", "")
+        package = module.partition(".")[0]
+        if package not in ("asyncio", _OURS):
+            return _row(_module_of(frame), frame.f_code.co_qualname)
+        if module == _DRIVER or frame.f_code.co_name == "_run_once":
+            break  # what is around this runs the workflow, and is none of its code
+        frame = frame.f_back
+    return _row("asyncio", "asyncio")
+
+
+_DRIVER = f"{_OURS}.runtime.tasks"
+
+
+def takes_over_scope(depth: int) -> bool:
+    """Whether the task that is about to be made is one that ``asyncio.wait_for`` makes for its caller.
+
+    Python 3.11 makes a task there, and later versions run the coroutine in the caller's. With the
+    caller's scope, which waits meanwhile, the ids are the same.
+    """
+    if sys.version_info >= (3, 12):
+        return False
+    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - who makes the task
+    while frame is not None and frame.f_globals.get("__name__") in _MAKERS:
+        if frame.f_code is asyncio.wait_for.__code__:
+            timeout = frame.f_locals.get("timeout")
+            return timeout is not None and timeout > 0
+        frame = frame.f_back
+    return False
+
+
+def futures_without_order(depth: int) -> int:
+    """How many futures ``asyncio.wait`` was given that sets hold in the order of their addresses.
+
+    Counted when the future is made on which it blocks; for other code it is none.
+    """
+    frame = sys._getframe(depth)  # noqa: SLF001 - who makes the future
+    if frame.f_code.co_name != "_wait" or frame.f_globals.get("__name__") != "asyncio.tasks":
+        return 0
+    waited_for: Any = frame.f_locals.get("fs", ())
+    by_address: Any = object.__hash__
+    return sum(type(each).__hash__ is by_address for each in waited_for)
+
+
+_MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events", f"{_OURS}.runtime.loop"})
+
+
+def _unwrapped(coroutine: Any) -> Any:
+    """What a coroutine of anyio runs for a task group, or the coroutine itself."""
+    while True:
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is None or not frame.f_globals.get("__name__", "").startswith("anyio."):
+            return coroutine
+        found: Any = frame.f_locals.get("coro")
+        if found is None:
+            found = getattr(frame.f_locals.get("self"), "_coro", None)
+        if not asyncio.iscoroutine(found):
+            return coroutine
+        coroutine = found
+
+
+def _module_of(frame: FrameType) -> str:
+    """The last part of a module's name; of the main module, the name that it has when imported."""
+    name: str = frame.f_globals.get("__name__", "")
+    if name == "__main__":
+        spec = frame.f_globals.get("__spec__")
+        file: str = frame.f_globals.get("__file__") or ""
+        name = spec.name if spec is not None else _stem(file) or name
+    return name.rpartition(".")[2]
+
+
+def _stem(file: str) -> str:
+    return file.replace("\\", "/").rpartition("/")[2].removesuffix(".py").removesuffix(".pyc")
