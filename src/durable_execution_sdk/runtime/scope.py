@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import uuid
 from asyncio import Task, current_task
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -104,7 +104,8 @@ class Frame:
 
     def scope(self) -> Scope:
         """Where the running task claims its operations; refuses whoever may not use this context."""
-        task: Any = CURRENT.get()
+        watched: Any = CURRENT.get()
+        task: object = watched
         if isinstance(task, WorkflowTask):
             if threading.get_ident() != self.workflow.thread:
                 raise ContextMisuseError(
@@ -114,7 +115,7 @@ class Frame:
                 )
             scope: Any = task.scope
             running = current_task()
-            if running is not None and running is not cast("WorkflowTask[Any]", task).task:
+            if running is not None and running is not watched.task:
                 raise _unnumbered(running)
             if isinstance(scope, Scope):
                 if scope.frame is self:
