@@ -204,13 +204,15 @@ async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
     await ctx.wait(SECOND, name="pause")
     batch: BatchResult[Any] = await ctx.map([1, 2], each, name="each")
     one_at_a_time = ParallelConfig(max_concurrency=1)
-    both = await ctx.parallel({"left": left, "right": right}, name="both", config=one_at_a_time)
-    answer = await ctx.wait_for_callback(never, name="ask")
+    # Four operations side by side: as the log has it, none had ended when the last one began.
+    parallel = ctx.parallel({"left": left, "right": right}, name="both", config=one_at_a_time)
+    asking = ctx.wait_for_callback(never, name="ask")
     polling = WaitForConditionConfig(
         initial_state={"n": 0}, wait_strategy=wait_until(lambda state: state["n"] == 2)
     )
-    polled = await ctx.wait_for_condition(count, name="poll", config=polling)
-    unnamed = await ctx.parallel([left, right], name="unnamed", config=one_at_a_time)
+    poll = ctx.wait_for_condition(count, name="poll", config=polling)
+    second = ctx.parallel([left, right], name="unnamed", config=one_at_a_time)
+    both, answer, polled, unnamed = await parallel, await asking, await poll, await second
     assert order == Order(id="A1", price=Decimal("9.90"), due=date(2030, 1, 2))
     errors = [str(error) for error in batch.errors()]
     return [raw, inner, batch.results(), errors, both.results(), answer, polled, unnamed.results()]

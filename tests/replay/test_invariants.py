@@ -138,7 +138,7 @@ def path(kind: str, module: str, qualname: str, number: int) -> str:
 
 # Context, the tasks that lead there, a timer perhaps, the number.
 CLEAR = re.compile(
-    r"(?P<context>[0-9a-f]{20}-|\w+_[0-9a-f]{8}_\d+-\d+-)?(items_[0-9a-f]{16}-)?(\w+_[0-9a-f]{8}_\d+-)*"
+    r"(?P<context>[0-9a-f]{20}-|\w+_[0-9a-f]{8}_\d+-\d+-)?(items_[0-9a-f]{10}-)?(\w+_[0-9a-f]{8}_\d+-)*"
     r"(timer_\w*_[0-9a-f]{8}-)?\d+"
 )
 

@@ -138,3 +138,21 @@ class Operation(
     wait_details: WaitDetails | None = None
     callback_details: CallbackDetails | None = None
     chained_invoke_details: ChainedInvokeDetails | None = None
+
+
+def label_of(type_: str, sub_type: str | None, name: str | None) -> str:
+    """Name an operation of this type, subtype and name for messages."""
+    kind = _WORDS.get(sub_type or "") or type_.lower().replace("_", " ")
+    return f"{kind} {name!r}" if name else f"an unnamed {kind}"
+
+
+_WORDS: dict[str, str] = {
+    OperationSubType.RUN_IN_CHILD_CONTEXT: "child context",
+    OperationSubType.WAIT_FOR_CALLBACK: "wait_for_callback",
+    OperationSubType.WAIT_FOR_CONDITION: "wait_for_condition",
+    OperationSubType.CHAINED_INVOKE: "invoke",
+    OperationSubType.MAP: "map",
+    OperationSubType.MAP_ITERATION: "map item",
+    OperationSubType.PARALLEL: "parallel",
+    OperationSubType.PARALLEL_BRANCH: "parallel branch",
+}

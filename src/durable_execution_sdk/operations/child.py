@@ -173,6 +173,8 @@ class Child(DurableOperation[_T], Generic[_T]):
             inner.close()
 
     def _returned(self, result: object) -> None:
+        if self.workflow.returned_too_early(self.operation_id):
+            return
         try:
             payload = self.written(self._serdes, result, "result")
         except InvocationError as error:

@@ -52,6 +52,8 @@ async def complete_execution(scope: Scope, result: object, error: BaseException 
             action=OperationAction.SUCCEED,
             payload=payload,
         )
+    if workflow.returned_too_early(None):
+        raise Suspended
     workflow.submit(update)
     workflow.end(Completed(succeeded=error is None, error=error))
     raise Suspended

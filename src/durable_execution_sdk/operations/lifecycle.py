@@ -22,6 +22,7 @@ from durable_execution_sdk.model.operation import (
     OperationStatus,
     OperationSubType,
     OperationType,
+    label_of,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.delivery import Handle
@@ -330,24 +331,6 @@ class DurableOperation(Handle[_T], Generic[_T]):
         )
         self.workflow.fail(error)
         raise error
-
-
-def label_of(type_: str, sub_type: str | None, name: str | None) -> str:
-    """What messages call an operation of this type, subtype and name."""
-    kind = _WORDS.get(sub_type or "") or type_.lower().replace("_", " ")
-    return f"{kind} {name!r}" if name else f"an unnamed {kind}"
-
-
-_WORDS: dict[str, str] = {
-    OperationSubType.RUN_IN_CHILD_CONTEXT: "child context",
-    OperationSubType.WAIT_FOR_CALLBACK: "wait_for_callback",
-    OperationSubType.WAIT_FOR_CONDITION: "wait_for_condition",
-    OperationSubType.CHAINED_INVOKE: "invoke",
-    OperationSubType.MAP: "map",
-    OperationSubType.MAP_ITERATION: "map item",
-    OperationSubType.PARALLEL: "parallel",
-    OperationSubType.PARALLEL_BRANCH: "parallel branch",
-}
 
 
 def checked_name(name: str | None, operation: str) -> str | None:

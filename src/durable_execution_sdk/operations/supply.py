@@ -75,6 +75,8 @@ class AsyncSupply:
         self._items = items
         # Claimed at once, so that what the caller does next has the same ids however this ends.
         self._scope = scope.spawn_items()
+        if (gate := scope.frame.workflow.gate) is not None:
+            gate.is_dormant(self._scope.path.text)
         self._ready: deque[Any] = deque()
         self._failure: BaseException | None = None
         self._notify: Callable[[], None] = _nobody
@@ -90,8 +92,10 @@ class AsyncSupply:
             raise self._failure
         self._notify = notify
         if self._task is None:
-            tasks = self._scope.frame.workflow.tasks
-            self._task = tasks.start(self._go_through(), self._scope, copy_context())
+            workflow = self._scope.frame.workflow
+            if workflow.gate is not None:
+                workflow.gate.has_begun(self._scope.path.text)
+            self._task = workflow.tasks.start(self._go_through(), self._scope, copy_context())
         elif self._is_over:
             return NEVER
         elif self._asked is not None and not self._asked.done():

@@ -76,6 +76,8 @@ class Checkpointer:
         self._slow: asyncio.TimerHandle | None = None
         self._left_behind_since = 0.0
         self._closed = False
+        # Nothing is sent before the gate opens.
+        self.is_held = False
         self.calls = 0
 
     @property
@@ -127,7 +129,7 @@ class Checkpointer:
     def push(self) -> None:
         """Send what is queued, even if that is nothing: the answer tells what has changed."""
         self._wanted = True
-        if self._is_busy or self._closed:
+        if self._is_busy or self._closed or self.is_held:
             return
         self._is_busy = True
         if self._go is not None:
@@ -136,6 +138,17 @@ class Checkpointer:
         else:
             self._writer = asyncio.Task(self._write(), loop=self._loop, context=sdk_context())
             out_of_reach(self._writer)
+
+    def let_go(self) -> None:
+        """Send what has been held back, from now on as usual."""
+        self.is_held = False
+        if self._wanted:
+            self.push()
+
+    def discard(self) -> None:
+        """Give up what has been held back: it must never be sent."""
+        self._queue = []
+        self._wanted = False
 
     def release(self) -> bool:
         """Hold the next batch back no longer; returns whether it was."""

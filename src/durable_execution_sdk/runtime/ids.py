@@ -14,13 +14,17 @@ from msgspec import Struct
 
 from durable_execution_sdk.runtime.identity import SMALL_BITS
 
-__all__ = ["MAIN", "Path", "context_prefix", "is_of", "operation_id", "place_of"]
+__all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of"]
 
 # The longest id that the service takes (API reference, OperationId).
 _LONGEST = 64
 # So much of a context's id stands in the ids of its tasks, or of a hash of it.
 _CONTEXT_LETTERS = 20
 _PATH_HASH_LETTERS = 24
+# Maps whose items come from the items of a map are told apart as long as there is room.
+_ITEMS_LETTERS = 10
+_LONGEST_ITEMS = 40
+_ITEMS_PATH_HASH_LETTERS = 16
 
 
 def operation_id(text: str) -> str:
@@ -62,9 +66,10 @@ class Path(Struct, frozen=True):
         It starts anew, with a hash of where the map stands, and is never hashed away: what such a task
         has recorded is told by the start of its ids.
         """
-        where = operation_id(f"{context}{self.text}{number}")[:16]
-        start = f"items_{where}-"
-        return Path(start, (*self.titles, f"the items of map {number}"), start)
+        where = operation_id(f"{context}{self.text}{number}")[:_ITEMS_LETTERS]
+        text = f"{self.items or 'items_'}{where}-"
+        items = text if len(text) <= _LONGEST_ITEMS else self.items
+        return Path(text, (*self.titles, f"the items of map {number}"), items)
 
     def operation_id(self, context: str, number: int) -> str:
         """The id of this task's number-th operation."""
@@ -74,16 +79,12 @@ class Path(Struct, frozen=True):
         clear = f"{shown}{self.text}{number}"
         if len(clear) <= _LONGEST:
             return clear
-        hashed = operation_id(f"{context}{self.text}")[:_PATH_HASH_LETTERS]
+        letters = _ITEMS_PATH_HASH_LETTERS if self.items else _PATH_HASH_LETTERS
+        hashed = operation_id(f"{context}{self.text}")[:letters]
         return f"{self.items}{hashed}-{number}"
 
 
 MAIN = Path()
-
-
-def is_of(items: str, recorded_id: str) -> bool:
-    """Whether a recorded operation is one of a task that goes through a map's items."""
-    return recorded_id.startswith(items)
 
 
 def _shown(context: str) -> str:

@@ -132,6 +132,8 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     await workflow.ended
     if task.done() and not task.cancelled():
         task.exception()  # a verdict outranks it, and it is no error that nobody looked at
+    if workflow.gate is not None:
+        _leave_through(workflow, task)
     outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
     workflow.is_ending = True
     if not root.is_closed:
@@ -141,6 +143,18 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
         # That the last updates were refused outranks what the workflow's code came to.
         return _of_verdict(workflow.refusal)
     return await _within_limits(workflow, outcome)
+
+
+def _leave_through(workflow: Workflow, task: asyncio.Task[str | None]) -> None:
+    """Open the gate for what the handler has left behind, unless it ended on another path."""
+    has_returned = task.done() and not task.cancelled() and task.exception() is None
+    if workflow.verdict is None and has_returned:
+        workflow.returned_too_early(None)
+    goes_on = workflow.verdict is None or isinstance(workflow.verdict, Completed)
+    if goes_on and workflow.gate is not None and not workflow.gate.divergence():
+        workflow.open_gate()
+    else:
+        workflow.checkpointer.discard()
 
 
 def _of_verdict(verdict: Verdict) -> Outcome:

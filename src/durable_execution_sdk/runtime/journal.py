@@ -36,6 +36,8 @@ class Journal:
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None)
+        # What replay has yet to ask for, and the names of contexts, by id.
+        self._unclaimed = dict(self._operations)
         self._recorded: dict[str | None, int] = {}
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
@@ -53,6 +55,15 @@ class Journal:
     def get(self, operation_id: str) -> Operation | None:
         """What is recorded of this operation."""
         return self._operations.get(operation_id)
+
+    def claim(self, operation_id: str) -> Operation | None:
+        """The record of the operation that the workflow has just asked for."""
+        self._unclaimed.pop(operation_id, None)
+        return self._operations.get(operation_id)
+
+    def unclaimed(self) -> list[Operation]:
+        """What the log held when the invocation began, and the workflow has not asked for."""
+        return list(self._unclaimed.values())
 
     def claimed_callback(self, operation_id: str) -> None:
         """The operation that the workflow has just asked for is a callback, whose id it sees first."""

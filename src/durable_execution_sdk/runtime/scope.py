@@ -82,6 +82,8 @@ class Frame:
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
             parent.children[self] = None
+        if workflow.gate is not None and not virtual:
+            workflow.gate.entered(operation_id)
 
     @property
     def is_replaying(self) -> bool:

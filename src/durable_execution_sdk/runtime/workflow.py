@@ -27,6 +27,7 @@ from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Deliveries, Wake
+from durable_execution_sdk.runtime.gate import Gate
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.outside import Outside
@@ -185,6 +186,11 @@ class Workflow:
         # What steps have asked their functions, which say the same for as long as this invocation.
         self.said_by_functions: dict[Any, Any] = {}
         self._start_timer = start_timer
+        # Until replay has asked for all that is recorded.
+        self.gate: Gate | None = None
+        if len(journal) and not self.is_rehearsal:
+            self.gate = Gate(journal, self.loop)
+            self.checkpointer.is_held = True
         self._began_at = self.order.now
         # Whom to tell what the log says of an operation, by id, until it settles.
         self.registered: dict[str, Registered] = {}
@@ -197,7 +203,10 @@ class Workflow:
 
     def claim(self, claimant: Claimant) -> Operation | None:
         """What the log holds of the operation that workflow code has just asked for."""
-        return self.journal.get(claimant.operation_id)
+        record = self.journal.claim(claimant.operation_id)
+        if record is None and self.gate is not None:
+            self.gate.asked(claimant)
+        return record
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update that somebody waits for."""
@@ -218,7 +227,12 @@ class Workflow:
     ) -> asyncio.Task[None]:
         """Run the body of a step: plain code, which keeps the invocation open until it ends."""
         # A name of its own spares asyncio making one up.
-        task = asyncio.Task(body, loop=self.loop, name=operation.name or operation.operation_id)
+        held = None if self.gate is None else self.gate.passed_by(body)
+        name = operation.name or operation.operation_id
+        task = asyncio.Task(held or body, loop=self.loop, name=name)
+        if held is not None:
+            # One that is cancelled before it moves has not come to its body.
+            task.add_done_callback(lambda _: body.close(), context=sdk_context())
         out_of_reach(task)
         self._bodies[task] = operation
         return task
@@ -383,6 +397,8 @@ class Workflow:
             self.order.deliver_next()
             self.checkpointer.delivered()
             return True
+        if self.gate is not None:
+            return at_rest and self._pass_gate(self.gate)
         if self.checkpointer.release():
             return True
         if not at_rest or self.checkpointer.is_writing or not self.tasks.live:
@@ -411,6 +427,31 @@ class Workflow:
         """Make a future of workflow code, if that is what asks."""
         place = place_of_future(3)
         return None if place is None else NumberedFuture(place, self.loop)
+
+    def _pass_gate(self, gate: Gate) -> bool:
+        """Open the gate or fail the execution, unless something outside may still wake a task."""
+        if self.outside.may_wake():
+            return False
+        divergence = gate.divergence()
+        if divergence is None:
+            self.open_gate()
+        else:
+            self.fail(divergence)
+        return True
+
+    def open_gate(self) -> None:
+        """Let bodies start and updates leave."""
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.open()
+            self.checkpointer.let_go()
+
+    def returned_too_early(self, context_id: str | None) -> bool:
+        """Fail the execution if a context's function ends before it has asked for what it recorded."""
+        divergence = None if self.gate is None else self.gate.divergence(context_id)
+        if divergence is not None:
+            self.fail(divergence)
+        return divergence is not None
 
     def is_workflow(self, runner: object) -> bool:
         """Whether it is workflow code that runs, and not the body of a step."""

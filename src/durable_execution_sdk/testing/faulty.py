@@ -216,8 +216,21 @@ class _Watched(Coroutine[Any, Any, None]):
         self._body.close()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        """Never called: a task runs this."""
-        return self._body.__await__()
+        """Run within another coroutine, which passes on all that it is sent."""
+        try:
+            blocked_on = self.send(None)
+            while True:
+                try:
+                    sent = yield blocked_on
+                except GeneratorExit:
+                    self.close()
+                    raise
+                except BaseException as error:
+                    blocked_on = self.throw(error)
+                else:
+                    blocked_on = self.send(sent)
+        except StopIteration:
+            return
 
     def _move(self, step: Callable[..., Any], *args: Any) -> Any:
         try:
