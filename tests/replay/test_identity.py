@@ -163,6 +163,26 @@ def test_generators_that_an_invocation_left_unfinished_are_closed_at_its_end() -
     assert closed == ["closed"]
 
 
+def test_a_generator_left_unfinished_that_starts_operations_when_closed_is_refused() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        async def items():
+            try:
+                yield 1
+                yield 2
+            finally:
+                await ctx.step(noop, name="undo")
+
+        async for item in items():
+            await ctx.wait(seconds(5))
+            return item
+        return 0
+
+    ran = run_workflow(workflow)
+    assert ran.status == "FAILED"
+    assert "items was left unfinished, and starts operations" in ran.error.error_message
+    assert "contextlib.aclosing" in ran.error.error_message
+
+
 # Sets.
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from weakref import WeakSet
 
+from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.tasks import out_of_reach
 
@@ -24,8 +25,12 @@ _Generator = AsyncGenerator[Any, Any]
 class Generators:
     """The async generators that were begun on one loop and have not ended."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, refuse: Callable[[ContextMisuseError], None]
+    ) -> None:
+        """``refuse`` fails the execution whose generator uses a context while it is closed."""
         self._loop = loop
+        self._refuse = refuse
         self._begun: WeakSet[_Generator] = WeakSet()
         self.closing: set[asyncio.Task[None]] = set()
 
@@ -46,11 +51,20 @@ class Generators:
 
     def _close(self, generator: _Generator) -> None:
         self._begun.discard(generator)
-        task = asyncio.Task(_closed(generator), loop=self._loop, context=sdk_context())
+        task = asyncio.Task(self._closed(generator), loop=self._loop, context=sdk_context())
         out_of_reach(task)
         self.closing.add(task)
         task.add_done_callback(self.closing.discard)
 
-
-async def _closed(generator: _Generator) -> None:
-    await generator.aclose()
+    async def _closed(self, generator: _Generator) -> None:
+        try:
+            await generator.aclose()
+        except ContextMisuseError as error:
+            name = getattr(generator, "__qualname__", "an async generator")
+            self._refuse(
+                ContextMisuseError(
+                    f"{name} was left unfinished, and starts operations when it is closed ({error})."
+                    " The collector closes it at any moment, so replay could not repeat that: close it"
+                    " in workflow code, async with contextlib.aclosing(...) as items"
+                )
+            )

@@ -78,6 +78,10 @@ class IdleObserver(Protocol):
         """How often a workflow task has moved."""
         ...
 
+    def fail(self, error: BaseException) -> None:
+        """Fail the execution."""
+        ...
+
     def bodies_left(self) -> list[asyncio.Task[Any]]:
         """The bodies of steps that have not ended: ``asyncio.all_tasks`` does not tell them."""
         ...
@@ -284,7 +288,7 @@ class Environment:
 
     def __init__(self) -> None:
         self.loop = _WorkflowLoop()
-        self.generators = Generators(self.loop)
+        self.generators = Generators(self.loop, self._fail)
         self.loop.set_exception_handler(_log_unless_raised)
         order_gather()
 
@@ -327,6 +331,10 @@ class Environment:
     def observe(self, observer: IdleObserver | None) -> None:
         """From now on, tell this observer when the loop is idle."""
         self.loop.idle_selector.tell(observer)
+
+    def _fail(self, error: Exception) -> None:
+        if (observer := self.loop.idle_selector.observer) is not None:
+            observer.fail(error)
 
     def tasks_left(self) -> set[asyncio.Task[Any]]:
         """What still runs on the loop, besides the task that asks."""
