@@ -13,6 +13,7 @@ from contextvars import Context
 from heapq import heappop, heappush
 from typing import Any, Generic, Protocol, TypeVar
 
+from durable_execution_sdk.runtime.journal import Position
 from durable_execution_sdk.runtime.tasks import WorkflowTasks, refuse_in_steps
 
 __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
@@ -93,6 +94,9 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
     # Whether its end is known whenever the workflow sees it end.
     tells_time = True
+    # Whether what is delivered is the end of an operation, with this id.
+    is_end = True
+    operation_id: str
 
     def __init__(self, order: Deliveries) -> None:
         _new_future(self, loop=order.loop)
@@ -205,10 +209,15 @@ class Deliveries:
     """The completions that are due, in order."""
 
     def __init__(
-        self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop, ready: Sized = ()
+        self,
+        tasks: WorkflowTasks,
+        loop: asyncio.AbstractEventLoop,
+        position: Position,
+        ready: Sized = (),
     ) -> None:
         """``ready``: the callbacks that the loop will run next."""
         self.loop = loop
+        self.position = position
         self._ready = ready
         self.now: float = 0
         # How many operations were claimed: each one's number breaks ties.
@@ -224,6 +233,8 @@ class Deliveries:
             return  # nobody sees it, so it moves no clock either
         if at > self.now and handle.tells_time:
             self.now = at
+        if handle.is_end and not self.position.has_news:
+            self.position.delivered(handle.operation_id, at)
         handle.settle()
 
     def deliver_at_once(self, handle: Handle[Any]) -> None:

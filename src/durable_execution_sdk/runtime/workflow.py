@@ -27,7 +27,7 @@ from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Deliveries, Wake
-from durable_execution_sdk.runtime.journal import Journal
+from durable_execution_sdk.runtime.journal import Journal, Position
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.polling import Polling
@@ -159,7 +159,8 @@ class Workflow:
         self.loop: asyncio.AbstractEventLoop = environment.loop
         self.thread = threading.get_ident()
         self.tasks = WorkflowTasks(self.loop)
-        self.order = Deliveries(self.tasks, self.loop, environment.loop.ready)
+        self.position = Position(journal)
+        self.order = Deliveries(self.tasks, self.loop, self.position, environment.loop.ready)
         if journal.execution is not None and journal.execution.start_timestamp is not None:
             self.order.now = journal.execution.start_timestamp
         self.checkpointer = Checkpointer(
@@ -197,7 +198,7 @@ class Workflow:
 
     def claim(self, claimant: Claimant) -> Operation | None:
         """What the log holds of the operation that workflow code has just asked for."""
-        return self.journal.get(claimant.operation_id)
+        return self.journal.claim(claimant.operation_id)
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update that somebody waits for."""
