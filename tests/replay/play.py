@@ -61,6 +61,15 @@ class Watched:
 
 
 @dataclass
+class Call:
+    """A checkpoint: its updates, and whether its answer left out what others had changed."""
+
+    number: int
+    updates: Sequence[OperationUpdate]
+    leaves_out: bool
+
+
+@dataclass
 class Play:
     """A shape on an emulator."""
 
@@ -75,6 +84,7 @@ class Play:
     stage: Stage = field(default_factory=Stage)
     snapshots: list[Invocation] = field(default_factory=list)
     updates: list[OperationUpdate] = field(default_factory=list)
+    log: list[Call] = field(default_factory=list)
     calls: int = 0
 
     def __post_init__(self) -> None:
@@ -88,6 +98,8 @@ class Play:
                 response = await self.plane.checkpoint(request)
                 if request.durable_execution_arn == play.arn:
                     play.updates += request.updates
+                    left_out = play.rig.emulator.conductor.recorded(play.arn).unseen
+                    play.log.append(Call(play.calls, request.updates, bool(left_out)))
                     play.keep_state()
                 return response
 

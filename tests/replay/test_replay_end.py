@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.replay.play import Watched
 from tests.rig import Ran, Rig, rig_of
 
 from durable_execution_sdk import (
@@ -31,7 +32,6 @@ from durable_execution_sdk.retry import FixedDelay
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.testing.faults import Faults, When
 from durable_execution_sdk.testing.faulty import FaultyPlane
-from tests.replay.play import Watched
 
 Workflow = Callable[[Any, DurableContext], Any]
 

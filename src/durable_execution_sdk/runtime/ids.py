@@ -78,6 +78,11 @@ class Path(Struct, frozen=True):
         return f"{self.items}{hashed}-{number}"
 
 
+def late_news_id(operation_id_: str) -> str:
+    """The id of the note that this operation's end came late; it shifts nothing else."""
+    return operation_id(f"{operation_id_}-late")
+
+
 MAIN = Path()
 
 

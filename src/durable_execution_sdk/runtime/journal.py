@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+import msgspec
+from msgspec import Struct
+
 from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.model.operation import (
     TERMINAL_STATUSES,
@@ -16,10 +19,12 @@ from durable_execution_sdk.model.operation import (
     ContextDetails,
     Operation,
     OperationStatus,
+    OperationSubType,
     OperationType,
     StepDetails,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.ids import late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -28,6 +33,21 @@ _STATUS_AFTER = {
     OperationAction.RETRY: OperationStatus.PENDING,
     OperationAction.CANCEL: OperationStatus.CANCELLED,
 }
+
+
+# What a note of late news is called in the log.
+LATE_NEWS_NAME = "late news"
+
+
+class LateNews(Struct, frozen=True):
+    """The payload of a note: this end became known when ``after`` had been delivered, which is later.
+
+    ``at`` is where it stands among the completions instead of at its own time.
+    """
+
+    late: str
+    after: str
+    at: float
 
 
 class Journal:
@@ -46,11 +66,16 @@ class Journal:
         # those that had ended, and when the last one did.
         self.unclaimed = set(self._operations)
         self.recorded_ends: set[str] = set()
-        self.last_end = -math.inf
+        # Of the operations whose ends came late, where they stand; and the notes that say so.
+        self.places: dict[str, float] = {}
+        self._notes: set[str] = set()
         for op in self._operations.values():
             if op.status in TERMINAL_STATUSES:
                 self.recorded_ends.add(op.id)
-                self.last_end = max(self.last_end, op.end_timestamp or self.last_end)
+                if op.name == LATE_NEWS_NAME:
+                    self._take_note(op)
+        ends = (self._place_of(self._operations[each]) for each in self.recorded_ends)
+        self.last_end = max(ends, default=-math.inf)
 
     def __len__(self) -> int:
         """How many operations are known, without the EXECUTION itself."""
@@ -74,6 +99,27 @@ class Journal:
         if record is not None:
             self.unclaimed.discard(operation_id)
         return record
+
+    def _place_of(self, record: Operation) -> float:
+        """Where the end of an operation stands among the others: at its time, unless it came late."""
+        at = self.places.get(record.id, record.end_timestamp)
+        return -math.inf if at is None else at
+
+    def noted(self, note_id: str, late_id: str, place: float) -> None:
+        """The log holds that this operation's end came late."""
+        self.places[late_id] = place
+        self._notes.add(note_id)
+
+    def _take_note(self, record: Operation) -> None:
+        details = record.step_details
+        try:
+            news = msgspec.json.decode((details and details.result) or "", type=LateNews)
+        except msgspec.DecodeError:
+            return  # a step of the user's that is called so
+        if record.id == late_news_id(news.late):
+            self.noted(record.id, news.late, news.at)
+            self.unclaimed.discard(record.id)
+            self.recorded_ends.discard(record.id)
 
     def claimed_callback(self, operation_id: str) -> None:
         """The operation that the workflow has just asked for is a callback, whose id it sees first."""
@@ -137,12 +183,50 @@ class Journal:
         Nobody has asked for it yet, or it is a context whose function has to build its result again.
         """
         for op in self._operations.values():
-            seen_at = op.end_timestamp
+            if op.id in self._notes:
+                continue
+            seen_at = self.places.get(op.id, op.end_timestamp)
             if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:
                 seen_at = op.start_timestamp  # The workflow sees its id first.
             if seen_at is not None and seen_at < at:
                 return True
         return False
+
+
+class Note:
+    """A note of late news on its way into the log: a STEP that no code asks for."""
+
+    is_pending = False
+    is_awaited = False
+    due_at: float | None = None
+
+    def __init__(self, news: LateNews, journal: Journal, unplaced: set[str]) -> None:
+        self.operation_id = late_news_id(news.late)
+        self.label = f"the note that the end of {news.late} came late"
+        self._news = news
+        self._journal = journal
+        self._unplaced = unplaced
+
+    def update(self, parent_id: str | None) -> OperationUpdate:
+        """What records it, in the context of the operation: there it is seen as long as that is.
+
+        One update, so that no crash can leave half of it.
+        """
+        return OperationUpdate(
+            id=self.operation_id,
+            type=OperationType.STEP,
+            action=OperationAction.SUCCEED,
+            parent_id=parent_id,
+            name=LATE_NEWS_NAME,
+            sub_type=OperationSubType.STEP,
+            payload=msgspec.json.encode(self._news).decode(),
+        )
+
+    def observe(self, record: Operation) -> None:
+        """Once it is recorded the late end may be delivered: replay will do so in the same place."""
+        if record.status == OperationStatus.SUCCEEDED:
+            self._journal.noted(self.operation_id, self._news.late, self._news.at)
+            self._unplaced.discard(self._news.late)
 
 
 class Position:
@@ -167,7 +251,7 @@ class Position:
     """
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+        self.journal = journal
         # Whether what no earlier invocation can have passed is reached: it stays so.
         self.has_news = len(journal) == 0
         # The service invokes a suspended execution when something has changed, and says what.
@@ -176,11 +260,11 @@ class Position:
     @property
     def is_new(self) -> bool:
         """Whether the workflow has come further than any earlier invocation is known to have."""
-        return self.has_news or (self.was_cut and not self._journal.unclaimed)
+        return self.has_news or (self.was_cut and not self.journal.unclaimed)
 
     def delivered(self, operation_id: str, at: float) -> None:
         """The workflow is about to see this operation end."""
-        journal = self._journal
+        journal = self.journal
         self.has_news = (
             operation_id not in journal.recorded_ends
             or operation_id in journal.updated_ids
