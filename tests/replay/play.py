@@ -62,11 +62,12 @@ class Watched:
 
 @dataclass
 class Call:
-    """A checkpoint: its updates, and whether its answer left out what others had changed."""
+    """A checkpoint: its updates, of which operations its answer told, and which it left out."""
 
     number: int
     updates: Sequence[OperationUpdate]
-    leaves_out: bool
+    told: set[str]
+    left_out: set[str]
 
 
 @dataclass
@@ -98,8 +99,14 @@ class Play:
                 response = await self.plane.checkpoint(request)
                 if request.durable_execution_arn == play.arn:
                     play.updates += request.updates
-                    left_out = play.rig.emulator.conductor.recorded(play.arn).unseen
-                    play.log.append(Call(play.calls, request.updates, bool(left_out)))
+                    play.log.append(
+                        Call(
+                            play.calls,
+                            request.updates,
+                            told={each.id for each in response.operations},
+                            left_out=set(play.rig.emulator.conductor.recorded(play.arn).unseen),
+                        )
+                    )
                     play.keep_state()
                 return response
 

@@ -262,8 +262,6 @@ class Deliveries:
     @property
     def is_held(self) -> bool:
         """Whether the completion whose turn it is waits until its place is recorded."""
-        if not self.unplaced:
-            return False
         handle = self.due[0][2]
         return handle.is_end and handle.operation_id in self.unplaced and not handle.cancelled()
 
@@ -304,5 +302,7 @@ class Deliveries:
             if running is None or running.cancelling():
                 return
             due = self.due
-            while not (handle.done() or due[0][2].callbacks_added or self.is_held):
+            while not (handle.done() or due[0][2].callbacks_added):
+                if self.unplaced and self.is_held:
+                    break
                 self.deliver_next()

@@ -391,7 +391,7 @@ class Workflow:
         due = self.order.due
         if (
             due
-            and not self.order.is_held
+            and not (self.order.unplaced and self.order.is_held)
             and not (self.outside.is_watching and self._is_out_of_turn(due[0][0]))
         ):
             self.order.deliver_next()
