@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -342,3 +342,41 @@ def test_the_flag_is_that_of_the_code_that_asks() -> None:
         ("beside it", True),
         ("made by the grown one", False),
     ]
+
+
+def test_after_a_crash_what_certainly_ran_stays_silent(kept: Keeping) -> None:
+    """The log holds the start of what comes after the line, so the line was written."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("start")
+        await ctx.step(one, name="first")
+        ctx.log_info("between")
+        await ctx.step(one, name="second", config=StepConfig(acknowledge_start=True))
+        ctx.log_info("end")
+
+    _, crashed_there = crashed(workflow, CheckpointingMode.BATCHED, 2, "after")
+    assert crashed_there
+    assert kept.lines == ["start", "between", "end"]
+
+
+def test_what_fed_a_finished_map_does_not_hold_off_the_end_of_replay(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def source() -> AsyncIterator[int]:
+            for n in range(2):
+                yield await ctx.step(one, name=f"page {n}")
+
+        async def item(inner: DurableContext, n: int, index: int) -> int:
+            return await inner.step(one)
+
+        await ctx.map(source(), item)
+        ctx.log_info("mapped")
+        await ctx.step(one, name="last")
+        ctx.log_info("end")
+
+    at = 0
+    while True:
+        at, kept.lines = at + 1, []
+        _, crashed_there = crashed(workflow, CheckpointingMode.BATCHED, at, "after")
+        assert set(kept.lines) == {"mapped", "end"}, at
+        if not crashed_there:
+            break

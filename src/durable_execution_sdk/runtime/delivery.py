@@ -256,7 +256,7 @@ class Deliveries:
         if handle.is_end:
             self.last_id = handle.operation_id
             if not self.position.has_news:
-                self.position.delivered(handle.operation_id, at)
+                self.position.delivered(handle.operation_id)
         handle.settle()
 
     @property

@@ -41,6 +41,10 @@ def place_of(text: str) -> int:
     return int.from_bytes(digest, "big") << SMALL_BITS
 
 
+# What ids start with below any task that goes through a map's items.
+ITEMS_OF_MAPS = "items_"
+
+
 class Path(Struct, frozen=True):
     """The tasks that lead from a context's main task to one of its tasks.
 
@@ -63,7 +67,7 @@ class Path(Struct, frozen=True):
         has recorded is told by the start of its ids.
         """
         where = operation_id(f"{context}{self.text}{number}")[:16]
-        start = f"items_{where}-"
+        start = f"{ITEMS_OF_MAPS}{where}-"
         return Path(start, (*self.titles, f"the items of map {number}"), start)
 
     def operation_id(self, context: str, number: int) -> str:

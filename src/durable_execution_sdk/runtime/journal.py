@@ -5,7 +5,6 @@ It grows with every response and shrinks as it is replayed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import msgspec
@@ -24,7 +23,7 @@ from durable_execution_sdk.model.operation import (
     StepDetails,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.ids import late_news_id
+from durable_execution_sdk.runtime.ids import ITEMS_OF_MAPS, is_of, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -62,8 +61,8 @@ class Journal:
         self.execution = self._operations.pop(execution_operation_id(arn), None)
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
-        # What the log held when the invocation began: the operations that nobody has asked for yet,
-        # those that had ended, and when the last one did.
+        # What the log held when the invocation began: the operations that nobody has asked for yet, and
+        # those that had ended.
         self.unclaimed = set(self._operations)
         self.recorded_ends: set[str] = set()
         # Of the operations whose ends came late, where they stand; and the notes that say so.
@@ -74,8 +73,6 @@ class Journal:
                 self.recorded_ends.add(op.id)
                 if op.name == LATE_NEWS_NAME:
                     self._take_note(op)
-        ends = (self._place_of(self._operations[each]) for each in self.recorded_ends)
-        self.last_end = max(ends, default=-math.inf)
 
     def __len__(self) -> int:
         """How many operations are known, without the EXECUTION itself."""
@@ -99,11 +96,6 @@ class Journal:
         if record is not None:
             self.unclaimed.discard(operation_id)
         return record
-
-    def _place_of(self, record: Operation) -> float:
-        """Where the end of an operation stands among the others: at its time, unless it came late."""
-        at = self.places.get(record.id, record.end_timestamp)
-        return -math.inf if at is None else at
 
     def noted(self, note_id: str, late_id: str, place: float) -> None:
         """The log holds that this operation's end came late."""
@@ -244,10 +236,9 @@ class Position:
 
     After an invocation that was cut, the log may hold ends that its code never saw. What is certain then
     is this: code that was passed before an operation was asked for has run if the log holds that operation.
-    So a point is old as long as a recorded operation has yet to be asked for, and new at the latest
-    when the last recorded end is delivered: around a crash lines come twice rather than never. If the
-    service has news already when it invokes again, the event looks like that of an execution that was
-    suspended, and is taken for one.
+    So a point is old exactly as long as a recorded operation has yet to be asked for: around a crash lines
+    come twice rather than never. If the service has news already when it invokes again, the event looks
+    like that of an execution that was suspended, and is taken for one.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -260,13 +251,15 @@ class Position:
     @property
     def is_new(self) -> bool:
         """Whether the workflow has come further than any earlier invocation is known to have."""
-        return self.has_news or (self.was_cut and not self.journal.unclaimed)
+        return self.has_news or (self.was_cut and not self._is_more_recorded())
 
-    def delivered(self, operation_id: str, at: float) -> None:
+    def _is_more_recorded(self) -> bool:
+        """Whether code will ask for more that is recorded; nobody goes through a finished map's items."""
+        return not all(is_of(ITEMS_OF_MAPS, each) for each in self.journal.unclaimed)
+
+    def delivered(self, operation_id: str) -> None:
         """The workflow is about to see this operation end."""
         journal = self.journal
         self.has_news = (
-            operation_id not in journal.recorded_ends
-            or operation_id in journal.updated_ids
-            or (self.was_cut and at >= journal.last_end)
+            operation_id not in journal.recorded_ends or operation_id in journal.updated_ids
         )
