@@ -182,8 +182,9 @@ async def _in_workflow(
 
     ``run`` has the scope of the context, as if there were no interceptors, whichever task it runs in.
     """
-    own = [Scope(frame, f"{frame.prefix}m{n}-") for n in range(1, len(links) + 1)]
-    scopes = [*own, _task().scope]
+    inner: Any = _task().scope
+    own = [Scope(frame, f"{frame.prefix}m{n}-", maker=inner) for n in range(1, len(links) + 1)]
+    scopes = [*own, inner]
 
     async def enter(depth: int, *args: Any) -> Any:
         task = _task()

@@ -675,3 +675,11 @@ def test_what_is_no_function_is_refused_with_the_likely_cause() -> None:
             ctx.step(5)  # type: ignore[call-overload]
 
     assert run_workflow(workflow).status == "SUCCEEDED"
+
+
+def test_acknowledge_start_is_true_or_false() -> None:
+    wrong: Any = "yes"
+    with pytest.raises(
+        ConfigError, match=r"StepConfig\.acknowledge_start must be True .* not 'yes'"
+    ):
+        StepConfig(acknowledge_start=wrong)

@@ -61,6 +61,16 @@ class Watched:
 
 
 @dataclass
+class Call:
+    """A checkpoint: its updates, of which operations its answer told, and which it left out."""
+
+    number: int
+    updates: Sequence[OperationUpdate]
+    told: set[str]
+    left_out: set[str]
+
+
+@dataclass
 class Play:
     """A shape on an emulator."""
 
@@ -75,6 +85,7 @@ class Play:
     stage: Stage = field(default_factory=Stage)
     snapshots: list[Invocation] = field(default_factory=list)
     updates: list[OperationUpdate] = field(default_factory=list)
+    log: list[Call] = field(default_factory=list)
     calls: int = 0
 
     def __post_init__(self) -> None:
@@ -88,6 +99,14 @@ class Play:
                 response = await self.plane.checkpoint(request)
                 if request.durable_execution_arn == play.arn:
                     play.updates += request.updates
+                    play.log.append(
+                        Call(
+                            play.calls,
+                            request.updates,
+                            told={each.id for each in response.operations},
+                            left_out=set(play.rig.emulator.conductor.recorded(play.arn).unseen),
+                        )
+                    )
                     play.keep_state()
                 return response
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from durable_execution_sdk.engine.closing import contract_error
 from durable_execution_sdk.engine.commands import Checkpoint, FunctionTarget
 from durable_execution_sdk.engine.events import (
@@ -31,7 +33,7 @@ from durable_execution_sdk.engine.validation import (
 )
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import Operation, OperationType
+from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 _CAN_START_AND_END = frozenset({OperationType.STEP, OperationType.CONTEXT})
@@ -70,11 +72,37 @@ def decide_checkpoint(
             token=command.token,
             next_token=None if settled or pause else next_token,
             client_token=command.client_token,
+            left_out=_left_out(state, command, sequence, limits),
         )
     )
     if pause is not None:
         events.append(begin_pause(state, pause, at, limits))
     return events
+
+
+def _left_out(
+    state: ExecutionState, command: Checkpoint, sequence: int, limits: Limits
+) -> tuple[str, ...]:
+    """Which news this answer keeps to itself; by default there is none."""
+    if limits.late_news is None:
+        return ()
+    running = {each.id for each in state.operations.values() if _is_running(each)}
+    for update in command.updates:
+        running.discard(update.id)
+        if update.type == OperationType.STEP and update.action == _START:
+            running.add(update.id)
+    if not running:
+        return ()  # the handler may suspend without another word
+    own = {update.id for update in command.updates}
+    return tuple(
+        each
+        for each in state.unseen
+        if each not in own and crc32(f"{limits.late_news} {each} {sequence}".encode()) % 3
+    )
+
+
+def _is_running(operation: Operation) -> bool:
+    return operation.type == OperationType.STEP and operation.status == OperationStatus.STARTED
 
 
 def _was_answered(state: ExecutionState, command: Checkpoint, now: int) -> bool:

@@ -141,13 +141,15 @@ class InvocationStarted(EventFields, frozen=True, kw_only=True, omit_defaults=Tr
 class CheckpointAccepted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
     """A batch was recorded, in the events before this one, and answered.
 
-    Without a ``next_token`` the invocation may not checkpoint any more.
+    Without a ``next_token`` the invocation may not checkpoint any more. ``left_out`` are operations of
+    which the answer does not tell yet that they have changed.
     """
 
     sequence: int
     token: str
     next_token: str | None = None
     client_token: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class InvocationCompleted(EventFields, frozen=True, kw_only=True, omit_defaults=True):

@@ -187,9 +187,11 @@ def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None
         at=event.at,
         token=event.token,
         next_token=event.next_token,
-        operations=tuple(map(state.operations.__getitem__, state.unseen)),
+        operations=tuple(
+            state.operations[each] for each in state.unseen if each not in event.left_out
+        ),
     )
-    state.unseen.clear()
+    state.unseen = dict.fromkeys(event.left_out)
     state.last_response = response
     while state.responses:
         oldest = next(iter(state.responses))

@@ -35,6 +35,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     invocation_backoff: int = _SECOND
     max_invocation_backoff: int = 60 * _SECOND
     pending_refusals: int = 3
+    # With a seed, an answer to a checkpoint may leave out what others than the handler have changed, if
+    # the handler is sure to call again, and a later one tells it, with its time.
+    late_news: int | None = None
 
 
 DEFAULT_LIMITS = Limits()

@@ -202,10 +202,12 @@ class Reporter:
             self._changed(operation, before)
 
     def attempt_started(
-        self, operation: Operation, attempt: int | None, *, in_place: bool
+        self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
     ) -> AttemptInfo:
-        """A function of this operation is about to run; ``in_place`` is in its own context."""
-        is_replay = operation.id in self._recorded
+        """A function of this operation is about to run; ``in_place`` is in its own context.
+
+        ``is_replaying``: the code that is about to run has run before.
+        """
         info = AttemptInfo(
             execution_arn=self._arn,
             id=operation.id,
@@ -215,8 +217,8 @@ class Reporter:
             parent_id=operation.parent_id,
             attempt=attempt,
             start_timestamp=utc(self._now()),
-            is_replay=is_replay,
-            is_replaying_children=is_replay and operation.type == OperationType.CONTEXT,
+            is_replay=operation.id in self._recorded,
+            is_replaying_children=is_replaying,
         )
         self._fire("on_attempt_start", info, in_place=in_place)
         return info

@@ -47,13 +47,15 @@ _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 class AttemptOperation(DurableOperation[_T], Generic[_T]):
     """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
 
-    __slots__ = ("_body", "_context", "_is_running", "at_most_once")
+    __slots__ = ("_body", "_context", "_is_running", "at_most_once", "waits_for_start")
 
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
     # Whether a body that was cut off is not run again in the same attempt.
     at_most_once: bool
+    # Whether it runs once its START is acknowledged, and not before.
+    waits_for_start: bool
 
     def begin(self) -> None:
         """Go on from what the log holds."""
@@ -156,7 +158,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self._is_running = True
         start = self.update(OperationAction.START)
         workflow = self.workflow
-        if self.at_most_once or workflow.is_eager:
+        if self.waits_for_start or workflow.is_eager:
             workflow.submit(start)
         else:
             workflow.leave_behind(start)

@@ -146,6 +146,8 @@ class Creation(Handle["Callback[_T]"], Generic[_T]):
 
     __slots__ = ("_callback",)
 
+    is_end = False
+
     def __init__(self, callback: Callback[_T]) -> None:
         super().__init__(callback.workflow.order)
         self.place = callback.place

@@ -116,7 +116,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             parent=self.frame,
             rebuilt=ended,
         )
-        self._task = start_in(inner, self._run(inner))
+        self._task = start_in(inner, self._run(inner), scope)
 
     def advance(self, record: Operation) -> None:
         """The context is recorded as started; its body runs already."""
@@ -246,7 +246,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
             outer.workflow.turn_down(self)
             return
         outer.handles[self.sequence] = self
-        self._task = start_in(self._inner, self._run())
+        self._task = start_in(self._inner, self._run(), scope)
 
     @property
     def label(self) -> str:
@@ -302,9 +302,9 @@ def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Excepti
     return ConfigError(f"the error_mapper of {label} must return an exception, not {mapped!r}")
 
 
-def start_in(frame: Frame, body: Any) -> asyncio.Task[None]:
-    """Run a context's body as a workflow task of its own."""
-    scope = Scope(frame, frame.prefix)
+def start_in(frame: Frame, body: Any, maker: Scope) -> asyncio.Task[None]:
+    """Run a context's body as a workflow task of its own, made by the scope that asked for it."""
+    scope = Scope(frame, frame.prefix, maker=maker)
     return frame.workflow.tasks.start(body, scope, copy_context())
 
 

@@ -131,7 +131,7 @@ class _Run:
         self._label = label
         self._context = context
         # Items are numbered from 0, operations from 1.
-        self._scope = Scope(frame, frame.prefix, first=0)
+        self._scope = Scope(frame, frame.prefix, first=0, maker=frame.scope())
         self._ended: list[Sequence[Entry] | None] = []
         self._running: dict[Handle[str], Branch] = {}
         self._arrived: deque[Handle[str]] = deque()

@@ -99,8 +99,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             if frame.is_rebuilt:
                 self.is_void = True
                 return
-            if not frame.has_news:
-                frame.reached_news()
+            scope.has_news = True
         else:
             self.record = record
             if record.status in TERMINAL_STATUSES:
@@ -111,7 +110,6 @@ class DurableOperation(Handle[_T], Generic[_T]):
             if frame.is_rebuilt:
                 self.is_void = True
                 return
-            frame.reached_news(recorded=True)
         if workflow.reporter is not None:
             workflow.reporter.claimed(operation_id)
         workflow.registered[operation_id] = self
@@ -148,9 +146,6 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def settle(self) -> None:
         """Take the outcome from the log; called when it is this completion's turn."""
-        if self.was_over:
-            updated = self.workflow.journal.updated_ids
-            self.frame.replayed(is_news=self.operation_id in updated)
         _take_outcome(self)
         self._leave()
 

@@ -58,11 +58,16 @@ class StepConfig(Struct, frozen=True, kw_only=True):
     in all). ``semantics``: at least once per retry, or at most once; a step that was cut off under the
     latter fails its attempt with ``StepInterruptedError``, which goes to the retry strategy.
     ``serdes``: how the result is written; by the function's return annotation otherwise.
+    ``acknowledge_start``: the body does not run before its START is acknowledged, so that the history
+    shows which step ran when the process died, whatever the body did to it. It costs a call of its own
+    for each attempt, and its time. An at-most-once step does so anyway, and so does every step under
+    ``CheckpointingMode.EAGER``.
     """
 
     retry_strategy: RetryStrategy | None = None
     semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY
     serdes: SerDes[Any] | None = None
+    acknowledge_start: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what is no strategy, no semantics, no serdes."""
@@ -72,6 +77,11 @@ class StepConfig(Struct, frozen=True, kw_only=True):
                 f"StepConfig.semantics must be a StepSemantics, not {self.semantics!r}"
             )
         check_serdes("StepConfig.serdes", self.serdes)
+        if not isinstance(self.acknowledge_start, bool):
+            raise ConfigError(
+                "StepConfig.acknowledge_start must be True (the body waits until its START is"
+                f" recorded) or False, not {self.acknowledge_start!r}"
+            )
 
 
 _DEFAULT = StepConfig()
@@ -82,13 +92,19 @@ def durable_step(
     retry_strategy: RetryStrategy | None = None,
     semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY,
     serdes: SerDes[Any] | None = None,
+    acknowledge_start: bool = False,
 ) -> Callable[[_F], _F]:
     """Bind a step's configuration to a function where it is defined.
 
     The function itself is unchanged; ``ctx.step(function, ...)`` uses the configuration unless it is
     given another.
     """
-    config = StepConfig(retry_strategy=retry_strategy, semantics=semantics, serdes=serdes)
+    config = StepConfig(
+        retry_strategy=retry_strategy,
+        semantics=semantics,
+        serdes=serdes,
+        acknowledge_start=acknowledge_start,
+    )
 
     def bind(function: _F) -> _F:
         setattr(function, _BOUND, config)
@@ -153,6 +169,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._serdes = serdes
         self._is_coroutine = is_coroutine
         self.at_most_once = config.semantics is _AT_MOST_ONCE
+        self.waits_for_start = self.at_most_once or config.acknowledge_start
         if self.workflow.is_optimistic and not self.at_most_once:
             self.tells_time = False
         self.begin()

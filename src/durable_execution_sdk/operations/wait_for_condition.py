@@ -63,7 +63,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         self._check_state = check
         self._config = config
         self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(check)
-        self.at_most_once = False
+        self.at_most_once = self.waits_for_start = False
         self.begin()
 
     async def attempt(self) -> None:

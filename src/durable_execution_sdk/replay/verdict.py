@@ -17,6 +17,7 @@ from durable_execution_sdk.operations.lifecycle import label_of
 from durable_execution_sdk.replay.log import Ending
 from durable_execution_sdk.replay.rehearsal import Script
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
 from durable_execution_sdk.serdes import SerDesContext
 
 __all__ = ["Judge"]
@@ -100,7 +101,11 @@ class Judge:
         if self._outcome.status is not OutcomeStatus.PENDING:
             # It is over, so it will not ask for what follows in the log either.
             wanted += [recording.operations[each] for each in recording.order[moment.known :]]
-        missing = next((each for each in wanted if each.id not in self._script.asked), None)
+        asked = self._script.asked
+        # That news came late is noted by the SDK, and asked for by nobody.
+        missing = next(
+            (op for op in wanted if op.id not in asked and op.name != LATE_NEWS_NAME), None
+        )
         return None if missing is None else self._missing(missing)
 
     def _missing(self, operation: Operation) -> Divergence:

@@ -8,11 +8,13 @@ one before. So replay takes exactly the turns that the first run took.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Generator, Sized
 from contextvars import Context
 from heapq import heappop, heappush
 from typing import Any, Generic, Protocol, TypeVar
 
+from durable_execution_sdk.runtime.journal import LateNews, Position
 from durable_execution_sdk.runtime.tasks import WorkflowTasks, refuse_in_steps
 
 __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
@@ -93,6 +95,11 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
     # Whether its end is known whenever the workflow sees it end.
     tells_time = True
+    # Whether what is delivered is the end of an operation, with this id.
+    is_end = True
+    operation_id: str
+    # The context that it belongs to, if it is in one.
+    frame: Any
 
     def __init__(self, order: Deliveries) -> None:
         _new_future(self, loop=order.loop)
@@ -198,33 +205,90 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def become_due(self, at: float) -> None:
         """The log holds the completion, with this end: it may be delivered when its turn comes."""
         self.is_due = True
-        heappush(self._order.due, (at, self.sequence, self))
+        order = self._order
+        if at <= order.last_at or order.may_be_late:
+            at = order.place(self, at)
+        heappush(order.due, (at, self.sequence, self))
+
+
+def _never_late(_handle: Handle[Any], _news: LateNews) -> None:
+    """Nobody has come late yet."""
 
 
 class Deliveries:
     """The completions that are due, in order."""
 
     def __init__(
-        self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop, ready: Sized = ()
+        self,
+        tasks: WorkflowTasks,
+        loop: asyncio.AbstractEventLoop,
+        position: Position,
+        ready: Sized = (),
     ) -> None:
         """``ready``: the callbacks that the loop will run next."""
         self.loop = loop
+        self.position = position
         self._ready = ready
         self.now: float = 0
         # How many operations were claimed: each one's number breaks ties.
         self.claims = 0
         # A heap: first the end of the completion whose turn it is.
         self.due: list[tuple[float, int, Handle[Any]]] = []
+        # What was delivered last: what comes with an earlier end is late.
+        self.last_at = -math.inf
+        self.last_sequence = 0
+        self.last_id = ""
+        journal = position.journal
+        self.may_be_late = bool(journal.places)
+        # Late ones, by operation id, whose place is not recorded yet; and who records it.
+        self.unplaced: set[str] = set()
+        self.record_place: Callable[[Handle[Any], LateNews], None] = _never_late
         self._tasks = tasks
 
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""
-        at, _, handle = heappop(self.due)
+        at, sequence, handle = heappop(self.due)
         if handle.cancelled():
             return  # nobody sees it, so it moves no clock either
+        self.last_at, self.last_sequence = at, sequence
         if at > self.now and handle.tells_time:
             self.now = at
+        if handle.is_end:
+            self.last_id = handle.operation_id
+            if not self.position.has_news:
+                self.position.delivered(handle.operation_id)
         handle.settle()
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the completion whose turn it is waits until its place is recorded."""
+        handle = self.due[0][2]
+        return handle.is_end and handle.operation_id in self.unplaced and not handle.cancelled()
+
+    def place(self, handle: Handle[Any], at: float) -> float:
+        """Where a completion stands: at its end, unless a later one was delivered before it came.
+
+        Then replay, which has both, would deliver them the other way round. So a late one goes right after
+        what was delivered last, and is held until the log says so.
+        """
+        if not handle.is_end:
+            return at
+        late_id = handle.operation_id
+        placed = self.position.journal.places.get(late_id)
+        if placed is not None:
+            return placed
+        if (at, handle.sequence) >= (self.last_at, self.last_sequence):
+            return at
+        if handle.frame.is_rebuilt:
+            return at  # nothing is recorded there any more
+        place = math.nextafter(self.last_at, math.inf)
+        self.unplaced.add(late_id)
+        self.record_place(handle, LateNews(late=late_id, after=self.last_id, at=place))
+        return place
+
+    def time_after(self) -> float:
+        """A time for an end that the service did not tell: now, and after what was delivered last."""
+        return self.now if self.now > self.last_at else math.nextafter(self.last_at, math.inf)
 
     def deliver_at_once(self, handle: Handle[Any]) -> None:
         """Deliver up to this one, which is due, without a turn of the loop, if that comes to the same.
@@ -239,4 +303,6 @@ class Deliveries:
                 return
             due = self.due
             while not (handle.done() or due[0][2].callbacks_added):
+                if self.unplaced and self.is_held:
+                    break
                 self.deliver_next()

@@ -120,7 +120,7 @@ class Gate:
         """
         missed = [
             record
-            for record in self._journal.unclaimed()
+            for record in self._journal.missed()
             if self._is_expected(record) and (not within or record.parent_id in within)
         ]
         return self._error(missed) if missed else None

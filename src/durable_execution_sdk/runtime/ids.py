@@ -45,6 +45,10 @@ def place_of(text: str) -> int:
     return int.from_bytes(digest, "big") << SMALL_BITS
 
 
+# What ids start with below any task that goes through a map's items.
+ITEMS_OF_MAPS = "items_"
+
+
 class Path(Struct, frozen=True):
     """The tasks that lead from a context's main task to one of its tasks.
 
@@ -67,7 +71,7 @@ class Path(Struct, frozen=True):
         has recorded is told by the start of its ids.
         """
         where = operation_id(f"{context}{self.text}{number}")[:_ITEMS_LETTERS]
-        text = f"{self.items or 'items_'}{where}-"
+        text = f"{self.items or ITEMS_OF_MAPS}{where}-"
         items = text if len(text) <= _LONGEST_ITEMS else self.items
         return Path(text, (*self.titles, f"the items of map {number}"), items)
 
@@ -82,6 +86,11 @@ class Path(Struct, frozen=True):
         letters = _ITEMS_PATH_HASH_LETTERS if self.items else _PATH_HASH_LETTERS
         hashed = operation_id(f"{context}{self.text}")[:letters]
         return f"{self.items}{hashed}-{number}"
+
+
+def late_news_id(operation_id_: str) -> str:
+    """The id of the note that this operation's end came late; it shifts nothing else."""
+    return operation_id(f"{operation_id_}-late")
 
 
 MAIN = Path()

@@ -1,8 +1,14 @@
-"""What the log holds, by operation id. It grows with every response and shrinks as it is replayed."""
+"""What the log holds, by operation id, and how far replay has come in it.
+
+It grows with every response and shrinks as it is replayed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
 
 from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.model.operation import (
@@ -12,10 +18,12 @@ from durable_execution_sdk.model.operation import (
     ContextDetails,
     Operation,
     OperationStatus,
+    OperationSubType,
     OperationType,
     StepDetails,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.ids import ITEMS_OF_MAPS, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -24,6 +32,21 @@ _STATUS_AFTER = {
     OperationAction.RETRY: OperationStatus.PENDING,
     OperationAction.CANCEL: OperationStatus.CANCELLED,
 }
+
+
+# What a note of late news is called in the log.
+LATE_NEWS_NAME = "late news"
+
+
+class LateNews(Struct, frozen=True):
+    """The payload of a note: this end became known when ``after`` had been delivered, which is later.
+
+    ``at`` is where it stands among the completions instead of at its own time.
+    """
+
+    late: str
+    after: str
+    at: float
 
 
 class Journal:
@@ -36,13 +59,20 @@ class Journal:
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None)
-        # What replay has yet to ask for, and the names of contexts, by id.
-        self._unclaimed = dict(self._operations)
-        self._recorded: dict[str | None, int] = {}
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
+        # What the log held when the invocation began: the operations that nobody has asked for yet, and
+        # those that had ended.
+        self.unclaimed = set(self._operations)
+        self.recorded_ends: set[str] = set()
+        # Of the operations whose ends came late, where they stand; and the notes that say so.
+        self.places: dict[str, float] = {}
+        self._notes: set[str] = set()
         for op in self._operations.values():
-            self._recorded[op.parent_id] = self._recorded.get(op.parent_id, 0) + 1
+            if op.status in TERMINAL_STATUSES:
+                self.recorded_ends.add(op.id)
+                if op.name == LATE_NEWS_NAME:
+                    self._take_note(op)
 
     def __len__(self) -> int:
         """How many operations are known, without the EXECUTION itself."""
@@ -56,14 +86,36 @@ class Journal:
         """What is recorded of this operation."""
         return self._operations.get(operation_id)
 
-    def claim(self, operation_id: str) -> Operation | None:
-        """The record of the operation that the workflow has just asked for."""
-        self._unclaimed.pop(operation_id, None)
-        return self._operations.get(operation_id)
+    def is_recorded(self, operation_id: str) -> bool:
+        """Whether anything is known of this operation."""
+        return operation_id in self._operations
 
-    def unclaimed(self) -> list[Operation]:
+    def claim(self, operation_id: str) -> Operation | None:
+        """What is recorded of the operation that the workflow has just asked for."""
+        record = self._operations.get(operation_id)
+        if record is not None:
+            self.unclaimed.discard(operation_id)
+        return record
+
+    def missed(self) -> list[Operation]:
         """What the log held when the invocation began, and the workflow has not asked for."""
-        return list(self._unclaimed.values())
+        return [self._operations[each] for each in self.unclaimed]
+
+    def noted(self, note_id: str, late_id: str, place: float) -> None:
+        """The log holds that this operation's end came late."""
+        self.places[late_id] = place
+        self._notes.add(note_id)
+
+    def _take_note(self, record: Operation) -> None:
+        details = record.step_details
+        try:
+            news = msgspec.json.decode((details and details.result) or "", type=LateNews)
+        except msgspec.DecodeError:
+            return  # a step of the user's that is called so
+        if record.id == late_news_id(news.late):
+            self.noted(record.id, news.late, news.at)
+            self.unclaimed.discard(record.id)
+            self.recorded_ends.discard(record.id)
 
     def claimed_callback(self, operation_id: str) -> None:
         """The operation that the workflow has just asked for is a callback, whose id it sees first."""
@@ -73,10 +125,6 @@ class Journal:
         """The workflow has seen the outcome, so its payload is needed no more."""
         self._released.add(operation_id)
         self._operations.pop(operation_id, None)
-
-    def recorded_in(self, context_id: str | None) -> int:
-        """How many operations of a context the log held when the invocation began."""
-        return self._recorded.get(context_id, 0)
 
     def merge(self, operation: Operation) -> bool:
         """Take in what a response says; returns whether it is news.
@@ -131,9 +179,91 @@ class Journal:
         Nobody has asked for it yet, or it is a context whose function has to build its result again.
         """
         for op in self._operations.values():
-            seen_at = op.end_timestamp
+            if op.id in self._notes:
+                continue
+            seen_at = self.places.get(op.id, op.end_timestamp)
             if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:
                 seen_at = op.start_timestamp  # The workflow sees its id first.
             if seen_at is not None and seen_at < at:
                 return True
         return False
+
+
+class Note:
+    """A note of late news on its way into the log: a STEP that no code asks for."""
+
+    is_pending = False
+    is_awaited = False
+    due_at: float | None = None
+
+    def __init__(self, news: LateNews, journal: Journal, unplaced: set[str]) -> None:
+        self.operation_id = late_news_id(news.late)
+        self.label = f"the note that the end of {news.late} came late"
+        self._news = news
+        self._journal = journal
+        self._unplaced = unplaced
+
+    def update(self, parent_id: str | None) -> OperationUpdate:
+        """What records it, in the context of the operation: there it is seen as long as that is.
+
+        One update, so that no crash can leave half of it.
+        """
+        return OperationUpdate(
+            id=self.operation_id,
+            type=OperationType.STEP,
+            action=OperationAction.SUCCEED,
+            parent_id=parent_id,
+            name=LATE_NEWS_NAME,
+            sub_type=OperationSubType.STEP,
+            payload=msgspec.json.encode(self._news).decode(),
+        )
+
+    def observe(self, record: Operation) -> None:
+        """Once it is recorded the late end may be delivered: replay will do so in the same place."""
+        if record.status == OperationStatus.SUCCEEDED:
+            self._journal.noted(self.operation_id, self._news.late, self._news.at)
+            self._unplaced.discard(self._news.late)
+
+
+class Position:
+    """How far replay has come: the one rule that logs, ``ctx.is_replaying`` and observers share.
+
+    Completions are delivered one after the other, so an execution has one position; each scope has one
+    of its own for what it claims. A point of workflow code is new, so that no earlier invocation is known
+    to have passed it:
+
+    - if the log was empty when the invocation began;
+    - once a completion was delivered that the log did not hold then, or that came while the execution
+      was suspended (``UpdatedOperationIds``);
+    - once its scope, or one that made it, has claimed an operation that the log did not hold
+      (``Scope.is_replaying``).
+
+    After an invocation that was cut, the log may hold ends that its code never saw. What is certain then
+    is this: code that was passed before an operation was asked for has run if the log holds that operation.
+    So a point is old exactly as long as a recorded operation has yet to be asked for: around a crash lines
+    come twice rather than never. If the service has news already when it invokes again, the event looks
+    like that of an execution that was suspended, and is taken for one.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        # Whether what no earlier invocation can have passed is reached: it stays so.
+        self.has_news = len(journal) == 0
+        # The service invokes a suspended execution when something has changed, and says what.
+        self.was_cut = not any(map(journal.is_recorded, journal.updated_ids))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the workflow has come further than any earlier invocation is known to have."""
+        return self.has_news or (self.was_cut and not self._is_more_recorded())
+
+    def _is_more_recorded(self) -> bool:
+        """Whether code will ask for more that is recorded; nobody goes through a finished map's items."""
+        return not all(each.startswith(ITEMS_OF_MAPS) for each in self.journal.unclaimed)
+
+    def delivered(self, operation_id: str) -> None:
+        """The workflow is about to see this operation end."""
+        journal = self.journal
+        self.has_news = (
+            operation_id not in journal.recorded_ends or operation_id in journal.updated_ids
+        )

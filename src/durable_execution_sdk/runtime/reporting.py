@@ -116,7 +116,9 @@ class Watcher:
             sub_type=operation.sub_type,
         )
         is_step = number is not None
-        started = self._report.attempt_started(subject, number, in_place=is_step)
+        started = self._report.attempt_started(
+            subject, number, in_place=is_step, is_replaying=operation.frame.is_replaying
+        )
         outcome, recorded = "INCOMPLETE", None
         try:
             result = await body()

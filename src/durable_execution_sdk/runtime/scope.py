@@ -7,8 +7,6 @@ import uuid
 from asyncio import Task, current_task
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.current import CURRENT
@@ -31,12 +29,6 @@ def _unnumbered(running: Task[Any]) -> DeterminismError:
         " be taken for those of the task that made it. Make it with asyncio.create_task(...), or in an"
         " asyncio.TaskGroup"
     )
-
-
-class Recorded(Struct, gc=False):
-    """How many operations of a context the log held that replay has not come to yet."""
-
-    left: int
 
 
 class Frame:
@@ -68,13 +60,6 @@ class Frame:
         self.prefix = "" if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
-        # What is recorded is counted where the log has it: in the nearest context that is not virtual.
-        self.recorded: Recorded = (
-            parent.recorded
-            if parent is not None and virtual
-            else Recorded(workflow.journal.recorded_in(self.parent_id))
-        )
-        self.has_news = False
         self.children: dict[Frame, None] = {}
         # Both in order, so that everything is cancelled in the same order again: the operations that
         # have not settled, by their number, and the tasks that run in here.
@@ -87,10 +72,18 @@ class Frame:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the code that runs now has run before, as far as the log can tell."""
-        if self.is_rebuilt:
-            return True
-        return self.recorded.left > 0 and not self.has_news
+        """Whether the code that runs now has run before, as far as the log can tell.
+
+        The body of a step has not, and in another thread nobody can tell, so nothing is held back.
+        """
+        runner = CURRENT.get()
+        if runner is None:
+            return self.is_rebuilt or not self.workflow.position.is_new
+        if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.workflow.thread:
+            return False
+        scope: Any = runner.scope
+        replaying: bool = scope.is_replaying
+        return replaying
 
     @property
     def is_over(self) -> bool:
@@ -155,25 +148,6 @@ class Frame:
         """This task has ended."""
         self._tasks.pop(task, None)
 
-    def replayed(self, *, is_news: bool = False) -> None:
-        """A recorded operation was delivered; ``is_news``: it ended since the last invocation."""
-        self.recorded.left -= 1
-        if is_news:
-            self.reached_news()
-
-    def reached_news(self, *, recorded: bool = False) -> None:
-        """An operation was claimed that is new, or recorded without an end.
-
-        Replay ends at the first operation that had not completed when the last invocation ended, here
-        and in the contexts around this one.
-        """
-        if recorded:
-            self.recorded.left -= 1
-        frame: Frame | None = self
-        while frame is not None and not frame.has_news:
-            frame.has_news = True
-            frame = frame.parent
-
     def close(self) -> None:
         """This context is over: what is unfinished in it, at any depth, is cancelled."""
         self.is_closed = True
@@ -198,16 +172,30 @@ class Scope:
     __slots__ = (
         "_counts",
         "_drawn",
+        "_maker",
         "_random",
         "claimed",
         "context",
         "frame",
+        "has_news",
         "path",
         "place",
     )
 
-    def __init__(self, frame: Frame, context: str, path: Path = MAIN, *, first: int = 1) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        context: str,
+        path: Path = MAIN,
+        *,
+        first: int = 1,
+        maker: Scope | None = None,
+    ) -> None:
+        """``maker`` is the scope whose code made this one."""
         self.frame = frame
+        # Whether it has claimed an operation that the log did not hold when the invocation began.
+        self.has_news = False
+        self._maker = maker
         # What the texts of all ids in this context start with, and the tasks that lead here.
         self.context = context
         self.path = path
@@ -217,6 +205,18 @@ class Scope:
         self._counts: dict[Any, int] = {}
         self._drawn = 0
         self._random: random.Random | None = None
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether the code that runs here now has run before: see ``Position``."""
+        if self.frame.is_rebuilt:
+            return True
+        if self.frame.workflow.position.is_new:
+            return False
+        scope: Scope | None = self
+        while scope is not None and not scope.has_news:
+            scope = scope._maker  # noqa: SLF001 - one of its own kind
+        return scope is None
 
     def count(self, kind: str, row: Row) -> int:
         """The number of one more thing of this kind and row, from 1."""
@@ -229,12 +229,13 @@ class Scope:
         number = self.count("task", row)
         title = f"task {row.text.rpartition('_')[0]} {number}"
         path = self.path.below(f"{row.text}_{number}", title)
-        return Scope(self.frame, self.context, path), row.number + number
+        return Scope(self.frame, self.context, path, maker=self), row.number + number
 
     def spawn_items(self) -> Scope:
         """The scope of the task that goes through the items of a map."""
         number = self.count("task", ITEMS)
-        return Scope(self.frame, self.context, self.path.through_items(self.context, number))
+        path = self.path.through_items(self.context, number)
+        return Scope(self.frame, self.context, path, maker=self)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """The task begins."""

@@ -88,7 +88,9 @@ class Reporter(Protocol):
         """The log holds this now."""
         ...
 
-    def attempt_started(self, operation: Operation, attempt: int | None, *, in_place: bool) -> Any:
+    def attempt_started(
+        self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
+    ) -> Any:
         """A function of this operation is about to run; returns what its end is reported with."""
         ...
 

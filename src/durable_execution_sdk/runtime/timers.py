@@ -49,7 +49,6 @@ class DurableTimer(Handle[None]):
 
     __slots__ = (
         "_delay",
-        "_is_counted",
         "_is_wait",
         "_record",
         "_set_at",
@@ -78,7 +77,6 @@ class DurableTimer(Handle[None]):
         self.is_loose = False
         self._is_wait = False
         self._record = record = self.workflow.claim(self)
-        self._is_counted = record is None
         self.frame.handles[self.sequence] = self
         if self.workflow.reporter is not None:
             self.workflow.reporter.claimed(self.operation_id)
@@ -106,7 +104,6 @@ class DurableTimer(Handle[None]):
         if record.status in TERMINAL_STATUSES:
             self.become_due(record.end_timestamp or self.workflow.order.now)
         elif self.is_pending:
-            self._count(news=False)
             details = record.wait_details
             self.due_at = details.scheduled_end_timestamp if details else None
             self.workflow.expect(self.due_at)
@@ -116,7 +113,6 @@ class DurableTimer(Handle[None]):
 
     def settle(self) -> None:
         """Ring."""
-        self._count(news=self.operation_id in self.workflow.journal.updated_ids)
         super().settle()
         self._leave()
 
@@ -126,7 +122,6 @@ class DurableTimer(Handle[None]):
         if cancelled:
             if self._is_wait and not (self._is_over or self.frame.is_over):
                 self.frame.leave_behind(self._update(OperationType.WAIT, OperationAction.CANCEL))
-            self._count(news=False)
             self._leave()
         return cancelled
 
@@ -180,12 +175,6 @@ class DurableTimer(Handle[None]):
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
             **members,
         )
-
-    def _count(self, *, news: bool) -> None:
-        """Replay has passed it; one that is under way is no end of replay: much may follow it."""
-        if not self._is_counted:
-            self._is_counted = True
-            self.frame.replayed(is_news=news)
 
     def _leave(self) -> None:
         self.is_pending = self.is_ticking = self.is_loose = False

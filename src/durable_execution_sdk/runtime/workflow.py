@@ -26,9 +26,9 @@ from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.delivery import Deliveries, Wake
+from durable_execution_sdk.runtime.delivery import Deliveries, Handle, Wake
 from durable_execution_sdk.runtime.gate import Gate
-from durable_execution_sdk.runtime.journal import Journal
+from durable_execution_sdk.runtime.journal import Journal, LateNews, Note, Position
 from durable_execution_sdk.runtime.loop import Environment
 from durable_execution_sdk.runtime.outside import Outside
 from durable_execution_sdk.runtime.polling import Polling
@@ -160,7 +160,9 @@ class Workflow:
         self.loop: asyncio.AbstractEventLoop = environment.loop
         self.thread = threading.get_ident()
         self.tasks = WorkflowTasks(self.loop)
-        self.order = Deliveries(self.tasks, self.loop, environment.loop.ready)
+        self.position = Position(journal)
+        self.order = Deliveries(self.tasks, self.loop, self.position, environment.loop.ready)
+        self.order.record_place = self._record_place
         if journal.execution is not None and journal.execution.start_timestamp is not None:
             self.order.now = journal.execution.start_timestamp
         self.checkpointer = Checkpointer(
@@ -344,7 +346,7 @@ class Workflow:
         # What was acknowledged is recorded, whether or not the answer repeats it.
         for update in batch:
             if update.id not in told and update.type is not OperationType.EXECUTION:
-                self._learn([self.journal.acknowledged(update, self.order.now)])
+                self._learn([self.journal.acknowledged(update, self.order.time_after())])
 
     def _learn(self, operations: Sequence[Operation]) -> set[str]:
         """Take in what the log holds, and tell the operations concerned; returns which these are."""
@@ -359,6 +361,14 @@ class Workflow:
                 if registered is not None:
                     registered.observe(operation)
         return told
+
+    def _record_place(self, handle: Handle[Any], news: LateNews) -> None:
+        """Record that an end came late, in a STEP that nobody asked for; then it may be delivered."""
+        if self.is_ending:
+            return
+        note = Note(news, self.journal, self.order.unplaced)
+        self.registered[note.operation_id] = note
+        self.checkpointer.submit(note.update(handle.frame.parent_id))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         if isinstance(error, ServiceError) and not (error.is_stale_token or error.is_transient):
@@ -393,7 +403,11 @@ class Workflow:
         if self.is_ending:
             return at_rest and self._unwind()
         due = self.order.due
-        if due and not (self.outside.is_watching and self._is_out_of_turn(due[0][0])):
+        if (
+            due
+            and not (self.order.unplaced and self.order.is_held)
+            and not (self.outside.is_watching and self._is_out_of_turn(due[0][0]))
+        ):
             self.order.deliver_next()
             self.checkpointer.delivered()
             return True

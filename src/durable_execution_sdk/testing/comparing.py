@@ -12,6 +12,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.operations.lifecycle import label_of
+from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.operations import RecordedOperation
 from durable_execution_sdk.testing.result import DurableTestResult
@@ -55,8 +56,8 @@ def snapshot_of(result: DurableTestResult[Any], observe: Callable[[], Any] | Non
             outcome=each.payload or _told(each.error_object),
         )
         for each in result.operations
-        # A timer of asyncio is only in the log if it mattered.
-        if each.name != TIMER_NAME
+        # A timer of asyncio is only in the log if it mattered, and a note if a service was out of order.
+        if each.name not in (TIMER_NAME, LATE_NEWS_NAME)
     }
     by_id = {each.id: each for each in result.operations}
     ended = frozenset(each for each in entries if _has_ended(by_id[each], by_id))

@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationSubType, OperationType
 from durable_execution_sdk.operations.lifecycle import label_of
+from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.operations import RecordedOperation
@@ -133,6 +134,8 @@ def _lines(
     for each in result.children(parent):
         if each.name == TIMER_NAME and not each.succeeded:
             continue  # whether it is in the log depends on how quick things were
+        if each.name == LATE_NEWS_NAME:
+            continue  # and this on the order in which the service answered
         label = label_of(each.type, each.sub_type, each.name)
         if result.is_done and not each.is_done:
             # How far it had come when the execution ended depends on how quick things were.

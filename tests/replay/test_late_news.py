@@ -1,0 +1,257 @@
+"""A service that answers out of order: what came late keeps its place on every replay."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.replay.corpus import CORPUS, Shape, Stage, Workflow, seconds
+from tests.replay.play import Play, extends, replay
+from tests.replay.test_schedules import program_shape, programs
+from tests.rig import Ran
+
+from durable_execution_sdk import CheckpointingMode, DurableContext
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.replay.check import replay_history
+from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME, LateNews
+from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.testing.faults import Faults, When
+from durable_execution_sdk.testing.faulty import FaultyPlane
+
+fuzzed = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@dataclass
+class Disorder:
+    """A service that answers out of order, and steps that take their time."""
+
+    seed: int
+    mode: CheckpointingMode = CheckpointingMode.EAGER
+    pages: bool = False
+    faults: Faults = field(default_factory=Faults)
+
+    def play(self, shape: Shape) -> tuple[Play, Ran]:
+        chance = random.Random(self.seed)
+
+        async def take_turns(most: int) -> None:
+            for _ in range(chance.randrange(most)):
+                await asyncio.sleep(0)
+
+        async def pause() -> None:
+            await take_turns(80)  # some bodies run while others' ends are recorded
+
+        def wrap(plane: DataPlane, play: Play) -> DataPlane:
+            faulty = FaultyPlane(plane, self.faults, VirtualClock(), lambda arn: arn == play.arn)
+
+            class Taking:
+                """Each call takes a while, in which waits end."""
+
+                async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+                    await take_turns(4)
+                    play.rig.clock.advance(chance.randrange(1_500))
+                    response = await faulty.checkpoint(request)
+                    await take_turns(4)
+                    return response
+
+                async def get_state(self, request: StateRequest) -> StatePage:
+                    if pages:
+                        request = msgspec.structs.replace(request, max_items=1)
+                    return await faulty.get_state(request)
+
+                def now(self) -> int:
+                    return plane.now()
+
+            return Taking()
+
+        pages = self.pages
+        limits = Limits(late_news=self.seed, first_page_items=1 if pages else 1_000)
+        play = Play(
+            shape,
+            wrap=wrap,
+            pause=pause,
+            limits=limits,
+            mode=self.mode,
+            begins=self.faults.invocation_begins,
+        )
+        return play, play.run()
+
+
+disorders = st.builds(
+    Disorder,
+    seed=st.integers(0, 10_000),
+    mode=st.sampled_from(CheckpointingMode),
+    pages=st.booleans(),
+)
+
+
+def notes_of(ran: Ran) -> list[LateNews]:
+    """What the log says of news that came late."""
+    found: list[LateNews] = []
+    for event in ran.events:
+        details = event.step_succeeded_details
+        if event.name == LATE_NEWS_NAME and details is not None and details.result is not None:
+            found.append(LateNews(**json.loads(details.result.payload or "{}")))
+    return found
+
+
+def beside_a_long_step(shape: Shape, turns: int = 600) -> Shape:
+    """The same while a step runs: until it has ended, the handler is sure to call again."""
+
+    async def long() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    def build(stage: Stage) -> Workflow:
+        inner = shape.build(stage)
+
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            step = ctx.step(long)
+            try:
+                return await inner(event, ctx)
+            finally:
+                await step
+
+        return run
+
+    return dataclasses.replace(shape, build=build, strict=False)
+
+
+def check(shape: Shape, disorder: Disorder) -> list[LateNews]:
+    """Run a shape: each invocation sees what the one before saw, and replay of the log sees it all."""
+    play, ran = disorder.play(shape)
+    assert ran.status == ("FAILED" if shape.fails else "SUCCEEDED"), ran.error
+    for earlier, later in pairwise(play.stage.observations):
+        assert extends(earlier, later)
+    seen = play.stage.observations[-1]
+    again = replay(shape, play.snapshots[-1], disorder.mode)
+    assert extends(seen, again.observed)
+    assert extends(again.observed, seen)
+    assert {update.type for update in again.updates} <= {"EXECUTION"}
+    report = replay_history(shape.handler(Stage()), ran.events, execution_arn=ran.arn)
+    assert report.ok, str(report)
+    return notes_of(ran)
+
+
+@pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
+@settings(fuzzed, max_examples=5)
+@given(disorder=disorders)
+def test_replay_of_a_shape_sees_what_was_seen_though_news_came_late(
+    shape: Shape, disorder: Disorder
+) -> None:
+    check(beside_a_long_step(shape), disorder)
+
+
+@settings(fuzzed, max_examples=40)
+@given(program=programs, disorder=disorders)
+def test_replay_of_a_random_program_sees_what_was_seen_though_news_came_late(
+    program: list[Any], disorder: Disorder
+) -> None:
+    check(beside_a_long_step(program_shape(program)), disorder)
+
+
+def shape_of(build: Any) -> Shape:
+    return Shape("late", build, strict=False, at_most_once=False, fails=False, tasks=True)
+
+
+def waits_beside_steps(stage: Stage) -> Workflow:
+    """Waits that end while steps run; what is seen first decides what comes next."""
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        order: list[str] = []
+
+        async def wait(n: int) -> None:
+            await ctx.wait(seconds(n))
+            stage.see("waited", n)
+            order.append(f"w{n}")
+            await ctx.step(stage.body, f"{order}", name=f"after {order[-1]}")
+
+        async def work(k: int) -> None:
+            for n in range(5):
+                await ctx.step(stage.body, f"{k} {n}", name=f"work {k} {n}")
+                stage.see("worked", (k, n))
+                order.append(f"s{k}{n}")
+
+        waits = [asyncio.create_task(wait(n)) for n in range(1, 6)]
+        works = [asyncio.create_task(work(k)) for k in range(2)]
+        pending: set[asyncio.Task[None]] = {*waits, *works}
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when="FIRST_COMPLETED")
+            names = sorted(str([*waits, *works].index(task)) for task in done)
+            await ctx.step(stage.body, f"{names}", name=f"done {' '.join(names)}")
+        return order
+
+    return run
+
+
+WAITS = beside_a_long_step(shape_of(waits_beside_steps), turns=1_500)
+SEEDS = range(12)
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_news_does_come_late_and_each_costs_one_operation(mode: CheckpointingMode) -> None:
+    counts: Counter[int] = Counter()
+    for seed in SEEDS:
+        notes = check(WAITS, Disorder(seed, mode))
+        assert len({note.late for note in notes}) == len(notes)
+        counts[len(notes)] += 1
+    assert sum(counts[n] for n in counts if n) > len(SEEDS) / 2, counts
+
+
+def test_nothing_is_noted_while_a_service_keeps_the_order() -> None:
+    play = Play(WAITS)
+    assert notes_of(play.run()) == []
+
+
+def calls_that_note(play: Play) -> list[int]:
+    """The checkpoints of a run that note late news, where there is no other that nobody has noted.
+
+    Of what the service left out, or told in the very answer that is lost, no note can be there yet.
+    """
+    return [
+        call.number
+        for call in play.log
+        if any(update.name == LATE_NEWS_NAME for update in call.updates)
+        and not call.left_out
+        and call.told <= {update.id for update in call.updates}
+    ]
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize("way", ["after", "response_lost"])
+def test_a_crash_between_the_note_and_the_delivery_changes_nothing(
+    way: When, mode: CheckpointingMode
+) -> None:
+    """The process dies with the note in the log, and the late end not seen yet."""
+    crashes = 0
+    for seed in SEEDS:
+        calm, _ = Disorder(seed, mode).play(WAITS)
+        for at in calls_that_note(calm):
+            faults = Faults().crash_at(checkpoint=at, when=way)
+            play, ran = Disorder(seed, mode, faults=faults).play(WAITS)
+            assert not faults.left
+            assert ran.status == "SUCCEEDED", ran.error
+            last = play.stage.observations[-1]
+            assert all(extends(each, last) for each in play.stage.observations)
+            crashes += 1
+    assert crashes >= 3

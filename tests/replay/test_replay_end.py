@@ -1,0 +1,385 @@
+"""Replay ends where the earlier invocations came to: lines come once, and twice around a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from tests.replay.play import Watched
+from tests.rig import Ran, Rig, rig_of
+
+from durable_execution_sdk import (
+    CheckpointingMode,
+    ChildConfig,
+    DurableContext,
+    Duration,
+    MapConfig,
+    NestingType,
+    StepConfig,
+    StepContext,
+)
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.model.api import StatePage, StateRequest
+from durable_execution_sdk.retry import FixedDelay
+from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.testing.faults import Faults, When
+from durable_execution_sdk.testing.faulty import FaultyPlane
+
+Workflow = Callable[[Any, DurableContext], Any]
+
+SMALL_PAGES = Limits(first_page_items=1)
+
+
+class OneByOne(Watched):
+    """A service whose pages hold one operation."""
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        return await self.plane.get_state(msgspec.structs.replace(request, max_items=1))
+
+
+class Keeping(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def kept() -> Iterator[Keeping]:
+    handler = Keeping()
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    yield handler
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+def seconds(length: float) -> Duration:
+    return Duration.from_seconds(length)
+
+
+async def one() -> int:
+    return 1
+
+
+# Workflows, and the lines that an execution of each writes.
+
+
+async def after_a_race(event: Any, ctx: DurableContext) -> None:
+    await ctx.race(ctx.step(one), ctx.wait(Duration.from_days(1)))
+    for n in range(20):
+        ctx.log_info(f"round {n}")
+        await ctx.wait(seconds(10))
+
+
+async def branches_of_a_gather(event: Any, ctx: DurableContext) -> None:
+    ctx.log_info("before the first operation")
+
+    async def branch(n: int) -> None:
+        ctx.log_info(f"in {n}")
+        await ctx.step(one)
+        ctx.log_info(f"stepped {n}")
+        await ctx.wait(seconds(10 * n + 10))
+        ctx.log_info(f"waited {n}")
+
+    await asyncio.gather(*(branch(n) for n in range(3)))
+    ctx.log_info("end")
+
+
+async def branches_of_equal_length(event: Any, ctx: DurableContext) -> None:
+    async def branch(n: int) -> None:
+        await ctx.step(one)
+        ctx.log_info(f"stepped {n}")
+        await ctx.wait(seconds(10))
+        ctx.log_info(f"waited {n}")
+
+    await asyncio.gather(*(branch(n) for n in range(3)))
+
+
+async def branches_of_uneven_length(event: Any, ctx: DurableContext) -> None:
+    async def branch(n: int) -> None:
+        for k in range(n + 1):
+            await ctx.step(one)
+            ctx.log_info(f"stepped {n} {k}")
+        await ctx.wait(seconds(10))
+        ctx.log_info(f"waited {n}")
+
+    await asyncio.gather(*(branch(n) for n in range(3)))
+
+
+async def handles_awaited_in_turn(event: Any, ctx: DurableContext) -> None:
+    handles = [ctx.wait(seconds(10 * n + 10)) for n in range(3)]
+    for n, handle in enumerate(handles):
+        await handle
+        ctx.log_info(f"waited {n}")
+    ctx.log_info("end")
+
+
+async def a_background_task(event: Any, ctx: DurableContext) -> None:
+    async def beat() -> None:
+        for n in range(4):
+            ctx.log_info(f"beat {n}")
+            await ctx.wait(seconds(7))
+
+    task = asyncio.create_task(beat())
+    for n in range(2):
+        ctx.log_info(f"main {n}")
+        await ctx.step(one)
+        await asyncio.sleep(9)
+    await task
+    ctx.log_info("end")
+
+
+async def contexts(event: Any, ctx: DurableContext, config: ChildConfig | None = None) -> None:
+    async def child(inner: DurableContext, name: str) -> None:
+        inner.log_info(f"{name} in")
+        await inner.step(one)
+        inner.log_info(f"{name} middle")
+        await inner.wait(seconds(10))
+        ctx.log_info(f"{name} out")
+
+    ctx.log_info("start")
+    await asyncio.gather(
+        ctx.run_in_child_context(child, "a", config=config),
+        ctx.run_in_child_context(child, "b", config=config),
+    )
+    ctx.log_info("between")
+    await ctx.run_in_child_context(child, "c", config=config)
+    ctx.log_info("end")
+
+
+async def items(event: Any, ctx: DurableContext, config: MapConfig | None = None) -> None:
+    async def item(inner: DurableContext, n: int, index: int) -> None:
+        inner.log_info(f"in {n}")
+        await inner.step(one)
+        inner.log_info(f"stepped {n}")
+        await inner.wait(seconds(10 * n + 10))
+        inner.log_info(f"waited {n}")
+
+    await ctx.map(range(4), item, config=config)
+    ctx.log_info("end")
+
+
+async def retries(event: Any, ctx: DurableContext) -> None:
+    async def flaky() -> None:
+        if StepContext.current().attempt < 3:
+            raise LookupError("not yet")
+
+    ctx.log_info("start")
+    config = StepConfig(retry_strategy=FixedDelay(delay=seconds(5), max_attempts=5))
+    other = ctx.wait(seconds(20))
+    await ctx.step(flaky, config=config)
+    ctx.log_info("passed")
+    await other
+    ctx.log_info("end")
+
+
+async def timers(event: Any, ctx: DurableContext) -> None:
+    for n in range(3):
+        ctx.log_info(f"round {n}")
+        async with asyncio.timeout(60):
+            await asyncio.gather(asyncio.sleep(10), ctx.step(one))
+    ctx.log_info("end")
+
+
+WORKFLOWS: dict[str, Any] = {
+    "after a race": after_a_race,
+    "branches of a gather": branches_of_a_gather,
+    "branches of equal length": branches_of_equal_length,
+    "branches of uneven length": branches_of_uneven_length,
+    "handles awaited in turn": handles_awaited_in_turn,
+    "a background task": a_background_task,
+    "contexts": contexts,
+    "virtual contexts": partial(contexts, config=ChildConfig(virtual=True)),
+    "items": items,
+    "items, two at a time": partial(items, config=MapConfig(max_concurrency=2)),
+    "flat items": partial(items, config=MapConfig(nesting=NestingType.FLAT)),
+    "retries": retries,
+    "timers": timers,
+}
+workflows = pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS)
+modes = pytest.mark.parametrize("mode", CheckpointingMode)
+
+
+def rig(workflow: Workflow, mode: CheckpointingMode, **options: Any) -> Rig:
+    async def body(event: Any, ctx: DurableContext) -> None:
+        await workflow(event, ctx)
+
+    return rig_of(body, options={"checkpointing": mode}, **options)
+
+
+def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]:
+    """What the workflow's code says if nothing is dropped or repeated, in any order."""
+    made = rig(workflow, CheckpointingMode.BATCHED)
+    assert made.run().status == "SUCCEEDED"
+    lines, kept.lines = kept.lines, []
+    assert set(Counter(lines).values()) == {1}
+    return sorted(lines)
+
+
+@modes
+@workflows
+@pytest.mark.parametrize("pages", [False, True], ids=["whole", "pages of one"])
+def test_each_line_comes_once_however_often_the_workflow_is_replayed(
+    workflow: Workflow, mode: CheckpointingMode, pages: bool, kept: Keeping
+) -> None:
+    made = rig(
+        workflow,
+        mode,
+        limits=SMALL_PAGES if pages else DEFAULT_LIMITS,
+        seams=Seams(data_plane=OneByOne if pages else lambda plane: plane),
+    )
+    ran = made.run()
+    assert ran.status == "SUCCEEDED", ran.error
+    assert ran.invocations > 1
+    assert {line: times for line, times in Counter(kept.lines).items() if times != 1} == {}
+    assert len(kept.lines) >= 3
+
+
+def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> tuple[Ran, bool]:
+    faults = Faults().crash_at(checkpoint=at, when=way)
+
+    def wrap(plane: DataPlane) -> DataPlane:
+        return FaultyPlane(plane, faults, VirtualClock(), lambda arn: True)
+
+    def invoker(inner: Any) -> Any:
+        def call(request: Any) -> Any:
+            faults.invocation_begins()
+            return inner(request)
+
+        return call
+
+    made = rig(workflow, mode, seams=Seams(data_plane=wrap, invoker=invoker))
+    ran = made.run()
+    assert ran.status == "SUCCEEDED", ran.error
+    return ran, not faults.left
+
+
+@modes
+@workflows
+@pytest.mark.parametrize("way", ["before", "after", "response_lost"])
+def test_no_line_is_lost_by_a_crash_at_any_checkpoint(
+    workflow: Workflow, mode: CheckpointingMode, way: When, kept: Keeping
+) -> None:
+    expected = lines_of_a_single_invocation(workflow, kept)
+    at = 0
+    while True:
+        at += 1
+        kept.lines = []
+        _, crashed_there = crashed(workflow, mode, at, way)
+        counts = Counter(kept.lines)
+        assert sorted(counts) == expected, (at, way)
+        assert max(counts.values()) <= 2, (at, way)
+        if not crashed_there:
+            break
+
+
+def test_bodies_and_threads_log_whatever_is_replayed_around_them(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def body() -> None:
+            ctx.log_info(f"body, replaying: {ctx.is_replaying}")
+
+        other = ctx.wait(seconds(60))
+        for n in range(3):
+            await ctx.wait(seconds(5))
+            await asyncio.to_thread(ctx.log_info, f"thread {n}")
+        await ctx.step(body)
+        await other
+
+    ran = rig(workflow, CheckpointingMode.BATCHED).run()
+    counts = Counter(kept.lines)
+    assert counts["body, replaying: False"] == 1
+    # What workflow code gives to a thread runs in each invocation that comes there, and says so.
+    assert [counts[f"thread {n}"] for n in range(3)] == [ran.invocations - 1 - n for n in range(3)]
+
+
+def test_the_flag_is_that_of_the_code_that_asks() -> None:
+    """A scope that has gone further than the log is new; one beside it that has not is still old."""
+    flags: list[tuple[str, bool]] = []
+    extended = False
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def grows() -> None:
+            if extended:
+                late = ctx.step(one, name="late")
+                flags.append(("grown", ctx.is_replaying))
+                await asyncio.create_task(inside())
+                started.append(late)  # awaited once replay has asked for all that is recorded
+
+        async def inside() -> None:
+            flags.append(("made by the grown one", ctx.is_replaying))
+
+        async def stays() -> None:
+            flags.append(("beside it", ctx.is_replaying))
+
+        flags.append(("start", ctx.is_replaying))
+        await ctx.step(one)
+        started: list[Any] = []
+        await asyncio.gather(grows(), stays())
+        await ctx.wait(seconds(10))
+        for late in started:
+            await late
+
+    made = rig(workflow, CheckpointingMode.BATCHED)
+    arn = made.start()
+    made.drive(arn, until=made.clock.now() + 5_000)
+    assert flags == [("start", False), ("beside it", False)]
+    flags.clear()
+    extended = True
+    assert made.drive(arn).status == "SUCCEEDED"
+    assert flags == [
+        ("start", True),
+        ("grown", False),
+        ("beside it", True),
+        ("made by the grown one", False),
+    ]
+
+
+def test_after_a_crash_what_certainly_ran_stays_silent(kept: Keeping) -> None:
+    """The log holds the start of what comes after the line, so the line was written."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("start")
+        await ctx.step(one, name="first")
+        ctx.log_info("between")
+        await ctx.step(one, name="second", config=StepConfig(acknowledge_start=True))
+        ctx.log_info("end")
+
+    _, crashed_there = crashed(workflow, CheckpointingMode.BATCHED, 2, "after")
+    assert crashed_there
+    assert kept.lines == ["start", "between", "end"]
+
+
+def test_what_fed_a_finished_map_does_not_hold_off_the_end_of_replay(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def source() -> AsyncIterator[int]:
+            for n in range(2):
+                yield await ctx.step(one, name=f"page {n}")
+
+        async def item(inner: DurableContext, n: int, index: int) -> int:
+            return await inner.step(one)
+
+        await ctx.map(source(), item)
+        ctx.log_info("mapped")
+        await ctx.step(one, name="last")
+        ctx.log_info("end")
+
+    at = 0
+    while True:
+        at, kept.lines = at + 1, []
+        _, crashed_there = crashed(workflow, CheckpointingMode.BATCHED, at, "after")
+        assert set(kept.lines) == {"mapped", "end"}, at
+        if not crashed_there:
+            break
