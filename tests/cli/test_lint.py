@@ -46,3 +46,17 @@ def test_folders_that_hide_are_left_out(durable: Durable, write: Write, place) -
     (place / ".venv").mkdir()
     write(BAD, ".venv/bad.py")
     assert durable("lint", ".").code == 0
+
+
+def test_a_rule_can_be_left_out(durable: Durable, write: Write) -> None:
+    path = write(BAD)
+    assert durable("lint", path, "--ignore", "DUR001").code == 0
+    assert durable("lint", path, "--ignore", "DUR002", "--ignore", "DUR018").code == 1
+
+
+def test_a_rule_that_does_not_exist_cannot_be_left_out(durable: Durable, write: Write) -> None:
+    said = durable("lint", write(BAD), "--ignore", "DUR999")
+    assert said.code == 2
+    assert said.err.startswith(
+        "durable: --ignore DUR999: there is no such rule; the rules are DUR001"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,14 +14,22 @@ from durable_execution_sdk.lint.rules import RULES
 _ROOT = Path(__file__).parents[2]
 
 HEAD = """
-import asyncio, os, random, secrets, time, uuid
+import anyio, anyio.lowlevel, anyio.to_thread
+import asyncio, glob, os, random, secrets, time, uuid
 import datetime as dt
 from datetime import datetime, UTC
+import backoff, concurrent.futures, loguru, structlog, tenacity, threading
 from functools import partial
+from pathlib import Path
 from uuid import uuid4 as new_id
 import requests
 import urllib.request
 from durable_execution_sdk import DurableContext, durable_execution
+cache: dict[str, int] = {}
+names = []
+settings = load()
+log = structlog.get_logger()
+rows = logging.getLogger()
 """
 
 
@@ -57,7 +66,51 @@ def in_workflow(line: str) -> list[str]:
         ("[await ctx.step(print, each) for each in {1, 2}]", "DUR006"),
         ("[await ctx.step(print, each) for each in set(event)]", "DUR006"),
         ("ctx.step(print)", "DUR007"),
+        ("ctx.complete_execution_failure('no')", "DUR007"),
+        ("ctx.complete_execution_success()", "DUR007"),
         ("global total", "DUR009"),
+        *(
+            (line, "DUR004")
+            for line in (
+                "files = os.listdir('.')",
+                "files = sorted(os.scandir('.'))",
+                "files = glob.glob('*')",
+                "files = list(Path('.').iterdir())",
+                "files = sorted(Path('.').rglob('*'))",
+                "text = event['path'].read_text()",
+                "await asyncio.create_subprocess_exec('ls')",
+                "await asyncio.open_connection('x', 1)",
+                "await anyio.run_process('ls')",
+                "os.environ['MODE'] = 'x'",
+                "names = os.path.exists('x')",
+            )
+        ),
+        ("cache['a'] = 1", "DUR009"),
+        ("cache['a'] += 1", "DUR009"),
+        ("del cache['a']", "DUR009"),
+        ("cache.update(a=1)", "DUR009"),
+        ("names.append(1)", "DUR009"),
+        ("settings.debug = True", "DUR009"),
+        ("os.curdir = 'x'", "DUR009"),
+        ("n = hash(event)", "DUR010"),
+        ("n = id(event)", "DUR010"),
+        ("asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)", "DUR011"),
+        ("asyncio.Task(work())", "DUR011"),
+        ("for task in asyncio.all_tasks(): task.cancel()", "DUR012"),
+        ("tasks = asyncio.all_tasks() - {asyncio.current_task()}", "DUR012"),
+        ("await asyncio.to_thread(requests.get, 'x')", "DUR016"),
+        ("await asyncio.get_running_loop().run_in_executor(None, work)", "DUR016"),
+        ("await anyio.to_thread.run_sync(work)", "DUR016"),
+        ("threading.Thread(target=work).start()", "DUR016"),
+        ("pool = concurrent.futures.ThreadPoolExecutor()", "DUR016"),
+        ("await asyncio.wrap_future(event)", "DUR016"),
+        ("stop = tenacity.stop_after_delay(30)", "DUR017"),
+        ("stop = tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(30)", "DUR017"),
+        ("loguru.logger.info('x')", "DUR018"),
+        ("loguru.logger.bind(a=1).warning('x')", "DUR018"),
+        ("structlog.get_logger().info('x')", "DUR018"),
+        ("log.info('x')", "DUR018"),
+        ("log.bind(a=1).info('x')", "DUR018"),
     ],
 )
 def test_what_replay_cannot_repeat_is_found(line: str, code: str) -> None:
@@ -79,10 +132,173 @@ def test_what_replay_cannot_repeat_is_found(line: str, code: str) -> None:
         "now = time.time()  # durable: ignore[DUR001]",
         "now = time.time()  # durable: ignore",
         "now = event.time()",
+        "await ctx.complete_execution_failure('no')",
+        "files = await ctx.step(os.listdir, '.')",
+        "files = await ctx.step(lambda: sorted(Path('.').iterdir()))",
+        "path = os.path.join('a', 'b')",
+        "n = cache['a'] + len(names)",
+        "cache = {}; cache['a'] = 1",
+        "names: list[str] = []; names.append('x')",
+        "settings = {}; settings.update(a=1)",
+        "event['seen'] = True",
+        "id = event['id']; key = f'{id}'",
+        "hash = str; key = hash(event)",
+        "task = asyncio.create_task(work())",
+        "task: asyncio.Task[int] = asyncio.ensure_future(work())",
+        "me = asyncio.current_task()",
+        "page = await ctx.step(asyncio.to_thread, requests.get, 'x')",
+        "lock = threading.Lock()",
+        "stop = tenacity.stop_after_attempt(3)",
+        "rows.info('x')",
+        "ctx.logger.info('x')",
+        "match = loguru.logger",
     ],
 )
 def test_what_replay_repeats_is_not(line: str) -> None:
     assert in_workflow(line) == []
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ("seen = {1}\nfor x in seen: pass", "DUR006"),
+        ("seen = set(event)\nfor x in list(seen): pass", "DUR006"),
+        ("seen = set()\nfor x in event: seen.add(x['id'])\nfor x in seen: pass", "DUR006"),
+        ("left = set(event) - {1}\nsteps = [ctx.step(print, x) for x in left]", "DUR006"),
+        ("seen = {1} | {2}\nfirst = seen.pop()", "DUR006"),
+        ("seen = frozenset(event)\ntext = ', '.join(seen)", "DUR006"),
+        ("seen = frozenset(event)\nall_of_them = [*seen]", "DUR006"),
+        ("seen = set(event)\nawait ctx.map(seen, work)", "DUR006"),
+        ("await asyncio.gather(*{work(1), work(2)})", "DUR006"),
+        ("jobs = {work(n) for n in range(3)}\nawait asyncio.gather(*jobs)", "DUR006"),
+        ("jobs = set()\njobs.add(work(1))\nawait asyncio.gather(*jobs)", "DUR006"),
+        ("for each in asyncio.as_completed({work(1)}): await each", "DUR006"),
+        (
+            (
+                "done, _ = await asyncio.wait([asyncio.gather(work(1)), asyncio.gather(work(2))])"
+                "\nfor each in done: await ctx.step(print, each.result())"
+            ),
+            "DUR014",
+        ),
+        (
+            (
+                "parts = [asyncio.shield(t) for t in event]\ndone, rest = await asyncio.wait(parts)"
+                "\nvalues = [await ctx.step(print, each.result()) for each in done]"
+            ),
+            "DUR014",
+        ),
+        (
+            (
+                "one = asyncio.gather(work(1))\nrest = [one, asyncio.gather(work(2))]"
+                "\nwhile rest:\n    done, rest = await asyncio.wait(rest)\n    done.pop()"
+            ),
+            "DUR014",
+        ),
+        ("futures = [asyncio.Future()]\nawait asyncio.wait(futures)", "DUR014"),
+        ("f = asyncio.get_running_loop().create_future()\nawait asyncio.wait([f])", "DUR014"),
+        ("done = ctx.step(print)\nwhile not done.done():\n    await asyncio.sleep(0)", "DUR013"),
+        ("while True:\n    if event: break\n    await asyncio.sleep(delay=0)", "DUR013"),
+        ("while not event:\n    await anyio.lowlevel.checkpoint()", "DUR013"),
+        ("if not ctx.is_replaying:\n    await ctx.step(print)", "DUR015"),
+        ("if ctx.is_replaying:\n    return", "DUR015"),
+        ("if ctx.is_replaying:\n    pass\nelse:\n    event['n'] = 1", "DUR015"),
+        ("name = 'a' if ctx.is_replaying else 'b'", "DUR015"),
+        ("while ctx.is_replaying:\n    await ctx.step(print)", "DUR015"),
+        ("async def part():\n    return time.time()\nawait asyncio.gather(part())", "DUR001"),
+        (
+            (
+                "@tenacity.retry(stop=tenacity.stop_after_delay(9))\nasync def part():\n"
+                "    await ctx.step(print)\nawait part()"
+            ),
+            "DUR017",
+        ),
+        (
+            (
+                "@backoff.on_exception(backoff.expo, OSError, max_time=9)\nasync def part():\n"
+                "    await ctx.step(print)\nawait part()"
+            ),
+            "DUR017",
+        ),
+    ],
+)
+def test_lines_that_together_cannot_be_repeated_are_found(lines: str, code: str) -> None:
+    assert in_workflow(indented(lines)) == [code]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "seen = {1}\nfor x in sorted(seen): pass",
+        "seen = set(event)\nfor x in sorted(list(seen), reverse=True): pass",
+        "seen = set(event)\ntotal = sum(x for x in seen)\nsome = any([x for x in seen])",
+        "seen = set(event)\nmore = {x.lower() for x in seen}\nn = len(seen)\nis_in = 1 in seen",
+        "seen = [1]\nfor x in seen: pass",
+        "seen = set(event)\nseen = sorted(seen)\nfor x in seen: pass",  # not known to be a set
+        "jobs = [work(n) for n in range(3)]\nawait asyncio.gather(*jobs)",
+        "jobs = {asyncio.create_task(work(n)) for n in range(3)}\nawait asyncio.gather(*jobs)",
+        "jobs = set()\njob = asyncio.create_task(work())\njobs.add(job)\nawait asyncio.gather(*jobs)",
+        "steps = {ctx.step(print, n) for n in range(3)}\nfor each in steps: await each",
+        "tasks = [ctx.step(print)]\nleft = set(tasks)\nfor each in left: each.cancel()",
+        "done, _ = await asyncio.wait([ctx.step(print, n) for n in 'abc'])\nfor each in done: pass",
+        (
+            "tasks = [asyncio.create_task(work())]\ndone, _ = await asyncio.wait(tasks)"
+            "\nfor each in done: pass"
+        ),
+        (
+            "rest = set(event)\nwhile rest:\n    done, rest = await asyncio.wait(rest)"
+            "\n    for each in done: pass"
+        ),
+        "both = await asyncio.gather(asyncio.gather(work()), asyncio.shield(work()))",
+        "done, _ = await asyncio.wait([asyncio.gather(work())])\nn = len(done)",
+        "for each in asyncio.as_completed([work(1), work(2)]): await each",
+        "for _ in range(3): await asyncio.sleep(0)",
+        "while not event:\n    await asyncio.sleep(5)",
+        "while not event:\n    await ctx.wait(1)\n    await asyncio.sleep(0)",
+        "while not event:\n    async with lock:\n        await asyncio.sleep(0)",
+        "if not ctx.is_replaying:\n    print('new')",
+        "if not ctx.is_replaying:\n    logger.info('new')\nelse:\n    ctx.log_debug('old')",
+        "is_replaying = ctx.is_replaying",
+        "def part():\n    time.time()\nawait ctx.step(part)",
+        "async def part():\n    return time.time()\nawait ctx.step(part)",
+        "async def part():\n    cache['a'] = time.time()\nhandle = ctx.step(part)\nawait handle",
+    ],
+)
+def test_lines_that_together_can_be_repeated_are_not(lines: str) -> None:
+    assert in_workflow(indented(lines)) == []
+
+
+def indented(lines: str) -> str:
+    """The lines as they stand in the workflow."""
+    return lines.replace("\n", "\n" + " " * 12)
+
+
+def test_a_limit_of_time_around_a_workflow_is_found() -> None:
+    assert codes("""
+        @tenacity.retry(stop=tenacity.stop_after_delay(9))
+        async def part(ctx: DurableContext) -> None:
+            await ctx.step(print)
+    """) == ["DUR017"]
+
+
+def test_a_builtin_that_the_module_hides_is_its_own_business() -> None:
+    assert (
+        codes("""
+        def hash(value): return value["key"]
+
+        async def workflow(event: dict, ctx: DurableContext) -> None:
+            key = hash(event)
+    """)
+        == []
+    )
+
+
+def test_an_end_that_nobody_waits_for_is_told_as_such() -> None:
+    body = "async def f(ctx: DurableContext): ctx.complete_execution_success(1)"
+    [finding] = check_source(body)
+    assert str(finding) == (
+        "DUR007 ctx.complete_execution_success(...) asks for the end of the execution without"
+        " waiting for it, so the code after it runs on: await it"
+    )
 
 
 def test_an_ignore_is_for_its_own_code_only() -> None:
@@ -147,7 +363,7 @@ def test_a_nested_task_is_a_part_of_the_workflow() -> None:
 
 def test_each_finding_tells_place_reason_and_fix() -> None:
     [finding] = check_source(HEAD + "async def f(ctx: DurableContext): x = time.time()")
-    assert (finding.line, finding.column) == (10, 39)
+    assert (finding.line, finding.column) == (HEAD.count("\n") + 1, 39)
     assert str(finding) == (
         "DUR001 time.time() tells another time on every replay: use ctx.now(), or do it in a step"
     )
@@ -162,3 +378,27 @@ def test_the_page_names_every_rule() -> None:
 def test_nothing_stands_out_in_the_examples() -> None:
     for path in sorted((_ROOT / "examples").rglob("*.py")):
         assert check_source(path.read_text(encoding="utf-8")) == [], path
+
+
+def test_nothing_stands_out_in_the_pages() -> None:
+    for path in [*_ROOT.glob("*.md"), *sorted((_ROOT / "docs").glob("*.md"))]:
+        blocks = re.findall(
+            r"```python[^\n]*\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL
+        )
+        for block in blocks:
+            found = [str(each) for each in check_source(block)]
+            assert not found, (path.name, found)
+
+
+def test_in_the_programs_of_the_proofs_only_what_they_are_about_stands_out() -> None:
+    found = {
+        (each.rule.code, path.name)
+        for path in sorted((_ROOT / "tests" / "replay").rglob("*.py"))
+        for each in check_source(path.read_text(encoding="utf-8"))
+    }
+    # Operations that nobody waits for, and a test that counts runs in a global.
+    assert found <= {
+        ("DUR007", "corpus.py"),
+        ("DUR008", "corpus.py"),
+        ("DUR009", "test_begun_under_aws_sdk.py"),
+    }

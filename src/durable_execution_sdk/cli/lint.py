@@ -1,4 +1,4 @@
-"""The command that reads workflows and says what replay cannot repeat."""
+"""The command that reads workflows and reports code that replay cannot repeat."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from durable_execution_sdk.cli.options import json_option
 from durable_execution_sdk.cli.refusal import ExitCode, Refusal
 from durable_execution_sdk.cli.saying import say
-from durable_execution_sdk.lint import Finding, check_source
+from durable_execution_sdk.lint import CODES, Finding, check_source
 
 _EPILOG = """\b
 Exit codes:
@@ -23,14 +23,27 @@ Exit codes:
 
 @click.command(epilog=_EPILOG)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option(
+    "--ignore", "ignored", metavar="CODE", multiple=True, help="Leave out a rule; may be repeated."
+)
 @json_option
-def lint(paths: tuple[str, ...], as_json: bool) -> int:
+def lint(paths: tuple[str, ...], ignored: tuple[str, ...], as_json: bool) -> int:
     """Find what workflows do that replay cannot repeat: time, random numbers, calls outside steps.
 
     Files are read, not run. A line that is fine after all takes the comment
     `# durable: ignore[CODE]`.
     """
-    found = [(path, each) for path in _modules(paths) for each in _findings(path)]
+    unknown = sorted(set(ignored) - CODES)
+    if unknown:
+        raise Refusal(
+            f"--ignore {unknown[0]}: there is no such rule; the rules are {min(CODES)} to {max(CODES)}"
+        )
+    found = [
+        (path, each)
+        for path in _modules(paths)
+        for each in _findings(path)
+        if each.rule.code not in ignored
+    ]
     if as_json:
         say(json.dumps([_document(path, each) for path, each in found], indent=2))
     else:

@@ -1,4 +1,4 @@
-"""Reads a module and finds what its workflows do that replay cannot repeat.
+"""Reads a module and finds code in its workflows that replay cannot repeat.
 
 It knows names and shapes, not values: it misses what hides behind other functions, and a line that it
 is wrong about takes a comment, ``# durable: ignore[DUR001]``, or without a code for all.
@@ -11,17 +11,23 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from durable_execution_sdk.lint.names import dotted, imported_names, qualified
+from durable_execution_sdk.lint.calls import READS, forbidden
+from durable_execution_sdk.lint.names import dotted
 from durable_execution_sdk.lint.rules import (
+    ELAPSED,
     FOREIGN,
     FORGOTTEN,
     GLOBAL,
-    ORDER,
-    READS,
+    REPLAYING,
+    RUNS_ON,
+    SPINNING,
     Rule,
-    rule_for_call,
 )
+from durable_execution_sdk.lint.scope import Module, Names
+from durable_execution_sdk.lint.sets import Sets
+from durable_execution_sdk.lint.shapes import asks_for_replay, changed_globals, spins
 from durable_execution_sdk.lint.workflows import (
+    ENDINGS,
     OPERATIONS,
     Function,
     Workflow,
@@ -41,7 +47,7 @@ class Finding(NamedTuple):
     rule: Rule
 
     def __str__(self) -> str:
-        """What is said of it, without the place."""
+        """The finding as a sentence, without its place."""
         return f"{self.rule.code} {self.what} {self.rule.why}: {self.rule.fix}"
 
 
@@ -52,11 +58,13 @@ def check_source(source: str, filename: str = "<source>") -> list[Finding]:
         SyntaxError: this is no Python.
     """
     tree = ast.parse(source, filename)
-    imported = imported_names(tree)
+    module = Module(tree)
+    every = list(workflows(tree, module.imported))
+    contexts = {workflow.function for workflow in every}
     found: dict[Finding, None] = {}
-    reader = _Reader(list(workflows(tree, imported)), step_bodies(tree), imported)
-    for workflow in reader.workflows:
-        found.update(dict.fromkeys(reader.read(workflow)))
+    for workflow in every:
+        reader = _Reader(workflow, contexts, step_bodies(tree), module)
+        found.update(dict.fromkeys(reader.read()))
     lines = source.splitlines()
     return sorted(each for each in found if not _is_ignored(each, lines))
 
@@ -70,63 +78,89 @@ def _is_ignored(finding: Finding, lines: list[str]) -> bool:
 
 
 class _Reader:
-    """Goes through workflow functions, and leaves out what runs in a step."""
+    """Goes through one workflow function, and leaves out what runs in a step."""
 
     def __init__(
-        self, workflows: list[Workflow], bodies: set[str], imported: dict[str, str]
+        self, workflow: Workflow, contexts: set[Function], bodies: set[str], module: Module
     ) -> None:
-        self.workflows = workflows
-        self._contexts = {workflow.function: workflow.context for workflow in workflows}
+        self._function, self._context = workflow
+        self._contexts = contexts
         self._bodies = bodies
-        self._imported = imported
+        self._names = Names(module, workflow.function)
+        self._sets = Sets(workflow.function, workflow.context, self._names)
+        self._called = {
+            node.func.id
+            for node in ast.walk(workflow.function)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
 
-    def read(self, workflow: Workflow) -> Iterator[Finding]:
-        for statement in workflow.function.body:
-            yield from self._walk(statement, workflow.context)
+    def read(self) -> Iterator[Finding]:
+        """Everything that stands out."""
+        yield from self._decorators(self._function)
+        for statement in self._function.body:
+            yield from self._walk(statement)
 
-    def _walk(self, node: ast.AST, context: str) -> Iterator[Finding]:
+    def _walk(self, node: ast.AST) -> Iterator[Finding]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield from self._nested(node, context)
+            yield from self._nested(node)
             return
-        yield from self._look_at(node, context)
+        yield from self._look_at(node)
         for child in ast.iter_child_nodes(node):
-            yield from self._walk(child, context)
+            yield from self._walk(child)
 
-    def _nested(self, node: Function | ast.Lambda, context: str) -> Iterator[Finding]:
+    def _nested(self, node: Function | ast.Lambda) -> Iterator[Finding]:
         """A function within a workflow: a step's body, a workflow of its own, or a part of this one."""
-        shadowed = context in {arg.arg for arg in _parameters(node)}
-        outer = [] if shadowed else list(_uses(node, context))
+        shadowed = self._context in {arg.arg for arg in _parameters(node)}
+        outer = [] if shadowed else list(_uses(node, self._context))
         if isinstance(node, ast.Lambda):
             return
         is_body = node.name in self._bodies
         if node in self._contexts or is_body:
             for use in outer:
-                yield _finding(use, f"{context}.{use.attr} in {node.name}", FOREIGN)
-        elif outer:
+                yield _finding(use, f"{self._context}.{use.attr} in {node.name}", FOREIGN)
+        elif outer or self._is_called(node):
+            yield from self._decorators(node)
             for statement in node.body:
-                yield from self._walk(statement, context)
+                yield from self._walk(statement)
 
-    def _look_at(self, node: ast.AST, context: str) -> Iterator[Finding]:
+    def _is_called(self, node: Function) -> bool:
+        """Tell whether workflow code makes a task of this function; a plain one may be for a thread."""
+        return isinstance(node, ast.AsyncFunctionDef) and node.name in self._called
+
+    def _decorators(self, function: Function) -> Iterator[Finding]:
+        """A decorator runs once, but a limit of time that it sets counts in each invocation."""
+        for node in (inner for each in function.decorator_list for inner in ast.walk(each)):
+            if isinstance(node, ast.Call):
+                named = forbidden(node, self._names)
+                if named is not None and named.rule is ELAPSED:
+                    yield _finding(node, *named)
+
+    def _look_at(self, node: ast.AST) -> Iterator[Finding]:
+        for use in self._sets.uses(node):
+            yield _finding(*use)
+        if asks_for_replay(node, self._context):
+            yield _finding(_place(node), f"{self._context}.is_replaying", REPLAYING)
         match node:
             case ast.Call():
-                name = qualified(node.func, self._imported)
-                rule = None if name is None else rule_for_call(name)
-                if name is not None and rule is not None:
-                    yield _finding(node, f"{name}()", rule)
+                named = forbidden(node, self._names)
+                if named is not None:
+                    yield _finding(node, *named)
             case ast.Subscript():
-                name = qualified(node.value, self._imported) or ""
+                name = self._names.of(node.value) or ""
                 if name in READS:
                     yield _finding(node, f"{name}[...]", READS[name])
-            case ast.For() | ast.AsyncFor() | ast.comprehension():
-                if _is_set(node.iter):
-                    yield _finding(node.iter, "this loop", ORDER)
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=operation) as called)):
-                if operation in OPERATIONS and dotted(called.value) == context:
-                    yield _finding(node, f"{context}.{operation}(...)", FORGOTTEN)
+                rule = FORGOTTEN if operation in OPERATIONS else RUNS_ON
+                if operation in OPERATIONS | ENDINGS and dotted(called.value) == self._context:
+                    yield _finding(node, f"{self._context}.{operation}(...)", rule)
             case ast.Global():
                 yield _finding(node, f"global {', '.join(node.names)}", GLOBAL)
+            case ast.While() if spins(node, self._names):
+                yield _finding(node, "this loop", SPINNING)
             case _:
                 pass
+        for changed, what in changed_globals(node, self._names):
+            yield _finding(changed, what, GLOBAL)
 
 
 def _parameters(node: Function | ast.Lambda) -> list[ast.arg]:
@@ -143,10 +177,12 @@ def _uses(node: ast.AST, context: str) -> Iterator[ast.Attribute]:
             yield inner
 
 
-def _is_set(node: ast.expr) -> bool:
-    if isinstance(node, ast.Set | ast.SetComp):
-        return True
-    return isinstance(node, ast.Call) and dotted(node.func) in {"set", "frozenset"}
+def _place(node: ast.AST) -> ast.stmt | ast.expr:
+    """A node that has a line: a condition of a comprehension has that of the comprehension."""
+    if isinstance(node, ast.comprehension):
+        return node.ifs[0]
+    assert isinstance(node, ast.stmt | ast.expr)
+    return node
 
 
 def _finding(node: ast.stmt | ast.expr, what: str, rule: Rule) -> Finding:

@@ -1,4 +1,4 @@
-"""What a dotted name in a module stands for, as far as its imports tell."""
+"""The meaning of a dotted name in a module, as far as its imports tell."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def dotted(node: ast.AST) -> str | None:
 
 
 def qualified(node: ast.AST, imported: dict[str, str]) -> str | None:
-    """What a name stands for; a name that nothing imports stands for itself if it is a builtin."""
+    """The full name behind a name; one that nothing imports stands for itself if it is a builtin."""
     text = dotted(node)
     if text is None:
         return None
@@ -41,3 +41,15 @@ def qualified(node: ast.AST, imported: dict[str, str]) -> str | None:
     if first in imported:
         return f"{imported[first]}{dot}{rest}"
     return None if dot else text
+
+
+def root(node: ast.expr) -> ast.expr:
+    """The object at the beginning of a chain of attributes, items and method calls."""
+    while True:
+        match node:
+            case ast.Attribute(value=inner) | ast.Subscript(value=inner):
+                node = inner
+            case ast.Call(func=ast.Attribute(value=inner)):
+                node = inner
+            case _:
+                return node

@@ -1,4 +1,4 @@
-"""What workflow code may not call, and what to do instead. The codes are for ``ignore`` comments."""
+"""The rules for workflow code, each with its reason and its fix. The codes are for ``ignore`` comments."""
 
 from __future__ import annotations
 
@@ -34,6 +34,11 @@ FORGOTTEN = Rule(
     "starts an operation that nobody waits for: when its context ends it is cancelled",
     "await it, or keep what it returns and await that later",
 )
+RUNS_ON = Rule(
+    "DUR007",
+    "asks for the end of the execution without waiting for it, so the code after it runs on",
+    "await it",
+)
 FOREIGN = Rule(
     "DUR008",
     "uses a context where it does not belong, and is refused at run time",
@@ -44,82 +49,54 @@ GLOBAL = Rule(
     "changes a global, which another machine, or the next replay, does not share",
     "keep it in a local variable, or in a step's result",
 )
+ADDRESS = Rule(
+    "DUR010",
+    "depends on memory addresses or on the hash seed of the process, and differs on replay",
+    "use a key of the value itself, or hashlib",
+)
+UNNUMBERED = Rule(
+    "DUR011",
+    "makes tasks behind the SDK's back, and replay cannot tell their operations apart",
+    "use asyncio.create_task(), gather() or a TaskGroup, and leave the loop's task factory alone",
+)
+ALIVE = Rule(
+    "DUR012",
+    "gives the tasks that are alive at this moment, in the order of a set",
+    "keep the tasks that you make in a list of your own",
+)
+SPINNING = Rule(
+    "DUR013",
+    "spins: turns of the loop are not recorded, and no operation ends while the code spins",
+    "await the handle, task or asyncio.Event itself, or poll with ctx.wait_for_condition()",
+)
+PLAIN_FUTURES = Rule(
+    "DUR014",
+    "depends on a set of plain futures, whose order is that of memory addresses",
+    "use a list: gather them, go through the list that you made, or make each a task",
+)
+REPLAYING = Rule(
+    "DUR015",
+    "takes another path on replay than on the first run",
+    "let both take the same path; do in a step what must happen once",
+)
+THREAD = Rule(
+    "DUR016",
+    "runs again on every replay, and its result is not recorded",
+    "do it in a step: a plain function runs in a thread there",
+)
+ELAPSED = Rule(
+    "DUR017",
+    "counts its time anew in every invocation",
+    "stop after a number of attempts, use ctx.with_retry(), or put asyncio.timeout() around it",
+)
+LINES = Rule(
+    "DUR018",
+    "is written again on every replay, unless the library has a filter for it",
+    "use ctx.logger, or set up the filter of docs/determinism.md and lint with --ignore DUR018",
+)
 
-RULES = (TIME, RANDOM, IDS, OUTSIDE, BLOCKING, ORDER, FORGOTTEN, FOREIGN, GLOBAL)
-
-_CALLS: dict[str, Rule] = {
-    "time.sleep": BLOCKING,
-    **dict.fromkeys(
-        (
-            "time.time",
-            "time.time_ns",
-            "time.monotonic",
-            "time.monotonic_ns",
-            "time.perf_counter",
-            "time.perf_counter_ns",
-            "time.localtime",
-            "time.gmtime",
-            "datetime.datetime.now",
-            "datetime.datetime.utcnow",
-            "datetime.datetime.today",
-            "datetime.date.today",
-        ),
-        TIME,
-    ),
-    **dict.fromkeys(("uuid.uuid1", "uuid.uuid4", "uuid.uuid6", "uuid.uuid7"), IDS),
-    "os.urandom": RANDOM,
-    **dict.fromkeys(
-        (
-            "open",
-            "input",
-            "os.getenv",
-            "os.environ.get",
-            "os.system",
-            "os.popen",
-            "sqlite3.connect",
-            "pathlib.Path.cwd",
-            "pathlib.Path.home",
-        ),
-        OUTSIDE,
-    ),
-}
-
-# Every function of these; constructors of exceptions and types among them are not worth a rule.
-_MODULES: dict[str, Rule] = {
-    "random": RANDOM,
-    "secrets": RANDOM,
-    "numpy.random": RANDOM,
-    **dict.fromkeys(
-        (
-            "aiohttp",
-            "boto3",
-            "httpx",
-            "psycopg",
-            "redis",
-            "requests",
-            "shutil",
-            "smtplib",
-            "socket",
-            "subprocess",
-            "tempfile",
-            "urllib.request",
-            "urllib3",
-        ),
-        OUTSIDE,
-    ),
-}
-
-READS: dict[str, Rule] = {"os.environ": OUTSIDE}
-
-
-def rule_for_call(name: str) -> Rule | None:
-    """The rule that forbids to call this fully qualified name in workflow code."""
-    rule = _CALLS.get(name)
-    if rule is not None:
-        return rule
-    module = name.rpartition(".")[0]
-    while module:
-        if module in _MODULES:
-            return _MODULES[module]
-        module = module.rpartition(".")[0]
-    return None
+RULES = (
+    *(TIME, RANDOM, IDS, OUTSIDE, BLOCKING, ORDER, FORGOTTEN, RUNS_ON, FOREIGN, GLOBAL, ADDRESS),
+    *(UNNUMBERED, ALIVE, SPINNING, PLAIN_FUTURES, REPLAYING, THREAD, ELAPSED, LINES),
+)
+CODES = frozenset(rule.code for rule in RULES)

@@ -13,6 +13,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 # What takes a workflow function as its first argument, and what takes a step's body.
 _TAKES_WORKFLOW = frozenset({"run_in_child_context", "with_retry"})
 _TAKES_BODY = frozenset({"step", "wait_for_condition", "wait_for_callback", "add_compensation"})
+ENDINGS = frozenset({"complete_execution_success", "complete_execution_failure"})
 OPERATIONS = frozenset(
     {"step", "wait", "wait_until", "wait_for_condition", "create_callback", "wait_for_callback"}
     | {"invoke", "run_in_child_context", "map", "parallel", "with_retry", "all", "any", "race"}

@@ -1,0 +1,128 @@
+"""The names that a module and its workflow functions bind, so that a rule knows what a name means."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from durable_execution_sdk.lint.names import dotted, imported_names, qualified, root
+
+_DISPLAYS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+_MAKERS = frozenset({"dict", "list", "set", "deque", "defaultdict", "Counter", "OrderedDict"})
+_LOGGERS = {
+    "loguru.logger": "loguru",
+    **dict.fromkeys(
+        ("structlog.get_logger", "structlog.getLogger", "structlog.stdlib.get_logger"), "structlog"
+    ),
+}
+
+
+class Module:
+    """The names at the top of a module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.imported = imported_names(tree)
+        self.bound = set(_bound(tree.body))
+        self.containers: set[str] = set()
+        self.loggers: dict[str, str] = {}
+        for name, value in _assigned(tree.body):
+            if self._is_container(value):
+                self.containers.add(name)
+            library = self.library_of(value)
+            if library is not None:
+                self.loggers[name] = library
+
+    def library_of(self, value: ast.expr) -> str | None:
+        """The library other than ``logging`` that this logger is made by."""
+        at = value
+        while True:
+            name = qualified(at.func if isinstance(at, ast.Call) else at, self.imported)
+            if name in _LOGGERS:
+                return _LOGGERS[name]
+            if not (isinstance(at, ast.Call) and isinstance(at.func, ast.Attribute)):
+                return None
+            at = at.func.value
+
+    def _is_container(self, value: ast.expr) -> bool:
+        if isinstance(value, _DISPLAYS):
+            return True
+        name = qualified(value.func, self.imported) if isinstance(value, ast.Call) else None
+        return name is not None and name.rpartition(".")[2] in _MAKERS
+
+
+class Names:
+    """The meaning of names within one workflow function."""
+
+    def __init__(self, module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._module = module
+        declared = {
+            name
+            for node in ast.walk(function)
+            if isinstance(node, ast.Global)
+            for name in node.names
+        }
+        self._local = set(_bound_within(function)) - declared - {function.name}
+
+    def of(self, node: ast.AST) -> str | None:
+        """The full name of an import or a builtin; nothing for a name of the module's own."""
+        name = qualified(node, self._module.imported)
+        text = dotted(node) or ""
+        if text.partition(".")[0] in self._module.imported:
+            return name
+        return None if name in self._local or name in self._module.bound else name
+
+    def is_global(self, name: str) -> bool:
+        """Tell whether the module binds the name, and the function does not."""
+        known = name in self._module.bound or name in self._module.imported
+        return known and name not in self._local
+
+    def is_global_container(self, name: str) -> bool:
+        """Tell whether the name is a list, a dictionary or a set of the module."""
+        return name in self._module.containers and name not in self._local
+
+    def library_of(self, logger: ast.expr) -> str | None:
+        """The library other than ``logging`` that this logger comes from."""
+        owner = root(logger)
+        if isinstance(owner, ast.Name) and owner.id not in self._local:
+            known = self._module.loggers.get(owner.id)
+            if known is not None:
+                return known
+        return self._module.library_of(logger)
+
+
+def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    for node in body:
+        match node:
+            case ast.Assign(targets=targets, value=value):
+                yield from ((each.id, value) for each in targets if isinstance(each, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                yield name, value
+            case _:
+                pass
+
+
+def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that statements bind in their own scope; those of imports are known elsewhere."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
+            yield node.id
+        elif not isinstance(node, ast.Lambda):
+            yield from _bound(ast.iter_child_nodes(node))
+
+
+def _bound_within(function: ast.AST) -> Iterator[str]:
+    """The names that a function binds, its parameters and those of inner functions among them."""
+    for node in ast.walk(function):
+        match node:
+            case ast.arg(arg=name):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+                yield name
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case ast.ExceptHandler(name=str() as name):
+                yield name
+            case _:
+                pass

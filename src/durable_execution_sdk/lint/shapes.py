@@ -1,0 +1,104 @@
+"""Finds statements whose shape alone tells that replay cannot repeat them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from durable_execution_sdk.lint.calls import LEVELS, READS
+from durable_execution_sdk.lint.names import dotted, root
+from durable_execution_sdk.lint.scope import Names
+
+_YIELDS = frozenset({"asyncio.sleep", "anyio.sleep"})
+_CHECKPOINTS = frozenset({"anyio.lowlevel.checkpoint"})
+_CHANGES = frozenset(
+    {"append", "appendleft", "add", "extend", "insert", "update", "setdefault", "pop", "popitem"}
+) | {"popleft", "remove", "discard", "clear", "sort", "reverse", "rotate", "subtract"}
+_LINES = LEVELS | {"log_debug", "log_info", "log_warn", "log_error"}
+
+
+def spins(loop: ast.While, names: Names) -> bool:
+    """Tell whether a loop does nothing but yield to others until something has changed."""
+    awaits = [node for node in _own(loop) if isinstance(node, ast.Await)]
+    is_plain = not any(isinstance(node, ast.AsyncFor | ast.AsyncWith) for node in _own(loop))
+    return is_plain and bool(awaits) and all(_yields(node.value, names) for node in awaits)
+
+
+def _yields(node: ast.expr, names: Names) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    name = names.of(node.func)
+    if name in _CHECKPOINTS:
+        return True
+    given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "delay")]
+    return name in _YIELDS and any(isinstance(e, ast.Constant) and e.value == 0 for e in given)
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """Everything in a statement but what stands in inner functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _own(child)
+
+
+def asks_for_replay(node: ast.AST, context: str) -> bool:
+    """Tell whether a statement or an expression decides by ``ctx.is_replaying``.
+
+    A branch that writes lines and does nothing else is what it is for.
+    """
+    match node:
+        case ast.If(test=test):
+            return _mentions(test, context) and not all(
+                map(_writes_lines, [*node.body, *node.orelse])
+            )
+        case ast.While(test=test) | ast.IfExp(test=test):
+            return _mentions(test, context)
+        case ast.comprehension(ifs=tests):
+            return any(_mentions(each, context) for each in tests)
+        case _:
+            return False
+
+
+def _mentions(test: ast.expr, context: str) -> bool:
+    wanted = f"{context}.is_replaying"
+    return any(
+        isinstance(node, ast.Attribute) and dotted(node) == wanted for node in ast.walk(test)
+    )
+
+
+def _writes_lines(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Name(id="print"))):
+            return True
+        case ast.Expr(value=ast.Call(func=ast.Attribute(attr=method))):
+            return method in _LINES
+        case ast.If(body=body, orelse=otherwise) | ast.For(body=body, orelse=otherwise):
+            return all(map(_writes_lines, [*body, *otherwise]))
+        case _:
+            return False
+
+
+def changed_globals(node: ast.AST, names: Names) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
+    """The module's own or another module's objects that a statement changes, with the words for it."""
+    changed: list[ast.expr] = []
+    match node:
+        case ast.Assign():
+            changed = list(node.targets)
+        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+            changed = [target]
+        case ast.Delete():
+            changed = list(node.targets)
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+            if method in _CHANGES and names.is_global_container(name):
+                yield node, f"{name}.{method}()"
+        case _:
+            pass
+    for each in changed:
+        if isinstance(each, ast.Attribute | ast.Subscript) and isinstance(node, ast.stmt):
+            owner = root(each)
+            is_known = (names.of(each.value) or "") in READS  # which has a rule of its own
+            if isinstance(owner, ast.Name) and names.is_global(owner.id) and not is_known:
+                yield node, f"the change of {ast.unparse(each)}"
