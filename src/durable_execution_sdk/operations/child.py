@@ -184,7 +184,8 @@ class Child(DurableOperation[_T], Generic[_T]):
             self._raised(error)
             return
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            self._payload = self.workflow.built_again(self.record, payload)
+            read = partial(self.decode, self._serdes)
+            self._payload = self.workflow.built_again(self.record, payload, read)
             self.complete(self.record)
         elif _size(payload) <= MAX_STORED_RESULT_BYTES:
             self.submit(self.update(OperationAction.SUCCEED, payload=payload))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
@@ -77,10 +78,15 @@ class Invoke(DurableOperation[_T], Generic[_T]):
             config.result_type
         )
         record = self.record
+        payload_serdes = config.payload_serdes or default
+        if record is not None and self.workflow.is_rehearsal:
+            write = partial(self.encode, payload_serdes, payload, "payload")
+            read = partial(self.decode, payload_serdes)
+            self.workflow.invoked_again(record, function_name, write, read)
         if self.is_void:
             return
         if record is None:
-            written = self.encode(config.payload_serdes or default, payload, "payload")
+            written = self.encode(payload_serdes, payload, "payload")
             options = ChainedInvokeOptions(function_name=function_name, tenant_id=config.tenant_id)
             update = self.update(OperationAction.START, written)
             self.submit(replace(update, chained_invoke_options=options))

@@ -1,4 +1,4 @@
-"""Replays a history against the current code, and says where they part."""
+"""Replays a history against the current code, and reports where they part."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from durable_execution_sdk.model.invocation import (
     OutcomeStatus,
 )
 from durable_execution_sdk.replay.document import HistorySource, read_history
-from durable_execution_sdk.replay.recording import Moment, Recording, record
-from durable_execution_sdk.replay.rehearsal import Rehearsal, Script, Spectator
+from durable_execution_sdk.replay.recording import Moment, record
+from durable_execution_sdk.replay.rehearsal import Rehearsal, Spectator
 from durable_execution_sdk.replay.report import Divergence, ReplayReport
+from durable_execution_sdk.replay.script import Script
 from durable_execution_sdk.replay.verdict import Judge
 from durable_execution_sdk.runtime.failure import capture
 
@@ -43,7 +44,7 @@ def replay_history(
 
     The code is run over the log as it was at the beginning of each invocation, and as it is at its
     end. It must ask for the operations that the log holds, no others, and come to the same end.
-    Contexts that have succeeded are looked into; those that have failed give their error, and the
+    Operations after the end of a history are new code, and are noted. Contexts that have succeeded are looked into; those that have failed give their error, and the
     code in them is not looked at. What workflow code does outside of its operations does happen.
 
     Args:
@@ -67,8 +68,11 @@ def replay_history(
     recording = record(read_history(history), handler.__name__, execution_arn)
     chosen = _chosen(recording.moments, max_moments)
     divergence: Divergence | None = None
+    notes: dict[str, None] = {}
     for moment in chosen:
-        divergence = _rehearse(handler, recording, moment)
+        script = Script(recording, moment)
+        divergence = _rehearse(handler, script)
+        notes.update(dict.fromkeys(script.notes))
         if divergence is not None:
             break
     return ReplayReport(
@@ -78,6 +82,7 @@ def replay_history(
         moments=len(chosen),
         skipped=len(recording.moments) - len(chosen),
         divergence=divergence,
+        notes=[] if divergence is not None else list(notes),
     )
 
 
@@ -89,10 +94,8 @@ def _chosen(moments: list[Moment], most: int) -> list[Moment]:
     return [moments[round((n + 1) * step) - 1] for n in range(most)]
 
 
-def _rehearse(
-    handler: DurableHandler[Any, Any], recording: Recording, moment: Moment
-) -> Divergence | None:
-    script = Script(recording, moment)
+def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence | None:
+    recording, moment = script.recording, script.moment
     # Plugins are told nothing: nothing happens.
     settings = replace(handler.settings, observers=None)
     acting: DurableHandler[Any, Any] = DurableHandler(

@@ -7,11 +7,13 @@ import re
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.history import EventType, HistoryEvent
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.operation import (
-    Operation,
+from durable_execution_sdk.model.history import (
+    ChainedInvokeStartedDetails,
+    EventType,
+    HistoryEvent,
 )
+from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.operation import Operation
 from durable_execution_sdk.replay.document import Document
 from durable_execution_sdk.replay.log import Ending, Log
 
@@ -55,7 +57,10 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A history, as replay needs it; ``function_name`` is what it was recorded under, if it tells."""
+    """A history, as replay needs it; ``function_name`` is what it was recorded under, if it tells.
+
+    ``invokes`` are the functions that were invoked and their payloads, by the id of the operation.
+    """
 
     arn: str
     function_name: str | None
@@ -63,6 +68,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     operations: dict[str, Operation]
     order: list[str]
     ending: Ending | None
+    invokes: dict[str, ChainedInvokeStartedDetails]
 
 
 def record(document: Document, function_name: str, arn: str | None) -> Recording:
@@ -101,6 +107,11 @@ def record(document: Document, function_name: str, arn: str | None) -> Recording
         operations=log.operations,
         order=log.order,
         ending=log.ending,
+        invokes={
+            event.id: event.chained_invoke_started_details
+            for event in document.events
+            if event.id is not None and event.chained_invoke_started_details is not None
+        },
     )
 
 

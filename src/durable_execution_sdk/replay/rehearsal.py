@@ -7,9 +7,8 @@ looked at too. Workflow code itself does run: what it does outside its operation
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn, cast
-
-import msgspec
+from collections.abc import Callable
+from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
 from durable_execution_sdk.model.api import (
@@ -19,103 +18,21 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.model.operation import (
-    TERMINAL_STATUSES,
     Operation,
     OperationType,
 )
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
-from durable_execution_sdk.operations.lifecycle import DurableOperation, label_of
-from durable_execution_sdk.replay.places import Place, asking_place
-from durable_execution_sdk.replay.recording import Moment, Recording
-from durable_execution_sdk.replay.report import Divergence, DivergenceKind
-from durable_execution_sdk.runtime.suspension import WentAway
-from durable_execution_sdk.runtime.workflow import Attempting, Claimant, Workflow
-
-__all__ = ["Rehearsal", "Script", "Spectator"]
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """An operation that the code has asked for."""
-
-    label: str
-    place: Place | None
-    has_ended: bool
-
-
-class Script:
-    """What one rehearsal is to do, and what it did."""
-
-    def __init__(self, recording: Recording, moment: Moment) -> None:
-        self.recording = recording
-        self.moment = moment
-        self.asked: dict[str, Asked] = {}
-        self.divergence: Divergence | None = None
-        self.completion: OperationUpdate | None = None
-
-    def ask(self, claimant: Claimant, record: Operation | None) -> None:
-        """The code asks for this operation: it must be the one that the log holds there."""
-        place = asking_place() or self._place_around(claimant)
-        ended = record is not None and record.status in TERMINAL_STATUSES
-        self.asked[claimant.operation_id] = Asked(claimant.label, place, ended)
-        if self.divergence is None and isinstance(claimant, DurableOperation):
-            # A timer of asyncio is in the log only if it mattered.
-            self._compare(cast("Any", claimant), place)
-
-    def _compare(self, operation: DurableOperation[Any], place: Place | None) -> None:
-        expected = self.recording.operations.get(operation.operation_id)
-        if expected is None:
-            self._not_in_the_log(operation, place)
-        elif differing := _differing(expected, operation):
-            self.divergence = Divergence(
-                kind=DivergenceKind.OTHER_OPERATION,
-                expected=label_of(expected.type, expected.sub_type, expected.name),
-                actual=f"{operation.label} ({_differ(differing)})",
-                invocation=self.moment.invocation,
-                place=place,
-                operation_id=operation.operation_id,
-                hint=_CHANGED,
-            )
-
-    def waits_for(self) -> list[Asked]:
-        """What the code has asked for that has no end in the log."""
-        return [asked for asked in self.asked.values() if not asked.has_ended]
-
-    def _not_in_the_log(self, operation: DurableOperation[Any], place: Place | None) -> None:
-        if not self.moment.is_settled:
-            return  # this is where the execution goes on
-        self.divergence = Divergence(
-            kind=DivergenceKind.NEW_OPERATION,
-            expected="nothing more at this place",
-            actual=operation.label,
-            invocation=self.moment.invocation,
-            place=place,
-            operation_id=operation.operation_id,
-            hint=_CHANGED,
-        )
-
-    def _place_around(self, claimant: Claimant) -> Place | None:
-        """A branch of a map is asked for by the map: the place is the map's."""
-        frame: Any = getattr(claimant, "frame", None)
-        around = None if frame is None else self.asked.get(frame.operation_id)
-        return None if around is None else around.place
-
-
-_CHANGED = (
-    "The code has changed since, or it branches on something that is not recorded: executions that"
-    " stand here cannot go on with it."
+from durable_execution_sdk.replay.payloads import (
+    is_same_function,
+    is_same_payload,
+    short,
 )
+from durable_execution_sdk.replay.script import FUNCTIONS, Result, Script
+from durable_execution_sdk.runtime.suspension import WentAway
+from durable_execution_sdk.runtime.workflow import Attempting, Claimant, Reader, Workflow
 
-
-def _differing(expected: Operation, found: DurableOperation[Any]) -> list[str]:
-    log = (expected.type, expected.sub_type, expected.name, expected.parent_id)
-    code = (found.kind, found.sub_type, found.name, found.frame.parent_id)
-    members = ("type", "subtype", "name", "parent")
-    return [m for m, e, f in zip(members, log, code, strict=True) if e != f]
-
-
-def _differ(members: list[str]) -> str:
-    return f"another {' and '.join(members)}"
+__all__ = ["Rehearsal", "Spectator"]
 
 
 class Rehearsal(Workflow):
@@ -136,12 +53,38 @@ class Rehearsal(Workflow):
         self.end(WentAway())
         return None
 
-    def built_again(self, record: Operation, payload: str) -> str:
-        """The recorded result, unless it was too large to be recorded."""
+    def built_again(self, record: Operation, payload: str, read: Reader) -> str:
+        """The recorded result, which must be the built one, unless it was too large to be recorded."""
         recorded = record.context_details.result if record.context_details else None
         if recorded is None or len(payload.encode()) > MAX_STORED_RESULT_BYTES:
             return payload
+        if record.sub_type in FUNCTIONS:
+            is_same = is_same_payload(recorded, payload, read)
+            self._script.take_result(Result(record, recorded, payload, is_same))
         return recorded
+
+    def invoked_again(
+        self, record: Operation, function_name: str, write: Callable[[], str], read: Reader
+    ) -> None:
+        """Compare the function and the payload of an invoke with those of the history."""
+        started = self._script.recording.invokes.get(record.id)
+        if started is None:
+            return
+        given = started.input.payload if started.input and not started.input.truncated else None
+        try:
+            payload = write()
+        except Exception as error:
+            payload = f"a payload that cannot be written ({error})"
+        if is_same_function(started.function_name, function_name) and (
+            given is None or is_same_payload(given, payload, read)
+        ):
+            return
+        self._script.invoke_differs(
+            record,
+            f"{started.function_name} with {short(given)}",
+            f"{function_name} with {short(payload)}",
+        )
+        self.end(WentAway())
 
     def submit(self, update: OperationUpdate) -> None:
         """Record nothing; how the execution completes itself is what came of it."""

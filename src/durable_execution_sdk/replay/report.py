@@ -1,4 +1,4 @@
-"""What a replay found: nothing, or the first place where code and history part."""
+"""The report of a replay: nothing, or the first place where code and history part."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class DivergenceKind(StrEnum):
     """In which way code and history part."""
 
     OTHER_OPERATION = "another operation"
+    OTHER_RESULT = "another result"
     NEW_OPERATION = "a new operation"
     MISSING_OPERATION = "a missing operation"
     OTHER_END = "another end"
@@ -66,7 +67,8 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ``recorded_as`` is the name of the function that was recorded, where the history tells it.
     ``moments`` is how many states of the log the code was run over, ``skipped`` how many were left
-    out because there were more than was asked for; ``operations`` is how many the log holds.
+    out because there were more than was asked for; ``operations`` is how many the log holds. ``notes``
+    name operations that the code adds after the recorded end: executions can go on with them.
     """
 
     function: str
@@ -75,6 +77,7 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     moments: int
     skipped: int
     divergence: Divergence | None = None
+    notes: list[str] = []
 
     @property
     def ok(self) -> bool:
@@ -108,7 +111,8 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
             f"{self.function} replays its history: {_count(self.operations, 'operation')}, from"
             f" {_count(self.moments, 'state')} of the log"
         )
-        return done + (f" ({self.skipped} more were left out)" if self.skipped else "")
+        done += f" ({self.skipped} more were left out)" if self.skipped else ""
+        return "\n".join([done, *(f"  note: {note}" for note in self.notes)])
 
 
 def _count(number: int, noun: str) -> str:

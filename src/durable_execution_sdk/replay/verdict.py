@@ -1,10 +1,8 @@
-"""Compares what came of a rehearsal with what the history holds."""
+"""Compares the outcome of a rehearsal with the end and the operations of the history."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import msgspec
 
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.model.failure import ErrorObject
@@ -15,8 +13,9 @@ from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.lifecycle import label_of
 from durable_execution_sdk.replay.log import Ending
-from durable_execution_sdk.replay.rehearsal import Script
+from durable_execution_sdk.replay.payloads import canonical, short
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.replay.script import Script
 from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
 from durable_execution_sdk.serdes import SerDesContext
 
@@ -45,6 +44,9 @@ class Judge:
 
     def verdict(self) -> Divergence | None:
         """The first difference, if there is one."""
+        at_rest = self._script.misplaced or self._script.swapped
+        if at_rest is not None:
+            return at_rest
         if self._outcome.status is OutcomeStatus.FAILED and not self._may_fail():
             return self._other_end(_told(self._outcome), _HINT_FAILED)
         missing = self._never_asked_for()
@@ -56,6 +58,8 @@ class Judge:
                 return None
             return self._other_end(_told(self._outcome))
         if self._outcome.status is OutcomeStatus.PENDING:
+            if self._script.added:
+                return None  # it waits for new code
             waits = ", ".join(asked.label for asked in self._script.waits_for())
             return self._other_end(f"it still waits for {waits or 'something else'}")
         return None if self._is_same_end(ending) else self._other_end(_told(self._outcome))
@@ -84,7 +88,7 @@ class Judge:
             return True
         settings = self._handler.settings
         is_plain = settings.serdes is None and settings.middleware is None
-        read = _canonical if is_plain else self._value
+        read = canonical if is_plain else self._value
         try:
             return bool(read(recorded or "null") == read(result or "null"))
         except Exception:
@@ -143,11 +147,6 @@ _HINT_FAILED = (
 )
 
 
-def _canonical(payload: str) -> bytes:
-    """Keys may come in another order."""
-    return msgspec.json.encode(msgspec.json.decode(payload), order="sorted")
-
-
 def _essence(error: ErrorObject | None) -> tuple[str | None, str | None]:
     return (error.error_type, error.error_message) if error else (None, None)
 
@@ -157,7 +156,7 @@ def _recorded(ending: Ending | None) -> str:
         case None:
             return "the execution still runs"
         case Ending(event_type=EventType.EXECUTION_SUCCEEDED):
-            return f"the execution succeeded with {_short(ending.result)}"
+            return f"the execution succeeded with {short(ending.result)}"
         case Ending(event_type=EventType.EXECUTION_FAILED):
             return f"the execution failed with {_error(ending.error)}"
         case _:
@@ -166,7 +165,7 @@ def _recorded(ending: Ending | None) -> str:
 
 def _told(outcome: Outcome) -> str:
     if outcome.status is OutcomeStatus.SUCCEEDED:
-        return f"it returned {_short(outcome.result)}"
+        return f"it returned {short(outcome.result)}"
     if outcome.status is OutcomeStatus.FAILED:
         return f"it failed with {_error(outcome.error)}"
     return "it waits"
@@ -176,10 +175,4 @@ def _error(error: ErrorObject | None) -> str:
     kind, message = _essence(error)
     trace = (error.stack_trace or []) if error else []
     where = f"\n            {trace[-1].strip()}" if trace else ""
-    return f"{kind or 'an error'}: {_short(message)}{where}"
-
-
-def _short(text: str | None) -> str:
-    if text is None:
-        return "nothing"
-    return text if len(text) <= 300 else f"{text[:300]}..."
+    return f"{kind or 'an error'}: {short(message)}{where}"

@@ -43,7 +43,7 @@ from durable_execution_sdk.runtime.tasks import (
 )
 from durable_execution_sdk.service import DataPlane
 
-__all__ = ["Invoked", "MakeWorkflow", "Workflow"]
+__all__ = ["Invoked", "MakeWorkflow", "Reader", "Workflow"]
 
 # How often workflow code may swallow its cancellation before it is closed.
 _UNWINDING_ROUNDS = 20
@@ -120,6 +120,10 @@ StartTimer = Callable[
     [Any, float, float, Callable[..., object], tuple[Any, ...], Context | None],
     asyncio.TimerHandle | None,
 ]
+
+
+# Reads a payload as the value that user code sees.
+Reader = Callable[[str], object]
 
 
 class Invoked(Struct, frozen=True):
@@ -247,9 +251,14 @@ class Workflow:
         """A body says that it runs no more; one that was cancelled before it ran says nothing."""
         self._bodies.pop(task, None)
 
-    def built_again(self, record: Operation, payload: str) -> str:
+    def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """The payload of a context whose function ran again, since the log does not hold its result."""
         return payload
+
+    def invoked_again(
+        self, record: Operation, function_name: str, write: Callable[[], str], read: Reader
+    ) -> None:
+        """Look at an invoke of a rehearsal; the log does not hold which function it was."""
 
     def turn_down(self, handle: asyncio.Future[Any]) -> None:
         """Unwind whoever awaits an operation that may do nothing any more.
