@@ -174,6 +174,11 @@ class Step(AttemptOperation[_T], Generic[_T]):
             self.tells_time = False
         self.begin()
 
+    @property
+    def given(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The function that the code asked for, and its arguments."""
+        return self._function, self._args
+
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
         if self._is_coroutine and self.workflow.settings.middleware is None:

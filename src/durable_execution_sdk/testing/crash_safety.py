@@ -1,4 +1,4 @@
-"""Proves of a workflow that a crash anywhere does no harm, or finds where it does."""
+"""Proves of a workflow that a crash anywhere does no harm, or finds where it does harm."""
 
 from __future__ import annotations
 
@@ -84,8 +84,10 @@ async def check_crash_safety(
 
     The points: before and after each checkpoint, at each with its answer lost, and at each await in
     each attempt of each step. Reported are differences in status, result, log and the world outside;
-    at-most-once bodies that ran again after they had been cut off; and bodies that ran twice without
-    having been cut off. Attempts, times and completion order are not compared.
+    at-most-once bodies that ran again after they had been cut off; bodies that ran twice without
+    having been cut off; and steps that replay gives other arguments. The result of a step that differs
+    where nothing else does, such as a reading of a clock, is a note. Attempts, times and completion
+    order are not compared.
 
     A crash unwinds tasks, so clean-up code does run, and memory is kept unless ``on_crash`` clears it:
     a process that is killed does neither.
@@ -157,6 +159,7 @@ async def _check(
     chosen = points if len(points) <= max_points else _spread(points, max_points)
     harms = [Harm("undisturbed", each) for each in standard.problems]
     interrupted: list[Harm] = []
+    noted: dict[str, str] = {}
     missed = 0
     for point in chosen:
         runner = trial.template.fresh()
@@ -167,7 +170,13 @@ async def _check(
         if came.is_missed:
             missed += 1
             continue
-        differences = _differences(came, standard, same_result=same_result, same_log=same_log)
+        if came.snapshot is not None:
+            await trial.look_again(standard, came.snapshot)
+        differences, notes = _differences(
+            came, standard, same_result=same_result, same_log=same_log
+        )
+        for label, note in notes:
+            noted.setdefault(label, f"{point}: {note}; nothing else differs")
         if _cut_attempts(came.history) and not came.is_wrong:
             # What the workflow does then is its own business; one line says how it went on.
             differences, changed = [], differences
@@ -181,7 +190,7 @@ async def _check(
         skipped=len(points) - len(chosen),
         harms=harms,
         interrupted=interrupted,
-        notes=[*standard.notes, *([_MISSED.format(missed)] if missed else [])],
+        notes=[*standard.notes, *noted.values(), *([_MISSED.format(missed)] if missed else [])],
     )
 
 
@@ -200,11 +209,20 @@ def _spread(points: list[Point], most: int) -> list[Point]:
     return [points[n * len(points) // most] for n in range(most)]
 
 
-def _differences(came: Came, standard: Standard, *, same_result: bool, same_log: bool) -> list[str]:
+def _differences(
+    came: Came, standard: Standard, *, same_result: bool, same_log: bool
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The harm that a crash did, and results that differ though nothing else does.
+
+    A body that ran again may come to another result: a reading of a clock, an id. That is harm only if
+    it makes a difference.
+    """
     if came.snapshot is None:
-        return [came.trouble]
+        return [came.trouble], []
     found = standard.differences(came.snapshot, same_result=same_result, same_log=same_log)
-    return list(found)
+    if found.harms:
+        return [*found.harms, *(result for _, result in found.results)], []
+    return [], [*found.results, *found.arguments]
 
 
 def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import msgspec
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.testing.arguments import Arguments
 from durable_execution_sdk.testing.lengths import length
 
 __all__ = ["BodyRun", "Faults", "Repeated", "When"]
@@ -55,6 +56,7 @@ class Faults:
         self.invocations = 0
         self.bodies: list[BodyRun] = []
         self.awaits: dict[tuple[str, int], int] | None = None
+        self.arguments: Arguments | None = None
         self.chance: random.Random | None = None
         self.most_updates: int | None = None
         self._planned: dict[tuple[str, Hashable], object] = {}
@@ -125,6 +127,11 @@ class Faults:
     def count_awaits(self) -> Self:
         """Count the awaits of each body, so that it can be cut at each of them in later runs."""
         self.awaits = {}
+        return self
+
+    def compare_arguments(self) -> Self:
+        """Take down what each step is given, in each invocation."""
+        self.arguments = Arguments()
         return self
 
     # What befalls the execution

@@ -20,7 +20,7 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation
-from durable_execution_sdk.runtime.workflow import Attempting, Workflow
+from durable_execution_sdk.runtime.workflow import Attempting, Claimant, Workflow
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.testing.faults import BodyRun, Faults
 
@@ -162,6 +162,14 @@ class FaultyWorkflow(Workflow):
         self._clock = clock
         if self._faults.most_updates is not None:
             self.checkpointer.most_updates = self._faults.most_updates
+        if self._faults.arguments is not None:
+            self._faults.arguments.begin()
+
+    def claim(self, claimant: Claimant) -> Operation | None:
+        """Take note of what the code asks for, if arguments are to be compared."""
+        if self._faults.arguments is not None:
+            self._faults.arguments.take(claimant)
+        return super().claim(claimant)
 
     def start_body(
         self, operation: Attempting, body: Coroutine[Any, Any, None]
