@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -59,6 +60,10 @@ async def charge_with_key(order: str) -> str:
 
 
 def plain(value: int) -> int:
+    return value
+
+
+async def echo(value: Any) -> Any:
     return value
 
 
@@ -447,6 +452,146 @@ def test_values_that_differ_from_run_to_run_are_not_compared_and_that_is_said() 
     assert report.ok
     assert len(report.notes) == 2
     assert "note: so do the results of step 'draw'" in str(report)
+
+
+class Clock:
+    """A clock that shows seconds: most readings are equal, until it strikes."""
+
+    def __init__(self, strikes_at: int) -> None:
+        self.readings = 0
+        self.strikes_at = strikes_at
+
+    def read(self) -> int:
+        self.readings += 1
+        return 100 if self.readings < self.strikes_at else 101
+
+
+@pytest.mark.parametrize("strikes_at", range(1, 12))
+@pytest.mark.parametrize("is_returned", [True, False])
+def test_a_clock_that_strikes_between_two_runs_is_no_harm(
+    strikes_at: int, is_returned: bool
+) -> None:
+    clock = Clock(strikes_at)
+
+    async def flow(event: str, ctx: DurableContext) -> int:
+        async def stamp() -> int:
+            return clock.read()
+
+        at = await ctx.step(stamp)
+        await ctx.step(same, 1, name="last")
+        return at if is_returned else 1
+
+    report = checked(flow)
+    assert report.ok, str(report)
+    # However late it strikes, a reading that differs is told.
+    assert any("stamp" in note for note in report.notes) == (strikes_at > 1)
+
+
+def test_a_result_that_differs_alone_is_a_note_with_the_place() -> None:
+    bodies: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        async def draw() -> int:
+            bodies.append(1)
+            return len(bodies)
+
+        await ctx.step(draw)
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=bodies.clear)
+    assert report.ok, str(report)
+    assert report.notes == [
+        "killed before checkpoint 1: step 'draw' came to 1 undisturbed, 2 now; nothing else differs"
+    ]
+    seen = check_crash_safety_sync(
+        durable_execution(flow), "7", setup=bodies.clear, observe=lambda: len(bodies)
+    )
+    assert not seen
+    assert "step 'draw' came to 1 undisturbed, 2 now" in str(seen)
+
+
+def test_results_that_change_places_are_harm_though_nothing_else_differs() -> None:
+    bodies: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        async def which() -> str:
+            bodies.append(1)
+            return "abba"[(len(bodies) - 1) % 4]
+
+        first = ctx.step(which, name="first")
+        second = ctx.step(which, name="second")
+        await first
+        await second
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=bodies.clear)
+    assert not report
+    assert any(harm.what.endswith(", as another one did") for harm in report.harms), str(report)
+
+
+def test_a_step_that_replay_gives_other_arguments_is_found_even_undisturbed() -> None:
+    runs: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        runs.append(1)
+        for each in ("ab", "ba")[(len(runs) - 1) % 2]:
+            await ctx.step(echo, each, name="notify")
+        await ctx.wait(Duration.from_seconds(5))
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=runs.clear)
+    assert harms(report) == [
+        f"undisturbed: step 'notify' was given \"{first}\" when it was asked for first, and"
+        f' "{now}" on replay, and another one of this name is given those'
+        for first, now in ("ab", "ba")
+    ]
+
+
+def test_arguments_that_come_from_a_clock_are_a_note() -> None:
+    clock: list[int] = []
+
+    async def flow(event: str, ctx: DurableContext) -> str:
+        clock.append(1)
+        await ctx.step(functools.partial(same, len(clock)), name="save")
+        await ctx.wait(Duration.from_seconds(5))
+        return "done"
+
+    report = check_crash_safety_sync(durable_execution(flow), "7")
+    assert report.ok, str(report)
+    assert report.notes == [
+        (
+            "the results of step 'save' differ from run to run without any disturbance: they are not"
+            " compared"
+        ),
+        (
+            "killed before checkpoint 1: step 'save' was given 5 when it was asked for first, and 7 on"
+            " replay; nothing else differs"
+        ),
+    ]
+    # The same in each run, but for replay: no clock does that.
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=clock.clear)
+    assert (
+        "undisturbed: step 'save' was given 1 when it was asked for first, and 2 on replay"
+        in str(report)
+    )
+
+
+def test_arguments_that_are_objects_or_cannot_be_written_are_not_compared() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+
+    async def flow(event: str, ctx: DurableContext) -> int:
+        async def size(*values: Any) -> int:
+            return len(values)
+
+        await ctx.step(size, object(), {1: {3, 2}}, 2**200, float("nan"), "x" * 5000)
+        await ctx.step(size, cycle)
+        await ctx.wait(Duration.from_seconds(5))
+        return 1
+
+    report = checked(flow)
+    assert report.ok, str(report)
+    assert not report.notes
 
 
 def test_a_result_that_time_decides_can_be_left_out() -> None:

@@ -113,8 +113,13 @@ class Standard:
                 "the result differs from run to run without any disturbance: it is not compared"
             )
         if self._outcomes_vary:
-            labels = sorted({calm.entries[each].label for each in self._outcomes_vary})
-            notes.append(f"so do the results of {', '.join(labels)}")
+            labels = ", ".join(sorted({calm.entries[each].label for each in self._outcomes_vary}))
+            notes.append(
+                f"so do the results of {labels}"
+                if self._end_varies
+                else f"the results of {labels} differ from run to run without any disturbance: they"
+                " are not compared"
+            )
         return notes
 
     def problems_of(self, undisturbed: Snapshot) -> list[str]:
