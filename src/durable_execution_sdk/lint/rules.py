@@ -71,8 +71,15 @@ SPINNING = Rule(
 )
 PLAIN_FUTURES = Rule(
     "DUR014",
-    "depends on a set of plain futures, whose order is that of memory addresses",
-    "use a list: gather them, go through the list that you made, or make each a task",
+    "is given futures made with asyncio.Future(...), whose order in its sets is that of memory"
+    " addresses: it is refused at run time",
+    "make them with asyncio.get_running_loop().create_future(), or wait for tasks",
+)
+GATHERS = Rule(
+    "DUR014",
+    "goes through a set of gathers or other futures, whose order follows neither the list that was"
+    " waited for nor their ends, and changes when functions are renamed",
+    "go through that list, or make each of them a task",
 )
 REPLAYING = Rule(
     "DUR015",
@@ -97,6 +104,6 @@ LINES = Rule(
 
 RULES = (
     *(TIME, RANDOM, IDS, OUTSIDE, BLOCKING, ORDER, FORGOTTEN, RUNS_ON, FOREIGN, GLOBAL, ADDRESS),
-    *(UNNUMBERED, ALIVE, SPINNING, PLAIN_FUTURES, REPLAYING, THREAD, ELAPSED, LINES),
+    *(UNNUMBERED, ALIVE, SPINNING, PLAIN_FUTURES, GATHERS, REPLAYING, THREAD, ELAPSED, LINES),
 )
 CODES = frozenset(rule.code for rule in RULES)

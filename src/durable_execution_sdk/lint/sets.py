@@ -1,8 +1,7 @@
 """Finds the places at which workflow code depends on the order of a set.
 
-A set of strings has another order in another process, and a set of coroutines or of plain futures at
-each run: their hashes are addresses. Tasks and operations are in the order of their creation, so going
-through a set of them is fine.
+A set of strings has another order in another process, and a set of coroutines at each run: their hashes
+are addresses. Tasks and operations have hashes of their own, so going through a set of them is fine.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from durable_execution_sdk.lint.names import dotted
-from durable_execution_sdk.lint.rules import ORDER, PLAIN_FUTURES, Rule
+from durable_execution_sdk.lint.rules import GATHERS, ORDER, PLAIN_FUTURES, Rule
 from durable_execution_sdk.lint.scope import Names
 from durable_execution_sdk.lint.values import Kind, Values, acts, starred
 
@@ -20,7 +19,7 @@ from durable_execution_sdk.lint.values import Kind, Values, acts, starred
 _ORDER_FREE = frozenset({"sorted", "set", "frozenset", "len", "sum", "any", "all", "min", "max"})
 # The result of these is in the order of their argument.
 _ORDERED = frozenset({"list", "tuple", "enumerate", "iter", "map", "filter", "zip"})
-_RULES = {Kind.VALUES: ORDER, Kind.FUTURES: PLAIN_FUTURES}
+_RULES = {Kind.VALUES: ORDER, Kind.FUTURES: GATHERS}
 _WAITS = frozenset({"asyncio.wait", "asyncio.as_completed"})
 
 

@@ -58,6 +58,8 @@ class Values:
                 return self._kind(self._members(node))
             case ast.Call(func=ast.Name(id=name), args=args) if name in _SETS:
                 return self._kind([each for arg in args for each in self._members(arg)])
+            case ast.Call(func=func) if self._names.of(func) == "asyncio.all_tasks":
+                return Kind.TASKS
             case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _SET_METHODS:
                 return self.kind_of_set(owner)
             case ast.BinOp(left=left, op=operator, right=right) if isinstance(
@@ -70,7 +72,7 @@ class Values:
                 return None
 
     def has_bare_futures(self, node: ast.expr) -> bool:
-        """Tell whether a collection has plain futures that nothing else stands behind."""
+        """Tell whether a collection has futures that are made with ``asyncio.Future(...)``."""
         return any(self._is_bare(each) for each in self._members(node))
 
     def _learn(self, node: ast.AST) -> None:
@@ -136,6 +138,8 @@ class Values:
 
     def _is_task(self, node: ast.expr) -> bool:
         match node:
+            case ast.Call(func=func) if self._names.of(func) == "asyncio.current_task":
+                return True
             case ast.Call(func=ast.Attribute(value=owner, attr=made)):
                 is_operation = made in OPERATIONS and dotted(owner) == self._context
                 return is_operation or made in _TASK_MAKERS
@@ -156,14 +160,16 @@ class Values:
 
     def _is_future(self, node: ast.expr) -> bool:
         made = self._made_by(node)
-        return self._is_bare(node) or (made is not None and self._names.of(made.func) in _COMBINED)
+        if made is None:
+            return False
+        if isinstance(made.func, ast.Attribute) and made.func.attr == "create_future":
+            return True
+        return self._is_bare(made) or self._names.of(made.func) in _COMBINED
 
     def _is_bare(self, node: ast.expr) -> bool:
         made = self._made_by(node)
         if made is None:
             return False
-        if isinstance(made.func, ast.Attribute) and made.func.attr == "create_future":
-            return True
         return self._names.of(made.func) == "asyncio.Future"
 
     def _made_by(self, node: ast.expr) -> ast.Call | None:
