@@ -18,10 +18,11 @@ from durable_execution_sdk.model.invocation import (
     Outcome,
     OutcomeStatus,
 )
+from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.replay.document import HistorySource, read_history
-from durable_execution_sdk.replay.recording import Moment, record
+from durable_execution_sdk.replay.recording import Moment, Recording, record
 from durable_execution_sdk.replay.rehearsal import Rehearsal, Spectator
-from durable_execution_sdk.replay.report import Divergence, ReplayReport
+from durable_execution_sdk.replay.report import Divergence, DivergenceKind, ReplayReport
 from durable_execution_sdk.replay.script import Script
 from durable_execution_sdk.replay.verdict import Judge
 from durable_execution_sdk.runtime.failure import capture
@@ -67,14 +68,11 @@ def replay_history(
         raise ConfigError(f"max_moments is 1 or more, not {max_moments!r}")
     recording = record(read_history(history), handler.__name__, execution_arn)
     chosen = _chosen(recording.moments, max_moments)
-    divergence: Divergence | None = None
-    notes: dict[str, None] = {}
-    for moment in chosen:
-        script = Script(recording, moment)
-        divergence = _rehearse(handler, script)
-        notes.update(dict.fromkeys(script.notes))
-        if divergence is not None:
-            break
+    arguments = Arguments()
+    divergence, notes = _first_divergence(handler, recording, chosen, arguments)
+    if divergence is None:
+        divergence, more = _other_arguments(handler, recording, chosen, arguments)
+        notes += more
     return ReplayReport(
         function=handler.__qualname__,
         recorded_as=recording.function_name,
@@ -82,7 +80,7 @@ def replay_history(
         moments=len(chosen),
         skipped=len(recording.moments) - len(chosen),
         divergence=divergence,
-        notes=[] if divergence is not None else list(notes),
+        notes=[] if divergence is not None else notes,
     )
 
 
@@ -92,6 +90,68 @@ def _chosen(moments: list[Moment], most: int) -> list[Moment]:
         return moments
     step = len(moments) / most
     return [moments[round((n + 1) * step) - 1] for n in range(most)]
+
+
+def _first_divergence(
+    handler: DurableHandler[Any, Any],
+    recording: Recording,
+    moments: list[Moment],
+    arguments: Arguments,
+) -> tuple[Divergence | None, list[str]]:
+    """Run the code over states of the log until it diverges."""
+    notes: dict[str, None] = {}
+    for moment in moments:
+        script = Script(recording, moment, arguments)
+        divergence = _rehearse(handler, script)
+        if divergence is not None:
+            return divergence, []
+        notes.update(dict.fromkeys(script.notes))
+    return None, list(notes)
+
+
+def _other_arguments(
+    handler: DurableHandler[Any, Any],
+    recording: Recording,
+    moments: list[Moment],
+    arguments: Arguments,
+) -> tuple[Divergence | None, list[str]]:
+    """Steps whose arguments depend on how much of the log there is.
+
+    The log does not hold arguments. But code that gives a step others over a longer log would do so on
+    replay. Those that differ from one run over the same log to the next, as readings of a clock do, are
+    notes, unless steps have changed places.
+    """
+    changed = arguments.regiven()
+    if not changed:
+        return None, []
+    again = Arguments()
+    _first_divergence(handler, recording, moments, again)
+    varying = {
+        operation_id
+        for one, other in zip(arguments.by_invocation, again.by_invocation, strict=False)
+        for operation_id in one.keys() & other.keys()
+        if one[operation_id] != other[operation_id]
+    }
+    for each in changed:
+        if each.is_swapped or each.operation_id not in varying:
+            return (
+                Divergence(
+                    kind=DivergenceKind.OTHER_ARGUMENTS,
+                    expected=f"{each.label} with {each.first}, over the beginning of the log",
+                    actual=f"{each.label} with {each.now}, over more of it",
+                    invocation=moments[-1].invocation,
+                    operation_id=each.operation_id,
+                    hint=_UNRECORDED,
+                ),
+                [],
+            )
+    return None, [str(each) for each in changed]
+
+
+_UNRECORDED = (
+    "The arguments depend on something that is not recorded: the order of a set, memory, time. A"
+    " step that is done would give its result to what the code now takes it for."
+)
 
 
 def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence | None:

@@ -43,9 +43,11 @@ class Rehearsal(Workflow):
     def __init__(self, script: Script, *args: Any) -> None:
         super().__init__(*args)
         self._script = script
+        script.arguments.begin()
 
     def claim(self, claimant: Claimant) -> Operation | None:
         """Compare what the code asks for with what the log holds; the first difference ends it all."""
+        self._script.arguments.take(claimant)
         record = super().claim(claimant)
         self._script.ask(claimant, record)
         if self._script.divergence is None:

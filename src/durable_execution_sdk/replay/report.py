@@ -18,6 +18,7 @@ class DivergenceKind(StrEnum):
     OTHER_OPERATION = "another operation"
     OTHER_RESULT = "another result"
     NEW_OPERATION = "a new operation"
+    OTHER_ARGUMENTS = "other arguments"
     MISSING_OPERATION = "a missing operation"
     OTHER_END = "another end"
 

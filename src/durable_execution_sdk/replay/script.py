@@ -16,6 +16,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.operations.lifecycle import DurableOperation, label_of
+from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.replay.payloads import comparable, short
 from durable_execution_sdk.replay.places import Place, asking_place
 from durable_execution_sdk.replay.recording import Moment, Recording
@@ -54,8 +55,9 @@ class Script:
     not hold. They are new code as long as everything recorded has been asked for before them.
     """
 
-    def __init__(self, recording: Recording, moment: Moment) -> None:
+    def __init__(self, recording: Recording, moment: Moment, arguments: Arguments) -> None:
         self.recording = recording
+        self.arguments = arguments
         self.moment = moment
         self.asked: dict[str, Asked] = {}
         self.added: list[Divergence] = []

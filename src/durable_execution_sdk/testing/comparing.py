@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.testing.snapshots import Entry, Snapshot
 
@@ -53,6 +54,8 @@ class Standard:
                 "two undisturbed runs leave the world outside in different states:"
                 f" {_short(one.world)} and {_short(other.world)}. Reset it in setup="
             )
+        if one.outcome.startswith(f"{DeterminismError.__name__}:"):
+            self.problems.append(f"the execution fails on replay, undisturbed: {one.outcome}")
         self._outcomes_vary: set[str] = set()
         self._arguments_vary: set[str] = set()
         self._end_varies = False

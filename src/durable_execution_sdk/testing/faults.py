@@ -11,7 +11,7 @@ import msgspec
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ServiceError
-from durable_execution_sdk.testing.arguments import Arguments
+from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.testing.lengths import length
 
 __all__ = ["BodyRun", "Faults", "Repeated", "When"]

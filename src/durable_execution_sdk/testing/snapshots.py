@@ -11,9 +11,9 @@ import msgspec
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.operations.lifecycle import label_of
+from durable_execution_sdk.replay.arguments import Arguments, Regiven
 from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.timers import TIMER_NAME
-from durable_execution_sdk.testing.arguments import Arguments, Regiven
 from durable_execution_sdk.testing.operations import RecordedOperation
 from durable_execution_sdk.testing.result import DurableTestResult
 

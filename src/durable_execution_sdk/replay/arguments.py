@@ -74,6 +74,12 @@ class Arguments:
             for operation_id, asked in invocation.items()
         }
 
+    @property
+    def by_invocation(self) -> list[dict[str, str]]:
+        """The arguments of each invocation, by operation id."""
+        self._settle()
+        return [{key: asked.given for key, asked in each.items()} for each in self._invocations]
+
     def regiven(self) -> list[Regiven]:
         """The steps that were given other arguments later, each once."""
         return list({each.operation_id: each for each in self._changes()}.values())
