@@ -1,0 +1,552 @@
+"""A program for each row of the table of asyncio and anyio that replays exactly or is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import anyio
+from tests.replay.corpus import ONE_TRY, Stage, Workflow, seconds
+
+from durable_execution_sdk import DurableContext
+
+HOUR = 3600
+EXACT: dict[str, Callable[[Stage], Workflow]] = {}
+REFUSED: dict[str, Workflow] = {}
+COLOUR: contextvars.ContextVar[str] = contextvars.ContextVar("COLOUR", default="none")
+
+Act = Callable[[Stage, DurableContext], Awaitable[Any]]
+
+
+def exact(row: str) -> Callable[[Act], Act]:
+    """Let a program stand for a row; it suspends in the end, so that its log is replayed."""
+
+    def keep(act: Act) -> Act:
+        def build(stage: Stage) -> Workflow:
+            async def run(event: Any, ctx: DurableContext) -> Any:
+                stage.see("made", await act(stage, ctx))
+                await ctx.wait(seconds(5))
+                return stage.see("end", await ctx.step(stage.body, "end"))
+
+            return run
+
+        build.__name__ = act.__name__
+        EXACT[row] = build
+        return act
+
+    return keep
+
+
+def refused(row: str) -> Callable[[Workflow], Workflow]:
+    def keep(workflow: Workflow) -> Workflow:
+        REFUSED[row] = workflow
+        return workflow
+
+    return keep
+
+
+async def nothing() -> None:
+    """Do nothing."""
+
+
+# asyncio
+
+
+@exact("`asyncio.gather(...)`")
+async def gather(stage: Stage, ctx: DurableContext) -> Any:
+    async def two(label: str) -> str:
+        await ctx.wait(seconds(len(label)))
+        return str(await ctx.step(stage.body, label, name="work"))
+
+    pair = asyncio.gather(two("a"), two("bb"))
+    task = asyncio.create_task(two("ccc"))
+    results = await asyncio.gather(
+        pair, task, ctx.step(stage.fails, "d", config=ONE_TRY), return_exceptions=True
+    )
+    return [str(each) for each in results]
+
+
+@exact("`asyncio.TaskGroup()`")
+async def task_group(stage: Stage, ctx: DurableContext) -> Any:
+    failed: list[bool] = []
+
+    async def waits() -> None:
+        try:
+            await ctx.wait(seconds(HOUR))
+        except asyncio.CancelledError:
+            if failed:  # and not the end of the invocation
+                stage.see("cancelled")
+            raise
+
+    async def fails() -> None:
+        await ctx.wait(seconds(2))
+        failed.append(True)
+        raise LookupError("no")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(waits())
+            group.create_task(fails())
+            group.create_task(waits())
+    except* LookupError as errors:
+        stage.see("failed", [str(error) for error in errors.exceptions])
+
+
+@exact("`asyncio.create_task(...)`, `ensure_future(...)`")
+async def create_task(stage: Stage, ctx: DurableContext) -> Any:
+    async def work(label: str) -> None:
+        stage.see("work", await ctx.step(stage.body, label, name="work"))
+
+    async def left_alone() -> None:
+        await ctx.wait(seconds(HOUR))
+
+    kept = [asyncio.create_task(left_alone())]
+    one, two = asyncio.create_task(work("a")), asyncio.ensure_future(work("b"))
+    await two
+    await one
+    return kept[0].done()
+
+
+@exact("`task.cancel()`, `handle.cancel()`")
+async def cancel(stage: Stage, ctx: DurableContext) -> Any:
+    async def waits(handle: Any) -> None:
+        await handle
+
+    limit = ctx.wait(seconds(HOUR), name="limit")
+    task = asyncio.create_task(waits(limit))
+    await ctx.wait(seconds(2))
+    task.cancel()
+    await asyncio.wait([task])
+    limit.cancel()
+    stage.see("limit", await limit)
+    return [task.cancelled(), limit.done()]
+
+
+@exact("`asyncio.wait([...])` of tasks and operations")
+async def wait(stage: Stage, ctx: DurableContext) -> Any:
+    async def work(label: str) -> str:
+        return str(await ctx.step(stage.body, label, name="work"))
+
+    things = [ctx.step(stage.body, each, name="work") for each in "abc"]
+    done, _ = await asyncio.wait([*things, *(asyncio.create_task(work(each)) for each in "def")])
+    for each in done:
+        stage.see("done", await ctx.step(stage.body, str(each.result()), name="note"))
+    pauses = [ctx.wait(seconds(n)) for n in (9, 2, 5)]
+    done, pending = await asyncio.wait(pauses, return_when=asyncio.FIRST_COMPLETED)
+    return [[pauses.index(each) for each in some] for some in (done, pending)]
+
+
+@exact("`asyncio.wait([...])` of gathers and shields")
+async def wait_for_gathers(stage: Stage, ctx: DurableContext) -> Any:
+    def work(label: str) -> Any:
+        return ctx.step(stage.body, label, name="work")
+
+    pairs = [asyncio.gather(work(each), work(each.upper())) for each in "abcd"]
+    shields = [asyncio.shield(ctx.wait(seconds(n))) for n in (2, 3)]
+    done, _ = await asyncio.wait([*pairs, *shields])
+    for each in done:
+        stage.see("done", await ctx.step(stage.body, str(each.result()), name="note"))
+
+
+@exact("`asyncio.as_completed([...])`")
+async def as_completed(stage: Stage, ctx: DurableContext) -> Any:
+    async def work(length: int) -> int:
+        await ctx.wait(seconds(length))
+        return int(await ctx.step(stage.body, f"{length}", length))
+
+    return [await each for each in asyncio.as_completed([work(3), work(1), ctx.wait(seconds(2))])]
+
+
+@exact("sets of tasks and operations, `gather(*tasks)`")
+async def sets(stage: Stage, ctx: DurableContext) -> Any:
+    async def item(inner: DurableContext, n: int, index: int) -> int:
+        return int(await inner.step(stage.body, f"{n}", n, name="work"))
+
+    async def work(label: str) -> str:
+        return str(await ctx.step(stage.body, label, name="work"))
+
+    await ctx.map(range(3), item)
+    background = {asyncio.create_task(work(each)) for each in "abcde"}
+    stage.see("tasks", await asyncio.gather(*background))
+    for handle in {ctx.step(stage.body, each, name="work") for each in "fghi"}:
+        stage.see("handle", await handle)
+
+
+@exact("`asyncio.timeout(3600)`, `asyncio.wait_for(..., 3600)`")
+async def timeout(stage: Stage, ctx: DurableContext) -> Any:
+    async with asyncio.timeout(HOUR):
+        stage.see("in time", await ctx.step(stage.body, "a"))
+    try:
+        async with asyncio.timeout(HOUR):
+            await ctx.wait(seconds(2 * HOUR))
+    except TimeoutError:
+        stage.see("late", await ctx.step(stage.body, "b"))
+    try:
+        await asyncio.wait_for(asyncio.Event().wait(), HOUR)
+    except TimeoutError:
+        return "later"
+
+
+@exact("`asyncio.timeout(0)`, a deadline that has passed")
+async def timeout_that_has_passed(stage: Stage, ctx: DurableContext) -> Any:
+    loop = asyncio.get_running_loop()
+    words = []
+    for limit in (asyncio.timeout(0), asyncio.timeout_at(loop.time() - 1), asyncio.timeout(-5)):
+        try:
+            async with limit:
+                words.append(await ctx.wait(seconds(3)) or "in time")
+        except TimeoutError:
+            words.append("too late")
+        stage.see("word", await ctx.step(stage.body, words[-1], name="tell"))
+    return words
+
+
+@exact("`asyncio.timeout(deadline - loop.time())`")
+async def budget(stage: Stage, ctx: DurableContext) -> Any:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 10
+    words = []
+    for length in (3, 4, 9, 1):
+        try:
+            async with asyncio.timeout(deadline - loop.time()):
+                await ctx.wait(seconds(length))
+                words.append("in time")
+        except TimeoutError:
+            words.append("too late")
+    return words
+
+
+@exact("`asyncio.timeout(...)` around a step that is slow")
+async def timeout_around_a_step(stage: Stage, ctx: DurableContext) -> Any:
+    ended: list[str] = []
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(30)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    try:
+        async with asyncio.timeout(0.01):
+            await ctx.step(slow, config=ONE_TRY)
+    except TimeoutError:
+        stage.see("late")
+    done = await ctx.step(stage.body, "after", ended == ["cancelled"])
+    assert done, "the body was not cancelled"
+
+
+@exact("`asyncio.shield(...)`")
+async def shield(stage: Stage, ctx: DurableContext) -> Any:
+    async def work() -> str:
+        await ctx.wait(seconds(20))
+        return str(await ctx.step(stage.body, "work"))
+
+    task = asyncio.create_task(work())
+    try:
+        async with asyncio.timeout(5):
+            await asyncio.shield(task)
+    except TimeoutError:
+        stage.see("late", await ctx.step(stage.body, "late"))
+    return await task
+
+
+@exact("`asyncio.sleep(...)`, `loop.call_later(...)`")
+async def sleep(stage: Stage, ctx: DurableContext) -> Any:
+    loop = asyncio.get_running_loop()
+    rung = asyncio.Event()
+    loop.call_later(30, rung.set)
+    await asyncio.sleep(10)
+    stage.see("slept", await asyncio.sleep(0, "turn"))
+    await rung.wait()
+    return loop.time() >= 30
+
+
+@exact("`loop.call_soon(...)`, `add_done_callback(...)`")
+async def callbacks(stage: Stage, ctx: DurableContext) -> Any:
+    calls: list[str] = []
+    loop = asyncio.get_running_loop()
+    for label in "ab":
+        loop.call_soon(calls.append, "soon")
+        step = ctx.step(stage.body, label, name="work")
+        step.add_done_callback(lambda done: calls.append(f"done {done.result()}"))
+        stage.see("calls", [await step, *calls])
+    return calls
+
+
+@exact("`asyncio.Queue()`")
+async def queue(stage: Stage, ctx: DurableContext) -> Any:
+    jobs: asyncio.Queue[str] = asyncio.Queue(2)
+
+    async def worker(n: int) -> None:
+        while True:
+            job = await jobs.get()
+            stage.see("job", [n, await ctx.step(stage.body, job, name="job")])
+            await ctx.wait(seconds(n))
+            jobs.task_done()
+
+    workers = [asyncio.create_task(worker(n)) for n in (1, 3)]
+    for label in "abcdef":
+        await jobs.put(label)
+    await jobs.join()
+    for each in workers:
+        each.cancel()
+
+
+@exact("`asyncio.Lock()`, `Semaphore(...)`")
+async def locks(stage: Stage, ctx: DurableContext) -> Any:
+    lock, room = asyncio.Lock(), asyncio.Semaphore(2)
+
+    async def work(n: int) -> None:
+        async with room:
+            await ctx.wait(seconds(1 + n % 3))
+            async with lock:
+                stage.see("work", await ctx.step(stage.body, f"{n}", name="work"))
+
+    await asyncio.gather(*(work(n) for n in range(5)))
+
+
+@exact("`asyncio.Event()`, `Condition()`, `Barrier(...)`")
+async def events(stage: Stage, ctx: DurableContext) -> Any:
+    opened, changed, meeting = asyncio.Event(), asyncio.Condition(), asyncio.Barrier(2)
+    count = 0
+
+    async def follows(label: str) -> None:
+        await opened.wait()
+        async with changed:
+            await changed.wait_for(lambda: count >= 2)
+        stage.see(label, await ctx.step(stage.body, label, name="work"))
+        await meeting.wait()
+
+    async def leads() -> None:
+        nonlocal count
+        opened.set()
+        for _ in range(2):
+            await ctx.wait(seconds(2))
+            async with changed:
+                count += 1
+                changed.notify_all()
+
+    await asyncio.gather(follows("a"), follows("b"), leads())
+
+
+@exact("`loop.create_future()`")
+async def create_future(stage: Stage, ctx: DurableContext) -> Any:
+    futures = [asyncio.get_running_loop().create_future() for _ in range(3)]
+
+    async def sets(n: int) -> None:
+        await ctx.wait(seconds(3 - n))
+        futures[n].set_result(n)
+
+    tasks = [asyncio.create_task(sets(n)) for n in range(3)]
+    done, _ = await asyncio.wait(futures)
+    await asyncio.gather(*tasks)
+    return [each.result() for each in done]
+
+
+@exact("async generators, `contextlib.aclosing(...)`")
+async def generators(stage: Stage, ctx: DurableContext) -> Any:
+    async def pages() -> AsyncIterator[str]:
+        try:
+            for n in range(9):
+                yield str(await ctx.step(stage.body, f"page {n}", name="page"))
+        finally:
+            stage.see("closed", await ctx.step(stage.body, "closed"))
+
+    read = []
+    async with contextlib.aclosing(pages()) as source:
+        async for page in source:
+            read.append(page)
+            if len(read) == 3:
+                break
+    left = pages()
+    stage.see("first", await anext(left))
+    return read
+
+
+@exact("`contextvars`")
+async def context_variables(stage: Stage, ctx: DurableContext) -> Any:
+    async def paints(colour: str) -> str:
+        COLOUR.set(colour)
+        await ctx.step(stage.body, colour, name="paint")
+        return COLOUR.get()
+
+    COLOUR.set("red")
+    painted = await asyncio.gather(paints("blue"), paints("green"))
+    return [*painted, COLOUR.get()]
+
+
+@exact("`asyncio.current_task()`, `asyncio.all_tasks()`")
+async def all_tasks(stage: Stage, ctx: DurableContext) -> Any:
+    async def waits() -> None:
+        await ctx.wait(seconds(HOUR))
+
+    made = [asyncio.create_task(waits(), name=f"task {n}") for n in range(3)]
+    await ctx.wait(seconds(1))
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        stage.see("cancels", each.get_name())
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    return [each.cancelled() for each in made]
+
+
+@exact("`while not handle.done(): await asyncio.sleep(0)`")
+async def spins(stage: Stage, ctx: DurableContext) -> Any:
+    for handle in (ctx.step(stage.body, "a"), ctx.wait(seconds(3))):
+        async with asyncio.timeout(HOUR):
+            while not handle.done():
+                await asyncio.sleep(0)
+        stage.see("came", handle.result())
+
+
+# anyio
+
+
+@exact("`anyio.create_task_group()`")
+async def anyio_group(stage: Stage, ctx: DurableContext) -> Any:
+    over: list[bool] = []
+
+    async def work(label: str) -> None:
+        with anyio.CancelScope():
+            try:
+                await ctx.step(stage.body, label, name="work")
+                await anyio.sleep(HOUR)
+            finally:
+                if over:  # and not the end of the invocation
+                    stage.see("ends", label)
+
+    async with anyio.create_task_group() as group:
+        for label in "abcde":
+            group.start_soon(work, label)
+        await ctx.wait(seconds(3))
+        over.append(True)
+        group.cancel_scope.cancel()
+
+
+@exact("`anyio.CancelScope()`, `move_on_after(...)`, `fail_after(...)`")
+async def anyio_scopes(stage: Stage, ctx: DurableContext) -> Any:
+    caught = []
+    for delay in (0, 2, HOUR):
+        with anyio.move_on_after(delay) as scope:
+            stage.see("came", await ctx.wait(seconds(4)))
+        caught.append(scope.cancelled_caught)
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await ctx.wait(seconds(4))
+    caught.append(scope.cancelled_caught)
+    try:
+        with anyio.fail_after(2):
+            await ctx.wait(seconds(4))
+    except TimeoutError:
+        stage.see("failed", await ctx.step(stage.body, "after"))
+    return caught
+
+
+@exact("`anyio.Event()`, `Lock()`, `CapacityLimiter(...)`, object streams")
+async def anyio_means(stage: Stage, ctx: DurableContext) -> Any:
+    send, receive = anyio.create_memory_object_stream[str](1)
+    lock, room, ended = anyio.Lock(), anyio.CapacityLimiter(2), anyio.Event()
+
+    async def consumes(n: int) -> None:
+        async for job in receive:
+            async with room, lock:
+                stage.see("job", [n, await ctx.step(stage.body, job, name="job")])
+        ended.set()
+
+    async with send, receive, anyio.create_task_group() as group:
+        for n in range(2):
+            group.start_soon(consumes, n)
+        for label in "abcd":
+            await send.send(label)
+        await send.aclose()
+        await ended.wait()
+
+
+@exact("a saga in a cancelled scope of anyio")
+async def anyio_saga(stage: Stage, ctx: DurableContext) -> Any:
+    async def undo(result: str) -> None:
+        await stage.body(f"undo {result}")
+
+    with anyio.CancelScope() as scope:
+        async with ctx.saga() as saga:
+            await saga.step(stage.body, "book", compensate=undo)
+            scope.cancel()
+            await ctx.wait(seconds(10))
+    return scope.cancelled_caught
+
+
+# Refused
+
+
+@refused("`asyncio.as_completed({...})`")
+async def as_completed_of_a_set(event: Any, ctx: DurableContext) -> Any:
+    coroutines = {nothing() for _ in range(3)}
+    try:
+        for each in asyncio.as_completed(coroutines):
+            await each
+    finally:
+        for coroutine in coroutines:
+            coroutine.close()
+
+
+@refused("`asyncio.Future(...)` in `asyncio.wait`")
+async def plain_futures(event: Any, ctx: DurableContext) -> Any:
+    loop = asyncio.get_running_loop()
+    futures: list[asyncio.Future[None]] = [asyncio.Future(loop=loop) for _ in range(2)]
+    for future in futures:
+        loop.call_soon(future.set_result, None)
+    await asyncio.wait(futures)
+
+
+@refused("`asyncio.Task(...)`")
+async def task_made_directly(event: Any, ctx: DurableContext) -> Any:
+    async def pay() -> None:
+        await ctx.step(nothing)
+
+    await asyncio.Task(pay())
+
+
+@refused("`loop.set_task_factory(...)`")
+async def task_factory(event: Any, ctx: DurableContext) -> Any:
+    asyncio.get_running_loop().set_task_factory(None)
+
+
+@refused("a step that cancels or awaits the workflow's tasks")
+async def step_that_cancels(event: Any, ctx: DurableContext) -> Any:
+    async def others() -> None:
+        for each in asyncio.all_tasks() - {asyncio.current_task()}:
+            each.cancel()
+
+    await ctx.step(others)
+
+
+@refused("a step that awaits an operation")
+async def step_that_awaits(event: Any, ctx: DurableContext) -> Any:
+    slow = ctx.wait(seconds(10), name="slow")
+
+    async def waits() -> None:
+        await slow
+
+    await ctx.step(waits, config=ONE_TRY)
+
+
+@refused("a context in a step")
+async def context_in_a_step(event: Any, ctx: DurableContext) -> Any:
+    async def body() -> None:
+        await ctx.step(nothing)
+
+    await ctx.step(body)
+
+
+@refused("a context in a thread")
+async def context_in_a_thread(event: Any, ctx: DurableContext) -> Any:
+    await asyncio.to_thread(lambda: ctx.step(nothing))
+
+
+@refused("a future, a lock or an event that nothing sets")
+async def deadlock(event: Any, ctx: DurableContext) -> Any:
+    await asyncio.Event().wait()

@@ -1,0 +1,136 @@
+"""Every row of the tables on asyncio and determinism is true: a program runs for each."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+from tests.docs import asyncio_rows, unrecorded_rows
+from tests.docs.tables import Row, rows_of
+from tests.replay.prove import prove
+from tests.rig import run_workflow
+
+from durable_execution_sdk import DurableContext, Duration, NoRetry, StepConfig
+from durable_execution_sdk.lint import check_source
+
+CONCURRENCY = rows_of("concurrency.md", "## asyncio and anyio, row by row")
+DETERMINISM = rows_of("determinism.md", "## Row by row")
+
+# Rows that hold once cancelling gives operations up, spinning tasks are parked and threads are seen.
+NOT_YET: dict[str, bool] = {
+    "`asyncio.timeout(...)` around a step that is slow": True,
+    "`anyio.to_thread.run_sync(...)`": True,
+    "`asyncio.create_subprocess_exec(...)`": sys.version_info < (3, 12),
+}
+# Those that spin until then, so that they can't be run.
+NEVER_ENDS = {
+    "`while not handle.done(): await asyncio.sleep(0)`",
+    "a saga in a cancelled scope of anyio",
+}
+
+
+def rows(table: list[Row], verdict: str) -> list[Any]:
+    marked = []
+    for row in table:
+        if row.verdict == verdict:
+            never_ends = row.code in NEVER_ENDS
+            mark = pytest.mark.xfail(strict=True, run=not never_ends)
+            marks = [mark] if NOT_YET.get(row.code) or never_ends else []
+            marked.append(pytest.param(row, id=row.code, marks=marks))
+    return marked
+
+
+def test_each_row_has_a_program_and_each_program_a_row() -> None:
+    programs = [
+        *asyncio_rows.EXACT,
+        *asyncio_rows.REFUSED,
+        *unrecorded_rows.STEPS,
+    ]
+    assert [row.code for row in CONCURRENCY] == programs
+    of_determinism = [*unrecorded_rows.RECORDED, *unrecorded_rows.UNRECORDED]
+    assert [row.code for row in DETERMINISM] == of_determinism
+    assert NOT_YET.keys() | NEVER_ENDS <= set(programs)
+
+
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly"))
+def test_it_replays_exactly(row: Row) -> None:
+    # A crash may delay something, so that another one wins; but then it has won on each replay.
+    prove(asyncio_rows.EXACT[row.code], seeds=2, same_log=False, same_result=False)
+
+
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "refused"))
+def test_it_is_refused_with_this_message(row: Row) -> None:
+    ran = run_workflow(asyncio_rows.REFUSED[row.code])
+    assert ran.status == "FAILED"
+    assert row.note.strip("`") in f"{ran.error.error_type}: {ran.error.error_message}"
+
+
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "put it into a step"))
+def test_it_runs_again_on_replay_and_once_in_a_step(row: Row) -> None:
+    act, source = unrecorded_rows.STEPS[row.code]
+    runs: list[int] = []
+
+    async def outside(event: Any, ctx: DurableContext) -> int:
+        await act(runs)
+        await ctx.wait(Duration.from_seconds(5))
+        return len(runs)
+
+    async def inside(event: Any, ctx: DurableContext) -> int:
+        await ctx.step(act, runs, config=StepConfig(retry_strategy=NoRetry()))
+        await ctx.wait(Duration.from_seconds(5))
+        return len(runs)
+
+    for workflow, expected in ((inside, 1), (outside, 2)):
+        runs.clear()
+        ran = run_workflow(workflow)
+        assert ran.result == expected, ran.error
+    assert_found(source)
+
+
+@pytest.mark.parametrize("row", rows(DETERMINISM, "replays exactly"))
+def test_it_gives_the_same_on_replay(row: Row) -> None:
+    assert len(set(observed(unrecorded_rows.RECORDED[row.code]))) == 1
+
+
+@pytest.mark.parametrize("row", rows(DETERMINISM, "put it into a step"))
+def test_it_gives_something_else_on_replay_and_the_same_from_a_step(row: Row) -> None:
+    look, source = unrecorded_rows.UNRECORDED[row.code]
+
+    async def in_a_step(ctx: DurableContext) -> Any:
+        async def body() -> Any:
+            return await look(ctx)
+
+        return await ctx.step(body)
+
+    assert len(set(observed(look))) > 1
+    assert len(set(observed(in_a_step))) == 1
+    assert_found(source)
+
+
+def observed(look: Any) -> list[str]:
+    """The texts that workflow code sees in each of three invocations."""
+    seen: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        unrecorded_rows.WORLD.move_on(len(seen))
+        seen.append(repr(await look(ctx)))
+        await ctx.wait(Duration.from_seconds(5))
+        await ctx.wait(Duration.from_seconds(5))
+        return 1
+
+    with unrecorded_rows.WORLD:
+        ran = run_workflow(workflow)
+    assert ran.status == "SUCCEEDED", ran.error
+    assert len(seen) == 3
+    return seen
+
+
+def assert_found(source: str) -> None:
+    """Lint finds the code in a workflow, and not in a step of it."""
+    head = "from durable_execution_sdk import DurableContext\n" + unrecorded_rows.IMPORTS
+    outside = f"async def workflow(event, ctx: DurableContext):\n    {source}\n"
+    assert check_source(head + outside), source
+    body = f"    async def body():\n        {source}\n    await ctx.step(body)\n"
+    inside = f"async def workflow(event, ctx: DurableContext):\n{body}"
+    assert not check_source(head + inside), source
