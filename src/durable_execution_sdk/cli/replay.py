@@ -65,6 +65,7 @@ def _document(history: str, report: ReplayReport) -> dict[str, object]:
         "operations": report.operations,
         "moments": report.moments,
         "skipped": report.skipped,
+        "notes": report.notes,
     }
     if found is not None:
         place = found.place
