@@ -57,6 +57,7 @@ def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
             "operations": 2,
             "moments": 2,
             "skipped": 0,
+            "notes": [],
         }
     ]
 

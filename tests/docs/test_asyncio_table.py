@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import Any
 
@@ -30,13 +31,13 @@ NEVER_ENDS = {
 }
 
 
-def rows(table: list[Row], verdict: str) -> list[Any]:
+def rows(table: list[Row], verdict: str, *, runs: bool = True) -> list[Any]:
     marked = []
     for row in table:
         if row.verdict == verdict:
             never_ends = row.code in NEVER_ENDS
             mark = pytest.mark.xfail(strict=True, run=not never_ends)
-            marks = [mark] if NOT_YET.get(row.code) or never_ends else []
+            marks = [mark] if runs and (NOT_YET.get(row.code) or never_ends) else []
             marked.append(pytest.param(row, id=row.code, marks=marks))
     return marked
 
@@ -64,6 +65,42 @@ def test_it_is_refused_with_this_message(row: Row) -> None:
     ran = run_workflow(asyncio_rows.REFUSED[row.code])
     assert ran.status == "FAILED"
     assert row.note.strip("`") in f"{ran.error.error_type}: {ran.error.error_message}"
+
+
+# Only a run can tell of these.
+UNREAD = {
+    "a step that cancels or awaits the workflow's tasks",
+    "a step that awaits an operation",
+    "a future, a lock or an event that nothing sets",
+}
+
+
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "refused", runs=False))
+def test_lint_finds_what_is_refused_as_far_as_reading_can_tell(row: Row) -> None:
+    program = inspect.getsource(asyncio_rows.REFUSED[row.code])
+    head = "import asyncio\nfrom durable_execution_sdk import DurableContext\n"
+    assert bool(check_source(head + program)) is (row.code not in UNREAD)
+
+
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly", runs=False))
+def test_lint_passes_over_what_replays_exactly(row: Row) -> None:
+    program = asyncio_rows.EXACT[row.code].__closure__
+    assert program is not None
+    source = inspect.getsource(program[0].cell_contents)
+    found = check_source(
+        "import asyncio\nfrom durable_execution_sdk import DurableContext\n" + source
+    )
+    codes = {each.rule.code for each in found}
+    assert codes == ADVISED.get(row.code, set()), [str(each) for each in found]
+
+
+# These replay exactly, and there is something better.
+ADVISED = {
+    "`asyncio.wait([...])` of gathers and shields": {"DUR014"},
+    "`loop.create_future()`": {"DUR014"},
+    "`asyncio.current_task()`, `asyncio.all_tasks()`": {"DUR012"},
+    "`while not handle.done(): await asyncio.sleep(0)`": {"DUR013"},
+}
 
 
 @pytest.mark.parametrize("row", rows(CONCURRENCY, "put it into a step"))

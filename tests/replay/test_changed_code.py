@@ -378,3 +378,23 @@ def test_an_invoke_in_a_child_is_compared_too() -> None:
 
     assert invoked(flow(1), flow(1)).ok
     assert not invoked(flow(1), flow(2)).ok
+
+
+# Arguments, which no log has
+
+
+def test_arguments_that_differ_at_each_run_are_noted() -> None:
+    clock: list[int] = []
+
+    async def flow(event: int, ctx: DurableContext) -> int:
+        clock.append(1)
+        await ctx.step(done, len(clock), name="save")
+        await ctx.wait(Duration.from_days(1))
+        return 1
+
+    report = held(flow, flow)
+    assert report.ok, str(report)
+    assert len(report.notes) == 1
+    assert report.notes[0].startswith(
+        "step 'save' was given 3 when it was asked for first, and 4 on"
+    )

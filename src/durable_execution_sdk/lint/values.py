@@ -126,8 +126,10 @@ class Values:
         kinds = [None if each is None else self.kind_of_set(each) for each in bound]
         if not kinds or None in kinds:
             return None
-        filled = [m for each in bound if each is not None for m in self._members(each)]
-        return self._kind([*filled, *self._put_into(name)])
+        filled = {kind for kind, each in zip(kinds, bound, strict=True) if not _is_empty(each)}
+        if self._put[name]:
+            filled.add(self._kind(self._put_into(name)))
+        return next((kind for kind in (Kind.FUTURES, Kind.VALUES) if kind in filled), Kind.TASKS)
 
     def _kind(self, members: list[ast.expr]) -> Kind:
         if any(self._is_future(each) for each in members):
@@ -223,6 +225,10 @@ def _given_to_wait(value: ast.expr, names: Names) -> ast.expr | None:
             return given if names.of(called) == "asyncio.wait" else None
         case _:
             return None
+
+
+def _is_empty(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Call) and not node.args
 
 
 def acts(node: ast.AST, context: str) -> bool:
