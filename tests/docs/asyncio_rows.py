@@ -362,7 +362,12 @@ async def generators(stage: Stage, ctx: DurableContext) -> Any:
             read.append(page)
             if len(read) == 3:
                 break
-    left = pages()
+
+    async def numbers() -> AsyncIterator[int]:
+        for n in range(3):
+            yield int(await ctx.step(stage.body, f"number {n}", n, name="number"))
+
+    left = numbers()  # unfinished, and closed with the invocation
     stage.see("first", await anext(left))
     return read
 
@@ -532,6 +537,19 @@ async def step_that_awaits(event: Any, ctx: DurableContext) -> Any:
         await slow
 
     await ctx.step(waits, config=ONE_TRY)
+
+
+@refused("an async generator that is left unfinished, with operations in `finally`")
+async def generator_left_unfinished(event: Any, ctx: DurableContext) -> Any:
+    async def pages() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            await ctx.step(nothing)
+
+    async for _ in pages():
+        break
+    await ctx.wait(seconds(5))
 
 
 @refused("a context in a step")

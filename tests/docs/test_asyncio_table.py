@@ -71,6 +71,7 @@ def test_it_is_refused_with_this_message(row: Row) -> None:
 UNREAD = {
     "a step that cancels or awaits the workflow's tasks",
     "a step that awaits an operation",
+    "an async generator that is left unfinished, with operations in `finally`",
     "a future, a lock or an event that nothing sets",
 }
 

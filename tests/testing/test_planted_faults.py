@@ -176,10 +176,6 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-# Cells that hold once replay refuses operations that it leaves unvisited.
-NOT_YET = {("L5", "check_schedules")}
-
-
 def table() -> list[Any]:
     """The cells of the page's table: the fault, the check, and whether that finds it."""
     cells = []
@@ -189,8 +185,7 @@ def table() -> list[Any]:
         answers = [cell.strip() for cell in line.split("|")][-len(CHECKS) :]
         assert set(answers) <= {"yes", "no"}
         for check, answer in zip(CHECKS, answers, strict=True):
-            marks = [pytest.mark.xfail(strict=True)] if (fault, check) in NOT_YET else []
-            cells.append(pytest.param(fault, check, answer == "yes", marks=marks))
+            cells.append(pytest.param(fault, check, answer == "yes"))
     return cells
 
 
