@@ -21,6 +21,7 @@ from durable_execution_sdk.replay.payloads import comparable, short
 from durable_execution_sdk.replay.places import Place, asking_place
 from durable_execution_sdk.replay.recording import Moment, Recording
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.workflow import Claimant
 
 __all__ = ["FUNCTIONS", "Result", "Script"]
@@ -67,7 +68,8 @@ class Script:
         self._unclaimed = {
             each.id: each
             for each in recording.moments[-1].operations
-            if each.type != OperationType.EXECUTION
+            # That news came late is noted by the SDK, and asked for by no code.
+            if each.type != OperationType.EXECUTION and each.name != LATE_NEWS_NAME
         }
 
     def ask(self, claimant: Claimant, record: Operation | None) -> None:
