@@ -22,21 +22,6 @@ from itertools import combinations
 from typing import Any
 
 import msgspec
-
-from durable_execution_sdk import (
-    DurableHandler,
-    InvocationError,
-    ReplayLogging,
-    durable_execution,
-)
-from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
-    CheckpointRequest,
-    CheckpointResponse,
-    StatePage,
-    StateRequest,
-)
 from tests.generated import world as worlds
 from tests.generated.clock import Stuck, VirtualClock, forget_environment
 from tests.generated.programs import REFUSABLE, REFUSALS, Program
@@ -53,6 +38,21 @@ from tests.generated.service import (
     page_of,
 )
 from tests.generated.world import Killed, World
+
+from durable_execution_sdk import (
+    DurableHandler,
+    InvocationError,
+    ReplayLogging,
+    durable_execution,
+)
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model import wire
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
 
 MOST_INVOCATIONS = 120
 INPUT = '"input"'

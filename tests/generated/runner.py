@@ -68,7 +68,7 @@ def compiled(program: Program) -> Any:
     """The workflow of a program."""
     names = dict(worlds.NAMES)
     source = render(program).partition("\n")[2]
-    exec(compile(source, f"<program {program.seed}>", "exec"), names)  # noqa: S102
+    exec(compile(source, f"<program {program.seed}>", "exec"), names)
     return names["workflow"]
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-
 from tests.generated.clock import VirtualClock
 
 Json = dict[str, Any]

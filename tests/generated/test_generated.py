@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 import pytest
-
 from tests.generated import planted
 from tests.generated.clock import VirtualClock
-from tests.generated.oracle import extends
+from tests.generated.oracle import check_agreement, check_execution, extends
+from tests.generated.processes import Processes
 from tests.generated.programs import CORE, STATEMENTS, Node, Program, grow, in_sequence
 from tests.generated.rendering import render
 from tests.generated.runner import CALM, Playing, check_program, compiled, fuzz, shrink
+from tests.generated.schedules import Schedule
 from tests.generated.service import ProtocolError, Service
 
 # What the suite leaves to ``make fuzz --features``: faults that are known and being mended.
@@ -50,6 +52,26 @@ def test_a_planted_fault_is_found(plant: Plant, feature: str, kinds: str, told: 
     with plant():
         report = fuzz(range(500, 512), 5, CORE | {feature}, kinds=frozenset(kinds.split()))
     assert any(told in each.what for each in report.findings), report.findings
+
+
+def test_a_program_replays_exactly_though_its_processes_are_killed(tmp_path: Path) -> None:
+    kinds = frozenset({"gather", "loop", "callback"})
+    program = next(
+        each for each in (grow(seed, HOLDS, kinds) for seed in range(90)) if _is_small(each)
+    )
+    processes = Processes(program, tmp_path / "program.py")
+    calm = processes.play(CALM)
+    assert calm.status == "SUCCEEDED", (calm.error, calm.world.findings)
+    for crash in ((calm.calls, "after"), (max(calm.calls // 2, 1), "before")):
+        other = processes.play(Schedule(crash=crash, page=1))
+        assert other.world.crashes == 1
+        assert not check_execution(processes, other, 1)
+        assert not list(check_agreement(program, calm, other))
+
+
+def _is_small(program: Program) -> bool:
+    steps = sum(node.kind in ("step", "pay", "flaky") for node in program.walk())
+    return program.size < 12 and steps >= 2 and not program.is_racy and "wait" in program.kinds
 
 
 def test_a_finding_is_shrunk_to_what_it_needs() -> None:

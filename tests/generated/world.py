@@ -6,6 +6,7 @@ and different for each turn of a loop. What stands before its last ``/`` is the 
 
 from __future__ import annotations
 
+# ruff: noqa: F401 - programs use these names
 import asyncio
 import concurrent.futures
 import contextlib
@@ -20,6 +21,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from tests.generated.service import Service
 
 from durable_execution_sdk import (
     CallbackConfig,
@@ -41,7 +43,6 @@ from durable_execution_sdk import (
     WithRetryConfig,
     wait_until,
 )
-from tests.generated.service import Service
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 RETRIED = StepConfig(retry_strategy=FixedDelay(max_attempts=9, delay=Duration.from_seconds(2)))
@@ -140,26 +141,33 @@ class World:
         if self.dead:
             raise asyncio.CancelledError
         step = StepContext.current()
+        self.admit(key, step.operation_id, step.attempt, once=once)
+        if self.dies_in_body is not None:
+            self.dies_in_body -= 1
+            if self.dies_in_body <= 0:
+                self.dies_in_body = None
+                raise self.die()
+
+    def admit(self, key: str, operation_id: str, attempt: int, *, once: bool) -> None:
+        """Count a body, and look into the log for what forbids it."""
         with self._lock:
-            count = self.bodies[key, step.attempt] = self.bodies[key, step.attempt] + 1
+            count = self.bodies[key, attempt] = self.bodies[key, attempt] + 1
         if self.frozen:
             return
-        service = self.service
-        op = service.operations.get(step.operation_id) if service else None
+        op = self.service.operations.get(operation_id) if self.service else None
         status = op["Status"] if op else None
         if status in ("SUCCEEDED", "FAILED"):
             self.find(f"the body of {key} ran though its step is recorded as {status}")
         if once and status != "STARTED":
             self.find(f"the at-most-once body of {key} ran before its start was recorded: {status}")
         if once and count > 1:
-            self.find(f"the at-most-once body of {key} ran {count} times in attempt {step.attempt}")
-        if count > 1 and not self.crashes and "retry" not in key:
-            self.find(f"the body of {key} ran {count} times in attempt {step.attempt}, undisturbed")
-        if self.dies_in_body is not None:
-            self.dies_in_body -= 1
-            if self.dies_in_body <= 0:
-                self.dies_in_body = None
-                raise self.die()
+            self.find(f"the at-most-once body of {key} ran {count} times in attempt {attempt}")
+        if count > 1 and not self.crashes:
+            self.find(f"the body of {key} ran {count} times in attempt {attempt}, undisturbed")
+
+    def observe(self, key: str, shown: Any) -> None:
+        """Workflow code has observed this."""
+        self.observations[-1].append((key, shown))
 
     async def body(self, key: str, *, once: bool = False) -> None:
         """The body of a step, up to its effect."""
@@ -196,7 +204,7 @@ def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
     shown = plain(value)
     world.check_lives(ctx)
     if not world.dead and not is_unwinding(ctx):
-        world.observations[-1].append((key, shown))
+        world.observe(key, shown)
         ctx.logger.info(key)
         world.collect("see")
     return shown
