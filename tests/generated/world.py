@@ -126,13 +126,13 @@ class World:
         self.crashes += 1
         return Killed("the process dies here")
 
-    async def pause(self) -> None:
-        """Take a while."""
+    async def pause(self, longest: float = 4.0) -> None:
+        """Take a while: turns of the loop, and time now and then."""
         if not self.slow:
             return
         kind = self.chance.random()
         if kind < 0.15:
-            await asyncio.sleep(self.chance.choice((0.01, 0.3, 1.7, 4.0)))
+            await asyncio.sleep(min(self.chance.choice((0.01, 0.3, 1.7, 4.0)), longest))
         for _ in range(40 if kind > 0.97 else self.chance.randrange(4)):
             await asyncio.sleep(0)
 
