@@ -119,7 +119,7 @@ EXTRA = (
 ALL = CORE | frozenset(EXTRA)
 # May be refused in words, which fails the execution.
 REFUSABLE = frozenset({"direct_task", "meddling", "all_tasks"})
-REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "ExecutionError")
+REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "made with asyncio.Task(...)")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import contextlib
 import contextvars
 import functools
 import random
+import re
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -217,7 +218,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseExceptionGroup):
         return [type(value).__name__, [plain(each) for each in value.exceptions]]
     if isinstance(value, BaseException):
-        return f"{type(value).__name__}: {value}"[:300]
+        # asyncio numbers tasks through the whole process, and messages may name them.
+        return re.sub(r"Task-\d+", "Task", f"{type(value).__name__}: {value}")[:300]
     if isinstance(value, (list, tuple)):
         return [plain(each) for each in value]
     if value is None or isinstance(value, (str, int, float, bool)):
