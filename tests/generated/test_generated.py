@@ -55,10 +55,9 @@ def test_a_planted_fault_is_found(plant: Plant, feature: str, kinds: str, told: 
 
 
 def test_a_program_replays_exactly_though_its_processes_are_killed(tmp_path: Path) -> None:
-    kinds = frozenset({"gather", "loop", "callback"})
-    program = next(
-        each for each in (grow(seed, HOLDS, kinds) for seed in range(90)) if _is_small(each)
-    )
+    paid = _awaits("pay"), _awaits("wait", seconds=1), _awaits("step")
+    jobs = Node("gather", {"fname": "job", "raises": False, "collects": True}, (paid, paid[:2]))
+    program = Program((jobs, _awaits("ask")))
     processes = Processes(program, tmp_path / "program.py")
     calm = processes.play(CALM)
     assert calm.status == "SUCCEEDED", (calm.error, calm.world.findings)
@@ -69,9 +68,8 @@ def test_a_program_replays_exactly_though_its_processes_are_killed(tmp_path: Pat
         assert not list(check_agreement(program, calm, other))
 
 
-def _is_small(program: Program) -> bool:
-    steps = sum(node.kind in ("step", "pay", "flaky") for node in program.walk())
-    return program.size < 12 and steps >= 2 and not program.is_racy and "wait" in program.kinds
+def _awaits(kind: str, **data: object) -> Node:
+    return Node("await_op", {}, (), (Node(kind, data),))
 
 
 def test_a_finding_is_shrunk_to_what_it_needs() -> None:
