@@ -15,6 +15,7 @@ from typing import Any
 from unittest import mock
 
 from durable_execution_sdk.runtime.delivery import Deliveries, Handle
+from durable_execution_sdk.runtime.gate import Gate
 from durable_execution_sdk.runtime.scope import Scope
 
 Planted = contextlib.AbstractContextManager[None]
@@ -83,3 +84,8 @@ def replay_takes_no_turn() -> Planted:
                 self.deliver_next()
 
     return mock.patch.object(Deliveries, "deliver_at_once", at_once)  # type: ignore[return-value]
+
+
+def the_gate_stands_open() -> Planted:
+    """Completeness: recorded operations that nobody asks for are not noticed."""
+    return mock.patch.object(Gate, "divergence", lambda *_: None)  # type: ignore[return-value]
