@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 import time
 from collections.abc import Iterable
@@ -174,6 +175,8 @@ def fuzz(
     report = Report()
     features = frozenset(features)
     began = time.process_time()
+    # What is collected between two executions belongs to neither, and need not be printed.
+    logging.getLogger("asyncio").addHandler(logging.NullHandler())
     gc.collect()
     gc.freeze()
     try:
