@@ -55,6 +55,8 @@ from durable_execution_sdk.model.api import (
 )
 
 MOST_INVOCATIONS = 120
+# What is recorded only if it mattered.
+_MARKS = ("asyncio timer", "late news")
 INPUT = '"input"'
 LOGGER = logging.getLogger("generated")
 Observed = list[tuple[str, Any]]
@@ -82,7 +84,7 @@ class Execution:
         return {
             key: tuple(op.get(member) for member in members)
             for key, op in self.service.operations.items()
-            if op.get("Name") != "asyncio timer" and op["Type"] != "EXECUTION"
+            if op.get("Name") not in _MARKS and op["Type"] != "EXECUTION"
         }
 
 
