@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test lint coverage bench clean
+.PHONY: demo test lint coverage fuzz bench clean
 
 demo:
 	@tools/setup cli
@@ -15,6 +15,11 @@ lint:
 coverage:
 	@tools/setup dev
 	@.venv/bin/python -m pytest -n 2 --cov --cov-report=term
+
+# Generated programs under generated schedules: make fuzz ARGS="--seed 123 --programs 1" runs one again.
+fuzz:
+	@tools/setup dev
+	@.venv/bin/python -m tests.generated $(ARGS)
 
 # Beside the other SDKs, which it installs for itself: make bench ARGS="--quick" for a short run.
 bench:

@@ -295,7 +295,8 @@ class Workflow:
         """
         if not self.is_ending:
             self.end(verdict)
-            self.on_stop()
+            # A body may stop the invocation, and is refused what it does to the workflow by itself.
+            sdk_context().run(self.on_stop)
 
     def fail(self, error: BaseException) -> None:
         """Fail the execution, whatever workflow code makes of it."""

@@ -1,0 +1,146 @@
+"""Virtual time for the loop of the SDK: waiting costs nothing, and a hang is told as one.
+
+``time.monotonic`` stands still while anything can run. When the loop would sleep until a timer, time
+jumps there; only threads are waited for in real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import selectors
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import Context
+from typing import Any
+from unittest import mock
+
+from durable_execution_sdk.runtime import loop as sdk_loop
+
+# More turns of the loop than any generated program takes in an invocation.
+MOST_TURNS = 60_000
+# How long a thread may take in real time before the invocation counts as hanging.
+THREAD_SECONDS = 5.0
+
+
+class Stuck(BaseException):
+    """The invocation would never end: it spins, or waits for what nothing can bring."""
+
+
+class VirtualClock:
+    """The time of one execution, in seconds, for the loop and for the service."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.turns = 0
+        self.threads = 0
+        self.has_threads = False
+        # How long threads that nobody counts are waited for, in real time.
+        self.grace = 0.001
+
+    def monotonic(self) -> float:
+        """What ``time.monotonic`` gives."""
+        return self.now
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += max(seconds, 0.0)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Make it the clock of this thread's loop."""
+        with mock.patch.object(time, "monotonic", self.monotonic):
+            yield
+
+    def take_over(self) -> None:
+        """See to it that the loop of the next invocation goes by this clock."""
+        loop = sdk_loop.environment().loop
+        selector = loop.idle_selector
+        if not isinstance(selector, _VirtualSelector):
+            selector.__class__ = _VirtualSelector
+            _count_threads(loop, selector)
+        selector.clock = self
+        self.turns = self.threads = 0
+
+
+class _Jumping(selectors.DefaultSelector):
+    """Sleeps by moving the clock."""
+
+    clock: VirtualClock
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        clock = self.clock
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if clock.threads > 0:
+            patience = THREAD_SECONDS if timeout is None else min(timeout, THREAD_SECONDS)
+            ready = super().select(patience)
+        elif clock.has_threads:
+            ready = super().select(clock.grace)
+        if ready:
+            return ready
+        if timeout is None:
+            raise Stuck("nothing can wake the loop: no timer is set and no thread runs")
+        clock.jump(timeout)
+        return []
+
+
+class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
+    """The SDK's selector, which asks this one to sleep."""
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        clock = self.clock
+        clock.turns += 1
+        if clock.turns > MOST_TURNS:
+            clock.turns = 0
+            raise Stuck(f"the loop took {MOST_TURNS:,} turns in one invocation")
+        return super().select(timeout)
+
+
+def _count_threads(loop: Any, selector: _VirtualSelector) -> None:
+    run_in_executor = loop.run_in_executor
+
+    def counted(executor: Any, function: Any, *args: Any) -> asyncio.Future[Any]:
+        clock = selector.clock
+        clock.threads += 1
+        future = run_in_executor(executor, function, *args)
+
+        def ended(_: object) -> None:
+            clock.threads -= 1
+
+        future.add_done_callback(ended, context=Context())
+        return future
+
+    loop.run_in_executor = counted
+
+
+# Loops that did not come to an end, with what is left on them: their remains are noisy.
+_ABANDONED: list[Any] = []
+
+
+def forget_environment() -> None:
+    """Give up this thread's loop; the next invocation makes a new one."""
+    owner = getattr(sdk_loop._owners, "owner", None)
+    if owner is None:
+        return
+    loop = owner.environment.loop
+    owner.environment.observe(None)
+    loop.set_task_factory(None)
+    if left := asyncio.all_tasks(loop):
+        loop.set_exception_handler(lambda _loop, _context: None)
+        _ABANDONED.append((owner, left))
+    del sdk_loop._owners.owner
+
+
+def bury() -> None:
+    """Let go of what was abandoned, without a word."""
+    if not _ABANDONED:
+        return
+    with mock.patch.object(sys, "unraisablehook", lambda _: None), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _ABANDONED.clear()
+        gc.collect()

@@ -1,0 +1,167 @@
+"""The durable operations in generated programs. Each returns the expression that starts one."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.generated.programs import Node, operation
+from tests.generated.rendering import Writer
+
+
+def _named(rng: random.Random) -> dict[str, Any]:
+    # Equal names for many operations, most of the time.
+    return {"name": rng.choice(("work", "work", "job", None))}
+
+
+def _name(node: Node) -> str:
+    name = node.data.get("name")
+    return f", name={name!r}" if name else ""
+
+
+@operation(make=_named, weight=10)
+def step(w: Writer, node: Node) -> str:
+    return f"c.step(work, {w.key()}{_name(node)})"
+
+
+@operation(make=_named, weight=3, feature="threads")
+def lookup(w: Writer, node: Node) -> str:
+    return f"c.step(lookup, {w.key()}{_name(node)})"
+
+
+@operation(make=_named, weight=4)
+def pay(w: Writer, node: Node) -> str:
+    return f"c.step(pay, {w.key()}{_name(node)}, config=ONCE)"
+
+
+@operation(make=_named, weight=3)
+def flaky(w: Writer, node: Node) -> str:
+    return f"c.step(flaky, {w.key()}{_name(node)}, config=RETRIED)"
+
+
+@operation(make=_named, fails=True)
+def fails(w: Writer, node: Node) -> str:
+    return f"c.step(fails, {w.key()}{_name(node)}, config=ONE_TRY)"
+
+
+@operation(make=_named, weight=6, feature="streams")
+def ask(w: Writer, node: Node) -> str:
+    return f"c.step(ask, {w.key()}{_name(node)})"
+
+
+@operation(make=lambda rng: {"seconds": rng.choice((1, 1, 2, 5, 60))}, weight=5)
+def wait(w: Writer, node: Node) -> str:
+    return f"c.wait(seconds({node.data['seconds']}))"
+
+
+@operation(
+    make=lambda rng: {"denied": rng.random() < 0.25}, weight=3, fails=lambda data: data["denied"]
+)
+def wait_for_callback(w: Writer, node: Node) -> str:
+    submitter = "deny" if node.data["denied"] else "give"
+    return f"c.wait_for_callback({submitter}, {w.key()})"
+
+
+@operation(make=lambda rng: {"count": rng.randint(1, 3)})
+def wait_for_condition(w: Writer, node: Node) -> str:
+    return f"until(c, {w.key()}, {node.data['count']})"
+
+
+@operation(make=lambda rng: {"broken": rng.random() < 0.25}, fails=lambda data: data["broken"])
+def invoke(w: Writer, node: Node) -> str:
+    function = "broken:1" if node.data["broken"] else "echo:1"
+    return f"c.invoke({function!r}, {w.key()})"
+
+
+def _child(rng: random.Random) -> dict[str, Any]:
+    return {**_named(rng), "raises": rng.random() < 0.15, "fname": rng.choice(("part", "section"))}
+
+
+@operation(make=_child, blocks=(1, 1), weight=4, fails=lambda data: data["raises"])
+def child(w: Writer, node: Node) -> str:
+    n = w.number()
+    name = w.function(node.data["fname"], node.blocks[0], context=True, raises=node.data["raises"])
+    return f"c.run_in_child_context({name}, {w.key(n, '/')}{_name(node)})"
+
+
+@operation(make=_child, blocks=(1, 1), weight=2, fails=lambda data: data["raises"])
+def virtual(w: Writer, node: Node) -> str:
+    n = w.number()
+    name = w.function(node.data["fname"], node.blocks[0], context=True, raises=node.data["raises"])
+    return f"c.run_in_child_context({name}, {w.key(n, '/')}{_name(node)}, config=VIRTUAL)"
+
+
+def _map(rng: random.Random) -> dict[str, Any]:
+    return {
+        "items": rng.randint(1, 4),
+        "concurrency": rng.choice((None, None, 1, 2)),
+        "flat": rng.random() < 0.3,
+        "large": rng.random() < 0.1,
+    }
+
+
+@operation(make=_map, blocks=(1, 1), weight=3)
+def map_(w: Writer, node: Node) -> str:
+    n = w.number()
+    data = node.data
+    name = w.function("item", node.blocks[0], context=True, params="at, index", large=data["large"])
+    options = [f"max_concurrency={data['concurrency']}"] if data["concurrency"] else []
+    options += ["nesting=NestingType.FLAT"] if data["flat"] else []
+    keys = f'[f"{{{w.at}}}.{n}-{{i}}/" for i in range({data["items"]})]'
+    return (
+        f"c.map({keys}, {name}, config=MapConfig({', '.join(['completion=TOLERANT', *options])}))"
+    )
+
+
+@operation(
+    make=lambda rng: {"named": rng.random() < 0.5, "flat": rng.random() < 0.3},
+    blocks=(2, 3),
+    weight=3,
+)
+def parallel(w: Writer, node: Node) -> str:
+    n = w.number()
+    names = [
+        w.function(f"branch{i}", block, context=True, at=w.key(n, f"{'abc'[i]}/"))
+        for i, block in enumerate(node.blocks)
+    ]
+    branches = f"[{', '.join(names)}]"
+    if node.data["named"]:
+        branches = "{" + ", ".join(f"{'xyz'[i]!r}: {name}" for i, name in enumerate(names)) + "}"
+    flat = ", nesting=NestingType.FLAT" if node.data["flat"] else ""
+    return f"c.parallel({branches}, config=ParallelConfig(completion=TOLERANT{flat}))"
+
+
+@operation(
+    make=lambda rng: {"raises": rng.random() < 0.4},
+    blocks=(1, 1),
+    fails=lambda data: data["raises"],
+)
+def with_retry(w: Writer, node: Node) -> str:
+    n = w.number()
+    # Each attempt is a context of its own, and so has keys of its own.
+    first = 'at = f"{at}{c.uuid4().hex[:4]}/"'
+    raises = node.data["raises"]
+    name = w.function("attempt", node.blocks[0], context=True, raises=raises, first=first)
+    return f"c.with_retry({name}, {w.key(n, 'try')}, config=TWICE)"
+
+
+@operation(
+    blocks=(0, 0),
+    ops=(2, 3),
+    make=lambda rng: {"of": rng.choice(("all", "all_settled"))},
+    fails=lambda data: data["of"] == "all",
+    racy=lambda data: data["of"] == "all",
+)
+def combined(w: Writer, node: Node) -> str:
+    return f"c.{node.data['of']}({', '.join(w.start(op) for op in node.ops)})"
+
+
+@operation(
+    ops=(2, 3),
+    make=lambda rng: {"of": rng.choice(("any", "race"))},
+    fails=True,
+    racy=True,
+    feature="races",
+)
+def raced(w: Writer, node: Node) -> str:
+    return f"c.{node.data['of']}({', '.join(w.start(op) for op in node.ops)})"

@@ -1,0 +1,529 @@
+"""Runs a program under schedules, and says what must not be.
+
+Each invocation gets a raw event of the wire and a fresh handler. What is compared: what invocations
+of one execution observe (each later one the same, and more), replays of the log at every cut, how often
+bodies ran, and, between executions of a program whose result does not depend on time, the result and
+the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import logging
+import random
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import msgspec
+from tests.generated import world as worlds
+from tests.generated.clock import Stuck, VirtualClock, forget_environment
+from tests.generated.programs import REFUSABLE, REFUSALS, Program
+from tests.generated.schedules import Schedule, collector_of
+from tests.generated.service import (
+    BEGAN,
+    ENDED,
+    Json,
+    ProtocolError,
+    Refusal,
+    Service,
+    Snapshot,
+    event_of,
+    page_of,
+)
+from tests.generated.world import Killed, World
+
+from durable_execution_sdk import (
+    DurableHandler,
+    InvocationError,
+    ReplayLogging,
+    durable_execution,
+)
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model import wire
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+
+MOST_INVOCATIONS = 120
+# What is recorded only if it mattered.
+_MARKS = ("asyncio timer", "late news")
+INPUT = '"input"'
+LOGGER = logging.getLogger("generated")
+Observed = list[tuple[str, Any]]
+Workflow = Callable[..., Any]
+
+
+@dataclass
+class Execution:
+    """What came of one execution."""
+
+    schedule: Schedule
+    world: World
+    service: Service
+    status: str = "RUNNING"
+    result: Any = None
+    error: Any = None
+    calls: int = 0
+    invocations: int = 0
+    # Of each invocation: whether the process died in it.
+    cut: list[bool] = field(default_factory=list)
+
+    def log(self) -> dict[str, tuple[Any, ...]]:
+        """The operations in the log, without what depends on when things happened."""
+        members = ("Type", "SubType", "Name", "ParentId", "Status")
+        return {
+            key: tuple(op.get(member) for member in members)
+            for key, op in self.service.operations.items()
+            if op.get("Name") not in _MARKS and op["Type"] != "EXECUTION"
+        }
+
+
+# What calls of a dead process get, so that its remains unwind: nothing of it reaches the service.
+_NOTHING_MORE = CheckpointResponse(checkpoint_token=None)
+
+
+class Client:
+    """The data plane of one execution: through JSON, slowly, and not always to the end."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        """Carry out a call, unless the process dies before, or dies before the answer comes."""
+        execution, world = self._execution, self._execution.world
+        if world.dead:
+            return _NOTHING_MORE
+        execution.calls += 1
+        crash, number = execution.schedule.crash, execution.calls
+        # A service that takes longer than a short budget has would let nothing come to an end.
+        longest = 4.0 if execution.schedule.budget >= 900 else 0.3
+        body = wire.encode_checkpoint(request)
+        await world.pause(longest)
+        if crash == (number, "before"):
+            raise world.die()
+        if world.dead:
+            return _NOTHING_MORE
+        try:
+            answer = execution.service.checkpoint(body)
+        except ProtocolError as error:
+            world.find(f"protocol: {error}")
+            raise
+        except Refusal as error:
+            code = "InvalidParameterValueException"
+            raise ServiceError(str(error), code=code, status=400) from error
+        if crash == (number, "after"):
+            raise world.die()
+        await world.pause(longest)
+        return _NOTHING_MORE if world.dead else wire.decode_checkpoint_response(answer)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        """Read a page."""
+        await self._execution.world.pause(0.01)
+        body = self._execution.service.state(request.checkpoint_token, request.marker)
+        return wire.decode_state_page(body)
+
+    def now(self) -> int:
+        """The service's time."""
+        return self._execution.service.now()
+
+
+class FrozenClient:
+    """A log that takes nothing more: whoever writes is told to stop."""
+
+    def __init__(self, clock: VirtualClock, snapshot: Snapshot, page: int | None) -> None:
+        self.updates: list[Json] = []
+        self._clock = clock
+        self._operations = snapshot.operations
+        self._page = page or 100
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        """Take note of what was asked for."""
+        self.updates += msgspec.to_builtins(request.updates)
+        await asyncio.sleep(0.001)
+        return CheckpointResponse(checkpoint_token=None)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        """Read a page."""
+        return wire.decode_state_page(page_of(self._operations, request.marker, self._page))
+
+    def now(self) -> int:
+        """The service's time."""
+        return BEGAN + round(self._clock.now * 1000)
+
+
+class LambdaContext:
+    """What Lambda's runtime hands to a handler."""
+
+    aws_request_id = "request"
+
+    def __init__(self, clock: VirtualClock, budget: float) -> None:
+        self._clock = clock
+        self._ends_at = clock.now + budget
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long this invocation may take still."""
+        return round((self._ends_at - self._clock.now) * 1000)
+
+
+class Playing:
+    """Runs one program, and keeps what is found."""
+
+    def __init__(self, program: Program, workflow: Workflow) -> None:
+        self.program = program
+        self.workflow = workflow
+
+    def run(
+        self,
+        schedule: Schedule,
+        continued: Execution | None = None,
+        *,
+        until_death: bool = False,
+    ) -> Execution:
+        """Run to the end under a schedule.
+
+        ``continued``: go on with this execution, which another version of the program began.
+        """
+        clock = continued.service.clock if continued else VirtualClock()
+        clock.has_threads = self.program.has_threads
+        clock.grace = 0.05 if "thread" in self.program.kinds else 0.001
+        world = World(chance=random.Random(schedule.seed), slow=schedule.slow)
+        service = continued.service if continued else Service(clock, INPUT, schedule.page)
+        world.service = service
+        world.expects_stubborn = "swallow" in self.program.kinds
+        world.stirring.seed(schedule.seed)
+        world.collect = collector_of(schedule)
+        if schedule.crash and schedule.crash[1] == "in body":
+            world.dies_in_body = schedule.crash[0]
+        chance = random.Random(schedule.seed + 1)
+        service.holds_back = lambda: schedule.late and chance.random() < 0.6
+        service.refuses = schedule.refuses
+        service.latency = lambda: chance.choice((0.1, 0.5, 3.0)) if schedule.slow else 0.5
+        execution = Execution(schedule, world, service)
+        with heard(world), clock.installed():
+            with schedule.applied():
+                self._until_closed(execution, clock, until_death=until_death)
+            # What complains when it is collected is this execution's.
+            gc.collect()
+        return execution
+
+    def interrupted(self, schedule: Schedule) -> Execution | None:
+        """Run until the process dies; ``None`` if it does not."""
+        execution = self.run(schedule, until_death=True)
+        return execution if execution.world.crashes else None
+
+    def _until_closed(
+        self, execution: Execution, clock: VirtualClock, *, until_death: bool
+    ) -> None:
+        world, service = execution.world, execution.service
+        while execution.status == "RUNNING" and not (until_death and world.crashes):
+            execution.invocations += 1
+            if execution.invocations > MOST_INVOCATIONS:
+                world.find(f"no end after {MOST_INVOCATIONS} invocations")
+                return
+            if execution.schedule.cold:
+                forget_environment()
+            handler = self.handler(execution.schedule, Client(execution))
+            event = service.begin()
+            world.begin()
+            try:
+                outcome = self._call(world, clock, handler, event, execution.schedule.budget)
+            except Killed:
+                service.end()
+                execution.cut.append(True)
+                clock.jump(1.0)
+                continue
+            execution.cut.append(False)
+            if outcome is None:
+                return
+            service.end()
+            self._conclude(execution, outcome)
+
+    def _call(
+        self,
+        world: World,
+        clock: VirtualClock,
+        handler: DurableHandler[Any, Any],
+        event: Json,
+        budget: float = 900.0,
+    ) -> Json | None:
+        worlds.play_in(world)
+        clock.take_over()
+        ends_at = clock.now + budget
+        try:
+            outcome = handler(event, LambdaContext(clock, budget))
+            if clock.now > ends_at and not world.dead:
+                world.find(
+                    f"the answer came {clock.now - ends_at:g} s after the function's timeout"
+                )
+            if world.dead:
+                raise Killed("it answered, but nobody heard")
+            return outcome
+        except Killed:
+            raise
+        except Stuck as error:
+            forget_environment()
+            world.find(f"stuck: {error}")
+        except BaseException as error:
+            if world.dead:
+                raise Killed from error
+            if world.frozen and isinstance(error, InvocationError):
+                return None  # a body that had begun before would go on for ever
+            if budget < 900 and isinstance(error, InvocationError) and "time is" in str(error):
+                raise world.die() from error
+            world.find(f"the invocation raised {type(error).__name__}: {error}"[:300])
+        return None
+
+    def _conclude(self, execution: Execution, outcome: Json) -> None:
+        world, service = execution.world, execution.service
+        if outcome["Status"] == "PENDING":
+            if not service.is_pending:
+                world.find("PENDING, and nothing is pending")
+                execution.status = "HUNG"
+            elif not service.jump():
+                world.find("PENDING for something that never comes")
+                execution.status = "HUNG"
+            return
+        execution.status = outcome["Status"]
+        result, execution.error = outcome.get("Result"), outcome.get("Error")
+        if service.completed is not None and result == "":
+            result = service.completed.get("Payload")
+        execution.result = None if result is None else msgspec.json.decode(result)
+
+    def replay(
+        self, execution: Execution, snapshot: Snapshot
+    ) -> tuple[Observed, Json | None, list[Json]]:
+        """Invoke over a recorded log that takes nothing more."""
+        clock = VirtualClock()
+        clock.has_threads = self.program.has_threads
+        clock.grace = 0.05 if "thread" in self.program.kinds else 0.001
+        world = World(service=None, frozen=True)
+        world.expects_stubborn = execution.world.expects_stubborn
+        world.collect = execution.world.collect
+        world.stirring = execution.world.stirring
+        client = FrozenClient(clock, snapshot, execution.schedule.page)
+        size = execution.schedule.page or len(snapshot.operations)
+        first = snapshot.operations[:size]
+        more = len(first) < len(snapshot.operations)
+        event = event_of(first, "token", snapshot.updated, more=more)
+        world.begin()
+        with heard(world), clock.installed(), execution.schedule.applied():
+            handler = self.handler(execution.schedule, client)
+            outcome = self._call(world, clock, handler, event)
+        for found in world.findings:
+            execution.world.find(f"on replay: {found}")
+        return world.observations[-1], outcome, client.updates
+
+    def handler(self, schedule: Schedule, client: Any) -> DurableHandler[Any, Any]:
+        """A fresh handler of the program."""
+        options = {"checkpointing": schedule.mode, "logger": LOGGER, "client": client}
+        return durable_execution(replay_logging=ReplayLogging.NONE, **options)(self.workflow)
+
+
+# What is compared.
+
+
+def extends(
+    earlier: Observed, later: Observed, *, whole: bool = False, cut: bool = False
+) -> str | None:
+    """How a later invocation contradicts an earlier one of the same execution, if it does.
+
+    What is inside a context that has completed by then is not observed again, and what was inside one
+    that had completed before was not observed yet. ``whole``: nothing is to follow, either. ``cut``: the later
+    one came to an early end.
+    """
+    before, after = _in_contexts_of(earlier, later), _in_contexts_of(later, earlier)
+    for n, entry in enumerate(before):
+        if n >= len(after):
+            if cut:
+                break
+            return f"observed {entry} as number {n}, and on replay nothing"
+        if after[n] != entry:
+            return f"observed {entry} as number {n}, and on replay {after[n]}"
+    if whole and len(after) > len(before):
+        return f"observed nothing as number {len(before)}, and on replay {after[len(before)]}"
+    return None
+
+
+def _in_contexts_of(observed: Observed, other: Observed) -> Observed:
+    """What was observed in contexts that ran in another invocation too."""
+    living = {context for key, _ in other for context in _contexts(key)} | {""}
+    return [entry for entry in observed if entry[0].rpartition("/")[0] in living]
+
+
+def _contexts(key: str) -> Iterator[str]:
+    parts = key.split("/")[:-1]
+    for n in range(1, len(parts) + 1):
+        yield "/".join(parts[:n])
+
+
+def check_execution(playing: Playing, execution: Execution, cuts: int) -> list[str]:
+    """Everything that must hold of one execution."""
+    world, program = execution.world, playing.program
+    optimistic = execution.schedule.mode.name == "OPTIMISTIC"
+    found = list(world.findings)
+    if execution.status not in ("SUCCEEDED", "FAILED"):
+        return found or [f"the execution is {execution.status}"]
+    refused = program.kinds & REFUSABLE and any(each in repr(execution.error) for each in REFUSALS)
+    if (execution.status == "FAILED") != program.fails and not refused:
+        found.append(f"the execution {execution.status}: {_brief(execution.error)}")
+    for n, m in combinations(range(len(world.observations)), 2):
+        # An optimistic step's result may be seen and then lost with the process.
+        if optimistic and execution.cut[n]:
+            continue
+        earlier, later = world.observations[n], world.observations[m]
+        if wrong := extends(earlier, later, cut=execution.cut[m]):
+            found.append(f"invocation {n + 1} of {execution.invocations} {wrong}")
+            break
+    found += _check_replays(playing, execution, 0 if optimistic else cuts)
+    return [*found, *(each for each in world.findings if each not in found)]
+
+
+def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterator[str]:
+    last = execution.world.observations[-1]
+    snapshots = execution.service.snapshots
+    rng = random.Random(execution.schedule.seed)
+    for n in rng.sample(range(len(snapshots)), min(cuts, len(snapshots))):
+        observed, outcome, _ = playing.replay(execution, snapshots[n])
+        if wrong := extends(observed, last):
+            yield f"replay of the log after {n} of {len(snapshots)} changes {wrong}"
+        fails = playing.program.fails or execution.status == "FAILED"
+        if outcome and outcome["Status"] == "FAILED" and not fails:
+            yield f"replay of the log after {n} changes failed: {_brief(outcome.get('Error'))}"
+    final = Snapshot(execution.service._visible(), ())
+    if execution.service.completed is not None:
+        return
+    observed, outcome, updates = playing.replay(execution, final)
+    if wrong := extends(last, observed, whole=True):
+        yield f"replay of the whole log {wrong}"
+    # What had not ended at the end goes on, if time decides that there is such a thing.
+    ended = {op["Id"] for op in final.operations if op["Status"] in ENDED}
+    if playing.program.is_racy:
+        updates = [update for update in updates if update["Id"] in ended]
+    if updates:
+        first = {key: updates[0].get(key) for key in ("Type", "Action", "Name")}
+        yield f"replay of the whole log asks for {len(updates)} updates, such as {first}"
+    if outcome is not None:
+        result = outcome.get("Result")
+        told = None if result is None else msgspec.json.decode(result)
+        if outcome["Status"] != execution.status:
+            yield f"replay of the whole log {outcome['Status']}: {_brief(outcome.get('Error'))}"
+        elif told != execution.result:
+            yield "replay of the whole log has another result"
+
+
+def check_agreement(program: Program, calm: Execution, other: Execution) -> Iterator[str]:
+    """What two executions of one program agree upon, if time decides nothing in it."""
+    if program.is_racy or "SUCCEEDED" not in (calm.status, other.status):
+        return
+    if other.result != calm.result:
+        yield f"the result differs from that of the calm run: {_difference(calm.result, other.result)}"
+    one, two = Counter(calm.log().values()), Counter(other.log().values())
+    if calm.log() != other.log():
+        gone, new = one - two, two - one
+        yield f"the log differs from that of the calm run: without {_few(gone)}, with {_few(new)}"
+    mine, theirs = (Counter(map(repr, each.world.observations[-1])) for each in (calm, other))
+    whole = calm.invocations == other.invocations == 1
+    if whole and mine != theirs:
+        yield f"observations differ: without {_few(mine - theirs)}, with {_few(theirs - mine)}"
+    once = Counter(other.world.bodies)
+    if not other.world.crashes and once != calm.world.bodies:
+        gone, new = calm.world.bodies - once, once - calm.world.bodies
+        yield f"bodies differ: without {_few(gone)}, with {_few(new)}"
+
+
+def check_lines(execution: Execution) -> Iterator[str]:
+    """Each line of the log is written once in an undisturbed execution, and never lost."""
+    seen = Counter(key for key, _ in execution.world.observations[-1])
+    for key, count in seen.items():
+        lines = execution.world.lines[key]
+        if lines < count:
+            yield f"the line of {key} was written {lines} times, and observed {count} times"
+        elif lines > count and not execution.world.crashes:
+            yield f"the line of {key} was written {lines} times"
+
+
+def _brief(error: Any) -> str:
+    return f"{error.get('ErrorType')}: {error.get('ErrorMessage')}"[:400] if error else "no error"
+
+
+def _few(counted: Counter[Any]) -> str:
+    return ", ".join(map(str, list(counted.items())[:3])) or "nothing"
+
+
+def _difference(one: Any, two: Any) -> str:
+    a, b = repr(one), repr(two)
+    at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+    return f"...{a[max(at - 30, 0) : at + 50]}... and ...{b[max(at - 30, 0) : at + 50]}..."
+
+
+# Warnings.
+
+
+class _Ear(logging.Handler):
+    """Counts the lines of programs, and takes complaints of asyncio for findings."""
+
+    world: World | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        world = self.world
+        if world is None or world.dead:
+            return
+        if record.name == LOGGER.name and record.levelno == logging.INFO:
+            world.lines[record.getMessage()] += 1
+        elif record.name == "asyncio" and not _is_noise(record):
+            text = record.getMessage().splitlines()[0]
+            error = record.exc_info and record.exc_info[1]
+            world.find(
+                f"asyncio complains: {text} {error!r}"[:300]
+                if error
+                else f"asyncio complains: {text}"
+            )
+        elif record.name != "asyncio" and record.levelno >= logging.WARNING:
+            if "abandoned" in record.getMessage() and world.expects_stubborn:
+                return
+            world.find(f"the SDK warns: {record.getMessage()}"[:300])
+
+
+def _is_noise(record: logging.LogRecord) -> bool:
+    """A plain future (of a gather, of a shield) whose error nobody saw before the suspension."""
+    return "Future exception was never retrieved" in record.getMessage()
+
+
+@functools.cache
+def _ear() -> _Ear:
+    return _Ear()
+
+
+@contextmanager
+def heard(world: World) -> Iterator[None]:
+    """Listen to what is logged and warned of."""
+    ear, asyncio_logger = _ear(), logging.getLogger("asyncio")
+    ear.world = world
+    before = [(each, each.level, each.propagate) for each in (LOGGER, asyncio_logger)]
+    for each in (LOGGER, asyncio_logger):
+        each.addHandler(ear)
+        each.propagate = False
+    LOGGER.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield
+        for each in caught:
+            if not issubclass(each.category, ResourceWarning) and not world.crashes:
+                world.find(f"warning: {each.message}"[:300])
+    finally:
+        ear.world = None
+        for each, level, propagate in before:
+            each.removeHandler(ear)
+            each.setLevel(level)
+            each.propagate = propagate

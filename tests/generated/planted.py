@@ -1,0 +1,91 @@
+"""Faults that are put into the runtime, to see that the generator finds them.
+
+Each takes away what keeps a law. They stand where asyncio and the runtime meet, so that they say little
+of how the runtime keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+from durable_execution_sdk.runtime.delivery import Deliveries, Handle
+from durable_execution_sdk.runtime.gate import Gate
+from durable_execution_sdk.runtime.scope import Scope
+
+Planted = contextlib.AbstractContextManager[None]
+
+
+@contextlib.contextmanager
+def collections_take_numbers() -> Iterator[None]:
+    """Identity: after each collection the scope of the next task is numbered one higher."""
+    spawn: Callable[..., Any] = Scope.spawn
+    collected = 0
+
+    def notice(phase: str, _info: object) -> None:
+        nonlocal collected
+        collected += phase == "stop"
+
+    def shifted(self: Scope, *args: Any, **options: Any) -> Any:
+        nonlocal collected
+        if collected:
+            collected = 0
+            spawn(self, *args, **options)
+        return spawn(self, *args, **options)
+
+    gc.callbacks.append(notice)
+    try:
+        with mock.patch.object(Scope, "spawn", shifted):
+            yield
+    finally:
+        gc.callbacks.remove(notice)
+
+
+class _Scattered(set[Any]):
+    """A set that is gone through in any order."""
+
+    def __iter__(self) -> Iterator[Any]:
+        members = list(super().__iter__())
+        random.SystemRandom().shuffle(members)
+        return iter(members)
+
+
+def _scattered(concerns: Callable[[Any], bool]) -> Planted:
+    wait = asyncio.wait
+
+    async def scattering(futures: Any, **options: Any) -> tuple[set[Any], set[Any]]:
+        done, pending = await wait(futures, **options)
+        return (_Scattered(done), pending) if all(map(concerns, done)) else (done, pending)
+
+    return mock.patch.object(asyncio, "wait", scattering)  # type: ignore[return-value]
+
+
+def sets_of_tasks_are_scattered() -> Planted:
+    """Order: sets of tasks and operations have no order that replay reproduces."""
+    return _scattered(lambda each: isinstance(each, (asyncio.Task, Handle)))
+
+
+def sets_of_futures_are_scattered() -> Planted:
+    """Order: nor have sets of plain futures."""
+    return _scattered(lambda each: not isinstance(each, (asyncio.Task, Handle)))
+
+
+def replay_takes_no_turn() -> Planted:
+    """Order: a completion is delivered at once, though callbacks are ready."""
+
+    def at_once(self: Deliveries, handle: Handle[Any]) -> None:
+        if len(self._tasks.live) == 1:
+            while not handle.done():
+                self.deliver_next()
+
+    return mock.patch.object(Deliveries, "deliver_at_once", at_once)  # type: ignore[return-value]
+
+
+def the_gate_stands_open() -> Planted:
+    """Completeness: recorded operations that nobody asks for are not noticed."""
+    return mock.patch.object(Gate, "divergence", lambda *_: None)  # type: ignore[return-value]

@@ -1,0 +1,131 @@
+"""Writes a program down as Python source: what is run is what is printed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from tests.generated.programs import OPERATIONS, STATEMENTS, Block, Node, Program
+
+HEADER = "from tests.generated.world import *  # what a program calls\n\n\n"
+
+
+class Writer:
+    """Source that grows line by line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.at = "at"
+        self._indent = 0
+        self._count = 0
+        self._names = 0
+
+    # What statements use.
+
+    def line(self, text: str) -> None:
+        self.lines.append("    " * self._indent + text)
+
+    @contextlib.contextmanager
+    def under(self, header: str) -> Iterator[None]:
+        """What stands below a line that ends in a colon."""
+        self.line(header)
+        self._indent += 1
+        before = len(self.lines)
+        yield
+        if len(self.lines) == before:
+            self.line("pass")
+        self._indent -= 1
+
+    def number(self) -> int:
+        """The next place of the program."""
+        self._count += 1
+        return self._count
+
+    def name(self, stem: str) -> str:
+        """A variable that nothing else has."""
+        self._names += 1
+        return f"{stem}{self._names}"
+
+    def key(self, n: int | None = None, suffix: str = "") -> str:
+        """The expression of a key at this place."""
+        return f'f"{{{self.at}}}.{self.number() if n is None else n}{suffix}"'
+
+    def start(self, op: Node) -> str:
+        """The expression that starts an operation; functions that it needs are written first."""
+        expression: str = OPERATIONS[op.kind].emit(self, op)
+        return expression
+
+    def may_fail(self, op: Node) -> bool:
+        fails = OPERATIONS[op.kind].fails
+        return (fails(op.data) if callable(fails) else fails) or any(map(self.may_fail, op.ops))
+
+    def observe(self, expression: str, *, catch: str | None = None, key: str | None = None) -> None:
+        """Await something, and tell what came of it."""
+        key = key or self.key()
+        told = f"out.append(see(c, {key}, await {expression}))"
+        if catch is None:
+            self.line(told)
+            return
+        with self.under("try:"):
+            self.line(told)
+        with self.under(f"except {catch} as error:"):
+            self.line(f"out.append(see(c, {key}, error))")
+
+    def tell(self, expression: str) -> None:
+        """Tell a value that needs no waiting for."""
+        self.line(f"out.append(see(c, {self.key()}, {expression}))")
+
+    def observe_op(self, op: Node, expression: str | None = None) -> None:
+        started = expression or self.start(op)
+        self.observe(started, catch="Exception" if self.may_fail(op) else None)
+
+    def block(self, block: Block) -> None:
+        for node in block:
+            STATEMENTS[node.kind].emit(self, node)
+
+    def function(
+        self,
+        name: str,
+        block: Block,
+        *,
+        context: bool = False,
+        raises: bool = False,
+        params: str = "at",
+        at: str | None = None,
+        large: bool = False,
+        first: str | None = None,
+    ) -> str:
+        """Write an async function of a block; returns its name.
+
+        ``context``: its first parameter is a context of its own. ``at``: the key, when callers give
+        none.
+        """
+        given = f"at={at}" if at else params
+        names = ", ".join(filter(None, ["c" if context else "", given]))
+        outer, self.at = self.at, "at"
+        with self.under(f"async def {name}({names}):"):
+            if first:
+                self.line(first)
+            self.line("out = []")
+            self.block(block)
+            if raises:
+                self.line(f"raise Declined({self.key()})")
+            else:
+                self.line('return [out, "x" * 270_000]' if large else "return out")
+        self.at = outer
+        return name
+
+
+def render(program: Program) -> str:
+    """The source of a program."""
+    if program.source:
+        return program.source
+    w = Writer()
+    with w.under("async def workflow(event, c):"):
+        w.line('at, out = "", []')
+        w.block(program.body)
+        if program.fails:
+            w.line('raise Declined("in the end")')
+        else:
+            w.line("return out")
+    return HEADER + "\n".join(w.lines) + "\n"

@@ -1,0 +1,196 @@
+"""One program under many schedules: its findings, and the smallest program that still has them."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.generated import hazards, operations, statements, synchronizing
+from tests.generated import world as worlds
+from tests.generated.clock import bury
+from tests.generated.oracle import (
+    Execution,
+    Playing,
+    check_agreement,
+    check_execution,
+    check_lines,
+)
+from tests.generated.programs import CORE, Program, grow, in_sequence
+from tests.generated.rendering import render
+from tests.generated.schedules import CALM, Schedule, schedules
+from tests.generated.shrinking import smaller
+
+__all__ = ["Finding", "Report", "check_program", "fuzz", "shrink"]
+
+# They register what programs are made of.
+_ = (hazards, operations, statements, synchronizing)
+
+# Replays of a cut log for each execution.
+CUTS = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that must not be, in a program under a schedule."""
+
+    program: Program
+    schedule: Schedule
+    what: str
+
+    @property
+    def sort(self) -> str:
+        """What kind of finding it is: without keys, counts and names."""
+        head = re.sub(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|[0-9a-f]{6,}|[\d./~!-]+", "", self.what)
+        return " ".join(head.split()[:7])
+
+
+@dataclass
+class Report:
+    """What a run found, and how much it ran."""
+
+    programs: int = 0
+    executions: int = 0
+    # Of this process's CPU.
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, other: Report) -> None:
+        self.programs += other.programs
+        self.executions += other.executions
+        self.findings += other.findings
+
+
+def compiled(program: Program) -> Any:
+    """The workflow of a program."""
+    names = dict(worlds.NAMES)
+    source = render(program).partition("\n")[2]
+    exec(compile(source, f"<program {program.seed}>", "exec"), names)
+    return names["workflow"]
+
+
+def check_program(
+    program: Program, count: int, features: Iterable[str] = CORE, stop: bool = False
+) -> Report:
+    """Run a program in so many ways; with ``stop``, until something is found."""
+    report = Report(programs=1)
+    features = frozenset(features)
+    playing = Playing(program, compiled(program))
+    calm = playing.run(CALM)
+    _check(playing, calm, None, features, report)
+    if not (stop and report.findings):
+        bodies = sum(calm.world.bodies.values())
+        for schedule in schedules(program.seed, count - 1, calm.calls, bodies, features):
+            _check(playing, playing.run(schedule), calm, features, report)
+            if stop and report.findings:
+                break
+    if "changed" in features and not (stop and report.findings):
+        check_change(program, calm, report)
+    return report
+
+
+def _check(
+    playing: Playing,
+    execution: Execution,
+    calm: Execution | None,
+    features: frozenset[str],
+    report: Report,
+) -> None:
+    report.executions += 1
+    found = check_execution(playing, execution, CUTS)
+    if calm is not None:
+        found += check_agreement(playing.program, calm, execution)
+    if "logs" in features and not found:
+        found += check_lines(execution)
+    for what in dict.fromkeys(found):
+        report.findings.append(Finding(playing.program, execution.schedule, what))
+
+
+def check_change(program: Program, calm: Execution, report: Report) -> None:
+    """Go on with another program, whose code differs: no recorded step may run again."""
+    other = in_sequence(program)
+    if other is None or calm.status != "SUCCEEDED":
+        return
+    playing = Playing(program, compiled(program))
+    changed = Playing(other, compiled(other))
+    # The process dies in the last call of the calm run, and in one halfway; other code goes on.
+    for number in {calm.calls, max(calm.calls // 2, 1)}:
+        schedule = replace(CALM, crash=(number, "after"))
+        begun = playing.interrupted(schedule)
+        if begun is None:
+            continue
+        recorded = _recorded(begun)
+        went_on = changed.run(replace(CALM, seed=1), continued=begun)
+        report.executions += 2
+        again = [key for key, _ in went_on.world.bodies if key in recorded]
+        if again:
+            end = (went_on.error or {}).get("ErrorType") or went_on.status
+            what = f"changed code: recorded steps ran again before {end}: {again[:3]}"
+            report.findings.append(Finding(program, schedule, what))
+
+
+def _recorded(execution: Execution) -> set[str]:
+    """The keys of steps that are recorded as succeeded: the result of most is their key."""
+    found = set()
+    for op in execution.service.operations.values():
+        if op["Type"] == "STEP" and op["Status"] == "SUCCEEDED":
+            found.add(((op.get("StepDetails") or {}).get("Result") or "").strip('"'))
+    return found & {key for key, _ in execution.world.bodies}
+
+
+def shrink(finding: Finding, count: int, features: Iterable[str], budget: int = 400) -> Finding:
+    """The smallest program that has a finding of the same kind under any schedule of its seed."""
+    best = finding
+    progress = True
+    while progress and budget > 0:
+        progress = False
+        for program in smaller(best.program):
+            budget -= 1
+            if budget <= 0:
+                break
+            try:
+                report = check_program(program, count, features, stop=True)
+            except Exception:
+                continue  # What is left is no program.
+            alike = [each for each in report.findings if each.sort == finding.sort]
+            if alike:
+                best, progress = alike[0], True
+                break
+    return best
+
+
+def fuzz(
+    seeds: Iterable[int],
+    count: int,
+    features: Iterable[str] = CORE,
+    *,
+    seconds: float | None = None,
+    kinds: frozenset[str] | None = None,
+) -> Report:
+    """Run the programs of these seeds, so many schedules each, for so long at most."""
+    report = Report()
+    features = frozenset(features)
+    began = time.process_time()
+    # What is collected between two executions belongs to neither, and need not be printed.
+    logging.getLogger("asyncio").addHandler(logging.NullHandler())
+    gc.collect()
+    gc.freeze()
+    try:
+        for n, seed in enumerate(seeds):
+            if seconds is not None and time.process_time() - began > seconds:
+                break
+            report.add(check_program(grow(seed, features, kinds), count, features))
+            if n % 100 == 99:
+                # What a collector that was frozen has kept.
+                gc.unfreeze()
+                gc.collect()
+                gc.freeze()
+    finally:
+        gc.unfreeze()
+        bury()
+    report.seconds = time.process_time() - began
+    return report

@@ -1,0 +1,116 @@
+"""Schedules: how long things take, what breaks, and when the collector runs. Each follows from a seed."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from unittest import mock
+
+from durable_execution_sdk import CheckpointingMode
+from durable_execution_sdk.runtime import checkpointer
+
+COLLECTORS = ("usual", "usual", "often", "observed", "frozen", "disabled")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One way to run a program.
+
+    ``crash``: which checkpoint call the process dies in, and whether the service carries it out first;
+    or in which body. ``cold``: every invocation has a new loop. ``late``: answers tell of ends later than
+    they could. ``refuses``: a wait that has ended is not cancelled. ``budget``: the function's timeout.
+    """
+
+    seed: int = 0
+    mode: CheckpointingMode = CheckpointingMode.BATCHED
+    page: int | None = None
+    batch: int = 250
+    slow: bool = False
+    collector: str = "usual"
+    crash: tuple[int, str] | None = None
+    cold: bool = False
+    late: bool = False
+    refuses: bool = False
+    budget: float = 900.0
+
+    def __str__(self) -> str:
+        parts = [f"seed {self.seed}", self.mode.name.lower()]
+        parts += [f"pages of {self.page}"] if self.page else []
+        parts += [f"batches of {self.batch}"] if self.batch < 250 else []
+        parts += ["slow"] if self.slow else []
+        parts += [f"collector {self.collector}"] if self.collector != "usual" else []
+        parts += [f"crash {self.crash[1]} {self.crash[0]}"] if self.crash else []
+        parts += [word for word in ("cold", "late", "refuses") if getattr(self, word)]
+        parts += [f"{self.budget:g} s an invocation"] if self.budget < 900 else []
+        return ", ".join(parts)
+
+    @contextlib.contextmanager
+    def applied(self) -> Iterator[None]:
+        """The size of batches, and the collector."""
+        with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch), collecting(self):
+            yield
+
+
+CALM = Schedule()
+
+
+def schedules(
+    seed: int, count: int, calls: int, bodies: int, features: frozenset[str] = frozenset()
+) -> Iterator[Schedule]:
+    """So many schedules for a program whose calm run took so many calls and bodies."""
+    rng = random.Random(seed)
+    for n in range(count):
+        crash = None
+        if n % 3 != 2 and calls:
+            way = rng.choice(("before", "after", "after", "in body"))
+            limit = bodies if way == "in body" else calls
+            crash = (rng.randint(1, max(limit, 1)), way)
+        yield Schedule(
+            seed=rng.randrange(1 << 30),
+            mode=list(CheckpointingMode)[n % 3] if n < 3 else rng.choice(list(CheckpointingMode)),
+            page=rng.choice((None, 1, 1, 3)),
+            batch=rng.choice((1, 2, 250, 250)),
+            slow=rng.random() < 0.8,
+            collector=rng.choice(COLLECTORS),
+            crash=crash,
+            cold=rng.random() < 0.2,
+            late="late" in features and rng.random() < 0.5,
+            refuses="refusals" in features and rng.random() < 0.5,
+            budget=8.0 if "deadlines" in features and rng.random() < 0.5 else 900.0,
+        )
+
+
+def collector_of(schedule: Schedule) -> Callable[[str], None]:
+    """What to do where a program observes something or a body runs."""
+    if schedule.collector != "observed":
+        return lambda _where: None
+    rng = random.Random(schedule.seed)
+
+    def collect(_where: str) -> None:
+        if rng.random() < 0.3:
+            gc.collect()
+
+    return collect
+
+
+@contextlib.contextmanager
+def collecting(schedule: Schedule) -> Iterator[None]:
+    """Let the collector run as the schedule says."""
+    threshold, enabled = gc.get_threshold(), gc.isenabled()
+    try:
+        match schedule.collector:
+            case "often":
+                # At allocations that have nothing to do with what the program does.
+                gc.set_threshold(random.Random(schedule.seed).randint(5, 60), 2, 2)
+            case "frozen":
+                gc.freeze()
+            case "disabled":
+                gc.disable()
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+        if enabled:
+            gc.enable()

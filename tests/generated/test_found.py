@@ -1,0 +1,39 @@
+"""Programs in which the generator found a fault, as it printed them, each with what was wrong."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+from tests.generated.programs import Program
+from tests.generated.runner import CALM, Playing, check_program, compiled
+from tests.generated.schedules import Schedule
+
+HEADER = "from tests.generated.world import *\n"
+
+A_TASK_AWAITS_ANOTHER = """
+    async def workflow(event, c):
+        async def job(at):
+            return see(c, f"{at}.3", await c.step(work, f"{at}.2"))
+        return await asyncio.gather(job("a"), job("b"))
+    """
+
+
+def program(source: str) -> Program:
+    return Program((), source=HEADER + textwrap.dedent(source))
+
+
+@pytest.mark.parametrize("source", [A_TASK_AWAITS_ANOTHER], ids=["a task awaits another"])
+def test_a_program_that_was_at_fault_replays_exactly(source: str) -> None:
+    report = check_program(program(source), 12)
+    assert not [(str(each.schedule), each.what) for each in report.findings]
+
+
+def test_a_process_that_dies_in_a_body_unwinds_without_a_complaint() -> None:
+    # The tasks of the workflow were refused their cancellation, as if the step had asked for it.
+    at_fault = program(A_TASK_AWAITS_ANOTHER)
+    playing = Playing(at_fault, compiled(at_fault))
+    calm, died = playing.run(CALM), playing.run(Schedule(crash=(1, "in body")))
+    assert died.world.crashes == 1
+    assert died.world.findings == []
+    assert died.result == calm.result

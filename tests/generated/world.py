@@ -1,0 +1,375 @@
+"""The names that generated programs use, and what the world outside sees of them.
+
+A key says which place of a program an observation or a body belongs to; it is the same on every replay
+and different for each turn of a loop. What stands before its last ``/`` is the context's.
+"""
+
+from __future__ import annotations
+
+# ruff: noqa: F401 - programs use these names
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import functools
+import random
+import re
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import msgspec
+from tests.generated.service import Service
+
+from durable_execution_sdk import (
+    CallbackConfig,
+    ChildConfig,
+    CompletionConfig,
+    DurableContext,
+    Duration,
+    FixedDelay,
+    JitterStrategy,
+    MapConfig,
+    NestingType,
+    NoRetry,
+    ParallelConfig,
+    Settled,
+    StepConfig,
+    StepContext,
+    StepSemantics,
+    WaitForConditionConfig,
+    WithRetryConfig,
+    wait_until,
+)
+
+ONE_TRY = StepConfig(retry_strategy=NoRetry())
+RETRIED = StepConfig(retry_strategy=FixedDelay(max_attempts=9, delay=Duration.from_seconds(2)))
+ONCE = StepConfig(
+    retry_strategy=FixedDelay(max_attempts=9, delay=Duration.from_seconds(1)),
+    semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY,
+)
+VIRTUAL = ChildConfig(virtual=True)
+TWICE = WithRetryConfig(retry_strategy=FixedDelay(max_attempts=2, delay=Duration.from_seconds(1)))
+TOLERANT = CompletionConfig(tolerated_failure_percentage=100)
+
+
+class Declined(Exception):
+    """A failure of the program's own."""
+
+
+class Killed(SystemExit):
+    """The process of this invocation dies."""
+
+
+@dataclass
+class World:
+    """What one invocation after the other did, as it can be seen from outside."""
+
+    service: Service | None = None
+    chance: random.Random = field(default_factory=random.Random)
+    observations: list[list[tuple[str, Any]]] = field(default_factory=list)
+    bodies: Counter[tuple[str, int]] = field(default_factory=Counter)
+    lines: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+    # The process of the present invocation has died; what still unwinds in it never happened.
+    dead: bool = False
+    # That of the present invocation, once its code has observed something.
+    workflow: Any = None
+    # The log may not grow: no body gets anywhere.
+    frozen: bool = False
+    # How many bodies from now on the process dies in one, if it does.
+    dies_in_body: int | None = None
+    crashes: int = 0
+    slow: bool = True
+    # A task that ignores its cancellation may be warned of.
+    expects_stubborn: bool = False
+    barriers: dict[str, threading.Barrier] = field(default_factory=dict)
+    collect: Callable[[str], None] = lambda _where: None
+    stirring: random.Random = field(default_factory=random.Random)
+    _blocks: list[bytes] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self) -> None:
+        """Another invocation begins."""
+        self.dead = False
+        self.workflow = None
+        self.observations.append([])
+        self._stir()
+
+    def _stir(self) -> None:
+        """Let addresses of what is made from now on be in no order."""
+        # Blocks of the sizes of futures and tasks, a random half of which is free again.
+        blocks = [bytes(size) for size in range(100, 330, 16) for _ in range(40)]
+        kept = self.stirring.getrandbits(len(blocks))
+        order = self.stirring.getrandbits(4) * 2 + 1
+        blocks = blocks[::order] + blocks[1::order]
+        self._blocks = [block for n, block in enumerate(blocks) if kept >> n & 1]
+
+    def check_lives(self, ctx: DurableContext) -> None:
+        """Code of an earlier invocation must not run in a later one."""
+        workflow = ctx._frame.workflow
+        if self.workflow is None and not workflow.is_ending:
+            self.workflow = workflow
+        elif self.workflow is not None and workflow is not self.workflow:
+            self.find("code of an earlier invocation runs in a later one")
+
+    def find(self, what: str) -> None:
+        """Take note of what must never be."""
+        if what not in self.findings:
+            self.findings.append(what)
+
+    def die(self) -> Killed:
+        """The process is dead from now on."""
+        self.dead = True
+        self.crashes += 1
+        return Killed("the process dies here")
+
+    async def pause(self, longest: float = 4.0) -> None:
+        """Take a while: turns of the loop, and time now and then."""
+        if not self.slow:
+            return
+        kind = self.chance.random()
+        if kind < 0.15:
+            await asyncio.sleep(min(self.chance.choice((0.01, 0.3, 1.7, 4.0)), longest))
+        for _ in range(40 if kind > 0.97 else self.chance.randrange(4)):
+            await asyncio.sleep(0)
+
+    def enter_body(self, key: str, *, once: bool = False) -> None:
+        """A body begins: it may, only if nothing says that it is over."""
+        if self.dead:
+            raise asyncio.CancelledError
+        step = StepContext.current()
+        self.admit(key, step.operation_id, step.attempt, once=once)
+        if self.dies_in_body is not None:
+            self.dies_in_body -= 1
+            if self.dies_in_body <= 0:
+                self.dies_in_body = None
+                raise self.die()
+
+    def admit(self, key: str, operation_id: str, attempt: int, *, once: bool) -> None:
+        """Count a body, and look into the log for what forbids it."""
+        with self._lock:
+            count = self.bodies[key, attempt] = self.bodies[key, attempt] + 1
+        if self.frozen:
+            return
+        op = self.service.operations.get(operation_id) if self.service else None
+        status = op["Status"] if op else None
+        if status in ("SUCCEEDED", "FAILED"):
+            self.find(f"the body of {key} ran though its step is recorded as {status}")
+        if once and status != "STARTED":
+            self.find(f"the at-most-once body of {key} ran before its start was recorded: {status}")
+        if once and count > 1:
+            self.find(f"the at-most-once body of {key} ran {count} times in attempt {attempt}")
+        if count > 1 and not self.crashes:
+            self.find(f"the body of {key} ran {count} times in attempt {attempt}, undisturbed")
+
+    def observe(self, key: str, shown: Any) -> None:
+        """Workflow code has observed this."""
+        self.observations[-1].append((key, shown))
+
+    async def body(self, key: str, *, once: bool = False) -> None:
+        """The body of a step, up to its effect."""
+        self.enter_body(key, once=once)
+        if self.frozen:
+            await asyncio.get_running_loop().create_future()
+        self.collect("body")
+        await self.pause()
+        if self.dead:
+            raise asyncio.CancelledError
+
+
+WORLD = World()
+
+
+def play_in(world: World) -> None:
+    """From now on, programs run in this world."""
+    global WORLD
+    WORLD = world
+
+
+# What programs call.
+
+
+def is_unwinding(ctx: DurableContext) -> bool:
+    """Whether the invocation is over, and this code only cleans up."""
+    workflow = ctx._frame.workflow
+    return workflow.is_ending or workflow.verdict is not None or ctx._frame.is_over
+
+
+def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
+    """Workflow code has observed this; returns it as it can be recorded."""
+    world = WORLD
+    shown = plain(value)
+    world.check_lives(ctx)
+    if not world.dead and not is_unwinding(ctx):
+        world.observe(key, shown)
+        ctx.logger.info(key)
+        world.collect("see")
+    return shown
+
+
+def plain(value: Any) -> Any:
+    """A value or an error as JSON has it."""
+    if isinstance(value, str):
+        return value[:300]
+    if isinstance(value, BaseExceptionGroup):
+        return [type(value).__name__, [plain(each) for each in value.exceptions]]
+    if isinstance(value, BaseException):
+        # asyncio numbers tasks through the whole process, and messages may name them.
+        return re.sub(r"Task-\d+", "Task", f"{type(value).__name__}: {value}")[:300]
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Settled):
+        return plain(value.error if value.error else value.value)
+    results = getattr(value, "results", None)
+    if results is not None:
+        return [plain(each) for each in results()]
+    return f"<{type(value).__name__}>"
+
+
+def seconds(count: float) -> Duration:
+    return Duration.from_seconds(count)
+
+
+# The bodies of steps.
+
+
+async def work(key: str, value: Any = None) -> Any:
+    await WORLD.body(key)
+    return key if value is None else value
+
+
+async def pay(key: str) -> str:
+    """To be run at most once in an attempt."""
+    await WORLD.body(key, once=True)
+    return key
+
+
+def lookup(key: str) -> str:
+    """A plain function, in a thread."""
+    WORLD.enter_body(key)
+    return key
+
+
+async def flaky(key: str, until: int = 2) -> str:
+    """Fails before attempt ``until``."""
+    attempt = StepContext.current().attempt
+    await WORLD.body(key)
+    if attempt < until:
+        raise Declined(f"{key} not yet")
+    return key
+
+
+async def fails(key: str) -> str:
+    await WORLD.body(key)
+    raise Declined(key)
+
+
+async def chunks(count: int = 10) -> AsyncIterator[int]:
+    for n in range(count):
+        await asyncio.sleep(0)
+        yield n
+
+
+async def ask(key: str) -> str:
+    """Reads the beginning of a stream, and leaves it to the collector, in a cycle."""
+    await WORLD.body(key)
+    last: Exception | None = None
+    for attempt in range(2):
+        try:
+            if attempt == 0:
+                raise ConnectionError("again")
+            stream = chunks()
+            async for n in stream:
+                if n == 1:
+                    return key
+        except ConnectionError as error:
+            last = error
+    raise last or AssertionError
+
+
+def meet(key: str, count: int) -> str:
+    """A plain function that goes on when so many of them run at once."""
+    WORLD.enter_body(key)
+    place = key.rpartition("-")[0]
+    with WORLD._lock:
+        barrier = WORLD.barriers.setdefault(place, threading.Barrier(count))
+    barrier.wait(timeout=1)
+    return key
+
+
+async def meddle(key: str) -> str:
+    """Sets the task factory, as the set-up of a library may."""
+    await WORLD.body(key)
+    eager = getattr(asyncio, "eager_task_factory", None)
+    asyncio.get_running_loop().set_task_factory(eager)
+    return key
+
+
+async def give(callback_id: str, key: str) -> None:
+    """Hand out a callback id to what answers after a while."""
+    world = WORLD
+    await world.body(f"{key}!")
+    assert world.service is not None
+    answer = msgspec.json.encode(key).decode()
+    world.service.answer(callback_id, answer, None, world.chance.choice((0.0, 0.2, 3.0)))
+
+
+async def deny(callback_id: str, key: str) -> None:
+    """Hand it out to what refuses."""
+    world = WORLD
+    await world.body(f"{key}!")
+    assert world.service is not None
+    error = {"ErrorType": "Denied", "ErrorMessage": key}
+    world.service.answer(callback_id, None, error, world.chance.choice((0.0, 0.2, 3.0)))
+
+
+def until(ctx: DurableContext, key: str, count: int) -> Any:
+    """The arguments of ``wait_for_condition``: look ``count`` times."""
+
+    async def look(state: int) -> int:
+        await WORLD.body(f"{key}-{state}")
+        return state + 1
+
+    strategy = wait_until(
+        lambda state: state >= count, initial_delay=seconds(2), jitter=JitterStrategy.NONE
+    )
+    return ctx.wait_for_condition(
+        look, WaitForConditionConfig(initial_state=0, wait_strategy=strategy)
+    )
+
+
+async def undo(value: Any) -> None:
+    """The compensation of a step that returned this."""
+    await WORLD.body(f"{value}~")
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def guard(ctx: DurableContext, key: str) -> AsyncIterator[str]:
+    """A resource: taken and given back by a step."""
+    token = await ctx.step(work, f"{key}.take", name="guard")
+    try:
+        yield token
+    finally:
+        see(ctx, f"{key}.back", await ctx.step(work, f"{key}.back", name="guard"))
+
+
+EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
+
+NAMES: dict[str, Any] = {
+    name: value
+    for name, value in globals().items()
+    if not name.startswith("_")
+    and name not in ("WORLD", "World", "play_in", "annotations", "Service")
+}
