@@ -51,9 +51,12 @@ class VirtualClock:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Make it the clock of this thread's loop."""
-        with mock.patch.object(time, "monotonic", self.monotonic):
-            yield
+        """Make it the clock of this thread's loop, which nothing else uses afterwards."""
+        try:
+            with mock.patch.object(time, "monotonic", self.monotonic):
+                yield
+        finally:
+            forget_environment()
 
     def take_over(self) -> None:
         """See to it that the loop of the next invocation goes by this clock."""
