@@ -431,7 +431,7 @@ class DurableContext(Combinators):
 
         The same on every replay. It stands still while code runs between two operations.
         """
-        return _datetime(self._frame.workflow.order.now)
+        return _datetime(self._frame.now)
 
     def uuid4(self) -> uuid.UUID:
         """A UUID that is the same on every replay and different in every execution."""

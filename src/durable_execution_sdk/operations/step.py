@@ -214,6 +214,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         if self.done() or not self.workflow.is_sequential:
             return
         self.set_result(self.decode(self._serdes, payload))
+        self.workflow.position.delivered(self.operation_id)
         self._wake()
         self._leave()
 

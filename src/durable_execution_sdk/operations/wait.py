@@ -90,7 +90,7 @@ def wait_until(scope: Scope, moment: datetime, name: str | None) -> Wait:
     # Whether the moment is too far away must be the same on every replay: as the log has the time.
     workflow = scope.frame.workflow
     end = moment.timestamp()
-    away = Duration.from_seconds(max(1, math.ceil(end - workflow.order.now / 1000)))
+    away = Duration.from_seconds(max(1, math.ceil(end - scope.frame.now / 1000)))
     away.checked("ctx.wait_until", 1, LONGEST_TIMER_SECONDS)
     left = math.ceil(end - workflow.plane.now() / 1000)
     return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name)

@@ -230,6 +230,8 @@ class Deliveries:
         self.position = position
         self._ready = ready
         self.now: float = 0
+        # Whether contexts have to know their own last end: see ``Frame.now``.
+        self.tells_contexts = False
         # How many operations were claimed: each one's number breaks ties.
         self.claims = 0
         # A heap: first the end of the completion whose turn it is.
@@ -251,8 +253,10 @@ class Deliveries:
         if handle.cancelled():
             return  # nobody sees it, so it moves no clock either
         self.last_at, self.last_sequence = at, sequence
-        if at > self.now and handle.tells_time:
-            self.now = at
+        if handle.tells_time:
+            self.now = max(self.now, at)
+            if self.tells_contexts and handle.is_end:
+                handle.frame.last_end = at
         if handle.is_end:
             self.last_id = handle.operation_id
             if not self.position.has_news:

@@ -59,6 +59,7 @@ class Frame:
         )
         self.prefix = "" if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
+        self.last_end: float = 0
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         self.children: dict[Frame, None] = {}
         # Both in order, so that everything is cancelled in the same order again: the operations that
@@ -89,6 +90,23 @@ class Frame:
     def is_over(self) -> bool:
         """Whether operations do nothing here any more: only clean-up code still runs."""
         return self.is_closed or self.workflow.is_ending
+
+    @property
+    def now(self) -> float:
+        """The log's time here: the end of the completion that was delivered last, in milliseconds.
+
+        In optimistic mode not all ends are known when they are seen, so the ends within a context that has
+        completed, which replay does not see, may not tell the code around it the time.
+        """
+        order = self.workflow.order
+        if not order.tells_contexts:
+            return order.now
+        latest = self.workflow.began_at
+        frame: Frame | None = self
+        while frame is not None:
+            latest = max(latest, frame.last_end)
+            frame = frame.parent
+        return latest
 
     @property
     def title(self) -> str:
@@ -244,6 +262,11 @@ class Scope:
     def left(self, task: WorkflowTask[Any]) -> None:
         """The task has ended."""
         self.frame.left(task)
+
+    @property
+    def now(self) -> float:
+        """The log's time, in milliseconds."""
+        return self.frame.now
 
     def next_id(self) -> str:
         """Claim the next operation's id."""

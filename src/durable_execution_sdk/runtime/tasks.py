@@ -30,6 +30,11 @@ _T = TypeVar("_T")
 class TaskScope(Protocol):
     """Where a task claims its operations."""
 
+    @property
+    def now(self) -> float:
+        """The log's time, in milliseconds."""
+        ...
+
     def count(self, kind: str, row: Row) -> int:
         """The number of one more thing of this kind and row."""
         ...

@@ -167,6 +167,7 @@ class Workflow:
         self.position = Position(journal)
         self.order = Deliveries(self.tasks, self.loop, self.position, environment.loop.ready)
         self.order.record_place = self._record_place
+        self.order.tells_contexts = self.is_optimistic
         if journal.execution is not None and journal.execution.start_timestamp is not None:
             self.order.now = journal.execution.start_timestamp
         self.checkpointer = Checkpointer(
@@ -197,7 +198,7 @@ class Workflow:
         if len(journal) and not self.is_rehearsal:
             self.gate = Gate(journal, self.loop)
             self.checkpointer.is_held = True
-        self._began_at = self.order.now
+        self.began_at = self.order.now
         # Whom to tell what the log says of an operation, by id, until it settles.
         self.registered: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None] | None, Attempting] = {}
@@ -484,7 +485,8 @@ class Workflow:
     def time_of(self, runner: object) -> float | None:
         """The clock of workflow code: the log's time, in seconds since the execution started."""
         if isinstance(runner, WorkflowTask) and not self.is_ending:
-            return (self.order.now - self._began_at) / 1000
+            now: float = runner.scope.now
+            return (now - self.began_at) / 1000
         return None
 
     def set_timer(
