@@ -30,9 +30,9 @@
 
 ``durable_execution_sdk.testing`` adds a ``DurableTestError`` for what only a test can run into.
 
-An ``OperationError`` is also an instance of the exception that was raised inside the operation, when
-that class is loaded and its state could be recorded: ``except CardDeclined`` and ``except StepError``
-both catch it, on the first run and on every replay.
+An ``OperationError`` is also an instance of the exception that was raised inside the operation, or of
+its nearest bases that are loaded: ``except CardDeclined`` and ``except StepError`` both catch it, on the
+first run and on every replay. ``docs/errors.md`` says what is kept of it.
 """
 
 from __future__ import annotations
@@ -69,8 +69,15 @@ __all__ = [
 ]
 
 
+# Without a layout of their own, these classes go with any other exception's, even with those written in C.
+# By name, because type checkers would take a literal for the list of all attributes.
+_NO_SLOTS: tuple[str, ...] = ()
+
+
 class DurableError(Exception):
     """What everything that the SDK raises has in common."""
+
+    __slots__ = _NO_SLOTS
 
     @staticmethod
     def execution(message: str) -> ExecutionError:
@@ -86,9 +93,12 @@ class DurableError(Exception):
 class OperationError(DurableError):
     """A durable operation failed for good; retries, where it has any, are used up.
 
-    ``error_type``, ``error_message``, ``error_data`` and ``stack_trace`` are what the log holds, so
-    they are the same on every replay.
+    ``error_type``, ``error_message`` and ``stack_trace`` are what the log holds, so they are the same on
+    every replay. ``error_data`` is what the sender of a failure from outside sent along: that of a
+    callback, or an invoked function.
     """
+
+    __slots__ = _NO_SLOTS
 
     def __init__(
         self,
@@ -108,9 +118,32 @@ class OperationError(DurableError):
         self.operation_id = operation_id
         self.operation_name = operation_name
 
+    def is_a(self, name: str) -> bool:
+        """Report whether the failure is of a class with this name, or of a subclass of it.
+
+        The name is ``"httpx.HTTPStatusError"`` or ``"HTTPStatusError"``. The class need not be loaded,
+        unlike one that an ``except`` clause names.
+        """
+        if name == self.__dict__.get("error_type"):
+            return True
+        return any(
+            name in (path.replace(":", "."), path.rpartition(":")[2], path.rpartition(".")[2])
+            for path in _paths_of(type(self))
+        )
+
+
+def _paths_of(kind: type) -> Sequence[str]:
+    """The recorded classes of a failure (``module:name``), or those that it has."""
+    recorded: Sequence[str] | None = getattr(kind, "recorded_classes__", None)
+    return recorded or [f"{each.__module__}:{each.__qualname__}" for each in kind.__mro__]
+
 
 class StepError(OperationError):
-    """A step failed and its retry strategy gave up."""
+    """A step failed and its retry strategy gave up; ``attempts`` is how often its function has run."""
+
+    __slots__ = _NO_SLOTS
+
+    attempts: int | None = None
 
 
 class StepInterruptedError(StepError):
@@ -119,9 +152,13 @@ class StepInterruptedError(StepError):
     The retry strategy decides whether there is another attempt, as for any failure.
     """
 
+    __slots__ = _NO_SLOTS
+
 
 class CallbackError(OperationError):
     """A callback did not bring a result."""
+
+    __slots__ = _NO_SLOTS
 
 
 class CallbackTimeoutError(CallbackError):
@@ -130,29 +167,43 @@ class CallbackTimeoutError(CallbackError):
     ``error_type`` is ``Callback.Timeout`` or ``Callback.Heartbeat``.
     """
 
+    __slots__ = _NO_SLOTS
+
 
 class CallbackExternalError(CallbackError):
     """The external system answered with a failure: type, message and data are the sender's."""
+
+    __slots__ = _NO_SLOTS
 
 
 class CallbackSubmitterError(CallbackError):
     """The function that hands out the callback id failed for good."""
 
+    __slots__ = _NO_SLOTS
+
 
 class InvokeError(OperationError):
     """An invoked function failed, timed out, was stopped, or could not be started."""
+
+    __slots__ = _NO_SLOTS
 
 
 class ChildContextError(OperationError):
     """The function of a child context raised."""
 
+    __slots__ = _NO_SLOTS
+
 
 class WaitForConditionError(OperationError):
     """The check raised, or the wait strategy ran out of attempts."""
 
+    __slots__ = _NO_SLOTS
+
 
 class FailureGroupError(OperationError, ExceptionGroup[Exception]):
     """Several operations failed; ``except*`` and ``exceptions`` give each of their errors."""
+
+    __slots__ = _NO_SLOTS
 
     def __new__(cls, message: str, exceptions: Sequence[Exception]) -> Self:
         """As for any exception group."""
@@ -166,6 +217,8 @@ class FailureGroupError(OperationError, ExceptionGroup[Exception]):
 class AllFailedError(FailureGroupError):
     """``ctx.any``: not one of the operations succeeded. ``exceptions`` has their order."""
 
+    __slots__ = _NO_SLOTS
+
 
 class CompensationError(FailureGroupError):
     """A saga failed, and so did compensations of it: something is left half done.
@@ -173,29 +226,43 @@ class CompensationError(FailureGroupError):
     ``exceptions`` are the error that the saga failed with, and those of the compensations.
     """
 
+    __slots__ = _NO_SLOTS
+
 
 class ExecutionError(DurableError):
     """Fails the execution; no retry would help. ``DurableError.execution(...)`` makes one."""
+
+    __slots__ = _NO_SLOTS
 
 
 class DeterminismError(ExecutionError):
     """On replay, the code asked for another operation than the log holds at this place."""
 
+    __slots__ = _NO_SLOTS
+
 
 class DeadlockError(ExecutionError):
     """Every task of the workflow waits, and nothing durable is pending that could wake one."""
+
+    __slots__ = _NO_SLOTS
 
 
 class SerDesError(ExecutionError):
     """A value cannot be written as JSON, or a payload does not fit the expected type."""
 
+    __slots__ = _NO_SLOTS
+
 
 class PayloadSizeError(ExecutionError):
     """A payload is larger than the service stores for its kind of operation."""
 
+    __slots__ = _NO_SLOTS
+
 
 class InvocationError(DurableError):
     """Fails this invocation only; Lambda invokes again. ``DurableError.invocation(...)`` makes one."""
+
+    __slots__ = _NO_SLOTS
 
 
 class ServiceError(DurableError):
@@ -204,6 +271,8 @@ class ServiceError(DurableError):
     ``code`` is the API's error name (``InvalidParameterValueException`` ...), ``status`` the HTTP
     status; both are ``None`` when no answer came at all.
     """
+
+    __slots__ = _NO_SLOTS
 
     def __init__(
         self,
@@ -245,14 +314,22 @@ class ServiceError(DurableError):
 class StoreError(DurableError):
     """The file that the emulator keeps executions in cannot be used; the message says what to do."""
 
+    __slots__ = _NO_SLOTS
+
 
 class ConfigError(DurableError, ValueError):
     """An argument or option is wrong; found when it is given, before anything is recorded."""
+
+    __slots__ = _NO_SLOTS
 
 
 class ContextMisuseError(DurableError):
     """A durable context was used where it does not belong; the message says what to use."""
 
+    __slots__ = _NO_SLOTS
+
 
 class InternalError(DurableError):
     """A defect of the SDK, not of your code: please report it."""
+
+    __slots__ = _NO_SLOTS

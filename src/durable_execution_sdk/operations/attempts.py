@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
 from types import FunctionType
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
 
@@ -30,6 +30,7 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction, StepOptions
 from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.options import decide, shown
 from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
@@ -177,6 +178,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                     await self.attempt()
                 else:
                     await workflow.watcher.step(self, self.attempt_number, self.attempt)
+            except OperationError as error:
+                self.attempt_failed(error)  # an InvocationError from the log is one too
             except InvocationError as error:
                 workflow.end(Aborted(error, fatal=False))
             except Exception as error:
@@ -185,9 +188,14 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                 # Unless the operation was given up, it is the body's own: a failure like any other.
                 if not (self.cancelled() or workflow.is_ending):
                     self.attempt_failed(error)
+        except Exception as error:
+            workflow.stop(Aborted(error, fatal=True))  # it could not even be recorded
         except BaseException as error:
+            # The attempt counts as failed, so that the body does not run for ever; then what it asked for.
+            if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.cancelled():
+                self.attempt_failed(error)
             workflow.stop(Aborted(error, fatal=False))
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+            if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
             workflow.body_ended(task)
@@ -210,42 +218,24 @@ def retry_or_fail(
     operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
 ) -> None:
     """Ask the strategy about a failed attempt, and record what it says."""
-    if not isinstance(error, _NEVER_RETRIED):
+    # By the type: an instance may lie about its class.
+    if not issubclass(type(error), _NEVER_RETRIED):
+        number = operation.attempt_number
+        told = f"attempt {number} of {operation.label} failed ({shown(error)})"
         try:
-            decision = _decided(operation, strategy, error)
+            decision = decide(strategy, error, number, RetryDecision, told)
         except ConfigError as broken:
             operation.fail(broken)
+            return
+        except Exception as broken:
+            failure = ConfigError(f"{told}, and its retry strategy raised {shown(broken)}")
+            failure.__cause__ = broken
+            operation.fail(failure)
             return
         if decision.retry:
             operation.retry(decision.delay_seconds, error=capture(error))
             return
     operation.fail(error)
-
-
-def _decided(
-    operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
-) -> RetryDecision:
-    try:
-        decision: object = strategy(cast("Exception", error), operation.attempt_number)
-    except Exception as broken:
-        failure = _failure(operation, error)
-        raise ConfigError(f"{failure}, and its retry strategy too: {broken!r}") from broken
-    if not isinstance(decision, RetryDecision):
-        if inspect.iscoroutine(decision):
-            decision.close()
-        raise ConfigError(
-            f"{_failure(operation, error)}, and its retry strategy returned {decision!r}; it must return a RetryDecision"
-            " (custom_retry makes a strategy of a function that returns a delay or None)"
-        )
-    return decision
-
-
-def _failure(operation: AttemptOperation[Any], error: BaseException) -> str:
-    try:
-        told = repr(error)
-    except Exception:  # a class of the user's
-        told = type(error).__name__
-    return f"attempt {operation.attempt_number} of {operation.label} failed ({told})"
 
 
 def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

@@ -128,7 +128,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
     def failure(self, record: Operation) -> BaseException:
         """The sender's failure, or that nobody answered in time."""
         if record.status == OperationStatus.TIMED_OUT:
-            return self.rebuilt(self.recorded_error(record), CallbackTimeoutError)
+            return self.rebuilt(self.recorded_error(record), CallbackTimeoutError, foreign=True)
         error = self.recorded_error(record) or ErrorObject()
         if not error.error_message:
             error = replace(

@@ -158,6 +158,8 @@ class Child(DurableOperation[_T], Generic[_T]):
                 result = await self._body(inner)
             else:
                 result = await watcher.context(self, partial(self._body, inner))
+        except OperationError as error:
+            self._raised(error)  # an InvocationError from the log is one too
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
         except Exception as error:
@@ -166,6 +168,10 @@ class Child(DurableOperation[_T], Generic[_T]):
             if self.cancelled() or self.workflow.is_ending:
                 raise
             # Nobody gave this context up: its own code raised, or cancelled its own task.
+            self._raised(error)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             self._raised(error)
         else:
             self._returned(result)
@@ -201,11 +207,12 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
+            told = capture(error).error_message
             self.workflow.fail(
                 DeterminismError(
                     f"{self.label} succeeded when it ran first, and its result, which was too large"
                     f" to store, is built again from what it recorded; now it raised"
-                    f" {type(error).__name__}: {error}. Its code has changed since, or depends on"
+                    f" {type(error).__name__}: {told}. Its code has changed since, or depends on"
                     " something that is not recorded"
                 )
             )
@@ -265,6 +272,8 @@ class VirtualChild(Handle[_T], Generic[_T]):
     async def _run(self) -> None:
         try:
             result = await self._body(self._inner)
+        except OperationError as error:
+            self._raised(error)
         except InvocationError as error:
             self._outer.workflow.end(Aborted(error, fatal=False))
         except Exception as error:
@@ -273,6 +282,10 @@ class VirtualChild(Handle[_T], Generic[_T]):
             if self.cancelled() or self._outer.workflow.is_ending:
                 raise
             # Nobody gave this context up: its own code raised, or cancelled its own task.
+            self._raised(rebuild(ChildContextError, capture(error)))
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:
             self._raised(rebuild(ChildContextError, capture(error)))
         else:
             if not self.done():

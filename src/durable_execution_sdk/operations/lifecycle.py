@@ -170,7 +170,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def failure(self, record: Operation) -> BaseException:
         """The exception of a failure."""
-        return self.rebuilt(self.recorded_error(record))
+        return self.rebuilt(self.recorded_error(record), foreign=self.is_from_outside)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """The error object of a failure."""
@@ -182,6 +182,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         error_class: type[OperationError] | None = None,
         *,
         foreign: bool = False,
+        **origin: object,
     ) -> OperationError:
         """This operation's exception for an error object."""
         return rebuild(
@@ -190,6 +191,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             foreign=foreign,
             operation_id=self.operation_id,
             operation_name=self.name,
+            **origin,
         )
 
     def update(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from typing import TypeVar
+
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
 
@@ -11,8 +15,12 @@ __all__ = [
     "check_serdes",
     "check_strategy",
     "check_timeouts",
+    "decide",
+    "shown",
     "timeout_seconds",
 ]
+
+_D = TypeVar("_D")
 
 # Of a callback (API shape CallbackOptions).
 LONGEST_TIMEOUT_SECONDS = 99_999_999
@@ -63,3 +71,35 @@ def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
         return None
     checked = Duration.of(timeout, option).checked(option, 0, LONGEST_TIMEOUT_SECONDS)
     return checked.to_seconds() or None
+
+
+def decide(
+    strategy: Callable[..., object], subject: object, attempt: int, wanted: type[_D], told: str
+) -> _D:
+    """Ask a strategy about the error of an attempt, or the state of a poll; check that it decides.
+
+    ``told`` is the operation and what was decided about, for the error.
+    """
+    decision = strategy(subject, attempt)
+    if isinstance(decision, wanted):
+        return decision
+    if inspect.iscoroutine(decision):
+        decision.close()
+    raise ConfigError(
+        f"{told}, and its strategy returned {shown(decision)}; it must return a {wanted.__name__}"
+        f" ({_MAKERS[wanted.__name__]})"
+    )
+
+
+_MAKERS = {
+    "RetryDecision": "custom_retry makes a strategy of a function that returns a delay or None",
+    "WaitDecision": "wait_until(...) and wait_while(...) make strategies that do",
+}
+
+
+def shown(value: object) -> str:
+    """The ``repr`` of a value, whatever its class does."""
+    try:
+        return str(repr(value))
+    except Exception:  # a class of the user's
+        return f"a {type(value).__name__}"

@@ -18,6 +18,7 @@ from durable_execution_sdk.errors import (
     CompensationError,
     ConfigError,
     InvocationError,
+    OperationError,
     StepError,
 )
 from durable_execution_sdk.model.failure import ErrorObject
@@ -226,7 +227,7 @@ async def _undo(frame: Frame, needed: list[Compensation]) -> list[Failure]:
 
 def _is_failure(error: BaseException) -> bool:
     """Whether the block has failed, and not only this invocation, or the process."""
-    if isinstance(error, InvocationError):
+    if isinstance(error, InvocationError) and not isinstance(error, OperationError):
         return False
     return isinstance(error, (Exception, asyncio.CancelledError))
 

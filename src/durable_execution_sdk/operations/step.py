@@ -209,6 +209,10 @@ class Step(AttemptOperation[_T], Generic[_T]):
         value: _T = self.decode(self._serdes, payload)
         return value
 
+    def failure(self, record: Operation) -> BaseException:
+        """The recorded failure, and how often the function has run."""
+        return self.rebuilt(self.recorded_error(record), attempts=self.details.attempt)
+
     def _hand_on_early(self, payload: str) -> None:
         """In optimistic mode, let a sequential workflow go on before the acknowledgement."""
         if self.done() or not self.workflow.is_sequential:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -12,7 +11,7 @@ from durable_execution_sdk.errors import ConfigError, OperationError, WaitForCon
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation
-from durable_execution_sdk.operations.options import check_serdes
+from durable_execution_sdk.operations.options import check_serdes, decide
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
@@ -90,15 +89,9 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         return self.decode(self._serdes, payload)
 
     def _decided(self, state: Any) -> WaitDecision:
-        decision: object = self._config.wait_strategy(state, self.attempt_number)
-        if not isinstance(decision, WaitDecision):
-            if inspect.iscoroutine(decision):
-                decision.close()
-            raise ConfigError(
-                f"the wait strategy of {self.label} returned {decision!r}; it must return a"
-                " WaitDecision, as those of wait_until(...) and wait_while(...) do"
-            )
-        return decision
+        number = self.attempt_number
+        strategy = self._config.wait_strategy
+        return decide(strategy, state, number, WaitDecision, f"check {number} of {self.label}")
 
     def _apply(self, decision: WaitDecision, payload: str) -> None:
         match decision.outcome:

@@ -15,9 +15,14 @@ from durable_execution_sdk.errors import (
     ExecutionError,
 )
 from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
-from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
+from durable_execution_sdk.operations.options import (
+    check_config,
+    check_serdes,
+    check_strategy,
+    decide,
+)
 from durable_execution_sdk.operations.wait import wait
-from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import SerDes
@@ -82,7 +87,8 @@ def _delay(
     """How long to wait before another attempt; a decision that is recorded is not made again."""
     if scope.is_next_recorded():
         return Duration(1)  # the wait is under way, or over
-    if isinstance(error, _NEVER_RETRIED):
+    if issubclass(type(error), _NEVER_RETRIED):
         return None
-    decision = strategy(error, number)
+    told = f"attempt {number} of a ctx.with_retry failed ({error!r})"
+    decision = decide(strategy, error, number, RetryDecision, told)
     return Duration(decision.delay_seconds) if decision.retry else None

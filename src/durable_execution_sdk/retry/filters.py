@@ -7,7 +7,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, OperationError
 
 __all__ = ["Retryable", "RetryableErrorFilter", "check_retryable", "is_retryable"]
 
@@ -17,8 +17,8 @@ class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
 
     Args:
         error_types: exception classes; subclasses match too.
-        type_names: names of exception classes, as they stand in the log (``"CardDeclined"``); for
-            errors whose class is not at hand.
+        type_names: names of exception classes, as they stand in the log (``"CardDeclined"``) or with
+            their module (``"shop.CardDeclined"``); for errors whose class is not at hand.
         messages: regular expressions (text or compiled), searched for in ``str(error)``.
     """
 
@@ -48,13 +48,19 @@ class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
         """Whether this error is one of those."""
         if isinstance(error, self.error_types):
             return True
-        if self.type_names:
-            names = {kind.__name__ for kind in type(error).__mro__}
-            names.add(getattr(error, "error_type", ""))
-            if not names.isdisjoint(self.type_names):
-                return True
+        if any(_is_named(error, name) for name in self.type_names):
+            return True
         text = str(error)
         return any(re.search(pattern, text) for pattern in self.messages)
+
+
+def _is_named(error: Exception, name: str) -> bool:
+    if issubclass(type(error), OperationError):
+        return cast("OperationError", error).is_a(name)
+    return any(
+        name in (kind.__name__, f"{kind.__module__}.{kind.__qualname__}")
+        for kind in type(error).__mro__
+    )
 
 
 Retryable = RetryableErrorFilter | tuple[type[Exception], ...] | None

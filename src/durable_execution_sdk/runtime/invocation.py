@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from durable_execution_sdk.errors import (
     ExecutionError,
     InvocationError,
+    OperationError,
     ServiceError,
 )
 from durable_execution_sdk.model.ids import execution_operation_id
@@ -177,10 +178,10 @@ def _of_task(task: asyncio.Task[str | None]) -> Outcome:
     error = task.exception()
     if error is None:
         return Outcome(status=OutcomeStatus.SUCCEEDED, result=task.result())
-    if isinstance(error, InvocationError):
+    # What comes out of the log is a failure, whatever it was when it was recorded.
+    kind = type(error)
+    if issubclass(kind, InvocationError) and not issubclass(kind, OperationError):
         raise error
-    if isinstance(error, ServiceError):
-        return _refused(error)
     return _failed(error)
 
 

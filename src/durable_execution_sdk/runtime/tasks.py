@@ -13,7 +13,7 @@ from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
-from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
+from durable_execution_sdk.errors import ContextMisuseError, DeterminismError, ExecutionError
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.identity import (
     Row,
@@ -120,6 +120,9 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             self.blocked_on = waits_for = (
                 self._die() if self._killed else self._coroutine.send(value)
             )
+        except SystemExit as error:
+            tasks.ended(self)
+            raise _no_exit(error) from error
         except BaseException:
             tasks.ended(self)
             raise
@@ -136,6 +139,9 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             self.blocked_on = waits_for = (
                 self._die() if self._killed else self._coroutine.throw(*exception)
             )
+        except SystemExit as error:
+            tasks.ended(self)
+            raise _no_exit(error) from error
         except BaseException:
             tasks.ended(self)
             raise
@@ -162,6 +168,14 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def _die(self) -> NoReturn:
         self._coroutine.close()
         raise asyncio.CancelledError
+
+
+def _no_exit(error: SystemExit) -> ExecutionError:
+    """A workflow that ends the process would be invoked again for ever."""
+    return ExecutionError(
+        f"workflow code called sys.exit({error.code!r}), which ends the process and not the execution."
+        " Raise an exception, or use ctx.complete_execution_failure(...)"
+    )
 
 
 class NumberedTask(asyncio.Task[_T]):

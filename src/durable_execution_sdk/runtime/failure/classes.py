@@ -1,0 +1,239 @@
+"""Classes of rebuilt exceptions: the operation's error class and the original class at once.
+
+A rebuilt class derives from the recorded class, or from its nearest loaded bases, and bears its name.
+The same lookup by name serves the first run and every replay, so the same ``except`` clauses match
+wherever the same classes are loaded. ``type.__new__`` is called by itself, and ``Rebuilt`` comes before the
+original among the bases: neither a metaclass nor an ``__init_subclass__`` runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
+from weakref import WeakValueDictionary
+
+from durable_execution_sdk.runtime.failure.inspection import (
+    RECORDED_CLASSES,
+    dict_of,
+    find_loaded,
+    mro_of,
+    namespace_of,
+    path_of,
+)
+from durable_execution_sdk.runtime.failure.record import Told
+
+__all__ = ["TOLD", "Rebuilt", "classes_of", "kind_of", "mixed", "told_by"]
+
+TOLD = "_durable_record"
+_KIND = "rebuilt_as__"
+_MOST_CLASSES = 48
+_MOST_OF_A_NAME = 8
+_UNRAISABLE = (StopIteration, StopAsyncIteration)
+
+_str: Any = BaseException.__str__
+_repr: Any = BaseException.__repr__
+
+
+class Rebuilt:
+    """A base of each rebuilt class: answers from the record."""
+
+    __slots__ = ()
+
+    recorded_classes__: ClassVar[tuple[str, ...]] = ()
+    rebuilt_as__: ClassVar[type | None] = None
+
+    def __init_subclass__(cls, **_options: Any) -> None:
+        """Keep the hook of the original class from running."""
+
+    def __str__(self) -> str:
+        """The recorded message."""
+        told = told_by(self)
+        text: str = _str(self) if told is None else told.message
+        return text
+
+    def __repr__(self) -> str:
+        """The recorded ``repr``."""
+        told = told_by(self)
+        text: str = _repr(self) if told is None or told.repr is None else told.repr
+        return text
+
+    def __getattr__(self, name: str) -> Any:
+        """Explain an attribute that could not be recorded; otherwise ask the original class."""
+        omitted = {} if (told := told_by(self)) is None else told.omitted
+        if name in omitted:
+            raise AttributeError(
+                f"{name!r} of this {type(self).__name__} is not in the log, which could not hold it"
+                f" ({omitted[name]}). Read what you need of it inside the step, and put that into the"
+                " exception as plain data",
+                name=name,
+                obj=self,
+            )
+        for kind in mro_of(type(self)):
+            ask = namespace_of(kind).get("__getattr__")
+            if ask is not None and kind is not Rebuilt:
+                return self._ask(ask, name, omitted)
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+        )
+
+    def _ask(self, ask: Any, name: str, omitted: Mapping[str, str]) -> Any:
+        """Ask a ``__getattr__`` of the original class, which may need what was not recorded."""
+        try:
+            return ask(self, name)
+        except AttributeError:
+            raise
+        except Exception as error:
+            if not omitted:
+                raise
+            raise AttributeError(
+                f"{name!r} of this {type(self).__name__} needs what is not in the log"
+                f" ({', '.join(omitted)})",
+                name=name,
+                obj=self,
+            ) from error
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        """Copy and pickle by the recorded names, whatever constructor the original has."""
+        from durable_execution_sdk.runtime.failure.rebuilding import (  # noqa: PLC0415 - a circle
+            parts_of,
+            remade,
+        )
+
+        return remade, *parts_of(cast("BaseException", self))
+
+    def __setstate__(self, state: Any) -> None:
+        """Take what ``__reduce_ex__`` handed on."""
+        from durable_execution_sdk.runtime.failure.rebuilding import (  # noqa: PLC0415 - a circle
+            take_parts,
+        )
+
+        take_parts(cast("BaseException", self), state)
+
+
+_made: WeakValueDictionary[tuple[Any, ...], type] = WeakValueDictionary()
+
+
+def told_by(error: object) -> Told | None:
+    """The record that a rebuilt exception answers from."""
+    told = dict_of(error).get(TOLD)
+    return told if type(told) is Told else None
+
+
+def kind_of(error: BaseException) -> str:
+    """The path of an exception's class; of a rebuilt one, of the original's."""
+    told = told_by(error)
+    return told.kind if told is not None and told.kind else path_of(type(error))
+
+
+def classes_of(kind: type) -> list[str]:
+    """The paths of a class and its bases; of a rebuilt one, those that were recorded too."""
+    paths: dict[str, None] = {}
+    for each in mro_of(kind):
+        recorded = namespace_of(each).get(RECORDED_CLASSES)
+        if recorded is not None and each is not Rebuilt:
+            return list(recorded)
+        if each is not object:
+            paths[path_of(each)] = None
+    return list(paths)[:_MOST_CLASSES]
+
+
+def mixed(
+    kind: type | None,
+    name: str,
+    path: str,
+    recorded: Sequence[str],
+    classes: Sequence[str],
+    *,
+    plain: bool,
+) -> type:
+    """The class of a rebuilt exception: of ``classes``, and of ``kind`` if it is an operation's.
+
+    ``recorded`` is what ``is_a`` answers from. ``plain`` exceptions may be of classes that are no
+    ``Exception``: they are held, and never raised by an operation.
+    """
+    ours = [] if kind is None else classes_of(kind)
+    known = tuple(dict.fromkeys([*(each for each in ours if each not in recorded), *recorded]))
+    candidates = _loaded(classes, plain=plain)
+    tried = [
+        [one for found in candidates for one in found],
+        *([found[0] for found in candidates[start:]] for start in range(len(candidates) + 1)),
+    ]
+    for originals in tried:
+        try:
+            return _mixed(kind, name, path, _outermost(originals), known)
+        except TypeError:  # layouts or orders that do not go together
+            continue
+    raise TypeError(f"no class can be made of {path}")
+
+
+def _mixed(
+    kind: type | None, name: str, path: str, originals: list[type], recorded: tuple[str, ...]
+) -> type:
+    if kind is not None:
+        originals = [each for each in originals if each not in mro_of(kind)]
+    # Before the original in any case; behind our own class, which has no methods of the kind.
+    bases: list[type] = [Rebuilt]
+    if kind is not None and not any(kind in mro_of(each) for each in originals):
+        bases.insert(0, kind)
+    bases += [each for each in originals if not any(each in mro_of(base) for base in bases)]
+    if bases[-1] in (kind, Rebuilt):
+        bases.append(Exception)  # so that ``Rebuilt`` comes before it
+    key = (name, path, recorded, *bases)
+    known = _made.get(key)
+    if known is None:
+        module, _, qualified_name = path.partition(":")
+        namespace = {
+            "__module__": module,
+            "__qualname__": qualified_name,
+            "__slots__": (),
+            RECORDED_CLASSES: recorded,
+            _KIND: kind,
+        }
+        known = _made[key] = type.__new__(_metaclass(bases), name, tuple(bases), namespace)
+    return known
+
+
+def _loaded(paths: Sequence[str], *, plain: bool) -> list[list[type]]:
+    """For each recorded class that is loaded, what has its name, most derived first."""
+    found: list[list[type]] = []
+    bases: tuple[type, ...] = (BaseException,)
+    for path in reversed(paths):
+        ones = [
+            one
+            for one in find_loaded(path, bases)
+            if BaseException in mro_of(one)
+            and RECORDED_CLASSES not in namespace_of(one)
+            and (plain or (Exception in mro_of(one) and not _is_unraisable(one)))
+        ][:_MOST_OF_A_NAME]
+        if ones:
+            found.insert(0, ones)
+            bases = (*ones, *bases)
+    return found
+
+
+def _is_unraisable(kind: type) -> bool:
+    """Report a class that no future can hold."""
+    return any(each in mro_of(kind) for each in _UNRAISABLE)
+
+
+def _outermost(kinds: list[type]) -> list[type]:
+    """Those of which no other one is a subclass."""
+    return [
+        kind
+        for kind in dict.fromkeys(kinds)
+        if not any(kind in mro_of(other) for other in kinds if other is not kind)
+    ]
+
+
+def _metaclass(bases: list[type]) -> type:
+    """The most derived metaclass, as the ``class`` statement picks it."""
+    winner: type = type
+    for base in bases:
+        meta = type(base)
+        if winner in mro_of(meta):
+            winner = meta
+        elif meta not in mro_of(winner):
+            raise TypeError("metaclass conflict")
+    if any("mro" in namespace_of(each) for each in mro_of(winner) if each not in (type, object)):
+        raise TypeError("a metaclass that orders bases itself would run")
+    return winner

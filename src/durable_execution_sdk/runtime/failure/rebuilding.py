@@ -1,0 +1,225 @@
+"""An exception from its record.
+
+Nothing is imported, and no Python code of the classes runs: CPython's own ``__new__`` and ``__init__`` of
+the built-in base are called, and everything else is put in place through descriptors in C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from types import BuiltinFunctionType, WrapperDescriptorType
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.runtime.failure.classes import (
+    TOLD,
+    classes_of,
+    mixed,
+    told_by,
+)
+from durable_execution_sdk.runtime.failure.inspection import (
+    c_members_of,
+    dict_of,
+    find_loaded,
+    mro_of,
+    name_of,
+    namespace_of,
+    path_of,
+    slots_of,
+)
+from durable_execution_sdk.runtime.failure.native import (
+    native_class,
+    native_parts,
+    new_native,
+)
+from durable_execution_sdk.runtime.failure.record import Record, Told, decode_record
+from durable_execution_sdk.runtime.failure.values import Unpacker, restore, state_of
+
+__all__ = ["parts_of", "rebuilt", "remade", "take_parts"]
+
+_GROUPS = ("builtins:ExceptionGroup", "builtins:BaseExceptionGroup")
+
+_of_error = BaseException.__dict__
+_get_args: Callable[[BaseException], tuple[Any, ...]] = _of_error["args"].__get__
+_set_args = _of_error["args"].__set__
+# Setting the cause suppresses the context, so that is set last.
+_RELATIONS: tuple[Any, ...] = tuple(
+    _of_error[name] for name in ("__context__", "__cause__", "__suppress_context__")
+)
+
+
+def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
+    """A ``kind`` that is also of the recorded class, or ``None`` if the error has no record.
+
+    ``own`` are attributes of the operation's error; those of the original take precedence.
+    """
+    record = decode_record(error.error_data)
+    if record is None:
+        return None
+    record.error_type = error.error_type
+    if record.message is None:
+        record.message = error.error_message
+    try:
+        made = _of_record(record, kind)
+    except (TypeError, ValueError, LookupError, AttributeError, msgspec.ValidationError):
+        return None  # a record of ours that was damaged
+    return _complete(made, own)
+
+
+def _of_record(record: Record, kind: type | None) -> Any:
+    unpack = Unpacker(_held).unpack
+    error_type = record.error_type or ""
+    args = tuple(unpack(arg) for arg in record.args)
+    if record.exceptions:
+        args = (*args[:1], [_member(each, kind) for each in record.exceptions])
+    native = None if record.native is None else [unpack(part) for part in record.native]
+    error = _made(kind, record, args, native)
+    for name, descriptor in slots_of(type(error), python_only=False):
+        if name in record.members:
+            _set(descriptor, error, unpack(record.members[name]))
+    restore(error, {name: unpack(value) for name, value in record.attributes.items()})
+    held = dict_of(error)
+    if record.notes:
+        held["__notes__"] = list(record.notes)
+    held[TOLD] = Told(
+        error_type=error_type,
+        message=record.message or "",
+        repr=record.repr,
+        kind=record.kind,
+        omitted=record.omitted,
+        kept=frozenset(record.attributes),
+    )
+    cause = None if record.cause is None else _of_record(record.cause, None)
+    context = None if record.context is None else _of_record(record.context, None)
+    if record.cause_is_context:
+        context = cause
+    _relate(error, (context, cause, record.suppress_context))
+    return error
+
+
+def _member(record: Record, kind: type | None) -> Any:
+    """A member of a group; in an operation's error, they are operations' errors too."""
+    if kind is None:
+        return _of_record(record, None)
+    own = {
+        "error_message": record.message,
+        "error_type": record.error_type,
+        "error_data": None,
+        "stack_trace": [],
+        "operation_id": None,
+        "operation_name": None,
+    }
+    return _complete(_of_record(record, OperationError), own)
+
+
+def _complete(error: Any, own: Mapping[str, Any]) -> Any:
+    """Add what an operation's error has, and the original has not."""
+    held = dict_of(error)
+    told = told_by(error)
+    for name, value in own.items():
+        why = None if told is None else told.omitted.get(name)
+        held.setdefault(name, value if why is None else f"<not in the log: {why}>")
+    return error
+
+
+def _held(data: Any) -> BaseException:
+    """An exception among the arguments or attributes of another one."""
+    error: BaseException = _of_record(msgspec.convert(data, Record), None)
+    return error
+
+
+def _made(kind: type | None, record: Record, args: tuple[Any, ...], native: Any) -> Any:
+    """An instance of the recorded class, or of its nearest base that can be made."""
+    classes = record.classes
+    if not record.exceptions:
+        classes = [each for each in classes if each not in _GROUPS]
+    path = record.kind or "builtins:Exception"
+    name = path.rpartition(":")[2].rpartition(".")[2]
+    for start in range(len(classes) + 1):
+        cls = mixed(kind, name, path, record.classes, classes[start:], plain=kind is None)
+        with suppress(Exception):
+            return _new(cls, args, native)
+    raise TypeError(f"no instance of {path} can be made")
+
+
+def _new(cls: type, args: tuple[Any, ...], native: Any) -> Any:
+    """An instance with its arguments, made by the constructor of the built-in base."""
+    pydantic_error = native_class(cls)
+    if pydantic_error is not None:
+        error = new_native(pydantic_error, cls, native)
+        _set_args(error, args)
+        return error
+    new = _first(cls, "__new__", BuiltinFunctionType)
+    init = _first(cls, "__init__", WrapperDescriptorType)
+    try:
+        error = new(cls, *args)
+    except Exception:  # arguments of a class that took others
+        error = new(cls)
+    with suppress(Exception):
+        init(error, *args)
+    _set_args(error, args)
+    return error
+
+
+def _first(cls: type, name: str, kind: type) -> Any:
+    """The first method of this name that is written in C."""
+    found = (namespace_of(each).get(name) for each in mro_of(cls))
+    return next(each for each in found if type(each) is kind)
+
+
+def _set(descriptor: Any, error: BaseException, value: Any) -> None:
+    with suppress(AttributeError, TypeError):  # read-only in C
+        descriptor.__set__(error, value)
+
+
+def _relate(error: BaseException, relations: Iterable[Any]) -> None:
+    for descriptor, value in zip(_RELATIONS, relations, strict=True):
+        descriptor.__set__(error, value)
+
+
+# Copies and pickles: by name, like records, but with the values as they are.
+
+
+def parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What makes a rebuilt exception again, and the state to give it then."""
+    cls = type(error)
+    kind = next(
+        each["rebuilt_as__"] for each in map(namespace_of, mro_of(cls)) if "rebuilt_as__" in each
+    )
+    native = native_class(cls)
+    made_of = (
+        None if kind is None else path_of(kind),
+        name_of(cls),
+        path_of(cls),
+        classes_of(cls),
+        _get_args(error),
+        None if native is None else native_parts(native, error),
+    )
+    state = {
+        "members": c_members_of(error, cls),
+        "attributes": state_of(error),
+        "relations": [descriptor.__get__(error) for descriptor in _RELATIONS],
+    }
+    return made_of, state
+
+
+def remade(
+    kind: str | None, name: str, path: str, classes: list[str], args: tuple[Any, ...], native: Any
+) -> Any:
+    """The exception that ``parts_of`` took apart, without its state."""
+    found = find_loaded(kind) if kind is not None else []
+    cls = mixed(found[0] if found else None, name, path, classes, classes, plain=kind is None)
+    return _new(cls, args, native)
+
+
+def take_parts(error: BaseException, state: dict[str, Any]) -> None:
+    """Give an exception that was made again its state."""
+    for name, descriptor in slots_of(type(error), python_only=False):
+        if state["members"].get(name) is not None:
+            _set(descriptor, error, state["members"][name])
+    restore(error, state["attributes"])
+    _relate(error, state["relations"])

@@ -1,0 +1,70 @@
+"""Runs steps that fail, on a log in memory; as a script, replays such a log in a process of its own."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from tests.errors.facts import facts
+from tests.memory_service import MemoryService
+
+from durable_execution_sdk import (
+    DurableContext,
+    NoRetry,
+    OperationError,
+    StepConfig,
+    durable_execution,
+)
+from durable_execution_sdk.model.operation import Operation
+
+ONE_TRY = StepConfig(retry_strategy=NoRetry())
+
+
+def handler_of(
+    bodies: Mapping[str, Callable[[], Any]], see: Callable[[str, Exception], Any]
+) -> Any:
+    """A handler that runs each body as a step, and returns what is seen of its error."""
+
+    async def workflow(names: list[str], ctx: DurableContext) -> dict[str, Any]:
+        seen: dict[str, Any] = {}
+        for name in names:
+            try:
+                await ctx.step(bodies[name], name=name, config=ONE_TRY)
+            except OperationError as error:
+                seen[name] = see(name, error)
+        return seen
+
+    return durable_execution(workflow)
+
+
+def run(service: MemoryService, handler: Any, names: list[str]) -> Any:
+    """One invocation, from what the service holds."""
+    outcome = handler.bind(service)(service.event(json.dumps(names)), None)
+    assert outcome["Status"] == "SUCCEEDED", outcome
+    return json.loads(outcome["Result"])
+
+
+def not_run() -> None:
+    raise AssertionError("a body ran on replay")
+
+
+def main() -> None:
+    """Replay the log on stdin, with the modules loaded that are asked for."""
+    asked = json.load(sys.stdin)
+    for module in asked["modules"]:
+        loaded = importlib.import_module(module)
+        if hasattr(loaded, "modelled"):
+            sys.modules["_kept"] = loaded.modelled()
+    service = MemoryService()
+    service.operations = msgspec.convert(asked["operations"], dict[str, Operation])
+    names = asked["names"]
+    handler = handler_of(dict.fromkeys(names, not_run), lambda _name, error: facts(error))
+    json.dump(run(service, handler, names), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
