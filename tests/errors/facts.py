@@ -68,4 +68,11 @@ def facts(error: BaseException, depth: int = 3) -> dict[str, Any]:
 def shown(value: object) -> str:
     if isinstance(value, BaseException):
         return f"{type(value).__module__}.{type(value).__qualname__}: {value} {value!r}"
+    if isinstance(value, (set, frozenset)):
+        return f"{type(value).__qualname__}: {sorted(map(shown, value))}"
+    if isinstance(value, (list, tuple)):
+        return f"{type(value).__qualname__}: {[shown(each) for each in value]}"
+    if isinstance(value, dict):
+        pairs = [f"{shown(key)}: {shown(each)}" for key, each in value.items()]
+        return f"{type(value).__qualname__}: {pairs}"
     return f"{type(value).__module__}.{type(value).__qualname__}: {value!r}"

@@ -227,7 +227,9 @@ def retry_or_fail(
         except ConfigError as broken:
             operation.fail(broken)
             return
-        except Exception as broken:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as broken:
             failure = ConfigError(f"{told}, and its retry strategy raised {shown(broken)}")
             failure.__cause__ = broken
             operation.fail(failure)

@@ -24,6 +24,7 @@ from durable_execution_sdk.runtime.failure.inspection import (
     is_python_class,
     mro_of,
     name_of,
+    path_of,
     namespace_of,
     text_of,
 )
@@ -75,9 +76,9 @@ def captured(error: BaseException) -> ErrorObject:
         error_type, record.error_type = record.error_type or "", None
         return fitted(error_type, told, record, _traces_of(error))
     except Exception:  # never by plan: the failure is recorded all the same
-        return ErrorObject(
-            error_type=name_of(type(error)), error_message=clipped(_message_of(error), 512)
-        )
+        kind = type(error)
+        bare = Record(kind=path_of(kind), classes=classes_of(kind), omitted={"args": "hostile"})
+        return fitted(name_of(kind), clipped(_message_of(error), 512), bare, [])
 
 
 class _Capture:
@@ -243,7 +244,8 @@ def _repr_of(error: BaseException, args: tuple[Any, ...], record: Record) -> str
         type(arg) in (str, int, float, bool, type(None), bytes) for arg in args
     ):
         name = name_of(type(error))
-        if text == (f"{name}({args[0]!r})" if len(args) == 1 else f"{name}{args!r}"):
+        plain = _told(lambda: f"({args[0]!r})" if len(args) == 1 else repr(args), "repr")
+        if text == f"{name}{plain}":
             return None
     return clipped(text, _LONGEST_REPR)
 

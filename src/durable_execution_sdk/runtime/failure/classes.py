@@ -27,7 +27,7 @@ __all__ = ["TOLD", "Rebuilt", "classes_of", "kind_of", "mixed", "told_by"]
 TOLD = "_durable_record"
 _KIND = "rebuilt_as__"
 _MOST_CLASSES = 48
-_MOST_OF_A_NAME = 8
+_MOST_OF_A_NAME = 64
 _UNRAISABLE = (StopIteration, StopAsyncIteration)
 
 _str: Any = BaseException.__str__

@@ -6,7 +6,7 @@ the built-in base are called, and everything else is put in place through descri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from types import BuiltinFunctionType, WrapperDescriptorType
 from typing import Any
@@ -153,22 +153,28 @@ def _new(cls: type, args: tuple[Any, ...], native: Any) -> Any:
         error = new_native(pydantic_error, cls, native)
         _set_args(error, args)
         return error
-    new = _first(cls, "__new__", BuiltinFunctionType)
-    init = _first(cls, "__init__", WrapperDescriptorType)
-    try:
-        error = new(cls, *args)
-    except Exception:  # arguments of a class that took others
-        error = new(cls)
-    with suppress(Exception):
-        init(error, *args)
+    error = _bare(cls, args)
+    for init in _in_c(cls, "__init__", WrapperDescriptorType):
+        with suppress(Exception):  # arguments that are not those of the built-in class
+            init(error, *args)
+        break
     _set_args(error, args)
     return error
 
 
-def _first(cls: type, name: str, kind: type) -> Any:
-    """The first method of this name that is written in C."""
+def _bare(cls: type, args: tuple[Any, ...]) -> Any:
+    """An instance from the constructor of the built-in base that determines its layout."""
+    for new in _in_c(cls, "__new__", BuiltinFunctionType):
+        for given in (args, ()):
+            with suppress(Exception):
+                return new(cls, *given)
+    raise TypeError(f"{path_of(cls)} has no constructor to make it with")
+
+
+def _in_c(cls: type, name: str, kind: type) -> Iterator[Any]:
+    """The methods of this name that are written in C, most derived first."""
     found = (namespace_of(each).get(name) for each in mro_of(cls))
-    return next(each for each in found if type(each) is kind)
+    return (each for each in found if type(each) is kind)
 
 
 def _set(descriptor: Any, error: BaseException, value: Any) -> None:

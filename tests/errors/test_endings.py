@@ -1,0 +1,520 @@
+"""Each way in which code of a user can misbehave, and where it ends: never in a run without end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from tests.rig import Ran, rig_of
+
+from durable_execution_sdk import (
+    ChildConfig,
+    DurableContext,
+    DurableError,
+    Duration,
+    ExecutionError,
+    InvocationError,
+    InvokeError,
+    MapConfig,
+    NoRetry,
+    OperationError,
+    RetryableErrorFilter,
+    ServiceError,
+    StepConfig,
+    StepError,
+    WaitForConditionConfig,
+    WithRetryConfig,
+    custom_retry,
+    durable_execution,
+    wait_until,
+)
+from durable_execution_sdk.hooks import DurablePlugin
+from durable_execution_sdk.middleware import Middleware
+from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.retry import ExponentialBackoff
+
+ONCE = StepConfig(retry_strategy=NoRetry())
+FEW = 12
+
+
+class Unusual(BaseException):
+    """Neither an error nor the end of the process."""
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+class Liar(Exception):
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+
+def cyclic() -> Exception:
+    loop: dict[str, Any] = {}
+    loop["self"] = loop
+    return ValueError(loop)
+
+
+def deep_group() -> Exception:
+    error: Exception = ValueError("leaf")
+    for _ in range(400):
+        error = ExceptionGroup("g", [error])
+    return error
+
+
+RAISED: dict[str, Callable[[], BaseException]] = {
+    "error": lambda: ValueError("x"),
+    "cycle": cyclic,
+    "groups": deep_group,
+    "unprintable": Unprintable,
+    "liar": Liar,
+    "stop": lambda: StopIteration(1),
+    "stop_async": StopAsyncIteration,
+    "cancelled": asyncio.CancelledError,
+    "timeout": TimeoutError,
+    "recursion": RecursionError,
+    "memory": MemoryError,
+    "assertion": AssertionError,
+    "unusual": lambda: Unusual("u"),
+    "unusual_group": lambda: BaseExceptionGroup("g", [Unusual("u"), ValueError("x")]),
+    "exit": lambda: SystemExit(3),
+    "execution": lambda: DurableError.execution("x"),
+    "throttled": lambda: ServiceError("slow down", code="TooManyRequestsException", status=429),
+    "service": lambda: ServiceError("no answer"),
+    "operation": lambda: StepError("of mine"),
+    "recorded_invocation": lambda: ExceptionGroup("g", [DurableError.invocation("not now")]),
+}
+
+
+def ends(workflow: Any, *, limit: int = FEW, **options: Any) -> Ran:
+    """Run to the end, or for a simulated day; it must have ended by then."""
+    rig = rig_of(workflow, options=options)
+    ran = rig.drive(rig.start(), until=rig.clock.now() + 86_400_000)
+    assert ran.status in ("FAILED", "SUCCEEDED"), ran.types()[-8:]
+    assert ran.invocations <= limit
+    return ran
+
+
+@pytest.mark.parametrize("kind", ["plain", "async"])
+@pytest.mark.parametrize("strategy", [NoRetry(), ExponentialBackoff(max_attempts=3)])
+@pytest.mark.parametrize("name", RAISED)
+def test_a_body_that_always_raises(name: str, strategy: Any, kind: str) -> None:
+    runs: list[int] = []
+
+    def body() -> None:
+        runs.append(1)
+        raise RAISED[name]()
+
+    async def async_body() -> None:
+        body()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        config = StepConfig(retry_strategy=strategy)
+        await ctx.step(body if kind == "plain" else async_body, config=config)
+
+    assert ends(workflow).status == "FAILED"
+    assert len(runs) == (1 if isinstance(strategy, NoRetry) or name == "execution" else 3)
+
+
+@pytest.mark.parametrize("where", ["handler", "child", "virtual", "task", "map", "with_retry"])
+@pytest.mark.parametrize("name", RAISED)
+def test_workflow_code_that_always_raises(name: str, where: str) -> None:
+    async def raises(*_: Any) -> None:
+        raise RAISED[name]()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        match where:
+            case "handler":
+                await raises()
+            case "child":
+                await ctx.run_in_child_context(raises)
+            case "virtual":
+                await ctx.run_in_child_context(raises, config=ChildConfig(virtual=True))
+            case "task":
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(raises())
+            case "map":
+                (await ctx.map([1], raises)).throw_if_error()
+            case "with_retry":
+                await ctx.with_retry(raises, config=WithRetryConfig(retry_strategy=NoRetry()))
+
+    assert ends(workflow).status == "FAILED" or (name, where) == ("cancelled", "task")
+
+
+class Bad:
+    """A serdes that raises, or writes what is no text."""
+
+    def __init__(self, what: str, *, reading: bool) -> None:
+        self.what = what
+        self.reading = reading
+
+    def serialize(self, value: Any, context: Any) -> Any:
+        return json.dumps(value) if self.reading else misbehave(self.what)
+
+    def deserialize(self, payload: str, context: Any) -> Any:
+        return misbehave(self.what) if self.reading else json.loads(payload)
+
+
+RETURNED: dict[str, Any] = {"number": 5, "nothing": None, "bytes": b"x", "text": "retry"}
+RAISING = [name for name in RAISED if name not in ("stop", "stop_async", "cancelled")]
+
+
+def misbehave(name: str) -> Any:
+    """Raise what has this name, or return it."""
+    if name in RAISED:
+        raise RAISED[name]()
+    return RETURNED[name]
+
+
+@pytest.mark.parametrize("reading", [False, True])
+@pytest.mark.parametrize("what", [*RAISING, *RETURNED])
+def test_a_serdes(what: str, reading: bool) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        config = StepConfig(retry_strategy=NoRetry(), serdes=Bad(what, reading=reading))
+        await ctx.step(lambda: 1, config=config)
+
+    ran = ends(workflow)
+    assert ran.status == "FAILED" or (what in RETURNED and (reading or what == "text"))
+
+
+@pytest.mark.parametrize("what", [*RAISING, *RETURNED])
+@pytest.mark.parametrize("where", ["step", "with_retry", "poll", "predicate", "custom"])
+def test_a_strategy(what: str, where: str) -> None:
+    def strategy(*_: Any) -> Any:
+        return misbehave(what)
+
+    def fails(*_: Any) -> None:
+        raise ValueError("body")
+
+    async def block(ctx: DurableContext) -> None:
+        fails()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        match where:
+            case "step":
+                await ctx.step(fails, config=StepConfig(retry_strategy=strategy))
+            case "with_retry":
+                await ctx.with_retry(block, config=WithRetryConfig(retry_strategy=strategy))
+            case "custom":
+                await ctx.step(fails, config=StepConfig(retry_strategy=custom_retry(strategy)))
+            case "poll":
+                config: Any = WaitForConditionConfig(initial_state=1, wait_strategy=strategy)
+                await ctx.wait_for_condition(lambda state: state, config=config)
+            case "predicate":
+                config = WaitForConditionConfig(
+                    initial_state=1, wait_strategy=wait_until(strategy, max_attempts=3)
+                )
+                await ctx.wait_for_condition(lambda state: state, config=config)
+
+    ran = ends(workflow)
+    assert ran.status == "FAILED" or where == "predicate"
+
+
+def test_with_retry_names_what_its_strategy_returned() -> None:
+    async def block(ctx: DurableContext) -> None:
+        raise ValueError("body")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        config = WithRetryConfig(retry_strategy=lambda *_: 5)  # type: ignore[arg-type,return-value]
+        await ctx.with_retry(block, config=config)
+
+    error = ends(workflow).error
+    assert error.error_type == "ConfigError"
+    assert "its strategy returned 5; it must return a RetryDecision" in error.error_message
+
+
+@pytest.mark.parametrize("what", [*RAISING, *RETURNED])
+def test_an_error_mapper_a_namer_and_a_summary(what: str) -> None:
+    def misbehaves(*_: Any) -> Any:
+        return misbehave(what)
+
+    async def fails(ctx: DurableContext, *_: Any) -> None:
+        raise ValueError("body")
+
+    async def large(ctx: DurableContext) -> str:
+        return "x" * 300_000
+
+    async def item(ctx: DurableContext, each: int, index: int) -> int:
+        return each
+
+    async def mapper(event: Any, ctx: DurableContext) -> None:
+        await ctx.run_in_child_context(fails, config=ChildConfig(error_mapper=misbehaves))
+
+    async def namer(event: Any, ctx: DurableContext) -> None:
+        await ctx.map([1], item, config=MapConfig(item_namer=misbehaves))
+
+    async def summary(event: Any, ctx: DurableContext) -> None:
+        await ctx.run_in_child_context(large, config=ChildConfig(summary_generator=misbehaves))
+
+    assert ends(mapper).status == "FAILED"
+    assert ends(namer).status == "FAILED" or what in RETURNED
+    assert ends(summary).status == "FAILED" or what in RETURNED
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_a_filter_that_meets_any_error(name: str) -> None:
+    every = RetryableErrorFilter(error_types=(KeyError,), type_names=("No",), messages=("nothing",))
+    strategy = ExponentialBackoff(max_attempts=3, retryable=every)
+
+    def body() -> None:
+        raise RAISED[name]()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(body, config=StepConfig(retry_strategy=strategy))
+
+    assert ends(workflow).status == "FAILED"
+
+
+class Interceptor(Middleware):
+    def __init__(self, where: str, what: str) -> None:
+        self.where, self.what = where, what
+
+    def _do(self, where: str) -> None:
+        if where == self.where:
+            misbehave(self.what)
+
+    async def around_handler(self, event: Any, ctx: Any, call_next: Any) -> Any:
+        self._do("handler")
+        return await call_next(event)
+
+    async def around_context(self, info: Any, ctx: Any, call_next: Any) -> Any:
+        self._do("context")
+        return await call_next()
+
+    async def around_step(self, info: Any, call_next: Any) -> Any:
+        self._do("step")
+        return await call_next()
+
+    def around_serialize(self, value: Any, info: Any, call_next: Any) -> str:
+        self._do("serialize")
+        text: str = call_next(value)
+        return text
+
+    def around_deserialize(self, payload: str, info: Any, call_next: Any) -> Any:
+        self._do("deserialize")
+        return call_next(payload)
+
+
+@pytest.mark.parametrize("where", ["handler", "context", "step", "serialize", "deserialize"])
+@pytest.mark.parametrize("what", RAISING)
+def test_an_interceptor(what: str, where: str) -> None:
+    async def child(ctx: DurableContext) -> int:
+        return await ctx.step(lambda: 1, config=ONCE)
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await ctx.run_in_child_context(child)
+
+    assert ends(workflow, middleware=[Interceptor(where, what)]).status == "FAILED"
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_an_observer(name: str) -> None:
+    class Watches(DurablePlugin):
+        def on_operation_change(self, *_: Any) -> None:
+            raise RAISED[name]()
+
+        on_invocation_start = on_invocation_end = on_operation_change
+        on_attempt_start = on_attempt_end = on_operation_change
+
+    def fails() -> None:
+        raise cyclic()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        with suppress(StepError):
+            await ctx.step(fails, config=ONCE)
+
+    assert ends(workflow, plugins=[Watches()]).status == "SUCCEEDED"
+
+
+# What comes out of the log is a failure, whatever it was when it was recorded.
+
+TRANSIENT = [
+    ServiceError("slow down", code="TooManyRequestsException", status=429),
+    ServiceError("Invalid Checkpoint Token", code="InvalidParameterValueException", status=400),
+    ServiceError("no answer"),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=str)
+@pytest.mark.parametrize("where", ["handler", "child", "virtual", "map", "saga", "retry"])
+def test_a_recorded_error_of_the_service_ends_the_execution(error: Exception, where: str) -> None:
+    def fails() -> None:
+        raise error
+
+    async def block(ctx: DurableContext, *_: Any) -> None:
+        await ctx.step(fails, config=ONCE)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        match where:
+            case "handler":
+                await block(ctx)
+            case "child":
+                await ctx.run_in_child_context(block)
+            case "virtual":
+                await ctx.run_in_child_context(block, config=ChildConfig(virtual=True))
+            case "map":
+                (await ctx.map([1], block)).throw_if_error()
+            case "saga":
+                async with ctx.saga() as saga:
+                    saga.add_compensation(lambda: None)
+                    await block(ctx)
+            case "retry":
+                await ctx.with_retry(block, config=WithRetryConfig(retry_strategy=NoRetry()))
+
+    ran = ends(workflow, limit=1)
+    assert ran.status == "FAILED"
+    assert ran.error.error_type == "ServiceError"
+
+
+@pytest.mark.parametrize("where", ["handler", "child", "virtual", "saga"])
+def test_a_recorded_invocation_error_ends_the_execution(where: str) -> None:
+    async def fails(ctx: DurableContext) -> None:
+        raise ValueError("body")
+
+    async def block(ctx: DurableContext) -> None:
+        config = ChildConfig(error_mapper=lambda _: DurableError.invocation("not now"))
+        await ctx.run_in_child_context(fails, config=config)
+
+    seen: list[bool] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        with suppress(KeyError):
+            try:
+                if where == "handler":
+                    await block(ctx)
+                elif where == "saga":
+                    async with ctx.saga() as saga:
+                        saga.add_compensation(lambda: None)
+                        await block(ctx)
+                else:
+                    config = ChildConfig(virtual=where == "virtual")
+                    await ctx.run_in_child_context(block, config=config)
+            except InvocationError as error:
+                seen.append(isinstance(error, OperationError))
+                raise
+
+    ran = ends(workflow, limit=1)
+    assert (ran.status, ran.error.error_type) == ("FAILED", "InvocationError")
+    assert seen == [True]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [*TRANSIENT, DurableError.execution("x"), StepError("s"), ExceptionGroup("g", [TRANSIENT[0]])],
+    ids=str,
+)
+def test_another_functions_error_decides_nothing_here(error: Exception) -> None:
+    @durable_execution
+    async def other(event: Any, ctx: DurableContext) -> None:
+        def fails() -> None:
+            raise error
+
+        await ctx.step(fails, config=ONCE)
+
+    caught: list[Any] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        try:
+            await ctx.invoke("other:$LATEST")
+        except InvokeError as failure:
+            caught.append(failure)
+            raise
+
+    rig = rig_of(workflow, others={"other": other})
+    ran = rig.drive(rig.start(), until=rig.clock.now() + 86_400_000)
+    assert ran.status == "FAILED"
+    assert ran.error.error_type == type(error).__name__
+    for failure in caught:
+        assert type(failure) is InvokeError
+        assert failure.error_type == type(error).__name__
+        assert failure.is_a(type(error).__name__)
+        assert failure.error_data.startswith('{"durable_error":1')
+
+
+FORGED = (
+    '{"durable_error":1,"kind":"durable_execution_sdk.errors:InvocationError",'
+    '"classes":["durable_execution_sdk.errors:InvocationError","builtins:KeyError"],"args":["x"]}'
+)
+
+
+@pytest.mark.parametrize(
+    "way", ["callback", "wait_for_callback", "plain_function", "durable_function"]
+)
+@pytest.mark.parametrize("depth", [0, 2])
+def test_a_record_from_outside_is_text(way: str, depth: int) -> None:
+    forged = ErrorObject(error_type="Denied", error_message="no", error_data=FORGED)
+
+    def forging(event: Any, context: Any) -> Any:
+        from durable_execution_sdk.model.invocation import OutcomeStatus
+        from durable_execution_sdk.model.wire import encode_outcome
+
+        return encode_outcome(Outcome(status=OutcomeStatus.FAILED, error=forged))
+
+    class Forges:
+        def bind(self, _: Any) -> Any:
+            return forging
+
+    def submit(callback_id: str) -> None:
+        rig.emulator.callback_failure(callback_id, forged)
+
+    seen: list[Any] = []
+
+    async def asks(ctx: DurableContext) -> None:
+        match way:
+            case "callback":
+                callback = await ctx.create_callback()
+                await ctx.step(submit, callback.callback_id)
+                await callback
+            case "wait_for_callback":
+                await ctx.wait_for_callback(submit)
+            case "plain_function":
+                await ctx.invoke("plain")
+            case _:
+                await ctx.invoke("durable:$LATEST")
+
+    async def nested(ctx: DurableContext, left: int) -> None:
+        if left:
+            await ctx.run_in_child_context(nested, left - 1)
+        else:
+            await asks(ctx)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        try:
+            await nested(ctx, depth)
+        except OperationError as error:
+            seen.append(error)
+        await ctx.wait(Duration.from_seconds(1))
+
+    def plain(event: Any, context: Any) -> Any:
+        raise ValueError(FORGED)
+
+    rig = rig_of(workflow, others={"durable": Forges()}, plain={"plain": plain})
+    assert rig.run().status == "SUCCEEDED"
+    assert len(seen) == 2
+    for error in seen:
+        assert not isinstance(error, (KeyError, InvocationError))
+        if way != "plain_function":
+            assert (error.error_type, str(error), error.error_data) == ("Denied", "no", FORGED)
+
+
+def test_an_error_that_the_sdk_raises_here_still_asks_for_another_invocation() -> None:
+    tries: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DurableError.invocation("not now")
+        return len(tries)
+
+    assert ends(workflow, limit=3).result == 3
+    assert issubclass(ExecutionError, DurableError)
