@@ -22,7 +22,7 @@ import tempfile
 import threading
 import tomllib
 import urllib.request
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 import zipfile
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -506,7 +506,7 @@ def zip_bad() -> None:
 
 @raises
 def xml_bad() -> None:
-    ElementTree.fromstring("<a>")
+    ET.fromstring("<a>")
 
 
 @raises
@@ -555,7 +555,7 @@ def module_missing() -> None:
 
 @raises
 def attribute_missing() -> None:
-    Color.RED.blue  # type: ignore[attr-defined]  # noqa: B018
+    Color.RED.blue  # type: ignore[attr-defined]
 
 
 @raises

@@ -96,6 +96,11 @@ RAISED: dict[str, Callable[[], BaseException]] = {
 }
 
 
+def made(name: str) -> BaseException:
+    """A new one of this name."""
+    return RAISED[name]()
+
+
 def ends(workflow: Any, *, limit: int = FEW, **options: Any) -> Ran:
     """Run to the end, or for a simulated day; it must have ended by then."""
     rig = rig_of(workflow, options=options)
@@ -113,7 +118,7 @@ def test_a_body_that_always_raises(name: str, strategy: Any, kind: str) -> None:
 
     def body() -> None:
         runs.append(1)
-        raise RAISED[name]()
+        raise made(name)
 
     async def async_body() -> None:
         body()
@@ -130,7 +135,7 @@ def test_a_body_that_always_raises(name: str, strategy: Any, kind: str) -> None:
 @pytest.mark.parametrize("name", RAISED)
 def test_workflow_code_that_always_raises(name: str, where: str) -> None:
     async def raises(*_: Any) -> None:
-        raise RAISED[name]()
+        raise made(name)
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         match where:
@@ -172,7 +177,7 @@ RAISING = [name for name in RAISED if name not in ("stop", "stop_async", "cancel
 def misbehave(name: str) -> Any:
     """Raise what has this name, or return it."""
     if name in RAISED:
-        raise RAISED[name]()
+        raise made(name)
     return RETURNED[name]
 
 
@@ -267,7 +272,7 @@ def test_a_filter_that_meets_any_error(name: str) -> None:
     strategy = ExponentialBackoff(max_attempts=3, retryable=every)
 
     def body() -> None:
-        raise RAISED[name]()
+        raise made(name)
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.step(body, config=StepConfig(retry_strategy=strategy))
@@ -321,7 +326,7 @@ def test_an_interceptor(what: str, where: str) -> None:
 def test_an_observer(name: str) -> None:
     class Watches(DurablePlugin):
         def on_operation_change(self, *_: Any) -> None:
-            raise RAISED[name]()
+            raise made(name)
 
         on_invocation_start = on_invocation_end = on_operation_change
         on_attempt_start = on_attempt_end = on_operation_change

@@ -265,11 +265,16 @@ def test_a_module_that_makes_up_its_attributes_is_not_asked(monkeypatch: Any) ->
 def test_nothing_is_imported() -> None:
     data = {
         "durable_error": 1,
-        "kind": "colorsys:Nothing",
-        "classes": ["colorsys:Nothing", "this:Zen", "builtins:LookupError", "builtins:Exception"],
+        "kind": "idlelib.pyshell:Nothing",
+        "classes": [
+            "idlelib.pyshell:Nothing",
+            "this:Zen",
+            "builtins:LookupError",
+            "builtins:Exception",
+        ],
         "args": [{"$": "enum", "c": "antigravity:X", "n": "A", "v": 5}],
     }
-    for name in ("colorsys", "this", "antigravity"):
+    for name in ("idlelib.pyshell", "this", "antigravity"):
         assert name not in sys.modules
     caught = rebuild(
         StepError,
@@ -278,7 +283,7 @@ def test_nothing_is_imported() -> None:
     assert isinstance(caught, LookupError)
     assert (type(caught).__name__, caught.args) == ("Nothing", (5,))
     assert caught.is_a("this.Zen")
-    for name in ("colorsys", "this", "antigravity"):
+    for name in ("idlelib.pyshell", "this", "antigravity"):
         assert name not in sys.modules
 
 

@@ -38,10 +38,8 @@ class Level(enum.IntEnum):
     HIGH = 3
 
 
-class Word(str):
+class Word(str):  # noqa: SLOT000 - as those of template libraries
     """Text of a template library."""
-
-    kind = "word"
 
 
 class Point(NamedTuple):

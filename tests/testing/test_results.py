@@ -338,7 +338,7 @@ def test_runners_that_are_at_work_at_once_keep_their_logs_apart(monkeypatch):
 def test_why_it_was_stopped_is_only_told():
     runner = LocalDurableTestRunner(times_out).sync
     runner.start()
-    data = '{"classes":["builtins:KeyError"],"args":["x"]}'
+    data = '{"durable_error":1,"kind":"builtins:KeyError","classes":["builtins:KeyError"],"args":["x"]}'
     forged = ErrorObject(error_type="KeyError", error_message="x", error_data=data)
     error = runner.stop(forged).error
     assert type(error) is OperationError

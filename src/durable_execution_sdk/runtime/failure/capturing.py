@@ -16,7 +16,6 @@ from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.runtime.failure.classes import TOLD, classes_of, kind_of, told_by
 from durable_execution_sdk.runtime.failure.fitting import fitted
-from durable_execution_sdk.runtime.failure.frames import MOST_FRAMES, frames_of
 from durable_execution_sdk.runtime.failure.inspection import (
     c_members_of,
     clean,
@@ -25,25 +24,30 @@ from durable_execution_sdk.runtime.failure.inspection import (
     mro_of,
     name_of,
     path_of,
-    namespace_of,
     text_of,
+    type_of,
 )
 from durable_execution_sdk.runtime.failure.native import native_class, native_parts
+from durable_execution_sdk.runtime.failure.packing import Packer
 from durable_execution_sdk.runtime.failure.record import Record
-from durable_execution_sdk.runtime.failure.values import (
-    Packer,
-    UnwritableError,
-    clipped,
-    state_of,
+from durable_execution_sdk.runtime.failure.texts import (
+    LONGEST_MESSAGE,
+    error_type_of,
+    is_group,
+    leaves_of,
+    line_of,
+    members_of,
+    message_of,
+    told_text,
+    traces_of,
 )
+from durable_execution_sdk.runtime.failure.values import UnwritableError, clipped, state_of
 
 __all__ = ["captured"]
 
 _DEEPEST = 5
 _MOST_MEMBERS = 64
 _MOST_RECORDS = 200
-_MOST_LEAVES = 100
-_LONGEST_MESSAGE = 8_192
 _LONGEST_REPR = 2_048
 _LONGEST_TYPE = 256
 
@@ -52,14 +56,11 @@ _OF_ERROR = frozenset({"error_message", "error_type", "error_data", "stack_trace
 _OF_OPERATION = _OF_ERROR | {"operation_id", "operation_name"}
 _NO_STATE = frozenset({"__notes__", "__orig_class__", TOLD})
 
-_of_error = BaseException.__dict__
+_of_error: Any = BaseException.__dict__
 _args: Callable[[BaseException], tuple[Any, ...]] = _of_error["args"].__get__
 _cause: Callable[[BaseException], BaseException | None] = _of_error["__cause__"].__get__
 _context: Callable[[BaseException], BaseException | None] = _of_error["__context__"].__get__
 _is_suppressed: Callable[[BaseException], bool] = _of_error["__suppress_context__"].__get__
-_members: Callable[[BaseException], tuple[BaseException, ...]] = BaseExceptionGroup.__dict__[
-    "exceptions"
-].__get__
 _group_message: Callable[[BaseException], str] = BaseExceptionGroup.__dict__["message"].__get__
 
 
@@ -69,16 +70,16 @@ def captured(error: BaseException) -> ErrorObject:
         record = _Capture().record(error, 0)
         message = record.message or ""
         told = message
-        if _is_group(error):
-            lines = "; ".join(_line_of(leaf) for leaf in _leaves_of(error))
-            told = clipped(f"{message}: {lines}", _LONGEST_MESSAGE)
+        if is_group(error):
+            lines = "; ".join(line_of(leaf) for leaf in leaves_of(error))
+            told = clipped(f"{message}: {lines}", LONGEST_MESSAGE)
         record.message = message if told != message else None
         error_type, record.error_type = record.error_type or "", None
-        return fitted(error_type, told, record, _traces_of(error))
+        return fitted(error_type, told, record, traces_of(error))
     except Exception:  # never by plan: the failure is recorded all the same
         kind = type(error)
         bare = Record(kind=path_of(kind), classes=classes_of(kind), omitted={"args": "hostile"})
-        return fitted(name_of(kind), clipped(_message_of(error), 512), bare, [])
+        return fitted(name_of(kind), clipped(message_of(error), 512), bare, [])
 
 
 class _Capture:
@@ -93,8 +94,8 @@ class _Capture:
         self._left -= 1
         kind = type(error)
         record = Record(
-            error_type=_type_of(error),
-            message=_message_of(error),
+            error_type=error_type_of(error),
+            message=message_of(error),
             kind=kind_of(error),
             classes=classes_of(kind),
         )
@@ -121,13 +122,13 @@ class _Capture:
                 record.omitted[name] = clipped(str(why), _LONGEST_TYPE)
                 raise UnwritableError from None
 
-        args = (_group_message(error),) if _is_group(error) else _args(error)
+        args = (_group_message(error),) if is_group(error) else _args(error)
         for index, arg in enumerate(args):
             try:
                 record.args.append(packed(f"args[{index}]", arg))
             except UnwritableError:
                 text = arg if type(arg) is str else f"<{name_of(type(arg))}, not recorded>"
-                record.args.append(clipped(text, _LONGEST_MESSAGE))
+                record.args.append(clipped(text, LONGEST_MESSAGE))
         for name, value in _attributes_of(error, is_held=depth > 0).items():
             try:
                 record.attributes[clean(name)] = packed(clean(name), value)
@@ -148,11 +149,11 @@ class _Capture:
         record.cause = self._relative(record, "__cause__", cause, depth)
         if cause is not None and context is cause:
             record.cause_is_context = record.cause is not None
-        else:
+        elif cause is not None or not record.suppress_context:  # not what ``from None`` is to hide
             record.context = self._relative(record, "__context__", context, depth)
-        if not _is_group(error):
+        if not is_group(error):
             return
-        members = _members(error)
+        members = members_of(error)
         for member in members[:_MOST_MEMBERS]:
             if not self._may_take(member, depth):
                 record.exceptions.append(self._bare(member))
@@ -177,11 +178,11 @@ class _Capture:
     def _bare(self, error: BaseException) -> Record:
         """A record of a member's class and message, with nothing in it."""
         return Record(
-            error_type=_type_of(error),
-            message=clipped(_message_of(error), _LONGEST_TYPE),
+            error_type=error_type_of(error),
+            message=clipped(message_of(error), _LONGEST_TYPE),
             kind=kind_of(error),
             classes=classes_of(type(error)),
-            omitted={"exceptions": "too deep"} if _is_group(error) else {},
+            omitted={"exceptions": "too deep"} if is_group(error) else {},
         )
 
 
@@ -206,12 +207,13 @@ def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, Any]
     """The members that CPython keeps in C, unless making the exception of its arguments sets them."""
     kind = type(error)
     base = next((each for each in mro_of(kind) if not is_python_class(each)), BaseException)
-    if base in (BaseException, Exception) or _is_group(error):
+    if base in (BaseException, Exception) or is_group(error):
         return {}
     defaults: dict[str, Any] = {}
     try:
-        probe: Any = base.__new__(base, *args)
-        base.__init__(probe, *args)
+        make: Any = base
+        probe = make.__new__(base, *args)
+        make.__init__(probe, *args)
         defaults = c_members_of(probe, kind)
     except Exception:  # arguments that are not those of the built-in class
         defaults = {}
@@ -220,8 +222,8 @@ def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, Any]
 
 
 def _notes_of(error: BaseException) -> list[str]:
-    notes = dict_of(error).get("__notes__")
-    if type(notes) is not list:
+    notes: Any = dict_of(error).get("__notes__")
+    if type_of(notes) is not list:
         return []
     texts = [text_of(note) for note in islice(notes, _MOST_MEMBERS)]
     return [clipped(text) for text in texts if text is not None]
@@ -239,72 +241,12 @@ def _native_of(error: BaseException, packer: Packer) -> list[Any] | None:
 
 def _repr_of(error: BaseException, args: tuple[Any, ...], record: Record) -> str | None:
     """The ``repr``, unless it follows from the class and plain arguments."""
-    text = _told(lambda: repr(error), "repr")
+    text = told_text(lambda: repr(error), "repr")
     if not any(name.startswith("args[") for name in record.omitted) and all(
         type(arg) in (str, int, float, bool, type(None), bytes) for arg in args
     ):
         name = name_of(type(error))
-        plain = _told(lambda: f"({args[0]!r})" if len(args) == 1 else repr(args), "repr")
+        plain = told_text(lambda: f"({args[0]!r})" if len(args) == 1 else repr(args), "repr")
         if text == f"{name}{plain}":
             return None
     return clipped(text, _LONGEST_REPR)
-
-
-def _message_of(error: BaseException) -> str:
-    told = told_by(error)
-    text = told.message if told is not None else _told(lambda: str(error), "str")
-    return clipped(text, _LONGEST_MESSAGE)
-
-
-def _told(tell: Callable[[], object], how: str) -> str:
-    """A text that a class of the user's makes."""
-    try:
-        text = text_of(tell())
-    except KeyboardInterrupt:
-        raise
-    except BaseException as broken:
-        return f"<its message cannot be told: {name_of(type(broken))} in __{how}__>"
-    return "" if text is None else text
-
-
-def _type_of(error: BaseException) -> str:
-    """The name of an exception's class; of an operation's error, that of the failure behind it."""
-    told = told_by(error)
-    if told is not None:
-        return told.error_type
-    recorded = None
-    if OperationError in mro_of(type(error)):
-        recorded = text_of(dict_of(error).get("error_type"))
-    return clipped(recorded or name_of(type(error)), _LONGEST_TYPE)
-
-
-def _line_of(error: BaseException) -> str:
-    return f"{_type_of(error)}: {_message_of(error)}"
-
-
-def _is_group(error: BaseException) -> bool:
-    return BaseExceptionGroup in mro_of(type(error))
-
-
-def _leaves_of(error: BaseException) -> list[BaseException]:
-    """The first exceptions that a group holds, itself or in the groups in it."""
-    leaves: list[BaseException] = []
-    left = [error]
-    while left and len(leaves) < _MOST_LEAVES:
-        each = left.pop()
-        if _is_group(each):
-            left += reversed(_members(each)[:_MOST_LEAVES])
-        else:
-            leaves.append(each)
-    return leaves
-
-
-def _traces_of(error: BaseException) -> list[str]:
-    """The frames of an exception; in a group, followed by those of each member under its name."""
-    texts = frames_of(error)
-    if _is_group(error):
-        for leaf in _leaves_of(error):
-            texts += [clipped(_line_of(leaf), 512), *frames_of(leaf)]
-            if len(texts) >= MOST_FRAMES:
-                break
-    return texts[:MOST_FRAMES]

@@ -8,19 +8,31 @@ original among the bases: neither a metaclass nor an ``__init_subclass__`` runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
 from durable_execution_sdk.runtime.failure.inspection import (
     RECORDED_CLASSES,
+    c_members_of,
     dict_of,
     find_loaded,
     mro_of,
+    name_of,
     namespace_of,
     path_of,
+    slots_of,
 )
+from durable_execution_sdk.runtime.failure.making import (
+    RELATIONS,
+    args_of,
+    new_instance,
+    relate,
+    set_member,
+)
+from durable_execution_sdk.runtime.failure.native import native_class, native_parts
 from durable_execution_sdk.runtime.failure.record import Told
+from durable_execution_sdk.runtime.failure.values import restore, state_of
 
 __all__ = ["TOLD", "Rebuilt", "classes_of", "kind_of", "mixed", "told_by"]
 
@@ -94,20 +106,11 @@ class Rebuilt:
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
         """Copy and pickle by the recorded names, whatever constructor the original has."""
-        from durable_execution_sdk.runtime.failure.rebuilding import (  # noqa: PLC0415 - a circle
-            parts_of,
-            remade,
-        )
-
-        return remade, *parts_of(cast("BaseException", self))
+        return _remade, *_parts_of(cast("BaseException", self))
 
     def __setstate__(self, state: Any) -> None:
         """Take what ``__reduce_ex__`` handed on."""
-        from durable_execution_sdk.runtime.failure.rebuilding import (  # noqa: PLC0415 - a circle
-            take_parts,
-        )
-
-        take_parts(cast("BaseException", self), state)
+        _take_parts(cast("BaseException", self), state)
 
 
 _made: WeakValueDictionary[tuple[Any, ...], type] = WeakValueDictionary()
@@ -189,7 +192,8 @@ def _mixed(
             RECORDED_CLASSES: recorded,
             _KIND: kind,
         }
-        known = _made[key] = type.__new__(_metaclass(bases), name, tuple(bases), namespace)
+        make: Callable[..., type] = type.__new__
+        known = _made[key] = make(_metaclass(bases), name, tuple(bases), namespace)
     return known
 
 
@@ -237,3 +241,45 @@ def _metaclass(bases: list[type]) -> type:
     if any("mro" in namespace_of(each) for each in mro_of(winner) if each not in (type, object)):
         raise TypeError("a metaclass that orders bases itself would run")
     return winner
+
+
+# Copies and pickles: by name, like records, but with the values as they are.
+
+
+def _parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """What makes a rebuilt exception again, and the state to give it then."""
+    cls = type(error)
+    kind = next(each[_KIND] for each in map(namespace_of, mro_of(cls)) if _KIND in each)
+    native = native_class(cls)
+    made_of = (
+        None if kind is None else path_of(kind),
+        name_of(cls),
+        path_of(cls),
+        classes_of(cls),
+        args_of(error),
+        None if native is None else native_parts(native, error),
+    )
+    state = {
+        "members": c_members_of(error, cls),
+        "attributes": state_of(error),
+        "relations": [descriptor.__get__(error) for descriptor in RELATIONS],
+    }
+    return made_of, state
+
+
+def _remade(
+    kind: str | None, name: str, path: str, classes: list[str], args: tuple[Any, ...], native: Any
+) -> Any:
+    """The exception that ``_parts_of`` took apart, without its state."""
+    found = find_loaded(kind) if kind is not None else []
+    cls = mixed(found[0] if found else None, name, path, classes, classes, plain=kind is None)
+    return new_instance(cls, args, native)
+
+
+def _take_parts(error: BaseException, state: dict[str, Any]) -> None:
+    """Give an exception that was made again its state."""
+    for name, descriptor in slots_of(type(error), python_only=False):
+        if state["members"].get(name) is not None:
+            set_member(descriptor, error, state["members"][name])
+    restore(error, state["attributes"])
+    relate(error, state["relations"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 __all__ = [
     "RECORDED_CLASSES",
@@ -24,6 +24,7 @@ __all__ = [
     "path_of",
     "slots_of",
     "text_of",
+    "type_of",
 ]
 
 # The attribute of rebuilt classes that holds the paths of the recorded ones.
@@ -32,7 +33,7 @@ RECORDED_CLASSES = "recorded_classes__"
 _LONGEST_PATH = 256
 _HEAP_TYPE = 1 << 9
 
-_of_type = type.__dict__
+_of_type: Any = type.__dict__
 mro_of: Callable[[type], tuple[type, ...]] = _of_type["__mro__"].__get__
 namespace_of: Callable[[type], Any] = _of_type["__dict__"].__get__
 _name: Callable[[type], str] = _of_type["__name__"].__get__
@@ -40,7 +41,13 @@ _qualname: Callable[[type], str] = _of_type["__qualname__"].__get__
 _module: Callable[[type], Any] = _of_type["__module__"].__get__
 _flags: Callable[[type], int] = _of_type["__flags__"].__get__
 _subclasses: Callable[[type], list[type]] = type.__subclasses__
-_module_dict: Callable[[ModuleType], dict[str, Any]] = ModuleType.__dict__["__dict__"].__get__
+_of_module: Any = vars(ModuleType)
+_module_dict: Callable[[ModuleType], dict[str, Any]] = _of_module["__dict__"].__get__
+
+
+def type_of(value: object) -> Any:
+    """The class of a value, whatever it says of itself."""
+    return type(value)
 
 
 def name_of(kind: type) -> str:
@@ -59,7 +66,7 @@ def path_of(kind: type) -> str:
 
 def text_of(value: object) -> str | None:
     """The text of a string, or of an instance of a subclass; ``None`` for anything else."""
-    return str.__str__(value) if str in mro_of(type(value)) else None  # type: ignore[arg-type]
+    return str.__str__(cast("str", value)) if str in mro_of(type(value)) else None
 
 
 def clean(text: str) -> str:
@@ -102,7 +109,7 @@ def c_members_of(value: object, names_of: type) -> dict[str, Any]:
     for name, descriptor in slots_of(names_of, python_only=False):
         try:
             found[name] = descriptor.__get__(value)
-        except Exception:  # not set
+        except Exception:  # noqa: S112 - not set
             continue
     return found
 
@@ -115,11 +122,11 @@ def find_loaded(path: str, bases: tuple[type, ...] = ()) -> list[type]:
     """
     module, _, qualified_name = path.partition(":")
     found: Any = sys.modules.get(module)
-    if ModuleType in mro_of(type(found)):
+    if ModuleType in mro_of(type_of(found)):
         namespace: Any = _module_dict(found)
         for name in qualified_name.split("."):
             found = namespace.get(name)
-            if type not in mro_of(type(found)):
+            if type not in mro_of(type_of(found)):
                 break
             namespace = namespace_of(found)
         else:

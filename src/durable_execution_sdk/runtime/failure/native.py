@@ -18,6 +18,7 @@ from durable_execution_sdk.runtime.failure.inspection import (
 __all__ = ["native_class", "native_parts", "new_native"]
 
 _VALIDATION_ERROR = "pydantic_core._pydantic_core:ValidationError"
+_NO_PARTS: Any = ("", [])
 _set_class = object.__dict__["__class__"].__set__
 
 
@@ -34,12 +35,12 @@ def native_parts(native: type, error: object) -> Any:
 
 def new_native(native: Any, cls: type, parts: Any) -> Any:
     """An instance of ``cls``, a subclass of ``native``; it tells of no errors if they do not fit."""
-    title, errors, *rest = parts or ("", [])
+    title, errors, *rest = parts or _NO_PARTS
     lines: Any
     for lines in (errors, [_custom(each) for each in errors], []):
         try:
             made = native.from_exception_data(title, lines, *rest)
-        except Exception:  # an error of the user's own type, or one that was recorded in part
+        except Exception:  # noqa: S112 - a type of the user's own, or recorded in part
             continue
         _set_class(made, cls)
         return made

@@ -6,9 +6,8 @@ the built-in base are called, and everything else is put in place through descri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from types import BuiltinFunctionType, WrapperDescriptorType
 from typing import Any
 
 import msgspec
@@ -17,29 +16,20 @@ from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.runtime.failure.classes import (
     TOLD,
-    classes_of,
     mixed,
     told_by,
 )
 from durable_execution_sdk.runtime.failure.inspection import (
-    c_members_of,
     dict_of,
-    find_loaded,
-    mro_of,
-    name_of,
-    namespace_of,
-    path_of,
     slots_of,
+    type_of,
 )
-from durable_execution_sdk.runtime.failure.native import (
-    native_class,
-    native_parts,
-    new_native,
-)
+from durable_execution_sdk.runtime.failure.making import new_instance, relate, set_member
 from durable_execution_sdk.runtime.failure.record import Record, Told, decode_record
-from durable_execution_sdk.runtime.failure.values import Unpacker, restore, state_of
+from durable_execution_sdk.runtime.failure.unpacking import Unpacker
+from durable_execution_sdk.runtime.failure.values import restore
 
-__all__ = ["parts_of", "rebuilt", "remade", "take_parts"]
+__all__ = ["rebuilt"]
 
 _GROUPS = ("builtins:ExceptionGroup", "builtins:BaseExceptionGroup")
 
@@ -78,9 +68,9 @@ def _of_record(record: Record, kind: type | None) -> Any:
         args = (*args[:1], [_member(each, kind) for each in record.exceptions])
     native = None if record.native is None else [unpack(part) for part in record.native]
     error = _made(kind, record, args, native)
-    for name, descriptor in slots_of(type(error), python_only=False):
+    for name, descriptor in slots_of(type_of(error), python_only=False):
         if name in record.members:
-            _set(descriptor, error, unpack(record.members[name]))
+            set_member(descriptor, error, unpack(record.members[name]))
     restore(error, {name: unpack(value) for name, value in record.attributes.items()})
     held = dict_of(error)
     if record.notes:
@@ -97,7 +87,7 @@ def _of_record(record: Record, kind: type | None) -> Any:
     context = None if record.context is None else _of_record(record.context, None)
     if record.cause_is_context:
         context = cause
-    _relate(error, (context, cause, record.suppress_context))
+    relate(error, (context, cause, record.suppress_context))
     return error
 
 
@@ -105,7 +95,7 @@ def _member(record: Record, kind: type | None) -> Any:
     """A member of a group; in an operation's error, they are operations' errors too."""
     if kind is None:
         return _of_record(record, None)
-    own = {
+    own: dict[str, Any] = {
         "error_message": record.message,
         "error_type": record.error_type,
         "error_data": None,
@@ -142,90 +132,5 @@ def _made(kind: type | None, record: Record, args: tuple[Any, ...], native: Any)
     for start in range(len(classes) + 1):
         cls = mixed(kind, name, path, record.classes, classes[start:], plain=kind is None)
         with suppress(Exception):
-            return _new(cls, args, native)
+            return new_instance(cls, args, native)
     raise TypeError(f"no instance of {path} can be made")
-
-
-def _new(cls: type, args: tuple[Any, ...], native: Any) -> Any:
-    """An instance with its arguments, made by the constructor of the built-in base."""
-    pydantic_error = native_class(cls)
-    if pydantic_error is not None:
-        error = new_native(pydantic_error, cls, native)
-        _set_args(error, args)
-        return error
-    error = _bare(cls, args)
-    for init in _in_c(cls, "__init__", WrapperDescriptorType):
-        with suppress(Exception):  # arguments that are not those of the built-in class
-            init(error, *args)
-        break
-    _set_args(error, args)
-    return error
-
-
-def _bare(cls: type, args: tuple[Any, ...]) -> Any:
-    """An instance from the constructor of the built-in base that determines its layout."""
-    for new in _in_c(cls, "__new__", BuiltinFunctionType):
-        for given in (args, ()):
-            with suppress(Exception):
-                return new(cls, *given)
-    raise TypeError(f"{path_of(cls)} has no constructor to make it with")
-
-
-def _in_c(cls: type, name: str, kind: type) -> Iterator[Any]:
-    """The methods of this name that are written in C, most derived first."""
-    found = (namespace_of(each).get(name) for each in mro_of(cls))
-    return (each for each in found if type(each) is kind)
-
-
-def _set(descriptor: Any, error: BaseException, value: Any) -> None:
-    with suppress(AttributeError, TypeError):  # read-only in C
-        descriptor.__set__(error, value)
-
-
-def _relate(error: BaseException, relations: Iterable[Any]) -> None:
-    for descriptor, value in zip(_RELATIONS, relations, strict=True):
-        descriptor.__set__(error, value)
-
-
-# Copies and pickles: by name, like records, but with the values as they are.
-
-
-def parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What makes a rebuilt exception again, and the state to give it then."""
-    cls = type(error)
-    kind = next(
-        each["rebuilt_as__"] for each in map(namespace_of, mro_of(cls)) if "rebuilt_as__" in each
-    )
-    native = native_class(cls)
-    made_of = (
-        None if kind is None else path_of(kind),
-        name_of(cls),
-        path_of(cls),
-        classes_of(cls),
-        _get_args(error),
-        None if native is None else native_parts(native, error),
-    )
-    state = {
-        "members": c_members_of(error, cls),
-        "attributes": state_of(error),
-        "relations": [descriptor.__get__(error) for descriptor in _RELATIONS],
-    }
-    return made_of, state
-
-
-def remade(
-    kind: str | None, name: str, path: str, classes: list[str], args: tuple[Any, ...], native: Any
-) -> Any:
-    """The exception that ``parts_of`` took apart, without its state."""
-    found = find_loaded(kind) if kind is not None else []
-    cls = mixed(found[0] if found else None, name, path, classes, classes, plain=kind is None)
-    return _new(cls, args, native)
-
-
-def take_parts(error: BaseException, state: dict[str, Any]) -> None:
-    """Give an exception that was made again its state."""
-    for name, descriptor in slots_of(type(error), python_only=False):
-        if state["members"].get(name) is not None:
-            _set(descriptor, error, state["members"][name])
-    restore(error, state["attributes"])
-    _relate(error, state["relations"])

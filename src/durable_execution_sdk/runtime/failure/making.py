@@ -1,0 +1,69 @@
+"""Instances of exception classes, from constructors in C, and the setting of what they hold in C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from types import BuiltinFunctionType, WrapperDescriptorType
+from typing import Any
+
+from durable_execution_sdk.runtime.failure.inspection import mro_of, namespace_of, path_of
+from durable_execution_sdk.runtime.failure.native import native_class, new_native
+
+__all__ = ["RELATIONS", "args_of", "new_instance", "relate", "set_member"]
+
+_of_error: Any = BaseException.__dict__
+_args: Any = _of_error["args"]
+# Setting the cause suppresses the context, so that is set last.
+RELATIONS: tuple[Any, ...] = tuple(
+    _of_error[name] for name in ("__context__", "__cause__", "__suppress_context__")
+)
+
+
+def args_of(error: BaseException) -> tuple[Any, ...]:
+    """The arguments of an exception."""
+    found: tuple[Any, ...] = _args.__get__(error)
+    return found
+
+
+def new_instance(cls: type, args: tuple[Any, ...], native: Any) -> Any:
+    """An instance with its arguments, made by the constructor of the built-in base."""
+    pydantic_error = native_class(cls)
+    if pydantic_error is not None:
+        error = new_native(pydantic_error, cls, native)
+        _args.__set__(error, args)
+        return error
+    error = _bare(cls, args)
+    for init in _in_c(cls, "__init__", WrapperDescriptorType):
+        with suppress(Exception):  # arguments that are not those of the built-in class
+            init(error, *args)
+        break
+    _args.__set__(error, args)
+    return error
+
+
+def _bare(cls: type, args: tuple[Any, ...]) -> Any:
+    """An instance from the constructor of the built-in base that determines its layout."""
+    for new in _in_c(cls, "__new__", BuiltinFunctionType):
+        for given in (args, ()):
+            with suppress(Exception):
+                return new(cls, *given)
+    raise TypeError(f"{path_of(cls)} has no constructor to make it with")
+
+
+def _in_c(cls: type, name: str, kind: type) -> Iterator[Any]:
+    """The methods of this name that are written in C, most derived first."""
+    found = (namespace_of(each).get(name) for each in mro_of(cls))
+    return (each for each in found if type(each) is kind)
+
+
+def set_member(descriptor: Any, error: BaseException, value: Any) -> None:
+    """Set a member that CPython keeps in C."""
+    with suppress(AttributeError, TypeError):  # read-only in C
+        descriptor.__set__(error, value)
+
+
+def relate(error: BaseException, relations: Iterable[Any]) -> None:
+    """Set the context, the cause, and whether the context is suppressed."""
+    for descriptor, value in zip(RELATIONS, relations, strict=True):
+        descriptor.__set__(error, value)
