@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
+from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.runtime.failure.inspection import (
     RECORDED_CLASSES,
     c_members_of,
@@ -173,7 +174,10 @@ def _mixed(
     kind: type | None, name: str, path: str, originals: list[type], recorded: tuple[str, ...]
 ) -> type:
     if kind is not None:
+        kind = next((each for each in originals if kind in mro_of(each) and _is_ours(each)), kind)
         originals = [each for each in originals if each not in mro_of(kind)]
+        if not originals and path == path_of(kind):
+            return kind
     # Before the original in any case; behind our own class, which has no methods of the kind.
     bases: list[type] = [Rebuilt]
     if kind is not None and not any(kind in mro_of(each) for each in originals):
@@ -213,6 +217,11 @@ def _loaded(paths: Sequence[str], *, plain: bool) -> list[list[type]]:
             found.insert(0, ones)
             bases = (*ones, *bases)
     return found
+
+
+def _is_ours(kind: type) -> bool:
+    """Report an error class of the SDK."""
+    return path_of(kind).startswith(f"{OperationError.__module__}:")
 
 
 def _is_unraisable(kind: type) -> bool:
