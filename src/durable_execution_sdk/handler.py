@@ -16,6 +16,7 @@ import msgspec
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
+from durable_execution_sdk.model.failure import READS_FROM_OUTSIDE
 from durable_execution_sdk.model.ids import ExecutionArn, execution_operation_id
 from durable_execution_sdk.model.invocation import Invocation, Outcome
 from durable_execution_sdk.model.operation import OperationType
@@ -132,9 +133,7 @@ class DurableHandler(Generic[_E, _R]):
             durable_execution_arn=arn,
         )
         try:
-            event: Any = (
-                None if payload is None else self.event_serdes.deserialize(payload, context)
-            )
+            event: Any = None if payload is None else self._read_event(payload, context)
         except Exception as error:
             raise SerDesError(
                 f"the input of {self.__qualname__} does not fit its event parameter: {error}"
@@ -145,6 +144,13 @@ class DurableHandler(Generic[_E, _R]):
         else:
             result = await middleware.handler(frame, event, self.__wrapped__)
         return self.result_serdes.serialize(result, context)
+
+    def _read_event(self, payload: str, context: SerDesContext) -> Any:
+        token = READS_FROM_OUTSIDE.set(True)
+        try:
+            return self.event_serdes.deserialize(payload, context)
+        finally:
+            READS_FROM_OUTSIDE.reset(token)
 
     def _read(self, event: object) -> Invocation:
         try:

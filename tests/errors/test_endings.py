@@ -12,12 +12,14 @@ import pytest
 from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
+    BatchResult,
     ChildConfig,
     DurableContext,
     DurableError,
     Duration,
     ExecutionError,
     InvocationError,
+    InvokeConfig,
     InvokeError,
     MapConfig,
     NoRetry,
@@ -510,6 +512,34 @@ def test_a_record_from_outside_is_text(way: str, depth: int) -> None:
         assert not isinstance(error, (KeyError, InvocationError))
         if way != "plain_function":
             assert (error.error_type, str(error), error.error_data) == ("Denied", "no", FORGED)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_failures_in_a_batch_of_another_function_are_told_and_have_no_class(nested: bool) -> None:
+    async def fails(ctx: DurableContext, item: int, index: int) -> int:
+        raise KeyError(item)
+
+    @durable_execution
+    async def other(event: Any, ctx: DurableContext) -> BatchResult[int]:
+        return await ctx.map([1], fails)
+
+    async def asks(ctx: DurableContext) -> BatchResult[int]:
+        config = InvokeConfig(result_type=BatchResult[int])
+        return await ctx.invoke("other:$LATEST", config=config)
+
+    async def own(ctx: DurableContext) -> BatchResult[int]:
+        return await ctx.map([1], fails)
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[list[Any]]:
+        batches = [
+            await (ctx.run_in_child_context(asks) if nested else asks(ctx)),
+            await (ctx.run_in_child_context(own) if nested else own(ctx)),
+        ]
+        errors = [batch.errors()[0] for batch in batches]
+        return [[error.error_type, str(error), isinstance(error, KeyError)] for error in errors]
+
+    rig = rig_of(workflow, others={"other": other})
+    assert rig.run().result == [["KeyError", "1", False], ["KeyError", "1", True]]
 
 
 def test_an_error_that_the_sdk_raises_here_still_asks_for_another_invocation() -> None:

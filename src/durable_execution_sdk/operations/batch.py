@@ -16,7 +16,7 @@ from msgspec import Raw, Struct, field
 
 from durable_execution_sdk.completion import CompletionReason
 from durable_execution_sdk.errors import ChildContextError, SerDesError
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.failure import ErrorObject, ItemFailure, item_failure
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.ids import context_prefix, operation_id
 from durable_execution_sdk.serdes import (
@@ -56,21 +56,27 @@ class BatchItem(Struct, Generic[_T], frozen=True, kw_only=True, omit_defaults=Tr
     """One item, or one branch, and what came of it.
 
     ``name`` is what an ``item_namer`` or the branches' mapping called it. ``failure`` is the error as
-    the log holds it.
+    the log holds it; one that came in a value from outside (another function's result) has no class.
     """
 
     index: int
     status: BatchItemStatus
     name: str | None = None
     result: _T | None = None
-    failure: ErrorObject | None = field(default=None, name="error")
+    failure: ItemFailure | None = field(default=None, name="error")
 
     @property
     def error(self) -> ChildContextError | None:
         """The exception of a failed item; also an instance of what the item raised."""
         if self.status is not BatchItemStatus.FAILED:
             return None
-        return rebuild(ChildContextError, self.failure, operation_id=None, operation_name=self.name)
+        return rebuild(
+            ChildContextError,
+            self.failure,
+            foreign=self.failure is not None and self.failure.is_foreign,
+            operation_id=None,
+            operation_name=self.name,
+        )
 
 
 class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
@@ -220,7 +226,7 @@ class BatchSerDes:
             status=entry.status,
             name=entry.name,
             result=result,
-            failure=entry.error,
+            failure=None if entry.error is None else item_failure(entry.error),
         )
 
     def _read(self, payload: bytes, entry: Entry, batch: SerDesContext) -> Any:

@@ -122,7 +122,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
     def value(self, record: Operation) -> _T:
         """What the external system answered."""
         details = record.callback_details
-        value: _T = self.decode(self._serdes, details.result if details else None)
+        value: _T = self.decode_foreign(self._serdes, details.result if details else None)
         return value
 
     def failure(self, record: Operation) -> BaseException:

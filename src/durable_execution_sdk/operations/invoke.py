@@ -100,7 +100,7 @@ class Invoke(DurableOperation[_T], Generic[_T]):
     def value(self, record: Operation) -> _T:
         """What the other function returned."""
         details = record.chained_invoke_details
-        value: _T = self.decode(self._serdes, details.result if details else None)
+        value: _T = self.decode_foreign(self._serdes, details.result if details else None)
         return value
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:

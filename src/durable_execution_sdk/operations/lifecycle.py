@@ -15,7 +15,7 @@ from durable_execution_sdk.errors import (
     PayloadSizeError,
     SerDesError,
 )
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.model.failure import READS_FROM_OUTSIDE, ErrorObject
 from durable_execution_sdk.model.operation import (
     TERMINAL_STATUSES,
     Operation,
@@ -263,6 +263,14 @@ class DurableOperation(Handle[_T], Generic[_T]):
                 f" {MAX_PAYLOAD_BYTES:,}: keep the data elsewhere (S3, a database) and its key here"
             )
         return payload
+
+    def decode_foreign(self, serdes: SerDes[_T], payload: str | None) -> Any:
+        """The value of a payload that was written outside of this execution."""
+        token = READS_FROM_OUTSIDE.set(True)
+        try:
+            return self.decode(serdes, payload)
+        finally:
+            READS_FROM_OUTSIDE.reset(token)
 
     def decode(self, serdes: SerDes[_T], payload: str | None) -> Any:
         """The value of a payload; none at all is ``None``."""

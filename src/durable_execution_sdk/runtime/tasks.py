@@ -170,16 +170,16 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         raise asyncio.CancelledError
 
 
-class _Exit(ExecutionError):
+class _ExitError(ExecutionError):
     """A workflow called ``sys.exit``: it would be invoked again, and do so again, for ever."""
 
 
 # The log and the user know it by the name of what was raised.
-_Exit.__name__ = SystemExit.__name__
+_ExitError.__name__ = SystemExit.__name__
 
 
 def _no_exit(error: SystemExit) -> ExecutionError:
-    return _Exit(
+    return _ExitError(
         f"workflow code called sys.exit({error.code!r}), which ends the process and not the execution."
         " Raise an exception, or use ctx.complete_execution_failure(...)"
     )

@@ -55,7 +55,7 @@ def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
         record.message = error.error_message
     try:
         made = _of_record(record, kind)
-    except (TypeError, ValueError, LookupError, AttributeError, msgspec.ValidationError):
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
         return None  # a record of ours that was damaged
     return _complete(made, own)
 
