@@ -25,6 +25,7 @@ from durable_execution_sdk.operations.options import check_serdes, check_strateg
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.loop import environment
+from durable_execution_sdk.runtime.outside import standing_by
 from durable_execution_sdk.runtime.scope import Frame
 from durable_execution_sdk.runtime.settings import (
     Chain,
@@ -180,6 +181,7 @@ def durable_execution(
     replay_logging: ReplayLogging = ReplayLogging.NONE,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
+    foreign_wait: float = 30.0,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Callable[[Workflow[_E, _R]], DurableHandler[_E, _R]]: ...
@@ -196,6 +198,7 @@ def durable_execution(
     replay_logging: ReplayLogging = ReplayLogging.NONE,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
+    foreign_wait: float = 30.0,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Any:
@@ -214,6 +217,8 @@ def durable_execution(
         logger: where ``ctx.logger`` writes; ``logging.getLogger("durable_execution")`` by default.
         deadline_margin: how many seconds before the function's timeout an invocation leaves; by
             default a tenth of its time, from 0.3 s to 2 s.
+        foreign_wait: how many seconds workflow code may wait for a thread that no executor started,
+            before that is a deadlock, or the invocation is suspended.
         plugins: observers of the execution, told in this order; see ``hooks.DurablePlugin``.
         middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
@@ -226,6 +231,7 @@ def durable_execution(
         "checkpointing": checkpointing,
         "replay_logging": replay_logging,
         "deadline_margin": deadline_margin,
+        "foreign_wait": foreign_wait,
     }
     if logger is not None:
         options["logger"] = logger
@@ -271,13 +277,14 @@ def _check(function: object) -> None:
 def _check_options(settings: Settings, client: object) -> None:
     check_serdes("durable_execution(serdes=...)", settings.serdes)
     check_strategy("durable_execution(default_retry=...)", settings.default_retry)
-    margin = settings.deadline_margin
+    margin, wait = settings.deadline_margin, settings.foreign_wait
     fits = {
         "client": client is None
         or (hasattr(client, "checkpoint") and hasattr(client, "get_state")),
         "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
         "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
         "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
+        "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
         "logger": isinstance(settings.logger, logging.Logger),
     }
     wanted = {
@@ -285,6 +292,7 @@ def _check_options(settings: Settings, client: object) -> None:
         "checkpointing": "a CheckpointingMode",
         "replay_logging": "a ReplayLogging",
         "deadline_margin": "a number of seconds, 0 or more",
+        "foreign_wait": "a number of seconds, 0 or more",
         "logger": "a logging.Logger",
     }
     for option, is_fit in fits.items():
@@ -350,8 +358,9 @@ def _in_thread(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
             environment().close()
 
     thread = threading.Thread(target=run, name="durable-invocation")
-    thread.start()
-    thread.join()
+    with standing_by():
+        thread.start()
+        thread.join()
     if errors:
         raise errors[0]
     return outcome[0]

@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from typing import Any, Generic, Protocol, TypeVar
 
 from durable_execution_sdk.runtime.journal import LateNews, Position
-from durable_execution_sdk.runtime.tasks import WorkflowTasks, refuse_in_steps
+from durable_execution_sdk.runtime.tasks import UNCHECKED_MOVES, WorkflowTasks, refuse_in_steps
 
 __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 
@@ -262,6 +262,10 @@ class Deliveries:
             if not self.position.has_news:
                 self.position.delivered(handle.operation_id)
         handle.settle()
+        tasks = self._tasks
+        tasks.checked_from = tasks.progress + UNCHECKED_MOVES
+        if tasks.held:
+            tasks.resume()
 
     @property
     def is_held(self) -> bool:

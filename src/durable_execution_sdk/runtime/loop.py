@@ -36,6 +36,8 @@ _TURNS_WITHOUT_A_POLL = 8
 # A loop that never comes to rest (a body that spins on ``sleep(0)``) must not starve the workflow:
 # so many polls between which no workflow task moved count as rest.
 _RESTLESS_POLLS = 12
+# After so many of these in a row the loop counts as quiescent, though callbacks come again and again.
+_RESTLESS_TIMES = 50
 
 # How long tasks may take to unwind when nobody is left to see to it.
 _UNWINDING_SECONDS = 1.0
@@ -100,6 +102,10 @@ class IdleObserver(Protocol):
         """Nothing is ready to run, or nothing of the workflow; returns whether something is now."""
         ...
 
+    def on_restless(self) -> None:
+        """Callbacks come again at each turn of the loop, and none has moved a workflow task."""
+        ...
+
     def is_workflow(self, runner: object) -> bool:
         """Whether it is workflow code that runs, and not the body of a step."""
         ...
@@ -134,11 +140,12 @@ class _IdleSelector(selectors.DefaultSelector):
         self.observer = observer
         self._progress = -1
         self._busy = 0
+        self._restless = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         observer = self.observer
         if timeout is None or timeout > 0:
-            self._busy = 0
+            self._busy = self._restless = 0
             if observer is None or not observer.on_idle(at_rest=True):
                 self._unpolled = 0
                 return super().select(timeout)
@@ -151,7 +158,12 @@ class _IdleSelector(selectors.DefaultSelector):
         if observer is not None and self._busy >= _RESTLESS_POLLS:
             self._busy = 0
             if observer.progress == self._progress:
-                observer.on_idle(at_rest=False)
+                self._restless += 1
+                if not observer.on_idle(at_rest=False) and self._restless >= _RESTLESS_TIMES:
+                    self._restless = 0
+                    observer.on_restless()
+            else:
+                self._restless = 0
             self._progress = observer.progress
         return super().select(0)
 

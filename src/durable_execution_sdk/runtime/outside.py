@@ -1,12 +1,23 @@
 """What may still wake workflow code, besides its operations: timers, threads and sockets of the process.
 
-None of them is recorded. While one may wake a task that waits for no operation, the invocation stays.
+None of them is recorded. While one that is known may wake a task that waits for no operation, the
+invocation stays. What is not known is waited for as well, but not for ever: a thread that is no
+executor's may complete a future or set an event at any time, and nothing says that it will.
+
+A thread can only do that if it exists. So where the process has no threads besides those of the SDK,
+and of callers that wait for it, a task that nothing can wake is deadlocked at once. A future of
+``concurrent.futures`` is another thread's by its nature. While an operation is pending, only futures
+are waited for, not locks, events and queues: those are mostly the workflow's own, and each suspension
+would take so much longer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.current import sdk_context
@@ -16,22 +27,72 @@ from durable_execution_sdk.runtime.tasks import WorkflowTasks
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["Outside"]
+__all__ = ["Outside", "standing_by"]
 
 # How long a socket that workflow code opened may be silent before it counts as idle.
 _SOCKET_PATIENCE_SECONDS = 10.0
+
+# The names of the SDK's own threads; what they do for a workflow is known.
+_OWN_THREADS = (
+    "durable-step",
+    "durable-invocation",
+    "durable-test",
+    "durable-worker",
+    "durable-server",
+    "durable-otel",
+)
+# How often to look again: threads end, and tasks that poll for one are let on.
+_AGAIN_SECONDS = 0.1
+# Timers that are closer than this ring at the same time.
+_CLOSE_SECONDS = 0.02
+
+# The values of ``waits.Reach``, which most workflows never need.
+_LOOP, _FUTURE, _THREAD = 1, 2, 3
+
+# One entry for each workflow that a thread waits for.
+_bystanders: list[threading.Thread] = []
+
+
+@contextmanager
+def standing_by() -> Generator[None]:
+    """Say that this thread only waits for a workflow that runs in another one."""
+    thread = threading.current_thread()
+    _bystanders.append(thread)
+    try:
+        yield
+    finally:
+        _bystanders.remove(thread)
+
+
+def _has_foreign_threads() -> bool:
+    if threading.active_count() == 1:
+        return False
+    mine = threading.current_thread()
+    return any(
+        thread is not mine
+        and thread not in _bystanders
+        and not thread.name.startswith(_OWN_THREADS)
+        for thread in threading.enumerate()
+    )
 
 
 class Outside:
     """What the workflow code of one invocation asked the process to wake it up for."""
 
-    def __init__(self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop, *, foreign_wait: float
+    ) -> None:
         self._tasks = tasks
         self._loop = loop
+        self._foreign_wait = foreign_wait
         self._timers: set[asyncio.TimerHandle] = set()
         self._threads: set[asyncio.Future[Any]] = set()
         self._sockets: dict[Any, float] = {}
         self._patience: asyncio.TimerHandle | None = None
+        # Since then the workflow waits for what is not known; ``moved`` of ``is_waited_for`` then.
+        self._waits_since: float | None = None
+        self._moved: object = None
+        self.thread_ended: Callable[[], None] = _nothing
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
         """Clean-up code set a timer: any other is durable."""
@@ -44,7 +105,7 @@ class Outside:
     def thread_started(self, future: asyncio.Future[Any]) -> None:
         """Workflow code started work in a thread."""
         self._threads.add(future)
-        future.add_done_callback(self._threads.discard)
+        future.add_done_callback(self._thread_ended, context=sdk_context())
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
         """Workflow code began to watch a socket."""
@@ -56,36 +117,94 @@ class Outside:
 
     @property
     def is_watching(self) -> bool:
-        """Whether there is anything of the kind at all."""
-        return bool(self._timers or self._threads or self._sockets)
+        """True if there is anything of the kind, or threads that may do anything."""
+        return bool(self._timers or self._threads or self._sockets) or _has_foreign_threads()
 
     def may_wake(self) -> bool:
-        """Whether any of this may still wake a task that waits for no operation."""
-        if not self.is_watching:
-            return False
-        own = {watched.task for watched in self._tasks.live}
-        if all(
-            isinstance(watched.blocked_on, Wake) or watched.blocked_on in own
-            for watched in self._tasks.live
-        ):
+        """True if any of what is known may still wake a task that waits for no operation."""
+        if not (self._timers or self._threads or self._sockets) or not self._furthest():
             return False
         self._timers = {timer for timer in self._timers if not timer.cancelled()}
         if self._timers or self._threads:
             return True
-        return bool(self._sockets) and self._has_patience()
+        if not self._sockets:
+            return False
+        return self._looks_again(max(self._sockets.values()) + _SOCKET_PATIENCE_SECONDS)
+
+    def is_waited_for(
+        self,
+        moved: object,
+        *,
+        is_pending: bool,
+        is_restless: bool = False,
+        again: Callable[[], None] | None = None,
+    ) -> bool:
+        """True if a task may be woken from outside all the same, and has not waited too long.
+
+        ``moved`` changes when the workflow moves; the time counts from there. ``is_pending``: the
+        service would invoke again. ``is_restless``: callbacks of the loop come again at each turn.
+        ``again`` is called ten times a second meanwhile.
+        """
+        reach = self._furthest()
+        if reach < (_FUTURE if is_pending else _LOOP):
+            return False
+        may_come = reach == _THREAD or _has_foreign_threads()
+        if not may_come and (is_pending or not (self._sockets or is_restless)):
+            return False
+        if self._waits_since is None or moved != self._moved:
+            self._moved = moved
+            self._waits_since = time.monotonic()
+        return self._looks_again(self._waits_since + self._foreign_wait, again or _nothing)
+
+    def waited(self, moved: object) -> float:
+        """Seconds for which the workflow has waited, without a move, for what is not known."""
+        since = self._waits_since
+        return 0.0 if since is None or moved != self._moved else time.monotonic() - since
 
     def leave(self) -> None:
         """The workflow is over."""
         if self._patience is not None:
             self._patience.cancel()
+            self._patience = None
 
-    def _has_patience(self) -> bool:
-        """Whether a socket has been silent for a short time only; the loop looks again after that."""
-        patience = max(self._sockets.values()) + _SOCKET_PATIENCE_SECONDS - time.monotonic()
-        if patience > 0:
+    def _furthest(self) -> int:
+        """The furthest reach of all tasks; see ``waits.Reach``."""
+        own = {watched.task for watched in self._tasks.live}
+        far = [
+            watched
+            for watched in self._tasks.live
+            if not (isinstance(watched.blocked_on, Wake) or watched.blocked_on in own)
+        ]
+        if not far:
+            return 0
+        from durable_execution_sdk.runtime.waits import reach_of  # noqa: PLC0415 - rarely needed
+
+        return max(reach_of(watched, own) for watched in far)
+
+    def _looks_again(self, until: float, again: Callable[[], None] | None = None) -> bool:
+        """True if that time is still to come; wakes the loop then, or earlier."""
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        if again is not None:
+            left = min(left, _AGAIN_SECONDS)
+        patience = self._patience
+        if patience is None or patience.when() > time.monotonic() + left + _CLOSE_SECONDS:
             self.leave()
-            self._patience = self._loop.call_later(patience, _nothing, context=sdk_context())
-        return patience > 0
+            self._patience = self._loop.call_later(
+                left, self._look, again or _nothing, context=sdk_context()
+            )
+            # The loop is about to wait, for as long as it reckoned without this timer.
+            self._loop.call_soon_threadsafe(_nothing, context=sdk_context())
+        return True
+
+    def _look(self, again: Callable[[], None]) -> None:
+        self._patience = None
+        again()
+
+    def _thread_ended(self, future: asyncio.Future[Any]) -> None:
+        self._threads.discard(future)
+        self.thread_ended()
 
 
 def _nothing() -> None:

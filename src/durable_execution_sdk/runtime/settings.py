@@ -174,6 +174,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED
     replay_logging: ReplayLogging = ReplayLogging.NONE
     deadline_margin: float | None = None
+    foreign_wait: float = 30.0
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))

@@ -26,6 +26,9 @@ from durable_execution_sdk.runtime.step_context import StepContext
 
 _T = TypeVar("_T")
 
+# How many moves the tasks of a workflow make after a delivery before any is looked at.
+UNCHECKED_MOVES = 1_000
+
 
 class TaskScope(Protocol):
     """Where a task claims its operations."""
@@ -62,6 +65,8 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         "_killed",
         "_tasks",
         "blocked_on",
+        "counted_from",
+        "moves",
         "scope",
         "task",
     )
@@ -77,6 +82,9 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self.__name__: str = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         self.scope = scope
         self.blocked_on: object = None
+        # See ``spinning``; only counted once all tasks together have made many moves.
+        self.moves = 0
+        self.counted_from = -1.0
         self.task: asyncio.Task[_T] | None = None
 
     @property
@@ -112,6 +120,9 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def send(self, value: Any) -> Any:
         """Run to the next await."""
         tasks = self._tasks
+        if tasks.progress >= tasks.checked_from and (held := tasks.hold(self)) is not None:
+            self.blocked_on = held
+            return held
         tasks.progress += 1
         self.blocked_on = None
         if CURRENT.get() is not self:  # tasks may share a context
@@ -131,6 +142,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def throw(self, *exception: Any) -> Any:
         """Run to the next await, from an exception."""
         tasks = self._tasks
+        if tasks.progress >= tasks.checked_from and isinstance(exception[0], BaseException):
+            held = tasks.hold(self, exception[0])
+            if held is not None:
+                self.blocked_on = held
+                return held
         tasks.progress += 1
         self.blocked_on = None
         if CURRENT.get() is not self:
@@ -267,6 +283,11 @@ class WorkflowTasks:
         # In the order of creation, so that whatever goes through them does the same on replay.
         self.live: dict[WorkflowTask[Any], None] = {}
         self.progress = 0
+        # From so many moves on, tasks are asked whether they spin: see ``spinning``.
+        self.checked_from: float = UNCHECKED_MOVES
+        self.held: dict[WorkflowTask[Any], Any] = {}
+        self.hold: Callable[..., asyncio.Future[None] | None] = _never
+        self.resume: Callable[[], None] = _nothing
         self._loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
@@ -336,6 +357,14 @@ class WorkflowTasks:
             if asyncio.iscoroutine(each):
                 self._early[each] = self._start_below(scope, each)
         return self._early.pop(wanted)
+
+
+def _never(watched: WorkflowTask[Any], error: BaseException | None = None) -> None:
+    """Hold no task."""
+
+
+def _nothing() -> None:
+    """No task is held."""
 
 
 _MAKERS = frozenset(

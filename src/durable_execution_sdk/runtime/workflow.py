@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import Any, ClassVar, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
 
 from durable_execution_sdk.errors import (
     ConfigError,
-    DeadlockError,
     ExecutionError,
     InvocationError,
     ServiceError,
@@ -26,7 +27,7 @@ from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.delivery import Deliveries, Handle, Wake
+from durable_execution_sdk.runtime.delivery import Deliveries, Handle
 from durable_execution_sdk.runtime.gate import Gate
 from durable_execution_sdk.runtime.journal import Journal, LateNews, Note, Position
 from durable_execution_sdk.runtime.loop import Environment
@@ -42,6 +43,9 @@ from durable_execution_sdk.runtime.tasks import (
     place_of_future,
 )
 from durable_execution_sdk.service import DataPlane
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.spinning import Spinning
 
 __all__ = ["Invoked", "MakeWorkflow", "Reader", "Workflow"]
 
@@ -180,7 +184,9 @@ class Workflow:
             eager=self.is_eager,
             unseen=self.order.due,
         )
-        self.outside = Outside(self.tasks, self.loop)
+        self.tasks.hold = self._hold
+        self.outside = Outside(self.tasks, self.loop, foreign_wait=settings.foreign_wait)
+        self.outside.thread_ended = self._thread_ended
         self.polling = Polling(
             self.loop, now=plane.now, pending=self._pending, ask=self.checkpointer.push
         )
@@ -203,6 +209,8 @@ class Workflow:
         self.registered: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None] | None, Attempting] = {}
         self._deadline: asyncio.TimerHandle | None = None
+        self._started_at = time.monotonic()
+        self._is_restless = False
         self._rounds = 0
         self._turned_down = 0
 
@@ -331,7 +339,12 @@ class Workflow:
         PENDING would be wrong while anything can go on without the service: it would not invoke again
         before something else is due, which may be next year.
         """
-        if self._has_bodies() or not self._is_at_rest() or not self._is_waiting_for_service():
+        is_at_rest = not self._has_bodies() and self._is_at_rest()
+        if is_at_rest and self._is_waiting_for_service():
+            self.end(WentAway())
+        elif is_at_rest and self._has_waited_in_vain():
+            self._fail_as_deadlocked()
+        else:
             labels = {each.label for task, each in self._bodies.items() if _is_under_way(task)}
             what = ", ".join(sorted(labels)) or "the workflow's own code"
             self.stop(
@@ -344,8 +357,10 @@ class Workflow:
                     fatal=False,
                 )
             )
-        else:
-            self.end(WentAway())
+
+    def _has_waited_in_vain(self) -> bool:
+        """True if another invocation could wait hardly longer for what comes from outside."""
+        return self.outside.waited(self._moved) > (time.monotonic() - self._started_at) / 2
 
     # What the service says.
 
@@ -436,11 +451,42 @@ class Workflow:
         if self.outside.may_wake() or self._is_ticking():
             return False
         loose = [timer for timer in self.timers if timer.is_loose]
+        is_pending = bool(loose) or self._is_waiting_for_service()
+        if self.tasks.held and not (is_pending or self.spinning.is_endless):
+            self.spinning.let_on()
+            return True
+        if self._is_waited_for(is_pending=is_pending):
+            return False
         for timer in loose:
             timer.hand_over()
         if not loose:
             self._conclude()
         return True
+
+    def on_restless(self) -> None:
+        """Callbacks come again at each turn of the loop, and none has moved a workflow task."""
+        if not self.is_ending:
+            self._is_restless = True
+            self.on_idle(at_rest=True)
+            self._is_restless = False
+
+    @cached_property
+    def spinning(self) -> Spinning:
+        """The part that holds back tasks that spin; made when there may be one."""
+        from durable_execution_sdk.runtime.spinning import Spinning  # noqa: PLC0415 - rarely needed
+
+        return Spinning(self.tasks, self.loop, lambda: self.is_ending)
+
+    def _hold(
+        self, watched: WorkflowTask[Any], error: BaseException | None = None
+    ) -> asyncio.Future[None] | None:
+        """Ask for the first time whether a task spins."""
+        return self.spinning.hold(watched, error)
+
+    def _thread_ended(self) -> None:
+        """A thread has done what workflow code gave it: code that polls for that may look."""
+        if self.tasks.held and not self.is_ending:
+            self.spinning.let_on()
 
     def new_task(
         self, coroutine: Any, name: str | None, context: Context | None
@@ -460,6 +506,10 @@ class Workflow:
         divergence = gate.divergence()
         if divergence is None:
             self.open_gate()
+        elif self.tasks.held and not self.spinning.is_endless:
+            self.spinning.let_on()
+        elif self._is_waited_for(is_pending=False):
+            return False
         else:
             self.fail(divergence)
         return True
@@ -505,7 +555,23 @@ class Workflow:
 
     def _is_out_of_turn(self, at: float) -> bool:
         """Whether a completion that the log holds before this one has yet to be seen."""
-        return self.outside.may_wake() and self.journal.unseen_before(at)
+        if not self.journal.unseen_before(at):
+            return False
+        return self.outside.may_wake() or self._is_waited_for(is_pending=True)
+
+    def _is_waited_for(self, *, is_pending: bool) -> bool:
+        """True if something outside that is not known gets some more time to wake a task."""
+        again = self.spinning.let_on if self.tasks.held and not is_pending else None
+        return self.outside.is_waited_for(
+            self._moved, is_pending=is_pending, is_restless=self._is_restless, again=again
+        )
+
+    @property
+    def _moved(self) -> tuple[bool, float]:
+        """A value that changes when the workflow moves, leaving aside tasks that spin."""
+        if self.tasks.held:
+            return (True, self.spinning.delivered_at)
+        return (False, self.tasks.progress)
 
     def _is_ticking(self) -> bool:
         return any(timer.is_ticking for timer in self.timers)
@@ -519,25 +585,31 @@ class Workflow:
         return settled and self.checkpointer.is_idle and not self.outside.may_wake()
 
     def _is_waiting_for_service(self) -> bool:
-        return any(op.is_pending and op.is_awaited for op in self.registered.values())
+        # Code that polls waits for what it looks at, and nobody knows at what it does.
+        polls = self._is_restless or bool(self.tasks.held)
+        return any(op.is_pending and (polls or op.is_awaited) for op in self.registered.values())
 
     def _conclude(self) -> None:
+        if self.environment.loop.ready and not self._is_restless:
+            return  # A thread has just left a callback, and may have ended since.
         if self._is_waiting_for_service():
             self.end(WentAway())
-            return
-        waits = "; ".join(sorted(_describe(watched) for watched in self.tasks.live))
-        idle = ", ".join(sorted(op.label for op in self.registered.values() if op.is_pending))
-        self.fail(
-            DeadlockError(
-                f"the workflow is deadlocked: every task waits and nothing can wake one. {waits}."
-                + (f" Pending, but awaited by nobody: {idle}." if idle else "")
-                + " Await the operation that should wake the task, or set the event before waiting"
-            )
-        )
+        else:
+            self._fail_as_deadlocked()
+
+    def _fail_as_deadlocked(self) -> None:
+        from durable_execution_sdk.runtime.deadlock import deadlock  # noqa: PLC0415 - rarely needed
+
+        idle = [op.label for op in self.registered.values() if op.is_pending]
+        waited = self.outside.waited(self._moved)
+        moves = self.spinning.moves if self.tasks.held else 0
+        self.fail(deadlock(self.tasks, idle, waited, moves))
 
     def _unwind(self) -> bool:
         """Workflow code swallowed its cancellation and blocks again: insist."""
         if not self.tasks.live or self._has_bodies() or self.outside.may_wake():
+            return False
+        if self._is_waited_for(is_pending=True):
             return False
         self._rounds += 1
         for watched in list(self.tasks.live):
@@ -560,12 +632,6 @@ def _nothing() -> None:
 
 def _is_under_way(body: asyncio.Task[None] | None) -> bool:
     return body is not None and not body.done()
-
-
-def _describe(watched: Any) -> str:
-    waits_for = watched.blocked_on
-    what = waits_for.label if isinstance(waits_for, Wake) else repr(waits_for)
-    return f"{watched.name} waits for {what}"
 
 
 def _title(update: OperationUpdate) -> str:

@@ -21,6 +21,7 @@ from types import FrameType
 from typing import Generic, TypeVar, cast
 
 from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.outside import standing_by
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.testing.errors import RunTimeoutError, is_told
 
@@ -130,9 +131,10 @@ def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
     """Do it in a thread, and block until it is done or its time is up."""
     watch = Watch(seconds)
     worker = _Worker(work, watch)
-    worker.start()
     try:
-        worker.thread.join(None if math.isinf(seconds) else seconds + _GRACE_SECONDS)
+        with standing_by():
+            worker.start()
+            worker.thread.join(None if math.isinf(seconds) else seconds + _GRACE_SECONDS)
     except BaseException:
         # Ctrl-C: nothing is left running in the background.
         worker.interrupt()
@@ -162,10 +164,11 @@ async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
         with suppress(RuntimeError):  # the loop was closed
             loop.call_soon_threadsafe(ended.set)
 
-    worker.start(wake)
     try:
         limit = None if math.isinf(seconds) else seconds + _GRACE_SECONDS
-        await asyncio.wait_for(ended.wait(), limit)
+        with standing_by():
+            worker.start(wake)
+            await asyncio.wait_for(ended.wait(), limit)
     except TimeoutError:
         raise worker.given_up() from None
     except asyncio.CancelledError:

@@ -1,0 +1,52 @@
+"""The error of a workflow in which nothing can happen any more: who waits for what, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from durable_execution_sdk.errors import DeadlockError
+from durable_execution_sdk.runtime.spinning import Held
+from durable_execution_sdk.runtime.tasks import WorkflowTasks
+from durable_execution_sdk.runtime.waits import describe
+
+__all__ = ["deadlock"]
+
+# A map may have thousands of branches, and what they wait for is mostly the same.
+_SHOWN = 20
+
+
+def deadlock(tasks: WorkflowTasks, idle: Iterable[str], waited: float, moves: int) -> DeadlockError:
+    """Make the error.
+
+    ``idle`` are operations that are pending and not awaited; ``waited`` is how many seconds the
+    workflow has waited for something outside, ``moves`` how often its tasks have moved meanwhile.
+    """
+    own = {watched.task for watched in tasks.live}
+    lines = sorted(describe(watched, own) for watched in tasks.live)
+    spins = any(isinstance(watched.blocked_on, Held) for watched in tasks.live)
+    parts = ["the workflow is deadlocked: "]
+    if spins:
+        parts.append(f"its tasks have moved {moves:,} times, and no operation can complete")
+    else:
+        parts.append("every task waits and nothing can wake one")
+    parts.append(f". {'; '.join(lines[:_SHOWN])}")
+    if len(lines) > _SHOWN:
+        parts.append(f"; and {len(lines) - _SHOWN:,} more tasks")
+    parts.append(".")
+    pending = ", ".join(sorted(idle))
+    if pending:
+        parts.append(f" Pending, but awaited by nobody: {pending}.")
+    if waited:
+        parts.append(
+            f" Nothing came from outside in {round(waited, 1):g} s. Is it a thread that the workflow waits for?"
+            " Put it into a step: await ctx.step(...)"
+        )
+    elif spins:
+        parts.append(
+            " Await the operation that the loop looks at; work that takes so long belongs into a step"
+        )
+    else:
+        parts.append(
+            " Await the operation that should wake the task, or set the event before waiting"
+        )
+    return DeadlockError("".join(parts))
