@@ -334,6 +334,8 @@ class Workflow:
         if self._has_bodies() or not self._is_at_rest() or not self._is_waiting_for_service():
             labels = {each.label for task, each in self._bodies.items() if _is_under_way(task)}
             what = ", ".join(sorted(labels)) or "the workflow's own code"
+            if not labels and self.checkpointer.is_writing:
+                what = "a checkpoint, which the service has not answered yet,"
             self.stop(
                 Aborted(
                     InvocationError(
