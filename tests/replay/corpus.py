@@ -802,7 +802,7 @@ def queue_between_tasks(stage: Stage) -> Workflow:
                 stage.see(label, await ctx.step(stage.body, item, name="work"))
 
         consumers = [asyncio.create_task(consume(f"c{n}")) for n in range(2)]
-        await asyncio.gather(produce("p", 2), produce("q", 3))
+        await asyncio.gather(produce("p", 2), produce("q", 5))
         for _ in consumers:
             await queue.put(None)
         await asyncio.gather(*consumers)

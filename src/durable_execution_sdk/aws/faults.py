@@ -11,7 +11,7 @@ from durable_execution_sdk.aws.framing import HttpResponse
 from durable_execution_sdk.aws.transport import NoAnswerError
 from durable_execution_sdk.errors import ServiceError
 
-__all__ = ["read_answer", "refusal", "without_answer"]
+__all__ = ["read_answer", "refusal", "without_answer", "without_credentials"]
 
 _T = TypeVar("_T")
 
@@ -46,11 +46,16 @@ def without_answer(operation: str, failure: NoAnswerError) -> ServiceError:
     return error
 
 
+def without_credentials(operation: str, error: Exception) -> ServiceError:
+    """The error of a call that could not be signed: keys may come back, in this process or the next."""
+    return ServiceError(f"{operation} cannot be signed: {error}", code="CredentialsError")
+
+
 def read_answer(operation: str, decode: Callable[[bytes], _T], response: HttpResponse) -> _T:
     """Decode the body of a success; one that makes no sense is as good as no answer."""
     try:
         return decode(response.body)
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ServiceError(
             f"{operation}: HTTP {response.status} with a body that is not an answer to it "
             f"({error}); is the endpoint Lambda's API?"
@@ -60,7 +65,7 @@ def read_answer(operation: str, decode: Callable[[bytes], _T], response: HttpRes
 def _members(body: bytes) -> dict[str, object]:
     try:
         return msgspec.json.decode(body, type=dict[str, object])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

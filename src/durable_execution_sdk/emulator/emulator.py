@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+import secrets
 from collections.abc import Callable
 from typing import cast
 
@@ -21,6 +22,7 @@ from durable_execution_sdk.emulator.functions import (
     Functions,
 )
 from durable_execution_sdk.emulator.ids import Ids, unique_id
+from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
 from durable_execution_sdk.engine.commands import (
     Checkpoint,
@@ -43,7 +45,6 @@ from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
-from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
@@ -72,7 +73,8 @@ _EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 class Emulator:
     """The service over a store, a clock and a registry of functions.
 
-    It records and answers; a ``Driver`` calls the functions and lets time pass.
+    It records and answers; a ``Driver`` calls the functions and lets time pass. ``secret`` is what
+    makes tokens and callback ids impossible to guess; a test that gives ``""`` sees the same ones each time.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class Emulator:
         *,
         limits: Limits = DEFAULT_LIMITS,
         ids: Ids = unique_id,
+        secret: str | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.functions = functions
         self.limits = limits
         self.ids = ids
+        self.secret = secrets.token_hex(16) if secret is None else secret
         self.conductor = Conductor(store, clock, limits)
 
     # The data plane
@@ -109,6 +113,7 @@ class Emulator:
                     updates=request.updates,
                     client_token=client_token,
                     functions=functions,
+                    secret=self.secret,
                 ),
                 lambda state: checkpoint_response(state, token, client_token, self.limits),
             )
@@ -146,7 +151,7 @@ class Emulator:
         state = self.conductor.start(
             StartExecution(
                 arn=f"{found.arn}/durable-execution/{name}/{self.ids()}",
-                input=_json_text(request.payload),
+                input=json_text(request.payload),
                 execution_timeout=found.function.execution_timeout or MAX_EXECUTION_TIMEOUT,
                 retention=found.function.retention_days,
                 function_arn=found.arn,
@@ -230,17 +235,23 @@ class Emulator:
         except UnicodeDecodeError as error:
             raise invalid(f"The result of a callback is UTF-8 text: {error}") from error
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(arn, CompleteCallback(operation_id=operation_id, result=text))
+        self.conductor.submit(
+            arn, CompleteCallback(operation_id=operation_id, callback_id=callback_id, result=text)
+        )
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Answer a callback with a failure."""
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(arn, FailCallback(operation_id=operation_id, error=error))
+        self.conductor.submit(
+            arn, FailCallback(operation_id=operation_id, callback_id=callback_id, error=error)
+        )
 
     def callback_heartbeat(self, callback_id: str) -> None:
         """Restart a callback's heartbeat timeout."""
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(arn, HeartbeatCallback(operation_id=operation_id))
+        self.conductor.submit(
+            arn, HeartbeatCallback(operation_id=operation_id, callback_id=callback_id)
+        )
 
     # What the API does not show
 
@@ -270,13 +281,6 @@ class Emulator:
     def recording(self, arn: str) -> Callable[[], list[Event]]:
         """The events of an execution as of now, which are read when they are asked for."""
         return self.conductor.recording(_checked(arn))
-
-    def last_at(self, arn: str) -> int:
-        """When something happened last in an execution, or in one that it invoked and waits for."""
-        with self.conductor.holding():
-            state = self.conductor.state(_checked(arn))
-            invoked = [started.child_arn for started in state.invokes.values()]
-            return max([state.last_at, *(self.last_at(each) for each in invoked if each)])
 
     def tally(self, arn: str) -> Tally:
         """How many invocations, operations and checkpoints an execution took."""
@@ -310,18 +314,6 @@ def _checked(arn: str) -> str:
     except ValueError as error:
         raise invalid(str(error)) from error
     return arn
-
-
-def _json_text(payload: bytes) -> str:
-    try:
-        msgspec.json.decode(payload or b"{}", type=msgspec.Raw)
-        return payload.decode() or "{}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ServiceError(
-            f"Could not parse request body into json: {error}",
-            code="InvalidRequestContentException",
-            status=400,
-        ) from error
 
 
 def _summary(record: ExecutionRecord) -> ExecutionSummary:

@@ -19,6 +19,7 @@ from durable_execution_sdk.engine.events import (
     ChainedInvokeTimedOut,
     Event,
     OperationRef,
+    clock_at,
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import callback_closed, invalid, not_found
@@ -45,13 +46,16 @@ def decide_callback_answer(
     state: ExecutionState, command: CallbackAnswer, at: int, now: int, limits: Limits
 ) -> list[Event]:
     """Settle a callback, or keep it alive; refused when it is over."""
-    operation = _open_callback(state, command.operation_id, now)
+    operation = _open_callback(state, command.operation_id, command.callback_id, now)
     match command:
         case HeartbeatCallback():
             seconds = state.heartbeats.get(operation.id, 0)
             return [
                 CallbackHeartbeatReceived(
-                    at=at, operation=operation_ref(operation), heartbeat_seconds=seconds
+                    at=at,
+                    clock_at=clock_at(at, now),
+                    operation=operation_ref(operation),
+                    heartbeat_seconds=seconds,
                 )
             ]
         case CompleteCallback():
@@ -71,10 +75,15 @@ def decide_callback_answer(
             return [CallbackFailed(at=at, operation=operation_ref(operation), error=error)]
 
 
-def _open_callback(state: ExecutionState, operation_id: str, now: int) -> Operation:
+def _open_callback(
+    state: ExecutionState, operation_id: str, callback_id: str | None, now: int
+) -> Operation:
     operation = state.operations.get(operation_id)
     if operation is None or operation.type != OperationType.CALLBACK:
         raise not_found(f"There is no callback {operation_id} in {state.arn}.")
+    details = operation.callback_details
+    if callback_id is not None and (details is None or details.callback_id != callback_id):
+        raise not_found(f"There is no callback {callback_id!r}: the id is not one of ours.")
     if state.is_closed:
         raise callback_closed(
             f"Callback {operation_id} is closed: its execution is {state.status}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from durable_execution_sdk.engine.closing import contract_error
+from durable_execution_sdk.engine.closing import contract_error, too_many_operations
 from durable_execution_sdk.engine.commands import Checkpoint, FunctionTarget
 from durable_execution_sdk.engine.events import (
     CheckpointAccepted,
@@ -52,7 +52,7 @@ def decide_checkpoint(
     if _was_answered(state, command, now):
         return []
     invocation = require_current_token(state, command.token)
-    batch = _Batch(state, command, at, limits)
+    batch = _Batch(state, command, at, now, limits)
     for update in command.updates:
         batch.add(update)
     events: list[Event] = batch.events
@@ -64,7 +64,7 @@ def decide_checkpoint(
         events.append(ExecutionOutcomeRecorded(at=at, status=ExecutionStatus.FAILED, error=error))
     pause = state.pause if not settled else None
     sequence = invocation.sequence + 1
-    next_token = checkpoint_token(state.run_id, invocation.number, sequence)
+    next_token = checkpoint_token(state.run_id, invocation.number, sequence, command.secret)
     events.append(
         CheckpointAccepted(
             at=at,
@@ -115,14 +115,17 @@ def _was_answered(state: ExecutionState, command: Checkpoint, now: int) -> bool:
 class _Batch:
     """The updates of one checkpoint, each seen in the light of those before it."""
 
-    def __init__(self, state: ExecutionState, command: Checkpoint, at: int, limits: Limits) -> None:
+    def __init__(
+        self, state: ExecutionState, command: Checkpoint, at: int, now: int, limits: Limits
+    ) -> None:
         self.events: list[Event] = []
         self.settles = False
         self._state = state
         self._command = command
         self._at = at
         self._limits = limits
-        self._facts = Facts(at=at)
+        self._now = now
+        self._facts = Facts(at=at, now=now)
         self._changed: dict[str, Operation] = {}
         self._actions: dict[str, OperationAction] = {}
         self._metered = 0
@@ -144,9 +147,7 @@ class _Batch:
         """The error of an execution that this batch would take over a limit of the service."""
         operations = self._state.operation_count + self._metered
         if operations > self._limits.operations:
-            return contract_error(
-                f"The execution exceeded the limit of {self._limits.operations} durable operations."
-            )
+            return too_many_operations(self._limits)
         if self._state.stored_bytes + self._stored > self._limits.storage_bytes:
             return contract_error(
                 f"The execution exceeded the limit of {self._limits.storage_bytes} bytes of storage."
@@ -212,11 +213,21 @@ class _Batch:
     def _facts_for(self, update: OperationUpdate) -> Facts:
         arn = self._state.arn
         if update.type == OperationType.CALLBACK:
-            return Facts(at=self._at, callback_id=callback_id(arn, update.id))
+            return Facts(
+                at=self._at,
+                now=self._now,
+                callback_id=callback_id(arn, update.id, self._command.secret),
+            )
         if update.chained_invoke_options is None:
             return self._facts
         target = self._command.functions.get(update.chained_invoke_options.function_name)
         child = None
         if isinstance(target, FunctionTarget):
             child = child_arn(arn, update.id, target.function_arn)
-        return Facts(at=self._at, target=target, child_arn=child, trace_id=self._state.trace_id)
+        return Facts(
+            at=self._at,
+            now=self._now,
+            target=target,
+            child_arn=child,
+            trace_id=self._state.trace_id,
+        )

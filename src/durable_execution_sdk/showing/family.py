@@ -13,8 +13,10 @@ from durable_execution_sdk.engine.views.progress import (
     Waiting,
     progress,
 )
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.showing.visible import visible
 
 
 class Waiter(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The execution's name."""
-        return ExecutionArn.parse(self.execution.arn).execution_name
+        parts = ExecutionArn.read(self.execution.arn)
+        return self.execution.arn if parts is None else parts.execution_name
 
     @property
     def function(self) -> str:
         """The function that the execution runs."""
-        return ExecutionArn.parse(self.execution.arn).function_name
+        parts = ExecutionArn.read(self.execution.arn)
+        return "execution" if parts is None else parts.function_name
 
     @property
     def last_at(self) -> int:
@@ -57,6 +61,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         """When a handler whose invocation failed is invoked again."""
         times = (self.execution.retry_at, *(each.retry_at for each in self.invoked.values()))
         return min((each for each in times if each is not None), default=None)
+
+    @property
+    def last_failure(self) -> ErrorObject | None:
+        """The error of the last invocation that failed, if it is to be made again."""
+        if self.execution.retry_at is not None:
+            return self.execution.last_failure
+        found = (each.last_failure for each in self.invoked.values())
+        return next((each for each in found if each is not None), None)
 
     def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
         """The operations that wait for something; an invoke only if nothing is known beyond it."""
@@ -93,9 +105,9 @@ def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
 
 def title(operation: Operation) -> str:
     """What an operation is called."""
-    return operation.name or kind(operation)
+    return visible(operation.name or kind(operation))
 
 
 def kind(operation: Operation) -> str:
     """What an operation is."""
-    return operation.sub_type or operation.type.capitalize()
+    return visible(operation.sub_type or operation.type.capitalize())

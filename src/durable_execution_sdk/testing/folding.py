@@ -55,6 +55,7 @@ def progress_of(
         is_idle=bool(history) and history[-1].event_type == EventType.INVOCATION_COMPLETED,
         failures=_failures_in_a_row([each.error is not None for each in completed]),
         retry_at=None,
+        last_failure=(failed.payload if completed and (failed := completed[-1].error) else None),
         operations=[
             OperationProgress(
                 operation=operation,
@@ -69,7 +70,9 @@ def progress_of(
 def _recorded(history: Sequence[HistoryEvent], arn: str) -> list[Operation]:
     if not history:
         return []
-    recording = record(Document(list(history)), ExecutionArn.parse(arn).function_name, arn)
+    parts = ExecutionArn.read(arn)
+    name = "function" if parts is None else parts.function_name
+    recording = record(Document(list(history)), name, arn)
     return [recording.operations[each] for each in recording.order]
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from durable_execution_sdk.engine.events import CheckpointAccepted, Event, InvocationStarted
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, OperationType
 
 
@@ -44,6 +45,8 @@ class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
 class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """One execution; ``failures`` counts its latest invocations that failed, all in a row.
 
+    ``last_failure`` is the error of the last one, if it failed.
+
     ``is_idle`` says that its handler neither runs nor is about to.
     """
 
@@ -56,6 +59,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     is_idle: bool
     failures: int
     retry_at: int | None
+    last_failure: ErrorObject | None = None
     operations: list[OperationProgress]
 
 
@@ -87,6 +91,7 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         is_idle=state.invocation is None and not state.wants_invocation,
         failures=state.failures,
         retry_at=state.retry_at,
+        last_failure=state.last_failure,
         operations=[
             OperationProgress(
                 operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)
