@@ -1,9 +1,17 @@
-"""What is to be done, and when: an index over the open executions, made from their states."""
+"""What is to be done, and when: an index over the open executions, made from their states.
+
+No question costs more than its answer: a driver asks after each invocation, and with thousands of open
+executions whatever looked at all of them would take most of the time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import TypeVar
 
+from durable_execution_sdk.emulator.due_times import DueTimes
 from durable_execution_sdk.emulator.functions import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.deadlines import next_deadline
 from durable_execution_sdk.engine.effects import CallFunction
@@ -19,23 +27,63 @@ The service takes longer than a suspension to get a function going, so its end i
 the end of the invocation that asked for it. Here it would be, now and then.
 """
 
+_FIRST_LOOK = 8
+
+_K = TypeVar("_K")
+
+
+class _Index:
+    """What some executions have to do: those of one family, or all."""
+
+    def __init__(self) -> None:
+        # A plain dictionary is slow to iterate whose first entries have been removed.
+        self.ready: OrderedDict[str, None] = OrderedDict()
+        self.running: dict[str, None] = {}
+        self.deadlines = DueTimes[str]()
+        self.awaited = DueTimes[str]()
+        self.calls: OrderedDict[CallKey, CallFunction] = OrderedDict()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.ready or self.running or self.calls or len(self.deadlines))
+
+    def note(self, state: ExecutionState) -> None:
+        arn = state.arn
+        _mark(self.ready, arn, belongs=state.wants_invocation)
+        _mark(self.running, arn, belongs=state.invocation is not None)
+        deadline = next_deadline(state)
+        self.deadlines.set(arn, deadline)
+        self.awaited.set(arn, None if _is_last_resort(state) else deadline)
+
+    def forget(self, arn: str) -> None:
+        self.ready.pop(arn, None)
+        self.running.pop(arn, None)
+        self.deadlines.set(arn, None)
+        self.awaited.set(arn, None)
+
+
+class _Family(_Index):
+    """The executions that one execution led to, and itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parents: dict[str, str] = {}
+
 
 class Agenda:
     """Which executions are to be invoked, are running, or wait for a time."""
 
     def __init__(self) -> None:
-        self._ready: dict[str, None] = {}
-        self._running: dict[str, None] = {}
-        self._deadlines: dict[str, int] = {}
-        self._awaited: dict[str, int] = {}
-        self._parents: dict[str, str] = {}
-        self._calls: dict[CallKey, CallFunction] = {}
-        self._dispatched: dict[str | CallKey, tuple[str, int]] = {}
+        self._all = _Index()
+        self._families: dict[str, _Family] = {}
+        self._roots: dict[str, str] = {}
+        self._dispatched: dict[str, dict[str | CallKey, int]] = {}
+        self._dispatchers: dict[str | CallKey, str] = {}
 
     @property
     def arns(self) -> set[str]:
         """Every execution that has something on the agenda."""
-        return {*self._ready, *self._running, *self._deadlines}
+        return {*self._all.ready, *self._all.running, *self._all.deadlines.keys()}
 
     def note(self, state: ExecutionState) -> None:
         """Take in an execution's newest state."""
@@ -44,16 +92,13 @@ class Agenda:
             self.forget(arn)
             return
         if state.parent is not None:
-            self._parents[arn] = state.parent.arn
+            self._adopt(arn, state.parent.arn)
             if state.invocation_count:
-                self._dispatched.pop(arn, None)
+                self._undispatch(arn)
             else:
-                self._dispatched[arn] = state.parent.arn, state.started_at
-        _mark(self._ready, arn, belongs=state.wants_invocation)
-        _mark(self._running, arn, belongs=state.invocation is not None)
-        deadline = next_deadline(state)
-        _set(self._deadlines, arn, deadline)
-        _set(self._awaited, arn, None if _is_last_resort(state) else deadline)
+                self._dispatch(arn, state.parent.arn, state.started_at)
+        self._all.note(state)
+        self._family(arn).note(state)
 
     def note_or_forget(self, arn: str, state: ExecutionState | None) -> None:
         """Take in an execution's newest state, or that it is gone."""
@@ -65,56 +110,67 @@ class Agenda:
     def note_call(self, call: CallFunction, now: int) -> None:
         """Take in a call of a plain function; the same one counts once."""
         key = call.parent_arn, call.operation_id
-        if key not in self._calls:
-            self._calls[key] = call
-            self._dispatched[key] = call.parent_arn, now
+        if key not in self._all.calls:
+            self._all.calls[key] = self._family(call.parent_arn).calls[key] = call
+            self._dispatch(key, call.parent_arn, now)
 
     def drop_call(self, key: CallKey) -> None:
         """A call was made, or is no longer wanted."""
-        self._calls.pop(key, None)
-        self._dispatched.pop(key, None)
+        self._all.calls.pop(key, None)
+        self._family(key[0]).calls.pop(key, None)
+        self._undispatch(key)
+        self._leave_if_empty(key[0])
 
     def forget(self, arn: str) -> None:
         """An execution has nothing to do any more; its own calls and children still may."""
-        self._ready.pop(arn, None)
-        self._running.pop(arn, None)
-        self._deadlines.pop(arn, None)
-        self._awaited.pop(arn, None)
-        self._dispatched.pop(arn, None)
+        self._all.forget(arn)
+        self._undispatch(arn)
+        root = self._roots.get(arn, arn)
+        if root in self._families:
+            self._families[root].forget(arn)
+            self._leave_if_empty(arn)
 
     def due(self, now: int) -> list[str]:
         """Executions whose deadline has come, the earliest first."""
-        due = [(deadline, arn) for arn, deadline in self._deadlines.items() if deadline <= now]
-        return [arn for _, arn in sorted(due)]
+        return self._all.deadlines.due(now)
 
-    def ready(self, family: str | None, now: int) -> list[str]:
-        """Executions that are to be invoked, the longest ready first."""
-        early = self._early(now)
-        return [arn for arn in self._of(family, self._ready) if arn not in early]
+    def ready(self, family: str | None, now: int) -> Iterator[list[str]]:
+        """Executions that are to be invoked, the longest ready first, a few at a time."""
+        for arns in _in_portions(self._index(family).ready):
+            yield [
+                arn
+                for arn in arns
+                if not self._is_early(arn, now) and self._belongs(arn, family)
+            ]
 
     def running(self, family: str | None) -> list[str]:
         """Executions of which an invocation began and has not ended."""
-        return list(self._of(family, self._running))
+        return [arn for arn in self._index(family).running if self._belongs(arn, family)]
 
-    def calls(self, family: str | None, now: int) -> list[CallFunction]:
-        """Plain functions that are to be called."""
-        wanted = set(self._of(family, {arn: None for arn, _ in self._calls}))
-        early = self._early(now)
-        return [
-            call
-            for key, call in self._calls.items()
-            if call.parent_arn in wanted and key not in early
-        ]
+    def calls(self, family: str | None, now: int) -> Iterator[list[CallFunction]]:
+        """Plain functions that are to be called, a few at a time."""
+        index = self._index(family)
+        for keys in _in_portions(index.calls):
+            yield [
+                index.calls[key]
+                for key in keys
+                if not self._is_early(key, now) and self._belongs(key[0], family)
+            ]
 
     def dispatch(self) -> None:
         """Let no function wait any longer for whoever invoked it."""
         self._dispatched.clear()
+        self._dispatchers.clear()
 
     def is_dispatching(self, family: str | None, now: int) -> bool:
         """Whether functions are about to run that wait for whoever invoked them to suspend."""
-        early = self._early(now).items()
-        arns = (key if isinstance(key, str) else parent for key, parent in early)
-        return any(self._of(family, arns))
+        if family is not None and self._is_early(family, now):
+            return True
+        return any(
+            now < next(reversed(self._dispatched[arn].values())) + DISPATCH_MILLISECONDS
+            for arn in self.running(family)
+            if arn in self._dispatched
+        )
 
     def next_deadline(self, family: str | None) -> int | None:
         """When time has something to do next that is worth waiting for.
@@ -122,28 +178,79 @@ class Agenda:
         Nobody waits for the timeout of an execution that may take as long as the service allows,
         unless it also waits for something that time would bring later.
         """
-        return min((self._awaited[arn] for arn in self._of(family, self._awaited)), default=None)
+        index = self._index(family)
+        if family is None or index is self._families.get(family):
+            return index.awaited.earliest()
+        times = (index.awaited.time(arn) for arn in index.awaited.keys() if self._belongs(arn, family))
+        return min((at for at in times if at is not None), default=None)
 
-    def _of(self, family: str | None, arns: Iterable[str]) -> Iterator[str]:
-        return (arn for arn in arns if family is None or self._belongs(arn, family))
+    def _index(self, family: str | None) -> _Index:
+        """What holds a family's executions; others of a larger family may be in it too."""
+        if family is None:
+            return self._all
+        return self._families.get(self._roots.get(family, family)) or _Index()
 
-    def _early(self, now: int) -> dict[str | CallKey, str]:
-        """What is not to run yet, and whose turn to suspend that is."""
-        if not self._running:
-            return {}
-        return {
-            key: parent
-            for key, (parent, since) in self._dispatched.items()
-            if parent in self._running and now < since + DISPATCH_MILLISECONDS
-        }
+    def _family(self, arn: str) -> _Family:
+        root = self._roots.get(arn, arn)
+        family = self._families.get(root)
+        if family is None:
+            family = self._families[root] = _Family()
+        return family
 
-    def _belongs(self, arn: str, family: str) -> bool:
-        member: str | None = arn
-        while member is not None:
-            if member == family:
-                return True
-            member = self._parents.get(member)
-        return False
+    def _adopt(self, arn: str, parent: str) -> None:
+        if arn not in self._roots:
+            root = self._roots[arn] = self._roots.get(parent, parent)
+            self._family(root).parents[arn] = parent
+
+    def _leave_if_empty(self, arn: str) -> None:
+        root = self._roots.get(arn, arn)
+        family = self._families.get(root)
+        if family is not None and family.is_empty:
+            del self._families[root]
+            for member in family.parents:
+                del self._roots[member]
+
+    def _dispatch(self, key: str | CallKey, parent: str, since: int) -> None:
+        self._dispatched.setdefault(parent, {}).setdefault(key, since)
+        self._dispatchers[key] = parent
+
+    def _undispatch(self, key: str | CallKey) -> None:
+        parent = self._dispatchers.pop(key, None)
+        if parent is not None:
+            waiting = self._dispatched[parent]
+            del waiting[key]
+            if not waiting:
+                del self._dispatched[parent]
+
+    def _is_early(self, key: str | CallKey, now: int) -> bool:
+        """Whether something is not to run yet, for the sake of the execution that asked for it."""
+        parent = self._dispatchers.get(key)
+        return (
+            parent is not None
+            and parent in self._all.running
+            and now < self._dispatched[parent][key] + DISPATCH_MILLISECONDS
+        )
+
+    def _belongs(self, arn: str, family: str | None) -> bool:
+        if family is None or arn == family or self._roots.get(arn) == family:
+            return True
+        parents = self._family(arn).parents
+        member = parents.get(arn)
+        while member is not None and member != family:
+            member = parents.get(member)
+        return member is not None
+
+
+def _in_portions(found: Mapping[_K, object]) -> Iterator[list[_K]]:
+    """Keys in their order, a few and then ever more: mostly the first few are enough.
+
+    The dictionary may change between portions; what that hides is found when it is looked at again.
+    """
+    place, size = 0, _FIRST_LOOK
+    while portion := list(islice(found, place, place + size)):
+        yield portion
+        place += size
+        size *= 2
 
 
 def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
@@ -151,13 +258,6 @@ def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
         arns.setdefault(arn)
     else:
         arns.pop(arn, None)
-
-
-def _set(times: dict[str, int], arn: str, at: int | None) -> None:
-    if at is None:
-        times.pop(arn, None)
-    else:
-        times[arn] = at
 
 
 def _is_last_resort(state: ExecutionState) -> bool:

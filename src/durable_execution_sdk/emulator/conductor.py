@@ -146,15 +146,7 @@ class Conductor:
         with self.holding():
             pulse = self.store.pulse()
             if pulse != self._pulse:
-                if self._pulse is None:
-                    self._finish_deletions()
-                heads = self.store.open_heads()
-                for arn, head in heads.items():
-                    if head != self._ledger.head(arn):
-                        self._ledger.find(arn)
-                for arn in self.agenda.arns - heads.keys():
-                    self._see_off(arn)
-                self._carry_out_all()
+                self._catch_up(self._pulse)
                 self._pulse = pulse
             for arn in self.agenda.due(self.clock.now()):
                 self._up_to_now(arn)
@@ -184,6 +176,23 @@ class Conductor:
         """Let go of the store."""
         with self.holding():
             self.store.close()
+
+    def _catch_up(self, since: int | None) -> None:
+        """Read what was written after the pulse was ``since``."""
+        if since is None:
+            self._finish_deletions()
+        changes = None if since is None else self.store.changes(since)
+        heads = self.store.open_heads() if changes is None else changes
+        for arn, head in heads.items():
+            if head != self._ledger.head(arn):
+                if head:
+                    self._ledger.find(arn)
+                else:
+                    self._see_off(arn)
+        if changes is None:
+            for arn in self.agenda.arns - heads.keys():
+                self._see_off(arn)
+        self._carry_out_all()
 
     def _see_off(self, arn: str) -> None:
         # Somebody else ended it, and may have deleted it since.

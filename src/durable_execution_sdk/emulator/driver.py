@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, StrEnum, auto
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
@@ -32,6 +33,8 @@ from durable_execution_sdk.model import wire
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import OperationStatus
+
+_T = TypeVar("_T")
 
 
 class _Turn(Enum):
@@ -148,12 +151,9 @@ class Driver:
     def _take_turn(self, family: str | None) -> _Turn:
         """Do one thing that is due and that nobody else is at."""
         with self._conductor.holding():
-            now = self._clock.now()
-            ready = self._agenda.ready(family, now)
-            calls = self._agenda.calls(family, now)
-            running = self._agenda.running(family)
-            turn = _Turn.ELSEWHERE if self._agenda.is_dispatching(family, now) else _Turn.NOTHING
-        for key, work in self._work(ready, calls, running):
+            is_dispatching = self._agenda.is_dispatching(family, self._clock.now())
+        turn = _Turn.ELSEWHERE if is_dispatching else _Turn.NOTHING
+        for key, work in self._work(family):
             if self._under_lease(key, work):
                 return _Turn.DONE
             turn = _Turn.ELSEWHERE
@@ -163,21 +163,33 @@ class Driver:
             return _Turn.DONE
         return turn
 
-    def _work(
-        self, ready: list[str], calls: list[CallFunction], running: list[str]
-    ) -> Iterator[tuple[str, Callable[[], None]]]:
-        for arn in ready:
-            function = self._functions.get(ExecutionArn.parse(arn).function_name)
-            if function is not None and function.durable:
-                yield arn, partial(self._invoke, arn, function)
-        for call in calls:
-            name, version = self._functions.parse(call.function_arn)
-            function = self._functions.get(name)
-            if function is not None:
-                key = f"{call.parent_arn}#{call.operation_id}"
-                yield key, partial(self._call_plain, call, function, version or LATEST)
+    def _work(self, family: str | None) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What is due, a few at a time: the agenda is looked at while nobody changes it."""
+        now = self._clock.now()
+        for arns in self._portions(self._agenda.ready(family, now)):
+            for arn in arns:
+                function = self._functions.get(ExecutionArn.parse(arn).function_name)
+                if function is not None and function.durable:
+                    yield arn, partial(self._invoke, arn, function)
+        for calls in self._portions(self._agenda.calls(family, now)):
+            for call in calls:
+                name, version = self._functions.parse(call.function_arn)
+                function = self._functions.get(name)
+                if function is not None:
+                    key = f"{call.parent_arn}#{call.operation_id}"
+                    yield key, partial(self._call_plain, call, function, version or LATEST)
+        with self._conductor.holding():
+            running = self._agenda.running(family)
         for arn in running:
             yield arn, partial(self._bury, arn)
+
+    def _portions(self, source: Iterator[list[_T]]) -> Iterator[list[_T]]:
+        while True:
+            with self._conductor.holding():
+                portion = next(source, None)
+            if portion is None:
+                return
+            yield portion
 
     def _under_lease(self, key: str, work: Callable[[], None]) -> bool:
         release = self.emulator.store.leases.acquire(key)

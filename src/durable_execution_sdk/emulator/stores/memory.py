@@ -26,7 +26,8 @@ class MemoryStore:
         self._records: dict[str, ExecutionRecord] = {}
         self._events: dict[str, list[bytes]] = {}
         self._names: dict[str, str] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, None] = {}
+        self._changes: dict[str, int] = {}
         self._numbers = 0
         self._writes = 0
 
@@ -41,14 +42,14 @@ class MemoryStore:
             if record.name in self._names or record.arn in self._records:
                 raise NameTakenError(record.name)
             self._numbers += 1
-            self._writes += 1
+            self._count(record.arn)
             self._names[record.name] = record.arn
             self._events[record.arn] = list(events)
             self._records[record.arn] = msgspec.structs.replace(
                 record, number=self._numbers, head=len(events)
             )
             if record.is_open:
-                self._open.add(record.arn)
+                self._open[record.arn] = None
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
         """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
@@ -56,7 +57,7 @@ class MemoryStore:
             record = self._records.get(arn)
             if record is None or record.head != after:
                 raise ConflictError(arn)
-            self._writes += 1
+            self._count(arn)
             self._events[arn].extend(events)
             self._records[arn] = msgspec.structs.replace(
                 record,
@@ -66,7 +67,7 @@ class MemoryStore:
                 ended_at=standing.ended_at,
             )
             if not standing.is_open:
-                self._open.discard(arn)
+                self._open.pop(arn, None)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
         """Read the events from the one after ``after`` on."""
@@ -100,16 +101,32 @@ class MemoryStore:
         with self._lock:
             record = self._records.pop(arn, None)
             if record is not None:
-                self._writes += 1
-                self._open.discard(arn)
+                self._count(arn)
+                self._open.pop(arn, None)
                 del self._events[arn], self._names[record.name]
 
     def pulse(self) -> int:
         """A number that changes when somebody has written."""
         return self._writes
 
+    def changes(self, since: int) -> dict[str, int] | None:
+        """The executions written to after the pulse was ``since``, and how many events each has."""
+        with self._lock:
+            changed: dict[str, int] = {}
+            for arn in reversed(self._changes):
+                if self._changes[arn] <= since:
+                    break
+                record = self._records.get(arn)
+                changed[arn] = 0 if record is None else record.head
+            return changed
+
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _count(self, arn: str) -> None:
+        self._writes += 1
+        self._changes.pop(arn, None)
+        self._changes[arn] = self._writes
 
 
 def _place(record: ExecutionRecord) -> tuple[int, int]:

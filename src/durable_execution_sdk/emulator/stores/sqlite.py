@@ -156,6 +156,10 @@ class SqliteStore:
         rows: list[tuple[int]] = self._read("PRAGMA data_version", ())
         return rows[0][0]
 
+    def changes(self, since: int) -> dict[str, int] | None:
+        """Nothing is known of what other connections wrote, only that they did."""
+        return None
+
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:

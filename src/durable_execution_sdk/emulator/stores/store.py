@@ -106,6 +106,13 @@ class Store(Protocol):
         """A number that changes when somebody else has written."""
         ...
 
+    def changes(self, since: int) -> dict[str, int] | None:
+        """The executions written to after the pulse was ``since``, and how many events each has.
+
+        A deleted one has none. ``None`` if the store cannot tell: then ask for all that are open.
+        """
+        ...
+
     def close(self) -> None:
         """Let go of files and locks."""
         ...

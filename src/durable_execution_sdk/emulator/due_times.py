@@ -1,0 +1,64 @@
+"""Times at which something falls due, by key, with the earliest at hand."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Generic, TypeVar
+
+_K = TypeVar("_K", bound=str)
+
+_SLACK = 64
+
+
+class DueTimes(Generic[_K]):
+    """A heap of due times in which each key has one time at most.
+
+    A time that was replaced stays in the heap until it surfaces, or until most of the heap is outdated.
+    """
+
+    def __init__(self) -> None:
+        self._times: dict[_K, int] = {}
+        self._heap: list[tuple[int, _K]] = []
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def keys(self) -> set[_K]:
+        """All keys that have a time."""
+        return set(self._times)
+
+    def time(self, key: _K) -> int | None:
+        """The time of a key, if it has one."""
+        return self._times.get(key)
+
+    def set(self, key: _K, at: int | None) -> None:
+        """Set or move the time of a key; ``None`` removes it."""
+        if at is None:
+            self._times.pop(key, None)
+        elif self._times.get(key) != at:
+            self._times[key] = at
+            heapq.heappush(self._heap, (at, key))
+            if len(self._heap) > 2 * len(self._times) + _SLACK:
+                self._heap = [(time, each) for each, time in self._times.items()]
+                heapq.heapify(self._heap)
+
+    def earliest(self) -> int | None:
+        """The earliest time of all."""
+        while self._heap and not self._is_current(self._heap[0]):
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def due(self, now: int) -> list[_K]:
+        """The keys whose time has come, the earliest first; they keep their times."""
+        found: list[tuple[int, _K]] = []
+        while self._heap and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)
+            if self._is_current(entry) and entry not in found[-1:]:
+                found.append(entry)
+        for entry in found:
+            heapq.heappush(self._heap, entry)
+        return [key for _, key in found]
+
+    def _is_current(self, entry: tuple[int, _K]) -> bool:
+        at, key = entry
+        return self._times.get(key) == at
