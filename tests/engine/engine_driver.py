@@ -56,7 +56,11 @@ CRASH = ErrorObject(error_type="Runtime.ExitError", error_message="exit status 1
 class Execution:
     """One execution of the engine."""
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, now: int = 1_000_000) -> None:
+    def __init__(
+        self, limits: Limits = DEFAULT_LIMITS, now: int = 1_000_000, *, stands_still: bool = False
+    ) -> None:
+        """``stands_still``: the clock does not move with each command, and the log runs ahead."""
+        self.stands_still = stands_still
         self.limits = limits
         self.now = now
         self.log: list[Event] = []
@@ -70,6 +74,8 @@ class Execution:
 
     def send(self, command: Command) -> list[Event]:
         """Decide, fold, and keep the effects of this command in ``acts``."""
+        if self.found is not None and not self.stands_still:
+            self.now = max(self.now, self.found.last_at + 1)
         events = decide(self.found, command, self.now, self.limits)
         if events and self.log:
             assert events[0].at > self.log[-1].at, "two commands at one time have no order"
@@ -133,8 +139,9 @@ class Execution:
 
     def tick(self, seconds: float = 0) -> list[Event]:
         """Let time pass, and what is due happen."""
-        # Several commands at one reading of the clock put the log a little ahead of it.
-        self.now = max(self.now, self.state.last_at) + round(seconds * 1_000)
+        if not self.stands_still:
+            self.now = max(self.now, self.state.last_at)
+        self.now += round(seconds * 1_000)
         return self.send(Tick())
 
     @property

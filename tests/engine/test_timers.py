@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from tests.engine.engine_driver import BOOM, Execution, callback, retry, step, update, wait
 
+from durable_execution_sdk.engine.commands import HeartbeatCallback
 from durable_execution_sdk.engine.deadlines import next_deadline, retention_ends_at
-from durable_execution_sdk.engine.events import WaitSucceeded
+from durable_execution_sdk.engine.events import CallbackTimedOut, WaitSucceeded
 from durable_execution_sdk.model.operation import StepDetails
 
 
@@ -132,3 +134,70 @@ def test_a_closed_execution_is_kept_for_its_retention(running: Execution) -> Non
     assert retention_ends_at(running.state) is None
     running.succeed()
     assert retention_ends_at(running.state) == running.state.last_at + 14 * 86_400_000
+
+
+def far_ahead(milliseconds: int = 1_500) -> Execution:
+    """An execution whose log is ahead of a clock that stands still."""
+    execution = Execution(stands_still=True).start()
+    execution.invoke()
+    run_ahead(execution, milliseconds)
+    return execution
+
+
+def run_ahead(execution: Execution, milliseconds: int) -> None:
+    for number in range(milliseconds):
+        execution.checkpoint(step("SUCCEED", f"s{number}", payload="1"))
+
+
+STARTS = {
+    "wait": wait("last", 10),
+    "retry": retry("last", 10),
+    "callback": callback("last", timeout=10),
+    "heartbeat": callback("last", heartbeat=10),
+}
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_what_waits_for_a_time_waits_for_the_clock_however_far_the_log_is_ahead(kind: str) -> None:
+    execution = far_ahead()
+    assert execution.state.last_at > execution.now + 1_000
+    execution.checkpoint(STARTS[kind])
+    began_at = execution.state.last_at
+    assert execution.tick(9.999) == []
+    [event] = execution.tick(0.001)
+    # And in the log it has the same length as ever.
+    assert event.at == began_at + 10_000
+    if isinstance(event, WaitSucceeded):
+        assert event.seconds == 10
+    if kind == "callback":
+        assert isinstance(event, CallbackTimedOut)
+        assert "after 10 seconds" in (event.error.error_message or "")
+
+
+def test_a_sign_of_life_counts_from_the_clock() -> None:
+    execution = far_ahead()
+    execution.checkpoint(STARTS["heartbeat"])
+    execution.now += 8_000
+    execution.send(HeartbeatCallback(operation_id="last"))
+    assert execution.tick(9.999) == []
+    assert len(execution.tick(0.001)) == 1
+
+
+def test_a_failed_invocation_is_retried_by_the_clock() -> None:
+    execution = far_ahead()
+    execution.crash()
+    assert execution.tick(0.999) == []
+    assert len(execution.tick(0.001)) == 1
+
+
+def test_what_is_due_first_is_recorded_first_however_far_the_log_was_ahead_when_it_began() -> None:
+    execution = far_ahead(0)
+    execution.checkpoint(wait("early", 10))
+    run_ahead(execution, 1_500)
+    execution.now += 1_000
+    execution.checkpoint(wait("together", 9), wait("later", 10))
+    ends = [event for event in execution.tick(20) if isinstance(event, WaitSucceeded)]
+    assert [event.operation.id for event in ends] == ["early", "together", "later"]
+    times = [event.at for event in ends]
+    assert times[0] <= times[1] < times[2]
+    assert [event.seconds for event in ends] == [10, 9, 10]

@@ -8,6 +8,9 @@ from tests.replay.corpus import CORPUS, Shape
 from tests.replay.play import Play
 from tests.server.house import House
 
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.data_plane import SlowDataPlane
+from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
@@ -26,6 +29,9 @@ def told(house: House, arn: str) -> ExecutionProgress:
 @pytest.mark.parametrize("event", ["everything", "add", "fail", "ask", "sleep"])
 def test_the_history_tells_what_the_engine_knows(event: str) -> None:
     house = House()
+    # A history tells delays, not when the clock began to count them: so the clock keeps up with the log.
+    slow = Seams(data_plane=lambda plane: SlowDataPlane(plane, house.clock, 5))
+    house.driver = Driver(house.emulator, seams=slow)
     arn = house.start({"do": event})
     moments: list[tuple[ExecutionProgress, ExecutionProgress]] = []
 

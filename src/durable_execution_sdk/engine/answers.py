@@ -19,6 +19,7 @@ from durable_execution_sdk.engine.events import (
     ChainedInvokeTimedOut,
     Event,
     OperationRef,
+    clock_at,
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import callback_closed, invalid, not_found
@@ -51,7 +52,10 @@ def decide_callback_answer(
             seconds = state.heartbeats.get(operation.id, 0)
             return [
                 CallbackHeartbeatReceived(
-                    at=at, operation=operation_ref(operation), heartbeat_seconds=seconds
+                    at=at,
+                    clock_at=clock_at(at, now),
+                    operation=operation_ref(operation),
+                    heartbeat_seconds=seconds,
                 )
             ]
         case CompleteCallback():

@@ -52,7 +52,7 @@ def decide_checkpoint(
     if _was_answered(state, command, now):
         return []
     invocation = require_current_token(state, command.token)
-    batch = _Batch(state, command, at, limits)
+    batch = _Batch(state, command, at, now, limits)
     for update in command.updates:
         batch.add(update)
     events: list[Event] = batch.events
@@ -115,14 +115,17 @@ def _was_answered(state: ExecutionState, command: Checkpoint, now: int) -> bool:
 class _Batch:
     """The updates of one checkpoint, each seen in the light of those before it."""
 
-    def __init__(self, state: ExecutionState, command: Checkpoint, at: int, limits: Limits) -> None:
+    def __init__(
+        self, state: ExecutionState, command: Checkpoint, at: int, now: int, limits: Limits
+    ) -> None:
         self.events: list[Event] = []
         self.settles = False
         self._state = state
         self._command = command
         self._at = at
         self._limits = limits
-        self._facts = Facts(at=at)
+        self._now = now
+        self._facts = Facts(at=at, now=now)
         self._changed: dict[str, Operation] = {}
         self._actions: dict[str, OperationAction] = {}
         self._metered = 0
@@ -212,11 +215,19 @@ class _Batch:
     def _facts_for(self, update: OperationUpdate) -> Facts:
         arn = self._state.arn
         if update.type == OperationType.CALLBACK:
-            return Facts(at=self._at, callback_id=callback_id(arn, update.id))
+            return Facts(
+                at=self._at, now=self._now, callback_id=callback_id(arn, update.id)
+            )
         if update.chained_invoke_options is None:
             return self._facts
         target = self._command.functions.get(update.chained_invoke_options.function_name)
         child = None
         if isinstance(target, FunctionTarget):
             child = child_arn(arn, update.id, target.function_arn)
-        return Facts(at=self._at, target=target, child_arn=child, trace_id=self._state.trace_id)
+        return Facts(
+            at=self._at,
+            now=self._now,
+            target=target,
+            child_arn=child,
+            trace_id=self._state.trace_id,
+        )

@@ -229,17 +229,22 @@ class WaitCancelled(OperationFields, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class CallbackStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A callback waits for an answer; 0 seconds mean no timeout."""
+    """A callback waits for an answer; 0 seconds mean no timeout.
+
+    ``clock_at`` is what the clock showed, if that was not the log's time.
+    """
 
     callback_id: str
     timeout_seconds: int = 0
     heartbeat_seconds: int = 0
+    clock_at: int | None = None
 
 
 class CallbackHeartbeatReceived(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
     """A sign of life restarted the heartbeat timeout."""
 
     heartbeat_seconds: int = 0
+    clock_at: int | None = None
 
 
 class CallbackSucceeded(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
@@ -365,6 +370,11 @@ Event = ExecutionEvent | OperationEvent
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+def clock_at(at: int, now: int) -> int | None:
+    """The clock's time, if that is not the log's."""
+    return None if now == at else now
 
 
 def encode_event(event: Event) -> bytes:

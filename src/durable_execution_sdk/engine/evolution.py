@@ -114,8 +114,8 @@ def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
         state.unseen[operation_id] = None
         if type(event) in MOVES:
             _wake(state)
-    for kind, due_at in timers_after(event):
-        state.set_timer(operation_id, kind, due_at)
+    for timer in timers_after(event):
+        state.set_timer(operation_id, *timer)
     mind = _MINDED.get(after.type)
     if mind is not None:
         mind(state, event, after)
@@ -290,6 +290,7 @@ def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
     state.retry_at = None
     state.timers.clear()
     state.timer_heap.clear()
+    state.recorded_at.clear()
     state.heartbeats.clear()
     state.invokes.clear()
     if state.invocation is not None:

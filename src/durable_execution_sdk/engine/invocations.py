@@ -54,7 +54,7 @@ def _why_not(state: ExecutionState) -> str:
 
 
 def decide_finish_invocation(
-    state: ExecutionState, command: FinishInvocation, at: int, limits: Limits
+    state: ExecutionState, command: FinishInvocation, at: int, now: int, limits: Limits
 ) -> list[Event]:
     """Record how the running invocation ended, and end, retry, pause or suspend the execution."""
     invocation = state.invocation
@@ -69,12 +69,17 @@ def decide_finish_invocation(
         error = command.error or contract_error("The handler returned no outcome.")
         return [_completed(invocation, at), ExecutionFailed(at=at, error=error)]
     if command.outcome is None:
-        return _retry(state, invocation, command.error, at, limits)
-    return _end_with(state, invocation, command.outcome, at, limits)
+        return _retry(state, invocation, command.error, at, now, limits)
+    return _end_with(state, invocation, command.outcome, at, now, limits)
 
 
 def _end_with(
-    state: ExecutionState, invocation: RunningInvocation, outcome: Outcome, at: int, limits: Limits
+    state: ExecutionState,
+    invocation: RunningInvocation,
+    outcome: Outcome,
+    at: int,
+    now: int,
+    limits: Limits,
 ) -> list[Event]:
     if (junk := _broken_contract(state, outcome, limits)) is not None:
         return [_completed(invocation, at), ExecutionFailed(at=at, error=contract_error(junk))]
@@ -88,7 +93,7 @@ def _end_with(
             error = outcome.error or ErrorObject()
             return [_completed(invocation, at), ExecutionFailed(at=at, error=error)]
         case OutcomeStatus.PENDING:
-            return _suspend(state, invocation, at, limits)
+            return _suspend(state, invocation, at, now, limits)
 
 
 def _broken_contract(state: ExecutionState, outcome: Outcome, limits: Limits) -> str | None:
@@ -105,28 +110,28 @@ def _broken_contract(state: ExecutionState, outcome: Outcome, limits: Limits) ->
 
 
 def _suspend(
-    state: ExecutionState, invocation: RunningInvocation, at: int, limits: Limits
+    state: ExecutionState, invocation: RunningInvocation, at: int, now: int, limits: Limits
 ) -> list[Event]:
     cut = state.status in (ExecutionStatus.PAUSING, ExecutionStatus.PAUSED) or (
         invocation.token is None
     )
     nothing_pending = state.pending_count == 0
     if nothing_pending and not (state.unseen or invocation.saw_changes or cut):
-        return _refuse_pending(state, invocation, at, limits)
+        return _refuse_pending(state, invocation, at, now, limits)
     again = bool(state.unseen) or nothing_pending or invocation.token is None
     events: list[Event] = [_completed(invocation, at, invoke_again=again)]
     return events + _pause_if_requested(state, at, limits)
 
 
 def _refuse_pending(
-    state: ExecutionState, invocation: RunningInvocation, at: int, limits: Limits
+    state: ExecutionState, invocation: RunningInvocation, at: int, now: int, limits: Limits
 ) -> list[Event]:
     # Two tasks of an SDK may race to this answer, so it is tried again before it is believed.
     error = contract_error(NOTHING_PENDING)
     completed = _completed(invocation, at, error, refused=True, invoke_again=True)
     if state.refusals >= limits.pending_refusals:
         return [completed, ExecutionFailed(at=at, error=error)]
-    return [completed, _schedule_retry(state, at, limits)]
+    return [completed, _schedule_retry(state, at, now, limits)]
 
 
 def _retry(
@@ -134,15 +139,16 @@ def _retry(
     invocation: RunningInvocation,
     error: ErrorObject | None,
     at: int,
+    now: int,
     limits: Limits,
 ) -> list[Event]:
     completed = _completed(invocation, at, error or ErrorObject(), invoke_again=True)
     if state.status == ExecutionStatus.RUNNING:
-        return [completed, _schedule_retry(state, at, limits)]
+        return [completed, _schedule_retry(state, at, now, limits)]
     return [completed, *_pause_if_requested(state, at, limits)]
 
 
-def _schedule_retry(state: ExecutionState, at: int, limits: Limits) -> Event:
+def _schedule_retry(state: ExecutionState, at: int, now: int, limits: Limits) -> Event:
     if state.operation_count + 1 > limits.operations:
         return ExecutionFailed(
             at=at,
@@ -153,7 +159,7 @@ def _schedule_retry(state: ExecutionState, at: int, limits: Limits) -> Event:
     failures = state.failures + 1
     # Beyond 32 doublings the cap has long been reached; a year of failures must not overflow.
     delay = min(limits.invocation_backoff << min(failures - 1, 32), limits.max_invocation_backoff)
-    return InvocationRetryScheduled(at=at, failures=failures, due_at=at + delay)
+    return InvocationRetryScheduled(at=at, failures=failures, due_at=now + delay)
 
 
 def _pause_if_requested(state: ExecutionState, at: int, limits: Limits) -> list[Event]:

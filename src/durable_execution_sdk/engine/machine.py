@@ -88,7 +88,9 @@ def decide(
 
 
 def _decide(state: ExecutionState, command: _Later, now: int, limits: Limits) -> list[Event]:
-    # Strictly later than everything before: the order of completions is the order of their times.
+    # Strictly later than everything before: the order of completions is the order of their times. So
+    # the log may run ahead of the clock; what waits for a time waits for the clock, and is recorded
+    # as late in the log as it began.
     at = max(now, state.last_at + 1)
     match command:
         case Checkpoint():
@@ -96,7 +98,7 @@ def _decide(state: ExecutionState, command: _Later, now: int, limits: Limits) ->
         case StartInvocation():
             return decide_start_invocation(state, command, at)
         case FinishInvocation():
-            return decide_finish_invocation(state, command, at, limits)
+            return decide_finish_invocation(state, command, at, now, limits)
         case Tick():
             return decide_tick(state, at, now)
         case CompleteCallback() | FailCallback() | HeartbeatCallback():

@@ -140,6 +140,7 @@ class ExecutionState:
     )
     heartbeats: dict[str, int] = field(default_factory=dict[str, int])
     timers: dict[TimerKey, int] = field(default_factory=dict[TimerKey, int])
+    recorded_at: dict[TimerKey, int] = field(default_factory=dict[TimerKey, int])
     timer_heap: list[tuple[int, int, TimerKind, str]] = field(
         default_factory=list[tuple[int, int, TimerKind, str]]
     )
@@ -178,9 +179,19 @@ class ExecutionState:
             self.pending_count += 1
         self.operations[operation.id] = operation
 
-    def set_timer(self, operation_id: str, kind: TimerKind, due_at: int | None) -> None:
-        """Arm, move or (with ``None``) disarm a timer."""
+    def set_timer(
+        self,
+        operation_id: str,
+        kind: TimerKind,
+        due_at: int | None,
+        recorded_at: int | None = None,
+    ) -> None:
+        """Arm, move or (with ``None``) disarm a timer; it is recorded at ``due_at`` or later."""
         key = (operation_id, kind)
+        if recorded_at is not None and recorded_at != due_at:
+            self.recorded_at[key] = recorded_at
+        else:
+            self.recorded_at.pop(key, None)
         if due_at is None:
             self.timers.pop(key, None)
         else:

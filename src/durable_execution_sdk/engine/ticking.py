@@ -32,6 +32,8 @@ def decide_tick(state: ExecutionState, at: int, now: int) -> list[Event]:
         if previous is not None and due_at > previous:
             at += 1
         previous = due_at
+        recorded_at = state.recorded_at.get((operation_id, kind), due_at)
+        at = max(at, recorded_at)
         match kind:
             case TimerKind.INVOCATION_RETRY:
                 events.append(InvocationRetryReady(at=at))
@@ -40,16 +42,16 @@ def decide_tick(state: ExecutionState, at: int, now: int) -> list[Event]:
                 break
             case _:
                 settled.add(operation_id)
-                events.append(_go_off(state.operations[operation_id], kind, at, due_at))
+                events.append(_go_off(state.operations[operation_id], kind, at, recorded_at))
     return events
 
 
-def _go_off(operation: Operation, kind: TimerKind, at: int, due_at: int) -> Event:
+def _go_off(operation: Operation, kind: TimerKind, at: int, recorded_at: int) -> Event:
     ref = operation_ref(operation)
     started_at = int(operation.start_timestamp or 0)
     match kind:
         case TimerKind.WAIT:
-            return WaitSucceeded(at=at, operation=ref, seconds=(due_at - started_at) // 1_000)
+            return WaitSucceeded(at=at, operation=ref, seconds=(recorded_at - started_at) // 1_000)
         case TimerKind.STEP_RETRY:
             return StepReady(at=at, operation=ref)
         case TimerKind.CALLBACK_HEARTBEAT:
@@ -59,7 +61,7 @@ def _go_off(operation: Operation, kind: TimerKind, at: int, due_at: int) -> Even
             )
             return CallbackTimedOut(at=at, operation=ref, error=error)
         case _:
-            after = (due_at - started_at) // 1_000
+            after = (recorded_at - started_at) // 1_000
             error = ErrorObject(
                 error_type="Callback.Timeout",
                 error_message=f"Callback timed out after {after} seconds.",

@@ -11,6 +11,7 @@ from durable_execution_sdk.engine.events import (
     CallbackSucceeded,
     CallbackTimedOut,
     OperationEvent,
+    clock_at,
 )
 from durable_execution_sdk.engine.state import TimerKind
 from durable_execution_sdk.engine.transitions.table import (
@@ -20,6 +21,7 @@ from durable_execution_sdk.engine.transitions.table import (
     Move,
     Moves,
     Rule,
+    Timer,
     Timers,
     TimersAfter,
     Updates,
@@ -42,6 +44,7 @@ def _start(
     return [
         CallbackStarted(
             at=facts.at,
+            clock_at=clock_at(facts.at, facts.now),
             operation=reference(update),
             callback_id=facts.callback_id,
             timeout_seconds=options.timeout_seconds or 0,
@@ -109,21 +112,26 @@ APPLIES: Applies = {
 
 def _both_timers(event: CallbackStarted) -> Timers:
     return [
-        (TimerKind.CALLBACK_TIMEOUT, _after(event.at, event.timeout_seconds)),
-        (TimerKind.CALLBACK_HEARTBEAT, _after(event.at, event.heartbeat_seconds)),
+        _timer(TimerKind.CALLBACK_TIMEOUT, event, event.timeout_seconds),
+        _timer(TimerKind.CALLBACK_HEARTBEAT, event, event.heartbeat_seconds),
     ]
 
 
 def _its_own_timer(event: CallbackHeartbeatReceived) -> Timers:
-    return [(TimerKind.CALLBACK_HEARTBEAT, _after(event.at, event.heartbeat_seconds))]
+    return [_timer(TimerKind.CALLBACK_HEARTBEAT, event, event.heartbeat_seconds)]
 
 
 def _no_timer(_event: OperationEvent) -> Timers:
-    return [(TimerKind.CALLBACK_TIMEOUT, None), (TimerKind.CALLBACK_HEARTBEAT, None)]
+    return [Timer(TimerKind.CALLBACK_TIMEOUT), Timer(TimerKind.CALLBACK_HEARTBEAT)]
 
 
-def _after(at: int, seconds: int) -> int | None:
-    return at + seconds * 1000 if seconds else None
+def _timer(
+    kind: TimerKind, event: CallbackStarted | CallbackHeartbeatReceived, seconds: int
+) -> Timer:
+    if not seconds:
+        return Timer(kind)
+    begins_at = event.at if event.clock_at is None else event.clock_at
+    return Timer(kind, begins_at + seconds * 1000, event.at + seconds * 1000)
 
 
 TIMERS: TimersAfter = {

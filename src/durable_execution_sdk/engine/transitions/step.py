@@ -21,6 +21,7 @@ from durable_execution_sdk.engine.transitions.table import (
     Move,
     Moves,
     Rule,
+    Timer,
     TimersAfter,
     Updates,
     opened,
@@ -90,7 +91,7 @@ def _retry(
             operation=reference(update),
             attempt=_ended_attempts(current) + 1,
             delay_seconds=delay,
-            due_at=facts.at + delay * 1000,
+            due_at=facts.now + delay * 1000,
             result=update.payload,
             error=update.error,
         )
@@ -174,6 +175,8 @@ APPLIES: Applies = {
 }
 
 TIMERS: TimersAfter = {
-    StepRetryScheduled: lambda event: [(TimerKind.STEP_RETRY, event.due_at)],
-    StepReady: lambda _: [(TimerKind.STEP_RETRY, None)],
+    StepRetryScheduled: lambda event: [
+        Timer(TimerKind.STEP_RETRY, event.due_at, event.at + event.delay_seconds * 1000)
+    ],
+    StepReady: lambda _: [Timer(TimerKind.STEP_RETRY)],
 }

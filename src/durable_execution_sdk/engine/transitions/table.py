@@ -18,9 +18,13 @@ ABSENT = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an update cannot know by itself."""
+    """What an update cannot know by itself.
+
+    ``at`` is the log's time, which is ahead of the clock after many quick commands; ``now`` is the clock's.
+    """
 
     at: int
+    now: int
     callback_id: str = ""
     target: FunctionTarget | ErrorObject | None = None
     child_arn: str | None = None
@@ -50,8 +54,20 @@ Moves = Mapping[type[OperationEvent], Move]
 Applies = Mapping[type[OperationEvent], Callable[[Operation | None, Any], Operation]]
 """For each event of a wire type, what makes of the operation before it the one after it."""
 
-Timers = list[tuple[TimerKind, int | None]]
-"""The timers that an event arms (with when they are due) and disarms (with ``None``)."""
+
+class Timer(NamedTuple):
+    """A timer that an event arms, or disarms if it is due at no time.
+
+    It goes off when the clock shows ``due_at``, and its event is recorded no earlier than ``recorded_at``
+    in the log's time: in the log, a wait of a second takes a second.
+    """
+
+    kind: TimerKind
+    due_at: int | None = None
+    recorded_at: int | None = None
+
+
+Timers = list[Timer]
 
 TimersAfter = Mapping[type[OperationEvent], Callable[[Any], Timers]]
 """What the events do to timers that do something to them."""

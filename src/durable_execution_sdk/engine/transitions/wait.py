@@ -19,6 +19,7 @@ from durable_execution_sdk.engine.transitions.table import (
     Move,
     Moves,
     Rule,
+    Timer,
     TimersAfter,
     Updates,
     opened,
@@ -44,7 +45,7 @@ def _start(
             at=facts.at,
             operation=reference(update),
             seconds=seconds,
-            due_at=facts.at + seconds * 1000,
+            due_at=facts.now + seconds * 1000,
         )
     ]
 
@@ -103,7 +104,9 @@ APPLIES: Applies = {
 }
 
 TIMERS: TimersAfter = {
-    WaitStarted: lambda event: [(TimerKind.WAIT, event.due_at)],
-    WaitSucceeded: lambda _: [(TimerKind.WAIT, None)],
-    WaitCancelled: lambda _: [(TimerKind.WAIT, None)],
+    WaitStarted: lambda event: [
+        Timer(TimerKind.WAIT, event.due_at, event.at + event.seconds * 1000)
+    ],
+    WaitSucceeded: lambda _: [Timer(TimerKind.WAIT)],
+    WaitCancelled: lambda _: [Timer(TimerKind.WAIT)],
 }
