@@ -88,3 +88,20 @@ def test_nothing_is_skipped_when_there_is_something_new_to_do(clock: Clock) -> N
     before = clock.now()
     clock.wait(before + 86_400_000, woken)
     assert clock.now() < before + 3_600_000
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.parametrize("make", [RealClock, SkippingClock])
+def test_a_clock_does_not_care_what_the_computers_clock_is_set_to_meanwhile(
+    make: type[RealClock], hours: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = make()
+    before, real = clock.now(), time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + hours * 3_600_000_000_000)
+    monkeypatch.setattr(time, "time", lambda: real() / 1e9 + hours * 3_600)
+    assert before <= clock.now() < before + 1_800_000
+    clock.wait(before + 5, threading.Event())
+    while clock.now() < before + 5:
+        clock.wait(before + 5, threading.Event())
+    clock.jump_to(before + 10_000)
+    assert before + 10_000 <= clock.now() < before + 1_800_000

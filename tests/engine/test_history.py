@@ -52,11 +52,11 @@ def test_events_are_numbered_from_one(running: Execution) -> None:
 def test_an_execution_starts_with_its_input_and_ends_with_its_result(running: Execution) -> None:
     running.succeed("7")
     assert entry(running, 1)["ExecutionStartedDetails"] == {
-        "Input": {"Payload": '{"n":1}'},
+        "Input": {"Payload": '{"n":1}', "Truncated": False},
         "ExecutionTimeout": 86_400,
     }
     assert (entry(running, 1)["Id"], entry(running, 1)["Name"]) == ("run-1", "order-7")
-    assert entry(running, 3)["ExecutionSucceededDetails"] == {"Result": {"Payload": "7"}}
+    assert entry(running, 3)["ExecutionSucceededDetails"] == {"Result": {"Payload": "7", "Truncated": False}}
 
 
 def test_an_invocation_is_logged_when_it_ends_and_before_the_execution_does(
@@ -72,7 +72,7 @@ def test_an_invocation_is_logged_when_it_ends_and_before_the_execution_does(
     }
     assert "Id" not in entry(running, 2)
     error = {"ErrorType": "Boom", "ErrorMessage": "it broke"}
-    assert entry(running, 3)["ExecutionFailedDetails"] == {"Error": {"Payload": error}}
+    assert entry(running, 3)["ExecutionFailedDetails"] == {"Error": {"Payload": error, "Truncated": False}}
 
 
 def test_a_crash_inside_an_at_most_once_step(running: Execution) -> None:
@@ -114,7 +114,7 @@ def test_a_retry_is_a_failure_with_a_next_attempt(running: Execution) -> None:
     retried = entry(running, 3)["StepFailedDetails"]["RetryDetails"]
     assert retried == {"CurrentAttempt": 1, "NextAttemptDelaySeconds": 5}
     assert entry(running, 6)["StepSucceededDetails"] == {
-        "Result": {"Payload": "1"},
+        "Result": {"Payload": "1", "Truncated": False},
         "RetryDetails": {"CurrentAttempt": 2},
     }
 
@@ -125,7 +125,7 @@ def test_a_poll_that_goes_on_is_a_success_with_a_next_attempt(running: Execution
     succeeded = entry(running, 3)
     assert (succeeded["EventType"], succeeded["SubType"]) == ("StepSucceeded", "WaitForCondition")
     assert succeeded["StepSucceededDetails"] == {
-        "Result": {"Payload": "1"},
+        "Result": {"Payload": "1", "Truncated": False},
         "RetryDetails": {"CurrentAttempt": 1, "NextAttemptDelaySeconds": 2},
     }
 
@@ -170,7 +170,7 @@ def test_callbacks(running: Execution) -> None:
     started = entry(running, 2)["CallbackStartedDetails"]
     assert (started["Timeout"], started["HeartbeatTimeout"]) == (60, 10)
     assert set(entry(running, 3)["CallbackStartedDetails"]) == {"CallbackId"}
-    assert entry(running, 5)["CallbackSucceededDetails"] == {"Result": {"Payload": "hi"}}
+    assert entry(running, 5)["CallbackSucceededDetails"] == {"Result": {"Payload": "hi", "Truncated": False}}
     timed_out = entry(running, 7)["CallbackTimedOutDetails"]["Error"]["Payload"]
     assert timed_out["ErrorType"] == "Callback.Timeout"
 
@@ -193,7 +193,7 @@ def test_contexts(running: Execution) -> None:
     assert entry(running, 2)["ContextStartedDetails"] == {}
     assert entry(running, 3)["ParentId"] == "c"
     assert entry(running, 4)["SubType"] == "RunInChildContext"
-    assert entry(running, 4)["ContextSucceededDetails"] == {"Result": {"Payload": ""}}
+    assert entry(running, 4)["ContextSucceededDetails"] == {"Result": {"Payload": "", "Truncated": False}}
 
 
 def test_a_chained_invoke(running: Execution) -> None:
@@ -215,7 +215,7 @@ def test_a_chained_invoke(running: Execution) -> None:
     ]
     started = entry(running, 2)["ChainedInvokeStartedDetails"]
     assert started["FunctionName"] == "child:3"
-    assert started["Input"] == {"Payload": '{"x":1}'}
+    assert started["Input"] == {"Payload": '{"x":1}', "Truncated": False}
     assert started["ExecutedVersion"] == "3"
     assert ":function:child:3/durable-execution/" in started["DurableExecutionArn"]
 
@@ -237,7 +237,7 @@ def test_a_pause_and_a_stop(running: Execution) -> None:
     assert entry(running, 2)["EventTimestamp"] == paused_at
     assert entry(running, 2)["ExecutionPausedDetails"] == {
         "PauseRequestTimestamp": asked_at,
-        "Reason": {"Payload": "lunch"},
+        "Reason": {"Payload": "lunch", "Truncated": False},
         "ExecutionTimeoutPaused": True,
     }
     assert set(entry(running, 4)["ExecutionResumedDetails"]) == {"ResumeRequestTimestamp"}
@@ -271,7 +271,7 @@ def test_a_history_without_data_says_where_data_was_left_out(running: Execution)
     assert entries[0]["ExecutionStartedDetails"]["Input"] == left_out
     assert entries[1]["StepSucceededDetails"]["Result"] == left_out
     assert entries[2]["StepFailedDetails"]["Error"] == left_out
-    assert entries[3]["StepSucceededDetails"]["Result"] == {}
+    assert entries[3]["StepSucceededDetails"]["Result"] == {"Truncated": False}
     assert entries[4]["ChainedInvokeStartedDetails"]["Input"] == left_out
     assert entries[5]["InvocationCompletedDetails"]["Error"] == left_out
     assert entries[6]["ExecutionPausedDetails"]["Reason"] == left_out

@@ -14,6 +14,19 @@ _LOOK_AROUND_SECONDS = 0.2
 """How long a clock sleeps at most before the driver looks for other processes' changes again."""
 
 
+# Time that passes while the computer sleeps counts too, where the system has a clock that tells.
+_ASLEEP_TOO: int | None = getattr(
+    time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC_RAW", None)
+)
+
+
+def _passed_ns() -> int:
+    """Nanoseconds since some moment in the past, whatever the computer's clock is set to."""
+    if _ASLEEP_TOO is None:
+        return time.monotonic_ns()
+    return time.clock_gettime_ns(_ASLEEP_TOO)
+
+
 class Clock(Protocol):
     """What time it is, and a way to get to a later one."""
 
@@ -31,20 +44,24 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The computer's clock, or one that is ahead of it by as much as was skipped before."""
+    """The computer's clock as it stood when this was made, and what has passed since.
+
+    It is read once: when somebody sets it back an hour, a wait of three seconds still takes three. It is
+    ahead by as much as was skipped.
+    """
 
     def __init__(self) -> None:
-        self._ahead = 0
+        self._ahead = time.time_ns() - _passed_ns()
         self._lock = threading.Lock()
 
     def now(self) -> int:
         """The current time."""
-        return time.time_ns() // 1_000_000 + self._ahead
+        return (_passed_ns() + self._ahead) // 1_000_000
 
     def jump_to(self, at: int) -> None:
         """Be this late from now on, if it is not later already; a clock never goes back."""
         with self._lock:
-            self._ahead += max(0, at - self.now())
+            self._ahead += max(0, at - self.now()) * 1_000_000
 
     def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
         """Sleep until then, for a fifth of a second at most."""

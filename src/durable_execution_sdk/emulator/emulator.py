@@ -271,13 +271,6 @@ class Emulator:
         """The events of an execution as of now, which are read when they are asked for."""
         return self.conductor.recording(_checked(arn))
 
-    def last_at(self, arn: str) -> int:
-        """When something happened last in an execution, or in one that it invoked and waits for."""
-        with self.conductor.holding():
-            state = self.conductor.state(_checked(arn))
-            invoked = [started.child_arn for started in state.invokes.values()]
-            return max([state.last_at, *(self.last_at(each) for each in invoked if each)])
-
     def tally(self, arn: str) -> Tally:
         """How many invocations, operations and checkpoints an execution took."""
         with self.conductor.holding():

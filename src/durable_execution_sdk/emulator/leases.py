@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from durable_execution_sdk.errors import StoreError
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -71,8 +73,17 @@ class FileLeases:
 
     def acquire(self, arn: str) -> Release | None:
         """Take an execution's lease, or ``None`` when a live worker has it."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._directory / hashlib.sha256(arn.encode()).hexdigest()[:32]
+        try:
+            return self._acquire(path)
+        except OSError as error:
+            raise StoreError(
+                f"cannot lock {path}: {error}; {self._directory} has to be a directory that you can"
+                " write to: move away what is there, or choose another file for the store"
+            ) from error
+
+    def _acquire(self, path: Path) -> Release | None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         while True:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             if not _try_lock(descriptor):

@@ -153,6 +153,7 @@ class SqliteStore:
 
     def pulse(self) -> int:
         """A number that changes when another connection has written."""
+        self._require_in_place()
         rows: list[tuple[int]] = self._read("PRAGMA data_version", ())
         return rows[0][0]
 
@@ -174,10 +175,28 @@ class SqliteStore:
             )
             try:
                 prepare(db, self.path)
+                self._files = {self.path: self.path.stat()}
             except BaseException:
                 db.close()
                 raise
             return db
+
+    def _require_in_place(self) -> None:
+        """Refuse to go on in a file that was deleted, moved or replaced while it was open.
+
+        SQLite would go on writing to it, and nothing of that could ever be read again.
+        """
+        for path, opened in self._files.items():
+            try:
+                is_there = os.path.samestat(path.stat(), opened)
+            except FileNotFoundError:
+                is_there = False
+            if not is_there:
+                raise StoreError(
+                    f"{path} was deleted, moved or replaced while it was in use; what happened since"
+                    " is lost. Run again with the file in its place or another --store, and never"
+                    " delete a store while a process uses it"
+                )
 
     def _find(self, column: str, value: str) -> ExecutionRecord | None:
         rows: list[_Row] = self._read(
@@ -196,6 +215,7 @@ class SqliteStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._require_in_place()
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:

@@ -1,4 +1,4 @@
-"""Payloads in a history: shown, or left out with a mark that says so."""
+"""Payloads in a history: shown, or left out; either way a mark says which, as the service's does."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from durable_execution_sdk.model.history import EventError, EventInput, EventRea
 
 def input_of(payload: str | None, *, shown: bool) -> EventInput:
     """An input."""
-    return EventInput(payload=payload) if shown or payload is None else EventInput(truncated=True)
+    is_left_out = not shown and payload is not None
+    return EventInput(payload=None if is_left_out else payload, truncated=is_left_out)
 
 
 def result_of(payload: str | None, *, shown: bool) -> EventResult:
     """A result."""
-    return EventResult(payload=payload) if shown or payload is None else EventResult(truncated=True)
+    is_left_out = not shown and payload is not None
+    return EventResult(payload=None if is_left_out else payload, truncated=is_left_out)
 
 
 def error_of(payload: ErrorObject | None, *, shown: bool) -> EventError:
     """An error."""
-    return EventError(payload=payload) if shown or payload is None else EventError(truncated=True)
+    is_left_out = not shown and payload is not None
+    return EventError(payload=None if is_left_out else payload, truncated=is_left_out)
 
 
 def reason_of(payload: str | None, *, shown: bool) -> EventReason | None:
     """A reason, if one was given."""
     if payload is None:
         return None
-    return EventReason(payload=payload) if shown else EventReason(truncated=True)
+    return EventReason(payload=payload if shown else None, truncated=not shown)
