@@ -9,7 +9,9 @@ import msgspec
 
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.emulator.json_input import json_text
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.rejections import invalid, too_large
 from durable_execution_sdk.model import control_wire
 from durable_execution_sdk.model.control import (
     ExecutionDescription,
@@ -149,16 +151,25 @@ def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> Invok
             f"The function {function.name} is not a durable function, and takes no"
             " DurableExecutionName."
         )
+    payload = json_text(request.payload).encode()
+    _check_size(driver.emulator.limits, request, payload)
     if request.invocation_type is InvocationType.EVENT:
-        driver.call_later(function, request.payload, request.tenant_id)
+        driver.call_later(function, payload, request.tenant_id)
         return InvokeResponse(status_code=202, executed_version=version)
-    answer = driver.call(function, request.payload, request.tenant_id)
+    answer = driver.call(function, payload, request.tenant_id)
     return InvokeResponse(
         status_code=200,
         payload=answer.payload if answer.error is None else _error_payload(answer.error),
         function_error=None if answer.error is None else "Unhandled",
         executed_version=version,
     )
+
+
+def _check_size(limits: Limits, request: InvokeRequest, payload: bytes) -> None:
+    is_event = request.invocation_type is InvocationType.EVENT
+    most = limits.asynchronous_payload_bytes if is_event else limits.synchronous_payload_bytes
+    if len(payload) > most:
+        raise too_large(f"The input payload has {len(payload)} bytes; at most {most}.")
 
 
 def _result(emulator: Emulator, arn: str) -> tuple[bytes, str | None]:

@@ -266,7 +266,7 @@ def _finished(request_id: str, answer: Answer) -> FinishInvocation:
         return FinishInvocation(request_id=request_id, error=answer.error)
     try:
         outcome = wire.decode_outcome(msgspec.json.decode(answer.payload))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return FinishInvocation(
             request_id=request_id,
             error=ErrorObject(

@@ -21,6 +21,7 @@ from durable_execution_sdk.emulator.functions import (
     Functions,
 )
 from durable_execution_sdk.emulator.ids import Ids, unique_id
+from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
 from durable_execution_sdk.engine.commands import (
     Checkpoint,
@@ -43,7 +44,6 @@ from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
-from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
@@ -146,7 +146,7 @@ class Emulator:
         state = self.conductor.start(
             StartExecution(
                 arn=f"{found.arn}/durable-execution/{name}/{self.ids()}",
-                input=_json_text(request.payload),
+                input=json_text(request.payload),
                 execution_timeout=found.function.execution_timeout or MAX_EXECUTION_TIMEOUT,
                 retention=found.function.retention_days,
                 function_arn=found.arn,
@@ -303,18 +303,6 @@ def _checked(arn: str) -> str:
     except ValueError as error:
         raise invalid(str(error)) from error
     return arn
-
-
-def _json_text(payload: bytes) -> str:
-    try:
-        msgspec.json.decode(payload or b"{}", type=msgspec.Raw)
-        return payload.decode() or "{}"
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ServiceError(
-            f"Could not parse request body into json: {error}",
-            code="InvalidRequestContentException",
-            status=400,
-        ) from error
 
 
 def _summary(record: ExecutionRecord) -> ExecutionSummary:

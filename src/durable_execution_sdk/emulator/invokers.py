@@ -75,7 +75,16 @@ class InProcess:
 
     def __call__(self, call: Call) -> Answer:
         """Call it; an exception is an answer with the exception's class name, as in Lambda."""
-        event = msgspec.json.decode(call.payload or b"{}")
+        try:
+            event = msgspec.json.decode(call.payload or b"{}")
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            # Another function may have sent anything: with a serdes of its own, not even JSON.
+            return Answer(
+                error=ErrorObject(
+                    error_type="Runtime.UnmarshalError",
+                    error_message=f"Unable to unmarshal input: {error}",
+                )
+            )
         try:
             result = self._handler(event, LambdaContext(call))
         except (KeyboardInterrupt, GeneratorExit):
@@ -88,7 +97,7 @@ class InProcess:
             return Answer(error=_described(error))
         try:
             return Answer(payload=json.dumps(result, ensure_ascii=False, allow_nan=False).encode())
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             return Answer(
                 error=ErrorObject(
                     error_type="Runtime.MarshalError",

@@ -7,16 +7,20 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from durable_execution_sdk.emulator.ids import unique_id
 from durable_execution_sdk.server.backend import Backend
+from durable_execution_sdk.server.bodies import read_body
 from durable_execution_sdk.server.faults import refusal
 from durable_execution_sdk.server.incoming import Incoming
 from durable_execution_sdk.server.routes import find_route
+
+# A checkpoint may have this much, whatever an invocation may be sent.
+_LEAST_BOUND = 6 * 1024 * 1024
 
 # Every path of Lambda's API begins with the date of its version.
 _VERSIONED = re.compile(rb"/\d{4}-\d{2}-\d{2}/")
@@ -32,6 +36,8 @@ class DurableApi(BaseRoute):
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        limits = backend.emulator.limits
+        self._most_bytes = max(limits.synchronous_payload_bytes, _LEAST_BOUND)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether a request is for Lambda's API, be it for an operation that is served or not."""
@@ -42,6 +48,8 @@ class DurableApi(BaseRoute):
         """Answer a request, whatever happens."""
         try:
             response = await self._answer(Request(scope, receive))
+        except ClientDisconnect:
+            return
         except Exception as error:
             response = refusal(error)
         response.headers["x-amzn-RequestId"] = unique_id()
@@ -53,6 +61,6 @@ class DurableApi(BaseRoute):
             path=variables,
             query=request.query_params,
             headers=request.headers,
-            body=await request.body(),
+            body=await read_body(request, self._most_bytes),
         )
         return await route.endpoint(self._backend, incoming)

@@ -11,8 +11,11 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 
 from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
 
 _T = TypeVar("_T")
+
+_LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class Incoming:
     def number(self, name: str) -> int:
         """A query parameter that counts something; 0 when it is not there."""
         value = self.query.get(name) or "0"
-        if not (value.isascii() and value.isdecimal()):
+        if not (value.isascii() and value.isdecimal() and len(value) <= _LONGEST_NUMBER):
             raise invalid(f"{name} is a whole number, not {value!r}.")
         return int(value)
 
@@ -79,6 +82,8 @@ class Incoming:
 
     def read(self, decode: Callable[[bytes], _T]) -> _T:
         """The body, as what it should be."""
+        if is_too_deep(self.body):
+            raise invalid(f"The body of the request is nested more than {DEEPEST} deep.")
         try:
             return decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
