@@ -20,7 +20,7 @@ from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.showing.outline import Drawing
 from durable_execution_sdk.showing.times import at, span
-from durable_execution_sdk.showing.words import told, waits
+from durable_execution_sdk.showing.words import brief, comes_again, told, waits
 
 _FRAMES_PER_SECOND = 8
 _ROWS_BELOW = 6
@@ -100,6 +100,10 @@ class LiveTree:
             f"{span(now - found.execution.started_at)}, invocation {found.execution.invocations}"
         )
         parts.append(Text(footnote, style="dim"))
+        if found.retry_at is not None:
+            error = found.last_failure
+            why = "" if error is None else f": {brief(error)}"
+            parts.append(Text(comes_again(found.retry_at, now) + why, style="red"))
         parts += [Text(f"answer with: {each}", style="yellow") for each in answers(found, place)]
         return Group(*parts)
 

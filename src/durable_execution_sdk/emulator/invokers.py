@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from durable_execution_sdk.model.failure import ErrorObject
+
+_logger = logging.getLogger(__name__)
+_OURS = str(Path(__file__).parent.parent)
 
 Handler = Callable[[Any, Any], Any]
 """A Lambda handler: ``(event, lambda_context) -> JSON value``."""
@@ -91,6 +96,7 @@ class InProcess:
             # Whoever runs the emulator wants to stop; the invocation counts as cut.
             raise
         except SystemExit as error:
+            _warn_of_exit(error)
             return Answer(error=exit_error(call.request_id, error.code))
         except BaseException as error:
             # Lambda answers for whatever a handler does.
@@ -104,6 +110,21 @@ class InProcess:
                     error_message=f"Unable to marshal response: {error}",
                 )
             )
+
+
+def _warn_of_exit(error: SystemExit) -> None:
+    """Say where code of the user's ended its process, as far as it can here."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or frames[-1].filename.startswith(_OURS):
+        return
+    _logger.warning(
+        "%s line %d, in %s, called sys.exit(%r), which ends the process in Lambda: the invocation has"
+        " failed, and is made again after a delay. Raise an exception to fail a step or the execution",
+        frames[-1].filename,
+        frames[-1].lineno,
+        frames[-1].name,
+        error.code,
+    )
 
 
 def exit_error(request_id: str, status: object = None) -> ErrorObject:

@@ -166,6 +166,7 @@ def _complete_invocation(state: ExecutionState, event: InvocationCompleted) -> N
     state.invocation_due = event.invoke_again
     state.refusals = state.refusals + 1 if event.refused else 0
     state.failures = state.failures if event.error else 0
+    state.last_failure = event.error
 
 
 def _postpone_invocation(state: ExecutionState, event: InvocationRetryScheduled) -> None:

@@ -128,6 +128,7 @@ class ExecutionState:
     retry_at: int | None = None
     failures: int = 0
     refusals: int = 0
+    last_failure: ErrorObject | None = None
 
     unseen: dict[str, None] = field(default_factory=dict[str, None])
     last_response: GivenResponse | None = None

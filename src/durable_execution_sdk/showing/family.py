@@ -13,6 +13,7 @@ from durable_execution_sdk.engine.views.progress import (
     Waiting,
     progress,
 )
+from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation
 
@@ -57,6 +58,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         """When a handler whose invocation failed is invoked again."""
         times = (self.execution.retry_at, *(each.retry_at for each in self.invoked.values()))
         return min((each for each in times if each is not None), default=None)
+
+    @property
+    def last_failure(self) -> ErrorObject | None:
+        """The error of the last invocation that failed, if it is to be made again."""
+        if self.execution.retry_at is not None:
+            return self.execution.last_failure
+        found = (each.last_failure for each in self.invoked.values())
+        return next((each for each in found if each is not None), None)
 
     def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
         """The operations that wait for something; an invoke only if nothing is known beyond it."""

@@ -53,12 +53,15 @@ def waits(found: Family, now: int) -> list[str]:
         return []
     lines = [_waits(waiter, now) for waiter in found.waiters()]
     if found.retry_at is not None:
-        lines.append(
-            f"the last invocation failed; the next one comes {_until('at', found.retry_at, now)}"
-        )
+        lines.append(comes_again(found.retry_at, now))
     if found.execution.status == ExecutionStatus.PAUSED:
         lines.append("the execution is paused")
     return lines
+
+
+def comes_again(retry_at: int, now: int) -> str:
+    """When an invocation that failed is made again."""
+    return f"the last invocation failed; the next one comes {_until('at', retry_at, now)}"
 
 
 def callback_id_of(operation: OperationProgress) -> str | None:

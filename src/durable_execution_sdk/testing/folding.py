@@ -55,6 +55,7 @@ def progress_of(
         is_idle=bool(history) and history[-1].event_type == EventType.INVOCATION_COMPLETED,
         failures=_failures_in_a_row([each.error is not None for each in completed]),
         retry_at=None,
+        last_failure=(failed.payload if completed and (failed := completed[-1].error) else None),
         operations=[
             OperationProgress(
                 operation=operation,

@@ -126,7 +126,12 @@ class LocalDurableTestRunner(Generic[_R]):
         return made
 
     async def run(
-        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self,
+        event: Any = NO_EVENT,
+        *,
+        name: str | None = None,
+        synchronous: bool = False,
+        timeout: float | None = None,
     ) -> DurableTestResult[_R]:
         """Run the workflow to its end, however it ends.
 
@@ -135,6 +140,8 @@ class LocalDurableTestRunner(Generic[_R]):
                 with; ``{}`` by default, as from the Lambda console.
             name: the execution's name; the same name and event find the same execution again. It is
                 ``test-1``, ``test-2`` ... by default.
+            synchronous: as if somebody waited for the answer (``RequestResponse``): event and result
+                may have 6 MiB, and not 1 MiB.
             timeout: real seconds, in place of the runner's own.
 
         Raises:
@@ -142,14 +149,19 @@ class LocalDurableTestRunner(Generic[_R]):
                 answers and that has no timeout.
             RunTimeoutError: the timeout is over.
         """
-        run = partial(self._stage.run, event, name)
+        run = partial(self._stage.run, event, name, synchronous)
         return await in_thread_async(*self._stage.alone(run, timeout))
 
     def run_sync(
-        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self,
+        event: Any = NO_EVENT,
+        *,
+        name: str | None = None,
+        synchronous: bool = False,
+        timeout: float | None = None,
     ) -> DurableTestResult[_R]:
         """Do what ``run`` does, without ``await``."""
-        return self.sync.run(event, name=name, timeout=timeout)
+        return self.sync.run(event, name=name, synchronous=synchronous, timeout=timeout)
 
     def crash_at(self, *, checkpoint: int, when: When = "before") -> None:
         """Kill the process at a checkpoint of the execution; see ``runner.faults`` for other faults."""
@@ -159,12 +171,14 @@ class LocalDurableTestRunner(Generic[_R]):
         """Kill the process in the middle of a step's body; see ``runner.faults`` for other faults."""
         self.faults.crash_in(step, attempt=attempt, at_await=at_await)
 
-    async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
+    async def start(
+        self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
+    ) -> str:
         """Start an execution without running anything of it yet; returns its ARN.
 
         From now on the runner's other methods are about this execution.
         """
-        return self._stage.start(event, name)
+        return self._stage.start(event, name, synchronous=synchronous)
 
     async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until the execution has ended, however it ends."""
@@ -192,7 +206,11 @@ class LocalDurableTestRunner(Generic[_R]):
         return PendingCallback(self._control, *found)
 
     async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
-        """The callbacks that wait for an answer now, in the order in which they began."""
+        """The callbacks that wait for an answer now, in the order in which they began.
+
+        That of a ``wait_for_callback`` is among them once its submitter has run, if only to fail and
+        be tried again: it may have handed out the id.
+        """
         return [PendingCallback(self._control, *each) for each in self._stage.callbacks(name)]
 
     def callback(self, callback_id: str) -> PendingCallback:

@@ -98,23 +98,27 @@ class Stage:
         seconds = self.setup.timeout if timeout is None else seconds_allowed(timeout)
         return self._drive.alone(work), seconds
 
-    def start(self, event: Any, name: str | None) -> str:
+    def start(self, event: Any, name: str | None, *, synchronous: bool) -> str:
         """Start an execution, or find the one that has this name."""
         with self._drive.claimed():
-            return self._start(event, name)
+            return self._start(event, name, synchronous)
 
-    def run(self, event: Any, name: str | None, watch: Watch) -> DurableTestResult[Any]:
+    def run(
+        self, event: Any, name: str | None, synchronous: bool, watch: Watch
+    ) -> DurableTestResult[Any]:
         """Start an execution, and go on until it has ended."""
-        self._start(event, name)
+        self._start(event, name, synchronous)
         return self.complete(watch)
 
-    def _start(self, event: Any, name: str | None) -> str:
+    def _start(self, event: Any, name: str | None, synchronous: bool) -> str:
         before = self.arn
         self.arn = self.emulator.start(
             InvokeRequest(
                 function_name=f"{self.setup.function_name}:{LATEST}",
                 payload=b"" if event is NO_EVENT else self._written(event),
-                invocation_type=InvocationType.EVENT,
+                invocation_type=(
+                    InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
+                ),
                 durable_execution_name=name or f"test-{len(self.arns) + 1}",
             )
         )
@@ -150,10 +154,10 @@ class Stage:
         what = "a callback" if name is None else f"the callback {name!r}"
 
         def is_over() -> bool:
-            return bool(self.callbacks(name)) or self.emulator.is_closed(arn)
+            return bool(self._answerable(name)) or self.emulator.is_closed(arn)
 
         self._go_on(watch, is_over, f"the execution waits, but not for {what}")
-        found = self.callbacks(name)
+        found = self._answerable(name)
         if not found:
             raise NoSuchOperationError(
                 f"the execution ended before {what} waited for an answer:\n{self.result()}"
@@ -163,6 +167,11 @@ class Stage:
     def callbacks(self, name: str | None) -> list[Awaiting]:
         """The callbacks that wait for an answer now."""
         return list(callbacks_of(family(self.emulator, self._current()), name))
+
+    def _answerable(self, name: str | None) -> list[Awaiting]:
+        """Those whose submitter has ended: in a story that goes on, others come first."""
+        found = family(self.emulator, self._current())
+        return list(callbacks_of(found, name, after_submitter=True))
 
     def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[Any]:
         """Let so much time pass, and do whatever falls due meanwhile, at its time."""

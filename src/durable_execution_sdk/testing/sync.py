@@ -28,14 +28,22 @@ class SyncTestRunner(Generic[_R]):
         self._stage = stage
 
     def run(
-        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self,
+        event: Any = NO_EVENT,
+        *,
+        name: str | None = None,
+        synchronous: bool = False,
+        timeout: float | None = None,
     ) -> DurableTestResult[_R]:
         """Run the workflow to its end."""
-        return in_thread(*self._stage.alone(partial(self._stage.run, event, name), timeout))
+        run = partial(self._stage.run, event, name, synchronous)
+        return in_thread(*self._stage.alone(run, timeout))
 
-    def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
+    def start(
+        self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
+    ) -> str:
         """Start an execution without running anything of it yet; returns its ARN."""
-        return self._stage.start(event, name)
+        return self._stage.start(event, name, synchronous=synchronous)
 
     def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until the execution has ended."""

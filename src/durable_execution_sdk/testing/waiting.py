@@ -25,11 +25,14 @@ class Awaiting(NamedTuple):
     name: str | None
 
 
-def callbacks_of(found: Family, name: str | None = None) -> Iterator[Awaiting]:
+def callbacks_of(
+    found: Family, name: str | None = None, *, after_submitter: bool = False
+) -> Iterator[Awaiting]:
     """The callbacks that wait, in the order in which they began, or those that have this name.
 
-    A ``wait_for_callback`` counts once its submitter has handed out the id: before that nobody
-    outside could answer.
+    A ``wait_for_callback`` counts once its submitter may have handed out the id, as an attempt that
+    failed may have: before that nobody outside could answer. With ``after_submitter`` it counts once
+    the submitter has succeeded.
     """
     for waiter in found.waiters():
         if waiter.waiting.awaited is not Awaited.ANSWER:
@@ -39,7 +42,7 @@ def callbacks_of(found: Family, name: str | None = None) -> Iterator[Awaiting]:
             continue
         own_name = waiter.progress.operation.name
         context = _wait_for_callback(waiter)
-        if context is not None and not _is_handed_out(waiter, context):
+        if context is not None and not _is_handed_out(waiter, context, after_submitter):
             continue
         called = own_name if context is None else context.name
         if name is None or name in {called, own_name}:
@@ -56,10 +59,17 @@ def _wait_for_callback(waiter: Waiter) -> Operation | None:
     return None
 
 
-def _is_handed_out(waiter: Waiter, context: Operation) -> bool:
+def _is_handed_out(waiter: Waiter, context: Operation, after_submitter: bool) -> bool:
     return any(
         each.operation.parent_id == context.id
         and each.operation.type == OperationType.STEP
-        and each.operation.status == OperationStatus.SUCCEEDED
+        and (
+            each.operation.status == OperationStatus.SUCCEEDED
+            or (not after_submitter and _ended_attempts(each.operation) > 0)
+        )
         for each in waiter.execution.operations
     )
+
+
+def _ended_attempts(step: Operation) -> int:
+    return (step.step_details.attempt or 0) if step.step_details else 0

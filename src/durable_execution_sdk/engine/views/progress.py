@@ -44,6 +44,8 @@ class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
 class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """One execution; ``failures`` counts its latest invocations that failed, all in a row.
 
+    ``last_failure`` is the error of the last one, if it failed.
+
     ``is_idle`` says that its handler neither runs nor is about to.
     """
 
@@ -56,6 +58,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     is_idle: bool
     failures: int
     retry_at: int | None
+    last_failure: ErrorObject | None = None
     operations: list[OperationProgress]
 
 
@@ -87,6 +90,7 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         is_idle=state.invocation is None and not state.wants_invocation,
         failures=state.failures,
         retry_at=state.retry_at,
+        last_failure=state.last_failure,
         operations=[
             OperationProgress(
                 operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)

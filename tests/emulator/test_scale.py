@@ -1,0 +1,200 @@
+"""The work of one execution does not grow with the number of others: counted, not timed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from durable_execution_sdk import DurableContext, Duration, durable_execution
+from durable_execution_sdk.emulator.agenda import Agenda
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.driver import Driver
+from durable_execution_sdk.emulator.due_times import DueTimes
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.emulator.stores.store import Store
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.model.control import InvocationType, InvokeRequest
+from durable_execution_sdk.testing import LocalDurableTestRunner
+
+
+async def echo(value: int) -> int:
+    return value
+
+
+@durable_execution
+async def waits(event: None, ctx: DurableContext) -> int:
+    await ctx.step(echo, 1)
+    await ctx.wait(Duration.from_hours(1))
+    return await ctx.step(echo, 2)
+
+
+def calls_of(work: Callable[[], object]) -> int:
+    """How many functions of the emulator and the engine are called, the parts of a loop included."""
+    count = 0
+
+    def look(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        if event == "call" and "/emulator/" in frame.f_code.co_filename:
+            count += 1
+
+    sys.setprofile(look)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+class Crowd:
+    """So many executions on one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.functions = Functions()
+        self.functions.add_durable("waits", waits.bind)
+        self.clock = VirtualClock()
+        self.store = store
+        self.emulator = Emulator(store, self.clock, self.functions)
+        self.driver = Driver(self.emulator)
+
+    def start(self, count: int) -> list[str]:
+        request = InvokeRequest(
+            function_name="waits:$LATEST",
+            payload=b"null",
+            invocation_type=InvocationType.EVENT,
+        )
+        return [self.emulator.start(request) for _ in range(count)]
+
+    def suspend(self) -> None:
+        self.driver.run_until(lambda: False, wait=False)
+
+    def end(self) -> None:
+        self.driver.run_until(lambda: False)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Store]:
+    def made(name: str) -> Store:
+        return MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / name)
+
+    return made
+
+
+@pytest.fixture
+def most(request: pytest.FixtureRequest) -> int:
+    # Each event of a file is a write to the disk.
+    return 300 if request.node.callspec.params["make"] == "memory" else 60
+
+
+def test_an_execution_takes_the_same_beside_a_few_and_beside_many_others(
+    make: Callable[[str], Store], most: int
+) -> None:
+    each: list[float] = []
+    for count in (5, most):
+        crowd = Crowd(make(f"{count}.db"))
+        arns = crowd.start(count)
+
+        def whole(crowd: Crowd = crowd) -> None:
+            crowd.suspend()
+            crowd.end()
+
+        each.append(calls_of(whole) / count)
+        assert all(crowd.emulator.is_closed(arn) for arn in arns)
+        crowd.emulator.close()
+    assert each[1] < each[0] * 1.15
+
+
+def test_a_new_process_takes_in_suspended_executions_one_by_one(
+    make: Callable[[str], Store], most: int
+) -> None:
+    each: list[float] = []
+    for count in (20, most):
+        crowd = Crowd(make(f"{count}.db"))
+        arns = crowd.start(count)
+        crowd.suspend()
+        again = Emulator(crowd.store, crowd.clock, crowd.functions)
+        each.append(calls_of(again.conductor.refresh) / count)
+        assert again.conductor.agenda.arns == set(arns)
+        again.close()
+    assert each[1] < each[0] * 1.15
+
+
+def test_two_emulators_on_one_store_see_what_the_other_one_did() -> None:
+    crowd = Crowd(MemoryStore())
+    other = Emulator(crowd.store, crowd.clock, crowd.functions)
+    other.conductor.refresh()
+    arns = crowd.start(3)
+    other.conductor.refresh()
+    assert other.conductor.agenda.arns == set(arns)
+    crowd.end()
+    other.conductor.refresh()
+    assert other.conductor.agenda.arns == set()
+    crowd.emulator.delete(arns[0])
+    other.conductor.refresh()
+    assert other.conductor.find(arns[0]) is None
+
+
+@durable_execution
+async def many(event: int, ctx: DurableContext) -> int:
+    async def unsteady(item: int) -> int:
+        attempts[item] = attempts.get(item, 0) + 1
+        if attempts[item] <= 1 + (item % 3 == 0):
+            raise ConnectionError("again")
+        return item
+
+    async def each(child: DurableContext, item: int, index: int) -> int:
+        return await child.step(unsteady, item)
+
+    batch = await ctx.map(range(event), each)
+    return len(batch.succeeded())
+
+
+attempts: dict[int, int] = {}
+
+
+def test_time_jumps_when_nothing_can_run_so_a_map_with_retries_takes_few_invocations() -> None:
+    taken: list[int] = []
+    for count in (100, 700):
+        attempts.clear()
+        runner = LocalDurableTestRunner(many, limits=Limits(operations=100_000))
+        result = runner.run_sync(count)
+        assert (result.status, result.result) == ("SUCCEEDED", count)
+        taken.append(len(result.invocations))
+    # The delays are spread over a few seconds, and each second is one invocation.
+    assert taken[1] <= taken[0] + 6
+    assert taken[1] < 25
+
+
+def test_due_times_are_found_in_their_order_and_outdated_ones_are_dropped() -> None:
+    times = DueTimes[str]()
+    for at in range(1_000):
+        times.set("moving", at)
+        times.set(f"k{at}", 10_000 + at)
+    times.set("gone", 5)
+    times.set("gone", None)
+    times.set("moving", 999)
+    assert times.earliest() == 999
+    assert times.due(998) == []
+    assert times.due(10_002) == ["moving", "k0", "k1", "k2"]
+    assert times.due(10_002) == ["moving", "k0", "k1", "k2"]
+    times.set("moving", None)
+    times.set("k1", 20_000)
+    times.set("k1", 10_001)
+    assert times.due(10_002) == ["k0", "k1", "k2"]
+    assert (times.earliest(), len(times)) == (10_000, 1_000)
+
+
+def test_an_empty_agenda_holds_nothing_of_what_has_ended() -> None:
+    crowd = Crowd(MemoryStore())
+    crowd.start(5)
+    crowd.end()
+    agenda = crowd.emulator.conductor.agenda
+    assert isinstance(agenda, Agenda)
+    assert not any(vars(agenda)[name] for name in ("_families", "_roots", "_dispatched"))
