@@ -17,7 +17,7 @@ from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
 from durable_execution_sdk.model.failure import READS_FROM_OUTSIDE
-from durable_execution_sdk.model.ids import ExecutionArn, execution_operation_id
+from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.model.invocation import Invocation, Outcome
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.model.wire import decode_invocation, encode_outcome
@@ -156,7 +156,8 @@ class DurableHandler(Generic[_E, _R]):
     def _read(self, event: object) -> Invocation:
         try:
             invocation = decode_invocation(event)
-            ExecutionArn.parse(invocation.durable_execution_arn)
+            if not invocation.durable_execution_arn:
+                raise ValueError("DurableExecutionArn is empty")
         except (msgspec.ValidationError, ValueError) as error:
             raise InvocationError(
                 f"{self.__qualname__} was not invoked as a durable function: {error}. Its event must"

@@ -26,6 +26,14 @@ class ExecutionArn(msgspec.Struct, frozen=True):
         """Take an ARN apart; a ``ValueError`` says what an ARN looks like."""
         return _parsed(arn)
 
+    @staticmethod
+    def read(arn: str) -> "ExecutionArn | None":
+        """Take an ARN apart if it has the parts that AWS's have: to an SDK it is an opaque text."""
+        try:
+            return _parsed(arn)
+        except ValueError:
+            return None
+
     @property
     def function_arn(self) -> str:
         """The qualified ARN of the function version that the execution is pinned to."""
@@ -59,7 +67,7 @@ def _parsed(arn: str) -> ExecutionArn:
 
 
 def execution_operation_id(arn: str) -> str:
-    """The id of the EXECUTION operation of the execution with this ARN."""
+    """The id that the service gives the EXECUTION operation of the execution with this ARN."""
     return arn.rpartition("/")[2]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from durable_execution_sdk.errors import PayloadSizeError
-from durable_execution_sdk.model.ids import execution_operation_id
 from durable_execution_sdk.model.operation import OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.failure import capture
@@ -21,7 +20,7 @@ MAX_RESULT_BYTES = 6 * 1024 * 1024
 async def complete_execution(scope: Scope, result: object, error: BaseException | None) -> NoReturn:
     """Record how the execution ends, and let nothing run after it."""
     workflow = scope.frame.workflow
-    execution_id = execution_operation_id(workflow.invoked.arn)
+    execution_id = workflow.journal.execution_id
     if error is not None:
         update = OperationUpdate(
             id=execution_id,

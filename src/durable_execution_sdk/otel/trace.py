@@ -52,12 +52,12 @@ class ExecutionTrace:
         self._began_at = info.execution_start_timestamp
         self._upstream = read_header(info.trace_header)
         self.trace_id = self._upstream.trace_id if self._upstream else trace_id(self._arn)
-        parsed = ExecutionArn.parse(self._arn)
-        self._name = parsed.function_name
-        self._attributes: Attributes = {
-            "durable.execution.arn": self._arn,
-            "durable.execution.name": parsed.execution_name,
-        }
+        parsed = ExecutionArn.read(self._arn)
+        self._name = "durable execution" if parsed is None else parsed.function_name
+        attributes = {"durable.execution.arn": self._arn}
+        if parsed is not None:
+            attributes["durable.execution.name"] = parsed.execution_name
+        self._attributes: Attributes = attributes
         # Asked once for all, so that a trace is whole or not there.
         self._is_sampled: bool = self._tracer.sampler.should_sample(
             self._outside(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes

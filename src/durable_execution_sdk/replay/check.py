@@ -181,13 +181,13 @@ def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence |
 
 def _context(arn: str) -> LambdaContext:
     """What code that looks at ``ctx.lambda_context`` finds there."""
-    known = ExecutionArn.parse(arn)
+    known = ExecutionArn.read(arn)
     return LambdaContext(
         Call(
             request_id="00000000-0000-4000-8000-000000000000",
-            function_name=known.function_name,
-            version=known.version,
-            function_arn=known.function_arn,
+            function_name="function" if known is None else known.function_name,
+            version="$LATEST" if known is None else known.version,
+            function_arn=arn if known is None else known.function_arn,
             payload=b"",
             remaining=lambda: _REMAINING,
         )

@@ -69,7 +69,7 @@ async def run_invocation(
         return _refused(error)
     if journal.execution is None or journal.execution.execution_details is None:
         raise InvocationError(
-            f"the state of {invoked.arn} has no EXECUTION operation with id"
+            f"the state of {invoked.arn} has no EXECUTION operation, whose id would be"
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
     payload = journal.execution.execution_details.input_payload
@@ -210,7 +210,7 @@ async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
         return outcome
     workflow.checkpointer.submit(
         OperationUpdate(
-            id=execution_operation_id(workflow.invoked.arn),
+            id=workflow.journal.execution_id,
             type=OperationType.EXECUTION,
             action=OperationAction.SUCCEED,
             payload=result,

@@ -58,7 +58,13 @@ class Journal:
         self.arn = arn
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
-        self.execution = self._operations.pop(execution_operation_id(arn), None)
+        self.execution = self._operations.pop(execution_operation_id(arn), None) or next(
+            # An ARN is opaque: a service other than AWS's may choose another id.
+            (op for op in self._operations.values() if op.type == OperationType.EXECUTION),
+            None,
+        )
+        if self.execution is not None:
+            self._operations.pop(self.execution.id, None)
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
         # What the log held when the invocation began: the operations that nobody has asked for yet, and
@@ -73,6 +79,11 @@ class Journal:
                 self.recorded_ends.add(op.id)
                 if op.name == LATE_NEWS_NAME:
                     self._take_note(op)
+
+    @property
+    def execution_id(self) -> str:
+        """The id of the EXECUTION operation."""
+        return execution_operation_id(self.arn) if self.execution is None else self.execution.id
 
     def __len__(self) -> int:
         """How many operations are known, without the EXECUTION itself."""

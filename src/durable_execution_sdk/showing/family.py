@@ -36,12 +36,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The execution's name."""
-        return ExecutionArn.parse(self.execution.arn).execution_name
+        parts = ExecutionArn.read(self.execution.arn)
+        return self.execution.arn if parts is None else parts.execution_name
 
     @property
     def function(self) -> str:
         """The function that the execution runs."""
-        return ExecutionArn.parse(self.execution.arn).function_name
+        parts = ExecutionArn.read(self.execution.arn)
+        return "execution" if parts is None else parts.function_name
 
     @property
     def last_at(self) -> int:

@@ -70,7 +70,9 @@ def progress_of(
 def _recorded(history: Sequence[HistoryEvent], arn: str) -> list[Operation]:
     if not history:
         return []
-    recording = record(Document(list(history)), ExecutionArn.parse(arn).function_name, arn)
+    parts = ExecutionArn.read(arn)
+    name = "function" if parts is None else parts.function_name
+    recording = record(Document(list(history)), name, arn)
     return [recording.operations[each] for each in recording.order]
 
 
