@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test lint coverage fuzz bench clean
+.PHONY: demo test test-emulator lint coverage fuzz bench clean
 
 demo:
 	@tools/setup cli
@@ -10,6 +10,13 @@ test:
 
 lint:
 	@tools/lint
+
+# The SDK on AWS's own local runner, which has an environment of its own; not a part of make test.
+test-emulator:
+	@tools/setup dev
+	@tools/setup-emulator
+	@DEX_LOCAL_RUNNER=$(CURDIR)/.venv-emulator/bin/dex-local-runner \
+		.venv/bin/python -m pytest -n 2 tests/aws_emulator $(ARGS)
 
 # Apart from the tests, which it makes take almost twice as long.
 coverage:
@@ -27,6 +34,6 @@ bench:
 	@.venv/bin/python benchmarks/bench.py $(ARGS)
 
 clean:
-	rm -rf .venv benchmarks/.venvs .durable .coverage .coverage.* htmlcov dist build
+	rm -rf .venv .venv-emulator benchmarks/.venvs .durable .coverage .coverage.* htmlcov dist build
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

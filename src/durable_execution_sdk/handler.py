@@ -158,6 +158,12 @@ class DurableHandler(Generic[_E, _R]):
             invocation = decode_invocation(event)
             if not invocation.durable_execution_arn:
                 raise ValueError("DurableExecutionArn is empty")
+            for text in (
+                invocation.durable_execution_arn,
+                invocation.checkpoint_token,
+                invocation.initial_execution_state.next_marker or "",
+            ):
+                text.encode()  # what has no UTF-8 form cannot be sent back
         except (msgspec.ValidationError, ValueError) as error:
             raise InvocationError(
                 f"{self.__qualname__} was not invoked as a durable function: {error}. Its event must"

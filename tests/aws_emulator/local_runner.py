@@ -32,6 +32,7 @@ VARIABLE = "DEX_LOCAL_RUNNER"
 _PATIENCE = 60.0
 _MILLISECONDS = 300_000
 _OPERATION_SECONDS = 0.05
+_EXECUTION_SECONDS = 31 * 24 * 3_600
 _ENDED = {"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"}
 
 Handlers = Mapping[str, DurableHandler[Any, Any] | Callable[[Any, Any], Any]]
@@ -105,7 +106,7 @@ def _countdown() -> Callable[[], int]:
 
 
 class LocalRunner:
-    """The conformance validator's ``Service`` over the runner's own HTTP API. Its time is skipped."""
+    """The conformance validator's ``Service`` over the runner's own HTTP API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -119,7 +120,7 @@ class LocalRunner:
                 "FunctionName": function,
                 "FunctionQualifier": "$LATEST",
                 "ExecutionName": f"test-{os.urandom(4).hex()}",
-                "ExecutionTimeoutSeconds": 300,
+                "ExecutionTimeoutSeconds": _EXECUTION_SECONDS,
                 "ExecutionRetentionPeriodDays": 1,
                 "InvocationId": os.urandom(8).hex(),
                 "Input": json.dumps(event),
@@ -135,6 +136,23 @@ class LocalRunner:
             assert time.monotonic() < ends, f"{arn} is still {status}"
             threading.Event().wait(_OPERATION_SECONDS)
         return status
+
+    def answer_first_callback(self, arn: str, result: bytes) -> None:
+        """Answer the execution's callback, once its submitter has come through."""
+        ends = time.monotonic() + _PATIENCE
+        while time.monotonic() < ends:
+            started = [e for e in self.history(arn) if e["EventType"] == "CallbackStarted"]
+            submitted = [
+                e
+                for e in self.history(arn)
+                if e["EventType"] == "StepSucceeded" and started
+                and e.get("ParentId") == started[0].get("ParentId")
+            ]
+            if submitted:
+                self.succeed(started[0]["CallbackStartedDetails"]["CallbackId"], result)
+                return
+            threading.Event().wait(_OPERATION_SECONDS)
+        raise AssertionError(f"no callback of {arn} waits for an answer: {self.history(arn)}")
 
     def history(self, arn: str) -> list[dict[str, Any]]:
         page = self._call("GET", f"{_path(arn)}/history?IncludeExecutionData=true&MaxItems=1000")
@@ -191,14 +209,16 @@ def _path(arn: str) -> str:
 
 
 @contextmanager
-def local_runner(handlers: Handlers, log: Path) -> Iterator[LocalRunner]:
+def local_runner(
+    handlers: Handlers, log: Path, *, skip_time: bool = False
+) -> Iterator[LocalRunner]:
     """Run AWS's local runner over these handlers until the context is left."""
     functions = Functions(handlers)
     serving = threading.Thread(target=functions.serve_forever, args=(0.05,), daemon=True)
     serving.start()
     port = _free_port()
     url = functions.runner_url = f"http://127.0.0.1:{port}"
-    durable = {"DurableConfig": {"ExecutionTimeout": 300, "RetentionPeriodInDays": 1}}
+    durable = {"DurableConfig": {"ExecutionTimeout": _EXECUTION_SECONDS, "RetentionPeriodInDays": 1}}
     configs = {
         name: durable if isinstance(handler, DurableHandler) else {}
         for name, handler in handlers.items()
@@ -208,6 +228,7 @@ def local_runner(handlers: Handlers, log: Path) -> Iterator[LocalRunner]:
             [
                 os.environ[VARIABLE],
                 *("start-server", "--host", "127.0.0.1", "--port", str(port)),
+                "--skip-time" if skip_time else "--no-skip-time",
                 *("--lambda-endpoint", functions.url, "--local-runner-endpoint", url),
                 *("--function-configs", json.dumps(configs), "--log-level", "WARNING"),
             ],

@@ -50,7 +50,7 @@ def read_answer(operation: str, decode: Callable[[bytes], _T], response: HttpRes
     """Decode the body of a success; one that makes no sense is as good as no answer."""
     try:
         return decode(response.body)
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise ServiceError(
             f"{operation}: HTTP {response.status} with a body that is not an answer to it "
             f"({error}); is the endpoint Lambda's API?"
@@ -60,7 +60,7 @@ def read_answer(operation: str, decode: Callable[[bytes], _T], response: HttpRes
 def _members(body: bytes) -> dict[str, object]:
     try:
         return msgspec.json.decode(body, type=dict[str, object])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

@@ -14,6 +14,10 @@ __all__ = ["HttpResponse", "MalformedResponseError", "ResponseReader", "render_r
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LARGEST_HEAD = 256 * 1024
+LARGEST_BODY = 64 * 1024 * 1024
+"""Ten times what Lambda answers with at most."""
+
+_MOST_DIGITS = 20
 _WITHOUT_BODY = frozenset({204, 304})
 
 
@@ -51,6 +55,7 @@ class ResponseReader:
         self._length: int | None = None
         self._chunked = False
         self._chunks: list[bytes] = []
+        self._size = 0
         self._in_trailers = False
 
     def feed(self, data: bytes) -> HttpResponse | None:
@@ -65,6 +70,7 @@ class ResponseReader:
         if self._chunked:
             return self._read_chunks()
         if self._length is None or len(self._pending) < self._length:
+            _check_size(len(self._pending))
             return None
         body = bytes(self._pending[: self._length])
         del self._pending[: self._length]
@@ -94,6 +100,7 @@ class ResponseReader:
                 )
         elif "content-length" in headers:
             self._length = _number(headers["content-length"], base=10)
+            _check_size(self._length)
         return True
 
     def _read_chunks(self) -> HttpResponse | None:
@@ -102,6 +109,8 @@ class ResponseReader:
         while True:
             line_end = pending.find(b"\r\n", at)
             if line_end < 0:
+                if len(pending) - at > _LARGEST_HEAD:
+                    raise MalformedResponseError("a line between chunks does not end")
                 break
             line = pending[at:line_end]
             if self._in_trailers:
@@ -112,6 +121,7 @@ class ResponseReader:
                 continue
             size = _number(line.partition(b";")[0].strip().decode("latin-1"), base=16)
             start = line_end + 2
+            _check_size(self._size + size)
             if size == 0:
                 self._in_trailers = True
                 at = start
@@ -121,6 +131,7 @@ class ResponseReader:
             if not pending.startswith(b"\r\n", start + size):
                 raise MalformedResponseError("a chunk is longer than it says")
             self._chunks.append(bytes(pending[start : start + size]))
+            self._size += size
             at = start + size + 2
         del pending[:at]
         return None
@@ -137,6 +148,11 @@ class ResponseReader:
         if self._pending:
             self.reusable = False
         return HttpResponse(status=self._status, headers=self._headers, body=body)
+
+
+def _check_size(size: int) -> None:
+    if size > LARGEST_BODY:
+        raise MalformedResponseError(f"a body of more than {LARGEST_BODY:,} bytes")
 
 
 def _parse_head(head: str) -> tuple[int, str, dict[str, str]]:
@@ -157,6 +173,6 @@ def _parse_head(head: str) -> tuple[int, str, dict[str, str]]:
 
 def _number(text: str, *, base: int) -> int:
     digits = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
-    if not text or text.strip(digits):
+    if not text or text.strip(digits) or len(text) > _MOST_DIGITS:
         raise MalformedResponseError(f"not a length: {text[:80]!r}")
     return int(text, base)

@@ -6,10 +6,18 @@ tolerated; the enums below are strings too and compare equal.
 """
 
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
 
 from durable_execution_sdk.model.failure import ErrorObject
+
+
+LATEST_TIMESTAMP = 253_402_300_799_999
+"""The last millisecond of the year 9999, after which Python's calendar has no more."""
+
+_CALENDAR = msgspec.Meta(ge=0, le=LATEST_TIMESTAMP)
+Timestamp = Annotated[int, _CALENDAR] | Annotated[float, _CALENDAR]
 
 
 class OperationType(StrEnum):
@@ -87,7 +95,7 @@ class StepDetails(
     """Of a STEP. ``attempt`` counts the attempts that have ended (as AWS's own SDK reads it)."""
 
     attempt: int | None = None
-    next_attempt_timestamp: int | float | None = None
+    next_attempt_timestamp: Timestamp | None = None
     result: str | None = None
     error: ErrorObject | None = None
 
@@ -97,7 +105,7 @@ class WaitDetails(
 ):
     """Of a WAIT: when the service will end it."""
 
-    scheduled_end_timestamp: int | float | None = None
+    scheduled_end_timestamp: Timestamp | None = None
 
 
 class CallbackDetails(
@@ -127,8 +135,8 @@ class Operation(
     id: str
     type: str
     status: str
-    start_timestamp: int | float | None = None
-    end_timestamp: int | float | None = None
+    start_timestamp: Timestamp | None = None
+    end_timestamp: Timestamp | None = None
     parent_id: str | None = None
     name: str | None = None
     sub_type: str | None = None

@@ -15,10 +15,12 @@ from msgspec.structs import force_setattr, replace
 
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StatePage
 from durable_execution_sdk.model.invocation import Invocation, Outcome
-from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.model.operation import LATEST_TIMESTAMP, Operation
 from durable_execution_sdk.model.update import OperationUpdate
 
 _encode = msgspec.json.Encoder().encode
+
+_LAST_SECOND = LATEST_TIMESTAMP / 1000
 
 
 # The invocation: event in, outcome out.
@@ -158,8 +160,14 @@ def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
 
 
 def milliseconds(seconds: float) -> int:
-    """A timestamp of the API, as the model holds it."""
+    """A timestamp of the API, as the model holds it; one that no calendar has is refused."""
+    if seconds > _LAST_SECOND:
+        raise _no_time(seconds)
     return round(seconds * 1000)
+
+
+def _no_time(seconds: float) -> msgspec.ValidationError:
+    return msgspec.ValidationError(f"{seconds!r} is not a timestamp: seconds from 1970 to 9999")
 
 
 def _seconds(timestamp: float) -> float:
@@ -187,15 +195,21 @@ def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
     """Mend timestamps in place: these operations were decoded a moment ago and nobody has them."""
     listed = list(operations)
     for op in listed:
-        if op.start_timestamp is not None:
-            force_setattr(op, "start_timestamp", round(op.start_timestamp * 1000))
-        if op.end_timestamp is not None:
-            force_setattr(op, "end_timestamp", round(op.end_timestamp * 1000))
+        start, end = op.start_timestamp, op.end_timestamp
+        # No calls for each: there are thousands.
+        if start is not None:
+            if start > _LAST_SECOND:
+                raise _no_time(start)
+            force_setattr(op, "start_timestamp", round(start * 1000))
+        if end is not None:
+            if end > _LAST_SECOND:
+                raise _no_time(end)
+            force_setattr(op, "end_timestamp", round(end * 1000))
         step, wait = op.step_details, op.wait_details
         if step is not None and step.next_attempt_timestamp is not None:
-            force_setattr(step, "next_attempt_timestamp", round(step.next_attempt_timestamp * 1000))
+            due = milliseconds(step.next_attempt_timestamp)
+            force_setattr(step, "next_attempt_timestamp", due)
         if wait is not None and wait.scheduled_end_timestamp is not None:
-            force_setattr(
-                wait, "scheduled_end_timestamp", round(wait.scheduled_end_timestamp * 1000)
-            )
+            due = milliseconds(wait.scheduled_end_timestamp)
+            force_setattr(wait, "scheduled_end_timestamp", due)
     return listed

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
+from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
@@ -32,6 +33,9 @@ _SLOW_SECONDS = 0.2
 
 _START = OperationAction.START
 _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
+
+# A call in flight gets this much even when the time is up: most answers take milliseconds.
+_SHORTEST_GRACE = 0.05
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
 Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
@@ -79,6 +83,8 @@ class Checkpointer:
         # Nothing is sent before the gate opens.
         self.is_held = False
         self.calls = 0
+        # The monotonic time at which the invocation has to be over, whatever the service does.
+        self.ends_at: float | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -170,8 +176,12 @@ class Checkpointer:
         while not self.is_idle and self.may_write:
             self.release()
             self.push()
-            self._rest = self._loop.create_future()
-            await self._rest
+            self._rest = rest = self._loop.create_future()
+            await asyncio.wait([rest], timeout=self.left)
+            if not rest.done():
+                raise ServiceError(
+                    "the service did not answer a checkpoint before the function's time was up"
+                )
 
     async def close(self) -> None:
         """Accept nothing more; a call in flight is waited for."""
@@ -179,15 +189,33 @@ class Checkpointer:
         self.release()
         if self._slow is not None:
             self._slow.cancel()
-        if self._writer is not None:
+        writer = self._writer
+        if writer is not None:
             if self._go is not None:
                 self._go.set_result(None)
-            await self._writer
+            await asyncio.wait([writer], timeout=self.left)
+            if not writer.done():
+                # The next invocation sees in the log what became of the call.
+                writer.cancel()
+                await asyncio.wait([writer])
+
+    @property
+    def left(self) -> float | None:
+        """How long a call that is in flight may still be waited for."""
+        if self.ends_at is None:
+            return None
+        return max(_SHORTEST_GRACE, self.ends_at - time.monotonic())
 
     async def load(self, marker: str | None) -> list[Operation]:
-        """Read the pages of the state that follow this marker."""
+        """Read the pages of the state that follow this marker, as many as are within bounds."""
+        from durable_execution_sdk.runtime.page_bounds import (  # noqa: PLC0415 - for few states
+            PageBounds,
+        )
+
         operations: list[Operation] = []
-        while marker and self._token is not None:
+        bounds = PageBounds(self._arn, self.ends_at)
+        while marker and self._token is not None and not self._closed:
+            bounds.next(marker)
             page = await self._plane.get_state(
                 StateRequest(
                     durable_execution_arn=self._arn,
@@ -196,6 +224,7 @@ class Checkpointer:
                     max_items=1000,
                 )
             )
+            bounds.took(page)
             operations.extend(page.operations)
             marker = page.next_marker
         return operations

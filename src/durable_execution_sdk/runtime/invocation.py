@@ -62,7 +62,7 @@ async def run_invocation(
         journal = Journal(
             invoked.arn,
             # Nothing else refers to them, so that what the workflow has seen can be let go.
-            await _all_operations(plane, invocation),
+            await _all_operations(plane, invocation, invoked, settings),
             invocation.updated_operation_ids or (),
         )
     except ServiceError as error:
@@ -96,7 +96,9 @@ async def _run_and_leave(workflow: Workflow, main: Main, payload: str | None) ->
         environment.join_threads()
 
 
-async def _all_operations(plane: DataPlane, invocation: Invocation) -> list[Any]:
+async def _all_operations(
+    plane: DataPlane, invocation: Invocation, invoked: Invoked, settings: Settings
+) -> list[Any]:
     state = invocation.initial_execution_state
     operations = list(state.operations)
     if state.next_marker:
@@ -108,8 +110,24 @@ async def _all_operations(plane: DataPlane, invocation: Invocation) -> list[Any]
             receive=_unused,
             fail=_unused,
         )
-        operations += await reader.load(state.next_marker)
+        reader.ends_at = _last_moment(invoked, settings)
+        try:
+            async with asyncio.timeout(reader.left):
+                operations += await reader.load(state.next_marker)
+        except TimeoutError as error:
+            raise InvocationError(
+                f"the state of {invoked.arn} could not be read before the function's time was up:"
+                " the service is slow or silent, or the function's timeout too short"
+            ) from error
     return operations
+
+
+def _last_moment(invoked: Invoked, settings: Settings) -> float | None:
+    """The monotonic time after which the service is waited for no longer."""
+    deadline = invoked.ends_at
+    if deadline is None:
+        return None
+    return deadline - settings.margin_of(deadline - time.monotonic()) / 2
 
 
 def _unused(*_: Any) -> NoReturn:
@@ -124,6 +142,7 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
         left = deadline - time.monotonic()
         margin = settings.margin_of(left)
         workflow.leave_after(left - margin, margin)
+        workflow.checkpointer.ends_at = _last_moment(workflow.invoked, settings)
 
     async def body() -> str | None:
         return await main(root, payload)

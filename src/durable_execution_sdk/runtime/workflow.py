@@ -347,6 +347,8 @@ class Workflow:
         else:
             labels = {each.label for task, each in self._bodies.items() if _is_under_way(task)}
             what = ", ".join(sorted(labels)) or "the workflow's own code"
+            if not labels and self.checkpointer.is_writing:
+                what = "a checkpoint, which the service has not answered yet,"
             self.stop(
                 Aborted(
                     InvocationError(
