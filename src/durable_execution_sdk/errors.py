@@ -265,6 +265,41 @@ class InvocationError(DurableError):
     __slots__ = _NO_SLOTS
 
 
+# AWS's names for "later", some of which come with status 400.
+_TRANSIENT_CODES = frozenset(
+    {
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+_CREDENTIAL_CODES = frozenset(
+    {
+        "CredentialsError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "IncompleteSignatureException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+
 class ServiceError(DurableError):
     """The service refused a call, or could not be reached.
 
@@ -306,9 +341,20 @@ class ServiceError(DurableError):
 
         KMS errors are answered with 502 but last until somebody changes the key.
         """
-        if self.code is not None and self.code.startswith("KMS"):
+        code = self.code
+        if code is not None and (code.startswith("KMS") or code in _CREDENTIAL_CODES):
             return False
-        return self.status is None or self.status == 429 or self.status >= 500
+        if code in _TRANSIENT_CODES:
+            return True
+        return self.status is None or self.status in (408, 429) or self.status >= 500
+
+    @property
+    def is_about_credentials(self) -> bool:
+        """Whether the caller's keys were refused: missing, expired, not yet valid, or another clock.
+
+        The next process has others, so that Lambda is to invoke again.
+        """
+        return self.code in _CREDENTIAL_CODES
 
 
 class StoreError(DurableError):

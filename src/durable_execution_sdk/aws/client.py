@@ -11,7 +11,7 @@ import msgspec
 from durable_execution_sdk.aws.backoff import Backoff, Timing
 from durable_execution_sdk.aws.credentials import CredentialSource, credential_source
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
-from durable_execution_sdk.aws.faults import refusal, without_answer
+from durable_execution_sdk.aws.faults import refusal, without_answer, without_credentials
 from durable_execution_sdk.aws.framing import HttpResponse, render_request
 from durable_execution_sdk.aws.percent import query_string, twice
 from durable_execution_sdk.aws.signer import Signer
@@ -106,13 +106,17 @@ class LambdaClient:
         endpoint = self._endpoint
         path = endpoint.prefix + call.path
         query = query_string(call.query) if call.query else ""
+        try:
+            credentials = await self._credentials.credentials()
+        except Exception as error:
+            raise without_credentials(call.operation, error) from error
         headers = self._signer.sign(
             method=call.method,
             canonical_path=twice(path),
             canonical_query=query,
             headers={"host": endpoint.authority, **call.headers},
             body=call.body,
-            credentials=await self._credentials.credentials(),
+            credentials=credentials,
             now=self._timing.wall(),
         )
         headers["user-agent"] = self._user_agent

@@ -51,11 +51,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             return plain
         from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - spares most cold starts
 
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            port = -1
+            parts, port = urlsplit(""), -1
         if (
             parts.scheme not in _DEFAULT_PORTS
             or not parts.hostname
@@ -65,7 +65,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             or "@" in parts.netloc
         ):
             raise ConfigError(
-                f"not an endpoint URL: {url!r}; expected http(s)://HOST[:PORT][/PREFIX] "
+                f"not an endpoint URL: {_without_password(url)!r}; expected http(s)://HOST[:PORT][/PREFIX] "
                 "(from AWS_ENDPOINT_URL_LAMBDA, AWS_ENDPOINT_URL or an argument)"
             )
         return cls(
@@ -75,6 +75,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
             secure=parts.scheme == "https",
             prefix="".join(f"/{segment(unquote(part))}" for part in parts.path.split("/") if part),
         )
+
+
+def _without_password(url: str) -> str:
+    """A URL as it may be shown: what stands before an @ in it is nobody's business."""
+    scheme, mark, rest = url.rpartition("//")
+    secret, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}***@{place}" if at and secret else url
 
 
 def _plain(url: str, region: str) -> Endpoint | None:

@@ -11,7 +11,7 @@ from durable_execution_sdk.aws.framing import HttpResponse
 from durable_execution_sdk.aws.transport import NoAnswerError
 from durable_execution_sdk.errors import ServiceError
 
-__all__ = ["read_answer", "refusal", "without_answer"]
+__all__ = ["read_answer", "refusal", "without_answer", "without_credentials"]
 
 _T = TypeVar("_T")
 
@@ -44,6 +44,11 @@ def without_answer(operation: str, failure: NoAnswerError) -> ServiceError:
     error = ServiceError(f"{operation}: {failure}")
     error.__cause__ = failure
     return error
+
+
+def without_credentials(operation: str, error: Exception) -> ServiceError:
+    """The error of a call that could not be signed: keys may come back, in this process or the next."""
+    return ServiceError(f"{operation} cannot be signed: {error}", code="CredentialsError")
 
 
 def read_answer(operation: str, decode: Callable[[bytes], _T], response: HttpResponse) -> _T:

@@ -55,6 +55,9 @@ TERMINAL_STATUSES = frozenset(
 )
 
 
+OPEN_STATUSES = frozenset(OperationStatus) - TERMINAL_STATUSES
+
+
 class OperationSubType(StrEnum):
     """What the official SDKs call each operation in the history."""
 

@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.model.failure import READS_FROM_OUTSIDE, ErrorObject
 from durable_execution_sdk.model.operation import (
+    OPEN_STATUSES,
     TERMINAL_STATUSES,
     Operation,
     OperationStatus,
@@ -110,6 +111,10 @@ class DurableOperation(Handle[_T], Generic[_T]):
             if frame.is_rebuilt:
                 self.is_void = True
                 return
+            if record.status not in OPEN_STATUSES:
+                self.is_void = True
+                self._stop_at_unknown(record)
+                return
         if workflow.reporter is not None:
             workflow.reporter.claimed(operation_id)
         workflow.registered[operation_id] = self
@@ -127,8 +132,19 @@ class DurableOperation(Handle[_T], Generic[_T]):
         if record.status in TERMINAL_STATUSES:
             self.is_pending = False
             self.complete(record)
-        else:
+        elif record.status in OPEN_STATUSES:
             self.advance(record)
+        else:
+            self._stop_at_unknown(record)
+
+    def _stop_at_unknown(self, record: Operation) -> None:
+        """End the invocation: a newer service may mean anything by a status that it has added."""
+        error = InvocationError(
+            f"the service says that {self.label} is {record.status!r}, which is no status that this"
+            " version of durable-execution-sdk knows: deploy a newer one. Until then Lambda invokes"
+            " again, and nothing is lost"
+        )
+        self.workflow.end(Aborted(error, fatal=False))
 
     def advance(self, record: Operation) -> None:
         """The log says that this operation is under way."""

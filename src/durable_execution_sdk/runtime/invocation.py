@@ -205,7 +205,7 @@ def _of_task(task: asyncio.Task[str | None]) -> Outcome:
 
 
 def _refused(error: ServiceError) -> Outcome:
-    if error.is_transient or error.is_stale_token:
+    if error.is_transient or error.is_stale_token or error.is_about_credentials:
         raise error
     return _failed(error)
 

@@ -399,7 +399,9 @@ class Workflow:
         self.checkpointer.submit(note.update(handle.frame.parent_id))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
-        if isinstance(error, ServiceError) and not (error.is_stale_token or error.is_transient):
+        if isinstance(error, ServiceError) and not (
+            error.is_stale_token or error.is_transient or error.is_about_credentials
+        ):
             what = ", ".join(sorted({_title(update) for update in batch})) or "a state request"
             error = ExecutionError(f"the service refused the checkpoint of {what}: {error}")
         self.refusal = Aborted(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
