@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.rig import rig_of, run_workflow
 
 from durable_execution_sdk import (
+    CheckpointingMode,
     ConfigError,
     DurableContext,
     DurableError,
@@ -20,6 +23,7 @@ from durable_execution_sdk import (
     wait_until,
     wait_while,
 )
+from durable_execution_sdk.emulator.caller import Seams
 
 
 @dataclass
@@ -183,3 +187,44 @@ def test_a_missing_or_wrong_config_is_refused() -> None:
         WaitForConditionConfig(initial_state=0, wait_strategy=5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="serdes"):
         WaitForConditionConfig(initial_state=0, wait_strategy=wait_until(bool), serdes=5)  # type: ignore[arg-type]
+
+
+class Forgetful:
+    """A service whose answer to START does not repeat the state, as that of AWS's local runner."""
+
+    def __init__(self, plane: Any) -> None:
+        self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
+
+    async def checkpoint(self, request: Any) -> Any:
+        response = await self.plane.checkpoint(request)
+        operations = [
+            replace(op, step_details=replace(op.step_details, result=None))
+            if op.step_details is not None and op.status == "STARTED"
+            else op
+            for op in response.operations
+        ]
+        return replace(response, operations=operations)
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_the_state_is_kept_when_the_answer_to_a_start_leaves_it_out(
+    mode: CheckpointingMode,
+) -> None:
+    seen: list[int] = []
+
+    async def count(state: int) -> int:
+        seen.append(state)
+        return state + 1
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[int]:
+        config = WaitForConditionConfig(
+            initial_state=10, wait_strategy=wait_until(lambda state: state >= 13)
+        )
+        polls = [ctx.wait_for_condition(count, config=config, name="count") for _ in range(2)]
+        return list(await asyncio.gather(*polls))
+
+    ran = rig_of(
+        workflow, options={"checkpointing": mode}, seams=Seams(data_plane=Forgetful)
+    ).run()
+    assert ran.result == [13, 13]
+    assert sorted(seen) == [10, 10, 11, 11, 12, 12]
