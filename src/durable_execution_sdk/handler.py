@@ -156,14 +156,7 @@ class DurableHandler(Generic[_E, _R]):
     def _read(self, event: object) -> Invocation:
         try:
             invocation = decode_invocation(event)
-            if not invocation.durable_execution_arn:
-                raise ValueError("DurableExecutionArn is empty")
-            for text in (
-                invocation.durable_execution_arn,
-                invocation.checkpoint_token,
-                invocation.initial_execution_state.next_marker or "",
-            ):
-                text.encode()  # what has no UTF-8 form cannot be sent back
+            _check_texts(invocation)
         except (msgspec.ValidationError, ValueError) as error:
             raise InvocationError(
                 f"{self.__qualname__} was not invoked as a durable function: {error}. Its event must"
@@ -172,6 +165,15 @@ class DurableHandler(Generic[_E, _R]):
                 " locally with `durable run`"
             ) from error
         return invocation
+
+
+def _check_texts(invocation: Invocation) -> None:
+    """Refuse what cannot be sent back to the service, such as half a surrogate."""
+    if not invocation.durable_execution_arn:
+        raise ValueError("DurableExecutionArn is empty")
+    invocation.durable_execution_arn.encode()
+    invocation.checkpoint_token.encode()
+    (invocation.initial_execution_state.next_marker or "").encode()
 
 
 @overload

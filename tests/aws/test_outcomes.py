@@ -80,7 +80,9 @@ INSIDE: dict[str, Answer] = {
     "not HTTP": NO_HTTP,
     "headers without end": LONG_HEAD,
     "a body without end": Answer(raw=LONG + CHUNK * 20, then_close=True),
-    "a body that says it is huge": Answer(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"),
+    "a body that says it is huge": Answer(
+        raw=b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n"
+    ),
     "a line without end": Answer(raw=LONG + b"0" * 300_000),
     "a length of a thousand digits": Answer(raw=LONG + b"f" * 1_000 + b"\r\n"),
 }
@@ -241,9 +243,7 @@ def test_what_is_no_matter_of_patience_has_its_outcome_at_once(
 
 def test_a_stale_token_lets_lambda_invoke_again(service: Service) -> None:
     body = b'{"message":"Invalid checkpoint token","Type":"User"}'
-    service.server.usual = Answer.http(
-        400, body, x_amzn_ErrorType="InvalidParameterValueException"
-    )
+    service.server.usual = Answer.http(400, body, x_amzn_ErrorType="InvalidParameterValueException")
     assert service.run().outcome == AGAIN
     assert len(service.server.requests) == 1
 
@@ -301,9 +301,7 @@ ENDLESS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
     "empty pages": (lambda n: {"Operations": [], "NextMarker": f"n{n}"}, "no operations"),
     "large pages": (
         lambda n: {
-            "Operations": [
-                operation(f"o{n}", StepDetails={"Attempt": 1, "Result": "x" * 500_000})
-            ],
+            "Operations": [operation(f"o{n}", StepDetails={"Attempt": 1, "Result": "x" * 500_000})],
             "NextMarker": f"n{n}",
         },
         "bytes",
@@ -450,4 +448,3 @@ def test_a_password_in_an_endpoint_is_shown_to_nobody(url: str, service: Service
         service.run()
     assert "secret" not in str(caught.value)
     assert "***@" in str(caught.value)
-

@@ -145,7 +145,8 @@ class LocalRunner:
             submitted = [
                 e
                 for e in self.history(arn)
-                if e["EventType"] == "StepSucceeded" and started
+                if e["EventType"] == "StepSucceeded"
+                and started
                 and e.get("ParentId") == started[0].get("ParentId")
             ]
             if submitted:
@@ -218,7 +219,9 @@ def local_runner(
     serving.start()
     port = _free_port()
     url = functions.runner_url = f"http://127.0.0.1:{port}"
-    durable = {"DurableConfig": {"ExecutionTimeout": _EXECUTION_SECONDS, "RetentionPeriodInDays": 1}}
+    durable = {
+        "DurableConfig": {"ExecutionTimeout": _EXECUTION_SECONDS, "RetentionPeriodInDays": 1}
+    }
     configs = {
         name: durable if isinstance(handler, DurableHandler) else {}
         for name, handler in handlers.items()

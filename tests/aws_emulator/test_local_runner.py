@@ -128,7 +128,9 @@ def test_an_order_is_processed(examples: LocalRunner) -> None:
         "shipped",
         "track-2041-1",
     )
-    assert run(examples, "process_order", {**order, "card": "declined-1"})[1]["status"] == "declined"
+    assert (
+        run(examples, "process_order", {**order, "card": "declined-1"})[1]["status"] == "declined"
+    )
     assert run(examples, "process_order", {**order, "items": []})[0] == "FAILED"
 
 

@@ -56,7 +56,9 @@ def test_an_execution_starts_with_its_input_and_ends_with_its_result(running: Ex
         "ExecutionTimeout": 86_400,
     }
     assert (entry(running, 1)["Id"], entry(running, 1)["Name"]) == ("run-1", "order-7")
-    assert entry(running, 3)["ExecutionSucceededDetails"] == {"Result": {"Payload": "7", "Truncated": False}}
+    assert entry(running, 3)["ExecutionSucceededDetails"] == {
+        "Result": {"Payload": "7", "Truncated": False}
+    }
 
 
 def test_an_invocation_is_logged_when_it_ends_and_before_the_execution_does(
@@ -72,7 +74,9 @@ def test_an_invocation_is_logged_when_it_ends_and_before_the_execution_does(
     }
     assert "Id" not in entry(running, 2)
     error = {"ErrorType": "Boom", "ErrorMessage": "it broke"}
-    assert entry(running, 3)["ExecutionFailedDetails"] == {"Error": {"Payload": error, "Truncated": False}}
+    assert entry(running, 3)["ExecutionFailedDetails"] == {
+        "Error": {"Payload": error, "Truncated": False}
+    }
 
 
 def test_a_crash_inside_an_at_most_once_step(running: Execution) -> None:
@@ -170,7 +174,9 @@ def test_callbacks(running: Execution) -> None:
     started = entry(running, 2)["CallbackStartedDetails"]
     assert (started["Timeout"], started["HeartbeatTimeout"]) == (60, 10)
     assert set(entry(running, 3)["CallbackStartedDetails"]) == {"CallbackId"}
-    assert entry(running, 5)["CallbackSucceededDetails"] == {"Result": {"Payload": "hi", "Truncated": False}}
+    assert entry(running, 5)["CallbackSucceededDetails"] == {
+        "Result": {"Payload": "hi", "Truncated": False}
+    }
     timed_out = entry(running, 7)["CallbackTimedOutDetails"]["Error"]["Payload"]
     assert timed_out["ErrorType"] == "Callback.Timeout"
 
@@ -193,7 +199,9 @@ def test_contexts(running: Execution) -> None:
     assert entry(running, 2)["ContextStartedDetails"] == {}
     assert entry(running, 3)["ParentId"] == "c"
     assert entry(running, 4)["SubType"] == "RunInChildContext"
-    assert entry(running, 4)["ContextSucceededDetails"] == {"Result": {"Payload": "", "Truncated": False}}
+    assert entry(running, 4)["ContextSucceededDetails"] == {
+        "Result": {"Payload": "", "Truncated": False}
+    }
 
 
 def test_a_chained_invoke(running: Execution) -> None:

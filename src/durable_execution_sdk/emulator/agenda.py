@@ -83,7 +83,7 @@ class Agenda:
     @property
     def arns(self) -> set[str]:
         """Every execution that has something on the agenda."""
-        return {*self._all.ready, *self._all.running, *self._all.deadlines.keys()}
+        return {*self._all.ready, *self._all.running, *self._all.deadlines.every_key()}
 
     def note(self, state: ExecutionState) -> None:
         """Take in an execution's newest state."""
@@ -138,9 +138,7 @@ class Agenda:
         """Executions that are to be invoked, the longest ready first, a few at a time."""
         for arns in _in_portions(self._index(family).ready):
             yield [
-                arn
-                for arn in arns
-                if not self._is_early(arn, now) and self._belongs(arn, family)
+                arn for arn in arns if not self._is_early(arn, now) and self._belongs(arn, family)
             ]
 
     def running(self, family: str | None) -> list[str]:
@@ -181,7 +179,8 @@ class Agenda:
         index = self._index(family)
         if family is None or index is self._families.get(family):
             return index.awaited.earliest()
-        times = (index.awaited.time(arn) for arn in index.awaited.keys() if self._belongs(arn, family))
+        members = [arn for arn in index.awaited.every_key() if self._belongs(arn, family)]
+        times = (index.awaited.time(arn) for arn in members)
         return min((at for at in times if at is not None), default=None)
 
     def _index(self, family: str | None) -> _Index:

@@ -220,7 +220,9 @@ class Driver:
                 # Somebody else was faster, in this process or in another.
                 self._agenda.note_or_forget(arn, state)
                 return
-            state = self._conductor.submit(arn, StartInvocation(request_id=request_id))
+            state = self._conductor.submit(
+                arn, StartInvocation(request_id=request_id, secret=self.emulator.secret)
+            )
             invocation = invocation_event(state, self.emulator.limits)
             version = ExecutionArn.parse(arn).version
             tenant_id, header = state.tenant_id, state.trace_id

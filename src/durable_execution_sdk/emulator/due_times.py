@@ -23,7 +23,7 @@ class DueTimes(Generic[_K]):
     def __len__(self) -> int:
         return len(self._times)
 
-    def keys(self) -> set[_K]:
+    def every_key(self) -> set[_K]:
         """All keys that have a time."""
         return set(self._times)
 

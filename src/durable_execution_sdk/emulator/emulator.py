@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
+import secrets
 from collections.abc import Callable
 from typing import cast
 
@@ -72,7 +73,8 @@ _EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 class Emulator:
     """The service over a store, a clock and a registry of functions.
 
-    It records and answers; a ``Driver`` calls the functions and lets time pass.
+    It records and answers; a ``Driver`` calls the functions and lets time pass. ``secret`` is what
+    makes tokens and callback ids impossible to guess; a test that gives ``""`` sees the same ones each time.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class Emulator:
         *,
         limits: Limits = DEFAULT_LIMITS,
         ids: Ids = unique_id,
+        secret: str | None = None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.functions = functions
         self.limits = limits
         self.ids = ids
+        self.secret = secrets.token_hex(16) if secret is None else secret
         self.conductor = Conductor(store, clock, limits)
 
     # The data plane
@@ -109,6 +113,7 @@ class Emulator:
                     updates=request.updates,
                     client_token=client_token,
                     functions=functions,
+                    secret=self.secret,
                 ),
                 lambda state: checkpoint_response(state, token, client_token, self.limits),
             )
@@ -230,17 +235,23 @@ class Emulator:
         except UnicodeDecodeError as error:
             raise invalid(f"The result of a callback is UTF-8 text: {error}") from error
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(arn, CompleteCallback(operation_id=operation_id, result=text))
+        self.conductor.submit(
+            arn, CompleteCallback(operation_id=operation_id, callback_id=callback_id, result=text)
+        )
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Answer a callback with a failure."""
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(arn, FailCallback(operation_id=operation_id, error=error))
+        self.conductor.submit(
+            arn, FailCallback(operation_id=operation_id, callback_id=callback_id, error=error)
+        )
 
     def callback_heartbeat(self, callback_id: str) -> None:
         """Restart a callback's heartbeat timeout."""
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(arn, HeartbeatCallback(operation_id=operation_id))
+        self.conductor.submit(
+            arn, HeartbeatCallback(operation_id=operation_id, callback_id=callback_id)
+        )
 
     # What the API does not show
 

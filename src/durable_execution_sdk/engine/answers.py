@@ -46,7 +46,7 @@ def decide_callback_answer(
     state: ExecutionState, command: CallbackAnswer, at: int, now: int, limits: Limits
 ) -> list[Event]:
     """Settle a callback, or keep it alive; refused when it is over."""
-    operation = _open_callback(state, command.operation_id, now)
+    operation = _open_callback(state, command.operation_id, command.callback_id, now)
     match command:
         case HeartbeatCallback():
             seconds = state.heartbeats.get(operation.id, 0)
@@ -75,10 +75,15 @@ def decide_callback_answer(
             return [CallbackFailed(at=at, operation=operation_ref(operation), error=error)]
 
 
-def _open_callback(state: ExecutionState, operation_id: str, now: int) -> Operation:
+def _open_callback(
+    state: ExecutionState, operation_id: str, callback_id: str | None, now: int
+) -> Operation:
     operation = state.operations.get(operation_id)
     if operation is None or operation.type != OperationType.CALLBACK:
         raise not_found(f"There is no callback {operation_id} in {state.arn}.")
+    details = operation.callback_details
+    if callback_id is not None and (details is None or details.callback_id != callback_id):
+        raise not_found(f"There is no callback {callback_id!r}: the id is not one of ours.")
     if state.is_closed:
         raise callback_closed(
             f"Callback {operation_id} is closed: its execution is {state.status}."

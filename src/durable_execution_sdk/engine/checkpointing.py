@@ -64,7 +64,7 @@ def decide_checkpoint(
         events.append(ExecutionOutcomeRecorded(at=at, status=ExecutionStatus.FAILED, error=error))
     pause = state.pause if not settled else None
     sequence = invocation.sequence + 1
-    next_token = checkpoint_token(state.run_id, invocation.number, sequence)
+    next_token = checkpoint_token(state.run_id, invocation.number, sequence, command.secret)
     events.append(
         CheckpointAccepted(
             at=at,
@@ -216,7 +216,9 @@ class _Batch:
         arn = self._state.arn
         if update.type == OperationType.CALLBACK:
             return Facts(
-                at=self._at, now=self._now, callback_id=callback_id(arn, update.id)
+                at=self._at,
+                now=self._now,
+                callback_id=callback_id(arn, update.id, self._command.secret),
             )
         if update.chained_invoke_options is None:
             return self._facts

@@ -41,21 +41,27 @@ class StartExecution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartInvocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Invoke the handler; refused unless ``state.wants_invocation``."""
+    """Invoke the handler; refused unless ``state.wants_invocation``.
+
+    ``secret`` is what makes the checkpoint tokens of the invocation impossible to guess.
+    """
 
     request_id: str
+    secret: str = ""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Record updates, all or none.
 
     ``functions`` holds what the caller found for the names in CHAINED_INVOKE updates: a target, or
-    why it cannot be started; a name that is not there does not exist.
+    why it cannot be started; a name that is not there does not exist. ``secret`` is what makes tokens
+    and callback ids impossible to guess.
     """
 
     token: str
     updates: list[OperationUpdate]
     client_token: str | None = None
+    secret: str = ""
     functions: Mapping[str, FunctionTarget | ErrorObject] = msgspec.field(
         default_factory=dict[str, FunctionTarget | ErrorObject]
     )
@@ -79,9 +85,10 @@ class Tick(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteCallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer a callback with a result."""
+    """Answer a callback with a result; a ``callback_id`` that is given has to be the callback's."""
 
     operation_id: str
+    callback_id: str | None = None
     result: str | None = None
 
 
@@ -89,6 +96,7 @@ class FailCallback(msgspec.Struct, frozen=True, kw_only=True):
     """Answer a callback with a failure."""
 
     operation_id: str
+    callback_id: str | None = None
     error: ErrorObject | None = None
 
 
@@ -96,6 +104,7 @@ class HeartbeatCallback(msgspec.Struct, frozen=True, kw_only=True):
     """Restart a callback's heartbeat timeout."""
 
     operation_id: str
+    callback_id: str | None = None
 
 
 class FinishChainedInvoke(msgspec.Struct, frozen=True, kw_only=True):

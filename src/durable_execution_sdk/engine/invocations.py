@@ -38,7 +38,7 @@ def decide_start_invocation(
             at=at,
             number=number,
             request_id=command.request_id,
-            token=checkpoint_token(state.run_id, number, 0),
+            token=checkpoint_token(state.run_id, number, 0, command.secret),
         )
     ]
 

@@ -1,7 +1,7 @@
 """Names that are made, not stored: checkpoint tokens, callback ids and the ARNs of child executions.
 
-All are derived from what the log holds, so the same log gives the same names. To others they are
-opaque base64 text.
+All are derived from what the log holds, and tokens and callback ids from a secret too, which nobody
+can guess who does not have the store. To others they are opaque base64 text.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from durable_execution_sdk.engine.rejections import not_found, stale_token
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.model.ids import ExecutionArn
 
+_PROOF = 32
 
-def checkpoint_token(run_id: str, invocation: int, sequence: int) -> str:
+
+def checkpoint_token(run_id: str, invocation: int, sequence: int, secret: str = "") -> str:
     """The token for one checkpoint of one invocation."""
-    return _encode([run_id, invocation, sequence])
+    return _encode([run_id, invocation, sequence], secret)
 
 
 def require_current_token(state: ExecutionState, token: str) -> RunningInvocation:
@@ -29,18 +31,19 @@ def require_current_token(state: ExecutionState, token: str) -> RunningInvocatio
     return state.invocation
 
 
-def callback_id(arn: str, operation_id: str) -> str:
+def callback_id(arn: str, operation_id: str, secret: str = "") -> str:
     """The id that an external system answers to."""
-    return _encode([arn, operation_id])
+    return _encode([arn, operation_id], secret)
 
 
 def parse_callback_id(text: str) -> tuple[str, str]:
     """The execution's ARN and the operation's id in a callback id; unknown ids are not found."""
     try:
-        parts = msgspec.json.decode(base64.b64decode(text, validate=True), type=tuple[str, str])
+        parts = msgspec.json.decode(base64.b64decode(text, validate=True), type=tuple[str, ...])
+        arn, operation_id = parts[:2]
     except (binascii.Error, msgspec.DecodeError, ValueError) as error:
         raise not_found(f"There is no callback {text!r}: the id is not one of ours.") from error
-    return parts
+    return arn, operation_id
 
 
 def child_arn(parent_arn: str, operation_id: str, function_arn: str) -> str:
@@ -57,5 +60,9 @@ def execution_name(arn: str) -> str:
     return ExecutionArn.parse(arn).execution_name
 
 
-def _encode(parts: list[str | int]) -> str:
+def _encode(parts: list[str | int], secret: str) -> str:
+    if secret:
+        # Whoever knows an ARN could make all the rest up.
+        text = "\n".join([secret, *map(str, parts)])
+        parts = [*parts, hashlib.sha256(text.encode()).hexdigest()[:_PROOF]]
     return base64.b64encode(msgspec.json.encode(parts)).decode()

@@ -12,7 +12,6 @@ import msgspec
 
 from durable_execution_sdk.model.failure import ErrorObject
 
-
 LATEST_TIMESTAMP = 253_402_300_799_999
 """The last millisecond of the year 9999, after which Python's calendar has no more."""
 

@@ -16,12 +16,12 @@ BODY_SECONDS = 20.0
 _DRAIN_SECONDS = 5.0
 
 
-async def read_body(request: Request, most: int, *, seconds: float = BODY_SECONDS) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """Read a body of at most ``most`` bytes; one that is larger, or too slow, is refused."""
     declared = request.headers.get("content-length", "")
     is_large = declared.isdecimal() and (len(declared) > len(str(most)) or int(declared) > most)
     if not is_large:
-        body = await _within(request, most, seconds)
+        body = await _within(request, most, BODY_SECONDS)
         if body is not None:
             return body
     elif "expect" not in request.headers:

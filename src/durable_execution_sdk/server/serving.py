@@ -14,6 +14,7 @@ from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.server.application import application
 from durable_execution_sdk.server.backend import Backend
+from durable_execution_sdk.server.doors import Doors, is_loopback
 from durable_execution_sdk.server.workers import Workers
 
 _IDLE_SECONDS = 75
@@ -27,12 +28,23 @@ def serve(
     port: int = 0,
     workers: int = 4,
     middleware: Sequence[Middleware] = (),
+    allow_hosts: Sequence[str] = (),
+    token: str | None = None,
 ) -> Server:
     """Serve the durable API, and run what is due, until the server is closed.
 
-    Port 0 takes one that is free. Without ``workers`` somebody else has to drive.
+    Port 0 takes one that is free. Without ``workers`` somebody else has to drive. A request is refused
+    whose ``Host`` is neither loopback nor one of ``allow_hosts``, and what a page of another site sends.
+    On another ``host`` than loopback everybody in the network can call: that takes a ``token``, which
+    callers send as ``X-Durable-Token`` or use as their AWS access key.
     """
-    return Server(driver, _listen(host, port), workers, middleware)
+    if token is None and not is_loopback(host):
+        raise ConfigError(
+            f"{host} can be reached from other computers, and whoever reaches the server runs your"
+            " functions: give it a token, or use 127.0.0.1"
+        )
+    doors = Middleware(Doors, allow_hosts=allow_hosts, token=token)
+    return Server(driver, _listen(host, port), workers, [doors, *middleware])
 
 
 class Server:

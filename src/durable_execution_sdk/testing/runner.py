@@ -21,7 +21,7 @@ from durable_execution_sdk.testing.functions import Registered
 from durable_execution_sdk.testing.lengths import lapse
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import LOG_LEVEL, Setup, paged, setup
-from durable_execution_sdk.testing.stage import NO_EVENT, Stage
+from durable_execution_sdk.testing.stage import NO_EVENT, Stage, invocation_type
 from durable_execution_sdk.testing.sync import SyncTestRunner
 from durable_execution_sdk.testing.worker import in_thread_async
 
@@ -149,7 +149,7 @@ class LocalDurableTestRunner(Generic[_R]):
                 answers and that has no timeout.
             RunTimeoutError: the timeout is over.
         """
-        run = partial(self._stage.run, event, name, synchronous)
+        run = partial(self._stage.run, event, name, invocation_type(synchronous=synchronous))
         return await in_thread_async(*self._stage.alone(run, timeout))
 
     def run_sync(
@@ -178,7 +178,7 @@ class LocalDurableTestRunner(Generic[_R]):
 
         From now on the runner's other methods are about this execution.
         """
-        return self._stage.start(event, name, synchronous=synchronous)
+        return self._stage.start(event, name, invocation_type(synchronous=synchronous))
 
     async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until the execution has ended, however it ends."""

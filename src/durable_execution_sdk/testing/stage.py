@@ -48,7 +48,7 @@ from durable_execution_sdk.testing.setup import Setup
 from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
 from durable_execution_sdk.testing.worker import Watch
 
-__all__ = ["NO_EVENT", "Stage"]
+__all__ = ["NO_EVENT", "Stage", "invocation_type"]
 
 __tracebackhide__ = is_told
 
@@ -72,7 +72,7 @@ class Stage:
         self._calls = Calls(setup.environment)
         functions = functions_of(setup, setup.handler.made_by(make), self._calls)
         self.emulator = Emulator(
-            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted()
+            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted(), secret=""
         )
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
@@ -98,27 +98,25 @@ class Stage:
         seconds = self.setup.timeout if timeout is None else seconds_allowed(timeout)
         return self._drive.alone(work), seconds
 
-    def start(self, event: Any, name: str | None, *, synchronous: bool) -> str:
+    def start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
         """Start an execution, or find the one that has this name."""
         with self._drive.claimed():
-            return self._start(event, name, synchronous)
+            return self._start(event, name, invocation_type)
 
     def run(
-        self, event: Any, name: str | None, synchronous: bool, watch: Watch
+        self, event: Any, name: str | None, invocation_type: InvocationType, watch: Watch
     ) -> DurableTestResult[Any]:
         """Start an execution, and go on until it has ended."""
-        self._start(event, name, synchronous)
+        self._start(event, name, invocation_type)
         return self.complete(watch)
 
-    def _start(self, event: Any, name: str | None, synchronous: bool) -> str:
+    def _start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
         before = self.arn
         self.arn = self.emulator.start(
             InvokeRequest(
                 function_name=f"{self.setup.function_name}:{LATEST}",
                 payload=b"" if event is NO_EVENT else self._written(event),
-                invocation_type=(
-                    InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
-                ),
+                invocation_type=invocation_type,
                 durable_execution_name=name or f"test-{len(self.arns) + 1}",
             )
         )
@@ -277,6 +275,11 @@ class Stage:
         if milliseconds and isinstance(self.clock, VirtualClock):
             return SlowDataPlane(plane, self.clock, milliseconds)
         return plane
+
+
+def invocation_type(*, synchronous: bool) -> InvocationType:
+    """How an execution is started."""
+    return InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
 
 
 class _Counted:

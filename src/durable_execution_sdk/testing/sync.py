@@ -11,7 +11,7 @@ from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.lengths import lapse
 from durable_execution_sdk.testing.operations import at
 from durable_execution_sdk.testing.result import DurableTestResult
-from durable_execution_sdk.testing.stage import NO_EVENT, Stage
+from durable_execution_sdk.testing.stage import NO_EVENT, Stage, invocation_type
 from durable_execution_sdk.testing.worker import in_thread
 
 __all__ = ["SyncTestRunner"]
@@ -36,14 +36,14 @@ class SyncTestRunner(Generic[_R]):
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
         """Run the workflow to its end."""
-        run = partial(self._stage.run, event, name, synchronous)
+        run = partial(self._stage.run, event, name, invocation_type(synchronous=synchronous))
         return in_thread(*self._stage.alone(run, timeout))
 
     def start(
         self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
     ) -> str:
         """Start an execution without running anything of it yet; returns its ARN."""
-        return self._stage.start(event, name, synchronous=synchronous)
+        return self._stage.start(event, name, invocation_type(synchronous=synchronous))
 
     def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Go on until the execution has ended."""

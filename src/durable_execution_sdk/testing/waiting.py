@@ -42,7 +42,9 @@ def callbacks_of(
             continue
         own_name = waiter.progress.operation.name
         context = _wait_for_callback(waiter)
-        if context is not None and not _is_handed_out(waiter, context, after_submitter):
+        if context is not None and not _is_handed_out(
+            waiter, context, after_submitter=after_submitter
+        ):
             continue
         called = own_name if context is None else context.name
         if name is None or name in {called, own_name}:
@@ -59,7 +61,7 @@ def _wait_for_callback(waiter: Waiter) -> Operation | None:
     return None
 
 
-def _is_handed_out(waiter: Waiter, context: Operation, after_submitter: bool) -> bool:
+def _is_handed_out(waiter: Waiter, context: Operation, *, after_submitter: bool) -> bool:
     return any(
         each.operation.parent_id == context.id
         and each.operation.type == OperationType.STEP

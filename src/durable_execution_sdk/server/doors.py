@@ -1,0 +1,109 @@
+"""Who may call a server on this computer: its programs, and no page that a browser shows.
+
+A browser sends requests of any page to any address. What tells them from those of programs are three
+headers: ``Host`` (a page whose name was pointed here by DNS still sends its own), ``Origin`` and
+``Sec-Fetch-Site``; and a page cannot leave the content type out, or say JSON, without asking first.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.server.faults import refusal
+
+_OWN_SITE = frozenset({"same-origin", "none"})
+_SIMPLE_TYPES = frozenset(
+    {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
+)
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Doors:
+    """Middleware that lets programs of this computer in, and those of hosts that are allowed.
+
+    With a ``token``, a request has to carry it: as ``X-Durable-Token``, or as the access key that it is
+    signed with, which every AWS client can be given.
+    """
+
+    def __init__(
+        self, app: ASGIApp, allow_hosts: Collection[str] = (), token: str | None = None
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in allow_hosts)
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it before anything of it is read."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            await send(message)
+
+        reason = self._reason_against(scope["method"], Headers(scope=scope))
+        if reason is None:
+            await self._app(scope, receive, send_marked)
+        else:
+            error = ServiceError(reason, code="AccessDeniedException", status=403)
+            await refusal(error)(scope, receive, send_marked)
+
+    def _reason_against(self, method: str, headers: Headers) -> str | None:
+        host = headers.get("host", "")
+        if not (is_loopback(_name(host)) or _name(host) in self._hosts):
+            return (
+                f"The host {host!r} is not this computer. If it is another name of it, allow it:"
+                " serve(..., allow_hosts=[...])."
+            )
+        origin = headers.get("origin")
+        if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
+            return f"A page of {origin!r} may not call this server."
+        if headers.get("sec-fetch-site", "none") not in _OWN_SITE:
+            return "A page of another site may not call this server."
+        kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if method not in _SAFE_METHODS and kind in _SIMPLE_TYPES:
+            return (
+                f"The content type {kind} is that of forms, which pages of any site can send; use"
+                " application/json, or leave it out."
+            )
+        return self._reason_about_token(headers)
+
+    def _reason_about_token(self, headers: Headers) -> str | None:
+        if self._token is None:
+            return None
+        given = headers.get("x-durable-token")
+        if given is None:
+            signed = headers.get("authorization", "").partition("Credential=")[2]
+            given = signed.partition("/")[0]
+        if hmac.compare_digest(given.encode(), self._token.encode()):
+            return None
+        return (
+            "The token of this server is missing or wrong; send it as X-Durable-Token, or use it as"
+            " the AWS access key."
+        )
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a host's name or address stands for this computer alone."""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _name(host: str) -> str:
+    """A ``Host`` without its port."""
+    name, _, port = host.rpartition(":")
+    return (name if name and port.isdecimal() else host).lower()

@@ -1,0 +1,313 @@
+"""Who tries to come in: a page of another site, a name that is pointed here, large and slow bodies,
+and a stranger who knows an execution's ARN."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+from tests.server.house import House, callback, execution, invocations
+
+from durable_execution_sdk import ConfigError
+from durable_execution_sdk.engine.tokens import callback_id
+from durable_execution_sdk.server import bodies
+from durable_execution_sdk.server.serving import Server, serve
+
+SITE = "https://evil.example"
+
+
+class Door:
+    """A server, and raw requests to it."""
+
+    def __init__(self, house: House, server: Server) -> None:
+        self.house = house
+        self.server = server
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=30)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request(method, path, body, named)
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, found, answer.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    house = House()
+    with serve(house.driver, workers=0) as server:
+        yield Door(house, server)
+
+
+def waiting(door: Door) -> tuple[str, str]:
+    arn = door.house.begin({"do": "ask"})
+    return arn, door.house.callback_id(arn)
+
+
+CALLS: dict[str, Callable[[str, str], tuple[str, str, bytes | None]]] = {
+    "invoke": lambda arn, cb: ("POST", invocations(), b'{"do":"add"}'),
+    "stop": lambda arn, cb: ("POST", execution(arn, "/stop"), b"{}"),
+    "succeed": lambda arn, cb: ("POST", callback(cb, "succeed"), b'"yes"'),
+    "fail": lambda arn, cb: ("POST", callback(cb, "fail"), b"{}"),
+    "list": lambda arn, cb: ("GET", "/2025-12-01/functions/workflow/durable-executions", None),
+    "read": lambda arn, cb: ("GET", execution(arn), None),
+    "delete": lambda arn, cb: ("DELETE", execution(arn), None),
+}
+
+# What a browser sends along, and a page cannot change.
+PAGES: dict[str, dict[str, str]] = {
+    "a form": {"Origin": SITE, "Content_Type": "application/x-www-form-urlencoded"},
+    "a fetch without preflight": {"Origin": SITE, "Content_Type": "text/plain"},
+    "a beacon": {"Origin": SITE, "Sec_Fetch_Site": "cross-site"},
+    "a picture": {"Sec_Fetch_Site": "cross-site"},
+    "a page of another port": {"Origin": "http://127.0.0.1:1", "Sec_Fetch_Site": "same-site"},
+    "a sandbox": {"Origin": "null"},
+    "a name that was pointed here": {"Host": "evil.example"},
+    "a name with this port": {"Host": "rebound.evil.example:80", "Sec_Fetch_Site": "same-origin"},
+    "no name": {"Host": ""},
+    "a name that only begins so": {"Host": "localhost.evil.example"},
+    "an address that only begins so": {"Host": "127.0.0.1.evil.example"},
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_page_of_another_site_can_do_nothing(page: str, call: str, door: Door) -> None:
+    arn, cb = waiting(door)
+    before = len(door.house.emulator.recording(arn)())
+    method, path, body = CALLS[call](arn, cb)
+    status, headers, answer = door.ask(method, path, body, **PAGES[page])
+    assert status == 403, answer
+    assert headers["x-amzn-errortype"] == "AccessDeniedException"
+    assert arn.encode() not in answer
+    assert len(door.house.emulator.recording(arn)()) == before
+    assert door.house.emulator.store.open_heads() == {arn: before}
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_a_content_type_that_needs_no_preflight_is_refused_by_itself(kind: str, door: Door) -> None:
+    status, _, answer = door.ask(
+        "POST", invocations(), b"{}", Content_Type=f"{kind}; charset=utf-8"
+    )
+    assert (status, b"application/json" in answer) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content_Type": "application/json"},
+        {"Content_Type": "application/octet-stream"},
+        {"Host": "localhost"},
+        {"Host": "localhost:9"},
+        {"Host": "LOCALHOST"},
+        {"Host": "app.localhost:80"},
+        {"Host": "127.0.0.2"},
+        {"Host": "[::1]:80"},
+        {"Sec_Fetch_Site": "none"},
+        {"Host": "localhost:80", "Origin": "http://localhost:80", "Sec_Fetch_Site": "same-origin"},
+    ],
+)
+def test_programs_of_this_computer_and_own_pages_come_in(
+    headers: dict[str, str], door: Door
+) -> None:
+    _, cb = waiting(door)
+    status, found, answer = door.ask("POST", callback(cb, "succeed"), b'"yes"', **headers)
+    assert status == 200, answer
+    assert found["x-content-type-options"] == "nosniff"
+    assert found["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_a_name_can_be_allowed() -> None:
+    house = House()
+    with serve(house.driver, workers=0, allow_hosts=["Dev.Example"]) as server:
+        door = Door(house, server)
+        path = "/2025-12-01/functions/workflow/durable-executions"
+        assert door.ask("GET", path, Host="dev.example:443")[0] == 200
+        assert door.ask("GET", path, Host="dev.example.evil")[0] == 403
+
+
+def test_other_computers_need_a_token(clients: Callable[[Server], Any]) -> None:
+    house = House()
+    with pytest.raises(ConfigError, match="token"):
+        serve(house.driver, host="0.0.0.0", workers=0)
+    with serve(house.driver, workers=0, token="s3cret") as server:
+        door = Door(house, server)
+        path = "/2025-12-01/functions/workflow/durable-executions"
+        signed = "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/lambda/aws4_request"
+        assert door.ask("GET", path)[0] == 403
+        assert door.ask("GET", path, X_Durable_Token="other")[0] == 403
+        assert door.ask("GET", path, X_Durable_Token="s3cret")[0] == 200
+        assert door.ask("GET", path, Authorization=signed.format("AKIDEXAMPLE"))[0] == 403
+        assert door.ask("GET", path, Authorization=signed.format("s3cret"))[0] == 200
+
+
+MIB = 1024 * 1024
+
+
+def test_a_body_that_says_it_is_large_is_refused_and_not_kept(door: Door) -> None:
+    status, _, answer = door.ask("POST", invocations(), b"x" * (20 * MIB))
+    assert (status, b"6291456 bytes" in answer) == (413, True)
+
+
+def test_a_body_that_turns_out_large_is_refused(door: Door) -> None:
+    arn, _ = waiting(door)
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b"x" * MIB
+
+    connection = HTTPConnection("127.0.0.1", door.server.port, timeout=30)
+    path = execution(arn, "/checkpoint")
+    connection.request(
+        "POST", path, chunks(), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
+    )
+    answer = connection.getresponse()
+    assert answer.status == 413
+    connection.close()
+
+
+def test_an_endless_body_is_left(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "_DRAIN_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
+        head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+        line.sendall(head.encode())
+        stop = threading.Event()
+
+        def send() -> None:
+            try:
+                while not stop.is_set():
+                    line.sendall(b"x" * 65_536)
+            except OSError:
+                return
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        answer = line.recv(65_536)
+        stop.set()
+        line.shutdown(socket.SHUT_RDWR)
+        sending.join()
+    assert b" 413 " in answer
+
+
+def test_a_body_that_does_not_come_is_waited_for_so_long(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
+        head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{{"
+        line.sendall(head.encode())
+        assert b" 408 " in line.recv(65_536)
+
+
+def test_who_hangs_up_in_the_middle_leaves_nothing(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
+        head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{{"
+        line.sendall(head.encode())
+    assert door.ask("GET", "/2025-12-01/functions/workflow/durable-executions")[0] == 200
+    assert not [each for each in caplog.records if "failed" in each.message]
+
+
+BAD_JSON = [
+    b"{",
+    b'{"a":NaN}',
+    b'{"a":1e999}',
+    b'{"a":"\xff"}',
+    b'{"a":"\\ud800"}',
+    b"[" * 2_000 + b"]" * 2_000,
+    b'{"a":' * 600 + b"1" + b"}" * 600,
+]
+
+
+@pytest.mark.parametrize("function", ["workflow:$LATEST", "greet"])
+@pytest.mark.parametrize("kind", ["RequestResponse", "Event"])
+@pytest.mark.parametrize("body", BAD_JSON)
+def test_what_is_no_json_that_can_be_read_is_refused(
+    body: bytes, kind: str, function: str, door: Door
+) -> None:
+    status, headers, answer = door.ask(
+        "POST", invocations(function), body, X_Amz_Invocation_Type=kind
+    )
+    assert (status, headers["x-amzn-errortype"]) == (400, "InvalidRequestContentException"), answer
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"Updates":' + b"[" * 2_000 + b"]" * 2_000 + b"}"]
+)
+def test_a_checkpoint_nested_beyond_reason_is_refused(body: bytes, door: Door) -> None:
+    arn, cb = waiting(door)
+    for path in (execution(arn, "/checkpoint"), execution(arn, "/stop"), callback(cb, "fail")):
+        status, _, answer = door.ask("POST", path, body)
+        assert (status, b"nested" in answer) == (400, True)
+
+
+@pytest.mark.parametrize("number", ["9" * 30, "9" * 5_000, "-1", "1e3", "٣"])
+def test_a_number_that_is_none_is_refused(number: str, door: Door) -> None:
+    arn, _ = waiting(door)
+    from urllib.parse import quote
+
+    path = f"{execution(arn)}/history?MaxItems={quote(number)}"
+    assert door.ask("GET", path)[0] == 400
+
+
+def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
+    arn, cb = waiting(door)
+    [operation] = [
+        each.id for each in door.house.emulator.operations(arn) if each.callback_details is not None
+    ]
+    guesses = [
+        callback_id(arn, operation),
+        callback_id(arn, operation, "secret"),
+        base64.b64encode(json.dumps([arn, operation, "0" * 32]).encode()).decode(),
+        base64.b64encode(json.dumps([arn, operation, ""]).encode()).decode(),
+        base64.b64encode(json.dumps([arn, operation] * 2).encode()).decode(),
+        cb[:-8] + "AAAAAAA=",
+    ]
+    for guess in guesses:
+        for call, body in (("succeed", b'"yes"'), ("fail", b"{}"), ("heartbeat", b"")):
+            status, _, answer = door.ask("POST", callback(guess, call), body)
+            assert status == 404, answer
+    assert door.ask("POST", callback(cb, "succeed"), b'"yes"')[0] == 200
+
+
+def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
+    """The tokens of an invocation that runs are not made of its number alone."""
+    house, seen = door.house, []
+    arn = house.start({"do": "add"})
+    original = house.driver.caller.answer
+
+    def spy(function: Any, call: Any) -> Any:
+        event = json.loads(call.payload)
+        run_id, *numbers, proof = json.loads(base64.b64decode(event["CheckpointToken"]))
+        seen.append((run_id, numbers, proof))
+        forged = base64.b64encode(json.dumps([run_id, *numbers]).encode()).decode()
+        body = json.dumps({"CheckpointToken": forged, "Updates": []}).encode()
+        status, _, answer = door.ask("POST", execution(arn, "/checkpoint"), body)
+        assert (status, b"Invalid checkpoint token" in answer) == (400, True)
+        path = f"{execution(arn)}/state?CheckpointToken={forged}"
+        assert door.ask("GET", path)[0] == 400
+        return original(function, call)
+
+    house.driver.caller.answer = spy
+    house.driver.run_until_closed(arn)
+    assert seen and len(seen[0][2]) == 32
+    assert house.emulator.is_closed(arn)
+
+
+def test_two_stores_have_two_secrets() -> None:
+    first, second = House(), House()
+    assert first.emulator.secret != second.emulator.secret
+    assert len(first.emulator.secret) >= 32
