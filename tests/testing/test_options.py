@@ -269,3 +269,24 @@ def test_time_does_not_go_beyond_what_can_be_written():
     with pytest.raises(ConfigError, match="beyond the year 9999"):
         runner.advance(days=4_000_000)
     assert runner.advance(minutes=1).result == [1]
+
+
+@durable_execution
+async def large(event: str, ctx: DurableContext) -> str:
+    return event * 2
+
+
+@pytest.mark.parametrize("size", [800_000, 2_900_000])
+def test_an_execution_that_somebody_waits_for_may_have_six_megabytes(size: int) -> None:
+    runner = LocalDurableTestRunner(large)
+    result = runner.run_sync("x" * size, synchronous=True)
+    assert (result.status, len(result.result or "")) == ("SUCCEEDED", 2 * size)
+    runner.sync.start("x" * 10, synchronous=True)
+    assert runner.sync.complete().result == "x" * 20
+
+
+def test_an_execution_that_nobody_waits_for_may_have_one() -> None:
+    result = LocalDurableTestRunner(large).run_sync("x" * 800_000)
+    assert result.status == "FAILED"
+    with pytest.raises(ServiceError, match="2900002 bytes; at most 1048576"):
+        LocalDurableTestRunner(large).run_sync("x" * 2_900_000)

@@ -8,6 +8,7 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from durable_execution_sdk.cli.documents import execution_document, record_document
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -25,6 +26,7 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.showing.times import at, span
+from durable_execution_sdk.showing.visible import visible
 from durable_execution_sdk.showing.words import told
 
 _PAGE = 1_000
@@ -47,7 +49,8 @@ def list_(store: str | None, limit: int, as_json: bool) -> None:
     for record in records:
         took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
         started = at(record.started_at, now)
-        table.add_row(record.name, record.function, record.status, started, took)
+        row = (record.name, record.function, record.status, started, took)
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console()
     # A name that is cut off is of no use to whoever reads a pipe.
     console.print(table, width=None if console.is_terminal else _WIDE)

@@ -7,6 +7,8 @@ from typing import IO, Any
 
 import click
 
+from durable_execution_sdk.showing.visible import visible
+
 
 class ExitCode(IntEnum):
     """What a shell learns from the command."""
@@ -34,9 +36,9 @@ class Refusal(click.ClickException):
         """Write it to stderr."""
         complain(self.message)
         if self.detail:
-            click.echo(f"\n{self.detail}", err=True, file=file)
+            click.echo(f"\n{visible(self.detail)}", err=True, file=file)
 
 
 def complain(message: str) -> None:
     """Say on stderr why something did not work."""
-    click.echo(f"durable: {message}", err=True)
+    click.echo(f"durable: {visible(message)}", err=True)

@@ -8,11 +8,13 @@ from typing import TextIO
 
 import click
 
+from durable_execution_sdk.showing.visible import visible
+
 
 def say(line: str, *, err: bool = False) -> None:
     """Write a line; that nobody reads it any more is no reason to stop an execution."""
     try:
-        click.echo(line, err=err)
+        click.echo(visible(line), err=err)
     except BrokenPipeError:
         hush(sys.stderr if err else sys.stdout)
 

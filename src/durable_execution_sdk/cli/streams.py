@@ -16,6 +16,7 @@ from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.cli.watching import Lines, LiveTree, Watch, drawing
 from durable_execution_sdk.showing.family import Family
+from durable_execution_sdk.showing.visible import visible
 
 _MOST_ROWS = 60
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -68,4 +69,14 @@ def show_logs(level: str) -> None:
     """Write what user code logs to stderr, unless it has set up logging itself."""
     root = logging.getLogger()
     if not root.handlers:
-        logging.basicConfig(level=level.upper(), format=_LOG_FORMAT, stream=sys.stderr)
+        logging.basicConfig(level=level.upper(), stream=sys.stderr)
+        for handler in root.handlers:
+            handler.setFormatter(_Visible(_LOG_FORMAT))
+
+
+class _Visible(logging.Formatter):
+    """Log lines in which nothing controls the terminal, whoever they repeat."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, or more for a traceback."""
+        return visible(super().format(record))

@@ -20,6 +20,7 @@ from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.showing.family import family
 from durable_execution_sdk.showing.outline import Drawing
 from durable_execution_sdk.showing.times import at, span
+from durable_execution_sdk.showing.visible import visible
 from durable_execution_sdk.showing.words import brief, comes_again, told, waits
 
 _FRAMES_PER_SECOND = 8
@@ -104,7 +105,9 @@ class LiveTree:
             error = found.last_failure
             why = "" if error is None else f": {brief(error)}"
             parts.append(Text(comes_again(found.retry_at, now) + why, style="red"))
-        parts += [Text(f"answer with: {each}", style="yellow") for each in answers(found, place)]
+        parts += [
+            Text(visible(f"answer with: {each}"), style="yellow") for each in answers(found, place)
+        ]
         return Group(*parts)
 
 

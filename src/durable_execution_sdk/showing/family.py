@@ -16,6 +16,7 @@ from durable_execution_sdk.engine.views.progress import (
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.showing.visible import visible
 
 
 class Waiter(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,9 +105,9 @@ def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
 
 def title(operation: Operation) -> str:
     """What an operation is called."""
-    return operation.name or kind(operation)
+    return visible(operation.name or kind(operation))
 
 
 def kind(operation: Operation) -> str:
     """What an operation is."""
-    return operation.sub_type or operation.type.capitalize()
+    return visible(operation.sub_type or operation.type.capitalize())

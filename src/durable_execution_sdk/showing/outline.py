@@ -13,6 +13,7 @@ from durable_execution_sdk.engine.views.progress import OperationProgress
 from durable_execution_sdk.model.operation import Operation, OperationStatus
 from durable_execution_sdk.showing.family import Family, kind, title
 from durable_execution_sdk.showing.times import span
+from durable_execution_sdk.showing.visible import visible
 from durable_execution_sdk.showing.words import awaited, brief, error_of
 
 _MARKS: dict[str, tuple[str, str, str]] = {
@@ -161,9 +162,9 @@ def _text(line: Line, before: str, below: str, *, plain: bool) -> Iterator[str]:
 def _headline(found: Family, name: str) -> list[Span]:
     status = found.execution.status
     return [
-        (found.function, "bold"),
-        (f" {name} " if name else " ", ""),
-        (status, _STATUS_STYLES.get(status, "bold yellow")),
+        (visible(found.function), "bold"),
+        (visible(f" {name} ") if name else " ", ""),
+        (visible(status), _STATUS_STYLES.get(status, "bold yellow")),
     ]
 
 

@@ -14,6 +14,7 @@ from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.model.operation import Operation
 from durable_execution_sdk.showing.family import Family, Waiter, kind
 from durable_execution_sdk.showing.times import at, span
+from durable_execution_sdk.showing.visible import visible
 
 _LONGEST_ERROR = 120
 
@@ -21,7 +22,7 @@ _LONGEST_ERROR = 120
 def brief(error: ErrorObject) -> str:
     """An error in one line."""
     message = " ".join((error.error_message or "").split())
-    text = f"{error.error_type}: {message}" if error.error_type else message
+    text = visible(f"{error.error_type}: {message}" if error.error_type else message)
     return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}..."
 
 
@@ -44,7 +45,7 @@ def awaited(waiting: Waiting, attempt: int | None, now: int) -> str:
         case Awaited.ANSWER:
             return f"for an answer {_until('until', waiting.until, now)}".rstrip()
         case Awaited.FUNCTION:
-            return f"for {waiting.function_name}"
+            return visible(f"for {waiting.function_name}")
 
 
 def waits(found: Family, now: int) -> list[str]:
@@ -75,7 +76,7 @@ def callback_id_of(operation: OperationProgress) -> str | None:
 def told(event: HistoryEvent) -> str:
     """An event of a history, without its time."""
     name = event.name or event.sub_type or ""
-    return f"{event.event_type:<24} {name}  {'  '.join(_particulars(event))}".rstrip()
+    return visible(f"{event.event_type:<24} {name}  {'  '.join(_particulars(event))}".rstrip())
 
 
 def _particulars(event: HistoryEvent) -> Iterator[str]:

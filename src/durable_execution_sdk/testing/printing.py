@@ -10,6 +10,7 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.showing.family import Family, title
 from durable_execution_sdk.showing.outline import Drawing, text_of
 from durable_execution_sdk.showing.times import span
+from durable_execution_sdk.showing.visible import visible
 from durable_execution_sdk.showing.words import brief, waits
 from durable_execution_sdk.testing.invocations import RecordedInvocation
 from durable_execution_sdk.testing.operations import RecordedOperation
@@ -31,7 +32,7 @@ def operation_tree(
         said = (error.error_type, error.error_message)
         lines.append(f"error: {': '.join(each for each in said if each)}")
         lines += [f"  {line.rstrip()}" for line in error.stack_trace or []]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def what_it_waits_for(found: Family, now: int) -> str:
