@@ -272,7 +272,7 @@ def test_time_does_not_go_beyond_what_can_be_written():
 
 
 @durable_execution
-async def large(event: str, ctx: DurableContext) -> str:
+async def large(event: str, ctx) -> str:
     return event * 2
 
 
