@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from datetime import UTC, datetime
 from functools import partial
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
@@ -410,19 +410,21 @@ class DurableContext(Combinators):
         execution = self._frame.workflow.journal.execution
         return int((execution and execution.start_timestamp) or 0)
 
-    async def complete_execution_success(self, result: object = None) -> None:
+    def complete_execution_success(self, result: object = None) -> Awaitable[NoReturn]:
         """End the execution now, as SUCCEEDED with this result (JSON, at most 6 MiB).
 
-        The code after it does not run: nothing else of the workflow does.
+        Like every operation it begins at the call: nothing of the workflow begins after it. The code
+        after it runs as far as its next ``await``, so await it: then none of it does.
         """
-        await self._complete(result, None)
+        return self._complete(result, None)
 
-    async def complete_execution_failure(self, error: BaseException | str) -> None:
+    def complete_execution_failure(self, error: BaseException | str) -> Awaitable[NoReturn]:
         """End the execution now, as FAILED with this error.
 
-        The code after it does not run: nothing else of the workflow does.
+        Like every operation it begins at the call: nothing of the workflow begins after it. The code
+        after it runs as far as its next ``await``, so await it: then none of it does.
         """
-        await self._complete(None, ExecutionError(error) if isinstance(error, str) else error)
+        return self._complete(None, ExecutionError(error) if isinstance(error, str) else error)
 
     # What replay gives again.
 
@@ -452,23 +454,22 @@ class DurableContext(Combinators):
 
     def log_debug(self, message: str, **fields: object) -> None:
         """Log a line with fields, unless it is replayed."""
-        self.logger.debug(message, extra=fields)
+        self.logger.debug(message, extra=fields, stacklevel=2)
 
     def log_info(self, message: str, **fields: object) -> None:
         """Log a line with fields, unless it is replayed."""
-        self.logger.info(message, extra=fields)
+        self.logger.info(message, extra=fields, stacklevel=2)
 
     def log_warn(self, message: str, **fields: object) -> None:
         """Log a line with fields, unless it is replayed."""
-        self.logger.warning(message, extra=fields)
+        self.logger.warning(message, extra=fields, stacklevel=2)
 
     def log_error(self, message: str, **fields: object) -> None:
         """Log a line with fields, unless it is replayed."""
-        self.logger.error(message, extra=fields)
+        self.logger.error(message, extra=fields, stacklevel=2)
 
-    async def _complete(self, result: object, error: BaseException | None) -> None:
-        scope = self._frame.scope()
-        await operations.execution.complete_execution(scope, result, error)
+    def _complete(self, result: object, error: BaseException | None) -> Awaitable[NoReturn]:
+        return operations.execution.complete_execution(self._frame.scope(), result, error)
 
 
 def _datetime(milliseconds: float) -> datetime:

@@ -24,6 +24,7 @@ from durable_execution_sdk.model.wire import decode_invocation, encode_outcome
 from durable_execution_sdk.operations.options import check_serdes, check_strategy
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.invocation import run_invocation
+from durable_execution_sdk.runtime.logger import is_logger
 from durable_execution_sdk.runtime.loop import environment
 from durable_execution_sdk.runtime.outside import standing_by
 from durable_execution_sdk.runtime.scope import Frame
@@ -223,7 +224,8 @@ def durable_execution(
         default_retry: for steps that have no strategy; ``ExponentialBackoff()`` by default.
         checkpointing: when updates are sent; see ``CheckpointingMode``.
         replay_logging: which log lines of replayed code are written; none by default.
-        logger: where ``ctx.logger`` writes; ``logging.getLogger("durable_execution")`` by default.
+        logger: where ``ctx.logger`` writes, a ``logging.Logger`` or what behaves as one (that of AWS
+            Lambda Powertools, an adapter); ``logging.getLogger("durable_execution")`` by default.
         deadline_margin: how many seconds before the function's timeout an invocation leaves; by
             default a tenth of its time, from 0.3 s to 2 s.
         foreign_wait: how many seconds workflow code may wait for a thread that no executor started,
@@ -294,7 +296,7 @@ def _check_options(settings: Settings, client: object) -> None:
         "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
         "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
         "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
-        "logger": isinstance(settings.logger, logging.Logger),
+        "logger": is_logger(settings.logger),
     }
     wanted = {
         "client": "a DataPlane, such as that of a Lambda client",
@@ -302,7 +304,7 @@ def _check_options(settings: Settings, client: object) -> None:
         "replay_logging": "a ReplayLogging",
         "deadline_margin": "a number of seconds, 0 or more",
         "foreign_wait": "a number of seconds, 0 or more",
-        "logger": "a logging.Logger",
+        "logger": "a logger with the methods of logging.Logger (log, isEnabledFor, info ...)",
     }
     for option, is_fit in fits.items():
         if not is_fit:

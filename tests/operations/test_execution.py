@@ -59,6 +59,42 @@ def test_the_execution_ends_as_failed(error: Any) -> None:
     assert ran.error.error_type in ("ExecutionError", "LookupError")
 
 
+@pytest.mark.parametrize("after", ["return", "step", "wait", "gather"])
+@pytest.mark.parametrize("how", ["success", "failure"])
+def test_the_end_begins_at_the_call_awaited_or_not(how: str, after: str) -> None:
+    ran_after: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await ctx.step(lambda: 1)
+        if how == "success":
+            ending = ctx.complete_execution_success(5)
+        else:
+            ending = ctx.complete_execution_failure("no more")
+        match after:
+            case "step":
+                await ctx.step(lambda: ran_after.append(1))
+            case "wait":
+                await ctx.wait(Duration.from_days(1))
+            case "gather":
+                await asyncio.gather(ctx.step(lambda: ran_after.append(1)), ending)
+        return "other"
+
+    ran = run_workflow(workflow)
+    assert ran.status == ("SUCCEEDED" if how == "success" else "FAILED")
+    assert (ran.result, ran.error and ran.error.error_message) in ((5, None), (None, "no more"))
+    assert (ran_after, ran.invocations) == ([], 1)
+
+
+def test_of_two_ends_the_first_stands() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        ctx.complete_execution_failure("first")
+        ctx.complete_execution_success(5)
+        return "other"
+
+    ran = run_workflow(workflow)
+    assert (ran.status, ran.error.error_message) == ("FAILED", "first")
+
+
 def test_a_child_context_may_end_the_execution() -> None:
     async def child(ctx: DurableContext) -> None:
         await ctx.complete_execution_success(5)

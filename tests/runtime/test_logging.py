@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import inspect
 import json
 import logging
 from collections.abc import Iterator
@@ -14,14 +15,17 @@ from tests.rig import run_workflow
 
 from durable_execution_sdk import (
     ChildConfig,
+    ConfigError,
     DurableContext,
     Duration,
     JsonFormatter,
     SerDesContext,
     StepConfig,
     StepContext,
+    durable_execution,
 )
 from durable_execution_sdk.runtime.settings import ReplayLogging
+from durable_execution_sdk.testing import LocalDurableTestRunner
 
 SECOND = Duration.from_seconds(1)
 
@@ -298,3 +302,62 @@ def test_a_failure_that_the_execution_tells_is_not_logged_by_asyncio_too(
     assert ran.status == "FAILED"
     gc.collect()
     assert caplog.records == []
+
+
+class Structured:
+    """A logger that is no ``logging.Logger`` and behaves as one, as that of AWS Lambda Powertools."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logger, name)
+
+
+@pytest.mark.parametrize("kind", ["adapter", "adapter of an adapter", "behaves as one"])
+def test_a_logger_need_not_be_one_by_its_class(
+    kind: str, own: tuple[logging.Logger, Keeping]
+) -> None:
+    logger, handler = own
+    given: Any = Structured(logger.name)
+    if kind != "behaves as one":
+        given = logging.LoggerAdapter(logger, {})
+        given = logging.LoggerAdapter(given, {}) if "of" in kind else given
+
+    @durable_execution(logger=given)
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.logger.info("before")
+        await ctx.step(lambda: StepContext.current().logger.info("inside"), name="s")
+        await ctx.wait(SECOND)
+        ctx.log_info("after", amount=3)
+
+    result = LocalDurableTestRunner(workflow).run_sync(None)
+    assert result.status == "SUCCEEDED", result.error
+    assert handler.lines == ["before", "inside", "after"]
+    assert [each.getMessage() for each in result.logs] == handler.lines
+    assert handler.records[2].durable_execution_arn == result.arn
+
+
+def test_what_cannot_log_is_no_logger() -> None:
+    with pytest.raises(ConfigError, match=r"logger=\.\.\.\) takes a logger with the methods"):
+        durable_execution(logger=print)  # type: ignore[arg-type]
+
+
+def test_records_point_at_the_line_that_logged(kept: Keeping) -> None:
+    def line_below() -> int:
+        return inspect.currentframe().f_back.f_lineno + 1  # type: ignore[union-attr]
+
+    expected: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for log in (ctx.log_debug, ctx.log_info, ctx.log_warn, ctx.log_error, ctx.logger.info):
+            expected.append(line_below())
+            log("here")
+
+    logging.getLogger().setLevel(logging.DEBUG)
+    run_workflow(workflow)
+    found = [each for each in kept.records if each.getMessage() == "here"]
+    assert [(each.lineno, each.filename) for each in found] == [
+        (line, "test_logging.py") for line in expected
+    ]
+    assert {each.funcName for each in found} == {"workflow"}

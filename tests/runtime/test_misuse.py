@@ -185,7 +185,9 @@ def test_a_context_of_another_execution_is_refused() -> None:
                 return str(error)
 
     run_workflow(workflow)
-    assert "used inside" in run_workflow(workflow).result
+    refused = run_workflow(workflow).result
+    assert "the handler's context of an earlier invocation, or of another execution" in refused
+    assert "was used inside this one" in refused
 
 
 def test_a_step_context_outside_a_step_is_refused() -> None:

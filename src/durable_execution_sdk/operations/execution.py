@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Generator
 from typing import Any, NoReturn
 
 from durable_execution_sdk.errors import PayloadSizeError
@@ -17,8 +18,10 @@ __all__ = ["complete_execution"]
 MAX_RESULT_BYTES = 6 * 1024 * 1024
 
 
-async def complete_execution(scope: Scope, result: object, error: BaseException | None) -> NoReturn:
-    """Record how the execution ends, and let nothing run after it."""
+def complete_execution(
+    scope: Scope, result: object, error: BaseException | None
+) -> Awaitable[NoReturn]:
+    """Record how the execution ends, and let nothing of it begin any more: from this call on."""
     workflow = scope.frame.workflow
     execution_id = workflow.journal.execution_id
     if error is not None:
@@ -55,4 +58,15 @@ async def complete_execution(scope: Scope, result: object, error: BaseException 
         raise Suspended
     workflow.submit(update)
     workflow.end(Completed(succeeded=error is None, error=error))
-    raise Suspended
+    return _Ended()
+
+
+class _Ended(Awaitable[NoReturn]):
+    """What the end is awaited by: nothing of the workflow runs after that."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, NoReturn]:
+        """Unwind the task that awaits it."""
+        yield from ()
+        raise Suspended

@@ -87,13 +87,26 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
         return msg, kwargs
 
 
+def underlying(logger: Any) -> Any:
+    """The logger that an adapter writes to; any other one is its own."""
+    while isinstance(logger, logging.LoggerAdapter):
+        logger = logger.logger
+    return logger
+
+
+def is_logger(logger: object) -> bool:
+    """Tell whether an object can log as those of ``logging`` do, whatever its class is."""
+    names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
+    return all(callable(getattr(logger, name, None)) for name in names)
+
+
 def install_filter(logger: logging.Logger) -> None:
     """Filter whatever any logger writes to, this one too. Doing it again does nothing."""
     # Copied, since another thread may make a logger meanwhile.
     known = list(logging.root.manager.loggerDict.values())
     loggers = [each for each in known if isinstance(each, logging.Logger) and each.handlers]
-    for owner in (logging.root, logger, *loggers):
-        for handler in owner.handlers:
+    for owner in (logging.root, underlying(logger), *loggers):
+        for handler in getattr(owner, "handlers", ()):
             if not any(isinstance(known, ReplayFilter) for known in handler.filters):
                 handler.addFilter(ReplayFilter())
 

@@ -133,6 +133,12 @@ class Frame:
             if isinstance(scope, Scope):
                 if scope.frame is self:
                     return scope
+                if scope.frame.workflow is not self.workflow:
+                    raise ContextMisuseError(
+                        f"{self.title} of an earlier invocation, or of another execution, was used"
+                        " inside this one: something kept it, such as a global variable or a cache. Use the context"
+                        " that this call of the function was given"
+                    )
                 raise ContextMisuseError(
                     f"{self.title} was used inside {scope.frame.title}: an operation belongs to the"
                     " context whose function calls it; use the context that the function was given"

@@ -8,6 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from durable_execution_sdk.runtime.logger import underlying
+
 __all__ = ["LogCatcher"]
 
 _lock = threading.Lock()
@@ -29,7 +31,9 @@ class LogCatcher(logging.Handler):
     def __init__(self, level: int, logger: logging.Logger) -> None:
         super().__init__()
         self._level_wanted = level
-        self._loggers = [logging.root] if logger.propagate else [logging.root, logger]
+        own = underlying(logger)
+        is_heard = getattr(own, "propagate", True) or not hasattr(own, "addHandler")
+        self._loggers = [logging.root] if is_heard else [logging.root, own]
         self._records: dict[str, list[logging.LogRecord]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
