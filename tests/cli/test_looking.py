@@ -158,3 +158,61 @@ def test_the_help_documents_the_exit_codes(durable: Durable) -> None:
 
 def test_the_version_is_told(durable: Durable) -> None:
     assert durable("--version").out.startswith("durable, version ")
+
+
+ASKING = """
+    async def side(ctx):
+        return await ctx.wait_for_callback(lambda cb: None, name="approval")
+
+    @durable_execution
+    async def asks(event, ctx):
+        made = await ctx.create_callback(name="payment")
+        both = [ctx.run_in_child_context(side, name=name) for name in ("left", "right")]
+        return [await made, *[await each for each in both]]
+"""
+
+
+def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None:
+    file = write(ASKING)
+    said = durable("run", file, "--name", "n", "--no-wait")
+    for name in ("n/payment", "n/left/approval", "n/right/approval"):
+        assert f"durable callback succeed {name} --data JSON" in said.out
+    waiting = durable("show", "n", "--json").document["waiting"]
+    ids = [each["callback_id"] for each in waiting]
+    # The ids are shown where they are asked for, and nowhere else.
+    for shown in (said, durable("show", "n"), durable("history", "n")):
+        assert not any(each in shown.out + shown.err for each in ids)
+    assert durable("callback", "id", "n/payment").out.strip() in ids
+    refused = durable("callback", "succeed", "n/approval")
+    assert refused.code == 2
+    assert "2 callbacks wait as 'n/approval'" in refused.err and "n/left/approval" in refused.err
+    refused = durable("callback", "succeed", "n/aproval")
+    assert (refused.code, "n/right/approval" in refused.err) == (2, True)
+    assert durable("callback", "succeed", "n").code == 2
+    assert durable("callback", "succeed", "other/approval").code == 2
+    assert durable("callback", "heartbeat", "n/left/approval").code == 0
+    assert durable("callback", "succeed", "n/payment", "--data", "1").code == 0
+    assert durable("callback", "succeed", "n/left/approval", "--data", "2").code == 0
+    # The only one that is left.
+    assert durable("callback", "succeed", "n", "--data", "3").code == 0
+    assert durable("run", file, "--name", "n").result == [1, 2, 3]
+
+
+def test_an_execution_is_found_by_its_arn(durable: Durable, write: Write) -> None:
+    file = write("@durable_execution\nasync def wf(event, ctx): return 5")
+    arn = durable("run", file, "--name", "n", "--json").document["arn"]
+    for command in ("show", "history", "stop"):
+        said = durable(command, arn)
+        assert said.code == 0, said.err
+    refused = durable("show", arn.replace("/n/", "/m/"))
+    assert (refused.code, "there is no execution" in refused.err) == (2, True)
+
+
+def test_an_unknown_function_says_how_to_name_it(durable: Durable, write: Write) -> None:
+    file = write("""
+        @durable_execution
+        async def wf(event, ctx): return await ctx.invoke("ship:$LATEST", 1)
+    """)
+    said = durable("run", file)
+    assert said.code == 1
+    assert "ship is not here; name it in a new run: --function ship=FILE:ATTR" in said.err

@@ -15,6 +15,7 @@ from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.outcome import tell_standing, tell_waits
 from durable_execution_sdk.cli.payloads import read_text
 from durable_execution_sdk.cli.place import Place
+from durable_execution_sdk.cli.references import callback_id
 from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.cli.watching import drawing
@@ -114,29 +115,35 @@ def stop(name: str, store: str | None, reason: str | None) -> None:
 
 @click.group()
 def callback() -> None:
-    """Answer a callback that an execution waits for; `durable show NAME` tells its ID."""
+    """Answer a callback that an execution waits for.
+
+    CALLBACK is NAME/OPERATION (the execution's name, and that of ctx.wait_for_callback or
+    ctx.create_callback, with the contexts around it where that is needed), NAME alone if one callback
+    waits, or the callback's id.
+    """
 
 
 @callback.command()
-@click.argument("callback_id", metavar="ID")
+@click.argument("reference", metavar="CALLBACK")
 @click.option("--data", metavar="TEXT|@FILE|-", help="The result, usually JSON; none if left out.")
 @store_option
-def succeed(callback_id: str, data: str | None, store: str | None) -> None:
+def succeed(reference: str, data: str | None, store: str | None) -> None:
     """Answer with a result."""
-    result = None if data is None else read_text(data, "--data").encode()
-    with Place(store).existing() as emulator:
-        emulator.callback_success(callback_id, result)
+    result = None if data is None else read_text(data, "--data").encode("utf-8", "surrogateescape")
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.callback_success(callback_id(place, emulator, reference), result)
     say("answered")
 
 
 @callback.command()
-@click.argument("callback_id", metavar="ID")
+@click.argument("reference", metavar="CALLBACK")
 @click.option("--message", metavar="TEXT", help="What went wrong.")
 @click.option("--type", "error_type", metavar="TEXT", help="The error's type.")
 @click.option("--data", metavar="TEXT|@FILE|-", help="More about the error.")
 @store_option
 def fail(
-    callback_id: str,
+    reference: str,
     message: str | None,
     error_type: str | None,
     data: str | None,
@@ -148,19 +155,31 @@ def fail(
         error_message=message,
         error_data=None if data is None else read_text(data, "--data"),
     )
-    with Place(store).existing() as emulator:
-        emulator.callback_failure(callback_id, error)
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.callback_failure(callback_id(place, emulator, reference), error)
     say("answered")
 
 
 @callback.command()
-@click.argument("callback_id", metavar="ID")
+@click.argument("reference", metavar="CALLBACK")
 @store_option
-def heartbeat(callback_id: str, store: str | None) -> None:
+def heartbeat(reference: str, store: str | None) -> None:
     """Give a sign of life: the heartbeat timeout begins anew."""
-    with Place(store).existing() as emulator:
-        emulator.callback_heartbeat(callback_id)
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.callback_heartbeat(callback_id(place, emulator, reference))
     say("noted")
+
+
+@callback.command("id")
+@click.argument("reference", metavar="CALLBACK")
+@store_option
+def id_(reference: str, store: str | None) -> None:
+    """Tell the callback's id, which systems outside answer to."""
+    place = Place(store)
+    with place.existing() as emulator:
+        say(callback_id(place, emulator, reference))
 
 
 def _events(emulator: Emulator, arn: str) -> list[HistoryEvent]:

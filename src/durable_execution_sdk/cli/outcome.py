@@ -10,6 +10,7 @@ from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.refusal import ExitCode
 from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.model.control import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.showing.family import family
@@ -33,6 +34,8 @@ def tell_document(emulator: Emulator, arn: str) -> None:
 def tell(emulator: Emulator, arn: str, resume: str) -> None:
     """The outcome on stdout, the result on a line of its own; on stderr how to go on."""
     tell_standing(emulator, arn)
+    for name in _unknown_functions(emulator, arn):
+        say(f"{name} is not here; name it in a new run: --function {name}=FILE:ATTR", err=True)
     if not emulator.is_closed(arn):
         say(f"not finished; go on with: {resume}", err=True)
 
@@ -58,6 +61,18 @@ def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
         say(line)
     for answer in answers(found, place):
         say(f"answer with: {answer}")
+
+
+def _unknown_functions(emulator: Emulator, arn: str) -> list[str]:
+    """The functions that the execution invoked in vain, since nobody has named them."""
+    found: dict[str, None] = {}
+    for entry in history(emulator.recording(arn)()):
+        started = entry.chained_invoke_started_details
+        if started is not None and started.durable_execution_arn is None:
+            name, _ = emulator.functions.parse(started.function_name)
+            if emulator.functions.get(name) is None:
+                found.setdefault(name)
+    return list(found)
 
 
 def _tell_end(described: ExecutionDescription) -> None:

@@ -57,8 +57,10 @@ class Place:
             yield emulator
 
     def arn(self, emulator: Emulator, name: str) -> str:
-        """The ARN of the execution that has this name."""
+        """The ARN of the execution that has this name, or is this one."""
         arn = emulator.find_name(name)
+        if arn is None and emulator.store.find(name) is not None:
+            arn = name
         if arn is None:
             raise Refusal(
                 f"there is no execution {name!r} in {self.path}; `{self.command('list')}` shows"

@@ -103,9 +103,6 @@ def _said(details: Any, now: float) -> Iterator[str]:
     function = getattr(details, "function_name", None)
     if function is not None:
         yield f"of {function}"
-    callback_id = getattr(details, "callback_id", None)
-    if callback_id is not None:
-        yield f"id {callback_id}"
 
 
 def _waits(waiter: Waiter, now: int) -> str:
