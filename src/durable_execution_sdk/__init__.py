@@ -63,7 +63,15 @@ from durable_execution_sdk.version import __version__
 # Every workflow has the modules above. Those below are loaded when somebody first asks for a name of
 # theirs, because a cold start pays for each module that it loads.
 if TYPE_CHECKING:
-    from durable_execution_sdk.completion import CompletionConfig, CompletionReason
+    from durable_execution_sdk.completion import (
+        CompletionConfig,
+        CompletionDecision,
+        CompletionOutcome,
+        CompletionReason,
+        CompletionStatus,
+        complete_batch,
+        continue_batch,
+    )
     from durable_execution_sdk.operations.batch import BatchItem, BatchItemStatus, BatchResult
     from durable_execution_sdk.operations.batcher import ItemBatcher
     from durable_execution_sdk.operations.callback import Callback, CallbackConfig
@@ -97,7 +105,12 @@ else:
             "CallbackSerDes": "serdes.callback",
             "ChildConfig": "operations.child",
             "CompletionConfig": "completion",
+            "CompletionDecision": "completion",
+            "CompletionOutcome": "completion",
             "CompletionReason": "completion",
+            "CompletionStatus": "completion",
+            "complete_batch": "completion",
+            "continue_batch": "completion",
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.batcher",
             "MapConfig": "operations.map",
@@ -134,7 +147,10 @@ __all__ = [
     "ChildContextError",
     "CompensationError",
     "CompletionConfig",
+    "CompletionDecision",
+    "CompletionOutcome",
     "CompletionReason",
+    "CompletionStatus",
     "ConfigError",
     "ContextMisuseError",
     "DeadlockError",
@@ -188,6 +204,8 @@ __all__ = [
     "WaitStrategy",
     "WithRetryConfig",
     "__version__",
+    "complete_batch",
+    "continue_batch",
     "custom_retry",
     "durable_execution",
     "durable_step",

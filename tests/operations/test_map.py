@@ -34,6 +34,7 @@ from durable_execution_sdk import (
     SerDesContext,
     StepContext,
 )
+from durable_execution_sdk.engine.limits import Limits
 
 IN_ORDER = MapConfig(max_concurrency=1)
 
@@ -887,3 +888,36 @@ def test_items_that_know_their_map_go_with_an_invocation_that_ends_before_it() -
     assert run_workflow(workflow).status == "SUCCEEDED"
     gc.collect()
     assert [item() for item in gone] == [None] * 3
+
+
+@pytest.mark.parametrize(("items", "told"), [(2_999, 0), (3_000, 1), (9_000, 1)])
+def test_more_items_than_an_execution_has_room_for_are_told_before_the_first(
+    items: int, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def nothing(ctx: DurableContext, item: int, index: int) -> None:
+        assert len(warnings()) == told
+        raise ValueError("the first one")
+
+    def warnings() -> list[str]:
+        found = [each.getMessage() for each in caplog.records if "quota" in each.getMessage()]
+        return [each for each in found if "map 'wide'" in each and "ItemBatcher" in each]
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        config = MapConfig(max_concurrency=1)
+        await ctx.map(range(items), nothing, name="wide", config=config)
+        await ctx.wait(seconds(1))
+
+    ran = run_workflow(workflow)
+    assert ran.status == "SUCCEEDED", ran.error
+    # Not again on replay.
+    assert len(warnings()) == told
+
+
+def test_too_many_operations_name_the_cures() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for _ in range(20):
+            await ctx.step(lambda: 1)
+
+    error = run_workflow(workflow, limits=Limits(operations=10)).error
+    for cure in ("NestingType.FLAT", "ItemBatcher", "invoke other durable functions"):
+        assert cure in error.error_message

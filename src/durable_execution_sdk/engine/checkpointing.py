@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from durable_execution_sdk.engine.closing import contract_error
+from durable_execution_sdk.engine.closing import contract_error, too_many_operations
 from durable_execution_sdk.engine.commands import Checkpoint, FunctionTarget
 from durable_execution_sdk.engine.events import (
     CheckpointAccepted,
@@ -147,9 +147,7 @@ class _Batch:
         """The error of an execution that this batch would take over a limit of the service."""
         operations = self._state.operation_count + self._metered
         if operations > self._limits.operations:
-            return contract_error(
-                f"The execution exceeded the limit of {self._limits.operations} durable operations."
-            )
+            return too_many_operations(self._limits)
         if self._state.stored_bytes + self._stored > self._limits.storage_bytes:
             return contract_error(
                 f"The execution exceeded the limit of {self._limits.storage_bytes} bytes of storage."

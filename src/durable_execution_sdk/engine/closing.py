@@ -7,6 +7,7 @@ from durable_execution_sdk.engine.events import (
     ExecutionFailed,
     ExecutionSucceeded,
 )
+from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.state import SettledOutcome
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
@@ -22,3 +23,13 @@ def close_as_settled(settled: SettledOutcome, at: int) -> Event:
 def contract_error(message: str) -> ErrorObject:
     """The error of an execution that broke the service's contract."""
     return ErrorObject(error_type="InvalidParameterValueException", error_message=message)
+
+
+def too_many_operations(limits: Limits) -> ErrorObject:
+    """The error of an execution that has reached its quota, with what saves operations."""
+    return contract_error(
+        f"The execution exceeded the limit of {limits.operations} durable operations. Every operation"
+        " counts, and every retry: give the items of a map no operation of their own"
+        " (NestingType.FLAT), group them (ItemBatcher), do more in each step, or invoke other durable"
+        " functions, whose executions have limits of their own."
+    )

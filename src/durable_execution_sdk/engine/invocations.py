@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.engine.closing import close_as_settled, contract_error
+from durable_execution_sdk.engine.closing import (
+    close_as_settled,
+    contract_error,
+    too_many_operations,
+)
 from durable_execution_sdk.engine.commands import FinishInvocation, StartInvocation
 from durable_execution_sdk.engine.events import (
     Event,
@@ -150,12 +154,7 @@ def _retry(
 
 def _schedule_retry(state: ExecutionState, at: int, now: int, limits: Limits) -> Event:
     if state.operation_count + 1 > limits.operations:
-        return ExecutionFailed(
-            at=at,
-            error=contract_error(
-                f"The execution exceeded the limit of {limits.operations} durable operations."
-            ),
-        )
+        return ExecutionFailed(at=at, error=too_many_operations(limits))
     failures = state.failures + 1
     # Beyond 32 doublings the cap has long been reached; a year of failures must not overflow.
     delay = min(limits.invocation_backoff << min(failures - 1, 32), limits.max_invocation_backoff)

@@ -37,6 +37,7 @@ __all__ = [
     "embedded",
     "item_context",
     "joined",
+    "recorded_reason",
     "split",
     "summary_of",
 ]
@@ -149,16 +150,25 @@ class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
 
     @property
     def status(self) -> BatchItemStatus:
-        """``FAILED`` if an item failed, whether or not that was tolerated; else ``SUCCEEDED``."""
-        return BatchItemStatus.FAILED if self.has_failure else BatchItemStatus.SUCCEEDED
+        """``FAILED`` if an item failed, tolerated or not, or ``should_complete`` said so."""
+        failed = self.has_failure or _is_failure(self.completion_reason)
+        return BatchItemStatus.FAILED if failed else BatchItemStatus.SUCCEEDED
 
     def throw_if_error(self) -> None:
-        """Raise what failed: the exception of a single item, or an ``ExceptionGroup`` of several."""
+        """Raise what failed: the exception of a single item, or an ``ExceptionGroup`` of several.
+
+        A batch that ``should_complete`` ended as failed raises, if no item failed, a
+        ``ChildContextError`` of type ``BatchCompletionError``.
+        """
         errors = self.errors()
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise ExceptionGroup(f"{len(errors)} of {self.total_count} items failed", errors)
+        if _is_failure(self.completion_reason):
+            raise ChildContextError(
+                "should_complete ended the batch as failed", error_type="BatchCompletionError"
+            )
 
     def _those(self, status: BatchItemStatus) -> list[BatchItem[_T]]:
         return [item for item in self.items if item.status is status]
@@ -212,11 +222,12 @@ class BatchSerDes:
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
         """What workflow code gets of a draft."""
         return BatchResult(
-            items=tuple(self._item(entry, context) for entry in draft.all),
+            items=tuple(self.item(entry, context) for entry in draft.all),
             completion_reason=draft.reason,
         )
 
-    def _item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
+    def item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
+        """What workflow code gets of one item."""
         result: Any = None
         payload = bytes(entry.result)
         if entry.status is BatchItemStatus.SUCCEEDED and payload:
@@ -278,9 +289,27 @@ def summary_of(draft: Draft) -> str:
             "failureCount": failed,
             "startedCount": counts[BatchItemStatus.STARTED],
             "completionReason": draft.reason,
-            "status": BatchItemStatus.FAILED if failed else BatchItemStatus.SUCCEEDED,
+            "status": BatchItemStatus.FAILED
+            if failed or _is_failure(draft.reason)
+            else BatchItemStatus.SUCCEEDED,
         }
     ).decode()
+
+
+def recorded_reason(summary: str) -> str | None:
+    """Why a batch ended whose summary is this, if that tells."""
+    try:
+        return _decode(summary, type=_Summary).reason
+    except msgspec.DecodeError:
+        return None
+
+
+class _Summary(Struct):
+    reason: str | None = field(default=None, name="completionReason")
+
+
+def _is_failure(reason: CompletionReason) -> bool:
+    return reason is CompletionReason.CUSTOM_COMPLETION_FAILED
 
 
 def _is_json(serdes: SerDes[Any]) -> bool:

@@ -10,15 +10,22 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from msgspec import Raw, Struct
 
-from durable_execution_sdk.completion import CompletionConfig, CompletionReason, decide
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.completion import (
+    CompletionConfig,
+    CompletionReason,
+    CompletionStatus,
+    decide,
+    decide_by,
+)
+from durable_execution_sdk.errors import ConfigError, DeterminismError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationSubType
 from durable_execution_sdk.operations.batch import (
+    BatchItem,
     BatchItemStatus,
     BatchResult,
     BatchSerDes,
@@ -27,6 +34,7 @@ from durable_execution_sdk.operations.batch import (
     embedded,
     item_context,
     joined,
+    recorded_reason,
     split,
     summary_of,
 )
@@ -103,19 +111,25 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         sub_type: OperationSubType,
     ) -> None:
         self._supply = supply
-        self._plan = plan
-        self._results = BatchSerDes(plan.serdes_of, plan.serdes)
-        super().__init__(scope, self._fan_out, name, ChildConfig(), self._results, sub_type)
+        self.plan = plan
+        self.results = BatchSerDes(plan.serdes_of, plan.serdes)
+        super().__init__(scope, self._fan_out, name, ChildConfig(), self.results, sub_type)
 
     def summary(self, result: Draft) -> str:
         """What the log shows of a batch that is not stored."""
-        summarize = self._plan.summary_generator
+        summarize = self.plan.summary_generator
         if summarize is None:
             return summary_of(result)
-        return str(summarize(self._results.result_of(result, self._serdes_context())))
+        return str(summarize(self.results.result_of(result, self._serdes_context())))
+
+    @property
+    def recorded_result(self) -> str | None:
+        """What the log holds of the batch: all of it, or its summary."""
+        details = None if self.record is None else self.record.context_details
+        return None if details is None else details.result
 
     async def _fan_out(self, frame: Frame) -> Draft:
-        run = _Run(self.label, self._serdes_context(), frame, self._supply, self._plan)
+        run = _Run(self, self._serdes_context(), frame, self._supply)
         return await run.to_the_end()
 
 
@@ -123,12 +137,18 @@ class _Run:
     """A fan-out under way: what runs, what has ended, and what that comes to."""
 
     def __init__(
-        self, label: str, context: SerDesContext, frame: Frame, supply: Supply, plan: Plan
+        self,
+        fan_out: FanOut[Any],
+        context: SerDesContext,
+        frame: Frame,
+        supply: Supply,
     ) -> None:
         self._frame = frame
         self._supply = supply
-        self._plan = plan
-        self._label = label
+        self._plan = fan_out.plan
+        self._results = fan_out.results
+        self._recorded = fan_out.recorded_result if frame.is_rebuilt else None
+        self._label = fan_out.label
         self._context = context
         # Items are numbered from 0, operations from 1.
         self._scope = Scope(frame, frame.prefix, first=0, maker=frame.scope())
@@ -138,6 +158,9 @@ class _Run:
         self._wake: Signal | None = None
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
+        # The rule of the user's is asked once for each state.
+        self._asked: tuple[object, ...] = ()
+        self._shown: dict[int, BatchItem[Any]] = {}
 
     async def to_the_end(self) -> Draft:
         """Run branches until the batch is decided; give up those that still run."""
@@ -146,6 +169,7 @@ class _Run:
                 await self._next()
         finally:
             self._supply.close()
+        self._check_rebuilt(reason)
         for handle, branch in self._running.items():
             handle.cancel()
             self._ended[branch.index] = [
@@ -160,7 +184,48 @@ class _Run:
             known = self._supply.total
             # As long as there may be more, what has ended is not all.
             total = self._items + 1 if known is None else known
-        return decide(self._plan.completion, total, self._succeeded, self._failed)
+        completion = self._plan.completion
+        if completion is not None and completion.should_complete is not None:
+            return self._custom_reason(completion.should_complete, total)
+        return decide(completion, total, self._succeeded, self._failed)
+
+    def _custom_reason(self, rule: Callable[..., Any], total: int) -> CompletionReason | None:
+        known = self._supply.total if self._is_stocked else self._items
+        state = (self._succeeded, self._failed, known)
+        if state != self._asked:
+            self._asked = state
+            reason = decide_by(rule, CompletionStatus(*state, self._shown_items), self._label)
+            if reason is not None:
+                return reason
+        all_ended = self._succeeded + self._failed >= total
+        return CompletionReason.ALL_COMPLETED if all_ended else None
+
+    def _shown_items(self) -> tuple[BatchItem[Any], ...]:
+        """What has ended, as workflow code gets it; each result is read once."""
+        shown = self._shown
+        for group in self._ended:
+            for entry in group or ():
+                if entry.index not in shown:
+                    shown[entry.index] = self._results.item(entry, self._context)
+        return tuple(shown[index] for index in sorted(shown))
+
+    def _check_rebuilt(self, reason: CompletionReason) -> None:
+        """What is built again from the log has to be what was built before."""
+        completion = self._plan.completion
+        if self._recorded is None or completion is None or completion.should_complete is None:
+            return
+        before = recorded_reason(self._recorded)
+        if before is not None and before != reason:
+            self._diverged(f"it ended as {before}, and on replay as {reason}")
+
+    def _diverged(self, how: str) -> NoReturn:
+        error = DeterminismError(
+            f"the should_complete of {self._label} does not answer as it did when the batch was"
+            f" recorded: {how}. It may depend on the CompletionStatus only, not on time, chance or"
+            " what is outside"
+        )
+        self._frame.workflow.fail(error)
+        raise error
 
     def _start_more(self) -> CompletionReason | None:
         """Start branches while there is room, and see whether that was all."""
@@ -235,10 +300,21 @@ class _Run:
     async def _next(self) -> None:
         """Wait for the next thing to happen, and take one completion, if it was one."""
         if not self._arrived:
+            if self._recorded is not None and self._runs_nothing():
+                self._diverged("it had stopped here, and on replay goes on")
             self._wake = Signal(self._frame.workflow.loop, f"the branches of {self._label}")
             await self._wake
         if self._arrived:
             self._take(self._arrived.popleft())
+
+    def _runs_nothing(self) -> bool:
+        """Whether no branch can end any more, since the log has the end of none that is left."""
+        completion = self._plan.completion
+        return (
+            completion is not None
+            and completion.should_complete is not None
+            and all(isinstance(each, Child) and each.is_void for each in self._running)
+        )
 
     def _take(self, handle: Handle[str]) -> None:
         branch = self._running.pop(handle)

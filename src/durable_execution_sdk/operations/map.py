@@ -27,6 +27,9 @@ from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 
 __all__ = ["MapConfig", "map_items"]
 
+OPERATIONS_QUOTA = 3_000
+"""How many operations an execution may have by default; AWS raises this for those who ask."""
+
 Call = Callable[[Frame, Any, int], Awaitable[Any]]
 
 
@@ -130,7 +133,25 @@ def map_items(
         serdes=chosen.serdes,
         summary_generator=chosen.summary_generator,
     )
-    return FanOut(scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
+    fan_out = FanOut[Any](scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
+    if fan_out.record is None and not fan_out.is_void:
+        _warn_of_many(fan_out, supply.total, chosen)
+    return fan_out
+
+
+def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) -> None:
+    """Say before the first item that there are more than an execution has room for."""
+    each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
+    if total is None or total < OPERATIONS_QUOTA or not each_counts:
+        return
+    fan_out.workflow.settings.logger.warning(
+        "%s has %s items, each an operation at least, and an execution may have %s operations unless"
+        " AWS has raised the quota: use nesting=NestingType.FLAT, an ItemBatcher, or invoke a durable"
+        " function for each part of the items",
+        fan_out.label,
+        f"{total:,}",
+        f"{OPERATIONS_QUOTA:,}",
+    )
 
 
 def _validation(completion: CompletionConfig | None) -> Callable[[int], None] | None:
