@@ -11,6 +11,7 @@ from durable_execution_sdk.hooks.infos import (
     InvocationEndInfo,
     InvocationInfo,
     InvocationStatus,
+    OperationChangeInfo,
     OperationInfo,
 )
 from durable_execution_sdk.hooks.plugin import DurablePlugin
@@ -23,5 +24,6 @@ __all__ = [
     "InvocationEndInfo",
     "InvocationInfo",
     "InvocationStatus",
+    "OperationChangeInfo",
     "OperationInfo",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,8 +20,10 @@ __all__ = [
     "InvocationEndInfo",
     "InvocationInfo",
     "InvocationStatus",
+    "OperationChangeInfo",
     "OperationInfo",
     "Operations",
+    "change_info",
     "operation_info",
     "own",
     "utc",
@@ -97,6 +100,17 @@ class OperationInfo(_Info, frozen=True, kw_only=True):
     scheduled_end_timestamp: datetime | None = None
     callback_id: str | None = None
     function_name: str | None = None
+
+
+class OperationChangeInfo(OperationInfo, frozen=True, kw_only=True):
+    """One operation whose status in the log has changed, and all others beside it.
+
+    ``updated_operations`` is what has changed, this operation alone, and ``operations`` everything that
+    the log holds now, by id, the EXECUTION included.
+    """
+
+    updated_operations: Mapping[str, OperationInfo] = {}
+    operations: Mapping[str, OperationInfo] = {}
 
 
 class AttemptInfo(_Info, frozen=True, kw_only=True):
@@ -196,6 +210,24 @@ class Operations(Mapping[str, OperationInfo]):
 def utc(milliseconds: float) -> datetime:
     """A moment of the log."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def change_info(
+    arn: str,
+    operation: Operation,
+    operations: Mapping[str, Operation],
+    *,
+    attempt: int | None,
+    previous_status: str | None,
+) -> OperationChangeInfo:
+    """What an operation has become, and the log around it."""
+    info = operation_info(arn, operation, attempt=attempt, previous_status=previous_status)
+    members: dict[str, Any] = {name: getattr(info, name) for name in info.__struct_fields__}
+    return OperationChangeInfo(
+        **members,
+        updated_operations=Operations(arn, {operation.id: operation}),
+        operations=Operations(arn, operations),
+    )
 
 
 def operation_info(

@@ -11,6 +11,7 @@ from durable_execution_sdk.hooks.infos import (
     CheckpointInfo,
     InvocationEndInfo,
     InvocationInfo,
+    OperationChangeInfo,
     OperationInfo,
 )
 from durable_execution_sdk.hooks.reporter import Observers
@@ -53,8 +54,11 @@ class DurablePlugin:
         Called once per operation and invocation, before its START is sent.
         """
 
-    def on_operation_change(self, info: OperationInfo) -> None:
-        """The log has a new status of an operation; ``on_operation_end`` follows if it is its last."""
+    def on_operation_change(self, info: OperationChangeInfo) -> None:
+        """The log has a new status of an operation; ``on_operation_end`` follows if it is its last.
+
+        ``info.updated_operations`` is the change alone, ``info.operations`` all that the log holds now.
+        """
 
     def on_operation_end(self, info: OperationInfo) -> None:
         """An operation has ended, and its end is recorded; the workflow has not seen it yet.

@@ -17,6 +17,7 @@ from durable_execution_sdk.hooks.infos import (
     InvocationStatus,
     OperationInfo,
     Operations,
+    change_info,
     operation_info,
     own,
     utc,
@@ -257,9 +258,11 @@ class Reporter:
             self._ended.add(operation.id)
         attempt = None if ended else _attempt(operation)
         if self._hooks.wants("on_operation_change"):
-            info = operation_info(
+            known = {self._execution.id: self._execution, **self._known}
+            info = change_info(
                 self._arn,
                 operation,
+                known,
                 attempt=attempt,
                 previous_status=before.status if before else None,
             )

@@ -17,7 +17,7 @@ from tests.conformance.handlers.wait_for_callback import submit
 from tests.conformance.neighbours.story import Neighbour, success
 
 from durable_execution_sdk import DurableContext, durable_execution
-from durable_execution_sdk.hooks import DurablePlugin, OperationInfo
+from durable_execution_sdk.hooks import DurablePlugin, OperationChangeInfo, OperationInfo
 
 
 class OperationDump(DurablePlugin):
@@ -52,6 +52,30 @@ class OperationDump(DurablePlugin):
             result=info.result,
             error=info.error and info.error.error_message,
         )
+
+
+class Deltas(DurablePlugin):
+    """Tells what has changed, and what there is in all."""
+
+    def on_operation_change(self, info: OperationChangeInfo) -> None:
+        for changed in info.updated_operations.values():
+            say(
+                info.execution_arn,
+                "operation-change",
+                op=changed.id,
+                status=changed.status,
+                deltaCount=len(info.updated_operations),
+                operationsCount=len(info.operations),
+                inMap=info.operations[changed.id].status,
+                types=sorted({each.type for each in info.operations.values()}),
+            )
+
+
+@durable_execution(plugins=[Deltas()])
+async def changing(event: None, ctx: DurableContext) -> str:
+    await ctx.step(greet, "A", name="first")
+    await ctx.wait(SECOND)
+    return await ctx.step(fail_once, name="flaky", config=RETRIED)
 
 
 @durable_execution(plugins=[Invocations()])
@@ -182,6 +206,40 @@ NEIGHBOURS = [
             told("operation-end", id="${B}", attempt=2, status="SUCCEEDED"),
             told("operation-end", 2),
             told("operation-end", 0, error="/.*/"),
+        ],
+    ),
+    Neighbour(
+        "observers of what changes, and of all there is",
+        changing,
+        """
+        StepStarted/Step A Name=first
+        StepSucceeded/Step A Name=first Result.Payload='"Hello,_A!"' Result.Truncated=*
+        WaitStarted/Wait W
+        InvocationCompleted
+        WaitSucceeded/Wait W
+        StepStarted/Step B Name=flaky
+        StepFailed/Step B Name=flaky Error.Payload.ErrorType=* Error.Truncated=*
+        InvocationCompleted
+        StepStarted/Step B Name=flaky
+        StepSucceeded/Step B Name=flaky
+        InvocationCompleted
+        ExecutionSucceeded
+        """,
+        result="Operation succeeded",
+        logs=[
+            told(
+                "operation-change",
+                op="${A}",
+                status="SUCCEEDED",
+                deltaCount=1,
+                operationsCount=2,
+                inMap="SUCCEEDED",
+            ),
+            told("operation-change", op="${W}", status="STARTED", operationsCount=3),
+            told("operation-change", op="${W}", status="SUCCEEDED", operationsCount=3),
+            told("operation-change", op="${B}", status="PENDING", operationsCount=4),
+            told("operation-change", op="${B}", status="SUCCEEDED", operationsCount=4),
+            told("operation-change", 0, op="${A}", status="FAILED"),
         ],
     ),
 ]
