@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test test-emulator lint coverage fuzz bench clean
+.PHONY: demo test test-emulator lint coverage fuzz fuzz-wire bench clean
 
 demo:
 	@tools/setup cli
@@ -17,6 +17,11 @@ test-emulator:
 	@tools/setup-emulator
 	@DEX_LOCAL_RUNNER=$(CURDIR)/.venv-emulator/bin/dex-local-runner \
 		.venv/bin/python -m pytest -n 2 tests/aws_emulator $(ARGS)
+
+# What tests/wire_fuzz does with a small budget, with a large one: WIRE_FUZZ cases of each kind.
+fuzz-wire:
+	@tools/setup dev
+	@WIRE_FUZZ=$${WIRE_FUZZ:-200000} .venv/bin/python -m pytest -n 2 tests/wire_fuzz $(ARGS)
 
 # Apart from the tests, which it makes take almost twice as long.
 coverage:
