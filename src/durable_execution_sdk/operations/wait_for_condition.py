@@ -47,7 +47,7 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
 class WaitForCondition(AttemptOperation[_S], Generic[_S]):
     """A poll that is under way, or is over."""
 
-    __slots__ = ("_check_state", "_config", "_serdes", "_state")
+    __slots__ = ("_check_state", "_config", "_serdes", "_last_state")
 
     error_class: ClassVar[type[OperationError]] = WaitForConditionError
 
@@ -63,14 +63,14 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         self._config = config
         self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(check)
         self.at_most_once = self.waits_for_start = False
-        self._state: str | None = self.details.result
+        self._last_state: str | None = self.details.result
         self.begin()
 
     def advance(self, record: Operation) -> None:
         """Keep the state of the last check: the answer to the next one's START may leave it out."""
         details = record.step_details
         if details is not None and details.result is not None:
-            self._state = details.result
+            self._last_state = details.result
         super().advance(record)
 
     async def attempt(self) -> None:
@@ -91,9 +91,9 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         return state
 
     def _state_so_far(self) -> Any:
-        if self._state is None:
+        if self._last_state is None:
             return self._config.initial_state
-        return self.decode(self._serdes, self._state)
+        return self.decode(self._serdes, self._last_state)
 
     def _decided(self, state: Any) -> WaitDecision:
         number = self.attempt_number

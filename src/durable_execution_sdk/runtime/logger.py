@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -89,9 +89,10 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
 
 def underlying(logger: Any) -> Any:
     """The logger that an adapter writes to; any other one is its own."""
-    while isinstance(logger, logging.LoggerAdapter):
-        logger = logger.logger
-    return logger
+    found: object = logger
+    while isinstance(found, logging.LoggerAdapter):
+        found = cast("logging.LoggerAdapter[Any]", found).logger
+    return found
 
 
 def is_logger(logger: object) -> bool:

@@ -47,8 +47,12 @@ class PageBounds:
         # No calls for each: there are thousands.
         for op in page.operations:
             size += _LEAST_BYTES
-            details = op.step_details or op.context_details
-            details = details or op.callback_details or op.chained_invoke_details
+            details = (
+                op.step_details
+                or op.context_details
+                or op.callback_details
+                or op.chained_invoke_details
+            )
             if details is not None:
                 size += len(details.result or "")
                 error = details.error
