@@ -47,7 +47,7 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
 class WaitForCondition(AttemptOperation[_S], Generic[_S]):
     """A poll that is under way, or is over."""
 
-    __slots__ = ("_check_state", "_config", "_serdes", "_last_state")
+    __slots__ = ("_check_state", "_config", "_last_state", "_serdes")
 
     error_class: ClassVar[type[OperationError]] = WaitForConditionError
 
