@@ -346,7 +346,7 @@ class ServiceError(DurableError):
             return False
         if code in _TRANSIENT_CODES:
             return True
-        return self.status is None or self.status in (408, 429) or self.status >= 500
+        return self.status is None or self.status == 429 or self.status >= 500
 
     @property
     def is_about_credentials(self) -> bool:
