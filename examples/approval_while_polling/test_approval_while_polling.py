@@ -9,7 +9,7 @@ def test_a_person_approves_while_the_canary_is_watched(durable_runner):
     runner = durable_runner(release).sync
     runner.start(Release("1.4"))
     approval = runner.wait_for_callback("approval")
-    runner.advance(hours=2)
+    runner.advance(hours=1, minutes=59)
     approval.succeed("Ada")
     result = runner.complete()
     assert result.result == "1.4 rolled out"

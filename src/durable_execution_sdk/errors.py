@@ -346,7 +346,19 @@ class ServiceError(DurableError):
             return False
         if code in _TRANSIENT_CODES:
             return True
+<<<<<<< HEAD
         return self.status is None or self.status in (408, 429) or self.status >= 500
+
+    @property
+    def is_about_credentials(self) -> bool:
+        """Whether the caller's keys were refused: missing, expired, not yet valid, or another clock.
+
+        The next process has others, so that Lambda is to invoke again.
+        """
+        return self.code in _CREDENTIAL_CODES
+=======
+        return self.status is None or self.status == 429 or self.status >= 500
+>>>>>>> w/bounds
 
     @property
     def is_about_credentials(self) -> bool:

@@ -73,7 +73,6 @@ INSIDE: dict[str, Answer] = {
     "502": refused(502),
     "503": refused(503),
     "504": refused(504),
-    "408": refused(408),
     "reset": RESET,
     "half an answer": HALF,
     "a chunk of another length": WRONG_CHUNK,

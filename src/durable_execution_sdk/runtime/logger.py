@@ -91,7 +91,12 @@ def underlying(logger: Any) -> Any:
     """The logger that an adapter writes to; any other one is its own."""
     found: object = logger
     while isinstance(found, logging.LoggerAdapter):
+<<<<<<< HEAD
         found = cast("logging.LoggerAdapter[Any]", found).logger
+=======
+        adapter: Any = found
+        found = adapter.logger
+>>>>>>> w/bounds
     return found
 
 
