@@ -147,7 +147,7 @@ class _Run:
         finally:
             self._supply.close()
         for handle, branch in self._running.items():
-            handle.cancel()
+            handle.drop()
             self._ended[branch.index] = [
                 Entry(index=each, status=BatchItemStatus.STARTED, name=branch.given_name)
                 for each in branch.indexes

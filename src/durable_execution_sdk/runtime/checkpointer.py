@@ -173,16 +173,21 @@ class Checkpointer:
             self._rest = self._loop.create_future()
             await self._rest
 
-    async def close(self) -> None:
-        """Accept nothing more; a call in flight is waited for."""
+    async def close(self, seconds: float | None = None) -> None:
+        """Accept nothing more; a call in flight is waited for, but not longer than this."""
         self._closed = True
         self.release()
         if self._slow is not None:
             self._slow.cancel()
-        if self._writer is not None:
+        writer = self._writer
+        if writer is not None:
             if self._go is not None:
                 self._go.set_result(None)
-            await self._writer
+            _, late = await asyncio.wait([writer], timeout=seconds)
+            if late:
+                writer.cancel()
+            else:
+                await writer
 
     async def load(self, marker: str | None) -> list[Operation]:
         """Read the pages of the state that follow this marker."""

@@ -13,6 +13,7 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
+from durable_execution_sdk.runtime.threads import DEFAULT_MAX_THREADS
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 __all__ = [
@@ -175,6 +176,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     replay_logging: ReplayLogging = ReplayLogging.NONE
     deadline_margin: float | None = None
     foreign_wait: float = 30.0
+    max_threads: int = DEFAULT_MAX_THREADS
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))

@@ -16,7 +16,9 @@ __all__ = ["StepContext"]
 class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     """The attempt that is running: ``StepContext.current()`` inside a step's body.
 
-    ``attempt`` counts from 1. A function needs to know nothing of this to be a step.
+    ``attempt`` counts from 1. ``is_cancelled`` becomes true when the step is given up or the invocation
+    ends: a plain function cannot be stopped, so one that runs long should look at it and return. A
+    function needs to know nothing of this to be a step.
     """
 
     operation_id: str
@@ -27,6 +29,7 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     request_id: str
     logger: logging.Logger
     ends_at: float | None
+    is_cancelled: bool = False
 
     @staticmethod
     def current() -> StepContext:

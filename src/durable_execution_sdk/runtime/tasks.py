@@ -182,7 +182,10 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return self._coroutine.__await__()
 
     def _die(self) -> NoReturn:
-        self._coroutine.close()
+        try:
+            self._coroutine.close()
+        except RuntimeError:
+            _never_closed.append(self._coroutine)
         raise asyncio.CancelledError
 
 
@@ -366,6 +369,9 @@ def _never(watched: WorkflowTask[Any], error: BaseException | None = None) -> No
 def _nothing() -> None:
     """No task is held."""
 
+
+# Code that could not even be closed. To be destroyed would run more of it.
+_never_closed: list[object] = []
 
 _MAKERS = frozenset(
     {
