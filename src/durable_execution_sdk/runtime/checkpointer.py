@@ -12,7 +12,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.current import sdk_context
@@ -31,7 +32,12 @@ _UPDATE_OVERHEAD = 400
 _SLOW_SECONDS = 0.2
 
 _START = OperationAction.START
+_CANCEL = OperationAction.CANCEL
 _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
+
+# The services, by the class of their client, that have refused to cancel a wait: nothing is lost when the
+# wait lasts, so they are not asked again in this process.
+_takes_no_cancel: set[type[DataPlane]] = set()
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
 Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
@@ -97,7 +103,7 @@ class Checkpointer:
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update with the next call: somebody waits for it."""
-        if self._closed:
+        if self._closed or self._is_futile(update):
             return
         queue = self._queue
         queue.append(update)
@@ -112,7 +118,7 @@ class Checkpointer:
         if self._eager:
             self.submit(update)
             return
-        if self._closed:
+        if self._closed or self._is_futile(update):
             return
         queue = self._queue
         queue.append(update)
@@ -225,16 +231,16 @@ class Checkpointer:
                         await self._hold_back()
                         if not self.may_write:
                             continue
-                    batch = self._take()
-                    self.calls += 1
-                    response = await self._plane.checkpoint(
-                        CheckpointRequest(
-                            durable_execution_arn=self._arn,
-                            checkpoint_token=self._token,
-                            updates=batch,
-                            client_token=f"{self._series}-{self.calls}",
-                        )
-                    )
+                    batch = [each for each in self._take() if not self._is_futile(each)]
+                    try:
+                        response = await self._call(batch)
+                    except ServiceError as error:
+                        others = [each for each in batch if each.action is not _CANCEL]
+                        if len(others) == len(batch) or error.is_stale_token or error.is_transient:
+                            raise
+                        batch = others
+                        response = await self._call(batch)
+                        _takes_no_cancel.add(type(self._plane))
                     self._token = response.checkpoint_token
                     operations: Sequence[Operation] = response.operations
                     if response.next_marker:
@@ -252,6 +258,22 @@ class Checkpointer:
         finally:
             self._writer = self._go = None
             self._come_to_rest()
+
+    def _is_futile(self, update: OperationUpdate) -> bool:
+        """Return whether the service is known to refuse this, which does no harm."""
+        return update.action is _CANCEL and type(self._plane) in _takes_no_cancel
+
+    async def _call(self, batch: list[OperationUpdate]) -> CheckpointResponse:
+        assert self._token is not None
+        self.calls += 1
+        return await self._plane.checkpoint(
+            CheckpointRequest(
+                durable_execution_arn=self._arn,
+                checkpoint_token=self._token,
+                updates=batch,
+                client_token=f"{self._series}-{self.calls}",
+            )
+        )
 
     def _come_to_rest(self) -> None:
         self._is_busy = False

@@ -20,7 +20,14 @@ from typing import Any
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.step_context import StepContext
 
-__all__ = ["DEFAULT_MAX_THREADS", "LEFT_RUNNING", "InvocationThreads", "earlier_threads", "warn_of"]
+__all__ = [
+    "DEFAULT_MAX_THREADS",
+    "LEFT_RUNNING",
+    "InvocationThreads",
+    "are_left_running",
+    "earlier_threads",
+    "warn_of",
+]
 
 # So many plain functions run at once, unless ``durable_execution(max_threads=...)`` says otherwise.
 DEFAULT_MAX_THREADS = 128
@@ -192,6 +199,14 @@ async def earlier_threads(context: StepContext) -> None:
     for each in mine:
         with contextlib.suppress(Exception):
             await each
+
+
+def are_left_running(arn: str) -> bool:
+    """Return whether threads of an execution outlive an invocation of it."""
+    return any(
+        isinstance(runner, StepContext) and runner.durable_execution_arn == arn
+        for runner in list(LEFT_RUNNING.values())
+    )
 
 
 def warn_of(logger: logging.Logger) -> None:

@@ -10,12 +10,11 @@ import asyncio
 import time
 from typing import Any
 
-from durable_execution_sdk.runtime.workflow import Workflow
+from durable_execution_sdk.runtime.workflow import GRACE_SECONDS, Workflow
 
 __all__ = ["leave_nothing_behind"]
 
-# How long everything may take to clean up, and how much of that passes before each new cancellation.
-_GRACE_SECONDS = 5.0
+# How much of the time for clean-up passes before each new cancellation.
 _ROUNDS = (0.6, 0.2, 0.1)
 # How long a thread is waited for.
 _THREAD_GRACE_SECONDS = 1.0
@@ -29,7 +28,7 @@ _abandoned: list[asyncio.Task[Any]] = []
 async def leave_nothing_behind(workflow: Workflow) -> None:
     """Unwind every task, workflow code and step bodies alike, and what they have started."""
     workflow.is_ending = True
-    ends_at = workflow.time_to_leave(_GRACE_SECONDS)
+    ends_at = workflow.time_to_leave(GRACE_SECONDS)
     running = workflow.environment.tasks_left()
     await workflow.checkpointer.close(max(0.0, ends_at - time.monotonic()))
     await _unwind(workflow, running, ends_at)

@@ -52,6 +52,8 @@ __all__ = ["Invoked", "MakeWorkflow", "Reader", "Workflow"]
 
 # How often workflow code may swallow its cancellation before it is closed.
 _UNWINDING_ROUNDS = 20
+# How long all clean-up together may take.
+GRACE_SECONDS = 5.0
 # How many operations that come too late are cancelled at once.
 _TURNED_DOWN_AT_MOST = 1_000
 
@@ -218,6 +220,7 @@ class Workflow:
         self._is_restless = False
         self._margin = 0.0
         self._rounds = 0
+        self._unwound_by: float | None = None
         self._turned_down = 0
 
     # What operations do.
@@ -280,6 +283,10 @@ class Workflow:
         if body is not None:
             return body.label
         coroutine = task.get_coro()
+        if isinstance(coroutine, WorkflowTask) and coroutine.is_of_the_sdk:
+            scope: Any = coroutine.scope
+            title: str = scope.frame.title
+            return title
         return getattr(coroutine, "__qualname__", None) or getattr(
             coroutine, "__name__", task.get_name()
         )
@@ -654,7 +661,13 @@ class Workflow:
 
     def _unwind(self) -> bool:
         """Workflow code swallowed its cancellation and blocks again: insist."""
-        if not self.tasks.live or self._has_bodies() or self.outside.may_wake():
+        if self._unwound_by is None:
+            self._unwound_by = self.time_to_leave(GRACE_SECONDS)
+        if (
+            not self.tasks.live
+            or self._has_bodies()
+            or self.outside.may_wake(before=self._unwound_by)
+        ):
             return False
         if self._is_waited_for(is_pending=True):
             return False
