@@ -10,7 +10,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec.structs import force_setattr, replace
+from msgspec.structs import replace
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.errors import (
@@ -35,7 +35,7 @@ from durable_execution_sdk.operations.options import decide, shown
 from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.suspension import Aborted
 from durable_execution_sdk.runtime.threads import LEFT_RUNNING, earlier_threads
 
@@ -160,7 +160,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         dropped = super().drop(msg)
         if dropped and self._body is not None:
             if self._step_context is not None:
-                force_setattr(self._step_context, "is_cancelled", True)
+                cut_off(self._step_context)
             self._body.cancel()
             self.workflow.leave_body(self._body)
         return dropped

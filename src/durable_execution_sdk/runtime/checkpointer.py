@@ -103,7 +103,7 @@ class Checkpointer:
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update with the next call: somebody waits for it."""
-        if self._closed or self._is_futile(update):
+        if self._closed or (_takes_no_cancel and self._is_futile(update)):
             return
         queue = self._queue
         queue.append(update)
@@ -118,7 +118,7 @@ class Checkpointer:
         if self._eager:
             self.submit(update)
             return
-        if self._closed or self._is_futile(update):
+        if self._closed or (_takes_no_cancel and self._is_futile(update)):
             return
         queue = self._queue
         queue.append(update)
@@ -231,7 +231,9 @@ class Checkpointer:
                         await self._hold_back()
                         if not self.may_write:
                             continue
-                    batch = [each for each in self._take() if not self._is_futile(each)]
+                    batch = self._take()
+                    if _takes_no_cancel:
+                        batch = [each for each in batch if not self._is_futile(each)]
                     try:
                         response = await self._call(batch)
                     except ServiceError as error:

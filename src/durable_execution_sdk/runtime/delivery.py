@@ -159,21 +159,23 @@ class Handle(asyncio.Future[_T], Generic[_T]):
                     self._waiters.append(waiter)
                 yield from waiter
         try:
-            return _result_of(self)
+            result: _T = _result_of(self)
         except asyncio.CancelledError:
             if self.is_given_up:
                 raise self._cancelled_error() from None
             raise
+        return result
 
     def result(self) -> _T:
         """As for any future."""
         try:
-            return _result_of(self)
+            result: _T = _result_of(self)
         except asyncio.InvalidStateError:
             if _asyncio_function(sys._getframe(1)) == "wait_for":  # noqa: SLF001
                 # It has timed out, and the operation goes on.
                 raise asyncio.CancelledError from None
             raise
+        return result
 
     @property
     def is_awaited(self) -> bool:

@@ -6,11 +6,12 @@ import logging
 import time
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
 
-__all__ = ["StepContext"]
+__all__ = ["StepContext", "cut_off"]
 
 
 class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
@@ -49,3 +50,8 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     def remaining_seconds(self) -> float | None:
         """How many seconds the invocation has left, or ``None`` if its time is not limited."""
         return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+
+
+def cut_off(context: StepContext) -> None:
+    """Tell an attempt that nothing waits for it any more."""
+    force_setattr(context, "is_cancelled", True)  # noqa: FBT003 - its signature

@@ -222,7 +222,7 @@ def warn_of(logger: logging.Logger) -> None:
 
 def _title(runner: object) -> str:
     if isinstance(runner, StepContext):
-        name = repr(runner.operation_name) if runner.operation_name else runner.operation_id
-        return f"step {name} of {runner.durable_execution_arn}"
-    name = getattr(runner, "name", None)
-    return f"{name}, in workflow code" if isinstance(name, str) else "code outside a workflow"
+        step = repr(runner.operation_name) if runner.operation_name else runner.operation_id
+        return f"step {step} of {runner.durable_execution_arn}"
+    task: object = getattr(runner, "name", None)
+    return f"{task}, in workflow code" if isinstance(task, str) else "code outside a workflow"

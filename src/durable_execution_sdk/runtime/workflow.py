@@ -282,14 +282,14 @@ class Workflow:
         body = self._bodies.get(task) or self._left_bodies.get(task)
         if body is not None:
             return body.label
-        coroutine = task.get_coro()
+        coroutine: Any = task.get_coro()
         if isinstance(coroutine, WorkflowTask) and coroutine.is_of_the_sdk:
             scope: Any = coroutine.scope
-            title: str = scope.frame.title
-            return title
-        return getattr(coroutine, "__qualname__", None) or getattr(
-            coroutine, "__name__", task.get_name()
-        )
+            return str(scope.frame.title)
+        for name in ("__qualname__", "__name__"):
+            if hasattr(coroutine, name):
+                return str(getattr(coroutine, name))
+        return task.get_name()
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """The payload of a context whose function ran again, since the log does not hold its result."""
