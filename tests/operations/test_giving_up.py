@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
-from tests.replay.play import Play, replay
+from tests.replay.play import Play, Watched, replay
 from tests.replay.prove import played, prove
+from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.rig import Ran, run_workflow
 
 from durable_execution_sdk import (
@@ -388,6 +389,37 @@ def test_only_the_outermost_is_recorded_and_no_body_runs_again(
         assert replay(shape, state, mode).outcome.error is None
 
 
+class Counting(Watched):
+    """Notes in which of its calls something is recorded as given up."""
+
+    def __init__(self, plane: Any, calls: list[bool]) -> None:
+        super().__init__(plane)
+        self.calls = calls
+
+    async def checkpoint(self, request: Any) -> Any:
+        self.calls.append(any(update.error == GIVEN_UP for update in request.updates))
+        return await super().checkpoint(request)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+def test_a_crash_between_the_cancellation_and_its_record_runs_no_body_again(
+    build: Any, way: Any, mode: CheckpointingMode
+) -> None:
+    shape, _, _ = played(build)
+    calls: list[bool] = []
+    Play(shape, mode=mode, wrap=lambda plane, _: Counting(plane, calls)).run()
+    play, ran = crashed(shape, calls.index(True) + 1, way, mode)
+    assert ran.result == "end", ran.error
+    if build is a_step_at_most_once and way == "before":
+        # That it was cut off is an end already, before the cancellation comes again.
+        assert failures(ran) == [("s", "StepInterruptedError")]
+    else:
+        assert given_up(ran) == GIVES_UP[build]
+    assert set(play.stage.runs.values()) == {1}
+
+
 # What is not given up.
 
 
@@ -571,8 +603,10 @@ def test_a_step_is_given_up_between_two_attempts(mode: CheckpointingMode) -> Non
     play = Play(shape, mode=mode)
     ran = play.run()
     assert (ran.status, given_up(ran)) == ("SUCCEEDED", ["s"])
-    # It is recorded when the next attempt is due, and no attempt comes after that.
-    assert all(attempt <= 2 for _, attempt in play.stage.runs)
+    # It is recorded when the next attempt is due, in place of its start.
+    assert set(play.stage.runs) == {("s", 1), ("end", 1)}
+    of_step = [event.event_type for event in ran.events if event.name == "s"]
+    assert of_step == ["StepStarted", "StepFailed", "StepFailed"]
 
 
 @pytest.mark.parametrize(

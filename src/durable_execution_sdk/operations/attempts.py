@@ -139,6 +139,9 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     def abandon(self) -> None:
         """Record that the operation is given up, unless its attempt has an outcome already."""
         if self._is_running:
+            if self.record is not None and self.record.status == OperationStatus.READY:
+                # Another attempt was about to begin: this comes in its place.
+                self.workflow.checkpointer.withdraw(self.operation_id)
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
     @property

@@ -162,8 +162,6 @@ class DurableOperation(Handle[_T], Generic[_T]):
         dropped = super().drop(msg)
         if dropped:
             self.workflow.given_up.pop(self.operation_id, None)
-            if self.was_over and not self.frame.is_over:
-                self.frame.replayed()
             if self.has_yet_to_fail:
                 self.is_pending = False
                 self.frame.handles.pop(self.sequence, None)

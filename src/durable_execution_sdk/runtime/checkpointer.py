@@ -156,6 +156,10 @@ class Checkpointer:
         self._queue = []
         self._wanted = False
 
+    def withdraw(self, operation_id: str) -> None:
+        """Do not send what is queued of an operation."""
+        self._queue = [update for update in self._queue if update.id != operation_id]
+
     def release(self) -> bool:
         """Hold the next batch back no longer; returns whether it was."""
         if self._held is None or self._held.done():
@@ -234,15 +238,19 @@ class Checkpointer:
                     batch = self._take()
                     if _takes_no_cancel:
                         batch = [each for each in batch if not self._is_futile(each)]
+                    self.calls += 1
                     try:
-                        response = await self._call(batch)
+                        response = await self._plane.checkpoint(
+                            CheckpointRequest(
+                                durable_execution_arn=self._arn,
+                                checkpoint_token=self._token,
+                                updates=batch,
+                                client_token=f"{self._series}-{self.calls}",
+                            )
+                        )
                     except ServiceError as error:
-                        others = [each for each in batch if each.action is not _CANCEL]
-                        if len(others) == len(batch) or error.is_stale_token or error.is_transient:
-                            raise
-                        batch = others
-                        response = await self._call(batch)
-                        _takes_no_cancel.add(type(self._plane))
+                        batch = _without_cancellations(batch, error)
+                        response = await self._call_again(batch, self._token)
                     self._token = response.checkpoint_token
                     operations: Sequence[Operation] = response.operations
                     if response.next_marker:
@@ -265,17 +273,19 @@ class Checkpointer:
         """Return whether the service is known to refuse this, which does no harm."""
         return update.action is _CANCEL and type(self._plane) in _takes_no_cancel
 
-    async def _call(self, batch: list[OperationUpdate]) -> CheckpointResponse:
-        assert self._token is not None
+    async def _call_again(self, batch: list[OperationUpdate], token: str) -> CheckpointResponse:
+        """Send a batch that was refused without what the service may have refused it for."""
         self.calls += 1
-        return await self._plane.checkpoint(
+        response = await self._plane.checkpoint(
             CheckpointRequest(
                 durable_execution_arn=self._arn,
-                checkpoint_token=self._token,
+                checkpoint_token=token,
                 updates=batch,
                 client_token=f"{self._series}-{self.calls}",
             )
         )
+        _takes_no_cancel.add(type(self._plane))
+        return response
 
     def _come_to_rest(self) -> None:
         self._is_busy = False
@@ -315,6 +325,16 @@ class Checkpointer:
         self._queue = queue[count:]
         self._wanted = count < len(queue)
         return queue[:count] if self._wanted else queue
+
+
+def _without_cancellations(
+    batch: list[OperationUpdate], error: ServiceError
+) -> list[OperationUpdate]:
+    """Return the rest of a refused batch; raises the error if cancelled waits can't be the cause."""
+    rest = [update for update in batch if update.action is not _CANCEL]
+    if len(rest) == len(batch) or error.is_stale_token or error.is_transient:
+        raise error
+    return rest
 
 
 def _size(update: OperationUpdate) -> int:

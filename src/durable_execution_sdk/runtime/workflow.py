@@ -546,7 +546,7 @@ class Workflow:
         """Open the gate or fail the execution, unless something outside may still wake a task."""
         if self.outside.may_wake():
             return False
-        divergence = gate.divergence()
+        divergence = self._awaits_what_it_gave_up() or gate.divergence()
         if divergence is None:
             self.open_gate()
         elif self.tasks.held and not self.spinning.is_endless:
@@ -632,19 +632,24 @@ class Workflow:
         polls = self._is_restless or bool(self.tasks.held)
         return any(op.is_pending and (polls or op.is_awaited) for op in self.registered.values())
 
+    def _awaits_what_it_gave_up(self) -> DeterminismError | None:
+        """The error for a task that awaits what is recorded as given up, if there is one."""
+        awaited = ", ".join(sorted(op.label for op in self.given_up.values() if op.is_awaited))
+        if not awaited:
+            return None
+        return DeterminismError(
+            f"the log holds that the workflow gave up {awaited}; now the code awaits it, and nothing"
+            " cancels what awaits it. The workflow's code has changed since this execution began, or the"
+            " cancellation came from something that is not recorded: a thread, a socket, the clock of"
+            " the process"
+        )
+
     def _conclude(self) -> None:
         if self.environment.loop.ready and not self._is_restless:
             return  # A thread has just left a callback, and may have ended since.
-        awaited = ", ".join(sorted(op.label for op in self.given_up.values() if op.is_awaited))
-        if awaited:
-            self.fail(
-                DeterminismError(
-                    f"the log holds that the workflow gave up {awaited}; now the code awaits it, and"
-                    " nothing cancels what awaits it. The workflow's code has changed since this"
-                    " execution began, or the cancellation came from something that is not recorded:"
-                    " a thread, a socket, the clock of the process"
-                )
-            )
+        divergence = self._awaits_what_it_gave_up()
+        if divergence is not None:
+            self.fail(divergence)
             return
         if self._is_waiting_for_service():
             self.end(WentAway())
