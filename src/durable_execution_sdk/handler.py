@@ -28,6 +28,7 @@ from durable_execution_sdk.runtime.loop import environment
 from durable_execution_sdk.runtime.outside import standing_by
 from durable_execution_sdk.runtime.scope import Frame
 from durable_execution_sdk.runtime.settings import (
+    DEFAULT_MAX_THREADS,
     Chain,
     CheckpointingMode,
     Interceptor,
@@ -36,7 +37,6 @@ from durable_execution_sdk.runtime.settings import (
     ReplayLogging,
     Settings,
 )
-from durable_execution_sdk.runtime.threads import DEFAULT_MAX_THREADS
 from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow
 from durable_execution_sdk.runtime.workflow import Workflow as InvokedWorkflow
 from durable_execution_sdk.serdes import (

@@ -28,7 +28,8 @@ from durable_execution_sdk import (
     StepContext,
     durable_execution,
 )
-from durable_execution_sdk.runtime.threads import DEFAULT_MAX_THREADS, LEFT_RUNNING
+from durable_execution_sdk.runtime.settings import DEFAULT_MAX_THREADS
+from durable_execution_sdk.runtime.threads import LEFT_RUNNING
 
 SOON = 0.02
 LONGEST = 5.0

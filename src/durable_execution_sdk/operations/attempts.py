@@ -37,7 +37,7 @@ from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.suspension import Aborted
-from durable_execution_sdk.runtime.threads import LEFT_RUNNING, earlier_threads
+from durable_execution_sdk.runtime.threads import LEFT_RUNNING, after_earlier_threads
 
 __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
 
@@ -209,7 +209,14 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
-        self._body = self.workflow.start_body(self, self._run_body())
+        body = self._run_body()
+        if LEFT_RUNNING:
+            body = after_earlier_threads(self.workflow.invoked.arn, self.operation_id, body)
+        self._body = self.workflow.start_body(self, body)
+
+    def _end_invocation(self, error: InvocationError) -> None:
+        if not self.cancelled():
+            self.workflow.end(Aborted(error, fatal=False))
 
     async def _run_body(self) -> None:
         """What the task of an attempt runs: whatever comes of the body, somebody is told."""
@@ -218,8 +225,6 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         CURRENT.set(context)
         try:
             try:
-                if LEFT_RUNNING:
-                    await earlier_threads(context)
                 if workflow.watcher is None:
                     await self.attempt()
                 else:
@@ -227,11 +232,9 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             except OperationError as error:
                 self.attempt_failed(error)  # an InvocationError from the log is one too
             except InvocationError as error:
-                if not self.cancelled():
-                    workflow.end(Aborted(error, fatal=False))
+                self._end_invocation(error)
             except Exception as error:
-                if not self.cancelled():
-                    self.attempt_failed(error)
+                self.attempt_failed(error)
             except asyncio.CancelledError as error:
                 # Unless the operation was given up, it is the body's own: a failure like any other.
                 if not (self.cancelled() or workflow.is_ending):
@@ -266,6 +269,8 @@ def retry_or_fail(
     operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
 ) -> None:
     """Ask the strategy about a failed attempt, and record what it says."""
+    if operation.cancelled():
+        return  # given up: its failure is nobody's
     # By the type: an instance may lie about its class.
     if not issubclass(type(error), _NEVER_RETRIED):
         number = operation.attempt_number

@@ -21,7 +21,7 @@ from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
 from durable_execution_sdk.runtime.tasks import out_of_reach
-from durable_execution_sdk.runtime.threads import DEFAULT_MAX_THREADS, InvocationThreads
+from durable_execution_sdk.runtime.threads import InvocationThreads
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -184,7 +184,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.idle_selector = _IdleSelector()
-        self.max_threads = DEFAULT_MAX_THREADS
+        self.max_threads = 1  # each invocation says how many
         self.threads: InvocationThreads | None = None
         super().__init__(self.idle_selector)
 

@@ -13,10 +13,10 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
-from durable_execution_sdk.runtime.threads import DEFAULT_MAX_THREADS
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 __all__ = [
+    "DEFAULT_MAX_THREADS",
     "Chain",
     "CheckpointingMode",
     "Interceptor",
@@ -26,6 +26,10 @@ __all__ = [
     "Reporter",
     "Settings",
 ]
+
+
+# So many plain functions run at once, unless ``durable_execution(max_threads=...)`` says otherwise.
+DEFAULT_MAX_THREADS = 128
 
 
 class CheckpointingMode(StrEnum):

@@ -8,11 +8,10 @@ its step starts in this process while it lives, and each later invocation that f
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -21,16 +20,12 @@ from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.step_context import StepContext
 
 __all__ = [
-    "DEFAULT_MAX_THREADS",
     "LEFT_RUNNING",
     "InvocationThreads",
+    "after_earlier_threads",
     "are_left_running",
-    "earlier_threads",
     "warn_of",
 ]
-
-# So many plain functions run at once, unless ``durable_execution(max_threads=...)`` says otherwise.
-DEFAULT_MAX_THREADS = 128
 
 # The threads of invocations that have ended, each with the body that runs in it.
 LEFT_RUNNING: dict[Future[Any], object] = {}
@@ -187,18 +182,20 @@ def _forget(future: Future[Any]) -> None:
     LEFT_RUNNING.pop(future, None)
 
 
-async def earlier_threads(context: StepContext) -> None:
-    """Wait for threads of earlier attempts of this step, if any still run."""
-    mine = [
-        asyncio.wrap_future(future)
-        for future, runner in list(LEFT_RUNNING.items())
-        if isinstance(runner, StepContext)
-        and runner.operation_id == context.operation_id
-        and runner.durable_execution_arn == context.durable_execution_arn
-    ]
-    for each in mine:
-        with contextlib.suppress(Exception):
-            await each
+async def after_earlier_threads(
+    arn: str, operation_id: str, body: Coroutine[Any, Any, None]
+) -> None:
+    """Run the body of a step once the threads of its earlier attempts have ended."""
+    try:
+        for future, runner in list(LEFT_RUNNING.items()):
+            if isinstance(runner, StepContext) and (
+                (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id)
+            ):
+                await asyncio.wait([asyncio.wrap_future(future)])
+    except BaseException:
+        body.close()
+        raise
+    await body
 
 
 def are_left_running(arn: str) -> bool:

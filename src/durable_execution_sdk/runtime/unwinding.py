@@ -103,7 +103,8 @@ def _abandon(task: asyncio.Task[Any]) -> None:
     """
     inner: Any = task
     waits_for = inner._fut_waiter  # noqa: SLF001
-    for callback, _ in list(getattr(waits_for, "_callbacks", None) or ()):
+    callbacks: list[tuple[object, object]] = getattr(waits_for, "_callbacks", None) or []
+    for callback, _ in list(callbacks):
         if getattr(callback, "__self__", None) is task:
             waits_for.remove_done_callback(callback)
     for handle in inner.get_loop().ready:

@@ -282,10 +282,11 @@ class Workflow:
         body = self._bodies.get(task) or self._left_bodies.get(task)
         if body is not None:
             return body.label
-        coroutine: Any = task.get_coro()
-        if isinstance(coroutine, WorkflowTask) and coroutine.is_of_the_sdk:
-            scope: Any = coroutine.scope
-            return str(scope.frame.title)
+        coroutine: object = task.get_coro()
+        if isinstance(coroutine, WorkflowTask):
+            watched: WorkflowTask[Any] = coroutine
+            scope: Any = watched.scope
+            return str(scope.frame.title) if watched.is_of_the_sdk else watched.name
         for name in ("__qualname__", "__name__"):
             if hasattr(coroutine, name):
                 return str(getattr(coroutine, name))
