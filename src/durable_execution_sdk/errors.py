@@ -13,6 +13,7 @@
     │   ├── InvokeError
     │   ├── ChildContextError
     │   ├── WaitForConditionError
+    │   ├── OperationCancelledError   the workflow gave the operation up, and awaits it again
     │   └── FailureGroupError             several failed: an ExceptionGroup too
     │       ├── AllFailedError                ctx.any: not one operand succeeded
     │       └── CompensationError             a saga failed, and so did compensations of it
@@ -58,6 +59,7 @@ __all__ = [
     "InternalError",
     "InvocationError",
     "InvokeError",
+    "OperationCancelledError",
     "OperationError",
     "PayloadSizeError",
     "SerDesError",
@@ -198,6 +200,14 @@ class WaitForConditionError(OperationError):
     """The check raised, or the wait strategy ran out of attempts."""
 
     __slots__ = _NO_SLOTS
+
+
+class OperationCancelledError(OperationError):
+    """The operation was given up: the task that awaited it was cancelled, and no other one did.
+
+    Raised where it is awaited again. It is no ``CancelledError``, which would end the awaiting task
+    without a word.
+    """
 
 
 class FailureGroupError(OperationError, ExceptionGroup[Exception]):
@@ -346,19 +356,7 @@ class ServiceError(DurableError):
             return False
         if code in _TRANSIENT_CODES:
             return True
-<<<<<<< HEAD
-        return self.status is None or self.status in (408, 429) or self.status >= 500
-
-    @property
-    def is_about_credentials(self) -> bool:
-        """Whether the caller's keys were refused: missing, expired, not yet valid, or another clock.
-
-        The next process has others, so that Lambda is to invoke again.
-        """
-        return self.code in _CREDENTIAL_CODES
-=======
         return self.status is None or self.status == 429 or self.status >= 500
->>>>>>> w/bounds
 
     @property
     def is_about_credentials(self) -> bool:

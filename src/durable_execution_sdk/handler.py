@@ -29,6 +29,7 @@ from durable_execution_sdk.runtime.loop import environment
 from durable_execution_sdk.runtime.outside import standing_by
 from durable_execution_sdk.runtime.scope import Frame
 from durable_execution_sdk.runtime.settings import (
+    DEFAULT_MAX_THREADS,
     Chain,
     CheckpointingMode,
     Interceptor,
@@ -192,6 +193,7 @@ def durable_execution(
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
+    max_threads: int = DEFAULT_MAX_THREADS,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Callable[[Workflow[_E, _R]], DurableHandler[_E, _R]]: ...
@@ -209,6 +211,7 @@ def durable_execution(
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
+    max_threads: int = DEFAULT_MAX_THREADS,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Any:
@@ -230,6 +233,8 @@ def durable_execution(
             default a tenth of its time, from 0.3 s to 2 s.
         foreign_wait: how many seconds workflow code may wait for a thread that no executor started,
             before that is a deadlock, or the invocation is suspended.
+        max_threads: how many plain functions may run at once, each in a thread, 128 by default; the
+            threads are made as they are needed, and shared by all invocations in the process.
         plugins: observers of the execution, told in this order; see ``hooks.DurablePlugin``.
         middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
@@ -243,6 +248,7 @@ def durable_execution(
         "replay_logging": replay_logging,
         "deadline_margin": deadline_margin,
         "foreign_wait": foreign_wait,
+        "max_threads": max_threads,
     }
     if logger is not None:
         options["logger"] = logger
@@ -296,6 +302,7 @@ def _check_options(settings: Settings, client: object) -> None:
         "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
         "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
         "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
+        "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
         "logger": is_logger(settings.logger),
     }
     wanted = {
@@ -304,6 +311,7 @@ def _check_options(settings: Settings, client: object) -> None:
         "replay_logging": "a ReplayLogging",
         "deadline_margin": "a number of seconds, 0 or more",
         "foreign_wait": "a number of seconds, 0 or more",
+        "max_threads": "a number of threads, 1 or more",
         "logger": "a logger with the methods of logging.Logger (log, isEnabledFor, info ...)",
     }
     for option, is_fit in fits.items():

@@ -18,9 +18,6 @@ from durable_execution_sdk.runtime import spinning
 CONCURRENCY = rows_of("concurrency.md", "## asyncio and anyio, row by row")
 DETERMINISM = rows_of("determinism.md", "## Row by row")
 
-# Rows that hold once cancelling gives operations up; they never end until then, and can't be run.
-NEVER_ENDS = {"`asyncio.timeout(...)` around a step that is slow"}
-
 
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,15 +25,8 @@ def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spinning, "_LONG_MOVES", 2_000)
 
 
-def rows(table: list[Row], verdict: str, *, runs: bool = True) -> list[Any]:
-    marked = []
-    for row in table:
-        if row.verdict == verdict:
-            never_ends = row.code in NEVER_ENDS
-            mark = pytest.mark.xfail(strict=True, run=False)
-            marks = [mark] if runs and never_ends else []
-            marked.append(pytest.param(row, id=row.code, marks=marks))
-    return marked
+def rows(table: list[Row], verdict: str) -> list[Any]:
+    return [pytest.param(row, id=row.code) for row in table if row.verdict == verdict]
 
 
 def test_each_row_has_a_program_and_each_program_a_row() -> None:
@@ -48,7 +38,6 @@ def test_each_row_has_a_program_and_each_program_a_row() -> None:
     assert [row.code for row in CONCURRENCY] == programs
     of_determinism = [*unrecorded_rows.RECORDED, *unrecorded_rows.UNRECORDED]
     assert [row.code for row in DETERMINISM] == of_determinism
-    assert set(programs) >= NEVER_ENDS
 
 
 @pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly"))
@@ -73,14 +62,14 @@ UNREAD = {
 }
 
 
-@pytest.mark.parametrize("row", rows(CONCURRENCY, "refused", runs=False))
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "refused"))
 def test_lint_finds_what_is_refused_as_far_as_reading_can_tell(row: Row) -> None:
     program = inspect.getsource(asyncio_rows.REFUSED[row.code])
     head = "import asyncio\nfrom durable_execution_sdk import DurableContext\n"
     assert bool(check_source(head + program)) is (row.code not in UNREAD)
 
 
-@pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly", runs=False))
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly"))
 def test_lint_passes_over_what_replays_exactly(row: Row) -> None:
     program = asyncio_rows.EXACT[row.code].__closure__
     assert program is not None

@@ -25,6 +25,7 @@ from durable_execution_sdk import (
     JitterStrategy,
     LinearBackoff,
     NoRetry,
+    OperationCancelledError,
     RetryableErrorFilter,
     RetryDecision,
     SerDesContext,
@@ -552,7 +553,8 @@ def test_two_tasks_may_await_one_step() -> None:
     assert run_workflow(workflow).result == [5, 5, 5]
 
 
-def test_cancelling_a_task_does_not_cancel_the_step_that_it_awaits() -> None:
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_cancelling_a_task_gives_up_the_step_that_only_it_awaits(is_shared: bool) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         handle = ctx.step(lambda: 5)
 
@@ -560,12 +562,17 @@ def test_cancelling_a_task_does_not_cancel_the_step_that_it_awaits() -> None:
             return await handle
 
         task = asyncio.create_task(look())
+        another = asyncio.create_task(look()) if is_shared else None
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-        return [task.cancelled(), await handle]
+        try:
+            value: Any = await (another or handle)
+        except OperationCancelledError as error:
+            value = error.operation_name
+        return [task.cancelled(), value]
 
-    assert run_workflow(workflow).result == [True, 5]
+    assert run_workflow(workflow).result == [True, 5 if is_shared else None]
 
 
 def test_durable_step_binds_a_config_and_an_explicit_one_wins() -> None:

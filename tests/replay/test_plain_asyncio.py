@@ -21,6 +21,7 @@ from durable_execution_sdk import (
     CheckpointingMode,
     ConfigError,
     DurableContext,
+    OperationCancelledError,
     StepConfig,
     durable_execution,
 )
@@ -61,10 +62,28 @@ def timeout_around_retries(stage: Stage) -> Workflow:
         for attempt in range(2, 9, 3):
             try:
                 async with asyncio.timeout(attempt):
-                    stage.see("came", await step)
+                    stage.see("came", await asyncio.shield(step))
                 break
             except TimeoutError:
                 stage.see("late", attempt)
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
+def timeout_that_gives_up(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stage.fails, "s", 4, config=RETRIED)
+        try:
+            async with asyncio.timeout(1):
+                stage.see("came", await step)
+        except TimeoutError:
+            stage.see("late", await ctx.step(stage.body, "late"))
+        try:
+            await step
+        except OperationCancelledError:
+            stage.see("given up")
+        await ctx.wait(seconds(60))
         return await ctx.step(stage.body, "after")
 
     return run
@@ -299,6 +318,7 @@ PROVEN = [
     timeout_that_expires,
     timeout_in_time,
     timeout_around_retries,
+    timeout_that_gives_up,
     wait_for_operations,
     short_timeouts,
     sleeps,
@@ -336,7 +356,14 @@ def test_what_comes_in_time_is_not_timed_out_by_a_later_replay() -> None:
     assert observed(timeout_in_time)[-1] == ("end", "end")
 
 
-def test_a_timeout_leaves_the_operation_under_way() -> None:
+def test_a_timeout_gives_up_the_step_that_it_ends_the_wait_for() -> None:
+    _, play, _ = played(timeout_that_gives_up)
+    assert [label for _, label, _ in play.stage.observations[-1]] == ["late", "given up"]
+    assert play.stage.runs["s", 1] == 1
+    assert ("s", 2) not in play.stage.runs
+
+
+def test_a_timeout_leaves_under_way_what_is_shielded() -> None:
     seen = observed(timeout_around_retries)
     assert seen[0] == ("late", 2)
     assert seen[-1] == ("came", "s")

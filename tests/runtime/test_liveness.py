@@ -46,7 +46,7 @@ async def spin_on_a_timeout_without_time(ctx: DurableContext, handle: Any) -> No
     while not handle.done():
         try:
             async with asyncio.timeout(0):
-                await handle
+                await asyncio.shield(handle)
         except TimeoutError:
             continue
 

@@ -28,6 +28,7 @@ from durable_execution_sdk.model.operation import (
     Operation,
     OperationStatus,
     OperationType,
+    was_given_up,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
@@ -267,7 +268,8 @@ class Reporter:
                 previous_status=before.status if before else None,
             )
             self._fire("on_operation_change", info)
-        if ended and self._hooks.wants("on_operation_end"):
+        # The workflow never sees the end of what it gave up.
+        if ended and not was_given_up(operation) and self._hooks.wants("on_operation_end"):
             self._fire("on_operation_end", operation_info(self._arn, operation))
 
     def _fire(self, hook: str, info: object, *, in_place: bool = False) -> None:

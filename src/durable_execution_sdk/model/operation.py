@@ -166,3 +166,21 @@ _WORDS: dict[str, str] = {
     OperationSubType.PARALLEL: "parallel",
     OperationSubType.PARALLEL_BRANCH: "parallel branch",
 }
+
+
+# The end of an operation that the workflow itself gave up. The data tells it from a failure of the same
+# name that a user's code raised.
+GIVEN_UP = ErrorObject(
+    error_type="OperationCancelled",
+    error_message="the workflow gave the operation up: what awaited it was cancelled",
+    error_data='{"given_up":true}',
+)
+
+
+def was_given_up(operation: Operation) -> bool:
+    """Return whether the recorded end of an operation is that the workflow gave it up."""
+    details = operation.step_details or operation.context_details
+    error = details.error if details is not None else None
+    if error is None or operation.status != OperationStatus.FAILED:
+        return False
+    return error.error_type == GIVEN_UP.error_type and error.error_data == GIVEN_UP.error_data

@@ -23,6 +23,7 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import (
+    GIVEN_UP,
     Operation,
     OperationStatus,
     OperationType,
@@ -34,8 +35,9 @@ from durable_execution_sdk.operations.options import decide, shown
 from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.suspension import Aborted
+from durable_execution_sdk.runtime.threads import LEFT_RUNNING, after_earlier_threads
 
 __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
 
@@ -48,7 +50,14 @@ _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 class AttemptOperation(DurableOperation[_T], Generic[_T]):
     """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
 
-    __slots__ = ("_body", "_context", "_is_running", "at_most_once", "waits_for_start")
+    __slots__ = (
+        "_body",
+        "_context",
+        "_is_running",
+        "_step_context",
+        "at_most_once",
+        "waits_for_start",
+    )
 
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
@@ -60,8 +69,10 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
 
     def begin(self) -> None:
         """Go on from what the log holds."""
+        # True from an attempt's START until its outcome is on its way into the log.
         self._is_running = False
         self._body: asyncio.Task[None] | None = None
+        self._step_context: StepContext | None = None
         record = self.record
         if self.is_void:
             return
@@ -120,12 +131,42 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """The error of the last attempt."""
         return record.step_details.error if record.step_details else None
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Give the operation up, and its body with it."""
-        cancelled = super().cancel(msg)
-        if cancelled and self._body is not None:
+    @property
+    def can_be_given_up(self) -> bool:
+        """True as long as its context may write."""
+        return not self.frame.is_over
+
+    def abandon(self) -> None:
+        """Record that the operation is given up, unless its attempt has an outcome already."""
+        if self._is_running:
+            if self.record is not None and self.record.status == OperationStatus.READY:
+                # Another attempt was about to begin: this comes in its place.
+                self.workflow.checkpointer.withdraw(self.operation_id)
+            self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+
+    @property
+    def has_yet_to_fail(self) -> bool:
+        """True if the service has yet to make it READY: before that, it takes no end of it."""
+        is_settled = self._is_running or self.was_over or self.is_void
+        return not (is_settled or self.frame.is_over)
+
+    def see_too_late(self, record: Operation) -> None:
+        """Record the end of an operation that was given up between two attempts, now that it can be."""
+        if record.status in (OperationStatus.STARTED, OperationStatus.PENDING):
+            return
+        if record.status == OperationStatus.READY and not self.frame.is_over:
+            self.workflow.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+        self._leave()
+
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the handle, and cancel the body."""
+        dropped = super().drop(msg)
+        if dropped and self._body is not None:
+            if self._step_context is not None:
+                cut_off(self._step_context)
             self._body.cancel()
-        return cancelled
+            self.workflow.leave_body(self._body)
+        return dropped
 
     def retry(
         self, delay_seconds: int, payload: str | None = None, error: ErrorObject | None = None
@@ -134,10 +175,12 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         delay = min(max(delay_seconds, 1), LONGEST_TIMER_SECONDS)
         options = StepOptions(next_attempt_delay_seconds=delay)
         update = self.update(OperationAction.RETRY, payload, error)
+        self._is_running = False
         self.submit(replace(update, step_options=options))
 
     def fail(self, error: BaseException) -> None:
         """Record that the operation has failed for good."""
+        self._is_running = False
         self.submit(self.update(OperationAction.FAIL, error=capture(error)))
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Awaitable[Any]:
@@ -166,12 +209,20 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
-        self._body = self.workflow.start_body(self, self._run_body())
+        body = self._run_body()
+        if LEFT_RUNNING:
+            body = after_earlier_threads(self.workflow.invoked.arn, self.operation_id, body)
+        self._body = self.workflow.start_body(self, body)
+
+    def _end_invocation(self, error: InvocationError) -> None:
+        if not self.cancelled():
+            self.workflow.end(Aborted(error, fatal=False))
 
     async def _run_body(self) -> None:
         """What the task of an attempt runs: whatever comes of the body, somebody is told."""
         workflow, task = self.workflow, self._body
-        CURRENT.set(self._step_context())
+        self._step_context = context = self._new_step_context()
+        CURRENT.set(context)
         try:
             try:
                 if workflow.watcher is None:
@@ -181,7 +232,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             except OperationError as error:
                 self.attempt_failed(error)  # an InvocationError from the log is one too
             except InvocationError as error:
-                workflow.end(Aborted(error, fatal=False))
+                self._end_invocation(error)
             except Exception as error:
                 self.attempt_failed(error)
             except asyncio.CancelledError as error:
@@ -200,7 +251,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         finally:
             workflow.body_ended(task)
 
-    def _step_context(self) -> StepContext:
+    def _new_step_context(self) -> StepContext:
         workflow = self.workflow
         return StepContext(
             operation_id=self.operation_id,
@@ -218,6 +269,8 @@ def retry_or_fail(
     operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
 ) -> None:
     """Ask the strategy about a failed attempt, and record what it says."""
+    if operation.cancelled():
+        return  # given up: its failure is nobody's
     # By the type: an instance may lie about its class.
     if not issubclass(type(error), _NEVER_RETRIED):
         number = operation.attempt_number

@@ -20,6 +20,7 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import (
+    GIVEN_UP,
     TERMINAL_STATUSES,
     Operation,
     OperationStatus,
@@ -79,7 +80,16 @@ class ChildConfig(Struct, frozen=True, kw_only=True):
 class Child(DurableOperation[_T], Generic[_T]):
     """A child context that runs, or ran."""
 
-    __slots__ = ("_body", "_config", "_inner", "_kind", "_payload", "_serdes", "_task")
+    __slots__ = (
+        "_body",
+        "_config",
+        "_has_ended",
+        "_inner",
+        "_kind",
+        "_payload",
+        "_serdes",
+        "_task",
+    )
 
     kind: ClassVar[OperationType] = OperationType.CONTEXT
 
@@ -99,6 +109,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._kind = error_class
         self._body = body
         self._payload: str | None = None
+        self._has_ended = False
         self._inner: Frame | None = None
         record = self.record
         if record is None:
@@ -143,12 +154,22 @@ class Child(DurableOperation[_T], Generic[_T]):
         summarize = self._config.summary_generator
         return "" if summarize is None else str(summarize(result))
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Give the context up, and everything in it."""
-        cancelled = super().cancel(msg)
-        if cancelled and self._inner is not None:
+    @property
+    def can_be_given_up(self) -> bool:
+        """True as long as the context may write."""
+        return not self.frame.is_over
+
+    def abandon(self) -> None:
+        """Record that the context is given up; its end covers everything in it."""
+        if not (self._has_ended or self.was_over):
+            self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the context, and everything in it."""
+        dropped = super().drop(msg)
+        if dropped and self._inner is not None:
             self._inner.close()
-        return cancelled
+        return dropped
 
     async def _run(self, inner: Frame) -> None:
         """Run the body and record its end, or find that it is recorded."""
@@ -194,6 +215,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             self._payload = self.workflow.built_again(self.record, payload, read)
             self.complete(self.record)
         elif _size(payload) <= MAX_STORED_RESULT_BYTES:
+            self._has_ended = True
             self.submit(self.update(OperationAction.SUCCEED, payload=payload))
         else:
             self._payload = payload
@@ -203,6 +225,7 @@ class Child(DurableOperation[_T], Generic[_T]):
                 self._raised(error)
                 return
             update = self.update(OperationAction.SUCCEED, summary)
+            self._has_ended = True
             self.submit(replace(update, context_options=ContextOptions(replay_children=True)))
 
     def _raised(self, error: BaseException) -> None:
@@ -220,6 +243,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         recorded = error
         if isinstance(error, Exception):
             recorded = _mapped(self._config.error_mapper, error, self.label)
+        self._has_ended = True
         self.submit(self.update(OperationAction.FAIL, error=capture(recorded)))
 
     def _is_rebuilt(self, record: Operation) -> bool:
@@ -261,13 +285,24 @@ class VirtualChild(Handle[_T], Generic[_T]):
         """What messages call it."""
         return f"virtual child context {self._name!r}" if self._name else "a virtual context"
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Give the context up, and everything in it."""
-        cancelled = super().cancel(msg)
-        if cancelled:
+    @property
+    def can_be_given_up(self) -> bool:
+        """True as long as the context around it may write."""
+        return not self._outer.is_over
+
+    def abandon(self) -> None:
+        """Give up what runs in the context, which has no record of its own that could tell."""
+        for handle in list(self._inner.handles.values()):
+            if handle.can_be_given_up:
+                handle.give_up()
+
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the context, and everything in it."""
+        dropped = super().drop(msg)
+        if dropped:
             self._outer.handles.pop(self.sequence, None)
             self._inner.close()
-        return cancelled
+        return dropped
 
     async def _run(self) -> None:
         try:

@@ -47,13 +47,16 @@ class Decision(Struct, frozen=True, omit_defaults=True):
 class Combination(DurableOperation[_T], Generic[_T]):
     """A combinator that waits for its operands, or has its outcome."""
 
-    __slots__ = ("_is_decided", "_left", "operands")
+    __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")
 
     kind: ClassVar[OperationType] = OperationType.STEP
 
-    def __init__(self, scope: Scope, operands: Sequence[Operand], name: str) -> None:
+    def __init__(
+        self, scope: Scope, operands: Sequence[Operand], name: str, *, cancel_losers: bool
+    ) -> None:
         super().__init__(scope, name, OperationSubType.STEP)
         self.operands = operands
+        self.cancels_losers = cancel_losers
         self._left = len(operands)
         self._is_decided = False
         record = self.record
@@ -105,6 +108,16 @@ class Combination(DurableOperation[_T], Generic[_T]):
         for operand in missing:
             operand.add_done_callback(arrived, context=sdk_context())
 
+    def settle(self) -> None:
+        """Take the outcome, and give the losers up, if that is wanted."""
+        super().settle()
+        if self.cancels_losers:
+            for operand in self.operands:
+                if isinstance(operand, Handle):
+                    operand.give_up()
+                elif not operand.done():
+                    operand.cancel()
+
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """What the log holds of a failure; the error itself is the operand's."""
         return record.step_details.error if record.step_details else None
@@ -113,12 +126,12 @@ class Combination(DurableOperation[_T], Generic[_T]):
         """The error of the operand that failed it."""
         return self.error_of(self.first(record))
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Give the combinator up; its operands go on."""
-        cancelled = super().cancel(msg)
-        if cancelled:
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the combinator; its operands go on."""
+        dropped = super().drop(msg)
+        if dropped:
             self._let_go()
-        return cancelled
+        return dropped
 
     def value_of(self, operand: Operand) -> Any:
         """The value of an operand that succeeded when the outcome was recorded."""

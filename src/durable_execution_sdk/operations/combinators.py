@@ -130,19 +130,26 @@ def combine(
     name: str | None,
     *,
     of_nothing: bool,
+    cancel_losers: bool = False,
 ) -> Combination[_T]:
     """Combine operations; whatever is neither an operation nor a task runs in a task of its own."""
     foreign = [each for each in awaitables if not inspect.isawaitable(each)]
-    if foreign or not (awaitables or of_nothing):
+    is_flag = isinstance(cancel_losers, bool)
+    if foreign or not is_flag or not (awaitables or of_nothing):
         for each in awaitables:
             if isinstance(each, Coroutine):
                 each.close()
+        if not is_flag:
+            raise ConfigError(
+                f"ctx.{combinator}(cancel_losers=...) takes True or False, not {cancel_losers!r}"
+            )
         raise ConfigError(
             f"ctx.{combinator} takes operations that are under way, as in"
             f" ctx.{combinator}(ctx.step(a), ctx.step(b)),"
             + (f" not {foreign[0]!r}" if foreign else " and at least one of them")
         )
-    return kind(scope, [_future(each) for each in awaitables], name or combinator)
+    operands = [_future(each) for each in awaitables]
+    return kind(scope, operands, name or combinator, cancel_losers=cancel_losers)
 
 
 def _future(awaitable: Awaitable[Any]) -> Operand:

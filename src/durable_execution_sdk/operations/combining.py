@@ -30,7 +30,7 @@ class Combinators:
 
     They start nothing: operands are operations, tasks, or anything else that can be awaited (which
     then runs in a task of its own). The outcome is a STEP in the log, so replay has the same winner.
-    Losers go on unless their context ends. A retry, a wait or a suspension settles nothing. For many
+    Losers go on unless their context ends, or ``cancel_losers`` says otherwise. A retry, a wait or a suspension settles nothing. For many
     items, or with limits, use ``map`` and ``parallel``: they control what starts, and when to stop.
     """
 
@@ -102,16 +102,31 @@ class Combinators:
         return self._combine(operations.combinators.All, "all", aws, name, of_nothing=True)
 
     @overload
-    def any(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[_A]: ...
+    def any(
+        self, a: Awaitable[_A], /, *, name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_A]: ...
 
     @overload
     def any(
-        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B]: ...
 
     @overload
     def any(
-        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C]: ...
 
     @overload
@@ -124,6 +139,7 @@ class Combinators:
         /,
         *,
         name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C | _D]: ...
 
     @overload
@@ -137,6 +153,7 @@ class Combinators:
         /,
         *,
         name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C | _D | _E]: ...
 
     @overload
@@ -151,31 +168,60 @@ class Combinators:
         /,
         *,
         name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
 
     @overload
-    def any(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[_T]: ...
+    def any(
+        self, *aws: Awaitable[_T], name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_T]: ...
 
-    def any(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
+    def any(
+        self, *aws: Awaitable[Any], name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[Any]:
         """Wait for the first operation that succeeds, and return its value.
+
+        ``cancel_losers``: give up those that still run, once the winner is delivered.
 
         Raises:
             AllFailedError: every one failed; an ``ExceptionGroup`` of their errors.
             ConfigError: there is none.
         """
-        return self._combine(operations.combinators.AnyOf, "any", aws, name, of_nothing=False)
-
-    @overload
-    def race(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[_A]: ...
+        return self._combine(
+            operations.combinators.AnyOf,
+            "any",
+            aws,
+            name,
+            of_nothing=False,
+            cancel_losers=cancel_losers,
+        )
 
     @overload
     def race(
-        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+        self, a: Awaitable[_A], /, *, name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_A]: ...
+
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B]: ...
 
     @overload
     def race(
-        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C]: ...
 
     @overload
@@ -188,6 +234,7 @@ class Combinators:
         /,
         *,
         name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C | _D]: ...
 
     @overload
@@ -201,6 +248,7 @@ class Combinators:
         /,
         *,
         name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C | _D | _E]: ...
 
     @overload
@@ -215,21 +263,34 @@ class Combinators:
         /,
         *,
         name: str | None = None,
+        cancel_losers: bool = False,
     ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
 
     @overload
-    def race(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[_T]: ...
+    def race(
+        self, *aws: Awaitable[_T], name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_T]: ...
 
-    def race(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
+    def race(
+        self, *aws: Awaitable[Any], name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[Any]:
         """Wait for the first operation that settles: return its value, or raise its error.
 
         ``ctx.race(ctx.step(work), ctx.wait(limit))`` is a timeout that holds across retries and waits.
+        ``cancel_losers``: give up those that still run, once the winner is delivered.
 
         Raises:
             the error of the first one, if it failed.
             ConfigError: there is none.
         """
-        return self._combine(operations.combinators.Race, "race", aws, name, of_nothing=False)
+        return self._combine(
+            operations.combinators.Race,
+            "race",
+            aws,
+            name,
+            of_nothing=False,
+            cancel_losers=cancel_losers,
+        )
 
     @overload
     def all_settled(
@@ -309,9 +370,16 @@ class Combinators:
         name: str | None,
         *,
         of_nothing: bool,
+        cancel_losers: bool = False,
     ) -> Handle[_T]:
         scope = self._frame.scope()
         chosen = checked_name(name, combinator)
         return operations.combinators.combine(
-            scope, kind, combinator, awaitables, chosen, of_nothing=of_nothing
+            scope,
+            kind,
+            combinator,
+            awaitables,
+            chosen,
+            of_nothing=of_nothing,
+            cancel_losers=cancel_losers,
         )

@@ -171,7 +171,7 @@ class _Run:
             self._supply.close()
         self._check_rebuilt(reason)
         for handle, branch in self._running.items():
-            handle.cancel()
+            handle.drop()
             self._ended[branch.index] = [
                 Entry(index=each, status=BatchItemStatus.STARTED, name=branch.given_name)
                 for each in branch.indexes

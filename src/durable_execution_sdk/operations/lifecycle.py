@@ -24,6 +24,7 @@ from durable_execution_sdk.model.operation import (
     OperationSubType,
     OperationType,
     label_of,
+    was_given_up,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.delivery import Handle
@@ -128,6 +129,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         """The log has news of this operation."""
         self.record = record
         if self.done():
+            self.see_too_late(record)
             return
         if record.status in TERMINAL_STATUSES:
             self.is_pending = False
@@ -157,7 +159,13 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.workflow.expect(due_at)
 
     def complete(self, record: Operation) -> None:
-        """The log says that this operation is over."""
+        """The log says that this operation is over.
+
+        That the workflow gave it up is never delivered: only the code's own cancellation ends it again.
+        """
+        if record.status == OperationStatus.FAILED and was_given_up(record):
+            self.workflow.given_up[self.operation_id] = self
+            return
         self.become_due(record.end_timestamp or self.workflow.order.now)
 
     def settle(self) -> None:
@@ -165,12 +173,25 @@ class DurableOperation(Handle[_T], Generic[_T]):
         _take_outcome(self)
         self._leave()
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Give the operation up: it writes nothing more, and whoever awaits it is cancelled."""
-        cancelled = super().cancel(msg)
-        if cancelled:
-            self._leave()
-        return cancelled
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the handle: it writes nothing more, and the tasks that await it are cancelled."""
+        dropped = super().drop(msg)
+        if dropped:
+            self.workflow.given_up.pop(self.operation_id, None)
+            if self.has_yet_to_fail:
+                self.is_pending = False
+                self.frame.handles.pop(self.sequence, None)
+            else:
+                self._leave()
+        return dropped
+
+    @property
+    def has_yet_to_fail(self) -> bool:
+        """True if it was given up, and can be recorded as failed only later."""
+        return False
+
+    def see_too_late(self, record: Operation) -> None:
+        """The log has news of this operation, whose handle has ended."""
 
     def outcome(self) -> _T:
         """The recorded value, or the recorded failure as an exception."""

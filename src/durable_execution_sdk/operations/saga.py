@@ -120,6 +120,7 @@ class Saga:
         check_config("a compensation", compensation_config, StepConfig)
         chosen = checked_name(name, "step") or named_after(func)
         handle = step(self._frame.scope(), func, args, chosen, config)
+        handle.is_kept = True  # the saga itself waits for it, to undo it
         undo = Compensation(compensate, (), named_after(compensate), compensation_config, handle)
         self._compensations.append(undo)
         return handle
@@ -181,6 +182,7 @@ class Saga:
             ChildConfig(),
             _FAILURES,
         )
+        undoing.is_kept = True
         cancellation: asyncio.CancelledError | None = None
         while True:
             try:

@@ -186,6 +186,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         else:
             result = await self.call(self._function, self._args)
         payload = self.encode(self._serdes, result, "result")
+        self._is_running = False
         self.submit(self.update(OperationAction.SUCCEED, payload))
         if not self.tells_time:
             self._hand_on_early(payload)

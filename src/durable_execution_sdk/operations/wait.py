@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -63,15 +64,29 @@ class Wait(DurableOperation[None]):
         Recorded (action CANCEL), so replay goes on at the same place. Returns ``False`` if the
         workflow has seen the end of the wait, or has cancelled it already.
         """
-        if self.done() or self.frame.is_over:
-            return super().cancel(msg)
+        if self.done():
+            return False
+        if self.passed_on(sys._getframe(1)):  # noqa: SLF001
+            return True
+        if self.frame.is_over:
+            return self.drop(msg)
         if self._is_cancelling:
             return False
         self._is_cancelling = True
         # The log may hold the end already: of replay, or because the time has come meanwhile.
         if not self.is_due:
-            self.submit(self.update(OperationAction.CANCEL))
+            cancellation = self.update(OperationAction.CANCEL)
+            if self.is_awaited:
+                self.submit(cancellation)
+            else:
+                self.leave_behind(cancellation)
         return True
+
+    def abandon(self) -> None:
+        """Let the service forget it; whether it does makes no difference."""
+        if not (self.is_due or self._is_cancelling or self.was_over):
+            self._is_cancelling = True
+            self.leave_behind(self.update(OperationAction.CANCEL))
 
 
 def wait(scope: Scope, duration: DurationLike, name: str | None) -> Wait:

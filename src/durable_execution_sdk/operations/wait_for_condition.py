@@ -103,6 +103,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
     def _apply(self, decision: WaitDecision, payload: str) -> None:
         match decision.outcome:
             case WaitOutcome.STOP:
+                self._is_running = False
                 self.submit(self.update(OperationAction.SUCCEED, payload=payload))
             case WaitOutcome.CONTINUE:
                 self.retry(decision.delay_seconds, payload=payload)

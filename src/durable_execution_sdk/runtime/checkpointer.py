@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import CheckpointRequest, StateRequest
+from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.current import sdk_context
@@ -32,10 +32,14 @@ _UPDATE_OVERHEAD = 400
 _SLOW_SECONDS = 0.2
 
 _START = OperationAction.START
+_CANCEL = OperationAction.CANCEL
 _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
 
 # A call in flight gets this much even when the time is up: most answers take milliseconds.
 _SHORTEST_GRACE = 0.05
+# The services, by the class of their client, that have refused to cancel a wait: nothing is lost when the
+# wait lasts, so they are not asked again in this process.
+_takes_no_cancel: set[type[DataPlane]] = set()
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
 Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
@@ -103,7 +107,7 @@ class Checkpointer:
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update with the next call: somebody waits for it."""
-        if self._closed:
+        if self._closed or (_takes_no_cancel and self._is_futile(update)):
             return
         queue = self._queue
         queue.append(update)
@@ -118,7 +122,7 @@ class Checkpointer:
         if self._eager:
             self.submit(update)
             return
-        if self._closed:
+        if self._closed or (_takes_no_cancel and self._is_futile(update)):
             return
         queue = self._queue
         queue.append(update)
@@ -156,6 +160,10 @@ class Checkpointer:
         self._queue = []
         self._wanted = False
 
+    def withdraw(self, operation_id: str) -> None:
+        """Do not send what is queued of an operation."""
+        self._queue = [update for update in self._queue if update.id != operation_id]
+
     def release(self) -> bool:
         """Hold the next batch back no longer; returns whether it was."""
         if self._held is None or self._held.done():
@@ -183,8 +191,8 @@ class Checkpointer:
                     "the service did not answer a checkpoint before the function's time was up"
                 )
 
-    async def close(self) -> None:
-        """Accept nothing more; a call in flight is waited for."""
+    async def close(self, seconds: float | None = None) -> None:
+        """Accept nothing more; a call in flight is waited for, but not longer than this."""
         self._closed = True
         self.release()
         if self._slow is not None:
@@ -193,11 +201,15 @@ class Checkpointer:
         if writer is not None:
             if self._go is not None:
                 self._go.set_result(None)
-            await asyncio.wait([writer], timeout=self.left)
-            if not writer.done():
+            left = self.left
+            if left is not None and seconds is not None:
+                left = min(left, seconds)
+            _, late = await asyncio.wait([writer], timeout=seconds if left is None else left)
+            if late:
                 # The next invocation sees in the log what became of the call.
                 writer.cancel()
-                await asyncio.wait([writer])
+            else:
+                await writer
 
     @property
     def left(self) -> float | None:
@@ -250,15 +262,21 @@ class Checkpointer:
                         if not self.may_write:
                             continue
                     batch = self._take()
+                    if _takes_no_cancel:
+                        batch = [each for each in batch if not self._is_futile(each)]
                     self.calls += 1
-                    response = await self._plane.checkpoint(
-                        CheckpointRequest(
-                            durable_execution_arn=self._arn,
-                            checkpoint_token=self._token,
-                            updates=batch,
-                            client_token=f"{self._series}-{self.calls}",
+                    try:
+                        response = await self._plane.checkpoint(
+                            CheckpointRequest(
+                                durable_execution_arn=self._arn,
+                                checkpoint_token=self._token,
+                                updates=batch,
+                                client_token=f"{self._series}-{self.calls}",
+                            )
                         )
-                    )
+                    except ServiceError as error:
+                        batch = _without_cancellations(batch, error)
+                        response = await self._call_again(batch, self._token)
                     self._token = response.checkpoint_token
                     operations: Sequence[Operation] = response.operations
                     if response.next_marker:
@@ -276,6 +294,24 @@ class Checkpointer:
         finally:
             self._writer = self._go = None
             self._come_to_rest()
+
+    def _is_futile(self, update: OperationUpdate) -> bool:
+        """Return whether the service is known to refuse this, which does no harm."""
+        return update.action is _CANCEL and type(self._plane) in _takes_no_cancel
+
+    async def _call_again(self, batch: list[OperationUpdate], token: str) -> CheckpointResponse:
+        """Send a batch that was refused without what the service may have refused it for."""
+        self.calls += 1
+        response = await self._plane.checkpoint(
+            CheckpointRequest(
+                durable_execution_arn=self._arn,
+                checkpoint_token=token,
+                updates=batch,
+                client_token=f"{self._series}-{self.calls}",
+            )
+        )
+        _takes_no_cancel.add(type(self._plane))
+        return response
 
     def _come_to_rest(self) -> None:
         self._is_busy = False
@@ -315,6 +351,16 @@ class Checkpointer:
         self._queue = queue[count:]
         self._wanted = count < len(queue)
         return queue[:count] if self._wanted else queue
+
+
+def _without_cancellations(
+    batch: list[OperationUpdate], error: ServiceError
+) -> list[OperationUpdate]:
+    """Return the rest of a refused batch; raises the error if cancelled waits can't be the cause."""
+    rest = [update for update in batch if update.action is not _CANCEL]
+    if len(rest) == len(batch) or error.is_stale_token or error.is_transient:
+        raise error
+    return rest
 
 
 def _size(update: OperationUpdate) -> int:

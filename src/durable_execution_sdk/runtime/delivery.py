@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 from collections.abc import Callable, Generator, Sized
 from contextvars import Context
 from heapq import heappop, heappush
+from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
+from durable_execution_sdk.errors import OperationCancelledError
 from durable_execution_sdk.runtime.journal import LateNews, Position
 from durable_execution_sdk.runtime.tasks import UNCHECKED_MOVES, WorkflowTasks, refuse_in_steps
 
@@ -22,8 +25,9 @@ __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 _T = TypeVar("_T")
 _S = TypeVar("_S")
 
-# Called by its name, which is quicker than through ``super()``.
+# Called by their names, which is quicker than through ``super()``.
 _new_future = asyncio.Future[Any].__init__
+_result_of = asyncio.Future[Any].result
 
 
 class Wake(asyncio.Future[None]):
@@ -67,6 +71,13 @@ class Waiter(Wake):
         """The operation."""
         return self.handle.label
 
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Stop waiting, because the task was cancelled."""
+        cancelled = super().cancel(msg)
+        if cancelled:
+            self.handle.left_by(self)
+        return cancelled
+
 
 class Watcher(Protocol[_S]):
     """Takes note, at once, that an operation is done."""
@@ -89,6 +100,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         "_watcher",
         "callbacks_added",
         "is_due",
+        "is_given_up",
+        "is_kept",
         "place",
         "sequence",
     )
@@ -109,6 +122,10 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         # How much code runs when it completes, besides the tasks that await it.
         self.callbacks_added = 0
         self.is_due = False
+        # True once a cancellation has ended it, rather than its ``cancel()``.
+        self.is_given_up = False
+        # True if the cancellation of the tasks that await it leaves it alone.
+        self.is_kept = False
         order.claims = self.sequence = order.claims + 1
         # The hash; whoever knows where the operation stands in the workflow says so.
         self.place = 0
@@ -141,13 +158,32 @@ class Handle(asyncio.Future[_T], Generic[_T]):
                 else:
                     self._waiters.append(waiter)
                 yield from waiter
-        return self.result()
+        try:
+            result: _T = _result_of(self)
+        except asyncio.CancelledError:
+            if self.is_given_up:
+                raise self._cancelled_error() from None
+            raise
+        return result
+
+    def result(self) -> _T:
+        """As for any future."""
+        try:
+            result: _T = _result_of(self)
+        except asyncio.InvalidStateError:
+            if _asyncio_function(sys._getframe(1)) == "wait_for":  # noqa: SLF001
+                # It has timed out, and the operation goes on.
+                raise asyncio.CancelledError from None
+            raise
+        return result
 
     @property
     def is_awaited(self) -> bool:
         """Whether anything in the workflow would notice that it completes."""
-        if self.callbacks_added or self._watcher is not None:
-            return True
+        return bool(self.callbacks_added) or self._watcher is not None or self._is_waited_for
+
+    @property
+    def _is_waited_for(self) -> bool:
         return any(not waiter.done() for waiter in self._waiters or ())
 
     def add_done_callback(
@@ -185,10 +221,69 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         raise NotImplementedError
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """As for any future: whoever awaits it is cancelled."""
-        cancelled = super().cancel(msg)
+        """As for any future: the tasks that await it are cancelled. What runs for it is cancelled too."""
+        if self.done():
+            return False
+        if not self.passed_on(sys._getframe(1)):  # noqa: SLF001
+            self.abandon()
+            self.drop(msg)
+        return True
+
+    def give_up(self) -> None:
+        """End the operation, because no task of the workflow waits for it any more."""
+        if not self.done():
+            self.is_given_up = True
+            self.cancel()
+
+    @property
+    def can_be_given_up(self) -> bool:
+        """True if something runs here for the operation, so that giving it up makes a difference."""
+        return False
+
+    def abandon(self) -> None:
+        """Record that the operation is given up, if there is anything to record."""
+
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the handle without a word in the log; the tasks that await it are cancelled."""
+        dropped = super().cancel(msg)
         self._wake()
-        return cancelled
+        return dropped
+
+    def left_by(self, waiter: Waiter) -> None:
+        """Give the operation up if this was the last task to await it."""
+        if self._waiters is not None and waiter in self._waiters:
+            self._waiters.remove(waiter)
+        if not (self.is_kept or self.is_awaited) and self.can_be_given_up:
+            self.give_up()
+
+    def passed_on(self, caller: FrameType) -> bool:
+        """Treat a cancellation that asyncio passes on from a task as that of a task that awaits this.
+
+        ``wait_for`` of Python 3.11, and of later ones without time, cancels what it was given and
+        waits for the end of it; ``gather`` cancels all of its operands. Returns ``False`` if it was not
+        asyncio that called.
+        """
+        function = _asyncio_function(caller)
+        if function == "_cancel_and_wait":
+            is_shared = self.callbacks_added > 1 or self._watcher is not None or self._is_waited_for
+            if is_shared or self.is_kept or not self.can_be_given_up:
+                self._order.loop.call_soon(caller.f_locals["cb"], self)
+                return True
+        elif function != "cancel":
+            return False
+        self.is_given_up = True
+        self.abandon()
+        self.drop()
+        return True
+
+    def _cancelled_error(self) -> OperationCancelledError:
+        return OperationCancelledError(
+            f"{self.label} was given up: the task that awaited it was cancelled, by a timeout for"
+            " instance, and no other one awaited it. Call it anew, or await asyncio.shield(...) of it"
+            " in the first place, which keeps it",
+            operation_id=getattr(self, "operation_id", None),
+            operation_name=getattr(self, "name", None),
+        )
 
     def _wake(self) -> None:
         waiters = self._waiters
@@ -213,6 +308,12 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
 def _never_late(_handle: Handle[Any], _news: LateNews) -> None:
     """Nobody has come late yet."""
+
+
+def _asyncio_function(frame: FrameType) -> str | None:
+    """Return the name of the function of asyncio that this is a call of, if it is one."""
+    is_asyncio = frame.f_globals.get("__name__") == "asyncio.tasks"
+    return frame.f_code.co_name if is_asyncio else None
 
 
 class Deliveries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
@@ -28,7 +29,9 @@ from durable_execution_sdk.runtime.reporting import measured, reported, reporter
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.suspension import Aborted, Completed, Verdict, WentAway
+from durable_execution_sdk.runtime.threads import warn_of as warn_of_earlier_threads
 from durable_execution_sdk.runtime.timers import start_timer
+from durable_execution_sdk.runtime.unwinding import leave_nothing_behind
 from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow, Workflow
 from durable_execution_sdk.service import DataPlane
 
@@ -37,10 +40,6 @@ __all__ = ["run_invocation"]
 # What fits into the response of an invocation (API reference, section 3.1).
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 - 50
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
-
-# How long clean-up code may take before it is cancelled again, and how often it is.
-_GRACE_SECONDS = 5.0
-_ROUNDS = 3
 
 Main = Callable[[Frame, str | None], Awaitable[str | None]]
 
@@ -87,13 +86,14 @@ async def _run_and_leave(workflow: Workflow, main: Main, payload: str | None) ->
     environment = workflow.environment
     install_filter(workflow.settings.logger)
     environment.observe(workflow)
+    environment.loop.max_threads = workflow.settings.max_threads
+    warn_of_earlier_threads(workflow.settings.logger)
     order_anyio()
     try:
         return await _run(workflow, workflow.settings, main, payload)
     finally:
-        await _leave_nothing_behind(workflow)
+        await leave_nothing_behind(workflow)
         environment.observe(None)
-        environment.join_threads()
 
 
 async def _all_operations(
@@ -158,7 +158,7 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     workflow.is_ending = True
     if not root.is_closed:
         root.close()
-    await workflow.checkpointer.flush()
+    await _flush(workflow)
     if workflow.refusal is not None:
         # That the last updates were refused outranks what the workflow's code came to.
         return _of_verdict(workflow.refusal)
@@ -175,6 +175,24 @@ def _leave_through(workflow: Workflow, task: asyncio.Task[str | None]) -> None:
         workflow.open_gate()
     else:
         workflow.checkpointer.discard()
+
+
+async def _flush(workflow: Workflow) -> None:
+    """Wait until everything that was submitted is acknowledged, but not beyond the function's time."""
+    if workflow.invoked.ends_at is None:
+        await workflow.checkpointer.flush()
+        return
+    try:
+        async with asyncio.timeout_at(workflow.time_to_leave(math.inf)):
+            await workflow.checkpointer.flush()
+    except TimeoutError:
+        workflow.refusal = Aborted(
+            InvocationError(
+                "the function's time is nearly up and the service has yet to acknowledge the last"
+                " updates: this invocation ends so that Lambda invokes again"
+            ),
+            fatal=False,
+        )
 
 
 def _of_verdict(verdict: Verdict) -> Outcome:
@@ -235,39 +253,7 @@ async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
             payload=result,
         )
     )
-    await workflow.checkpointer.flush()
+    await _flush(workflow)
     if workflow.refusal is not None:
         return _of_verdict(workflow.refusal)
     return Outcome(status=OutcomeStatus.SUCCEEDED, result="")
-
-
-async def _leave_nothing_behind(workflow: Workflow) -> None:
-    """Unwind every task, workflow code and step bodies alike, and what they have started."""
-    workflow.is_ending = True
-    environment = workflow.environment
-    running = environment.tasks_left()
-    await workflow.checkpointer.close()
-    environment.generators.close_all()
-    if not (running or environment.tasks_left()):
-        workflow.unwind()
-        return
-    warned: set[asyncio.Task[Any]] = set()
-    for attempt in range(_ROUNDS):
-        workflow.unwind()
-        left = environment.tasks_left()
-        if not left:
-            return
-        for task in left:
-            # One that is cleaning up already, or was only started to clean up, gets its time first.
-            if task in warned or (attempt == 0 and task in running and not task.cancelling()):
-                task.cancel()
-        warned |= left
-        done, _pending = await asyncio.wait(left, timeout=_GRACE_SECONDS)
-        for task in done:
-            if not task.cancelled():
-                task.exception()
-    workflow.settings.logger.warning(
-        "tasks of %s ignored their cancellation and were abandoned: %s",
-        workflow.invoked.arn,
-        ", ".join(sorted(task.get_name() for task in environment.tasks_left())),
-    )

@@ -21,6 +21,7 @@ from durable_execution_sdk.model.operation import (
     OperationSubType,
     OperationType,
     StepDetails,
+    was_given_up,
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.ids import ITEMS_OF_MAPS, late_news_id
@@ -190,7 +191,7 @@ class Journal:
         Nobody has asked for it yet, or it is a context whose function has to build its result again.
         """
         for op in self._operations.values():
-            if op.id in self._notes:
+            if op.id in self._notes or was_given_up(op):
                 continue
             seen_at = self.places.get(op.id, op.end_timestamp)
             if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import MutableMapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -91,12 +91,8 @@ def underlying(logger: Any) -> Any:
     """The logger that an adapter writes to; any other one is its own."""
     found: object = logger
     while isinstance(found, logging.LoggerAdapter):
-<<<<<<< HEAD
-        found = cast("logging.LoggerAdapter[Any]", found).logger
-=======
         adapter: Any = found
         found = adapter.logger
->>>>>>> w/bounds
     return found
 
 

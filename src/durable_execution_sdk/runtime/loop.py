@@ -21,10 +21,9 @@ from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
 from durable_execution_sdk.runtime.tasks import out_of_reach
+from durable_execution_sdk.runtime.threads import InvocationThreads
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
-
     from _typeshed import FileDescriptorLike
 
 _T = TypeVar("_T")
@@ -185,7 +184,8 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.idle_selector = _IdleSelector()
-        self.threads: ThreadPoolExecutor | None = None
+        self.max_threads = 1  # each invocation says how many
+        self.threads: InvocationThreads | None = None
         super().__init__(self.idle_selector)
 
     def time(self) -> float:
@@ -274,19 +274,12 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
         if executor is None:
-            executor = self.threads = self.threads or _new_threads()
+            executor = self.threads = self.threads or InvocationThreads(self.max_threads)
         future = super().run_in_executor(executor, func, *args)
         observer = self.idle_selector.observer
         if observer is not None and observer.is_workflow(CURRENT.get()):
             observer.outside.thread_started(future)
         return future
-
-
-def _new_threads() -> ThreadPoolExecutor:
-    # Most handlers never start a thread, and a cold start should not pay for the import.
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
-
-    return ThreadPoolExecutor(thread_name_prefix="durable-step")
 
 
 def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -296,7 +289,7 @@ def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 
 
 class Environment:
-    """A loop and the threads of its step bodies, for one thread of the process."""
+    """A loop, and what its invocations have in threads, for one thread of the process."""
 
     def __init__(self) -> None:
         self.loop = _WorkflowLoop()
@@ -338,6 +331,7 @@ class Environment:
             task.cancel()
         if left:
             self.loop.run_until_complete(asyncio.wait(left, timeout=_UNWINDING_SECONDS))
+        self.loop.run_until_complete(self.leave_threads(_UNWINDING_SECONDS))
         self.close()
 
     def observe(self, observer: IdleObserver | None) -> None:
@@ -355,15 +349,13 @@ class Environment:
             left.update(observer.bodies_left())
         return left - {asyncio.current_task(self.loop)}
 
-    def join_threads(self) -> None:
-        """Wait for plain functions that nobody awaits any more: none may outlive an invocation."""
+    async def leave_threads(self, seconds: float) -> list[str]:
+        """Wait so long for plain functions that still run, and disown the rest: returns what that is."""
         threads, self.loop.threads = self.loop.threads, None
-        if threads is not None:
-            threads.shutdown(wait=True)
+        return [] if threads is None else await threads.leave(seconds)
 
     def close(self) -> None:
-        """Release the loop and the threads."""
-        self.join_threads()
+        """Release the loop."""
         if not self.loop.is_closed():
             self.loop.close()
 

@@ -14,6 +14,7 @@ would take so much longer.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -120,12 +121,12 @@ class Outside:
         """True if there is anything of the kind, or threads that may do anything."""
         return bool(self._timers or self._threads or self._sockets) or _has_foreign_threads()
 
-    def may_wake(self) -> bool:
-        """True if any of what is known may still wake a task that waits for no operation."""
+    def may_wake(self, before: float = math.inf) -> bool:
+        """True if any of what is known may wake a task that waits for no operation, before a time."""
         if not (self._timers or self._threads or self._sockets) or not self._furthest():
             return False
         self._timers = {timer for timer in self._timers if not timer.cancelled()}
-        if self._timers or self._threads:
+        if self._threads or any(timer.when() <= before for timer in self._timers):
             return True
         if not self._sockets:
             return False

@@ -180,7 +180,7 @@ class Frame:
         for child in list(self.children):
             child.close()
         for handle in list(self.handles.values()):
-            handle.cancel()
+            handle.drop()
         for watched in list(self._tasks):
             if watched is not CURRENT.get():
                 watched.cancel()

@@ -16,6 +16,7 @@ from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 __all__ = [
+    "DEFAULT_MAX_THREADS",
     "Chain",
     "CheckpointingMode",
     "Interceptor",
@@ -25,6 +26,10 @@ __all__ = [
     "Reporter",
     "Settings",
 ]
+
+
+# So many plain functions run at once, unless ``durable_execution(max_threads=...)`` says otherwise.
+DEFAULT_MAX_THREADS = 128
 
 
 class CheckpointingMode(StrEnum):
@@ -175,6 +180,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     replay_logging: ReplayLogging = ReplayLogging.NONE
     deadline_margin: float | None = None
     foreign_wait: float = 30.0
+    max_threads: int = DEFAULT_MAX_THREADS
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))

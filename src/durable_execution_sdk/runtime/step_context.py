@@ -6,17 +6,20 @@ import logging
 import time
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
 
-__all__ = ["StepContext"]
+__all__ = ["StepContext", "cut_off"]
 
 
 class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     """The attempt that is running: ``StepContext.current()`` inside a step's body.
 
-    ``attempt`` counts from 1. A function needs to know nothing of this to be a step.
+    ``attempt`` counts from 1. ``is_cancelled`` becomes true when the step is given up or the invocation
+    ends: a plain function cannot be stopped, so one that runs long should look at it and return. A
+    function needs to know nothing of this to be a step.
     """
 
     operation_id: str
@@ -27,6 +30,7 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     request_id: str
     logger: logging.Logger
     ends_at: float | None
+    is_cancelled: bool = False
 
     @staticmethod
     def current() -> StepContext:
@@ -46,3 +50,8 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     def remaining_seconds(self) -> float | None:
         """How many seconds the invocation has left, or ``None`` if its time is not limited."""
         return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+
+
+def cut_off(context: StepContext) -> None:
+    """Tell an attempt that nothing waits for it any more."""
+    force_setattr(context, "is_cancelled", True)  # noqa: FBT003 - its signature

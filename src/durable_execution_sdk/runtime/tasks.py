@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import suppress
 from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar, cast
@@ -181,8 +182,20 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         """Let another task run this one's coroutine."""
         return self._coroutine.__await__()
 
+    @property
+    def is_of_the_sdk(self) -> bool:
+        """True if the SDK made the coroutine, around code of the user's."""
+        return self.cr_code is not None and self.cr_code.co_filename.startswith(_SDK_FOLDER)
+
     def _die(self) -> NoReturn:
-        self._coroutine.close()
+        chain: list[Any] = []
+        inner: Any = self._coroutine
+        while inner is not None:
+            chain.append(inner)
+            inner = getattr(inner, "cr_await", None)
+        with suppress(RuntimeError):
+            self._coroutine.close()
+        _never_closed.extend(each for each in chain if getattr(each, "cr_suspended", False))
         raise asyncio.CancelledError
 
 
@@ -366,6 +379,11 @@ def _never(watched: WorkflowTask[Any], error: BaseException | None = None) -> No
 def _nothing() -> None:
     """No task is held."""
 
+
+# Code that swallows even that it is closed. To be destroyed would run more of it.
+_never_closed: list[object] = []
+
+_SDK_FOLDER = __file__.rpartition("runtime")[0]
 
 _MAKERS = frozenset(
     {

@@ -116,14 +116,14 @@ class DurableTimer(Handle[None]):
         super().settle()
         self._leave()
 
-    def cancel(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: Any | None = None) -> bool:
         """It is not needed any more, or its context is over."""
-        cancelled = super().cancel(msg)
-        if cancelled:
+        dropped = super().drop(msg)
+        if dropped:
             if self._is_wait and not (self._is_over or self.frame.is_over):
                 self.frame.leave_behind(self._update(OperationType.WAIT, OperationAction.CANCEL))
             self._leave()
-        return cancelled
+        return dropped
 
     def hand_over(self) -> None:
         """Let the service keep it."""

@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.errors import (
     ConfigError,
+    DeterminismError,
     ExecutionError,
     InvocationError,
     ServiceError,
@@ -51,6 +52,8 @@ __all__ = ["Invoked", "MakeWorkflow", "Reader", "Workflow"]
 
 # How often workflow code may swallow its cancellation before it is closed.
 _UNWINDING_ROUNDS = 20
+# How long all clean-up together may take.
+GRACE_SECONDS = 5.0
 # How many operations that come too late are cancelled at once.
 _TURNED_DOWN_AT_MOST = 1_000
 
@@ -207,11 +210,17 @@ class Workflow:
         self.began_at = self.order.now
         # Whom to tell what the log says of an operation, by id, until it settles.
         self.registered: dict[str, Registered] = {}
+        # Those whose recorded end is that they were given up, by id, until the code does so again.
+        self.given_up: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None] | None, Attempting] = {}
+        # Bodies that were given up and have yet to end; they do not keep the invocation open.
+        self._left_bodies: dict[asyncio.Task[None] | None, Attempting] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._started_at = time.monotonic()
         self._is_restless = False
+        self._margin = 0.0
         self._rounds = 0
+        self._unwound_by: float | None = None
         self._turned_down = 0
 
     # What operations do.
@@ -253,12 +262,35 @@ class Workflow:
         return task
 
     def bodies_left(self) -> list[asyncio.Task[Any]]:
-        """The bodies that have not ended."""
-        return [task for task in self._bodies if task is not None and not task.done()]
+        """The bodies that have not ended, given up or not."""
+        bodies = (*self._bodies, *self._left_bodies)
+        return [task for task in bodies if task is not None and not task.done()]
 
     def body_ended(self, task: asyncio.Task[None] | None) -> None:
         """A body says that it runs no more; one that was cancelled before it ran says nothing."""
         self._bodies.pop(task, None)
+        self._left_bodies.pop(task, None)
+
+    def leave_body(self, task: asyncio.Task[None]) -> None:
+        """Let a cancelled body clean up, without holding up the invocation."""
+        body = None if self.is_ending else self._bodies.pop(task, None)
+        if body is not None and not task.done():
+            self._left_bodies[task] = body
+
+    def title_of(self, task: asyncio.Task[Any]) -> str:
+        """Return what messages call a task: a step by its name, others by their coroutine's."""
+        body = self._bodies.get(task) or self._left_bodies.get(task)
+        if body is not None:
+            return body.label
+        coroutine: object = task.get_coro()
+        if isinstance(coroutine, WorkflowTask):
+            watched: WorkflowTask[Any] = coroutine
+            scope: Any = watched.scope
+            return str(scope.frame.title) if watched.is_of_the_sdk else watched.name
+        for name in ("__qualname__", "__name__"):
+            if hasattr(coroutine, name):
+                return str(getattr(coroutine, name))
+        return task.get_name()
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """The payload of a context whose function ran again, since the log does not hold its result."""
@@ -319,9 +351,21 @@ class Workflow:
 
     def leave_after(self, seconds: float, margin: float) -> None:
         """The invocation may take so long, and has so many seconds more to leave."""
+        self._margin = margin
         self._deadline = self.loop.call_later(
             max(seconds, 0), self._on_deadline, margin, context=sdk_context()
         )
+
+    def time_to_leave(self, seconds: float) -> float:
+        """Return when what takes so many seconds at most has to be over, on the monotonic clock.
+
+        That is before the margin; within the margin, it is half of the time that is left.
+        """
+        now = time.monotonic()
+        ends_at = self.invoked.ends_at
+        if ends_at is None:
+            return now + seconds
+        return min(now + seconds, max(ends_at - self._margin, now + (ends_at - now) / 2))
 
     def _on_deadline(self, margin: float) -> None:
         """The invocation's time is nearly up: let the service keep what would ring in the process."""
@@ -507,7 +551,7 @@ class Workflow:
         """Open the gate or fail the execution, unless something outside may still wake a task."""
         if self.outside.may_wake():
             return False
-        divergence = gate.divergence()
+        divergence = self._awaits_what_it_gave_up() or gate.divergence()
         if divergence is None:
             self.open_gate()
         elif self.tasks.held and not self.spinning.is_endless:
@@ -593,9 +637,25 @@ class Workflow:
         polls = self._is_restless or bool(self.tasks.held)
         return any(op.is_pending and (polls or op.is_awaited) for op in self.registered.values())
 
+    def _awaits_what_it_gave_up(self) -> DeterminismError | None:
+        """The error for a task that awaits what is recorded as given up, if there is one."""
+        awaited = ", ".join(sorted(op.label for op in self.given_up.values() if op.is_awaited))
+        if not awaited:
+            return None
+        return DeterminismError(
+            f"the log holds that the workflow gave up {awaited}; now the code awaits it, and nothing"
+            " cancels what awaits it. The workflow's code has changed since this execution began, or the"
+            " cancellation came from something that is not recorded: a thread, a socket, the clock of"
+            " the process"
+        )
+
     def _conclude(self) -> None:
         if self.environment.loop.ready and not self._is_restless:
             return  # A thread has just left a callback, and may have ended since.
+        divergence = self._awaits_what_it_gave_up()
+        if divergence is not None:
+            self.fail(divergence)
+            return
         if self._is_waiting_for_service():
             self.end(WentAway())
         else:
@@ -611,7 +671,13 @@ class Workflow:
 
     def _unwind(self) -> bool:
         """Workflow code swallowed its cancellation and blocks again: insist."""
-        if not self.tasks.live or self._has_bodies() or self.outside.may_wake():
+        if self._unwound_by is None:
+            self._unwound_by = self.time_to_leave(GRACE_SECONDS)
+        if (
+            not self.tasks.live
+            or self._has_bodies()
+            or self.outside.may_wake(before=self._unwound_by)
+        ):
             return False
         if self._is_waited_for(is_pending=True):
             return False

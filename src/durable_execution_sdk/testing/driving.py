@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.runtime.threads import are_left_running
 from durable_execution_sdk.testing.calls import Calls
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.logs import LogCatcher
@@ -54,6 +55,8 @@ class Drives:
         self._logs = logs
         self._patient = patient
         self._at_work = threading.Lock()
+        # The execution that a call was too late for, if code of it may block a thread for good.
+        self._late: str | None = None
 
     def alone(self, work: Callable[[Watch], _T]) -> Callable[[Watch], _T]:
         """Have the runner for one call of it, from now until this work has ended."""
@@ -78,7 +81,8 @@ class Drives:
 
     def _claim(self) -> None:
         """Take the runner, which does one thing at a time, or say that it has something to do."""
-        if not self._at_work.acquire(blocking=False):
+        is_blocked = self._late is not None and are_left_running(self._late)
+        if is_blocked or not self._at_work.acquire(blocking=False):
             raise DurableTestError(
                 "this runner is at work already: await that call first, or start(event) and answer"
                 " callbacks before complete(); several runners may be at work at once"
@@ -99,7 +103,10 @@ class Drives:
             return Halt.DONE
         if ending is Ending.IDLE:
             return Halt.IDLE
-        return Halt.HOPELESS if self._is_hopeless(arn) else Halt.LATE
+        if self._is_hopeless(arn):
+            return Halt.HOPELESS
+        self._late = arn
+        return Halt.LATE
 
     def _go_on(self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool) -> Ending:
         """Before nothing can happen any more, other tasks and threads of the test have a moment."""

@@ -5,6 +5,7 @@ Everything here blocks, and runs in whatever thread calls it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,6 +22,7 @@ from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.control import InvocationType, InvokeRequest
 from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.runtime.threads import are_left_running
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.showing.family import family, family_later
@@ -46,7 +48,7 @@ from durable_execution_sdk.testing.registry import functions_of
 from durable_execution_sdk.testing.result import DurableTestResult
 from durable_execution_sdk.testing.setup import Setup
 from durable_execution_sdk.testing.waiting import Awaiting, callbacks_of
-from durable_execution_sdk.testing.worker import Watch
+from durable_execution_sdk.testing.worker import Watch, blocked
 
 __all__ = ["NO_EVENT", "Stage", "invocation_type"]
 
@@ -228,6 +230,8 @@ class Stage:
                 raise self._late(watch)
 
     def _late(self, watch: Watch) -> RunTimeoutError:
+        if are_left_running(self._current()):
+            return blocked(watch, threading.current_thread())
         result = self.result()
         failed = [each.error for each in result.invocations if each.error is not None]
         lines = [

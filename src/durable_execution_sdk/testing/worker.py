@@ -15,17 +15,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import thread as futures
 from contextlib import suppress
 from types import FrameType
 from typing import Generic, TypeVar, cast
 
+from durable_execution_sdk.runtime import threads
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.outside import standing_by
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.testing.errors import RunTimeoutError, is_told
 
-__all__ = ["Watch", "in_thread", "in_thread_async"]
+__all__ = ["Watch", "blocked", "in_thread", "in_thread_async"]
 
 __tracebackhide__ = is_told
 
@@ -102,12 +102,17 @@ class _Worker(Generic[_T]):
 
     def given_up(self) -> RunTimeoutError:
         """Nobody waits any more: say what the code was doing."""
-        where = _where(self.thread)
+        error = blocked(self._watch, self.thread)
         self.interrupt()
-        return RunTimeoutError(
-            f"the test allows {self._watch.seconds:g} s, and code of the workflow still blocks after"
-            f" that, here:\n{where}"
-        )
+        return error
+
+
+def blocked(watch: Watch, thread: threading.Thread) -> RunTimeoutError:
+    """Say where code of the workflow is that does not end."""
+    return RunTimeoutError(
+        f"the test allows {watch.seconds:g} s, and code of the workflow still blocks after that, here:\n"
+        + _where(thread)
+    )
 
 
 def _may_be_interrupted(ident: int) -> bool:
@@ -196,6 +201,6 @@ def _where(thread: threading.Thread) -> str:
 def _stack(frame: FrameType | None) -> list[traceback.FrameSummary]:
     """The innermost frames, without ours; none of a thread that waits for work."""
     stack = list(traceback.extract_stack(frame)) if frame is not None else []
-    if stack and stack[-1].filename == futures.__file__:
+    if stack and stack[-1].filename == threads.__file__:
         return []
     return [each for each in stack if not each.filename.startswith(_OURS)][-_FRAMES:]

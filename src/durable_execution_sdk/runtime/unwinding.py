@@ -1,0 +1,115 @@
+"""The end of an invocation: whatever it started ends, or is left behind for good.
+
+Tasks are cancelled and get time to clean up. What swallows its cancellation is cancelled a few times more,
+and then abandoned: no step of it ever runs again. All this ends before the function's time does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from durable_execution_sdk.runtime.workflow import GRACE_SECONDS, Workflow
+
+__all__ = ["leave_nothing_behind"]
+
+# How much of the time for clean-up passes before each new cancellation.
+_ROUNDS = (0.6, 0.2, 0.1)
+# How long a thread is waited for.
+_THREAD_GRACE_SECONDS = 1.0
+# What a task takes that has been killed: a turn of the loop.
+_LAST_SECONDS = 0.05
+
+# Kept for good: to be destroyed would run some of their code.
+_abandoned: list[asyncio.Task[Any]] = []
+
+
+async def leave_nothing_behind(workflow: Workflow) -> None:
+    """Unwind every task, workflow code and step bodies alike, and what they have started."""
+    workflow.is_ending = True
+    ends_at = workflow.time_to_leave(GRACE_SECONDS)
+    running = workflow.environment.tasks_left()
+    await workflow.checkpointer.close(max(0.0, ends_at - time.monotonic()))
+    await _unwind(workflow, running, ends_at)
+    disowned = await workflow.environment.leave_threads(
+        min(_THREAD_GRACE_SECONDS, ends_at - time.monotonic())
+    )
+    if disowned:
+        workflow.settings.logger.warning(
+            "plain functions of %s did not end when they were given up, and their threads are left"
+            " running; what they return goes nowhere: %s. Let long functions look at"
+            " StepContext.current().is_cancelled, and return",
+            workflow.invoked.arn,
+            ", ".join(disowned),
+        )
+
+
+async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: float) -> None:
+    seconds = ends_at - time.monotonic()
+    warned: set[asyncio.Task[Any]] = set()
+    for number, share in enumerate(_ROUNDS):
+        workflow.unwind()
+        left = _left_of(workflow)
+        if not left:
+            return
+        for task in left:
+            # One that is cleaning up already, or was only started to clean up, gets its time first.
+            if task in warned or (number == 0 and task in running and not task.cancelling()):
+                task.cancel()
+        warned |= left
+        await _wait_for(left, share * seconds)
+    for watched in list(workflow.tasks.live):
+        watched.kill()
+    left = _left_of(workflow)
+    for task in left:
+        task.cancel()
+    names = {task: workflow.title_of(task) for task in left}
+    await _wait_for(left, _LAST_SECONDS)
+    for task in left:
+        if not task.done():
+            _abandon(task)
+    if names:
+        workflow.settings.logger.warning(
+            "tasks of %s ignored their cancellation and were abandoned: %s",
+            workflow.invoked.arn,
+            ", ".join(sorted(names.values())),
+        )
+
+
+def _left_of(workflow: Workflow) -> set[asyncio.Task[Any]]:
+    """Return the tasks that have yet to end; after them, async generators are closed."""
+    environment = workflow.environment
+    left = environment.tasks_left()
+    if not left:
+        environment.generators.close_all()
+        left = environment.tasks_left()
+    return left
+
+
+async def _wait_for(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
+    if tasks:
+        done, _ = await asyncio.wait(tasks, timeout=max(0.0, seconds))
+        for task in done:
+            if not task.cancelled():
+                task.exception()
+
+
+def _abandon(task: asyncio.Task[Any]) -> None:
+    """Let no step of a task ever run again: neither what it waits for nor the loop may wake it.
+
+    asyncio offers nothing for this, so it takes attributes that tasks, futures and the loop have in each
+    of its versions, whether in C or in Python.
+    """
+    inner: Any = task
+    waits_for = inner._fut_waiter  # noqa: SLF001
+    callbacks: list[tuple[object, object]] = getattr(waits_for, "_callbacks", None) or []
+    for callback, _ in list(callbacks):
+        if getattr(callback, "__self__", None) is task:
+            waits_for.remove_done_callback(callback)
+    for handle in inner.get_loop().ready:
+        if getattr(handle._callback, "__self__", None) is task:  # noqa: SLF001
+            handle.cancel()
+    inner._log_destroy_pending = False  # noqa: SLF001
+    asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
+    _abandoned.append(task)

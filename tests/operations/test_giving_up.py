@@ -1,0 +1,931 @@
+"""Giving up: a cancelled task gives up what it awaits, and no later invocation runs that again."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.play import Play, Watched, replay
+from tests.replay.prove import played, prove
+from tests.replay.test_crash_everywhere import WAYS, crashed
+from tests.rig import Ran, run_workflow
+
+from durable_execution_sdk import (
+    CheckpointingMode,
+    ChildConfig,
+    ChildContextError,
+    ConfigError,
+    DurableContext,
+    InvocationError,
+    MapConfig,
+    NestingType,
+    NoRetry,
+    OperationCancelledError,
+    ServiceError,
+    StepConfig,
+    StepContext,
+    StepError,
+    StepInterruptedError,
+    StepSemantics,
+    WaitForConditionConfig,
+    WithRetryConfig,
+    durable_execution,
+    wait_until,
+)
+from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.model.invocation import InitialExecutionState
+from durable_execution_sdk.model.operation import GIVEN_UP, was_given_up
+from durable_execution_sdk.testing import (
+    LocalDurableTestRunner,
+    check_crash_safety_sync,
+    check_replay_sync,
+)
+
+SOON = 0.01
+RETRIED = StepConfig(retry_strategy=RETRY)
+ONCE = StepConfig(retry_strategy=NoRetry(), semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
+MODES = list(CheckpointingMode)
+
+
+async def stuck(stage: Stage, name: str) -> None:
+    """A body that only its cancellation ends."""
+    await stage.body(name)
+    await asyncio.Event().wait()
+
+
+async def end(stage: Stage, ctx: DurableContext) -> Any:
+    """What follows: invocations later, nothing of what was given up may be left."""
+    await ctx.wait(seconds(20))
+    return stage.see("end", await ctx.step(stage.body, "end"))
+
+
+def failures(ran: Ran) -> list[tuple[str | None, str | None]]:
+    """What was recorded as failed, and as what."""
+    found = []
+    for event in ran.events:
+        details = event.step_failed_details or event.context_failed_details
+        if details is not None:
+            error = details.error.payload
+            found.append((event.name, error.error_type if error else None))
+    return found
+
+
+def given_up(ran: Ran) -> list[str | None]:
+    return [name for name, error in failures(ran) if error == GIVEN_UP.error_type]
+
+
+async def late(stage: Stage, label: str, awaitable: Any) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(SOON):
+            await awaitable
+    stage.see(label)
+
+
+# What is given up, and what is recorded of it.
+
+
+def a_step(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s")
+        await late(stage, "late", step)
+        with pytest.raises(OperationCancelledError, match="step 's' was given up") as caught:
+            await step
+        stage.see("again", caught.value.operation_name)
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_step_at_most_once(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s", config=ONCE)
+        try:
+            await late(stage, "late", step)
+        except StepInterruptedError:
+            pass  # a crash came first
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_poll(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def check(state: int) -> int:
+            await stuck(stage, "check")
+            return state
+
+        config = WaitForConditionConfig(
+            initial_state=0, wait_strategy=wait_until(lambda state: bool(state))
+        )
+        await late(stage, "late", ctx.wait_for_condition(check, name="s", config=config))
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_child(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def grandchild(inner: DurableContext) -> None:
+            await inner.step(stuck, stage, "deep", name="deep")
+
+        async def child(inner: DurableContext) -> None:
+            inner.wait(seconds(3))
+            await inner.step(stage.body, "first", name="first")
+            await asyncio.gather(
+                inner.step(stuck, stage, "x", name="x"), inner.run_in_child_context(grandchild)
+            )
+
+        await late(stage, "late", ctx.run_in_child_context(child, name="s"))
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_virtual_child(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def inmost(inner: DurableContext) -> None:
+            await inner.step(stuck, stage, "s", name="s")
+
+        async def child(inner: DurableContext) -> None:
+            inner.wait(seconds(3))
+            await inner.run_in_child_context(inmost, config=ChildConfig(virtual=True))
+
+        child_ = ctx.run_in_child_context(child, config=ChildConfig(virtual=True))
+        await late(stage, "late", child_)
+        with pytest.raises(OperationCancelledError):
+            await child_
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_map(nesting: NestingType) -> Any:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            async def item(inner: DurableContext, n: int, index: int) -> Any:
+                await inner.step(stage.body, f"quick {n}", name="quick")
+                await inner.step(stuck, stage, f"slow {n}", name="slow")
+
+            config = MapConfig(nesting=nesting)
+            await late(stage, "late", ctx.map(range(3), item, name="s", config=config))
+            return await end(stage, ctx)
+
+        return run
+
+    build.__name__ = f"a_map_that_is_{nesting}"
+    return build
+
+
+def a_map_of_a_stream(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def numbers() -> Any:
+            yield 1
+            await ctx.step(stage.body, "two", name="two")
+            yield 2
+
+        async def item(inner: DurableContext, n: int, index: int) -> Any:
+            await inner.step(stuck, stage, f"slow {n}", name="slow")
+
+        await late(stage, "late", ctx.map(numbers(), item, name="s"))
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_parallel(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def branch(name: str, inner: DurableContext) -> Any:
+            await inner.step(stuck, stage, name, name=name)
+
+        branches = {name: partial(branch, name) for name in "ab"}
+        await late(stage, "late", ctx.parallel(branches, name="s"))
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_wait_for_callback(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def submit(callback_id: str) -> None:
+            await stage.body("submit")
+
+        await late(stage, "late", ctx.wait_for_callback(submit, name="s"))
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_block_that_is_tried_again(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def attempt(inner: DurableContext) -> None:
+            await inner.step(stuck, stage, "slow", name="slow")
+
+        config = WithRetryConfig(retry_strategy=RETRY)
+        await late(stage, "late", ctx.with_retry(attempt, name="s", config=config))
+        return await end(stage, ctx)
+
+    return run
+
+
+def operands_of_a_gather(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s")
+        wait, callback = ctx.wait(seconds(4000)), await ctx.create_callback("cb")
+        await late(stage, "late", asyncio.gather(step, wait, callback))
+        for each in (step, wait, callback):
+            with pytest.raises(OperationCancelledError):
+                await each
+        return await end(stage, ctx)
+
+    return run
+
+
+def tasks_of_a_failed_group(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def slow() -> None:
+            await ctx.step(stuck, stage, "s", name="s")
+
+        async def fails() -> None:
+            await ctx.step(stage.fails, "f", name="f", config=ONE_TRY)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(slow())
+                group.create_task(fails())
+        stage.see("group", [type(each).__name__ for each in caught.value.exceptions])
+        return await end(stage, ctx)
+
+    return run
+
+
+def by_wait_for(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(step, SOON)
+        with pytest.raises(OperationCancelledError):
+            await step
+        return await end(stage, ctx)
+
+    return run
+
+
+def by_a_timeout_that_is_past(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(step, 0)
+        return await end(stage, ctx)
+
+    return run
+
+
+def by_hand(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s")
+        await ctx.step(stage.body, "before", name="before")
+        stage.see("cancel", [step.cancel(), step.cancel(), step.cancelled()])
+        return await end(stage, ctx)
+
+    return run
+
+
+def by_two_tasks(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stuck, stage, "s", name="s")
+
+        async def look() -> None:
+            await step
+
+        tasks = [asyncio.create_task(look()) for _ in range(2)]
+        await ctx.step(stage.body, "before", name="before")
+        for task in tasks:
+            stage.see("cancelled", step.cancelled())
+            task.cancel()
+        await asyncio.wait(tasks)
+        stage.see("cancelled", [step.cancelled(), *(task.cancelled() for task in tasks)])
+        return await end(stage, ctx)
+
+    return run
+
+
+def losers_of_a_race(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        slow = ctx.step(stuck, stage, "s", name="s")
+
+        async def task() -> None:
+            await ctx.step(stuck, stage, "t", name="t")
+
+        timer = ctx.wait(seconds(9000))
+        winner = ctx.step(stage.body, "quick", name="quick")
+        stage.see("won", await ctx.race(slow, timer, task(), winner, cancel_losers=True))
+        stage.see("timer", await timer)
+        with pytest.raises(OperationCancelledError):
+            await slow
+        return await end(stage, ctx)
+
+    return run
+
+
+def losers_of_any(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        slow = ctx.step(stuck, stage, "s", name="s")
+        fails = ctx.step(stage.fails, "f", name="f", config=ONE_TRY)
+        quick = ctx.step(stage.body, "quick", name="quick")
+        stage.see("won", await ctx.any(fails, slow, quick, cancel_losers=True))
+        return await end(stage, ctx)
+
+    return run
+
+
+GIVES_UP: dict[Any, list[str]] = {
+    a_step: ["s"],
+    a_step_at_most_once: ["s"],
+    a_poll: ["s"],
+    a_child: ["s"],
+    a_virtual_child: ["s"],
+    a_map(NestingType.NESTED): ["s"],
+    a_map(NestingType.FLAT): ["s"],
+    a_map_of_a_stream: ["s"],
+    a_parallel: ["s"],
+    a_wait_for_callback: ["s"],
+    a_block_that_is_tried_again: ["s"],
+    operands_of_a_gather: ["s"],
+    tasks_of_a_failed_group: ["s"],
+    by_wait_for: ["s"],
+    by_a_timeout_that_is_past: ["s"],
+    by_hand: ["s"],
+    by_two_tasks: ["s"],
+    losers_of_a_race: ["s", "t"],
+    losers_of_any: ["s"],
+}
+
+
+@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+def test_what_a_cancelled_task_awaited_is_given_up_whatever_crashes(build: Any) -> None:
+    # A crash may come between the start of a body and its record, or before a timer's.
+    ran = prove(build, same_log=False)
+    assert given_up(ran) == GIVES_UP[build]
+    assert ran.invocations <= 3
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+def test_only_the_outermost_is_recorded_and_no_body_runs_again(
+    build: Any, mode: CheckpointingMode
+) -> None:
+    shape, _, _ = played(build)
+    play = Play(shape, mode=mode)
+    ran = play.run()
+    assert ran.result == "end", ran.error
+    assert given_up(ran) == GIVES_UP[build]
+    assert set(play.stage.runs.values()) == {1}
+    for state in play.snapshots:
+        assert replay(shape, state, mode).outcome.error is None
+
+
+class Counting(Watched):
+    """Notes in which of its calls something is recorded as given up."""
+
+    def __init__(self, plane: Any, calls: list[bool]) -> None:
+        super().__init__(plane)
+        self.calls = calls
+
+    async def checkpoint(self, request: Any) -> Any:
+        self.calls.append(any(update.error == GIVEN_UP for update in request.updates))
+        return await super().checkpoint(request)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+def test_a_crash_between_the_cancellation_and_its_record_runs_no_body_again(
+    build: Any, way: Any, mode: CheckpointingMode
+) -> None:
+    shape, _, _ = played(build)
+    calls: list[bool] = []
+    Play(shape, mode=mode, wrap=lambda plane, _: Counting(plane, calls)).run()
+    play, ran = crashed(shape, calls.index(True) + 1, way, mode)
+    assert ran.result == "end", ran.error
+    if build is a_step_at_most_once and way == "before":
+        # That it was cut off is an end already, before the cancellation comes again.
+        assert failures(ran) == [("s", "StepInterruptedError")]
+    else:
+        assert given_up(ran) == GIVES_UP[build]
+    assert set(play.stage.runs.values()) == {1}
+
+
+# What is not given up.
+
+
+def a_reminder_loop(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        callback = await ctx.create_callback("cb")
+        timer = ctx.wait(seconds(9))
+        for number in range(9):
+            try:
+                if number % 2:
+                    await asyncio.wait_for(callback, 3)
+                else:
+                    async with asyncio.timeout(3):
+                        await callback
+                break
+            except TimeoutError:
+                stage.see("remind", await ctx.step(stage.body, f"remind {number}", name="remind"))
+            if number == 3:
+                await ctx.step(stage.gives, callback.callback_id)
+        stage.see("answer", await callback)
+        stage.see("timer", await timer)
+        return await end(stage, ctx)
+
+    return run
+
+
+def an_invoke_that_takes_long(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        invoke = ctx.invoke("other:$LATEST", 21)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(invoke, 2)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2):
+                await invoke
+        stage.see("value", await invoke)
+        return await end(stage, ctx)
+
+    return run
+
+
+def what_is_shielded(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stage.fails, "s", 3, name="s", config=RETRIED)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await asyncio.shield(step)
+        stage.see("step", await step)
+        return await end(stage, ctx)
+
+    return run
+
+
+def what_another_task_awaits(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        step = ctx.step(stage.fails, "s", 3, name="s", config=RETRIED)
+
+        async def look() -> Any:
+            return await step
+
+        tasks = [asyncio.create_task(look()) for _ in range(2)]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await step
+        tasks[0].cancel()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(step, 1)
+        stage.see("step", await tasks[1])
+        return await end(stage, ctx)
+
+    return run
+
+
+def what_asyncio_wait_looked_at(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        steps = [ctx.step(stage.fails, n, 3, name=n, config=RETRIED) for n in "ab"]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await asyncio.wait(steps)
+        stage.see("steps", [await step for step in steps])
+        return await end(stage, ctx)
+
+    return run
+
+
+def operands_of_combinators(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        steps = [ctx.step(stage.fails, n, 3, name=n, config=RETRIED) for n in "ab"]
+        both = ctx.all(*steps)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await both
+        stage.see("both", await both)
+        return await end(stage, ctx)
+
+    return run
+
+
+def losers_that_nobody_cancels(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        callback = await ctx.create_callback("cb")
+        step = ctx.step(stage.fails, "s", 3, name="s", config=RETRIED)
+        stage.see("first", await ctx.race(callback, step, ctx.wait(seconds(1))))
+        await ctx.step(stage.gives, callback.callback_id)
+        stage.see("others", [await callback, await step])
+        return await end(stage, ctx)
+
+    return run
+
+
+def the_steps_of_a_saga(stage: Stage) -> Workflow:
+    async def undo(name: str) -> None:
+        await stage.body(f"undo {name}")
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1), ctx.saga() as saga:
+                await saga.step(stage.fails, "s", 3, compensate=undo, name="s", config=RETRIED)
+        return await end(stage, ctx)
+
+    return run
+
+
+KEPT = [
+    a_reminder_loop,
+    an_invoke_that_takes_long,
+    what_is_shielded,
+    what_another_task_awaits,
+    what_asyncio_wait_looked_at,
+    operands_of_combinators,
+    losers_that_nobody_cancels,
+    the_steps_of_a_saga,
+]
+
+
+@pytest.mark.parametrize("build", KEPT, ids=lambda build: build.__name__)
+def test_what_others_await_or_nothing_runs_for_is_kept(build: Any) -> None:
+    # When a crash delays something, another one may come first.
+    ran = prove(build, same_log=False, same_result=False)
+    assert given_up(ran) == []
+
+
+def test_the_step_of_a_saga_that_was_under_way_is_undone() -> None:
+    _, play, _ = played(the_steps_of_a_saga)
+    assert play.stage.runs["undo s", 1] == 1
+
+
+# Between two attempts.
+
+
+async def fails_once(stage: Stage, name: str) -> None:
+    await stage.fails(name, 2)
+    await asyncio.sleep(0.05)
+
+
+def a_step_between_two_attempts(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        with suppress(TimeoutError):  # a crash may delay the timer
+            async with asyncio.timeout(1):
+                await ctx.step(fails_once, stage, "s", name="s", config=RETRIED)
+        return await end(stage, ctx)
+
+    return run
+
+
+def a_step_whose_child_is_given_up(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def child(inner: DurableContext) -> None:
+            await inner.step(fails_once, stage, "s", name="inside", config=RETRIED)
+
+        with suppress(TimeoutError):  # a crash may delay the timer
+            async with asyncio.timeout(1):
+                await ctx.run_in_child_context(child, name="s")
+        return await end(stage, ctx)
+
+    return run
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_step_is_given_up_between_two_attempts(mode: CheckpointingMode) -> None:
+    shape, _, _ = played(a_step_between_two_attempts)
+    play = Play(shape, mode=mode)
+    ran = play.run()
+    assert (ran.status, given_up(ran)) == ("SUCCEEDED", ["s"])
+    # It is recorded when the next attempt is due, in place of its start.
+    assert set(play.stage.runs) == {("s", 1), ("end", 1)}
+    of_step = [event.event_type for event in ran.events if event.name == "s"]
+    assert of_step == ["StepStarted", "StepFailed", "StepFailed"]
+
+
+@pytest.mark.parametrize(
+    "build", [a_step_between_two_attempts, a_step_whose_child_is_given_up], ids=lambda b: b.__name__
+)
+def test_giving_up_between_two_attempts_survives_crashes(build: Any) -> None:
+    ran = prove(build, same_log=False, same_result=False)
+    assert given_up(ran) == ["s"]
+
+
+def test_a_step_that_was_given_up_between_two_attempts_holds_no_execution_open() -> None:
+    async def fails() -> None:
+        raise Declined("no", amount=1)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await ctx.step(fails, config=RETRIED)
+        return "done"
+
+    ran = run_workflow(workflow)
+    assert (ran.result, ran.invocations) == ("done", 2)
+
+
+# What is recorded already.
+
+
+class CancelsInFlight:
+    """Cancels a task while the call that records the outcome of a step is in flight."""
+
+    def __init__(self, plane: Any, action: str, tasks: list[Any]) -> None:
+        self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
+        self.action, self.tasks = action, tasks
+
+    async def checkpoint(self, request: Any) -> Any:
+        response = await self.plane.checkpoint(request)
+        if self.tasks and any(update.action == self.action for update in request.updates):
+            self.tasks.pop().cancel()
+            for _ in range(9):
+                await asyncio.sleep(0)
+        return response
+
+
+@pytest.mark.parametrize("action", ["SUCCEED", "FAIL", "RETRY"])
+def test_an_outcome_in_flight_is_followed_by_no_other(action: str) -> None:
+    tasks: list[Any] = []
+
+    async def body() -> None:
+        if action != "SUCCEED":
+            raise Declined("no", amount=1)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def look() -> None:
+            await ctx.step(body, name="s", config=RETRIED if action == "RETRY" else ONE_TRY)
+
+        task = asyncio.create_task(look())
+        tasks.append(task)
+        await asyncio.wait([task])
+        return str(task.cancelled())
+
+    seams = Seams(data_plane=lambda plane: CancelsInFlight(plane, action, tasks))
+    ran = run_workflow(workflow, seams=seams)
+    assert (ran.result, given_up(ran)) == ("True", [])
+    assert len([event for event in ran.events if event.name == "s"]) == 2
+
+
+# Replay.
+
+
+def test_two_ends_in_one_millisecond_are_seen_as_the_first_run_saw_them() -> None:
+    """The record of a step that was given up is never delivered, whatever its place in the log."""
+    for build in (a_step, a_child, by_hand, a_map(NestingType.NESTED)):
+        shape, play, _ = played(build)
+        state = play.snapshots[-1]
+        operations = [
+            replace(op, end_timestamp=1) if was_given_up(op) else op
+            for op in state.initial_execution_state.operations
+        ]
+        assert any(was_given_up(op) for op in operations)
+        state = replace(state, initial_execution_state=InitialExecutionState(operations=operations))
+        again = replay(shape, state)
+        assert again.observed == play.stage.observations[-1]
+        assert not again.updates
+
+
+@pytest.mark.parametrize("kind", ["step", "child", "map"])
+def test_code_that_no_longer_gives_up_what_it_gave_up_has_diverged(kind: str) -> None:
+    shape_of_code = {"gives up": True}
+
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            async def child(inner: DurableContext, *_: Any) -> None:
+                await inner.step(stuck, stage, "x", name="x")
+
+            if kind == "step":
+                handle: Any = ctx.step(stuck, stage, "s", name="s")
+            elif kind == "child":
+                handle = ctx.run_in_child_context(child, name="s")
+            else:
+                handle = ctx.map([1], child, name="s")
+            await ctx.step(stage.body, "before", name="before")
+            if shape_of_code["gives up"]:
+                handle.cancel()
+            else:
+                await handle
+            return await end(stage, ctx)
+
+        return run
+
+    shape, play, _ = played(build)
+    shape_of_code["gives up"] = False
+    outcome = replay(shape, play.snapshots[-1]).outcome
+    assert outcome.error is not None
+    assert outcome.error.error_type == "DeterminismError"
+    assert "the log holds that the workflow gave up" in str(outcome.error.error_message)
+    assert "'s'" in str(outcome.error.error_message)
+
+
+def test_a_failure_of_the_users_own_by_that_name_is_a_failure() -> None:
+    class OperationCancelled(Exception):
+        pass
+
+    async def fails() -> None:
+        raise OperationCancelled("mine")
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        with pytest.raises(StepError, match="mine"):
+            await ctx.step(fails, config=ONE_TRY)
+        await ctx.wait(seconds(5))
+        return "seen twice"
+
+    assert run_workflow(workflow).result == "seen twice"
+
+
+def test_the_error_of_what_was_given_up_leaves_contexts_and_the_handler_as_a_failure() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def child(inner: DurableContext) -> None:
+            step = inner.step(asyncio.Event().wait, name="s")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(step, SOON)
+            await step
+
+        with pytest.raises(ChildContextError) as caught:
+            await ctx.run_in_child_context(child)
+        assert isinstance(caught.value, OperationCancelledError)
+        await ctx.wait(seconds(5))
+        raise caught.value
+
+    ran = run_workflow(workflow)
+    assert ran.error.error_type == "OperationCancelledError"
+    assert "step 's' was given up" in ran.error.error_message
+
+
+def test_a_large_context_is_built_again_without_what_it_gave_up() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            async def big(inner: DurableContext) -> str:
+                step = inner.step(stuck, stage, "s", name="s")
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(SOON):
+                        await step
+                with pytest.raises(OperationCancelledError):
+                    await step
+                return "x" * 300_000
+
+            stage.see("big", len(await ctx.run_in_child_context(big)))
+            return await end(stage, ctx)
+
+        return run
+
+    ran = prove(build, same_log=False)
+    assert given_up(ran) == ["s"]
+
+
+# Waits.
+
+
+class Refusing:
+    """A service that cancels no wait."""
+
+    def __init__(self, plane: Any, asked: list[int]) -> None:
+        self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
+        self.asked = asked
+
+    async def checkpoint(self, request: Any) -> Any:
+        cancelled = sum(update.action == "CANCEL" for update in request.updates)
+        self.asked.append(cancelled)
+        if cancelled:
+            raise ServiceError(
+                "a wait cannot be cancelled", code="InvalidParameterValueException", status=400
+            )
+        return await self.plane.checkpoint(request)
+
+
+def refusing() -> tuple[Seams, list[int]]:
+    asked: list[int] = []
+
+    class Anew(Refusing):
+        """Of a class of its own: that a service refuses is remembered in the process."""
+
+    return Seams(data_plane=lambda plane: Anew(plane, asked)), asked
+
+
+def test_a_service_that_refuses_to_cancel_waits_is_asked_once() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        waits = [ctx.wait(seconds(30)) for _ in range(3)]
+        await ctx.step(lambda: 1)
+        seen: list[Any] = [waits[0].cancel(), await ctx.step(lambda: 2)]
+        seen += [waits[1].cancel(), await ctx.step(lambda: 3)]
+        async with asyncio.timeout(3600):
+            seen.append(await ctx.step(lambda: 4))
+        return [*seen, await waits[0], await waits[1]]
+
+    seams, asked = refusing()
+    for _ in range(2):
+        ran = run_workflow(workflow, seams=seams)
+        assert (ran.status, ran.result) == ("SUCCEEDED", [True, 2, True, 3, 4, None, None])
+        assert "WaitCancelled" not in ran.types()
+    assert sum(asked) == 1
+
+
+def test_timers_of_asyncio_live_with_a_service_that_refuses_to_cancel_waits() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async with asyncio.timeout(3600):
+            await ctx.wait(seconds(5))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(7):
+                await asyncio.gather(ctx.wait(seconds(60)), ctx.wait(seconds(90)))
+        return "done"
+
+    seams, asked = refusing()
+    assert run_workflow(workflow, seams=seams).result == "done"
+    assert sum(asked) == 1
+
+
+def test_a_checkpoint_that_is_refused_for_another_reason_fails_the_execution() -> None:
+    class Hostile(Refusing):
+        async def checkpoint(self, request: Any) -> Any:
+            raise ServiceError("no", code="InvalidParameterValueException", status=400)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        timer = ctx.wait(seconds(30))
+        timer.cancel()
+        await timer
+
+    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Hostile(plane, [])))
+    assert "the service refused the checkpoint of wait" in ran.error.error_message
+
+
+# Options, tools.
+
+
+def test_cancel_losers_takes_a_bool() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for combine in (ctx.race, ctx.any):
+            with pytest.raises(ConfigError, match="cancel_losers"):
+                combine(ctx.wait(seconds(1)), cancel_losers="yes")  # type: ignore[arg-type]
+
+    assert run_workflow(workflow).status == "SUCCEEDED"
+
+
+def test_a_body_is_told_that_it_is_given_up() -> None:
+    seen: list[Any] = []
+
+    async def body() -> None:
+        context = StepContext.current()
+        seen.append(context.is_cancelled)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append(context.is_cancelled)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ctx.step(body), SOON)
+        return "done"
+
+    assert run_workflow(workflow).result == "done"
+    assert seen == [False, True]
+
+
+@pytest.mark.parametrize("ends", ["returns", "raises", "ends the invocation"])
+def test_what_a_body_makes_of_its_cancellation_is_nobodys_business(ends: str) -> None:
+    async def body() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if ends == "returns":
+                return "too late"
+            raise (
+                LookupError("too late") if ends == "raises" else InvocationError("too late")
+            ) from None
+        return "never"
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ctx.step(body, name="s"), SOON)
+        await ctx.wait(seconds(5))
+        return "done"
+
+    ran = run_workflow(workflow)
+    assert (ran.result, ran.invocations, given_up(ran)) == ("done", 2, ["s"])
+
+
+def test_a_history_with_what_was_given_up_can_be_rehearsed() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def child(inner: DurableContext) -> None:
+            await inner.step(asyncio.Event().wait, name="x")
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ctx.step(asyncio.Event().wait, name="s"), SOON)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(SOON):
+                await ctx.run_in_child_context(child)
+        await ctx.wait(seconds(5))
+        return await ctx.step(lambda: "done", name="end")
+
+    handler = durable_execution(workflow)
+    result = LocalDurableTestRunner(handler).run_sync()
+    assert result.result == "done"
+    check_replay_sync(handler, result).raise_if_failed()
+    check_crash_safety_sync(handler).raise_if_failed()

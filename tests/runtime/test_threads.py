@@ -1,0 +1,414 @@
+"""Plain functions run in threads: as many as the work needs, and none that holds up an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.replay.corpus import seconds
+from tests.rig import Rig, rig_of, run_workflow
+from tests.runtime.test_deadline import invoke
+
+from durable_execution_sdk import (
+    CompletionConfig,
+    ConfigError,
+    DurableContext,
+    FixedDelay,
+    InvocationError,
+    NoRetry,
+    ParallelConfig,
+    StepConfig,
+    StepContext,
+    durable_execution,
+)
+from durable_execution_sdk.runtime.settings import DEFAULT_MAX_THREADS
+from durable_execution_sdk.runtime.threads import LEFT_RUNNING
+
+SOON = 0.02
+LONGEST = 5.0
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What threads wait for that would not end otherwise."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "durable-step":
+            thread.join()
+    assert not LEFT_RUNNING
+
+
+def timed(run: Callable[[], Any]) -> tuple[Any, float]:
+    began = time.monotonic()
+    result = run()
+    return result, time.monotonic() - began
+
+
+# How many.
+
+
+def test_sixty_plain_steps_may_meet() -> None:
+    barrier = threading.Barrier(60, timeout=30)
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return len(await asyncio.gather(*(ctx.step(barrier.wait, name="meet") for _ in range(60))))
+
+    assert run_workflow(workflow).result == 60
+
+
+def test_the_default_is_documented() -> None:
+    assert DEFAULT_MAX_THREADS >= 64
+    assert f"{DEFAULT_MAX_THREADS} by default" in (durable_execution.__doc__ or "")
+
+
+def test_max_threads_caps_what_runs_at_once() -> None:
+    running: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.001)
+        running.pop()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(*(ctx.step(work) for _ in range(20)))
+
+    assert rig_of(workflow, options={"max_threads": 3}).run().status == "SUCCEEDED"
+    assert max(most) <= 3
+    assert len(most) == 20
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "8", True, None])
+def test_max_threads_is_a_number(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match=r"max_threads=\.\.\.\) takes a number of threads"):
+        durable_execution(max_threads=wrong)
+
+
+def test_invocations_share_their_threads() -> None:
+    """Two at the same time have no more than one may have."""
+    running: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.001)
+        running.pop()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(*(ctx.step(work) for _ in range(20)))
+
+    def run() -> None:
+        assert rig_of(workflow, options={"max_threads": 4}).run().status == "SUCCEEDED"
+
+    threads = [threading.Thread(target=run) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 60
+    assert max(most) <= 4
+
+
+def test_threads_end_with_the_last_invocation() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(*(ctx.step(lambda: None, name="n") for _ in range(9)))
+
+    before = set(threading.enumerate())
+    run_workflow(workflow)
+    assert {t for t in threading.enumerate() if t.name == "durable-step"} <= before
+
+
+def test_a_disowned_thread_keeps_no_process_from_ending() -> None:
+    script = """
+import asyncio, threading
+from tests.rig import run_workflow
+async def workflow(event, ctx):
+    ctx.step(threading.Event().wait, name="for ever")
+    return "done"
+print(run_workflow(workflow).result)
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout == "done\n"
+
+
+# Threads that do not end.
+
+
+async def times_out(ctx: DurableContext, body: Any) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(SOON):
+            await ctx.step(body, name="slow")
+
+
+async def races(ctx: DurableContext, body: Any) -> None:
+    await ctx.race(ctx.step(body, name="slow"), ctx.step(lambda: 1, name="quick"))
+
+
+async def races_and_cancels(ctx: DurableContext, body: Any) -> None:
+    slow, quick = ctx.step(body, name="slow"), ctx.step(lambda: 1, name="quick")
+    await ctx.race(slow, quick, cancel_losers=True)
+
+
+async def fails_in_a_group(ctx: DurableContext, body: Any) -> None:
+    async def slow() -> None:
+        await ctx.step(body, name="slow")
+
+    async def fails() -> None:
+        raise LookupError
+
+    with pytest.raises(ExceptionGroup):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(slow())
+            group.create_task(fails())
+
+
+async def first_successful(ctx: DurableContext, body: Any) -> None:
+    async def slow(inner: DurableContext) -> None:
+        await inner.step(body, name="slow")
+
+    async def quick(inner: DurableContext) -> None:
+        await inner.step(lambda: 1, name="quick")
+
+    config = ParallelConfig(completion=CompletionConfig.first_successful())
+    await ctx.parallel([slow, quick], config=config)
+
+
+async def is_not_awaited(ctx: DurableContext, body: Any) -> None:
+    ctx.step(body, name="slow")
+    await ctx.step(lambda: 1, name="quick")
+
+
+WAYS = [
+    times_out,
+    races,
+    races_and_cancels,
+    fails_in_a_group,
+    first_successful,
+    is_not_awaited,
+]
+
+
+def bodies(gate: threading.Event) -> dict[str, Any]:
+    async def in_a_thread() -> None:
+        await asyncio.to_thread(gate.wait)
+
+    async def ignores_it() -> None:
+        while not gate.is_set():
+            try:
+                await asyncio.sleep(0.005)
+            except asyncio.CancelledError:
+                pass
+
+    return {"plain": gate.wait, "to_thread": in_a_thread, "ignores": ignores_it}
+
+
+@pytest.mark.parametrize("kind", ["plain", "to_thread", "ignores"])
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_the_answer_leaves_before_the_margin_whatever_still_runs(
+    way: Any, kind: str, gate: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await way(ctx, bodies(gate)[kind])
+        return "done"
+
+    answer, took = timed(lambda: invoke(workflow, milliseconds=800, margin=0.3))
+    assert answer["Result"] == '"done"'
+    assert took < 0.8 - 0.3 + 0.1
+    assert "'slow'" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["plain", "to_thread", "ignores"])
+@pytest.mark.parametrize("way", [times_out, races_and_cancels, fails_in_a_group])
+def test_what_was_given_up_holds_no_invocation_open(
+    way: Any, kind: str, gate: threading.Event
+) -> None:
+    runs: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        body = bodies(gate)[kind]
+
+        async def counted() -> None:
+            runs.append(1)
+            await body()
+
+        def plain() -> None:
+            runs.append(1)
+            body()
+
+        await way(ctx, plain if kind == "plain" else counted)
+        await ctx.wait(seconds(86_400))
+        return "done"
+
+    ran, took = timed(lambda: Rig(durable_execution(workflow), timeout=2).run())
+    assert (ran.result, ran.invocations, runs) == ("done", 2, [1])
+    assert took < LONGEST
+
+
+def test_a_body_at_the_deadline_does_not_hold_up_the_answer(gate: threading.Event) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(gate.wait, name="slow")
+
+    def run() -> None:
+        with pytest.raises(InvocationError, match="'slow' still runs"):
+            invoke(workflow, milliseconds=600, margin=0.3)
+
+    _, took = timed(run)
+    assert took < 0.6
+
+
+def test_no_later_attempt_starts_while_an_earlier_one_lives(
+    gate: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs: list[bool] = []
+
+    def body() -> str:
+        runs.append(gate.is_set())
+        gate.wait()
+        return "came"
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(body, name="slow")
+
+    rig = Rig(durable_execution(deadline_margin=0.05)(workflow), timeout=0.15)
+    opened = threading.Timer(0.8, gate.set)
+    opened.start()
+    ran = rig.run()
+    opened.join()
+    assert ran.result == "came"
+    assert ran.invocations > 2
+    # The second one began when the first had ended.
+    assert runs == [False, True]
+    assert "step 'slow'" in caplog.text
+    assert "which an earlier invocation gave up, still runs" in caplog.text
+
+
+def test_each_later_invocation_names_the_step(
+    gate: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await times_out(ctx, gate.wait)
+        return "done"
+
+    async def another(event: Any, ctx: DurableContext) -> str:
+        return "another"
+
+    assert run_workflow(workflow).result == "done"
+    for _ in range(2):
+        caplog.clear()
+        assert run_workflow(another).result == "another"
+        assert caplog.text.count("the thread of step 'slow'") == 1
+    gate.set()
+    for thread in threading.enumerate():
+        if thread.name == "durable-step":
+            thread.join()
+    caplog.clear()
+    assert run_workflow(another).result == "another"
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def test_a_disowned_thread_makes_room_for_another(gate: threading.Event) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        for _ in range(3):
+            await times_out(ctx, gate.wait)
+        return "done"
+
+    async def another(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(lambda: "another")
+
+    assert rig_of(workflow, options={"max_threads": 3}).run().result == "done"
+    assert rig_of(another, options={"max_threads": 3}).run().result == "another"
+
+
+def test_a_thread_that_looks_at_is_cancelled_ends(caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[str] = []
+
+    def body() -> None:
+        context = StepContext.current()
+        while not context.is_cancelled:
+            time.sleep(0.001)
+        seen.append("ended")
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await times_out(ctx, body)
+        ctx.step(body, name="at the end")
+        await ctx.step(lambda: 1)
+        return "done"
+
+    ran, took = timed(lambda: run_workflow(workflow))
+    assert (ran.result, seen) == ("done", ["ended"] * 2)
+    assert took < 0.9
+    assert not LEFT_RUNNING
+
+
+def test_a_disowned_thread_records_nothing(gate: threading.Event) -> None:
+    ended = threading.Event()
+
+    def body() -> str:
+        gate.wait()
+        ended.set()
+        return "too late"
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await times_out(ctx, body)
+        await ctx.wait(seconds(60))
+        gate.set()
+        ended.wait(LONGEST)
+        await ctx.wait(seconds(60))
+        return "done"
+
+    ran = run_workflow(workflow)
+    assert ran.result == "done"
+    of_step = [event.event_type for event in ran.events if event.name == "slow"]
+    assert of_step == ["StepStarted", "StepFailed"]
+
+
+def test_what_has_not_begun_when_it_is_given_up_never_does(gate: threading.Event) -> None:
+    runs: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        first = ctx.step(gate.wait, name="first")
+        await times_out(ctx, lambda: runs.append(1))
+        gate.set()
+        await first
+        await ctx.step(lambda: 1)
+        return "done"
+
+    assert rig_of(workflow, options={"max_threads": 1}).run().result == "done"
+    assert runs == []
+
+
+def test_a_step_that_fails_in_a_thread_is_tried_again() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        def body() -> str:
+            if StepContext.current().attempt < 3:
+                raise ConnectionError
+            return threading.current_thread().name
+
+        retry = FixedDelay(delay=seconds(1), max_attempts=3)
+        return await ctx.step(body, config=StepConfig(retry_strategy=retry))
+
+    assert run_workflow(workflow).result == "durable-step"
+
+
+def test_an_exit_in_a_thread_ends_the_process() -> None:
+    def body() -> None:
+        raise SystemExit(3)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(body, config=StepConfig(retry_strategy=NoRetry()))
+
+    with pytest.raises(SystemExit):
+        invoke(workflow, milliseconds=5_000)

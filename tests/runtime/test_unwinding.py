@@ -1,0 +1,236 @@
+"""The end of an invocation: what ignores its cancellation is abandoned, and never moves again."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from typing import Any
+
+import pytest
+from tests.replay.corpus import seconds
+from tests.rig import rig_of, run_workflow
+from tests.runtime.test_deadline import invoke
+
+from durable_execution_sdk import DurableContext, InvocationError
+from durable_execution_sdk.runtime.loop import environment
+
+
+async def swallows(moves: list[str], name: str) -> None:
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            pass
+        moves.append(name)
+
+
+async def swallows_everything(moves: list[str], name: str) -> None:
+    while True:
+        try:
+            await asyncio.sleep(0.01)
+        except:  # noqa: E722
+            pass
+        moves.append(name)
+
+
+async def spins(moves: list[str], name: str) -> None:
+    while True:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            pass
+        moves.append(name)
+
+
+async def another(event: Any, ctx: DurableContext) -> str:
+    async def body() -> str:
+        await asyncio.sleep(0.03)
+        return "another"
+
+    return await ctx.step(body)
+
+
+# Workflow code that spins never comes to rest, and bodies keep an invocation open until they are given up.
+CASES = [
+    (swallow, where, end)
+    for swallow in (swallows, swallows_everything, spins)
+    for where in ("task", "body", "task of a body", "child", "given up")
+    for end in ("return", "suspension")
+    if not (swallow is spins and where in ("task", "child"))
+    and (end == "return" or where in ("task of a body", "given up"))
+]
+
+
+@pytest.mark.parametrize(("swallow", "where", "end"), CASES)
+def test_what_swallows_its_cancellation_is_abandoned_and_named(
+    swallow: Any, where: str, end: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    moves: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def work(*_: Any) -> None:
+            await swallow(moves, where)
+
+        async def leaves_a_task() -> None:
+            tasks.append(asyncio.create_task(work()))
+
+        tasks: list[Any] = []
+        match where:
+            case "task":
+                tasks.append(asyncio.create_task(work()))
+            case "body":
+                ctx.step(work, name="stubborn")
+            case "task of a body":
+                await ctx.step(leaves_a_task)
+            case "child":
+                ctx.run_in_child_context(work, name="stubborn")
+            case _:
+                step = ctx.step(work, name="stubborn")
+                await ctx.step(lambda: 1, name="quick")
+                step.cancel()
+        await ctx.step(lambda: 1, name="quick")
+        if end == "suspension":
+            await ctx.wait(seconds(60))
+        return "done"
+
+    began = time.monotonic()
+    answer = invoke(workflow, milliseconds=900, margin=0.3)
+    assert time.monotonic() - began < 0.9
+    assert answer["Status"] == ("SUCCEEDED" if end == "return" else "PENDING")
+    assert moves  # it was there
+    named = {"body": "step 'stubborn'", "given up": "step 'stubborn'", "child": "'stubborn'"}
+    assert "were abandoned" in caplog.text
+    assert named.get(where, "work") in caplog.text
+    moves.clear()
+    assert run_workflow(another).result == "another"
+    gc.collect()
+    assert moves == []
+    assert not asyncio.all_tasks(environment().loop)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda ctx: ctx.wait(seconds(20_000)),
+        lambda ctx: asyncio.sleep(20_000),
+        lambda ctx: asyncio.wait_for(ctx.wait(seconds(30_000)), 20_000),
+        lambda ctx: asyncio.wait([ctx.wait(seconds(20_000))]),
+        lambda ctx: asyncio.gather(ctx.wait(seconds(20_000)), asyncio.sleep(10)),
+        lambda ctx: asyncio.shield(ctx.wait(seconds(20_000))),
+        lambda ctx: ctx.race(ctx.wait(seconds(20_000)), ctx.wait(seconds(30_000))),
+        lambda ctx: asyncio.Event().wait(),
+        lambda ctx: asyncio.Queue().get(),
+    ],
+    ids=["wait", "sleep", "wait_for", "asyncio.wait", "gather", "shield", "race", "event", "queue"],
+)
+@pytest.mark.parametrize("where", ["task", "child"])
+def test_a_bare_except_in_an_endless_loop_does_not_hold_up_suspension(
+    wait: Any, where: str
+) -> None:
+    async def background(ctx: DurableContext) -> None:
+        while True:
+            try:
+                await wait(ctx)
+            except:  # noqa: E722
+                pass
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        if where == "task":
+            running: Any = asyncio.create_task(background(ctx))
+        else:
+            running = ctx.run_in_child_context(background)
+        await ctx.wait(seconds(50_000))
+        return str(running.done())
+
+    began = time.monotonic()
+    ran = run_workflow(workflow)
+    assert ran.result == "False", ran.error
+    assert time.monotonic() - began < 3
+    gc.collect()
+
+
+def test_clean_up_has_its_time_and_is_cancelled_once() -> None:
+    seen: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def cleans(name: str) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(3):
+                    await asyncio.sleep(0.01)
+                seen.append(name)
+
+        tasks = [asyncio.create_task(cleans("task"))]
+        ctx.step(cleans, "body")
+        given_up = ctx.step(cleans, "given up")
+        await ctx.step(lambda: 1)
+        given_up.cancel()
+        await ctx.step(lambda: 1)
+        return str(len(tasks))
+
+    assert run_workflow(workflow).result == "1"
+    assert sorted(seen) == ["body", "given up", "task"]
+
+
+def test_async_generators_are_closed_after_what_goes_through_them() -> None:
+    seen: list[str] = []
+
+    async def numbers(name: str) -> Any:
+        try:
+            for n in range(9):
+                yield n
+        finally:
+            await asyncio.sleep(0.001)
+            seen.append(f"{name} closed")
+
+    kept: list[Any] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def goes_through() -> None:
+            generator = numbers("task")
+            kept.append(generator)
+            try:
+                async for _ in generator:
+                    await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.005)
+                seen.append("task unwound")
+
+        async def body() -> None:
+            kept.append(numbers("body"))
+            await anext(kept[-1])
+
+        task = asyncio.create_task(goes_through())
+        await ctx.step(body)
+        return str(task.done())
+
+    assert run_workflow(workflow).result == "False"
+    assert seen.index("task unwound") < seen.index("task closed")
+    assert "body closed" in seen
+
+
+class Hanging:
+    """A service that does not answer any more once a step is over."""
+
+    def __init__(self, plane: Any) -> None:
+        self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
+
+    async def checkpoint(self, request: Any) -> Any:
+        if any(update.action == "SUCCEED" for update in request.updates):
+            await asyncio.Event().wait()
+        return await self.plane.checkpoint(request)
+
+
+def test_a_service_that_does_not_answer_does_not_hold_up_the_answer() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        ctx.step(lambda: 1)
+        await asyncio.sleep(0.05)
+        return "done"
+
+    began = time.monotonic()
+    with pytest.raises(InvocationError, match="time is nearly up"):
+        invoke(workflow, milliseconds=600, margin=0.3, plane=Hanging)
+    assert time.monotonic() - began < 0.6
+    assert rig_of(another).run().result == "another"
