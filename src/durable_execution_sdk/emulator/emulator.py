@@ -43,7 +43,7 @@ from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import SerDesError, ServiceError
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
@@ -65,6 +65,7 @@ from durable_execution_sdk.model.control import (
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 _EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -230,7 +231,14 @@ class Emulator:
         except UnicodeDecodeError as error:
             raise invalid(f"The result of a callback is UTF-8 text: {error}") from error
         arn, operation_id = parse_callback_id(callback_id)
+        try:
+            EXPECTED_ANSWERS.check(callback_id, text)
+        except SerDesError as error:
+            raise invalid(
+                f"The code that waits for the callback cannot read this: {error}"
+            ) from error
         self.conductor.submit(arn, CompleteCallback(operation_id=operation_id, result=text))
+        EXPECTED_ANSWERS.forget(callback_id)
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Answer a callback with a failure."""

@@ -28,6 +28,7 @@ from durable_execution_sdk.serdes import (
 )
 
 __all__ = [
+    "NO_RESULT",
     "BatchItem",
     "BatchItemStatus",
     "BatchResult",
@@ -164,13 +165,17 @@ class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
         return [item for item in self.items if item.status is status]
 
 
+NO_RESULT = Raw()
+"""The result of an item that has none; it is left out of the batch."""
+
+
 class Entry(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An item as the log holds it: its result is what its serdes wrote."""
 
     index: int
     status: BatchItemStatus
     name: str | None = None
-    result: Raw = Raw()
+    result: Raw = NO_RESULT
     error: ErrorObject | None = None
 
 
@@ -191,9 +196,15 @@ class BatchSerDes:
     ``whole``: writes and reads the ``BatchResult`` instead.
     """
 
+    takes_none = False
+
     def __init__(self, serdes_of: Callable[[int], SerDes[Any]], whole: SerDes[Any] | None) -> None:
         self._serdes_of = serdes_of
         self._whole = whole
+
+    def __repr__(self) -> str:
+        """The name of the type that it reads."""
+        return "the serdes of a BatchResult"
 
     def serialize(self, value: Draft, context: SerDesContext, /) -> str:
         """Write the batch, without writing any item's result again."""
@@ -211,6 +222,12 @@ class BatchSerDes:
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
         """What workflow code gets of a draft."""
+        for place, entry in enumerate(draft.all):
+            if entry.index != place:
+                raise SerDesError(
+                    f"{context.what}: the log does not hold item {place}, but item {entry.index} in"
+                    " its place"
+                )
         return BatchResult(
             items=tuple(self._item(entry, context) for entry in draft.all),
             completion_reason=draft.reason,
@@ -218,9 +235,12 @@ class BatchSerDes:
 
     def _item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
         result: Any = None
-        payload = bytes(entry.result)
-        if entry.status is BatchItemStatus.SUCCEEDED and payload:
-            result = self._read(payload, entry, batch)
+        if entry.status is BatchItemStatus.SUCCEEDED:
+            payload = bytes(entry.result)
+            if payload:
+                result = self._read(payload, entry, batch)
+            else:
+                self._check_none(entry, batch)
         return BatchItem(
             index=entry.index,
             status=entry.status,
@@ -228,6 +248,14 @@ class BatchSerDes:
             result=result,
             failure=None if entry.error is None else item_failure(entry.error),
         )
+
+    def _check_none(self, entry: Entry, batch: SerDesContext) -> None:
+        serdes = self._serdes_of(entry.index)
+        if not getattr(serdes, "takes_none", True):
+            raise SerDesError(
+                f"{batch.what}: item {entry.index} has no result in the log, and {serdes!r} does not"
+                " read None"
+            )
 
     def _read(self, payload: bytes, entry: Entry, batch: SerDesContext) -> Any:
         serdes = self._serdes_of(entry.index)

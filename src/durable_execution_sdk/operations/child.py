@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import (
     DeterminismError,
     InvocationError,
     OperationError,
+    SerDesError,
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import (
@@ -129,6 +130,14 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._payload = None
         value: _T = self.decode(self._serdes, payload)
         return value
+
+    def unreadable(self, error: SerDesError) -> Exception:
+        """The exception for a result that cannot be read: an answer comes from outside."""
+        if self.sub_type is OperationSubType.WAIT_FOR_CALLBACK:
+            message = f"{error}. To ask again, catch this {self._kind.__name__}"
+            recorded = ErrorObject(error_type=type(error).__name__, error_message=message)
+            return self.rebuilt(recorded, self._kind, foreign=True)
+        return super().unreadable(error)
 
     def failure(self, record: Operation) -> BaseException:
         """What the function raised."""

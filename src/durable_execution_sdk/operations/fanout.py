@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 from msgspec import Raw, Struct
 
 from durable_execution_sdk.completion import CompletionConfig, CompletionReason, decide
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, DeterminismError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationSubType
 from durable_execution_sdk.operations.batch import (
+    NO_RESULT,
     BatchItemStatus,
     BatchResult,
     BatchSerDes,
@@ -138,6 +139,9 @@ class _Run:
         self._wake: Signal | None = None
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
+        # Contexts of branches in the log that are still to be claimed; they were started in order.
+        journal = frame.workflow.journal
+        self._recorded = journal.recorded_in(frame.operation_id) if frame.operation_id else 0
 
     async def to_the_end(self) -> Draft:
         """Run branches until the batch is decided; give up those that still run."""
@@ -192,9 +196,23 @@ class _Run:
                 _TEXT,
                 plan.branch_type,
             )
+            self._check_that_none_is_missing(handle)
         self._ended.append(None)
         self._running[handle] = branch
         handle.watch(self)
+
+    def _check_that_none_is_missing(self, handle: Child[str]) -> None:
+        """Refuse a log that holds later branches, or the end of all, but not this branch."""
+        if handle.record is not None:
+            self._recorded -= 1
+        elif self._recorded > 0 or self._frame.is_rebuilt:
+            error = DeterminismError(
+                f"the log of {self._label} does not hold {handle.label}, though it holds what came"
+                " after it: running it now could repeat what it has done. The log is damaged, or the"
+                " items are others than when it ran first"
+            )
+            self._frame.workflow.fail(error)
+            raise error
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
         """Run a branch; its result is the payload, written once and kept as it is."""
@@ -261,7 +279,9 @@ class _Run:
                 for each in branch.indexes
             ]
 
-    def _results_of(self, branch: Branch, payload: str) -> list[Raw]:
+    def _results_of(self, branch: Branch, payload: str | None) -> list[Raw]:
+        if payload is None:  # another SDK may record none
+            return [NO_RESULT] * branch.size
         if branch.is_group:
             return split(payload)
         return [embedded(payload, self._plan.serdes_of(branch.first))]

@@ -50,6 +50,8 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 LONGEST_NAME = 256
 
+_STATUSES = frozenset(OperationStatus)
+
 
 class DurableOperation(Handle[_T], Generic[_T]):
     """One operation of a workflow: what the log says of it, and what the workflow is told."""
@@ -127,8 +129,10 @@ class DurableOperation(Handle[_T], Generic[_T]):
         if record.status in TERMINAL_STATUSES:
             self.is_pending = False
             self.complete(record)
-        else:
+        elif record.status in _STATUSES:
             self.advance(record)
+        else:
+            self._unknown_status(record)
 
     def advance(self, record: Operation) -> None:
         """The log says that this operation is under way."""
@@ -273,9 +277,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
             READS_FROM_OUTSIDE.reset(token)
 
     def decode(self, serdes: SerDes[_T], payload: str | None) -> Any:
-        """The value of a payload; none at all is ``None``."""
+        """The value of a payload; none at all is ``None``, if the type has that."""
         if payload is None:
-            return None
+            return self._absent(serdes)
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
@@ -291,13 +295,35 @@ class DurableOperation(Handle[_T], Generic[_T]):
         except Exception as error:
             broken: SerDesError
             if type(serdes) is JsonSerDes:
-                broken = serdes.misfit(error, self._serdes_context())
+                broken = serdes.misfit(error, self._serdes_context(), payload)
             elif isinstance(error, SerDesError):
                 broken = error
             else:
                 broken = SerDesError(f"the serdes of {self.label} cannot read its payload: {error}")
-            self.workflow.fail(broken)
-            raise broken from error
+            raise self.unreadable(broken) from error
+
+    def unreadable(self, error: SerDesError) -> Exception:
+        """The exception for a payload that cannot be read.
+
+        A sender's mistake is for the workflow to catch; in a log of our own it is the end.
+        """
+        if self.is_from_outside:
+            message = f"{error}. To ask again, catch this {self.error_class.__name__}"
+            recorded = ErrorObject(error_type=type(error).__name__, error_message=message)
+            return self.rebuilt(recorded, foreign=True)
+        self.workflow.fail(error)
+        return error
+
+    def _absent(self, serdes: SerDes[_T]) -> None:
+        if getattr(serdes, "takes_none", True):
+            return
+        raise self.unreadable(
+            SerDesError(
+                f"{self._serdes_context().what}: {self.label} has no result in the log, and"
+                f" {serdes!r} does not read None. Correct the sender, or annotate a type that may be"
+                " None"
+            )
+        )
 
     def _serdes_context(self) -> SerDesContext:
         return SerDesContext(
@@ -314,6 +340,15 @@ class DurableOperation(Handle[_T], Generic[_T]):
             workflow.registered.pop(self.operation_id, None)
         workflow.journal.release(self.operation_id)
 
+    def _unknown_status(self, record: Operation) -> SerDesError:
+        """Fail the execution: nobody knows if the operation still runs."""
+        error = SerDesError(
+            f"the log says that {self.label} is {record.status}, which this version of the SDK does"
+            f" not know (it knows {', '.join(OperationStatus)}): upgrade it"
+        )
+        self.workflow.fail(error)
+        return error
+
     def _check(self, record: Operation, scope: Scope) -> None:
         """Replay must ask for what the log holds at this place (law of determinism)."""
         if (
@@ -322,6 +357,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
             and record.name == self.name
             and record.parent_id == self.frame.parent_id
         ):
+            if record.status not in _STATUSES:
+                raise self._unknown_status(record)
             return
         expected = (record.type, record.sub_type, record.name, record.parent_id)
         found = (self.kind, self.sub_type, self.name, self.frame.parent_id)

@@ -13,10 +13,18 @@ from durable_execution_sdk.serdes.protocol import PassThroughSerDes, SerDes, Ser
 from durable_execution_sdk.serdes.values import JsonSerDes
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.serdes import shapes
+    from durable_execution_sdk.serdes import fidelity, models, shapes
     from durable_execution_sdk.serdes.callback import CallbackSerDes
 else:
-    __getattr__ = on_first_use(__name__, {"CallbackSerDes": "callback", "shapes": "shapes"})
+    __getattr__ = on_first_use(
+        __name__,
+        {
+            "CallbackSerDes": "callback",
+            "fidelity": "fidelity",
+            "models": "models",
+            "shapes": "shapes",
+        },
+    )
 
 __all__ = [
     "ENVELOPE",
@@ -25,6 +33,8 @@ __all__ = [
     "PassThroughSerDes",
     "SerDes",
     "SerDesContext",
+    "fidelity",
+    "models",
     "serdes_for_parameter",
     "serdes_for_return",
     "serdes_for_type",

@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 __all__ = [
     "Answers",
@@ -48,12 +49,17 @@ class PendingCallback:
         self.callback_id = _checked(callback_id)
         self.name = name
 
-    async def succeed(self, result: Any = None) -> None:
+    async def succeed(self, result: Any = None, *, check: bool = True) -> None:
         """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
 
+        ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
+
         Raises:
-            ServiceError: the callback was answered before, or its time is up.
+            ServiceError: the callback was answered before, its time is up, or its ``result_type`` is
+                known in this process and does not fit.
         """
+        if not check:
+            EXPECTED_ANSWERS.forget(self.callback_id)
         await self._control.callback_success(self.callback_id, _written(self.callback_id, result))
 
     async def fail(self, error: Failure = None) -> None:
@@ -89,8 +95,13 @@ class SyncPendingCallback:
         self.callback_id = _checked(callback_id)
         self.name = name
 
-    def succeed(self, result: Any = None) -> None:
-        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are."""
+    def succeed(self, result: Any = None, *, check: bool = True) -> None:
+        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
+
+        ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
+        """
+        if not check:
+            EXPECTED_ANSWERS.forget(self.callback_id)
         self._control.callback_success(self.callback_id, _written(self.callback_id, result))
 
     def fail(self, error: Failure = None) -> None:

@@ -1,0 +1,96 @@
+"""pydantic models as JSON, and pydantic's ``TypeAdapter`` for types that nothing else reads.
+
+This module is loaded when a model turns up, which the user's code has imported pydantic for, or when
+a type annotation can be read by nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+__all__ = ["adapter_for", "model_from_json", "model_to_json"]
+
+_encode = msgspec.json.encode
+
+FIELDS_SET = "model_fields_set"
+"""The key under which a model's JSON holds the fields that were set, if not all of them were.
+
+pydantic warns of fields that begin with ``model_``, so no model has one of that name. The value is a
+list of ``[path, names]``: of the model itself and of the models in it.
+"""
+
+
+def model_to_json(model: Any, *, is_outward: bool) -> Any:
+    """Plain data for a model, with the fields that were set unless the reader is outside."""
+    plain: Any = model.model_dump(mode="json", round_trip=True)
+    if is_outward or not isinstance(plain, dict):
+        return plain
+    unset = [
+        [path, sorted(each.model_fields_set)]
+        for path, each in _models(model, ())
+        if len(each.model_fields_set) < len(each.__dict__)
+    ]
+    return {**plain, FIELDS_SET: unset} if unset else plain
+
+
+def model_from_json(kind: Any, value: Any) -> Any:
+    """A model of this class from plain data, however its fields are called there."""
+    fields_set: Any = None
+    if isinstance(value, dict) and FIELDS_SET in value and FIELDS_SET not in kind.model_fields:
+        value = dict(value)
+        fields_set = value.pop(FIELDS_SET)
+    # As JSON, since strict models read a date, say, from text there and nowhere else.
+    model = kind.model_validate_json(_encode(value), by_alias=True, by_name=True)
+    if fields_set is not None:
+        known = dict(_models(model, ()))
+        for path, names in msgspec.convert(
+            fields_set, list[tuple[tuple[str | int, ...], set[str]]]
+        ):
+            if path in known:
+                object.__setattr__(known[path], "__pydantic_fields_set__", names)
+    return model
+
+
+_Path = tuple[str | int, ...]
+
+
+def _models(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
+    """The models in a value, itself included: attributes by name, items by their place."""
+    import pydantic  # noqa: PLC0415 - loaded already, by the code that made the model
+
+    children: Iterator[tuple[str | int, Any]]
+    if isinstance(value, pydantic.BaseModel):
+        yield path, value
+        children = iter((value.__dict__ | (value.__pydantic_extra__ or {})).items())
+    elif isinstance(value, Mapping):
+        children = enumerate(value.values())
+    elif isinstance(value, (list, tuple)):
+        children = enumerate(value)
+    elif hasattr(type(value), "__dataclass_fields__"):
+        children = iter(getattr(value, "__dict__", {}).items())
+    else:
+        return
+    for step, child in children:
+        if not isinstance(child, (str, int, float, type(None))):
+            yield from _models(child, (*path, step))
+
+
+@lru_cache(maxsize=512)
+def adapter_for(kind: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]] | None:
+    """Functions that turn a value of the type into plain data and back, if pydantic has them."""
+    try:
+        from pydantic import TypeAdapter  # noqa: PLC0415 - an extra, and slow to load
+    except ImportError:
+        return None
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    except Exception:  # pydantic has many ways of saying that it cannot
+        return None
+    return (
+        lambda value: adapter.dump_python(value, mode="json", round_trip=True),
+        lambda value: adapter.validate_json(_encode(value), by_alias=True, by_name=True),
+    )
