@@ -41,16 +41,16 @@ class ExpectedAnswers:
     MOST = 4_096
 
     def __init__(self) -> None:
-        self._checks: dict[str, Callable[[str | None], object]] = {}
+        self._checks: dict[str, Callable[[bytes | None], object]] = {}
 
-    def expect(self, callback_id: str, check: Callable[[str | None], object]) -> None:
+    def expect(self, callback_id: str, check: Callable[[bytes | None], object]) -> None:
         """Remember how the code that waits for a callback reads its answer."""
         checks = self._checks
         if callback_id not in checks and len(checks) >= self.MOST:
             checks.pop(next(iter(checks)), None)
         checks[callback_id] = check
 
-    def check(self, callback_id: str, answer: str | None) -> None:
+    def check(self, callback_id: str, answer: bytes | None) -> None:
         """Raise what the waiting code would raise for this answer, if its type is known here."""
         check = self._checks.get(callback_id)
         if check is not None:

@@ -122,7 +122,7 @@ def succeed(callback_id: str, data: str | None, store: str | None) -> None:
     """Answer with a result."""
     result = None if data is None else read_text(data, "--data").encode()
     with Place(store).existing() as emulator:
-        emulator.callback_success(callback_id, result)
+        emulator.readable_success(callback_id, result)
     say("answered")
 
 

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from durable_execution_sdk.completion import CompletionReason
 from durable_execution_sdk.errors import ChildContextError, SerDesError
@@ -21,6 +22,7 @@ from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.ids import context_prefix, operation_id
 from durable_execution_sdk.serdes import (
     ENVELOPE,
+    INTS,
     JsonSerDes,
     SerDes,
     SerDesContext,
@@ -186,6 +188,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     reason: CompletionReason = field(name="completionReason")
 
 
+_INTS = INTS.encode()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
 
@@ -210,7 +213,7 @@ class BatchSerDes:
         """Write the batch, without writing any item's result again."""
         if self._whole is not None:
             return self._whole.serialize(self.result_of(value, context), context)
-        return _encode(value).decode()
+        return _with_mark_in_front(_encode(value).decode())
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
         """Read the batch, and each result by its item's serdes."""
@@ -218,7 +221,11 @@ class BatchSerDes:
             return self._whole.deserialize(payload, context)
         if payload.startswith(ENVELOPE):
             payload = without_envelopes(payload)
-        return self.result_of(_decode(payload, type=Draft), context)
+        draft = _decode(payload, type=Draft)
+        if payload.startswith(INTS):
+            entries = [replace(e, result=_marked(e.result)) for e in draft.all]
+            draft = Draft(all=entries, reason=draft.reason)
+        return self.result_of(draft, context)
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
         """What workflow code gets of a draft."""
@@ -278,12 +285,23 @@ def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
 
 def joined(payloads: Iterable[Raw]) -> str:
     """The payloads of a group of items as one, a JSON array."""
-    return _encode(list(payloads)).decode()
+    return _with_mark_in_front(_encode(list(payloads)).decode())
 
 
 def split(payload: str) -> list[Raw]:
     """The payloads of a group of items."""
-    return _decode(payload, type=list[Raw])
+    parts = _decode(payload, type=list[Raw])
+    return [_marked(part) for part in parts] if payload.startswith(INTS) else parts
+
+
+def _with_mark_in_front(payload: str) -> str:
+    """The payload, marked if a part of it is; JSON has no other tabs, they are escaped in text."""
+    return INTS + payload if INTS in payload else payload
+
+
+def _marked(payload: Raw) -> Raw:
+    """The payload with the mark in front, which reading it as a part of another has dropped."""
+    return Raw(_INTS + bytes(payload)) if bytes(payload) else payload
 
 
 def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesContext:

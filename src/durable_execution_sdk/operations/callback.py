@@ -150,10 +150,10 @@ class Callback(DurableOperation[_T], Generic[_T]):
         return record.callback_details.error if record.callback_details else None
 
 
-def _check(serdes: SerDes[Any], context: SerDesContext, answer: str | None) -> None:
+def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) -> None:
     """Raise ``SerDesError`` for an answer that the code that waits for it cannot read."""
     if answer is not None:
-        serdes.deserialize(answer, context)
+        serdes.deserialize(answer.decode(errors="replace"), context)
     elif not getattr(serdes, "takes_none", True):
         raise SerDesError(f"{context.what}: {serdes!r} does not read an answer without a result")
 

@@ -38,6 +38,7 @@ async def complete_execution(scope: Scope, result: object, error: BaseException 
             operation_id=execution_id,
             operation_name=None,
             durable_execution_arn=workflow.invoked.arn,
+            is_outward=True,
         )
         payload = serdes.serialize(result, context)
         size = len(payload.encode())

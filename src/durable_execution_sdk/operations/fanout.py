@@ -117,6 +117,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
 
     async def _fan_out(self, frame: Frame) -> Draft:
         run = _Run(self.label, self._serdes_context(), frame, self._supply, self._plan)
+        run.has_ended = self.record is not None and self._is_rebuilt(self.record)
         return await run.to_the_end()
 
 
@@ -139,6 +140,7 @@ class _Run:
         self._wake: Signal | None = None
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
+        self.has_ended = False
         # Contexts of branches in the log that are still to be claimed; they were started in order.
         journal = frame.workflow.journal
         self._recorded = journal.recorded_in(frame.operation_id) if frame.operation_id else 0
@@ -205,7 +207,7 @@ class _Run:
         """Refuse a log that holds later branches, or the end of all, but not this branch."""
         if handle.record is not None:
             self._recorded -= 1
-        elif self._recorded > 0 or self._frame.is_rebuilt:
+        elif self._recorded > 0 or self.has_ended:
             error = DeterminismError(
                 f"the log of {self._label} does not hold {handle.label}, though it holds what came"
                 " after it: running it now could repeat what it has done. The log is damaged, or the"

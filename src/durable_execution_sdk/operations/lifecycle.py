@@ -71,7 +71,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     kind: ClassVar[OperationType]
     error_class: ClassVar[type[OperationError]] = OperationError
-    # Whether what its result is was written by somebody outside, and not by an SDK.
+    # Whether its result is written outside, and not by an SDK; what it is given goes outside, too.
     is_from_outside: ClassVar[bool] = False
 
     def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
@@ -240,7 +240,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
-        elif type(serdes) is JsonSerDes:
+        elif type(serdes) is JsonSerDes and not self.is_from_outside:
             return serdes.write(value, self._serdes_context)
         try:
             payload = serdes.serialize(value, self._serdes_context())
@@ -330,6 +330,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             operation_id=self.operation_id,
             operation_name=self.name,
             durable_execution_arn=self.workflow.invoked.arn,
+            is_outward=self.is_from_outside,
         )
 
     def _leave(self) -> None:

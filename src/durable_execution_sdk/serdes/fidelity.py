@@ -169,7 +169,10 @@ def _contents(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
 
 def _same(is_same: bool, old: Any, new: Any) -> None:  # noqa: FBT001 - the whole of its purpose
     if not is_same:
-        raise _LostError(f"{old!r:.100} would come back as {new!r:.100}")
+        before, after = f"{old!r:.100}", f"{new!r:.100}"
+        if before == after:
+            raise _LostError(f"what comes back is not equal to {before}")
+        raise _LostError(f"{before} would come back as {after}")
 
 
 def _compare_scalars(old: Any, new: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -36,7 +36,7 @@ def fields_of(kind: Any) -> list[Field] | None:
             )
             for field in msgspec.structs.fields(kind)
         ]
-    if is_typeddict(kind):
+    if hasattr(kind, "__required_keys__"):  # of typing, or of typing_extensions
         hints = get_type_hints(kind, include_extras=True)
         return [_typeddict_field(kind, name, hint) for name, hint in hints.items()]
     if hasattr(kind, "__dataclass_fields__"):

@@ -19,8 +19,8 @@ _encode = msgspec.json.encode
 FIELDS_SET = "model_fields_set"
 """The key under which a model's JSON holds the fields that were set, if not all of them were.
 
-pydantic warns of fields that begin with ``model_``, so no model has one of that name. The value is a
-list of ``[path, names]``: of the model itself and of the models in it.
+A field of that name would hide pydantic's own attribute, so no model has one. The value is a list of
+``[path, names]``: of the model itself and of the models in it.
 """
 
 

@@ -7,7 +7,7 @@ quicker, and is only taken apart to say exactly where something does not fit.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -137,6 +137,7 @@ class Items(Shape):
 
     def __init__(self, kind: Any, make: Callable[[Any], Any], **options: bool) -> None:
         super().__init__(kind, **options)
+        self.container: Any = make
         self._make = make
 
     def take(self, value: Any, path: str) -> Any:
@@ -156,6 +157,7 @@ class Positions(Shape):
 
     def __init__(self, kind: Any, make: Callable[[list[Any]], Any], required: int | None) -> None:
         super().__init__(kind)
+        self.container: Any = get_origin(kind) or kind
         self._make = make
         self._required = required
 
@@ -179,6 +181,7 @@ class Pairs(Shape):
 
     def __init__(self, kind: Any, make: Callable[[Any], Any], **options: bool) -> None:
         super().__init__(kind, **options)
+        self.container: Any = make
         self._make = make
 
     def take(self, value: Any, path: str) -> Any:
@@ -207,10 +210,11 @@ class Pairs(Shape):
 class Object(Shape):
     """A class with fields: dataclass, ``TypedDict``, ``msgspec.Struct`` or attrs class."""
 
-    def __init__(self, kind: Any, make: Callable[..., Any], fields: list[Field]) -> None:
+    def __init__(self, kind: Any, make: Any, fields: list[Field]) -> None:
         super().__init__(kind)
+        self.container: Any = make
+        self.fields = fields
         self._make = make
-        self._fields = fields
         config: Any = getattr(make, "__struct_config__", None)
         self._is_array = config is not None and config.array_like
         self._is_closed = config is not None and config.forbid_unknown_fields
@@ -225,7 +229,7 @@ class Object(Shape):
         self._check(pairs, path)
         made: dict[str, Any] = {}
         set_later: dict[str, Any] = {}
-        for field, shape in zip(self._fields, self.parts, strict=True):
+        for field, shape in zip(self.fields, self.parts, strict=True):
             if field.wire_name in pairs:
                 read = shape.read(pairs[field.wire_name], f"{path}.{field.wire_name}")
                 (made if field.init_name else set_later)[field.init_name or field.name] = read
@@ -242,7 +246,7 @@ class Object(Shape):
         return result
 
     def _by_place(self, found: list[Any]) -> dict[str, Any]:
-        names = [field.wire_name for field in self._fields]
+        names = [field.wire_name for field in self.fields]
         return dict(zip([self._tag[0], *names] if self._tag else names, found, strict=False))
 
     def _check(self, pairs: Mapping[str, Any], path: str) -> None:
@@ -251,7 +255,7 @@ class Object(Shape):
                 f"Invalid value {pairs[self._tag[0]]!r} - at `{path}.{self._tag[0]}`"
             )
         if self._is_closed:
-            known = {field.wire_name for field in self._fields} | {(self._tag or ("",))[0]}
+            known = {field.wire_name for field in self.fields} | {(self._tag or ("",))[0]}
             for name in pairs:
                 if name not in known:
                     raise msgspec.ValidationError(

@@ -28,6 +28,7 @@ class UnionShape(Shape):
         super().__init__(kind)
         self._encode = encode
         self._groups: list[Shape] = []
+        self._last: dict[int, frozenset[type]] = {}
 
     def finish(self) -> None:
         """Join the members that msgspec reads together: it knows best how to tell those apart."""
@@ -40,7 +41,8 @@ class UnionShape(Shape):
                     break
             else:
                 groups.append(part)
-        self._groups = sorted(groups, key=_accepts_nearly_anything)
+        self._groups = groups
+        self._last = {id(group): _accepts_nearly_anything(group) for group in groups}
         self.forms = frozenset().union(*(group.forms for group in groups))
 
     def take(self, value: Any, path: str) -> Any:
@@ -48,6 +50,7 @@ class UnionShape(Shape):
         groups = [group for group in self._groups if type(value) in group.forms]
         if len(groups) == 1:
             return groups[0].read(value, path)
+        groups.sort(key=lambda group: type(value) in self._last[id(group)])
         written = msgspec.json.encode(value, order="deterministic")
         accepted: list[Any] = []
         refusals: list[str] = []
@@ -68,13 +71,13 @@ class UnionShape(Shape):
         raise msgspec.ValidationError(f"No member of the union fits: {'; '.join(refusals)}")
 
 
-def _accepts_nearly_anything(shape: Shape) -> bool:
-    """Whether it should only be asked after the others."""
+def _accepts_nearly_anything(shape: Shape) -> frozenset[type]:
+    """The forms of plain data for which it should only be asked after the others."""
     while isinstance(shape, Alias):
         shape = shape.parts[0]
     kinds = get_args(shape.kind) if get_origin(shape.kind) in UNIONS else (shape.kind,)
-    origins = (get_origin(each) or each for each in kinds)
-    return any(
-        each is Any or each is str or (isinstance(each, type) and issubclass(each, Mapping))
-        for each in origins
-    )
+    origins = [get_origin(each) or each for each in kinds]
+    if Any in origins:
+        return shape.forms
+    is_mapping = any(isinstance(each, type) and issubclass(each, Mapping) for each in origins)
+    return frozenset(({str} if str in origins else set()) | ({dict} if is_mapping else set()))

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from durable_execution_sdk.serdes.parts import Shape
     from durable_execution_sdk.serdes.shapes import Plan
 
-__all__ = ["JsonSerDes"]
+__all__ = ["INTS", "JsonSerDes"]
 
 T = TypeVar("T")
 
 # JSON of ours that begins like an envelope of AWS's SDK is told from one by a space in front.
 _ENVELOPE = ENVELOPE.encode()
 
-# In front of JSON in which an int stands where the type has float: it is to be read as it stands.
-_INTS = "\t"
+INTS = "\t"
+"""Stands in front of JSON in which an int stands where the type has float: it is read as an int."""
 
 # Classes whose instances come back as they are, given the class; and without one.
 _SURE = frozenset((str, int, bool, float, type(None), None, bytes, UUID, timedelta, date))
@@ -49,8 +49,6 @@ _PLAIN = frozenset((str, int, bool, float, type(None)))
 
 # Types without parts that msgspec reads.
 _SIMPLE = _SURE | {datetime, time, Decimal, bytearray}
-
-_encode = ENCODER.encode
 
 
 class JsonSerDes(Generic[T]):
@@ -67,7 +65,18 @@ class JsonSerDes(Generic[T]):
     that cannot be read.
     """
 
-    __slots__ = ("_encode", "_is_typed", "_names", "_object", "_shape", "_sure", "read", "type_")
+    __slots__ = (
+        "_encode",
+        "_encode_outward",
+        "_fits",
+        "_is_typed",
+        "_names",
+        "_object",
+        "_shape",
+        "_sure",
+        "read",
+        "type_",
+    )
 
     @overload
     def __init__(
@@ -98,8 +107,10 @@ class JsonSerDes(Generic[T]):
         self.type_ = type_
         self._names = (names, owner)
         self._shape: Shape | None = None
-        self._encode: Callable[[Any], bytes] | None = None
         self._is_typed = type_ is not Any and type_ is not object
+        self._encode = ENCODER.encode if self._is_typed else OUTWARD_ENCODER.encode
+        self._encode_outward = OUTWARD_ENCODER.encode
+        self._fits: Callable[[Any], bool] = self._first_fits
         self._sure: Any = type(None) if type_ is None else type_
         self.read: Callable[[str], Any]
         if not self._is_typed or _is_simple(type_):
@@ -127,20 +138,21 @@ class JsonSerDes(Generic[T]):
     def write(self, value: T, whose: Callable[[], SerDesContext]) -> str:
         """As ``serialize``; ``whose`` is only called to name the operation in an error."""
         try:
-            payload = (self._encode or _encode)(value)
+            payload = self._encode(value)
             if b"null" in payload:
                 refuse_no_number(value, whose)
             kind = type(value)
             if kind is not self._sure:
                 if self._is_typed:
-                    return self._proven(value, payload.decode(), whose)
-                if kind not in _PLAIN:
+                    if not self._fits(value):
+                        return self._proven(value, payload.decode(), whose)
+                elif kind not in _PLAIN:
                     refuse_lost_keys(value, payload, whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
         except Exception as error:
-            raise unwritable(value, error, whose(), self._encode or _encode) from error
+            raise unwritable(value, error, whose(), self._encode) from error
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
         """Read the value back from JSON."""
@@ -186,7 +198,7 @@ class JsonSerDes(Generic[T]):
             ) from error
         self._shape = plan.shape
         if plan.has_writers:
-            self._encode = plan.encode
+            self._encode = self._encode_outward = plan.encode
         if plan.has_floats:
             self.read = self._read_floats
         else:
@@ -203,21 +215,30 @@ class JsonSerDes(Generic[T]):
 
     def _read_floats(self, payload: str) -> Any:
         """Read a type that has ``float`` in it, where an ``int`` may stand."""
-        if payload.startswith(_INTS):
+        if payload.startswith(INTS):
             return self._plan(keeps_ints=True).shape.read(msgspec.json.decode(payload), "$")
         if self._shape is not None and not self._shape.is_native:
             return self._read_parts(payload)
         return msgspec.json.decode(payload, type=self.type_, dec_hook=read_foreign)
 
+    def _first_fits(self, value: Any) -> bool:
+        """Make the check that spares reading back, which a replay does not need, and use it."""
+        shape = self._shape or serdes.shapes.shape_of(self.type_)
+        self._fits = serdes.fitting.check_for(shape)
+        return self._fits(value)
+
     def _exactly(self, error: Exception, payload: str) -> Exception:
         """The same error with the exact path, where msgspec leaves out the index of an item."""
-        if self._shape is not None and isinstance(error, msgspec.ValidationError):
-            try:
-                self._read_parts(payload)
-            except msgspec.ValidationError as exact:
-                return exact
-            except Exception:
-                return error
+        if not isinstance(error, msgspec.ValidationError):
+            return error
+        if self._shape is None:
+            return msgspec.ValidationError(f"{error} - at `$`")
+        try:
+            self._read_parts(payload)
+        except msgspec.ValidationError as exact:
+            return exact
+        except Exception:  # of a validator of the user's
+            return error
         return error
 
     def _proven(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
@@ -227,12 +248,12 @@ class JsonSerDes(Generic[T]):
         except Exception as error:
             raise SerDesError(
                 f"{whose().what}: the value does not fit {name_of(self.type_)}: "
-                f"{self._exactly(error, payload)}. Return a {name_of(self.type_)}, or annotate what "
-                f"is returned, {WAY_OUT}"
+                f"{self._exactly(error, payload)}. Return what the annotation says, or correct "
+                f"the annotation, {WAY_OUT}"
             ) from error
         lost = serdes.fidelity.difference(value, back)
         if lost is not None and type(lost.before) is int and type(lost.after) is float:
-            payload = _INTS + payload
+            payload = INTS + payload
             lost = serdes.fidelity.difference(value, self.read(payload))
         if lost is not None:
             raise SerDesError(f"{whose().what}: {lost.told(self.type_)}, {WAY_OUT}")
@@ -240,16 +261,15 @@ class JsonSerDes(Generic[T]):
 
     def _write_outward(self, value: T, context: SerDesContext) -> str:
         """Write the value for a reader outside, who has no class to lose."""
-        encode = self._encode or OUTWARD_ENCODER.encode
         try:
-            payload = encode(value)
+            payload = self._encode_outward(value)
             if b"null" in payload:
                 refuse_no_number(value, lambda: context)
             refuse_lost_keys(value, payload, lambda: context)
         except SerDesError:
             raise
         except Exception as error:
-            raise unwritable(value, error, context, encode) from error
+            raise unwritable(value, error, context, self._encode_outward) from error
         kind = self._object
         if kind is not None and type(value) is not kind and isinstance(value, kind):
             message = serdes.fidelity.subclass_message("$", type(value), kind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, cast
 
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 from durable_execution_sdk.service import EXPECTED_ANSWERS
@@ -58,9 +58,9 @@ class PendingCallback:
             ServiceError: the callback was answered before, its time is up, or its ``result_type`` is
                 known in this process and does not fit.
         """
-        if not check:
-            EXPECTED_ANSWERS.forget(self.callback_id)
-        await self._control.callback_success(self.callback_id, _written(self.callback_id, result))
+        await self._control.callback_success(
+            self.callback_id, _answer(self.callback_id, result, check=check)
+        )
 
     async def fail(self, error: Failure = None) -> None:
         """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
@@ -100,9 +100,9 @@ class SyncPendingCallback:
 
         ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
         """
-        if not check:
-            EXPECTED_ANSWERS.forget(self.callback_id)
-        self._control.callback_success(self.callback_id, _written(self.callback_id, result))
+        self._control.callback_success(
+            self.callback_id, _answer(self.callback_id, result, check=check)
+        )
 
     def fail(self, error: Failure = None) -> None:
         """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
@@ -111,6 +111,23 @@ class SyncPendingCallback:
     def heartbeat(self) -> None:
         """Say that the answer is still to come: the heartbeat timeout begins anew."""
         self._control.callback_heartbeat(self.callback_id)
+
+
+def _answer(callback_id: str, result: Any, *, check: bool) -> bytes | None:
+    """The payload of an answer, which the waiting code can read if its type is known here."""
+    payload = _written(callback_id, result)
+    if not check:
+        EXPECTED_ANSWERS.forget(callback_id)
+    try:
+        EXPECTED_ANSWERS.check(callback_id, payload)
+    except SerDesError as error:
+        raise ServiceError(
+            f"the code that waits for the callback cannot read this: {error}. To send it all the"
+            " same, use succeed(..., check=False)",
+            code="InvalidParameterValueException",
+            status=400,
+        ) from error
+    return payload
 
 
 def as_error_object(error: Failure) -> ErrorObject | None:
