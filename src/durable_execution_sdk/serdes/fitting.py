@@ -1,7 +1,7 @@
 """Quick checks that a value will come back as it is, without reading it back.
 
 msgspec gives back just what was written where each part is exactly of the class that its type says
-and no code of the user's runs when it is read. The checks here answer ``True`` only then; for all other
+and no code of the user's runs when it is read, and no number is nan or infinite. The checks here answer ``True`` only then; for all other
 values they answer ``False``, and the value is read back and compared.
 """
 
@@ -16,7 +16,8 @@ from uuid import UUID
 
 import msgspec
 
-from durable_execution_sdk.serdes.foreign import is_class
+from durable_execution_sdk import serdes
+from durable_execution_sdk.serdes.foreign import is_class, is_pydantic
 from durable_execution_sdk.serdes.parts import (
     Alias,
     Atom,
@@ -37,8 +38,8 @@ _Part = tuple[frozenset[Any], Check | None]
 """Classes of which every instance fits, and a check for instances of others."""
 
 _NO_CLASS: frozenset[Any] = frozenset()
-_PLAIN = frozenset((str, int, bool, float, type(None)))
-_SURE = frozenset((str, int, bool, float, type(None), bytes, UUID, date, timedelta))
+_PLAIN = frozenset((str, int, bool, type(None)))
+_SURE = frozenset((str, int, bool, type(None), bytes, UUID, date, timedelta))
 _CONTAINERS = frozenset((list, tuple, set, frozenset))
 
 
@@ -50,12 +51,14 @@ def check_for(shape: Shape) -> Check:
     return check
 
 
-def _part(shape: Shape, known: dict[int, Check]) -> _Part:
+def _part(shape: Shape, known: dict[Any, Check]) -> _Part:
     if not shape.is_native or shape.is_opaque:
         return _NO_CLASS, _never
-    if id(shape) in known:
-        return _NO_CLASS, known[id(shape)]
+    if shape in known:
+        return _NO_CLASS, known[shape]
     match shape:
+        case Atom() if is_pydantic(shape.kind):
+            return _NO_CLASS, known.get(shape.kind) or _model(shape.kind, known)
         case Atom():
             return _atom(shape.kind)
         case Alias() if hasattr(shape.kind, "__supertype__"):
@@ -86,6 +89,8 @@ def _atom(kind: Any) -> _Part:
         return frozenset((kind,)), None
     if kind is datetime or kind is time:
         return _NO_CLASS, lambda v: type(v) is kind and v.tzinfo in (None, UTC) and not v.fold
+    if kind is float:
+        return _NO_CLASS, lambda v: type(v) is float and v - v == 0  # neither nan nor infinite
     if kind is Decimal:
         return _NO_CLASS, lambda v: type(v) is Decimal and v.is_finite()
     return _NO_CLASS, _never
@@ -96,6 +101,8 @@ def _is_plain(value: Any) -> bool:
     kind = type(value)
     if kind in _PLAIN:
         return True
+    if kind is float:
+        return bool(value - value == 0)
     if kind is dict:
         for key in value:
             if type(key) is not str:
@@ -111,7 +118,7 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _union(shape: UnionShape, known: dict[int, Check]) -> _Part:
+def _union(shape: UnionShape, known: dict[Any, Check]) -> _Part:
     """A union whose members JSON tells apart by its own kinds."""
     forms = [each.forms for each in shape.parts]
     if len(frozenset[type]().union(*forms)) != sum(map(len, forms)):
@@ -128,6 +135,9 @@ def _union(shape: UnionShape, known: dict[int, Check]) -> _Part:
 
 
 def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -> Check:
+    if container in (set, frozenset) and check is not None:
+        return _never  # which fields of a model were set is not written for one in a set
+
     def fits(value: Any) -> bool:
         if type(value) is not container:
             return False
@@ -169,7 +179,7 @@ def _positions(shape: Positions, parts: list[_Part]) -> Check:
     return fits
 
 
-def _object(shape: Object, known: dict[int, Check]) -> Check:
+def _object(shape: Object, known: dict[Any, Check]) -> Check:
     kind = shape.container
     parts: dict[str, _Part] = {}
     required: list[str] = []
@@ -215,12 +225,41 @@ def _object(shape: Object, known: dict[int, Check]) -> Check:
         return _never
     elif issubclass(kind, msgspec.Struct):
         made = in_slots
-    known[id(shape)] = made
+    known[shape] = made
     for field, part in zip(shape.fields, shape.parts, strict=True):
         parts[field.name] = _part(part, known)
         if field.required:
             required.append(field.name)
     return made
+
+
+def _model(kind: Any, known: dict[Any, Check]) -> Check:
+    fields = serdes.models.plain_fields_of(kind)
+    if fields is None:
+        return _never
+    parts: dict[str, _Part] = {}
+
+    def fits(value: Any) -> bool:
+        if type(value) is not kind:
+            return False
+        held = value.__dict__
+        if len(held) != len(parts):
+            return False
+        for name, each in held.items():
+            part = parts.get(name)
+            if part is None:
+                return False
+            if type(each) not in part[0] and (part[1] is None or not part[1](each)):
+                return False
+        return True
+
+    known[kind] = fits
+    for name, annotation in fields.items():
+        try:
+            parts[name] = _part(serdes.shapes.plan_of(annotation).shape, known)
+        except (TypeError, NameError, AttributeError):  # pydantic may know better
+            parts[name] = _NO_CLASS, _never
+    return fits
 
 
 def _is_transparent(kind: Any) -> bool:

@@ -6,13 +6,14 @@ a type annotation can be read by nothing else.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-__all__ = ["adapter_for", "model_from_json", "model_to_json"]
+__all__ = ["adapter_for", "model_from_json", "model_to_json", "plain_fields_of"]
 
 _encode = msgspec.json.encode
 
@@ -28,6 +29,8 @@ def model_to_json(model: Any, *, is_outward: bool) -> Any:
     """Plain data for a model, with the fields that were set unless the reader is outside."""
     plain: Any = model.model_dump(mode="json", round_trip=True)
     if is_outward or not isinstance(plain, dict):
+        return plain
+    if plain == model.model_dump(mode="json", round_trip=True, exclude_unset=True):
         return plain
     unset = [
         [path, sorted(each.model_fields_set)]
@@ -55,15 +58,17 @@ def model_from_json(kind: Any, value: Any) -> Any:
     return model
 
 
+def _base_model() -> Any:
+    return sys.modules["pydantic.main"].BaseModel
+
+
 _Path = tuple[str | int, ...]
 
 
 def _models(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
     """The models in a value, itself included: attributes by name, items by their place."""
-    import pydantic  # noqa: PLC0415 - loaded already, by the code that made the model
-
     children: Iterator[tuple[str | int, Any]]
-    if isinstance(value, pydantic.BaseModel):
+    if isinstance(value, _base_model()):
         yield path, value
         children = iter((value.__dict__ | (value.__pydantic_extra__ or {})).items())
     elif isinstance(value, Mapping):
@@ -77,6 +82,63 @@ def _models(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
     for step, child in children:
         if not isinstance(child, (str, int, float, type(None))):
             yield from _models(child, (*path, step))
+
+
+# Options of a model that leave what it holds as it is.
+_HARMLESS = frozenset(
+    {"extra", "frozen", "from_attributes", "strict", "title"}
+    | {"populate_by_name", "validate_by_name", "validate_by_alias", "validate_assignment"}
+)
+
+
+def plain_fields_of(kind: Any) -> dict[str, Any] | None:
+    """The types of a model's fields, if nothing but these decides what comes back.
+
+    That is: no code of the user's, no constraint and no alias has a say in reading or writing.
+    """
+    decorators = kind.__pydantic_decorators__
+    has_code = any(
+        getattr(decorators, name)
+        for name in decorators.__dataclass_fields__
+        if name != "computed_fields"
+    )
+    base = _base_model()
+    if (
+        has_code
+        or kind.__private_attributes__
+        or kind.__pydantic_root_model__
+        or not _HARMLESS.issuperset(kind.model_config)
+        or kind.model_config.get("extra") == "allow"
+        or any(
+            name in vars(each)
+            for each in kind.__mro__[: kind.__mro__.index(base)]
+            for name in _HOOKS
+        )
+    ):
+        return None
+    fields = kind.model_fields
+    if any(
+        field.metadata
+        or field.exclude
+        or field.discriminator
+        or field.alias
+        or field.validation_alias
+        or field.serialization_alias
+        for field in fields.values()
+    ):
+        return None
+    return {name: field.annotation for name, field in fields.items()}
+
+
+_HOOKS = (
+    "__get_pydantic_core_schema__",
+    "__init__",
+    "__new__",
+    "__setattr__",
+    "model_dump",
+    "model_post_init",
+    "model_validate_json",
+)
 
 
 @lru_cache(maxsize=512)

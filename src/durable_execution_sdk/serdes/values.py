@@ -139,15 +139,15 @@ class JsonSerDes(Generic[T]):
         """As ``serialize``; ``whose`` is only called to name the operation in an error."""
         try:
             payload = self._encode(value)
-            if b"null" in payload:
-                refuse_no_number(value, whose)
             kind = type(value)
-            if kind is not self._sure:
-                if self._is_typed:
-                    if not self._fits(value):
+            if kind is self._sure or not self._is_typed or not self._fits(value):
+                if b"null" in payload:
+                    refuse_no_number(value, whose)
+                if kind is not self._sure:
+                    if self._is_typed:
                         return self._proven(value, payload.decode(), whose)
-                elif kind not in _PLAIN:
-                    refuse_lost_keys(value, payload, whose)
+                    if kind not in _PLAIN:
+                        refuse_lost_keys(value, payload, whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
