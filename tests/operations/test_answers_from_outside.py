@@ -260,3 +260,37 @@ def test_a_step_that_is_retried_is_not_what_a_wrong_answer_costs() -> None:
     rig.emulator.callback_success(callback_ids(rig, arn)[0], WRONG)
     assert rig.drive(arn).result == "caught"
     assert len(runs) == 1
+
+
+class Unreadable:
+    pass
+
+
+@pytest.mark.parametrize("kind", ["callback", "wait_for_callback", "invoke", "step"])
+def test_a_type_that_cannot_be_read_is_refused_by_operation_before_anything_is_recorded(
+    kind: str,
+) -> None:
+    def load() -> list[Unreadable]:
+        raise AssertionError("ran")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        match kind:
+            case "callback":
+                callback: CallbackConfig[Any] = CallbackConfig(result_type=list[Unreadable])  # type: ignore[arg-type]
+                await ctx.create_callback("load", config=callback)
+            case "wait_for_callback":
+                wait: WaitForCallbackConfig[Any] = WaitForCallbackConfig(
+                    result_type=list[Unreadable]  # type: ignore[arg-type]
+                )
+                await ctx.wait_for_callback(lambda _: None, name="load", config=wait)
+            case "invoke":
+                invoke: InvokeConfig[Any] = InvokeConfig(result_type=list[Unreadable])  # type: ignore[arg-type]
+                await ctx.invoke("f", name="load", config=invoke)
+            case _:
+                await ctx.step(load)
+
+    ran = rig_of(workflow).run()
+    assert (ran.status, ran.error.error_type) == ("FAILED", "ConfigError")
+    assert "load" in ran.error.error_message
+    assert "$[...] is Unreadable, which has no form in JSON" in ran.error.error_message
+    assert ran.types() == ["ExecutionStarted", "InvocationCompleted", "ExecutionFailed"]

@@ -78,7 +78,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
         self.workflow.journal.claimed_callback(self.operation_id)
         self.creation: Creation[_T] = Creation(self)
         result_type: Any = Any if config.result_type is None else config.result_type
-        self._serdes: SerDes[Any] = config.serdes or CallbackSerDes(result_type)
+        self._serdes: SerDes[Any] = config.serdes or self.named(lambda: CallbackSerDes(result_type))
         self._is_typed = config.serdes is None and config.result_type is not None
         record = self.record
         if self.is_void:

@@ -226,6 +226,13 @@ class DurableOperation(Handle[_T], Generic[_T]):
         if not (self.is_void or self.frame.is_closed or self.cancelled()):
             self.workflow.leave_behind(update)
 
+    def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
+        """A serdes for the type that the options name; an error about the type names the operation."""
+        try:
+            return make()
+        except ConfigError as error:
+            raise ConfigError(f"{self.label}: {error}") from error
+
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
         payload = self.written(serdes, value, what)

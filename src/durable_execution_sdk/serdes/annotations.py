@@ -166,7 +166,8 @@ def _resolved(function: FunctionType, annotation: Any) -> Any:
     except Exception as error:
         raise ConfigError(
             f"{annotation!r} cannot be resolved: {error}. It is needed at run time: import what it "
-            "names outside of TYPE_CHECKING, and define classes at module level"
+            "names outside of TYPE_CHECKING, and define classes at module level, or give the "
+            "operation a serdes of its own, such as JsonSerDes()"
         ) from error
 
 
