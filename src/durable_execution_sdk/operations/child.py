@@ -131,13 +131,11 @@ class Child(DurableOperation[_T], Generic[_T]):
         value: _T = self.decode(self._serdes, payload)
         return value
 
-    def unreadable(self, error: SerDesError) -> Exception:
+    def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
         """The exception for a result that cannot be read: an answer comes from outside."""
         if self.sub_type is OperationSubType.WAIT_FOR_CALLBACK:
-            message = f"{error}. To ask again, catch this {self._kind.__name__}"
-            recorded = ErrorObject(error_type=type(error).__name__, error_message=message)
-            return self.rebuilt(recorded, self._kind, foreign=True)
-        return super().unreadable(error)
+            return self.misread(error, self._kind, tells_cure=tells_cure)
+        return super().unreadable(error, tells_cure=tells_cure)
 
     def failure(self, record: Operation) -> BaseException:
         """What the function raised."""

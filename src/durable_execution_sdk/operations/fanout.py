@@ -141,9 +141,8 @@ class _Run:
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
         self.has_ended = False
-        # Contexts of branches in the log that are still to be claimed; they were started in order.
-        journal = frame.workflow.journal
-        self._recorded = journal.recorded_in(frame.operation_id) if frame.operation_id else 0
+        # The first branch that the log does not hold: branches start in order, so it holds none after it.
+        self._first_new: str | None = None
 
     async def to_the_end(self) -> Draft:
         """Run branches until the batch is decided; give up those that still run."""
@@ -205,13 +204,13 @@ class _Run:
 
     def _check_that_none_is_missing(self, handle: Child[str]) -> None:
         """Refuse a log that holds later branches, or the end of all, but not this branch."""
-        if handle.record is not None:
-            self._recorded -= 1
-        elif self._recorded > 0 or self.has_ended:
+        if handle.record is None:
+            self._first_new = self._first_new or handle.label
+        if self._first_new is not None and (handle.record is not None or self.has_ended):
             error = DeterminismError(
-                f"the log of {self._label} does not hold {handle.label}, though it holds what came"
-                " after it: running it now could repeat what it has done. The log is damaged, or the"
-                " items are others than when it ran first"
+                f"the log of {self._label} does not hold {self._first_new}, though it holds"
+                " what came after it: running it now could repeat what it has done. The log is"
+                " damaged, or the items are others than when it ran first"
             )
             self._frame.workflow.fail(error)
             raise error

@@ -307,19 +307,26 @@ class DurableOperation(Handle[_T], Generic[_T]):
                 broken = error
             else:
                 broken = SerDesError(f"the serdes of {self.label} cannot read its payload: {error}")
+                raise self.unreadable(broken, tells_cure=False) from error
             raise self.unreadable(broken) from error
 
-    def unreadable(self, error: SerDesError) -> Exception:
+    def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
         """The exception for a payload that cannot be read.
 
         A sender's mistake is for the workflow to catch; in a log of our own it is the end.
         """
         if self.is_from_outside:
-            message = f"{error}. To ask again, catch this {self.error_class.__name__}"
-            recorded = ErrorObject(error_type=type(error).__name__, error_message=message)
-            return self.rebuilt(recorded, foreign=True)
+            return self.misread(error, self.error_class, tells_cure=tells_cure)
         self.workflow.fail(error)
         return error
+
+    def misread(
+        self, error: SerDesError, error_class: type[OperationError], *, tells_cure: bool
+    ) -> OperationError:
+        """What workflow code catches of a sender's mistake."""
+        cure = f". To ask again, catch this {error_class.__name__}" if tells_cure else ""
+        recorded = ErrorObject(error_type=type(error).__name__, error_message=f"{error}{cure}")
+        return self.rebuilt(recorded, error_class, foreign=True)
 
     def _absent(self, serdes: SerDes[_T]) -> None:
         if getattr(serdes, "takes_none", True):

@@ -55,7 +55,7 @@ class Difference(Struct, frozen=True):
 
     def told(self, type_: Any) -> str:
         """The difference in words, for a value of this type, up to another way out."""
-        found, expected = type(self.before), type(self.after)
+        found, expected = class_of(self.before), class_of(self.after)
         if self.reason is not None:
             return (
                 f"{self.path} is a {name_of(found)} that would not come back from JSON as it is: "
@@ -230,10 +230,13 @@ def _of_model(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
     if old.model_fields_set != new.model_fields_set:
         lost = sorted(old.model_fields_set ^ new.model_fields_set)
         raise _LostError(f"its model_fields_set would change in {', '.join(lost)}")
-    parts = _attributes(_without_caches(kind, vars(old)), _without_caches(kind, vars(new)), place)
-    extra, private = old.__pydantic_extra__, old.__pydantic_private__
-    parts += _attributes(extra or {}, new.__pydantic_extra__ or {}, place)
-    parts += _attributes(private or {}, new.__pydantic_private__ or {}, place, are_fields=False)
+    before: dict[str, Any] = old.__dict__
+    after: dict[str, Any] = new.__dict__
+    parts = _attributes(_without_caches(kind, before), _without_caches(kind, after), place)
+    more: dict[str, Any] = old.__pydantic_extra__ or {}
+    private: dict[str, Any] = old.__pydantic_private__ or {}
+    parts += _attributes(more, new.__pydantic_extra__ or {}, place)
+    parts += _attributes(private, new.__pydantic_private__ or {}, place, are_fields=False)
     return parts
 
 
@@ -255,11 +258,11 @@ def _state_of(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
 
 
 def _state(kind: Any, value: Any) -> dict[str, Any]:
-    state: Any = object.__getstate__(value)
-    if isinstance(state, tuple):
-        in_dict, in_slots = state
-        state = {**(in_dict or {}), **(in_slots or {})}
-    return _without_caches(kind, state) if isinstance(state, dict) else {}
+    held: Any = object.__getstate__(value)
+    in_dict, in_slots = held if class_of(held) is tuple else (held, None)
+    state: dict[str, Any] = {}
+    state.update(in_dict or {}, **(in_slots or {}))
+    return _without_caches(kind, state)
 
 
 def _attrs_names(kind: Any) -> frozenset[str]:

@@ -34,6 +34,9 @@ __all__ = ["check_for"]
 
 Check = Callable[[Any], bool]
 
+# ``type``, of values about which nothing is known.
+type_of: Callable[[Any], Any] = type
+
 _Part = tuple[frozenset[Any], Check | None]
 """Classes of which every instance fits, and a check for instances of others."""
 
@@ -47,7 +50,7 @@ def check_for(shape: Shape) -> Check:
     """The check for values of a type."""
     classes, check = _part(shape, {})
     if check is None:
-        return lambda value: type(value) in classes
+        return lambda value: type_of(value) in classes
     return check
 
 
@@ -75,6 +78,8 @@ def _part(shape: Shape, known: dict[Any, Check]) -> _Part:
             return _NO_CLASS, _positions(shape, [_part(each, known) for each in shape.parts])
         case Pairs() if shape.container is dict and shape.parts[0].kind in (str, int):
             return _NO_CLASS, _pairs(shape.parts[0].kind, *_part(shape.parts[1], known))
+        case _:
+            pass
     return _NO_CLASS, _never
 
 
@@ -98,7 +103,7 @@ def _atom(kind: Any) -> _Part:
 
 def _is_plain(value: Any) -> bool:
     """Whether it is what JSON gives."""
-    kind = type(value)
+    kind = type_of(value)
     if kind in _PLAIN:
         return True
     if kind is float:
@@ -130,8 +135,8 @@ def _union(shape: UnionShape, known: dict[Any, Check]) -> _Part:
         return classes, None
     if len(checks) == 1:
         only = checks[0]
-        return classes, lambda value: type(value) in classes or only(value)
-    return classes, lambda value: type(value) in classes or any(fits(value) for fits in checks)
+        return classes, lambda value: type_of(value) in classes or only(value)
+    return classes, lambda value: type_of(value) in classes or any(fits(value) for fits in checks)
 
 
 def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -> Check:
@@ -139,7 +144,7 @@ def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -
         return _never  # which fields of a model were set is not written for one in a set
 
     def fits(value: Any) -> bool:
-        if type(value) is not container:
+        if type_of(value) is not container:
             return False
         for each in value:
             if type(each) not in classes and (check is None or not check(each)):
@@ -151,7 +156,7 @@ def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -
 
 def _pairs(key: type[Any], classes: frozenset[Any], check: Check | None) -> Check:
     def fits(value: Any) -> bool:
-        if type(value) is not dict:
+        if type_of(value) is not dict:
             return False
         for name, each in value.items():
             if type(name) is not key:
@@ -169,7 +174,7 @@ def _positions(shape: Positions, parts: list[_Part]) -> Check:
         return _never
 
     def fits(value: Any) -> bool:
-        if type(value) is not kind or len(value) != length:
+        if type_of(value) is not kind or len(value) != length:
             return False
         for each, (classes, check) in zip(value, parts, strict=True):
             if type(each) not in classes and (check is None or not check(each)):
@@ -185,7 +190,7 @@ def _object(shape: Object, known: dict[Any, Check]) -> Check:
     required: list[str] = []
 
     def in_dict(value: Any) -> bool:
-        if type(value) is not kind:
+        if type_of(value) is not kind:
             return False
         held = value.__dict__
         if len(held) != len(parts):
@@ -199,7 +204,7 @@ def _object(shape: Object, known: dict[Any, Check]) -> Check:
         return True
 
     def in_slots(value: Any) -> bool:
-        if type(value) is not kind:
+        if type_of(value) is not kind:
             return False
         for name, (classes, check) in parts.items():
             each = getattr(value, name)
@@ -208,7 +213,7 @@ def _object(shape: Object, known: dict[Any, Check]) -> Check:
         return True
 
     def by_key(value: Any) -> bool:
-        if type(value) is not dict:
+        if type_of(value) is not dict:
             return False
         for name, each in value.items():
             part = parts.get(name)
@@ -240,7 +245,7 @@ def _model(kind: Any, known: dict[Any, Check]) -> Check:
     parts: dict[str, _Part] = {}
 
     def fits(value: Any) -> bool:
-        if type(value) is not kind:
+        if type_of(value) is not kind:
             return False
         held = value.__dict__
         if len(held) != len(parts):

@@ -7,11 +7,13 @@ a type annotation can be read by nothing else.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
+
+from durable_execution_sdk.serdes.foreign import class_of, is_pydantic
 
 __all__ = ["adapter_for", "model_from_json", "model_to_json", "plain_fields_of"]
 
@@ -28,7 +30,7 @@ A field of that name would hide pydantic's own attribute, so no model has one. T
 def model_to_json(model: Any, *, is_outward: bool) -> Any:
     """Plain data for a model, with the fields that were set unless the reader is outside."""
     plain: Any = model.model_dump(mode="json", round_trip=True)
-    if is_outward or not isinstance(plain, dict):
+    if is_outward or class_of(plain) is not dict:
         return plain
     if plain == model.model_dump(mode="json", round_trip=True, exclude_unset=True):
         return plain
@@ -43,7 +45,7 @@ def model_to_json(model: Any, *, is_outward: bool) -> Any:
 def model_from_json(kind: Any, value: Any) -> Any:
     """A model of this class from plain data, however its fields are called there."""
     fields_set: Any = None
-    if isinstance(value, dict) and FIELDS_SET in value and FIELDS_SET not in kind.model_fields:
+    if class_of(value) is dict and FIELDS_SET in value and FIELDS_SET not in kind.model_fields:
         value = dict(value)
         fields_set = value.pop(FIELDS_SET)
     # As JSON, since strict models read a date, say, from text there and nowhere else.
@@ -58,6 +60,10 @@ def model_from_json(kind: Any, value: Any) -> Any:
     return model
 
 
+def _is_a(value: object, *kinds: type[Any]) -> bool:
+    return isinstance(value, kinds)
+
+
 def _base_model() -> Any:
     return sys.modules["pydantic.main"].BaseModel
 
@@ -67,21 +73,23 @@ _Path = tuple[str | int, ...]
 
 def _models(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
     """The models in a value, itself included: attributes by name, items by their place."""
-    children: Iterator[tuple[str | int, Any]]
-    if isinstance(value, _base_model()):
+    children: Iterable[tuple[str | int, Any]] = ()
+    if is_pydantic(class_of(value)):
         yield path, value
-        children = iter((value.__dict__ | (value.__pydantic_extra__ or {})).items())
-    elif isinstance(value, Mapping):
-        children = enumerate(value.values())
-    elif isinstance(value, (list, tuple)):
-        children = enumerate(value)
-    elif hasattr(type(value), "__dataclass_fields__"):
-        children = iter(getattr(value, "__dict__", {}).items())
-    else:
-        return
+        children = (value.__dict__ | (value.__pydantic_extra__ or {})).items()
+    elif _is_a(value, Mapping):
+        children = _numbered(value.values())
+    elif _is_a(value, list, tuple):
+        children = _numbered(value)
+    elif hasattr(class_of(value), "__dataclass_fields__"):
+        children = getattr(value, "__dict__", {}).items()
     for step, child in children:
-        if not isinstance(child, (str, int, float, type(None))):
+        if not _is_a(child, str, int, float, type(None)):
             yield from _models(child, (*path, step))
+
+
+def _numbered(items: Iterable[Any]) -> Iterable[tuple[int, Any]]:
+    return enumerate(items)
 
 
 # Options of a model that leave what it holds as it is.

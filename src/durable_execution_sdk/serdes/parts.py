@@ -13,6 +13,7 @@ import msgspec
 
 from durable_execution_sdk.serdes.decoding import converted, misfit
 from durable_execution_sdk.serdes.fields import Field
+from durable_execution_sdk.serdes.foreign import class_of
 
 __all__ = [
     "Adapted",
@@ -113,7 +114,7 @@ class Members(Shape):
         self._members: dict[bytes, Any] = {}
         for member in members:
             self._members.setdefault(encode(member), member)
-        self.forms = frozenset(type(msgspec.json.decode(text)) for text in self._members)
+        self.forms = frozenset(class_of(msgspec.json.decode(text)) for text in self._members)
         if int in self.forms or float in self.forms:
             self.forms |= {int, float}
 
@@ -264,14 +265,14 @@ class Object(Shape):
 
 
 def _array(value: Any, path: str) -> list[Any]:
-    if type(value) is not list:
+    if class_of(value) is not list:
         raise misfit("array", value, path)
     items: list[Any] = value
     return items
 
 
 def _object(value: Any, path: str) -> dict[str, Any]:
-    if type(value) is not dict:
+    if class_of(value) is not dict:
         raise misfit("object", value, path)
     pairs: dict[str, Any] = value
     return pairs

@@ -14,6 +14,7 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from durable_execution_sdk.serdes.decoding import decoder_for, form_name, misfit
+from durable_execution_sdk.serdes.foreign import class_of, is_class
 from durable_execution_sdk.serdes.parts import Alias, Atom, Shape
 
 __all__ = ["UNIONS", "UnionShape"]
@@ -47,10 +48,10 @@ class UnionShape(Shape):
 
     def take(self, value: Any, path: str) -> Any:
         """The first member whose JSON is exactly this, else the first that takes it."""
-        groups = [group for group in self._groups if type(value) in group.forms]
+        groups = [group for group in self._groups if class_of(value) in group.forms]
         if len(groups) == 1:
             return groups[0].read(value, path)
-        groups.sort(key=lambda group: type(value) in self._last[id(group)])
+        groups.sort(key=lambda group: class_of(value) in self._last[id(group)])
         written = msgspec.json.encode(value, order="deterministic")
         accepted: list[Any] = []
         refusals: list[str] = []
@@ -79,5 +80,7 @@ def _accepts_nearly_anything(shape: Shape) -> frozenset[type]:
     origins = [get_origin(each) or each for each in kinds]
     if Any in origins:
         return shape.forms
-    is_mapping = any(isinstance(each, type) and issubclass(each, Mapping) for each in origins)
-    return frozenset(({str} if str in origins else set()) | ({dict} if is_mapping else set()))
+    last: set[type] = {str} if str in origins else set()
+    if any(is_class(each) and issubclass(each, Mapping) for each in origins):
+        last.add(dict)
+    return frozenset(last)

@@ -122,7 +122,7 @@ class JsonSerDes(Generic[T]):
         else:
             self._sure = None
             self._take_apart()
-        origin = get_origin(type_) or type_
+        origin: Any = get_origin(type_) or type_
         self._object: type | None = origin if _is_object(origin) else None
 
     def __repr__(self) -> str:
