@@ -134,6 +134,7 @@ class DurableHandler(Generic[_E, _R]):
             operation_id=execution_operation_id(arn),
             operation_name=None,
             durable_execution_arn=arn,
+            is_outward=True,
         )
         try:
             event: Any = None if payload is None else self._read_event(payload, context)

@@ -8,7 +8,7 @@ import weakref
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, Self, TypeVar, get_args
 
 import pytest
 
@@ -16,6 +16,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     SerDes,
+    SerDesContext,
     serdes_for_parameter,
     serdes_for_return,
     serdes_for_type,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nowhere import Missing  # type: ignore[import-not-found]  # pyright: ignore
 
 T = TypeVar("T")
+CONTEXT = SerDesContext(operation_id="abc")
 
 
 @dataclass
@@ -78,6 +80,20 @@ class Service:
     def itself(self) -> Self: ...
 
 
+@dataclass
+class Chain:
+    length: int = 0
+
+    def itself(self) -> Self: ...
+
+    @classmethod
+    def made(cls) -> list[Self]: ...
+
+
+class LongerChain(Chain):
+    pass
+
+
 class Callee:
     def __call__(self, order: Order) -> Order: ...
 
@@ -102,7 +118,6 @@ class Decorated:
         (coro, Order),
         (future, Order),
         (bare_awaitable, Any),
-        (missing_return, Any),
         (missing_parameter, Order),
         (quoted, Order | None),
         (extra, Annotated[int, "doc"]),
@@ -119,7 +134,9 @@ class Decorated:
         (Service().wrapped, Order),
         (Service.of_class, Order),
         (Service.static, Order),
-        (Service().itself, Any),
+        (Chain().itself, Chain),
+        (Chain.made, list[Chain]),
+        (LongerChain().itself, LongerChain),
         (Callee(), Order),
         (Decorated(plain), Order),
         (functools.partial(Service().method), Order),
@@ -127,7 +144,13 @@ class Decorated:
 )
 def test_the_return_annotation_is_found_behind_every_callable(func: Any, expected: Any) -> None:
     for _ in range(2):
-        assert kind(serdes_for_return(func)) == expected
+        serdes = serdes_for_return(func)
+        if Self in (kind(serdes), *get_args(kind(serdes))):
+            made = expected() if isinstance(expected, type) else [get_args(expected)[0]()]
+            read = serdes.deserialize(serdes.serialize(made, CONTEXT), CONTEXT)
+            assert (type(read), read) == (type(made), made)
+        else:
+            assert kind(serdes) == expected
 
 
 @pytest.mark.parametrize(
@@ -137,7 +160,6 @@ def test_the_return_annotation_is_found_behind_every_callable(func: Any, expecte
         (plain, 1, int),
         (plain, 2, Any),
         (bare, 0, Any),
-        (missing_parameter, 0, Any),
         (missing_parameter, 1, Order),
         (quoted, 0, list[Order]),
         (extra, 0, Annotated[Order, "doc"]),
@@ -165,8 +187,27 @@ def test_the_annotation_of_a_positional_argument_is_found(
         assert kind(serdes_for_parameter(func, index)) == expected
 
 
-def test_an_awaitable_that_a_coroutine_function_returns_is_its_value() -> None:
-    assert kind(serdes_for_return(nested)) == Awaitable[Order]
+@pytest.mark.parametrize(
+    ("func", "place", "reason"),
+    [
+        (missing_return, "what it returns", "'Missing' cannot be resolved: name 'Missing'"),
+        (
+            nested,
+            "what it returns",
+            r"\$ is collections.abc.Awaitable\[.*Order\], which has no form",
+        ),
+        (Service().itself, "what it returns", r"\$ is Service, which has no form in JSON"),
+    ],
+)
+def test_an_annotation_that_cannot_be_read_is_refused(func: Any, place: str, reason: str) -> None:
+    name = func.__qualname__
+    with pytest.raises(ConfigError, match=f"annotation of {place} in .*{name}: .*{reason}"):
+        serdes_for_return(func)
+
+
+def test_a_parameter_whose_annotation_cannot_be_resolved_is_refused_when_it_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match=r"parameter 1 in .*missing_parameter: 'Missing' cannot"):
+        serdes_for_parameter(missing_parameter, 0)
 
 
 def test_classes_of_an_enclosing_function_are_found_where_the_function_uses_them() -> None:
@@ -185,8 +226,10 @@ def test_classes_of_an_enclosing_function_are_found_where_the_function_uses_them
         return late()
 
     assert kind(serdes_for_return(made)) is Local
-    assert kind(serdes_for_return(unseen)) is Any
-    assert kind(serdes_for_return(early)) is Any
+    with pytest.raises(ConfigError, match=r"unseen: 'list\[Local\]' cannot be resolved"):
+        serdes_for_return(unseen)
+    with pytest.raises(ConfigError, match="early: 'Late' cannot be resolved"):
+        serdes_for_return(early)
     late = made
 
 

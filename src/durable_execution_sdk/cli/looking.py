@@ -132,7 +132,7 @@ def succeed(reference: str, data: str | None, store: str | None) -> None:
     result = None if data is None else read_text(data, "--data").encode("utf-8", "surrogateescape")
     place = Place(store)
     with place.existing() as emulator:
-        emulator.callback_success(callback_id(place, emulator, reference), result)
+        emulator.readable_success(callback_id(place, emulator, reference), result)
     say("answered")
 
 

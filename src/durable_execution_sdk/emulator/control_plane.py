@@ -132,7 +132,7 @@ class EmulatorControlPlane:
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Answer a callback with a result."""
-        self._emulator.callback_success(callback_id, result)
+        self._emulator.readable_success(callback_id, result)
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Answer a callback with a failure."""

@@ -45,6 +45,7 @@ from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
+from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
@@ -66,6 +67,7 @@ from durable_execution_sdk.model.control import (
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 _EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -238,6 +240,20 @@ class Emulator:
         self.conductor.submit(
             arn, CompleteCallback(operation_id=operation_id, callback_id=callback_id, result=text)
         )
+        EXPECTED_ANSWERS.forget(callback_id)
+
+    def readable_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback as ``callback_success`` does, unless its waiting code cannot read it.
+
+        That is known of code in this process. AWS takes any answer, so ``callback_success`` does.
+        """
+        try:
+            EXPECTED_ANSWERS.check(callback_id, result)
+        except SerDesError as error:
+            raise invalid(
+                f"The code that waits for the callback cannot read this: {error}"
+            ) from error
+        self.callback_success(callback_id, result)
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Answer a callback with a failure."""

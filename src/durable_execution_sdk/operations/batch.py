@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct, field
+from msgspec.structs import replace
 
 from durable_execution_sdk.completion import CompletionReason
 from durable_execution_sdk.errors import ChildContextError, SerDesError
@@ -21,6 +22,7 @@ from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.ids import context_prefix, operation_id
 from durable_execution_sdk.serdes import (
     ENVELOPE,
+    INTS,
     JsonSerDes,
     SerDes,
     SerDesContext,
@@ -28,6 +30,7 @@ from durable_execution_sdk.serdes import (
 )
 
 __all__ = [
+    "NO_RESULT",
     "BatchItem",
     "BatchItemStatus",
     "BatchResult",
@@ -174,13 +177,17 @@ class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
         return [item for item in self.items if item.status is status]
 
 
+NO_RESULT = Raw()
+"""The result of an item that has none; it is left out of the batch."""
+
+
 class Entry(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """An item as the log holds it: its result is what its serdes wrote."""
 
     index: int
     status: BatchItemStatus
     name: str | None = None
-    result: Raw = Raw()
+    result: Raw = NO_RESULT
     error: ErrorObject | None = None
 
 
@@ -191,6 +198,7 @@ class Draft(Struct, frozen=True, kw_only=True):
     reason: CompletionReason = field(name="completionReason")
 
 
+_INTS = INTS.encode()
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.decode
 
@@ -201,15 +209,21 @@ class BatchSerDes:
     ``whole``: writes and reads the ``BatchResult`` instead.
     """
 
+    takes_none = False
+
     def __init__(self, serdes_of: Callable[[int], SerDes[Any]], whole: SerDes[Any] | None) -> None:
         self._serdes_of = serdes_of
         self._whole = whole
+
+    def __repr__(self) -> str:
+        """The name of the type that it reads."""
+        return "the serdes of a BatchResult"
 
     def serialize(self, value: Draft, context: SerDesContext, /) -> str:
         """Write the batch, without writing any item's result again."""
         if self._whole is not None:
             return self._whole.serialize(self.result_of(value, context), context)
-        return _encode(value).decode()
+        return _with_mark_in_front(_encode(value).decode())
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
         """Read the batch, and each result by its item's serdes."""
@@ -217,10 +231,20 @@ class BatchSerDes:
             return self._whole.deserialize(payload, context)
         if payload.startswith(ENVELOPE):
             payload = without_envelopes(payload)
-        return self.result_of(_decode(payload, type=Draft), context)
+        draft = _decode(payload, type=Draft)
+        if payload.startswith(INTS):
+            entries = [replace(e, result=_marked(e.result)) for e in draft.all]
+            draft = Draft(all=entries, reason=draft.reason)
+        return self.result_of(draft, context)
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
         """What workflow code gets of a draft."""
+        for place, entry in enumerate(draft.all):
+            if entry.index != place:
+                raise SerDesError(
+                    f"{context.what}: the log does not hold item {place}, but item {entry.index} in"
+                    " its place"
+                )
         return BatchResult(
             items=tuple(self.item(entry, context) for entry in draft.all),
             completion_reason=draft.reason,
@@ -229,9 +253,12 @@ class BatchSerDes:
     def item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
         """What workflow code gets of one item."""
         result: Any = None
-        payload = bytes(entry.result)
-        if entry.status is BatchItemStatus.SUCCEEDED and payload:
-            result = self._read(payload, entry, batch)
+        if entry.status is BatchItemStatus.SUCCEEDED:
+            payload = bytes(entry.result)
+            if payload:
+                result = self._read(payload, entry, batch)
+            else:
+                self._check_none(entry, batch)
         return BatchItem(
             index=entry.index,
             status=entry.status,
@@ -239,6 +266,14 @@ class BatchSerDes:
             result=result,
             failure=None if entry.error is None else item_failure(entry.error),
         )
+
+    def _check_none(self, entry: Entry, batch: SerDesContext) -> None:
+        serdes = self._serdes_of(entry.index)
+        if not getattr(serdes, "takes_none", True):
+            raise SerDesError(
+                f"{batch.what}: item {entry.index} has no result in the log, and {serdes!r} does not"
+                " read None"
+            )
 
     def _read(self, payload: bytes, entry: Entry, batch: SerDesContext) -> Any:
         serdes = self._serdes_of(entry.index)
@@ -261,12 +296,23 @@ def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
 
 def joined(payloads: Iterable[Raw]) -> str:
     """The payloads of a group of items as one, a JSON array."""
-    return _encode(list(payloads)).decode()
+    return _with_mark_in_front(_encode(list(payloads)).decode())
 
 
 def split(payload: str) -> list[Raw]:
     """The payloads of a group of items."""
-    return _decode(payload, type=list[Raw])
+    parts = _decode(payload, type=list[Raw])
+    return [_marked(part) for part in parts] if payload.startswith(INTS) else parts
+
+
+def _with_mark_in_front(payload: str) -> str:
+    """The payload, marked if a part of it is; JSON has no other tabs, they are escaped in text."""
+    return INTS + payload if INTS in payload else payload
+
+
+def _marked(payload: Raw) -> Raw:
+    """The payload with the mark in front, which reading it as a part of another has dropped."""
+    return Raw(_INTS + bytes(payload)) if bytes(payload) else payload
 
 
 def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesContext:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from durable_execution_sdk.errors import (
     CallbackTimeoutError,
     InternalError,
     OperationError,
+    SerDesError,
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import (
@@ -33,7 +35,8 @@ from durable_execution_sdk.operations.options import (
 )
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.serdes import CallbackSerDes, SerDes
+from durable_execution_sdk.serdes import CallbackSerDes, SerDes, SerDesContext
+from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 __all__ = ["Callback", "CallbackConfig", "create_callback"]
 
@@ -64,7 +67,7 @@ class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
 class Callback(DurableOperation[_T], Generic[_T]):
     """A callback that exists: hand out ``callback_id``, then await the callback for its result."""
 
-    __slots__ = ("_serdes", "creation")
+    __slots__ = ("_is_typed", "_serdes", "creation")
 
     kind: ClassVar[OperationType] = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
@@ -75,7 +78,8 @@ class Callback(DurableOperation[_T], Generic[_T]):
         self.workflow.journal.claimed_callback(self.operation_id)
         self.creation: Creation[_T] = Creation(self)
         result_type: Any = Any if config.result_type is None else config.result_type
-        self._serdes: SerDes[Any] = config.serdes or CallbackSerDes(result_type)
+        self._serdes: SerDes[Any] = config.serdes or self.named(lambda: CallbackSerDes(result_type))
+        self._is_typed = config.serdes is None and config.result_type is not None
         record = self.record
         if self.is_void:
             if record is not None:
@@ -117,6 +121,11 @@ class Callback(DurableOperation[_T], Generic[_T]):
             self.workflow.fail(
                 InternalError(f"the service recorded {self.label} without giving it an id")
             )
+        elif self._is_typed:
+            callback_id = record.callback_details.callback_id
+            EXPECTED_ANSWERS.expect(
+                callback_id, partial(_check, self._serdes, self._serdes_context())
+            )
         self.pend()
 
     def value(self, record: Operation) -> _T:
@@ -139,6 +148,14 @@ class Callback(DurableOperation[_T], Generic[_T]):
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """The error object of a failure."""
         return record.callback_details.error if record.callback_details else None
+
+
+def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) -> None:
+    """Raise ``SerDesError`` for an answer that the code that waits for it cannot read."""
+    if answer is not None:
+        serdes.deserialize(answer.decode(errors="replace"), context)
+    elif not getattr(serdes, "takes_none", True):
+        raise SerDesError(f"{context.what}: {serdes!r} does not read an answer without a result")
 
 
 class Creation(Handle["Callback[_T]"], Generic[_T]):

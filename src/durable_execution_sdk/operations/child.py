@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import (
     DeterminismError,
     InvocationError,
     OperationError,
+    SerDesError,
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import (
@@ -140,6 +141,12 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._payload = None
         value: _T = self.decode(self._serdes, payload)
         return value
+
+    def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
+        """The exception for a result that cannot be read: an answer comes from outside."""
+        if self.sub_type is OperationSubType.WAIT_FOR_CALLBACK:
+            return self.misread(error, self._kind, tells_cure=tells_cure)
+        return super().unreadable(error, tells_cure=tells_cure)
 
     def failure(self, record: Operation) -> BaseException:
         """What the function raised."""

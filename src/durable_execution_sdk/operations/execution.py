@@ -40,6 +40,7 @@ def complete_execution(
             operation_id=execution_id,
             operation_name=None,
             durable_execution_arn=workflow.invoked.arn,
+            is_outward=True,
         )
         payload = serdes.serialize(result, context)
         size = len(payload.encode())

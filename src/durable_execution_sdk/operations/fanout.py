@@ -25,6 +25,7 @@ from durable_execution_sdk.errors import ConfigError, DeterminismError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationSubType
 from durable_execution_sdk.operations.batch import (
+    NO_RESULT,
     BatchItem,
     BatchItemStatus,
     BatchResult,
@@ -130,6 +131,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
 
     async def _fan_out(self, frame: Frame) -> Draft:
         run = _Run(self, self._serdes_context(), frame, self._supply)
+        run.has_ended = self.record is not None and self._is_rebuilt(self.record)
         return await run.to_the_end()
 
 
@@ -161,6 +163,9 @@ class _Run:
         # The rule of the user's is asked once for each state.
         self._asked: tuple[object, ...] = ()
         self._shown: dict[int, BatchItem[Any]] = {}
+        self.has_ended = False
+        # The first branch that the log does not hold: branches start in order, so it holds none after it.
+        self._first_new: str | None = None
 
     async def to_the_end(self) -> Draft:
         """Run branches until the batch is decided; give up those that still run."""
@@ -257,9 +262,23 @@ class _Run:
                 _TEXT,
                 plan.branch_type,
             )
+            self._check_that_none_is_missing(handle)
         self._ended.append(None)
         self._running[handle] = branch
         handle.watch(self)
+
+    def _check_that_none_is_missing(self, handle: Child[str]) -> None:
+        """Refuse a log that holds later branches, or the end of all, but not this branch."""
+        if handle.record is None:
+            self._first_new = self._first_new or handle.label
+        if self._first_new is not None and (handle.record is not None or self.has_ended):
+            error = DeterminismError(
+                f"the log of {self._label} does not hold {self._first_new}, though it holds"
+                " what came after it: running it now could repeat what it has done. The log is"
+                " damaged, or the items are others than when it ran first"
+            )
+            self._frame.workflow.fail(error)
+            raise error
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
         """Run a branch; its result is the payload, written once and kept as it is."""
@@ -337,7 +356,9 @@ class _Run:
                 for each in branch.indexes
             ]
 
-    def _results_of(self, branch: Branch, payload: str) -> list[Raw]:
+    def _results_of(self, branch: Branch, payload: str | None) -> list[Raw]:
+        if payload is None:  # another SDK may record none
+            return [NO_RESULT] * branch.size
         if branch.is_group:
             return split(payload)
         return [embedded(payload, self._plan.serdes_of(branch.first))]

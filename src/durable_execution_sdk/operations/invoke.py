@@ -74,8 +74,8 @@ class Invoke(DurableOperation[_T], Generic[_T]):
     ) -> None:
         super().__init__(scope, name, OperationSubType.CHAINED_INVOKE)
         default = self.workflow.settings.serdes_for_type(None)
-        self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for_type(
-            config.result_type
+        self._serdes: SerDes[Any] = config.serdes or self.named(
+            lambda: self.workflow.settings.serdes_for_type(config.result_type)
         )
         record = self.record
         payload_serdes = config.payload_serdes or default

@@ -71,7 +71,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     kind: ClassVar[OperationType]
     error_class: ClassVar[type[OperationError]] = OperationError
-    # Whether what its result is was written by somebody outside, and not by an SDK.
+    # Whether its result is written outside, and not by an SDK; what it is given goes outside, too.
     is_from_outside: ClassVar[bool] = False
 
     def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
@@ -109,12 +109,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
                 if workflow.reporter is not None:
                     workflow.reporter.claimed(operation_id)
                 return
-            if frame.is_rebuilt:
-                self.is_void = True
-                return
             if record.status not in OPEN_STATUSES:
                 self.is_void = True
                 self._stop_at_unknown(record)
+                return
+            if frame.is_rebuilt:
+                self.is_void = True
                 return
         if workflow.reporter is not None:
             workflow.reporter.claimed(operation_id)
@@ -259,6 +259,13 @@ class DurableOperation(Handle[_T], Generic[_T]):
         if not (self.is_void or self.frame.is_closed or self.cancelled()):
             self.workflow.leave_behind(update)
 
+    def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
+        """A serdes for the type that the options name; an error about the type names the operation."""
+        try:
+            return make()
+        except ConfigError as error:
+            raise ConfigError(f"{self.label}: {error}") from error
+
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """A value as the payload that goes into the log; errors name this operation."""
         payload = self.written(serdes, value, what)
@@ -273,7 +280,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
-        elif type(serdes) is JsonSerDes:
+        elif type(serdes) is JsonSerDes and not self.is_from_outside:
             return serdes.write(value, self._serdes_context)
         try:
             payload = serdes.serialize(value, self._serdes_context())
@@ -310,9 +317,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
             READS_FROM_OUTSIDE.reset(token)
 
     def decode(self, serdes: SerDes[_T], payload: str | None) -> Any:
-        """The value of a payload; none at all is ``None``."""
+        """The value of a payload; none at all is ``None``, if the type has that."""
         if payload is None:
-            return None
+            return self._absent(serdes)
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
@@ -328,19 +335,49 @@ class DurableOperation(Handle[_T], Generic[_T]):
         except Exception as error:
             broken: SerDesError
             if type(serdes) is JsonSerDes:
-                broken = serdes.misfit(error, self._serdes_context())
+                broken = serdes.misfit(error, self._serdes_context(), payload)
             elif isinstance(error, SerDesError):
                 broken = error
             else:
                 broken = SerDesError(f"the serdes of {self.label} cannot read its payload: {error}")
-            self.workflow.fail(broken)
-            raise broken from error
+                raise self.unreadable(broken, tells_cure=False) from error
+            raise self.unreadable(broken) from error
+
+    def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
+        """The exception for a payload that cannot be read.
+
+        A sender's mistake is for the workflow to catch; in a log of our own it is the end.
+        """
+        if self.is_from_outside:
+            return self.misread(error, self.error_class, tells_cure=tells_cure)
+        self.workflow.fail(error)
+        return error
+
+    def misread(
+        self, error: SerDesError, error_class: type[OperationError], *, tells_cure: bool
+    ) -> OperationError:
+        """What workflow code catches of a sender's mistake."""
+        cure = f". To ask again, catch this {error_class.__name__}" if tells_cure else ""
+        recorded = ErrorObject(error_type=type(error).__name__, error_message=f"{error}{cure}")
+        return self.rebuilt(recorded, error_class, foreign=True)
+
+    def _absent(self, serdes: SerDes[_T]) -> None:
+        if getattr(serdes, "takes_none", True):
+            return
+        raise self.unreadable(
+            SerDesError(
+                f"{self._serdes_context().what}: {self.label} has no result in the log, and"
+                f" {serdes!r} does not read None. Correct the sender, or annotate a type that may be"
+                " None"
+            )
+        )
 
     def _serdes_context(self) -> SerDesContext:
         return SerDesContext(
             operation_id=self.operation_id,
             operation_name=self.name,
             durable_execution_arn=self.workflow.invoked.arn,
+            is_outward=self.is_from_outside,
         )
 
     def _leave(self) -> None:

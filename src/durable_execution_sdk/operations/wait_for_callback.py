@@ -11,6 +11,7 @@ from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
     CallbackError,
     CallbackSubmitterError,
+    ConfigError,
     StepError,
 )
 from durable_execution_sdk.model.operation import OperationSubType
@@ -105,7 +106,7 @@ def wait_for_callback(
         body,
         name,
         ChildConfig(),
-        _serdes_of(scope, chosen),
+        _serdes_of(scope, chosen, name),
         OperationSubType.WAIT_FOR_CALLBACK,
         CallbackError,
     )
@@ -132,10 +133,13 @@ class _Answer:
         return None if text is None else self._serdes.deserialize(text, context)
 
 
-def _serdes_of(scope: Scope, config: WaitForCallbackConfig[Any]) -> SerDes[Any]:
+def _serdes_of(scope: Scope, config: WaitForCallbackConfig[Any], name: str | None) -> SerDes[Any]:
     if config.serdes is not None:
         return _Answer(config.serdes)
-    return scope.frame.workflow.settings.serdes_for_type(config.result_type)
+    try:
+        return scope.frame.workflow.settings.serdes_for_type(config.result_type)
+    except ConfigError as error:
+        raise ConfigError(f"wait_for_callback {name!r}: {error}") from error
 
 
 def _fitting(name: str) -> str:

@@ -8,6 +8,7 @@ is seen to be quiescent, exactly and at no cost.
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import threading
 import time
@@ -16,7 +17,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
-from durable_execution_sdk.errors import ContextMisuseError
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
@@ -204,6 +205,8 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        if math.isnan(when):
+            raise ConfigError("a timer of asyncio was set for nan seconds, which never come")
         observer = self.idle_selector.observer
         caller = CURRENT.get()
         if observer is None or caller is None:

@@ -1,8 +1,8 @@
 """The serdes that a function's annotations ask for.
 
 Only the one annotation that is asked for is resolved, so an import under ``TYPE_CHECKING`` for
-another parameter does no harm. One that cannot be resolved counts as none: the value is then what
-JSON gives back, on the first run as on replay.
+another parameter does no harm. One that cannot be resolved or read is a ``ConfigError``: without it
+a value would come back as plain data where a class was promised.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import functools
 import sys
 from collections.abc import Callable
 from types import CodeType, FunctionType, MethodType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, Never, NoReturn, Self, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
 from durable_execution_sdk.errors import ConfigError
@@ -25,6 +25,7 @@ _RETURN = -1
 _IS_COROUTINE_FUNCTION = 0x80
 _HAS_VARARGS = 0x04
 _UNTYPED: SerDes[Any] = JsonSerDes()
+_NOTHING_SAID = (Any, object, NoReturn, Never)
 _CODE: CodeType = (lambda: None).__code__
 
 _known: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
@@ -47,10 +48,7 @@ def serdes_for_parameter(func: Callable[..., Any], index: int) -> SerDes[Any]:
 
 
 def serdes_for_type(kind: Any) -> SerDes[Any]:
-    """The serdes for a type; one that JSON cannot express counts as none.
-
-    ``ConfigError`` if the annotations of its fields cannot be resolved.
-    """
+    """The serdes for a type; ``ConfigError`` if a value of it could not be read back."""
     try:
         return _serdes_for_hashable(kind)
     except TypeError:
@@ -63,53 +61,73 @@ def _serdes_for_hashable(kind: Any) -> SerDes[Any]:
 
 
 def _make(kind: Any) -> SerDes[Any]:
-    if kind is Any:
-        return _UNTYPED
-    try:
-        return JsonSerDes(kind)
-    except ConfigError as error:
-        if isinstance(error.__cause__, TypeError):
-            return _UNTYPED
-        raise
+    return _UNTYPED if kind in _NOTHING_SAID else JsonSerDes(kind)
 
 
 def _serdes_for(func: Any, place: int) -> SerDes[Any]:
     if isinstance(func, type):
         return serdes_for_type(func) if place == _RETURN else _UNTYPED
-    function, skipped = _function_of(func)
+    function, skipped, owner = _function_of(func)
     if function is None or not _annotations(function):
         return _UNTYPED
     own_place = place if place == _RETURN else place + skipped
     known = _known.setdefault(function, {})
     serdes = known.get(own_place)
     if serdes is None:
-        serdes = known[own_place] = serdes_for_type(_hint(function, own_place))
+        serdes, is_the_owners = _made_for(function, own_place, owner)
+        if is_the_owners:
+            return serdes
+        known[own_place] = serdes
     if isinstance(func, FunctionType):
         _known.setdefault(func, {})[place] = serdes
     return serdes
 
 
-def _function_of(func: Any) -> tuple[FunctionType | None, int]:
-    """The function whose annotations count, and how many of its parameters are bound already."""
+def _made_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[Any], bool]:
+    """The serdes for an annotation, and whether it depends on the class that has the method."""
+    hint: Any = Any
+    try:
+        hint = _hint(function, place)
+        if _holds(hint, lambda part: part is Self):
+            return JsonSerDes(hint, names=_names(function), owner=owner), True
+        if _holds(hint, lambda part: isinstance(part, (str, ForwardRef))):
+            return JsonSerDes(hint, names=_names(function)), False
+        return serdes_for_type(hint), False
+    except ConfigError as error:
+        where = "what it returns" if place == _RETURN else f"parameter {place + 1}"
+        raise ConfigError(
+            f"the annotation of {where} in {function.__module__}.{function.__qualname__}: {error}"
+        ) from error
+
+
+def _holds(kind: Any, is_it: Callable[[Any], bool]) -> bool:
+    return is_it(kind) or any(_holds(part, is_it) for part in get_args(kind))
+
+
+def _function_of(func: Any) -> tuple[FunctionType | None, int, Any]:
+    """The function whose annotations count, how many of its parameters are bound, and its ``Self``."""
     skipped = 0
+    owner: Any = None
     for _ in range(100):
         if isinstance(func, functools.partial):
             skipped += len(func.args)
             func = func.func
         elif isinstance(func, MethodType):
             skipped += 1
+            owner = func.__self__ if isinstance(func.__self__, type) else class_of(func.__self__)
             func = func.__func__
         elif (wrapped := getattr(func, "__wrapped__", None)) is not None:
             func = wrapped
         elif isinstance(func, FunctionType):
-            return func, skipped
+            return func, skipped, owner
         else:
             call = class_of(func).__call__
             if not isinstance(call, FunctionType):
                 break
             skipped += 1
+            owner = class_of(func)
             func = call
-    return None, 0
+    return None, 0, None
 
 
 def _hint(function: FunctionType, place: int) -> Any:
@@ -145,8 +163,16 @@ def _resolved(function: FunctionType, annotation: Any) -> Any:
         return get_type_hints(carrier, localns=_local_names(function), include_extras=True)[
             "return"
         ]
-    except Exception:
-        return Any
+    except Exception as error:
+        raise ConfigError(
+            f"{annotation!r} cannot be resolved: {error}. It is needed at run time: import what it "
+            "names outside of TYPE_CHECKING, and define classes at module level, or give the "
+            "operation a serdes of its own, such as JsonSerDes()"
+        ) from error
+
+
+def _names(function: FunctionType) -> dict[str, Any]:
+    return {**function.__globals__, **_local_names(function)}
 
 
 def _local_names(function: FunctionType) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 
 from durable_execution_sdk.errors import SerDesError
+from durable_execution_sdk.serdes.foreign import name_of
 from durable_execution_sdk.serdes.protocol import SerDesContext
 from durable_execution_sdk.serdes.values import JsonSerDes
 
@@ -31,6 +32,15 @@ class CallbackSerDes(Generic[T]):
 
     def __init__(self, type_: Any = Any) -> None:
         self._json: JsonSerDes[T] = JsonSerDes(type_)
+
+    @property
+    def takes_none(self) -> bool:
+        """Whether an answer without a payload is one of the type."""
+        return self._json.takes_none
+
+    def __repr__(self) -> str:
+        """The call that makes this."""
+        return f"CallbackSerDes({name_of(self._json.type_)})"
 
     def serialize(self, value: T, context: SerDesContext, /) -> str:
         """Write the value as JSON."""

@@ -1,31 +1,36 @@
-"""Types that msgspec reads. The others are taken apart by ``shapes``, which few workflows need."""
+"""The decoders of msgspec, and what they ask for where they meet a class that msgspec does not know."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from typing import Any
 
 import msgspec
 
 from durable_execution_sdk import serdes
-from durable_execution_sdk.serdes.foreign import from_json, is_class
+from durable_execution_sdk.serdes.foreign import from_json
 
-__all__ = ["AmbiguousError", "decoder_for", "read_foreign"]
-
-
-class AmbiguousError(Exception):
-    """A member of a union whose JSON reads as another member."""
+__all__ = ["converted", "decoder_for", "form_name", "misfit", "read_foreign"]
 
 
 def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
-    """The decoder that msgspec has, or ``None`` if it refuses the type."""
-    if _hides_a_refusal(kind):
-        return None
+    """The decoder that msgspec has, or ``None`` if it refuses the type.
+
+    It takes any class, and asks ``read_foreign`` for it later: ``shapes`` finds out before.
+    """
     try:
         return msgspec.json.Decoder(kind, dec_hook=read_foreign)
-    except TypeError:
+    except (TypeError, RecursionError):
         return None
+
+
+def converted(value: Any, kind: Any, path: str) -> Any:
+    """What msgspec makes of plain data; errors name the place, given the path of the whole."""
+    try:
+        return msgspec.convert(value, kind, dec_hook=read_foreign, str_keys=True)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        inner = text.replace("`$", f"`{path}", 1) if "`$" in text else f"{text} - at `{path}`"
+        raise msgspec.ValidationError(inner) from error
 
 
 def read_foreign(kind: Any, value: Any) -> Any:
@@ -33,10 +38,13 @@ def read_foreign(kind: Any, value: Any) -> Any:
     return from_json(kind, value, lambda part, found: serdes.shapes.shape_of(part).read(found, "$"))
 
 
-def _hides_a_refusal(kind: Any) -> bool:
-    """Whether there is a container in it that msgspec does not look into, of what it refuses."""
-    args: tuple[Any, ...] = get_args(kind)
-    origin: Any = get_origin(kind)
-    if is_class(origin) and origin is not dict and issubclass(origin, (deque, Mapping)):
-        return any(decoder_for(arg) is None for arg in args)
-    return any(map(_hides_a_refusal, args))
+def misfit(expected: str, value: object, path: str) -> msgspec.ValidationError:
+    """The error for plain data of the wrong kind, worded as msgspec words its own."""
+    found = form_name(type(value))
+    return msgspec.ValidationError(f"Expected `{expected}`, got `{found}` - at `{path}`")
+
+
+def form_name(kind: type) -> str:
+    """A class of plain data, as JSON calls it."""
+    forms: dict[type, str] = {dict: "object", list: "array", type(None): "null"}
+    return forms.get(kind, kind.__name__)

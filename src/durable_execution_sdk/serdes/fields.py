@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
+import sys
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -23,7 +24,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fields_of(kind: Any) -> list[Field] | None:
-    """The fields of a dataclass, ``TypedDict`` or ``msgspec.Struct``, else ``None``."""
+    """The fields of a dataclass, ``TypedDict``, ``msgspec.Struct`` or attrs class, else ``None``."""
     if issubclass(kind, msgspec.Struct):
         return [
             Field(
@@ -35,11 +36,13 @@ def fields_of(kind: Any) -> list[Field] | None:
             )
             for field in msgspec.structs.fields(kind)
         ]
-    if is_typeddict(kind):
+    if hasattr(kind, "__required_keys__"):  # of typing, or of typing_extensions
         hints = get_type_hints(kind, include_extras=True)
         return [_typeddict_field(kind, name, hint) for name, hint in hints.items()]
     if hasattr(kind, "__dataclass_fields__"):
         return _dataclass_fields(kind)
+    if hasattr(kind, "__attrs_attrs__"):
+        return _attrs_fields(kind)
     return None
 
 
@@ -58,6 +61,24 @@ def _dataclass_fields(kind: Any) -> list[Field]:
         )
         for field in dataclasses.fields(kind)
     ]
+
+
+def _attrs_fields(kind: Any) -> list[Field]:
+    hints = get_type_hints(kind, include_extras=True)
+    return [
+        _plain(
+            field.name,
+            field.alias if field.init else "",
+            hints.get(field.name, Any),
+            required=field.init and field.default is _attrs_nothing(field),
+        )
+        for field in kind.__attrs_attrs__
+    ]
+
+
+def _attrs_nothing(field: Any) -> Any:
+    """What attrs has for a field without a default."""
+    return sys.modules[type(field).__module__].NOTHING
 
 
 def _plain(name: str, init_name: str, kind: Any, *, required: bool) -> Field:

@@ -1,6 +1,6 @@
 """Types that msgspec does not know: pydantic models, deques, other mappings, subclasses of builtins.
 
-pydantic is never imported here; a model can only turn up if somebody else has imported it.
+pydantic is never imported here; a model can only turn up if the user's code has imported it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,24 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-__all__ = ["ENCODER", "class_of", "from_json", "is_class", "is_pydantic", "name_of", "to_json"]
+from durable_execution_sdk import serdes
+
+__all__ = [
+    "ENCODER",
+    "OUTWARD_ENCODER",
+    "Writers",
+    "class_of",
+    "encoder_with",
+    "from_json",
+    "is_class",
+    "is_pydantic",
+    "is_subclass_of_builtin",
+    "name_of",
+    "to_json",
+]
+
+Writers = Mapping[type[Any], Callable[[Any], Any]]
+"""Functions that turn instances of classes that nothing here knows into plain data."""
 
 _PLAIN: tuple[type[Any], ...] = (str, int, float, bytes, list, set, frozenset, tuple)
 _WRITTEN_AS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
@@ -42,19 +59,34 @@ def is_pydantic(kind: object) -> bool:
     return main is not None and isinstance(kind, type) and issubclass(kind, main.BaseModel)
 
 
+def is_subclass_of_builtin(kind: Any) -> bool:
+    """Whether ``from_json`` makes one from what the builtin class is made from."""
+    return kind not in _PLAIN and issubclass(kind, _PLAIN)
+
+
 def name_of(kind: Any) -> str:
     """A type as a user writes it."""
     return kind.__qualname__ if is_class(kind) else str(kind).replace("typing.", "")
 
 
-def to_json(value: Any) -> Any:
+def to_json(value: Any, writers: Writers | None = None, *, is_outward: bool = False) -> Any:
     """What to write for a value that msgspec does not know; ``TypeError`` if there is nothing."""
-    if is_pydantic(class_of(value)):
-        return value.model_dump(mode="json", round_trip=True)
-    for kind, plain in _WRITTEN_AS:
-        if isinstance(value, kind):
+    kind = class_of(value)
+    if writers is not None:
+        for base in kind.__mro__:
+            if base in writers:
+                return writers[base](value)
+    if is_pydantic(kind):
+        return serdes.models.model_to_json(value, is_outward=is_outward)
+    for known, plain in _WRITTEN_AS:
+        if isinstance(value, known):
             return plain(value)
-    raise TypeError(f"{name_of(class_of(value))} has no form in JSON")
+    raise TypeError(f"{name_of(kind)} has no form in JSON")
+
+
+def encoder_with(writers: Writers) -> msgspec.json.Encoder:
+    """An encoder that knows these classes too."""
+    return msgspec.json.Encoder(enc_hook=lambda value: to_json(value, writers))
 
 
 def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
@@ -66,8 +98,7 @@ def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
     if origin is object:
         return value
     if is_pydantic(origin):
-        # As JSON, since strict models read a date, say, from text there and nowhere else.
-        return origin.model_validate_json(ENCODER.encode(value), by_alias=True, by_name=True)
+        return serdes.models.model_from_json(origin, value)
     if is_class(origin):
         args: tuple[Any, ...] = get_args(kind)
         make: Any = origin
@@ -94,4 +125,7 @@ def _base(origin: Any, plain: type[Any]) -> Any:
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=to_json)
-"""Writes any value that can be written."""
+"""Writes any value that can be written, so that it can be read back."""
+
+OUTWARD_ENCODER = msgspec.json.Encoder(enc_hook=lambda value: to_json(value, is_outward=True))
+"""Writes a value for a reader outside the execution."""

@@ -1,31 +1,108 @@
-"""Where in a value something is, as a path that a user can follow: ``$.items[3].handle``."""
+"""Refusals of what JSON has not, with the path that leads there: ``$.items[3].handle``."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
+from msgspec.json import decode
 
-from durable_execution_sdk.serdes.foreign import ENCODER, class_of, is_pydantic
+from durable_execution_sdk.errors import SerDesError
+from durable_execution_sdk.serdes.foreign import ENCODER, class_of, is_pydantic, name_of
+from durable_execution_sdk.serdes.protocol import SerDesContext
 
-__all__ = ["find_no_number", "find_unwritable", "holds_no_number"]
+__all__ = ["WAY_OUT", "refuse_lost_keys", "refuse_no_number", "unwritable"]
+
+WAY_OUT = "or give the operation a serdes of its own"
+"""How errors about values end."""
 
 _SCALARS = frozenset((str, int, bool, type(None)))
 
 
-def find_unwritable(value: object) -> tuple[str, object]:
+def refuse_no_number(value: object, whose: Callable[[], SerDesContext]) -> None:
+    """Refuse a nan or an infinity."""
+    if _holds_no_number(value):
+        path, found = _find_no_number(value)
+        raise SerDesError(
+            f"{whose().what}: {path} is {found!r}, and JSON has no such number. "
+            f"Use None or text for it, {WAY_OUT}"
+        )
+
+
+def refuse_lost_keys(value: object, payload: bytes, whose: Callable[[], SerDesContext]) -> None:
+    """Refuse keys that are the same text in JSON."""
+    with suppress(Exception):  # a class of the user's may raise when it is compared
+        if decode(payload) == value:
+            return
+    lost = _find_lost_key(value)
+    if lost is not None:
+        path, key = lost
+        raise SerDesError(
+            f"{whose().what}: {path} has the key {key!r} beside another one that is the same text "
+            f"in JSON, so one of them would be lost. Use keys of one type, {WAY_OUT}"
+        )
+
+
+def unwritable(
+    value: object,
+    error: Exception,
+    context: SerDesContext,
+    encode: Callable[[Any], bytes],
+) -> SerDesError:
+    """The error for a value that could not be written, naming the part that is to blame."""
+    if isinstance(error, RecursionError):
+        return SerDesError(
+            f"{context.what}: the value contains itself, or is nested too deeply for JSON. "
+            f"Return plain data, {WAY_OUT}"
+        )
+    path, found = _find_unwritable(value, encode)
+    return SerDesError(
+        f"{context.what}: {path} is of type {name_of(type(found))} and cannot be written as JSON "
+        f"({error}). Return plain data (dicts, lists, dataclasses, models ...), {WAY_OUT}"
+    )
+
+
+def _find_unwritable(
+    value: object, encode: Callable[[Any], bytes] = ENCODER.encode
+) -> tuple[str, object]:
     """The path of what has no form in JSON, and the culprit itself."""
-    return _find(value, _cannot_be_written, lambda key: _cannot_be_written({key: None}))
+
+    def cannot_be_written(part: object) -> bool:
+        try:
+            encode(part)
+        except Exception:
+            return True
+        return False
+
+    return _find(value, cannot_be_written, lambda key: cannot_be_written({key: None}))
 
 
-def find_no_number(value: object) -> tuple[str, object]:
+def _find_lost_key(value: object) -> tuple[str, object] | None:
+    """The path of a mapping with a key that is the same text as another, and that key."""
+    todo: list[tuple[str, Any]] = [("$", value)]
+    while todo:
+        path, part = todo.pop()
+        if _is_a(part, Mapping):
+            texts: set[str] = set()
+            for key in part:
+                (text,) = decode(ENCODER.encode({key: None}))
+                if text in texts:
+                    return path, key
+                texts.add(text)
+        if class_of(part) not in _SCALARS:
+            todo += [(path + step, child) for step, child in _children(part)]
+    return None
+
+
+def _find_no_number(value: object) -> tuple[str, object]:
     """The path of a nan or an infinity, and that number."""
-    return _find(value, holds_no_number, holds_no_number)
+    return _find(value, _holds_no_number, _holds_no_number)
 
 
-def holds_no_number(value: Any) -> bool:
+def _holds_no_number(value: Any) -> bool:
     """Whether there is a nan or an infinity in it, which JSON would silently turn into null."""
     todo: list[Iterable[Any]] = [(value,)]
     while todo:
@@ -61,14 +138,6 @@ def _find(
             if is_bad_key(key):
                 return f"the key {key!r} of {path}", key
     return path, value
-
-
-def _cannot_be_written(value: object) -> bool:
-    try:
-        ENCODER.encode(value)
-    except Exception:
-        return True
-    return False
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:

@@ -18,11 +18,16 @@ T = TypeVar("T")
 
 
 class SerDesContext(Struct, frozen=True, kw_only=True):
-    """Whose value it is: for errors, and for a serdes that keeps payloads somewhere else."""
+    """Whose value it is: for errors, and for a serdes that keeps payloads somewhere else.
+
+    ``is_outward``: the value is for a reader outside of the execution, and does not come back: its
+    result, or the payload of another function.
+    """
 
     operation_id: str
     operation_name: str | None = None
     durable_execution_arn: str = ""
+    is_outward: bool = False
 
     @property
     def what(self) -> str:

@@ -1,240 +1,327 @@
-"""Types that msgspec refuses to read, unions of several classes above all, wherever they are nested.
+"""The shape of a type: what it consists of, down to what msgspec reads.
 
-A type is taken apart until msgspec takes the rest; ``unions`` holds the rule for a union.
+The whole type is looked at when its serdes is made, so that a part that cannot be read is found then
+and not when a value of it is lost. What msgspec reads whole is left to msgspec; pydantic's
+``TypeAdapter`` is asked for what nothing here knows.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
-from types import GenericAlias
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Callable, Iterable, Mapping, Reversible
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from functools import lru_cache
+from typing import (
+    Any,
+    ForwardRef,
+    Literal,
+    LiteralString,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+from uuid import UUID
 
 import msgspec
 
-from durable_execution_sdk.serdes.decoding import decoder_for, read_foreign
-from durable_execution_sdk.serdes.fields import Field, fields_of
-from durable_execution_sdk.serdes.foreign import class_of, is_class, name_of
-from durable_execution_sdk.serdes.unions import (
-    UNIONS,
-    Member,
-    Shape,
-    UnionShape,
-    as_array,
-    as_object,
-    misfit,
+from durable_execution_sdk import serdes
+from durable_execution_sdk.serdes.decoding import read_foreign
+from durable_execution_sdk.serdes.fields import fields_of
+from durable_execution_sdk.serdes.foreign import (
+    ENCODER,
+    class_of,
+    encoder_with,
+    is_class,
+    is_pydantic,
+    is_subclass_of_builtin,
+    name_of,
 )
+from durable_execution_sdk.serdes.meanings import (
+    Names,
+    arguments_of_base,
+    filled,
+    generics_of,
+    key_of,
+    meant_by,
+    names_in,
+    resolved,
+)
+from durable_execution_sdk.serdes.native import settle
+from durable_execution_sdk.serdes.parts import (
+    Adapted,
+    Alias,
+    Atom,
+    Items,
+    Members,
+    Object,
+    Pairs,
+    Positions,
+    Shape,
+)
+from durable_execution_sdk.serdes.unions import UNIONS, UnionShape
 
-__all__ = ["shape_of"]
+__all__ = ["Names", "Plan", "plan_of", "shape_of"]
+
+# Containers whose arguments msgspec looks at by itself.
+_LOOKED_INTO = frozenset((list, set, frozenset, dict))
+
+_INT_OR_FLOAT: Any = int | float
+_TEXT = frozenset((str,))
+_NUMBER = frozenset((int, float))
+_ATOMS: dict[Any, frozenset[type]] = {
+    str: _TEXT,
+    int: _NUMBER,
+    float: _NUMBER,
+    bool: frozenset((bool,)),
+    type(None): frozenset((type(None),)),
+    bytes: _TEXT,
+    bytearray: _TEXT,
+    memoryview: _TEXT,
+    datetime: _TEXT,
+    date: _TEXT,
+    time: _TEXT,
+    timedelta: _TEXT,
+    Decimal: _TEXT | _NUMBER,
+    UUID: _TEXT,
+    msgspec.Raw: Shape.forms,
+}
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How a type is read and written.
+
+    ``encode`` writes it; ``has_writers``: it holds what only pydantic writes. ``has_floats``: an
+    ``int`` may stand where it has ``float``.
+    """
+
+    shape: Shape
+    encode: Callable[[Any], bytes]
+    has_writers: bool
+    has_floats: bool
+
+
+def plan_of(kind: Any, names: Names | None = None, *, keeps_ints: bool = False) -> Plan:
+    """The plan for a type; ``TypeError`` if nothing can read it.
+
+    ``keeps_ints``: read ``5`` as an ``int`` where ``float`` is annotated, as it was written.
+    """
+    builder = _Builder(keeps_ints=keeps_ints)
+    shape = builder.shape(kind, names or Names(), "$")
+    settle(builder.shapes, shape)
+    return Plan(shape, builder.encode, bool(builder.writers), builder.has_floats)
 
 
 def shape_of(kind: Any) -> Shape:
-    """How to read this type; ``TypeError`` if nothing can."""
-    return _shape_of(kind, {})
+    """The shape of a type by itself."""
+    try:
+        return _shape_of_hashable(kind)
+    except TypeError:
+        return plan_of(kind).shape
 
 
-class _Leaf(msgspec.Struct):
-    """A type that msgspec reads."""
-
-    kind: Any
-
-    def read(self, value: Any, path: str) -> Any:
-        try:
-            return msgspec.convert(value, self.kind, dec_hook=read_foreign, str_keys=True)
-        except msgspec.ValidationError as error:
-            text = str(error)
-            inner = text.replace("`$", f"`{path}", 1) if "`$" in text else f"{text} - at `{path}`"
-            raise msgspec.ValidationError(inner) from error
-
-    def check(self, value: Any, path: str) -> None:
-        pass
+@lru_cache(maxsize=512)
+def _shape_of_hashable(kind: Any) -> Shape:
+    return plan_of(kind).shape
 
 
-class _Items(msgspec.Struct):
-    """A list, set, deque or tuple of equal items."""
+class _Builder:
+    """Makes the shapes of one type."""
 
-    make: Callable[[Any], Any]
-    item: Shape
+    def __init__(self, *, keeps_ints: bool) -> None:
+        self.has_floats = False
+        self.encode: Callable[[Any], bytes] = ENCODER.encode
+        self._keeps_ints = keeps_ints
+        self._known: dict[Any, Shape] = {}
+        self._under_way: set[int] = set()
+        self.shapes: list[Shape] = []
+        self.writers: dict[type[Any], Callable[[Any], Any]] = {}
 
-    def read(self, value: Any, path: str) -> Any:
-        items = as_array(value, path)
-        return self.make(
-            [self.item.read(each, f"{path}[{index}]") for index, each in enumerate(items)]
-        )
+    def shape(self, kind: Any, names: Names, path: str) -> Shape:
+        """The shape of a type, at this place of the whole."""
+        if isinstance(kind, (str, ForwardRef)):
+            kind = ForwardRef(kind) if isinstance(kind, str) else kind
+            return self._renamed(kind, lambda: resolved(kind, names), names, path)
+        if kind is Self and names.owner is not None:
+            return self._renamed(kind, lambda: names.owner, names, path)
+        if kind is LiteralString:
+            return self._renamed(kind, lambda: str, names, path)
+        if isinstance(kind, TypeVar) or hasattr(kind, "__parameters__"):
+            kind = filled(kind, names.generics)
+        if kind in (None, Any, object):
+            return self._add(Atom(type(None) if kind is None else Any))
+        key = key_of(kind, names)
+        shape = self._known.get(key)
+        if shape is not None:
+            if id(shape) in self._under_way and not isinstance(shape, Object):
+                shape.is_native = False  # an alias of itself, which msgspec would follow for ever
+            return shape
+        return self._made(kind, names, path, key)
 
-    def check(self, value: Any, path: str) -> None:
-        for index, each in enumerate(value):
-            self.item.check(each, f"{path}[{index}]")
+    def _made(self, kind: Any, names: Names, path: str, key: Any) -> Shape:
+        forms = _ATOMS.get(kind) if is_class(kind) else None
+        if forms is not None:
+            if kind is float:
+                self.has_floats = True
+                if self._keeps_ints:
+                    return self._add(Atom(_INT_OR_FLOAT, forms, is_native=False), key)
+            return self._add(Atom(kind, forms), key)
+        meant = meant_by(kind)
+        if meant is not None:
+            shape = self._add(Alias(kind), key)
+            self._under_way.add(id(shape))
+            if hasattr(get_origin(kind) or kind, "__value__"):
+                names = names_in(get_origin(kind) or kind, names.owner, names.generics)
+            shape.parts.append(self.shape(meant(), names, path))
+            self._under_way.discard(id(shape))
+            return shape
+        origin: Any = get_origin(kind) or kind
+        args: tuple[Any, ...] = get_args(kind)
+        if origin in UNIONS:
+            shape = self._add(UnionShape(kind, self._encode_late), key)
+            shape.parts += [self.shape(arg, names, path) for arg in args]
+            return shape
+        if origin is Literal:
+            return self._add(self._members(kind, list(args), path), key)
+        if is_class(origin):
+            of_class = self._of_class(kind, origin, args, names, path, key)
+            if of_class is not None:
+                return of_class
+        return self._adapted(kind, origin, path, key)
 
-
-class _Positions(msgspec.Struct):
-    """A tuple, or ``NamedTuple``, whose places have types of their own."""
-
-    make: Callable[[list[Any]], Any]
-    items: list[Shape]
-    required: int
-
-    def read(self, value: Any, path: str) -> Any:
-        found = as_array(value, path)
-        if not self.required <= len(found) <= len(self.items):
-            raise misfit(
-                f"`array` of length {len(self.items)}", f"`array` of length {len(found)}", path
-            )
-        return self.make(
-            [
-                item.read(each, f"{path}[{index}]")
-                for index, (item, each) in enumerate(zip(self.items, found, strict=False))
+    def _of_class(
+        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+    ) -> Shape | None:
+        if is_pydantic(origin):
+            return self._add(Atom(kind), key)
+        if issubclass(origin, Enum):
+            return self._add(self._members(kind, list(origin.__members__.values()), path), key)
+        inner = names_in(origin, kind, generics_of(origin, args, names))
+        fields = fields_of(origin)
+        if fields is not None:
+            # Known before its fields are looked at: a class may hold itself.
+            shape = self._add(Object(kind, origin, fields), key)
+            self._under_way.add(id(shape))
+            shape.parts += [
+                self.shape(field.kind, inner, f"{path}.{field.wire_name}") for field in fields
             ]
-        )
-
-    def check(self, value: Any, path: str) -> None:
-        for index, (item, each) in enumerate(zip(self.items, value, strict=False)):
-            item.check(each, f"{path}[{index}]")
-
-
-class _Pairs(msgspec.Struct):
-    """A mapping whose keys msgspec reads."""
-
-    make: Callable[[Any], Any]
-    keys: _Leaf
-    value: Shape
-
-    def read(self, value: Any, path: str) -> Any:
-        pairs = as_object(value, path)
-        keys = self.keys.read(dict.fromkeys(pairs), path)
-        return self.make(
-            {
-                key: self.value.read(each, f"{path}.{name}")
-                for key, (name, each) in zip(keys, pairs.items(), strict=True)
-            }
-        )
-
-    def check(self, value: Any, path: str) -> None:
-        for key in value:
-            self.value.check(value[key], f"{path}.{key}")
-
-
-class _Object(msgspec.Struct):
-    """A class with fields: dataclass, ``TypedDict``, ``msgspec.Struct`` or attrs class."""
-
-    kind: Any
-    fields: list[tuple[Field, Shape]]
-
-    def read(self, value: Any, path: str) -> Any:
-        pairs = as_object(value, path)
-        made: dict[str, Any] = {}
-        set_later: dict[str, Any] = {}
-        for field, shape in self.fields:
-            if field.wire_name in pairs:
-                read = shape.read(pairs[field.wire_name], f"{path}.{field.wire_name}")
-                (made if field.init_name else set_later)[field.init_name or field.name] = read
-            elif field.required:
-                raise msgspec.ValidationError(
-                    f"Object missing required field `{field.wire_name}` - at `{path}`"
-                )
-        result = self.kind(**made)
-        for name, read in set_later.items():
-            object.__setattr__(result, name, read)
-        return result
-
-    def check(self, value: Any, path: str) -> None:
-        for field, shape in self.fields:
-            if isinstance(value, Mapping):
-                if field.name in value:
-                    shape.check(value[field.name], f"{path}.{field.name}")
-            elif hasattr(value, field.name):
-                shape.check(getattr(value, field.name), f"{path}.{field.name}")
-
-
-def _shape_of(kind: Any, known: dict[Any, Shape]) -> Shape:
-    kind = _bare(kind)
-    if decoder_for(kind) is not None:
-        return _Leaf(kind)
-    if kind in known:
-        return known[kind]
-    origin: Any = get_origin(kind) or kind
-    args: tuple[Any, ...] = get_args(kind)
-    if origin in UNIONS:
-        return _union_of(kind, args, known)
-    if not is_class(origin):
-        raise TypeError(f"{name_of(kind)} is no type of values")
-    if issubclass(origin, tuple):
-        return _tuple_of(origin, args, known)
-    if len(args) == 2 and issubclass(origin, Mapping):
-        keys = _Leaf(GenericAlias(dict, (args[0], None)))
-        return _Pairs(_maker(origin, b"{}"), keys, _shape_of(args[1], known))
-    fields = fields_of(origin)
-    if fields is not None:
-        # Known before its fields are looked at: a class may hold itself.
-        known[kind] = shape = _Object(origin, [])
-        generics = dict(zip(getattr(origin, "__parameters__", ()), args, strict=False))
-        for field in fields:
-            shape.fields.append((field, _shape_of(_filled(field.kind, generics), known)))
+            self._under_way.discard(id(shape))
+            return shape
+        if issubclass(origin, tuple):
+            return self._tuple(kind, origin, args, names, path, key)
+        if issubclass(origin, Mapping):
+            return self._mapping(kind, origin, args, names, path, key)
+        if is_subclass_of_builtin(origin):
+            shape = self._add(Atom(kind, is_opaque=True), key)
+            shape.parts += [
+                self.shape(arg, inner, f"{path}[...]") for arg in arguments_of_base(origin)
+            ]
+            return shape
+        make = list if origin in (Iterable, Reversible) else _maker(origin, b"[]")
+        if make is None or len(args) > 1:
+            return None
+        options = {
+            "is_native": make is not list or origin is list,
+            "is_opaque": origin not in _LOOKED_INTO,
+        }
+        shape = self._add(Items(kind, make, **options), key)
+        shape.parts.append(self.shape(args[0] if args else Any, names, f"{path}[...]"))
         return shape
-    if len(args) == 1:
-        return _Items(_maker(origin, b"[]"), _shape_of(args[0], known))
-    raise TypeError(f"{name_of(kind)} has no form in JSON")
+
+    def _tuple(
+        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+    ) -> Shape:
+        fields: tuple[str, ...] | None = getattr(origin, "_fields", None)
+        if fields is not None:
+            hints = get_type_hints(origin, include_extras=True)
+            required = len(fields) - len(origin._field_defaults)
+            inner = names_in(origin, kind, generics_of(origin, args, names))
+            shape = self._add(Positions(kind, lambda values: origin(*values), required), key)
+            shape.parts += [
+                self.shape(hints.get(name, Any), inner, f"{path}.{name}") for name in fields
+            ]
+            return shape
+        if origin is not tuple:
+            return self._add(Atom(kind), key)
+        if not args and kind != tuple[()]:
+            args = (Any, ...)
+        if len(args) == 2 and args[1] is Ellipsis:
+            shape = self._add(Items(kind, tuple), key)
+            shape.parts.append(self.shape(args[0], names, f"{path}[...]"))
+            return shape
+        shape = self._add(Positions(kind, tuple, None), key)
+        shape.parts += [self.shape(a, names, f"{path}[{i}]") for i, a in enumerate(args)]
+        return shape
+
+    def _mapping(
+        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+    ) -> Shape | None:
+        make = _maker(origin, b"{}")
+        if make is None:
+            return None
+        kinds = args or arguments_of_base(origin)
+        if len(kinds) != 2:
+            kinds = (kinds[0], int) if kinds else (Any, Any)  # a Counter has one
+        shape = self._add(Pairs(kind, make, is_opaque=origin not in _LOOKED_INTO), key)
+        shape.parts.append(self.shape(kinds[0], names, f"{path}[key]"))
+        shape.parts.append(self.shape(kinds[1], names, f"{path}[...]"))
+        return shape
+
+    def _members(self, kind: Any, members: list[Any], path: str) -> Shape:
+        try:
+            return Members(kind, members, ENCODER.encode)
+        except TypeError as error:
+            raise TypeError(
+                f"{path} is {name_of(kind)}, of whose values one is no JSON: {error}"
+            ) from error
+
+    def _adapted(self, kind: Any, origin: Any, path: str, key: Any) -> Shape:
+        """A type that nothing here knows: pydantic may."""
+        adapter = serdes.models.adapter_for(kind)
+        if adapter is None:
+            raise TypeError(
+                f"{path} is {name_of(kind)}, which has no form in JSON that can be read back; use "
+                "a dataclass, TypedDict, NamedTuple, msgspec.Struct or pydantic model (with "
+                "pydantic installed, whatever its TypeAdapter reads)"
+            )
+        write, read = adapter
+        if is_class(origin):
+            self.writers[origin] = write
+            self.encode = encoder_with(self.writers).encode
+        return self._add(Adapted(kind, read), key)
+
+    def _renamed(self, kind: Any, meant: Callable[[], Any], names: Names, path: str) -> Shape:
+        """The shape of another type for a name that only means it here."""
+        inner = self.shape(meant(), names, path)
+        if kind is Self or isinstance(kind, ForwardRef):
+            # msgspec does not know what it means here.
+            shape = self._add(Alias(kind, is_native=False))
+            shape.parts.append(inner)
+            return shape
+        return inner
+
+    def _encode_late(self, value: Any) -> bytes:
+        return self.encode(value)
+
+    def _add(self, shape: Shape, key: Any = None) -> Shape:
+        self.shapes.append(shape)
+        if key is not None:
+            self._known[key] = shape
+        return shape
 
 
-def _maker(origin: Any, empty: bytes) -> Callable[[Any], Any]:
+def _maker(origin: Any, empty: bytes) -> Callable[[Any], Any] | None:
     """What msgspec makes of an abstract container: ``list`` for ``Sequence``, and so on."""
-    made = msgspec.json.decode(empty, type=origin, dec_hook=read_foreign)
+    try:
+        made = msgspec.json.decode(empty, type=origin, dec_hook=read_foreign)
+    except (msgspec.ValidationError, TypeError):
+        return None
     make: Callable[[Any], Any] = class_of(made)
-    if make is defaultdict:
-        make = _without_factory
-    return make
+    return _without_factory if make is defaultdict else make
 
 
 def _without_factory(pairs: dict[Any, Any]) -> defaultdict[Any, Any]:
     return defaultdict(None, pairs)
-
-
-def _union_of(kind: Any, args: tuple[Any, ...], known: dict[Any, Shape]) -> Shape:
-    """Members that msgspec takes together stay together: it knows best how to tell those apart."""
-    groups: list[Any] = []
-    for arg in map(_bare, args):
-        for index, group in enumerate(groups):
-            if decoder_for(Union[group, arg]) is not None:  # noqa: UP007 - made at run time
-                groups[index] = Union[group, arg]  # noqa: UP007
-                break
-        else:
-            groups.append(arg)
-    return UnionShape(kind, [Member.of(group, _shape_of(group, known)) for group in groups])
-
-
-def _tuple_of(origin: Any, args: tuple[Any, ...], known: dict[Any, Shape]) -> Shape:
-    names: tuple[str, ...] | None = getattr(origin, "_fields", None)
-    if names is not None:
-        hints = get_type_hints(origin, include_extras=True)
-        generics = dict(zip(getattr(origin, "__parameters__", ()), args, strict=False))
-        items = [_shape_of(_filled(hints.get(name, Any), generics), known) for name in names]
-        return _Positions(
-            lambda values: origin(*values), items, len(names) - len(origin._field_defaults)
-        )
-    if len(args) == 2 and args[1] is Ellipsis:
-        return _Items(tuple, _shape_of(args[0], known))
-    return _Positions(tuple, [_shape_of(arg, known) for arg in args], len(args))
-
-
-def _bare(kind: Any) -> Any:
-    """The type behind ``Annotated``, ``NewType`` and ``type`` aliases, where msgspec refuses it."""
-    while decoder_for(kind) is None:
-        if get_origin(kind) is Annotated:
-            kind = get_args(kind)[0]
-        elif hasattr(kind, "__supertype__"):
-            kind = kind.__supertype__
-        elif hasattr(kind, "__value__"):
-            kind = kind.__value__
-        else:
-            break
-    return kind
-
-
-def _filled(kind: Any, generics: Mapping[Any, Any]) -> Any:
-    """The type with the arguments of a generic class put in for its parameters."""
-    if isinstance(kind, TypeVar):
-        return generics.get(kind, Any)
-    parameters: tuple[Any, ...] = getattr(kind, "__parameters__", ())
-    if not parameters or is_class(kind):
-        return kind
-    return kind[tuple(generics.get(parameter, Any) for parameter in parameters)]

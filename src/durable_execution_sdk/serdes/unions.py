@@ -1,80 +1,65 @@
 """The rule for unions whose members JSON does not tell apart.
 
 A value is read as the first member whose own JSON is exactly this, else as the first that accepts
-it; text and dicts, which accept nearly anything, come last. Writing checks that reading would give
-the same class again, so a union never turns into something else than what was written.
+it; text and dicts, which accept nearly anything, come last. A member that would be read as another
+one is refused when it is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import UnionType
-from typing import Any, Protocol, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from durable_execution_sdk.serdes.decoding import AmbiguousError
-from durable_execution_sdk.serdes.foreign import ENCODER, class_of, name_of
+from durable_execution_sdk.serdes.decoding import decoder_for, form_name, misfit
+from durable_execution_sdk.serdes.foreign import class_of, is_class
+from durable_execution_sdk.serdes.parts import Alias, Atom, Shape
 
-__all__ = [
-    "UNIONS",
-    "Member",
-    "Shape",
-    "UnionShape",
-    "as_array",
-    "as_object",
-    "misfit",
-]
+__all__ = ["UNIONS", "UnionShape"]
 
 UNIONS = (Union, UnionType)
 
 
-class Shape(Protocol):
-    """How to read one type, and how to make sure that it can be."""
-
-    def read(self, value: Any, path: str) -> Any:
-        """Make the typed value from what JSON gave, or raise ``msgspec.ValidationError``."""
-        ...
-
-    def check(self, value: Any, path: str) -> None:
-        """Raise ``AmbiguousError`` if a part of this value would come back as another class."""
-        ...
-
-
-class Member(msgspec.Struct, frozen=True):
-    """A member of a union, or several that msgspec can tell apart."""
-
-    shape: Shape
-    classes: frozenset[type]
-
-    @classmethod
-    def of(cls, kind: Any, shape: Shape) -> Member:
-        """The member for this type."""
-        kinds = get_args(kind) if get_origin(kind) in UNIONS else (kind,)
-        origins = (get_origin(each) or each for each in kinds)
-        return cls(shape, frozenset(each for each in origins if isinstance(each, type)))
-
-    @property
-    def accepts_nearly_anything(self) -> bool:
-        """Whether it should only be asked after the others."""
-        return any(kind is str or issubclass(kind, Mapping) for kind in self.classes)
-
-
-class UnionShape:
+class UnionShape(Shape):
     """A union, read member by member."""
 
-    def __init__(self, kind: Any, members: Sequence[Member]) -> None:
-        self._kind = kind
-        self._members = sorted(members, key=lambda member: member.accepts_nearly_anything)
+    def __init__(self, kind: Any, encode: Callable[[Any], bytes]) -> None:
+        super().__init__(kind)
+        self._encode = encode
+        self._groups: list[Shape] = []
+        self._last: dict[int, frozenset[type]] = {}
 
-    def read(self, value: Any, path: str) -> Any:
+    def finish(self) -> None:
+        """Join the members that msgspec reads together: it knows best how to tell those apart."""
+        groups: list[Shape] = []
+        for part in self.parts:
+            for index, group in enumerate(groups):
+                both: Any = Union[group.kind, part.kind]  # noqa: UP007 - made at run time
+                if group.is_native and part.is_native and decoder_for(both) is not None:
+                    groups[index] = Atom(both, group.forms | part.forms)
+                    break
+            else:
+                groups.append(part)
+        self._groups = groups
+        self._last = {id(group): _accepts_nearly_anything(group) for group in groups}
+        self.forms = frozenset().union(*(group.forms for group in groups))
+
+    def take(self, value: Any, path: str) -> Any:
         """The first member whose JSON is exactly this, else the first that takes it."""
+        groups = [group for group in self._groups if class_of(value) in group.forms]
+        if len(groups) == 1:
+            return groups[0].read(value, path)
+        groups.sort(key=lambda group: class_of(value) in self._last[id(group)])
+        written = msgspec.json.encode(value, order="deterministic")
         accepted: list[Any] = []
         refusals: list[str] = []
-        for member in self._members:
+        for group in groups:
             try:
-                made = member.shape.read(value, path)
-                if msgspec.json.decode(ENCODER.encode(made)) == value:
+                made = group.read(value, path)
+                again = msgspec.json.decode(self._encode(made))
+                if msgspec.json.encode(again, order="deterministic") == written:
                     return made
             except Exception as error:
                 refusals.append(str(error))
@@ -82,52 +67,20 @@ class UnionShape:
                 accepted.append(made)
         if accepted:
             return accepted[0]
+        if not refusals:
+            refusals = [str(misfit(", ".join(sorted(map(form_name, self.forms))), value, path))]
         raise msgspec.ValidationError(f"No member of the union fits: {'; '.join(refusals)}")
 
-    def check(self, value: Any, path: str) -> None:
-        """Read back what would be written, and compare the classes."""
-        kind = class_of(value)
-        member = next((member for member in self._members if kind in member.classes), None)
-        if member is None:
-            return
-        back = self._read_back(value, path)
-        if type(back) is not kind:
-            raise AmbiguousError(
-                f"{path} is a {name_of(kind)}, but in {name_of(self._kind)} its JSON reads as a "
-                f"{name_of(type(back))}; give the members fields that tell them apart, such as "
-                "kind: Literal['...']"
-            )
-        member.shape.check(value, path)
 
-    def _read_back(self, value: Any, path: str) -> Any:
-        try:
-            return self.read(msgspec.json.decode(ENCODER.encode(value)), path)
-        except msgspec.ValidationError:
-            # It does not fit at all; reading it will say how.
-            return value
-
-
-def as_array(value: Any, path: str) -> list[Any]:
-    """What JSON gave, if it is an array."""
-    if class_of(value) is not list:
-        raise misfit("`array`", f"`{_json_kind(value)}`", path)
-    items: list[Any] = value
-    return items
-
-
-def as_object(value: Any, path: str) -> dict[str, Any]:
-    """What JSON gave, if it is an object."""
-    if class_of(value) is not dict:
-        raise misfit("`object`", f"`{_json_kind(value)}`", path)
-    pairs: dict[str, Any] = value
-    return pairs
-
-
-def misfit(expected: str, found: str, path: str) -> msgspec.ValidationError:
-    """The error for a value of the wrong kind, worded as msgspec words its own."""
-    return msgspec.ValidationError(f"Expected {expected}, got {found} - at `{path}`")
-
-
-def _json_kind(value: object) -> str:
-    kinds: dict[type, str] = {dict: "object", list: "array", type(None): "null"}
-    return kinds.get(type(value), type(value).__name__)
+def _accepts_nearly_anything(shape: Shape) -> frozenset[type]:
+    """The forms of plain data for which it should only be asked after the others."""
+    while isinstance(shape, Alias):
+        shape = shape.parts[0]
+    kinds = get_args(shape.kind) if get_origin(shape.kind) in UNIONS else (shape.kind,)
+    origins = [get_origin(each) or each for each in kinds]
+    if Any in origins:
+        return shape.forms
+    last: set[type] = {str} if str in origins else set()
+    if any(is_class(each) and issubclass(each, Mapping) for each in origins):
+        last.add(dict)
+    return frozenset(last)

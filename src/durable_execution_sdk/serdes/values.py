@@ -2,30 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin, overload
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, overload
+from uuid import UUID
 
 import msgspec
 
 from durable_execution_sdk import serdes
 from durable_execution_sdk.errors import ConfigError, SerDesError
-from durable_execution_sdk.serdes.decoding import AmbiguousError, decoder_for
+from durable_execution_sdk.serdes.decoding import decoder_for, read_foreign
 from durable_execution_sdk.serdes.envelopes import ENVELOPE
-from durable_execution_sdk.serdes.foreign import ENCODER, is_class, is_pydantic, name_of
-from durable_execution_sdk.serdes.paths import find_no_number, find_unwritable, holds_no_number
+from durable_execution_sdk.serdes.foreign import (
+    ENCODER,
+    OUTWARD_ENCODER,
+    is_class,
+    is_pydantic,
+    name_of,
+)
+from durable_execution_sdk.serdes.paths import (
+    WAY_OUT,
+    refuse_lost_keys,
+    refuse_no_number,
+    unwritable,
+)
 from durable_execution_sdk.serdes.protocol import SerDesContext
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.serdes.unions import Shape
+    from durable_execution_sdk.serdes.parts import Shape
+    from durable_execution_sdk.serdes.shapes import Plan
 
-__all__ = ["JsonSerDes"]
+__all__ = ["INTS", "JsonSerDes"]
 
 T = TypeVar("T")
 
 # JSON of ours that begins like an envelope of AWS's SDK is told from one by a space in front.
 _ENVELOPE = ENVELOPE.encode()
 
-_WAY_OUT = "or give the operation a serdes of its own"
+INTS = "\t"
+"""Stands in front of JSON in which an int stands where the type has float: it is read as an int."""
+
+# Classes whose instances come back as they are, given the class; and without one.
+_SURE = frozenset((str, int, bool, float, type(None), None, bytes, UUID, timedelta, date))
+_PLAIN = frozenset((str, int, bool, float, type(None)))
+
+# Types without parts that msgspec reads.
+_SIMPLE = _SURE | {datetime, time, Decimal, bytearray}
 
 
 class JsonSerDes(Generic[T]):
@@ -33,39 +56,73 @@ class JsonSerDes(Generic[T]):
 
     ``type_`` may be a dataclass, ``TypedDict``, ``NamedTuple``, ``msgspec.Struct``, attrs class,
     pydantic model, enum, ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal``, ``UUID``,
-    ``bytes`` (base64), and any container, ``Optional`` or union of these. Without one, a value
-    comes back as what JSON makes of it: tuples and sets as lists, objects and dates as dicts and
-    text, the keys of a dict as text.
+    ``bytes`` (base64), and any container, ``Optional`` or union of these; with pydantic installed,
+    also what its ``TypeAdapter`` reads. Without one, a value comes back as what JSON makes of it:
+    tuples and sets as lists, objects and dates as dicts and text, the keys of a dict as text.
 
-    What would change silently is refused with ``SerDesError``: nan and infinity, an instance of a
-    subclass where ``type_`` would make it one of the base class, a member of a union whose JSON
-    reads as another member. ``ConfigError`` is raised at once for a type that cannot be read.
+    A value that would not come back equal, and of the same classes all through, is refused with
+    ``SerDesError``; ``docs/values.md`` has the table. ``ConfigError`` is raised at once for a type
+    that cannot be read.
     """
 
-    __slots__ = ("_object", "_shape", "read", "type_")
+    __slots__ = (
+        "_encode",
+        "_encode_outward",
+        "_fits",
+        "_is_typed",
+        "_names",
+        "_object",
+        "_shape",
+        "_sure",
+        "read",
+        "type_",
+    )
 
     @overload
-    def __init__(self, type_: type[T]) -> None: ...
+    def __init__(
+        self, type_: type[T], *, names: Mapping[str, Any] | None = ..., owner: Any = ...
+    ) -> None: ...
     @overload
-    def __init__(self: JsonSerDes[Any], type_: Any = ...) -> None: ...
+    def __init__(
+        self: JsonSerDes[Any],
+        type_: Any = ...,
+        *,
+        names: Mapping[str, Any] | None = ...,
+        owner: Any = ...,
+    ) -> None: ...
 
-    def __init__(self, type_: Any = Any) -> None:
+    def __init__(
+        self, type_: Any = Any, *, names: Mapping[str, Any] | None = None, owner: Any = None
+    ) -> None:
+        """Make a serdes for a type.
+
+        Args:
+            type_: the type; without one, whatever JSON holds.
+            names: the names that forward references in the type stand for.
+            owner: the class that ``Self`` in the type stands for.
+
+        Raises:
+            ConfigError: a value of the type could not be read back.
+        """
         self.type_ = type_
+        self._names = (names, owner)
         self._shape: Shape | None = None
-        try:
-            decoder = decoder_for(type_)
-            if decoder is None:
-                self._shape = serdes.shapes.shape_of(type_)
-        except TypeError as error:
-            raise ConfigError(f"JsonSerDes cannot read {name_of(type_)}: {error}") from error
-        except (NameError, AttributeError) as error:
-            raise ConfigError(
-                f"JsonSerDes cannot read {name_of(type_)}: {error}. The annotations of its fields "
-                "are needed at run time: import what they name outside of TYPE_CHECKING, and "
-                "define classes at module level"
-            ) from error
-        self.read: Callable[[str], Any] = decoder.decode if decoder else self._read_shape
-        origin = get_origin(type_) or type_
+        self._is_typed = type_ is not Any and type_ is not object
+        self._encode = ENCODER.encode if self._is_typed else OUTWARD_ENCODER.encode
+        self._encode_outward = OUTWARD_ENCODER.encode
+        self._fits: Callable[[Any], bool] = self._first_fits
+        self._sure: Any = type(None) if type_ is None else type_
+        self.read: Callable[[str], Any]
+        if not self._is_typed or _is_simple(type_):
+            self.read = msgspec.json.Decoder(type_).decode
+            if type_ is float:
+                self.read = self._read_floats
+            if type_ not in _SURE:
+                self._sure = None
+        else:
+            self._sure = None
+            self._take_apart()
+        origin: Any = get_origin(type_) or type_
         self._object: type | None = origin if _is_object(origin) else None
 
     def __repr__(self) -> str:
@@ -74,58 +131,160 @@ class JsonSerDes(Generic[T]):
 
     def serialize(self, value: T, context: SerDesContext, /) -> str:
         """Write the value as JSON."""
+        if context.is_outward:
+            return self._write_outward(value, context)
         return self.write(value, lambda: context)
 
     def write(self, value: T, whose: Callable[[], SerDesContext]) -> str:
-        """As ``serialize``; whose value it is is only asked to say what is wrong with it."""
+        """As ``serialize``; ``whose`` is only called to name the operation in an error."""
         try:
-            payload = ENCODER.encode(value)
-            if b"null" in payload:
-                _refuse_no_number(value, whose)
-            if self._object is not None and type(value) is not self._object:
-                self._refuse_subclass(value, whose)
-            if self._shape is not None:
-                self._shape.check(value, "$")
+            payload = self._encode(value)
+            kind = type(value)
+            if kind is self._sure or not self._is_typed or not self._fits(value):
+                if b"null" in payload:
+                    refuse_no_number(value, whose)
+                if kind is not self._sure:
+                    if self._is_typed:
+                        return self._proven(value, payload.decode(), whose)
+                    if kind not in _PLAIN:
+                        refuse_lost_keys(value, payload, whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
-        except AmbiguousError as error:
-            raise SerDesError(f"{whose().what}: {error}, {_WAY_OUT}") from error
         except Exception as error:
-            raise _unwritable(value, error, whose()) from error
+            raise unwritable(value, error, whose(), self._encode) from error
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
         """Read the value back from JSON."""
         try:
             value: T = self.read(payload)
         except Exception as error:
-            raise self.misfit(error, context) from error
+            raise self.misfit(error, context, payload) from error
         return value
 
-    def _read_shape(self, payload: str) -> Any:
-        return cast("Shape", self._shape).read(msgspec.json.decode(payload), "$")
-
-    def misfit(self, error: Exception, context: SerDesContext) -> SerDesError:
-        """What to raise when ``read`` raised this."""
+    def misfit(self, error: Exception, context: SerDesContext, payload: str) -> SerDesError:
+        """The error to raise when ``read`` raised this one for the payload."""
         if isinstance(error, msgspec.DecodeError) and not isinstance(
             error, msgspec.ValidationError
         ):
             return SerDesError(
                 f"{context.what}: the payload is not JSON ({error}); expected JSON for "
-                f"{name_of(self.type_)}. Correct the sender, {_WAY_OUT}"
+                f"{name_of(self.type_)}. Correct the sender, {WAY_OUT}"
             )
         return SerDesError(
-            f"{context.what}: the payload does not fit {name_of(self.type_)}: {error}. "
-            f"Correct the sender or the type annotation, {_WAY_OUT}"
+            f"{context.what}: the payload does not fit {name_of(self.type_)}: "
+            f"{self._exactly(error, payload)}. Correct the sender or the type annotation, {WAY_OUT}"
         )
 
-    def _refuse_subclass(self, value: T, whose: Callable[[], SerDesContext]) -> None:
-        if self._object is not None and isinstance(value, self._object):
+    @property
+    def takes_none(self) -> bool:
+        """Whether ``None`` is a value of the type."""
+        try:
+            return self.read("null") is None
+        except Exception:  # a validator of the user's may raise anything
+            return False
+
+    def _take_apart(self) -> None:
+        """Look at the whole type, and refuse it if a part cannot be read."""
+        try:
+            plan = self._plan()
+        except TypeError as error:
+            raise ConfigError(f"JsonSerDes cannot read {name_of(self.type_)}: {error}") from error
+        except (NameError, AttributeError) as error:
+            raise ConfigError(
+                f"JsonSerDes cannot read {name_of(self.type_)}: {error}. The annotations of its fields "
+                "are needed at run time: import what they name outside of TYPE_CHECKING, and "
+                "define classes at module level"
+            ) from error
+        self._shape = plan.shape
+        if plan.has_writers:
+            self._encode = self._encode_outward = plan.encode
+        if plan.has_floats:
+            self.read = self._read_floats
+        else:
+            decoder = decoder_for(self.type_) if plan.shape.is_native else None
+            self.read = self._read_parts if decoder is None else decoder.decode
+
+    def _plan(self, *, keeps_ints: bool = False) -> Plan:
+        names, owner = self._names
+        meanings = serdes.shapes.Names(names or {}, owner)
+        return serdes.shapes.plan_of(self.type_, meanings, keeps_ints=keeps_ints)
+
+    def _read_parts(self, payload: str) -> Any:
+        return _part_of(self._shape).read(msgspec.json.decode(payload), "$")
+
+    def _read_floats(self, payload: str) -> Any:
+        """Read a type that has ``float`` in it, where an ``int`` may stand."""
+        if payload.startswith(INTS):
+            return self._plan(keeps_ints=True).shape.read(msgspec.json.decode(payload), "$")
+        if self._shape is not None and not self._shape.is_native:
+            return self._read_parts(payload)
+        return msgspec.json.decode(payload, type=self.type_, dec_hook=read_foreign)
+
+    def _first_fits(self, value: Any) -> bool:
+        """Make the check that spares reading back, which a replay does not need, and use it."""
+        shape = self._shape or serdes.shapes.shape_of(self.type_)
+        self._fits = serdes.fitting.check_for(shape)
+        return self._fits(value)
+
+    def _exactly(self, error: Exception, payload: str) -> Exception:
+        """The same error with the exact path, where msgspec leaves out the index of an item."""
+        if not isinstance(error, msgspec.ValidationError):
+            return error
+        if self._shape is None:
+            return msgspec.ValidationError(f"{error} - at `$`")
+        try:
+            self._read_parts(payload)
+        except msgspec.ValidationError as exact:
+            return exact
+        except Exception:  # of a validator of the user's
+            return error
+        return error
+
+    def _proven(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
+        """The payload, if reading it gives the value back."""
+        try:
+            back = self.read(payload)
+        except Exception as error:
             raise SerDesError(
-                f"{whose().what}: expected exactly {name_of(self._object)}, found its subclass "
-                f"{name_of(type(value))}, which would come back as {name_of(self._object)}. "
-                f"Annotate the class that is returned, or a union, {_WAY_OUT}"
-            )
+                f"{whose().what}: the value does not fit {name_of(self.type_)}: "
+                f"{self._exactly(error, payload)}. Return what the annotation says, or correct "
+                f"the annotation, {WAY_OUT}"
+            ) from error
+        lost = serdes.fidelity.difference(value, back)
+        if lost is not None and type(lost.before) is int and type(lost.after) is float:
+            payload = INTS + payload
+            lost = serdes.fidelity.difference(value, self.read(payload))
+        if lost is not None:
+            raise SerDesError(f"{whose().what}: {lost.told(self.type_)}, {WAY_OUT}")
+        return f" {payload}" if payload.startswith(ENVELOPE) else payload
+
+    def _write_outward(self, value: T, context: SerDesContext) -> str:
+        """Write the value for a reader outside, who has no class to lose."""
+        try:
+            payload = self._encode_outward(value)
+            if b"null" in payload:
+                refuse_no_number(value, lambda: context)
+            refuse_lost_keys(value, payload, lambda: context)
+        except SerDesError:
+            raise
+        except Exception as error:
+            raise unwritable(value, error, context, self._encode_outward) from error
+        kind = self._object
+        if kind is not None and type(value) is not kind and isinstance(value, kind):
+            message = serdes.fidelity.subclass_message("$", type(value), kind)
+            raise SerDesError(f"{context.what}: {message}, {WAY_OUT}")
+        return payload.decode()
+
+
+def _is_simple(kind: Any) -> bool:
+    """Whether msgspec reads it, and it has no parts."""
+    return kind is None or (is_class(kind) and kind in _SIMPLE)
+
+
+def _part_of(shape: Shape | None) -> Shape:
+    assert shape is not None
+    return shape
 
 
 def _is_object(kind: Any) -> bool:
@@ -134,26 +293,4 @@ def _is_object(kind: Any) -> bool:
         or hasattr(kind, "__dataclass_fields__")
         or hasattr(kind, "__attrs_attrs__")
         or is_pydantic(kind)
-    )
-
-
-def _refuse_no_number(value: object, whose: Callable[[], SerDesContext]) -> None:
-    if holds_no_number(value):
-        path, found = find_no_number(value)
-        raise SerDesError(
-            f"{whose().what}: {path} is {found!r}, and JSON has no such number. "
-            f"Use None or text for it, {_WAY_OUT}"
-        )
-
-
-def _unwritable(value: object, error: Exception, context: SerDesContext) -> SerDesError:
-    if isinstance(error, RecursionError):
-        return SerDesError(
-            f"{context.what}: the value contains itself, or is nested too deeply for JSON. "
-            f"Return plain data, {_WAY_OUT}"
-        )
-    path, found = find_unwritable(value)
-    return SerDesError(
-        f"{context.what}: {path} is of type {name_of(type(found))} and cannot be written as JSON "
-        f"({error}). Return plain data (dicts, lists, dataclasses, models ...), {_WAY_OUT}"
     )

@@ -78,7 +78,7 @@ def delete(emulator: Emulator, incoming: Incoming) -> Response:
 
 def callback_success(emulator: Emulator, incoming: Incoming) -> Response:
     """``SendDurableExecutionCallbackSuccess``: the body is the result itself, byte for byte."""
-    emulator.callback_success(incoming.callback_id, incoming.body or None)
+    emulator.readable_success(incoming.callback_id, incoming.body or None)
     return json_answer()
 
 

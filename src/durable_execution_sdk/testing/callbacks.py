@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, cast
 
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 __all__ = [
     "Answers",
@@ -48,13 +49,18 @@ class PendingCallback:
         self.callback_id = _checked(callback_id)
         self.name = name
 
-    async def succeed(self, result: Any = None) -> None:
+    async def succeed(self, result: Any = None, *, check: bool = True) -> None:
         """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
 
+        ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
+
         Raises:
-            ServiceError: the callback was answered before, or its time is up.
+            ServiceError: the callback was answered before, its time is up, or its ``result_type`` is
+                known in this process and does not fit.
         """
-        await self._control.callback_success(self.callback_id, _written(self.callback_id, result))
+        await self._control.callback_success(
+            self.callback_id, _answer(self.callback_id, result, check=check)
+        )
 
     async def fail(self, error: Failure = None) -> None:
         """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
@@ -89,9 +95,14 @@ class SyncPendingCallback:
         self.callback_id = _checked(callback_id)
         self.name = name
 
-    def succeed(self, result: Any = None) -> None:
-        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are."""
-        self._control.callback_success(self.callback_id, _written(self.callback_id, result))
+    def succeed(self, result: Any = None, *, check: bool = True) -> None:
+        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
+
+        ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
+        """
+        self._control.callback_success(
+            self.callback_id, _answer(self.callback_id, result, check=check)
+        )
 
     def fail(self, error: Failure = None) -> None:
         """Answer with a failure: the workflow gets a ``CallbackExternalError``."""
@@ -100,6 +111,23 @@ class SyncPendingCallback:
     def heartbeat(self) -> None:
         """Say that the answer is still to come: the heartbeat timeout begins anew."""
         self._control.callback_heartbeat(self.callback_id)
+
+
+def _answer(callback_id: str, result: Any, *, check: bool) -> bytes | None:
+    """The payload of an answer, which the waiting code can read if its type is known here."""
+    payload = _written(callback_id, result)
+    if not check:
+        EXPECTED_ANSWERS.forget(callback_id)
+    try:
+        EXPECTED_ANSWERS.check(callback_id, payload)
+    except SerDesError as error:
+        raise ServiceError(
+            f"the code that waits for the callback cannot read this: {error}. To send it all the"
+            " same, use succeed(..., check=False)",
+            code="InvalidParameterValueException",
+            status=400,
+        ) from error
+    return payload
 
 
 def as_error_object(error: Failure) -> ErrorObject | None:

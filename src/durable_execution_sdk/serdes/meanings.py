@@ -1,0 +1,105 @@
+"""What the names, variables and aliases in a type mean where it stands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, ForwardRef, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from durable_execution_sdk.serdes.foreign import is_class
+
+__all__ = [
+    "Names",
+    "arguments_of_base",
+    "filled",
+    "generics_of",
+    "key_of",
+    "meant_by",
+    "names_in",
+    "resolved",
+]
+
+
+class Names(msgspec.Struct, frozen=True):
+    """What names mean where an annotation stands.
+
+    ``defined`` resolves forward references, ``owner`` is ``Self``, ``generics`` fills type variables.
+    """
+
+    defined: Mapping[str, Any] = {}
+    owner: Any = None
+    generics: Mapping[Any, Any] = {}
+
+
+def key_of(kind: Any, names: Names) -> Any:
+    """What a type is known by: where names stand in it, it is another one elsewhere."""
+    try:
+        hash(kind)
+    except TypeError:
+        return None
+    return kind if is_class(kind) else (kind, id(names.defined), _hashable(names))
+
+
+def _hashable(names: Names) -> Any:
+    return (names.owner, tuple(names.generics.items())) if names.generics else names.owner
+
+
+def meant_by(kind: Any) -> Callable[[], Any] | None:
+    """The type behind ``Annotated``, ``Final``, ``NewType`` and ``type`` aliases."""
+    origin: Any = get_origin(kind)
+    if origin in (Annotated, Final):
+        return lambda: get_args(kind)[0]
+    if hasattr(kind, "__supertype__"):
+        return lambda: kind.__supertype__
+    if hasattr(origin, "__value__"):
+        generics = dict(zip(origin.__type_params__, get_args(kind), strict=False))
+        return lambda: filled(origin.__value__, generics)
+    if hasattr(kind, "__value__") and not is_class(kind):
+        return lambda: kind.__value__
+    return None
+
+
+def resolved(reference: ForwardRef, names: Names) -> Any:
+    """The type that a forward reference stands for; ``NameError`` if nothing has the name."""
+    text = reference.__forward_arg__
+    try:
+        return eval(text, dict(names.defined), {})  # noqa: S307 - an annotation, as typing evaluates it
+    except Exception as error:
+        raise NameError(f"{error} (in the annotation {text!r})") from error
+
+
+def names_in(kind: Any, owner: Any, generics: Mapping[Any, Any]) -> Names:
+    """The names of the module that a class or an alias is defined in."""
+    module = sys.modules.get(kind.__module__, sys.modules["builtins"])
+    return Names(vars(module), owner, generics)
+
+
+def generics_of(origin: Any, args: tuple[Any, ...], names: Names) -> Mapping[Any, Any]:
+    """The arguments of a generic class, by type variable."""
+    values = [filled(arg, names.generics) for arg in args]
+    return dict(zip(getattr(origin, "__parameters__", ()), values, strict=False))
+
+
+def filled(kind: Any, generics: Mapping[Any, Any]) -> Any:
+    """The type with the arguments of a generic put in for its parameters."""
+    if isinstance(kind, TypeVar):
+        value = generics.get(kind, kind)
+        return _bound(kind) if value is kind else value
+    parameters: tuple[Any, ...] = getattr(kind, "__parameters__", ())
+    if not parameters or is_class(kind) or not generics:
+        return kind
+    return kind[tuple(generics.get(parameter, Any) for parameter in parameters)]
+
+
+def _bound(variable: TypeVar) -> Any:
+    if variable.__constraints__:
+        return Union[variable.__constraints__]  # noqa: UP007 - made at run time
+    return Any if variable.__bound__ is None else variable.__bound__
+
+
+def arguments_of_base(origin: Any) -> tuple[Any, ...]:
+    """``(Item,)`` for a class that was written ``class Items(list[Item])``."""
+    bases: tuple[Any, ...] = getattr(origin, "__orig_bases__", ())
+    return next((args for args in map(get_args, bases) if args), ())
