@@ -234,3 +234,28 @@ def test_a_service_that_does_not_answer_does_not_hold_up_the_answer() -> None:
         invoke(workflow, milliseconds=600, margin=0.3, plane=Hanging)
     assert time.monotonic() - began < 0.6
     assert rig_of(another).run().result == "another"
+
+
+def test_callbacks_of_workflow_code_do_not_run_in_the_next_invocation() -> None:
+    """Two that call each other for ever, and a timer, end with the invocation that made them."""
+    rang: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            rang.append("again")
+            loop.call_soon(again)
+
+        loop.call_soon(again)
+        loop.call_later(3600, rang.append, "timer")
+        return 1
+
+    assert run_workflow(workflow).result == 1
+    so_far = len(rang)
+
+    async def another(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(asyncio.sleep, 0.01)
+
+    assert run_workflow(another).status == "SUCCEEDED"
+    assert len(rang) == so_far

@@ -12,7 +12,7 @@ import math
 import selectors
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sized
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
@@ -21,7 +21,7 @@ from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
-from durable_execution_sdk.runtime.tasks import out_of_reach
+from durable_execution_sdk.runtime.tasks import WorkflowTask, out_of_reach
 from durable_execution_sdk.runtime.threads import InvocationThreads
 
 if TYPE_CHECKING:
@@ -229,12 +229,20 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         return timer
 
     @property
-    def ready(self) -> Sized:
+    def ready(self) -> Collection[asyncio.Handle]:
         """The callbacks that will run next."""
-        callbacks: Sized = self._ready
+        callbacks: Collection[asyncio.Handle] = self._ready
         return callbacks
 
-    _ready: Any  # asyncio's own queue, which each of its versions has
+    @property
+    def scheduled(self) -> Collection[asyncio.Handle]:
+        """The timers that have not rung."""
+        timers: Collection[asyncio.Handle] = self._scheduled
+        return timers
+
+    # asyncio's own queues, which each of its versions has.
+    _ready: Any
+    _scheduled: Any
 
     def create_task(
         self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any
@@ -351,6 +359,13 @@ class Environment:
         if (observer := self.loop.idle_selector.observer) is not None:
             left.update(observer.bodies_left())
         return left - {asyncio.current_task(self.loop)}
+
+    def drop_callbacks(self) -> None:
+        """Cancel the callbacks and timers of workflow code that are left, so that none runs later."""
+        for handle in (*self.loop.ready, *self.loop.scheduled):
+            context: Context | None = getattr(handle, "_context", None)
+            if context is not None and isinstance(context.get(CURRENT), WorkflowTask):
+                handle.cancel()
 
     async def leave_threads(self, seconds: float) -> list[str]:
         """Wait so long for plain functions that still run, and disown the rest: returns what that is."""
