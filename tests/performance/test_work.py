@@ -323,3 +323,24 @@ def test_payloads_that_the_workflow_has_seen_are_let_go() -> None:
     finally:
         tracemalloc.stop()
     assert held[-1] < held[0] - 18 * 200_000
+
+
+def test_tasks_of_many_contexts_spread_over_a_set() -> None:
+    """Sets of tasks, such as asyncio's own, would take quadratic time if their hashes were equal."""
+    hashes: list[int] = []
+
+    @durable_execution
+    async def workflow(event: int, ctx: DurableContext) -> None:
+        async def work() -> None:
+            task = asyncio.current_task()
+            hashes.append(hash(task))
+
+        async def item(inner: DurableContext, n: int, index: int) -> None:
+            hashes.append(hash(asyncio.current_task()))
+            await asyncio.create_task(work())
+
+        await ctx.map(range(event), item)
+
+    run(workflow, MemoryService(), "200")
+    assert len(hashes) == 400
+    assert len(set(hashes)) >= 398

@@ -51,6 +51,7 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 # In characters, of which each is four bytes at most.
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 LONGEST_NAME = 256
+_FAILED = OperationStatus.FAILED
 
 
 class DurableOperation(Handle[_T], Generic[_T]):
@@ -87,8 +88,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.was_over = False
         # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
         self.is_void = False
-        super().__init__(workflow.order)
-        self.place = scope.place + scope.claimed
+        super().__init__(workflow.order, scope.place + scope.claimed)
         if frame.is_closed or workflow.is_ending:
             self.is_void = True
             workflow.turn_down(self)
@@ -163,7 +163,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
         That the workflow gave it up is never delivered: only the code's own cancellation ends it again.
         """
-        if record.status == OperationStatus.FAILED and was_given_up(record):
+        if record.status == _FAILED and was_given_up(record):
             self.workflow.given_up[self.operation_id] = self
             return
         self.become_due(record.end_timestamp or self.workflow.order.now)

@@ -17,8 +17,10 @@ from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
+from durable_execution_sdk.runtime.current import CURRENT, task_on
 from durable_execution_sdk.runtime.journal import LateNews, Position
-from durable_execution_sdk.runtime.tasks import UNCHECKED_MOVES, WorkflowTasks, refuse_in_steps
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.tasks import UNCHECKED_MOVES, WorkflowTasks, refused_in_step
 
 __all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
 
@@ -114,7 +116,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     # The context that it belongs to, if it is in one.
     frame: Any
 
-    def __init__(self, order: Deliveries) -> None:
+    def __init__(self, order: Deliveries, place: int = 0) -> None:
+        """``place`` is the hash: where the operation stands in the workflow."""
         _new_future(self, loop=order.loop)
         self._order = order
         self._waiters: list[Waiter] | None = None
@@ -127,8 +130,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         # True if the cancellation of the tasks that await it leaves it alone.
         self.is_kept = False
         order.claims = self.sequence = order.claims + 1
-        # The hash; whoever knows where the operation stands in the workflow says so.
-        self.place = 0
+        self.place = place
 
     @property
     def label(self) -> str:
@@ -150,7 +152,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
             if self.is_due:
                 self._order.deliver_at_once(self)
             if not self.done():
-                refuse_in_steps(self.label, "awaited")
+                if isinstance(CURRENT.get(), StepContext):
+                    raise refused_in_step(self.label, "awaited")
                 waiter = Waiter(loop=self._order.loop)
                 waiter.handle = self
                 if self._waiters is None:
@@ -190,7 +193,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
         """As for any future."""
-        refuse_in_steps(self.label, "awaited")
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(self.label, "awaited")
         self.callbacks_added += 1
         super().add_done_callback(fn, context=context)
 
@@ -343,6 +347,7 @@ class Deliveries:
         self.last_id = ""
         journal = position.journal
         self.may_be_late = bool(journal.places)
+        self._old_ends = journal.old_ends
         # Late ones, by operation id, whose place is not recorded yet; and who records it.
         self.unplaced: set[str] = set()
         self.record_place: Callable[[Handle[Any], LateNews], None] = _never_late
@@ -355,13 +360,14 @@ class Deliveries:
             return  # nobody sees it, so it moves no clock either
         self.last_at, self.last_sequence = at, sequence
         if handle.tells_time:
-            self.now = max(self.now, at)
+            if at > self.now:  # noqa: PLR1730 - a call of max costs more than the rest of this
+                self.now = at
             if self.tells_contexts and handle.is_end:
                 handle.frame.last_end = at
         if handle.is_end:
-            self.last_id = handle.operation_id
-            if not self.position.has_news:
-                self.position.delivered(handle.operation_id)
+            self.last_id = ended = handle.operation_id
+            if ended not in self._old_ends:
+                self.position.has_news = True
         handle.settle()
         tasks = self._tasks
         tasks.checked_from = tasks.progress + UNCHECKED_MOVES
@@ -407,7 +413,7 @@ class Deliveries:
         completions.
         """
         if len(self._tasks.live) == 1 and not self._ready:
-            running = asyncio.current_task()
+            running = task_on(self.loop)
             if running is None or running.cancelling():
                 return
             due = self.due

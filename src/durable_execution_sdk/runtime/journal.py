@@ -5,7 +5,7 @@ It grows with every response and shrinks as it is replayed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -80,6 +80,8 @@ class Journal:
                 self.recorded_ends.add(op.id)
                 if op.name == LATE_NEWS_NAME:
                     self._take_note(op)
+        # The ends that an earlier invocation may have seen.
+        self.old_ends = self.recorded_ends - self.updated_ids
 
     @property
     def execution_id(self) -> str:
@@ -95,19 +97,17 @@ class Journal:
         return self._operations.values()
 
     def get(self, operation_id: str) -> Operation | None:
-        """What is recorded of this operation."""
+        """Look up what is recorded of this operation; without claiming it."""
         return self._operations.get(operation_id)
+
+    @property
+    def look_up(self) -> Callable[[str], Operation | None]:
+        """The method ``get`` without a call of Python's in between, for each claim."""
+        return self._operations.get
 
     def is_recorded(self, operation_id: str) -> bool:
         """Whether anything is known of this operation."""
         return operation_id in self._operations
-
-    def claim(self, operation_id: str) -> Operation | None:
-        """What is recorded of the operation that the workflow has just asked for."""
-        record = self._operations.get(operation_id)
-        if record is not None:
-            self.unclaimed.discard(operation_id)
-        return record
 
     def missed(self) -> list[Operation]:
         """What the log held when the invocation began, and the workflow has not asked for."""
@@ -275,7 +275,5 @@ class Position:
 
     def delivered(self, operation_id: str) -> None:
         """The workflow is about to see this operation end."""
-        journal = self.journal
-        self.has_news = (
-            operation_id not in journal.recorded_ends or operation_id in journal.updated_ids
-        )
+        if operation_id not in self.journal.old_ends:
+            self.has_news = True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import uuid
-from asyncio import Task, current_task
+from asyncio import Task
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.model.update import OperationUpdate
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, task_on
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.identity import ITEMS, Row
 from durable_execution_sdk.runtime.ids import MAIN, Path, context_prefix, operation_id, place_of
@@ -127,7 +127,7 @@ class Frame:
                     " them there; a plain function given to ctx.step runs in a thread by itself"
                 )
             scope: Any = task.scope
-            running = current_task()
+            running = task_on(self.workflow.loop)
             if running is not None and running is not watched.task:
                 raise _unnumbered(running)
             if isinstance(scope, Scope):
@@ -253,7 +253,7 @@ class Scope:
         number = self.count("task", row)
         title = f"task {row.text.rpartition('_')[0]} {number}"
         path = self.path.below(f"{row.text}_{number}", title)
-        return Scope(self.frame, self.context, path, maker=self), row.number + number
+        return Scope(self.frame, self.context, path, maker=self), self.place + row.number + number
 
     def spawn_items(self) -> Scope:
         """The scope of the task that goes through the items of a map."""
@@ -285,7 +285,8 @@ class Scope:
         """Claim the id of the next timer that this code sets, and its place."""
         number = self.count("timer", row)
         timers = self.path.below(f"timer_{row.text}", "")
-        return timers.operation_id(self.context, number), row.number + number
+        place = self.place + row.number + number
+        return timers.operation_id(self.context, number), place
 
     def is_next_recorded(self) -> bool:
         """Tell if the log holds the operation that will be claimed next."""

@@ -39,6 +39,11 @@ class TaskScope(Protocol):
         """The log's time, in milliseconds."""
         ...
 
+    @property
+    def place(self) -> int:
+        """The hash of the context's own task."""
+        ...
+
     def count(self, kind: str, row: Row) -> int:
         """The number of one more thing of this kind and row."""
         ...
@@ -234,14 +239,16 @@ class NumberedTask(asyncio.Task[_T]):
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the task, as for any; refused inside steps."""
-        refuse_in_steps(f"the task {self.get_name()!r} of the workflow", "cancelled")
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(f"the task {self.get_name()!r} of the workflow", "cancelled")
         return super().cancel(msg)
 
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
         """Add a callback, as for any task; refused inside steps, which would wait for themselves."""
-        refuse_in_steps(f"the task {self.get_name()!r} of the workflow", "awaited")
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(f"the task {self.get_name()!r} of the workflow", "awaited")
         super().add_done_callback(fn, context=context)
 
 
@@ -250,14 +257,13 @@ def out_of_reach(task: asyncio.Task[Any]) -> None:
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
 
 
-def refuse_in_steps(what: str, done: str) -> None:
-    """Refuse what a step does to the workflow that waits for it."""
-    if isinstance(CURRENT.get(), StepContext):
-        raise ContextMisuseError(
-            f"{what} was {done} inside a step: a step is not run again on replay, so what it does to"
-            " the workflow would be lost, and the workflow waits for the step. Do it in workflow code,"
-            " after the step; asyncio.all_tasks() holds tasks of the workflow too"
-        )
+def refused_in_step(what: str, done: str) -> ContextMisuseError:
+    """The error for what a step does to the workflow that waits for it."""
+    return ContextMisuseError(
+        f"{what} was {done} inside a step: a step is not run again on replay, so what it does to"
+        " the workflow would be lost, and the workflow waits for the step. Do it in workflow code,"
+        " after the step; asyncio.all_tasks() holds tasks of the workflow too"
+    )
 
 
 class NumberedFuture(asyncio.Future[_T]):
@@ -286,7 +292,8 @@ def place_of_future(depth: int) -> int | None:
             " with asyncio.get_running_loop().create_future()"
         )
     row = calling_row(depth + 1)
-    return row.number + creator.scope.count("future", row)
+    scope = creator.scope
+    return scope.place + row.number + scope.count("future", row)
 
 
 class WorkflowTasks:
@@ -319,7 +326,11 @@ class WorkflowTasks:
         scope.entered(watched)
         self.progress += 1
         task = NumberedTask(
-            place, watched, loop=self._loop, context=context or copy_context(), name=name
+            place or scope.place,
+            watched,
+            loop=self._loop,
+            context=context or copy_context(),
+            name=name,
         )
         watched.task = task
         return task

@@ -171,6 +171,8 @@ class Workflow:
         self.loop: asyncio.AbstractEventLoop = environment.loop
         self.thread = threading.get_ident()
         self.tasks = WorkflowTasks(self.loop)
+        self._look_up = journal.look_up
+        self._unclaimed = journal.unclaimed
         self.position = Position(journal)
         self.order = Deliveries(self.tasks, self.loop, self.position, environment.loop.ready)
         self.order.record_place = self._record_place
@@ -227,8 +229,11 @@ class Workflow:
 
     def claim(self, claimant: Claimant) -> Operation | None:
         """What the log holds of the operation that workflow code has just asked for."""
-        record = self.journal.claim(claimant.operation_id)
-        if record is None and self.gate is not None:
+        operation_id = claimant.operation_id
+        record = self._look_up(operation_id)
+        if record is not None:
+            self._unclaimed.discard(operation_id)
+        elif self.gate is not None:
             self.gate.asked(claimant)
         return record
 
@@ -480,7 +485,11 @@ class Workflow:
         if (
             due
             and not (self.order.unplaced and self.order.is_held)
-            and not (self.outside.is_watching and self._is_out_of_turn(due[0][0]))
+            and not (
+                self.journal.recorded_ends
+                and self.outside.is_watching
+                and self._is_out_of_turn(due[0][0])
+            )
         ):
             self.order.deliver_next()
             self.checkpointer.delivered()
