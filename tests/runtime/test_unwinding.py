@@ -146,7 +146,7 @@ def test_a_bare_except_in_an_endless_loop_does_not_hold_up_suspension(
     began = time.monotonic()
     ran = run_workflow(workflow)
     assert ran.result == "False", ran.error
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 12
     gc.collect()
 
 
