@@ -1,0 +1,42 @@
+"""The plugin that makes a slow test fail when it is not marked as slow."""
+
+from __future__ import annotations
+
+import pytest
+from tests import slow_tests
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+    import pytest
+
+    def test_unmarked():
+        pass
+
+    @pytest.mark.slow
+    def test_marked():
+        pass
+"""
+
+
+def test_a_slow_test_without_a_mark_fails(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_tests, "LIMIT", -1.0)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]\nmarkers = slow")
+    pytester.makepyfile(TESTS)
+    result = pytester.runpytest_inprocess(plugins=[slow_tests])
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert "test_unmarked took" in result.stdout.str()
+    assert "mark it with @pytest.mark.slow" in result.stdout.str()
+    assert "test_marked took" not in result.stdout.str()
+
+
+def test_a_quick_test_needs_no_mark(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeini("[pytest]\nmarkers = slow")
+    pytester.makepyfile(TESTS)
+    pytester.runpytest_inprocess(plugins=[slow_tests]).assert_outcomes(passed=2)
