@@ -70,8 +70,9 @@ def main() -> None:
     [wheel] = [Path(argument).resolve() for argument in sys.argv[1:]]
     workflow, test = blocks("python")
     [commands] = [block for block in blocks("sh") if block.startswith("durable run greeting.py")]
-    with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(Path(folder))
+    # Windows removes no file that is open somewhere.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        trial = Trial(Path(folder).resolve())
         trial.install(str(wheel))
         trial.run("python", "-c", IMPORTED)
         trial.install(f"{wheel}[cli]", "pytest")
