@@ -1,22 +1,24 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test test-emulator lint coverage fuzz fuzz-wire bench clean
+.PHONY: demo test test-all lint coverage fuzz fuzz-wire bench clean
 
 demo:
 	@tools/setup cli
 	@.venv/bin/python examples/order_processing/demo.py
 
+# The linters, and every test that is not marked as slow.
 test:
 	@tools/test
 
+# That, and then the groups of tools/groups, each in an environment of its own: what could not run ends
+# the output, and REQUIRE=wheel,fuzz makes it a failure. make test-wheel runs one group.
+test-all:
+	@tools/test-groups
+
+test-%:
+	@tools/test-groups $*
+
 lint:
 	@tools/lint
-
-# The SDK on AWS's own local runner, which has an environment of its own; not a part of make test.
-test-emulator:
-	@tools/setup dev
-	@tools/setup-emulator
-	@DEX_LOCAL_RUNNER=$(CURDIR)/.venv-emulator/bin/dex-local-runner \
-		.venv/bin/python -m pytest -n 2 tests/aws_emulator $(ARGS)
 
 # What tests/wire_fuzz does with a small budget, with a large one: WIRE_FUZZ cases of each kind.
 fuzz-wire:
@@ -38,7 +40,8 @@ bench:
 	@tools/setup dev
 	@.venv/bin/python benchmarks/bench.py $(ARGS)
 
+# Not .durable, which holds executions.
 clean:
-	rm -rf .venv .venv-emulator benchmarks/.venvs .durable .coverage .coverage.* htmlcov dist build
+	rm -rf .venv .venv-* benchmarks/.venvs .coverage .coverage.* htmlcov dist build
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -114,7 +114,9 @@ class MemoryService:
             context_details=ContextDetails(
                 result=update.payload,
                 error=update.error,
-                replay_children=update.context_options and update.context_options.replay_children,
+                replay_children=update.context_options.replay_children
+                if update.context_options
+                else None,
             )
             if update.type == "CONTEXT"
             else None,

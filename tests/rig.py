@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durable_execution_sdk import durable_execution
+from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
-from durable_execution_sdk.emulator.driver import Driver, Ending, Seams
+from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore

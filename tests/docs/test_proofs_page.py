@@ -52,7 +52,8 @@ def test_the_tests_pass_and_print_what_the_page_says(
     result = pytester.runpytest_inprocess(
         *("-p", "pytest_durable_execution", "-p", "pytest_asyncio.plugin"),
         *("-o", "asyncio_default_fixture_loop_scope=function"),
-        *("-W", "error", "--strict-markers", "-v", "-s"),
+        *("-W", "error", "-W", "ignore:Module already imported"),
+        *("--strict-markers", "-v", "-s"),
     )
     result.assert_outcomes(passed=9)
     printed = result.stdout.str().replace("test_a_bank_without_keys_charges_twice.<locals>.", "")

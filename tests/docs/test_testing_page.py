@@ -66,6 +66,7 @@ def test_the_ten_tests_pass(pytester: pytest.Pytester, monkeypatch: pytest.Monke
         result = pytester.runpytest_inprocess(
             *("-p", "pytest_durable_execution", "-p", "pytest_asyncio.plugin"),
             *("-o", "asyncio_default_fixture_loop_scope=function"),
-            *("-W", "error", "--strict-markers", "-v"),
+            *("-W", "error", "-W", "ignore:Module already imported"),
+            *("--strict-markers", "-v"),
         )
     result.assert_outcomes(passed=10)

@@ -95,6 +95,24 @@ class _Redis(socketserver.StreamRequestHandler):
         self.wfile.write(b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n")
 
 
+class _Store(socketserver.ThreadingTCPServer):
+    """Ends the threads of connections that clients leave open: workflows of other tests would wait for them."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Redis)
+        self._connections: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def server_close(self) -> None:
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        super().server_close()
+
+
 URL = ""
 REDIS_PORT = 0
 SILENT_PORT = 0
@@ -113,8 +131,8 @@ def served() -> Iterator[None]:
     """The servers that the libraries talk to."""
     global URL, REDIS_PORT, SILENT_PORT
     web = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
-    store = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Redis)
-    store.daemon_threads = web.daemon_threads = True
+    store = _Store()
+    web.daemon_threads = False
     with web, store, closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -48,7 +48,7 @@ def test_the_two_commands_are_targets_of_the_makefile() -> None:
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert [line.split()[1] for line in blocks("sh")[0].splitlines()] == ["demo", "test"]
     assert {"demo", "test"} <= set(targets)
-    assert "exec make test" in (ROOT / ".ci" / "run").read_text()
+    assert "make test-all" in (ROOT / ".ci" / "run").read_text()
 
 
 def test_every_operation_of_the_context_is_in_the_table() -> None:

@@ -73,7 +73,11 @@ class Sandbox:
 
     def take(self) -> Running | None:
         """Wait for the next invocation; there is none when the sandbox is being closed."""
-        return self._todo.get()
+        todo = self._todo
+        running = todo.get()
+        if running is None:
+            todo.put(None)  # for all others that wait
+        return running
 
     def end(self, request_id: str, answer: Answer) -> None:
         """What came of an invocation."""
@@ -144,6 +148,9 @@ class Sandbox:
 
 
 class _RuntimeApi(ThreadingHTTPServer):
+    # None outlives the server: workflows of other tests would wait for it.
+    daemon_threads = False
+
     def __init__(self, sandbox: Sandbox) -> None:
         super().__init__(("127.0.0.1", 0), _Request)
         self.sandbox = sandbox

@@ -42,6 +42,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk import wait_until as state_until
 from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.retry.polling import Polling
 
 Workflow = Callable[[Any, DurableContext], Awaitable[Any]]
 
@@ -240,7 +241,9 @@ def polls(stage: Stage) -> Workflow:
             await stage.body(f"check {state}")
             return state + 1
 
-        until = state_until(lambda n: n >= 3, initial_delay=seconds(2), backoff_rate=1)
+        until: Polling[int] = state_until(
+            lambda n: n >= 3, initial_delay=seconds(2), backoff_rate=1
+        )
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
         return stage.see("state", await ctx.wait_for_condition(check, config))
 
@@ -253,7 +256,7 @@ def polls_in_vain(stage: Stage) -> Workflow:
         def check(state: int) -> int:
             return state + 1
 
-        until = state_until(lambda _: False, max_attempts=2, initial_delay=seconds(1))
+        until: Polling[int] = state_until(lambda _: False, max_attempts=2, initial_delay=seconds(1))
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
         try:
             await ctx.wait_for_condition(check, config, name="vain")
@@ -291,7 +294,9 @@ def refused_callback(stage: Stage) -> Workflow:
 @shape(strict=True)
 def callback_that_times_out(stage: Stage) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        config = CallbackConfig(timeout=seconds(30), heartbeat_timeout=seconds(5))
+        config: CallbackConfig[str] = CallbackConfig(
+            timeout=seconds(30), heartbeat_timeout=seconds(5)
+        )
         callback = await ctx.create_callback("cb", config=config)
         try:
             await callback
@@ -310,7 +315,7 @@ def wait_for_callback(stage: Stage) -> Workflow:
             await ctx.wait_for_callback(stage.denies, name="c")
         except CallbackExternalError as error:
             stage.see("c", [error.error_type, error.error_data])
-        config = WaitForCallbackConfig(timeout=seconds(9))
+        config: WaitForCallbackConfig[str] = WaitForCallbackConfig(timeout=seconds(9))
         try:
             await ctx.wait_for_callback(lambda _: None, name="d", config=config)
         except CallbackTimeoutError as error:
@@ -326,7 +331,9 @@ def submitter_that_fails(stage: Stage) -> Workflow:
         async def submit(_id: str) -> None:
             await stage.fails("submit")
 
-        config = WaitForCallbackConfig(retry_strategy=FixedDelay(max_attempts=2, delay=seconds(1)))
+        config: WaitForCallbackConfig[str] = WaitForCallbackConfig(
+            retry_strategy=FixedDelay(max_attempts=2, delay=seconds(1))
+        )
         try:
             await ctx.wait_for_callback(submit, name="a", config=config)
         except CallbackSubmitterError as error:
@@ -645,7 +652,7 @@ def gathered_mixture(stage: Stage) -> Workflow:
     async def check(state: int) -> int:
         return state + 1
 
-    until = state_until(lambda n: n >= 2, initial_delay=seconds(3))
+    until: Polling[int] = state_until(lambda n: n >= 2, initial_delay=seconds(3))
     poll = WaitForConditionConfig(initial_state=0, wait_strategy=until)
 
     async def child(ctx: DurableContext) -> str:

@@ -76,7 +76,7 @@ async def everything(ctx: DurableContext) -> Any:
         return await child.step(lambda: "deep", name="inner")
 
     await ctx.run_in_child_context(inside, name="child")
-    config = CallbackConfig(timeout=Duration.from_seconds(5))
+    config: CallbackConfig[str] = CallbackConfig(timeout=Duration.from_seconds(5))
     try:
         await (await ctx.create_callback(name="unanswered", config=config))
     except Exception as error:

@@ -6,13 +6,16 @@ import json
 import os
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rig import run_workflow
 from tests.server.house import FUNCTION, House, invocations
 
+from durable_execution_sdk import DurableContext
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.errors import ConfigError, ServiceError
@@ -153,6 +156,20 @@ def test_closing_lets_a_running_function_end_and_checkpoint() -> None:
     closing.join()
     waiting.join()
     assert answers == [(200, b'"done"')]
+
+
+def test_a_server_in_the_same_process_keeps_no_deadlock_waiting(
+    served: tuple[House, Server],
+) -> None:
+    _, server = served
+    assert post(server, invocations(), {"do": "everything"})[0] == 200
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.Event().wait()
+
+    began = time.monotonic()
+    assert run_workflow(workflow).error.error_type == "DeadlockError"
+    assert time.monotonic() - began < 10
 
 
 def test_what_breaks_a_worker_is_raised_where_the_server_is_closed(

@@ -82,6 +82,8 @@ def anyio_backend():
         "--strict-markers",
         "-W",
         "error",
+        "-W",
+        "ignore:Module already imported",  # said before pytest 9.1 of an editable install
     )
     result.assert_outcomes(passed=2)
 

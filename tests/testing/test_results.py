@@ -294,7 +294,7 @@ async def times_out(event: object, ctx) -> None:
 def test_a_timeout_is_an_error_too():
     result = LocalDurableTestRunner(times_out, execution_timeout=timedelta(days=1)).run_sync()
     assert result.status == "TIMED_OUT"
-    assert result.duration == pytest.approx(timedelta(days=1), abs=timedelta(seconds=1))
+    assert abs(result.duration - timedelta(days=1)) <= timedelta(seconds=1)
     assert result.error is not None
     with pytest.raises(UnexpectedStatusError, match="expected FAILED, found TIMED_OUT"):
         result.assert_failed()

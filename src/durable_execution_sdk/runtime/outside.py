@@ -33,15 +33,9 @@ __all__ = ["Outside", "standing_by"]
 # How long a socket that workflow code opened may be silent before it counts as idle.
 _SOCKET_PATIENCE_SECONDS = 10.0
 
-# The names of the SDK's own threads; what they do for a workflow is known.
-_OWN_THREADS = (
-    "durable-step",
-    "durable-invocation",
-    "durable-test",
-    "durable-worker",
-    "durable-server",
-    "durable-otel",
-)
+# How the names of the SDK's own threads begin; what they do for a workflow is known. asyncio's are those of
+# other loops, such as a server's: they stay when their work is done, and get more only from a thread of a loop.
+_OWN_THREADS = ("durable-", "asyncio_")
 # How often to look again: threads end, and tasks that poll for one are let on.
 _AGAIN_SECONDS = 0.1
 # Timers that are closer than this ring at the same time.
