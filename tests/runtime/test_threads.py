@@ -226,7 +226,8 @@ def test_the_answer_leaves_before_the_margin_whatever_still_runs(
 
     answer, took = timed(lambda: invoke(workflow, milliseconds=800, margin=0.3))
     assert answer["Result"] == '"done"'
-    assert took < 0.8 - 0.3 + 0.1
+    # It leaves before the margin begins; a loaded machine has some of the margin to be late.
+    assert took < 0.8 - 0.3 / 2
     assert "'slow'" in caplog.text
 
 
