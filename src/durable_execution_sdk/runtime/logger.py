@@ -91,8 +91,7 @@ def underlying(logger: Any) -> Any:
     """The logger that an adapter writes to; any other one is its own."""
     found: object = logger
     while isinstance(found, logging.LoggerAdapter):
-        adapter: Any = found
-        found = adapter.logger
+        found = getattr(found, "logger", None)
     return found
 
 
