@@ -15,12 +15,18 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.memory_service import MemoryService
 from tests.replay.corpus import CORPUS, Shape, Stage, Workflow, seconds
 from tests.replay.play import Play, extends, replay
 from tests.replay.test_schedules import program_shape, programs
 from tests.rig import Ran
 
-from durable_execution_sdk import CheckpointingMode, DurableContext
+from durable_execution_sdk import (
+    CheckpointingMode,
+    DurableContext,
+    MapConfig,
+    durable_execution,
+)
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.model.api import (
@@ -255,3 +261,38 @@ def test_a_crash_between_the_note_and_the_delivery_changes_nothing(
             assert all(extends(each, last) for each in play.stage.observations)
             crashes += 1
     assert crashes >= 3
+
+
+def test_a_service_whose_clock_stands_still_has_no_late_news() -> None:
+    """Ends in one millisecond are told in order: a context comes after what is in it."""
+
+    class Standing(MemoryService):
+        def now(self) -> int:
+            return 1_000
+
+        async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+            names.extend(update.name for update in request.updates)
+            self._now = 999
+            return await super().checkpoint(request)
+
+    names: list[str | None] = []
+
+    async def body(n: int) -> int:
+        return n
+
+    @durable_execution
+    async def workflow(event: int, ctx: DurableContext) -> list[int]:
+        async def item(inner: DurableContext, n: int, index: int) -> int:
+            return await inner.step(body, n)
+
+        async def child(inner: DurableContext) -> list[int]:
+            batch = await inner.map(range(3), item, config=MapConfig(max_concurrency=2))
+            return batch.results()
+
+        return await ctx.run_in_child_context(child)
+
+    service = Standing()
+    outcome = workflow.bind(service)(service.event("0"), None)
+    assert outcome["Status"] == "SUCCEEDED", outcome
+    assert outcome["Result"] == "[0,1,2]"
+    assert LATE_NEWS_NAME not in names

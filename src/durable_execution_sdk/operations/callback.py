@@ -161,13 +161,14 @@ def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) ->
 class Creation(Handle["Callback[_T]"], Generic[_T]):
     """The moment from which a callback has its id."""
 
-    __slots__ = ("_callback",)
+    __slots__ = ("_callback", "frame")
 
     is_end = False
 
     def __init__(self, callback: Callback[_T]) -> None:
         super().__init__(callback.workflow.order)
         self.place = callback.place
+        self.frame = callback.frame
         self._callback = callback
 
     @property

@@ -320,6 +320,16 @@ def _asyncio_function(frame: FrameType) -> str | None:
     return frame.f_code.co_name if is_asyncio else None
 
 
+def _is_within(handle: Handle[Any], context_id: str) -> bool:
+    """Tell whether an operation is one of this context, at any depth."""
+    frame: Any = handle.frame
+    while frame is not None:
+        if frame.operation_id == context_id:
+            return True
+        frame = frame.parent
+    return False
+
+
 class Deliveries:
     """The completions that are due, in order."""
 
@@ -345,6 +355,8 @@ class Deliveries:
         self.last_at = -math.inf
         self.last_sequence = 0
         self.last_id = ""
+        # All that was delivered with this end.
+        self._tied: list[Handle[Any]] = []
         journal = position.journal
         self.may_be_late = bool(journal.places)
         self._old_ends = journal.old_ends
@@ -358,6 +370,9 @@ class Deliveries:
         at, sequence, handle = heappop(self.due)
         if handle.cancelled():
             return  # nobody sees it, so it moves no clock either
+        if at != self.last_at:
+            self._tied.clear()
+        self._tied.append(handle)
         self.last_at, self.last_sequence = at, sequence
         if handle.tells_time:
             if at > self.now:  # noqa: PLR1730 - a call of max costs more than the rest of this
@@ -396,6 +411,12 @@ class Deliveries:
             return at
         if handle.frame.is_rebuilt:
             return at  # nothing is recorded there any more
+        if at == self.last_at and all(
+            each.sequence < handle.sequence or _is_within(each, late_id) for each in self._tied
+        ):
+            # The end of a context in the very millisecond of its last operation: it comes after that on
+            # replay too, if the function runs at all.
+            return at
         place = math.nextafter(self.last_at, math.inf)
         self.unplaced.add(late_id)
         self.record_place(handle, LateNews(late=late_id, after=self.last_id, at=place))

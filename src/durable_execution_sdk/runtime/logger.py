@@ -89,10 +89,14 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
 
 def underlying(logger: Any) -> Any:
     """The logger that an adapter writes to; any other one is its own."""
-    found: object = logger
-    while isinstance(found, logging.LoggerAdapter):
-        found = getattr(found, "logger", None)
+    found = logger
+    while _is_adapter(found):
+        found = found.logger
     return found
+
+
+def _is_adapter(logger: object) -> bool:
+    return isinstance(logger, logging.LoggerAdapter)
 
 
 def is_logger(logger: object) -> bool:
