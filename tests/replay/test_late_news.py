@@ -286,7 +286,7 @@ def test_a_service_whose_clock_stands_still_has_no_late_news() -> None:
             return await inner.step(body, n)
 
         async def child(inner: DurableContext) -> list[int]:
-            batch = await inner.map(range(3), item, config=MapConfig(max_concurrency=2))
+            batch = await inner.map(range(3), item, config=MapConfig(max_concurrency=1))
             return batch.results()
 
         return await ctx.run_in_child_context(child)
