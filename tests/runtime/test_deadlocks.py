@@ -590,3 +590,14 @@ def test_a_timeout_ends_tasks_that_await_each_other(circle: Any) -> None:
         return await ctx.step(echo, "on")
 
     assert run_workflow(workflow).result == "on"
+
+
+def test_a_circle_that_a_direct_task_closes_is_a_deadlock_too() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def job() -> None:
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+        await asyncio.gather(asyncio.Task(job()))
+
+    ran = run_workflow(workflow)
+    assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)

@@ -8,10 +8,20 @@ await that closes a circle waits for a future of its own, at which a cancellatio
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-__all__ = ["closes_circle", "wait_apart"]
+__all__ = ["cancel", "closes_circle", "wait_apart"]
+
+
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, if it is in no circle that a task of other makers has closed.
+
+    Those of ``asyncio.Task(...)`` are not watched. They and what waits for them are abandoned in the end.
+    """
+    with suppress(RecursionError):
+        asyncio.Task[Any].cancel(task)
 
 
 def closes_circle(waits_for: object, task: object) -> bool:

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError, ExecutionError
-from durable_execution_sdk.runtime.circles import closes_circle, wait_apart
+from durable_execution_sdk.runtime.circles import cancel, closes_circle, wait_apart
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.identity import (
     Row,
@@ -184,7 +184,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def cancel(self) -> None:
         """Cancel the task, as the SDK may whatever code is running."""
         if self.task is not None:
-            asyncio.Task[_T].cancel(self.task)
+            cancel(self.task)
 
     def kill(self) -> None:
         """Stop this task at its next move, whatever its code would do."""
