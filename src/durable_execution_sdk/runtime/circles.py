@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["cancel", "closes_circle", "wait_apart"]
 
@@ -33,7 +33,7 @@ def closes_circle(waits_for: object, task: object) -> bool:
             continue
         seen.add(id(future))
         if isinstance(future, asyncio.Task):
-            waiting: Any = future.get_coro()
+            waiting: Any = cast("asyncio.Task[Any]", future).get_coro()
             if waiting is task:
                 return True
             if not getattr(waiting, "waits_apart", True):
