@@ -21,7 +21,7 @@ from unittest import mock
 from durable_execution_sdk.runtime import loop as sdk_loop
 
 # More turns of the loop than any generated program takes in an invocation.
-MOST_TURNS = 60_000
+MOST_TURNS = 400_000
 # How long a thread may take in real time before the invocation counts as hanging.
 THREAD_SECONDS = 5.0
 

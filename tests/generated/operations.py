@@ -121,7 +121,7 @@ def map_(w: Writer, node: Node) -> str:
 def parallel(w: Writer, node: Node) -> str:
     n = w.number()
     names = [
-        w.function(f"branch{i}", block, context=True, at=w.key(n, f"{'abc'[i]}/"))
+        w.function(f"branch{n}_{i}", block, context=True, at=w.key(n, f"{'abc'[i]}/"))
         for i, block in enumerate(node.blocks)
     ]
     branches = f"[{', '.join(names)}]"

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 from msgspec.structs import replace
 from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
@@ -929,3 +930,22 @@ def test_a_history_with_what_was_given_up_can_be_rehearsed() -> None:
     assert result.result == "done"
     check_replay_sync(handler, result).raise_if_failed()
     check_crash_safety_sync(handler).raise_if_failed()
+
+
+@pytest.mark.parametrize("others", [(), ("wait",), ("callback",), ("wait", "callback")])
+def test_a_scope_of_anyio_knows_its_cancellation_through_a_gather(others: tuple[str, ...]) -> None:
+    """It tells by the message, which each operand of the gather has to keep."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        made: dict[str, Any] = {
+            "wait": lambda: ctx.wait(seconds(1)),
+            "callback": lambda: ctx.create_callback(),
+        }
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            operands = [ctx.step(lambda: 1), *(made[each]() for each in others)]
+            await asyncio.gather(*operands, return_exceptions=True)
+        await ctx.wait(seconds(5))
+        return [scope.cancelled_caught, await ctx.step(lambda: "on")]
+
+    assert run_workflow(workflow).result == [True, "on"]

@@ -510,3 +510,94 @@ def test_a_deadlock_of_very_many_tasks_shows_some() -> None:
 def test_how_long_to_wait_is_checked(value: Any) -> None:
     with pytest.raises(ConfigError, match="foreign_wait"):
         durable_execution(foreign_wait=value)
+
+
+async def two_that_await_each_other(ctx: DurableContext) -> None:
+    async def job(other: int) -> None:
+        await asyncio.sleep(0)
+        await tasks[other]
+
+    tasks = [asyncio.create_task(job(1)), asyncio.create_task(job(0))]
+    await asyncio.wait(tasks)
+
+
+async def three_that_gather_the_others(ctx: DurableContext) -> None:
+    async def job() -> None:
+        others = [each for each in tasks if each is not asyncio.current_task()]
+        await asyncio.gather(*others, return_exceptions=True)
+
+    tasks = [asyncio.create_task(job()) for _ in range(3)]
+    await asyncio.gather(*tasks)
+
+
+async def one_that_gathers_itself(ctx: DurableContext) -> None:
+    async def job() -> None:
+        await asyncio.gather(task)
+
+    task = asyncio.create_task(job())
+    await task
+
+
+async def one_that_awaits_its_maker(ctx: DurableContext) -> None:
+    async def job() -> None:
+        assert main is not None
+        await main
+
+    main = asyncio.current_task()
+    await asyncio.create_task(job())
+
+
+async def two_in_a_child(ctx: DurableContext) -> None:
+    async def inner(child: DurableContext) -> None:
+        await two_that_await_each_other(child)
+
+    await ctx.run_in_child_context(inner)
+
+
+CIRCLES = [
+    two_that_await_each_other,
+    three_that_gather_the_others,
+    one_that_gathers_itself,
+    one_that_awaits_its_maker,
+    two_in_a_child,
+]
+
+
+@pytest.mark.parametrize("circle", CIRCLES, ids=lambda each: each.__name__)
+def test_tasks_that_await_each_other_are_a_deadlock(circle: Any) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await circle(ctx)
+
+    ran = run_workflow(workflow)
+    assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)
+    assert "job" in ran.error.error_message
+
+
+@pytest.mark.parametrize("circle", CIRCLES, ids=lambda each: each.__name__)
+def test_a_timeout_ends_tasks_that_await_each_other(circle: Any) -> None:
+    """Under plain asyncio the cancellation goes round until the stack is full."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def work() -> None:
+            await circle(ctx)
+
+        task = asyncio.create_task(work())
+        await ctx.wait(Duration.from_seconds(5))
+        task.cancel()
+        await asyncio.wait([task])
+        for other in asyncio.all_tasks() - {asyncio.current_task()}:
+            other.cancel()
+        return await ctx.step(echo, "on")
+
+    assert run_workflow(workflow).result == "on"
+
+
+def test_a_circle_that_a_direct_task_closes_is_a_deadlock_too() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def job() -> None:
+            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+        await asyncio.gather(asyncio.Task(job()))
+
+    ran = run_workflow(workflow)
+    assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)

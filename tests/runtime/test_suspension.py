@@ -16,6 +16,7 @@ from tests.rig import rig_of, run_workflow
 from durable_execution_sdk import DurableContext, Duration, StepConfig, StepSemantics
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.runtime.loop import Environment, environment
+from durable_execution_sdk.runtime.threads import close_pools
 
 SECOND = Duration.from_seconds(1)
 
@@ -346,6 +347,7 @@ def test_a_deadlock_next_to_something_pending_is_told_when_that_is_over() -> Non
 
 def test_nothing_outlives_an_invocation() -> None:
     late: list[str] = []
+    close_pools()
     before = threading.active_count()
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
@@ -372,6 +374,7 @@ def test_nothing_outlives_an_invocation() -> None:
     assert rig.run().result == "1"
     loop = environment().loop
     assert not asyncio.all_tasks(loop)
+    close_pools()  # what is idle stays for the next one
     assert threading.active_count() == before
     late.clear()
     assert rig_of(quick).run().result == "quick"

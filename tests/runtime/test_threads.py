@@ -29,10 +29,18 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.runtime.settings import DEFAULT_MAX_THREADS
-from durable_execution_sdk.runtime.threads import LEFT_RUNNING
+from durable_execution_sdk.runtime.threads import LEFT_RUNNING, ThreadPool, close_pools
 
 SOON = 0.02
 LONGEST = 5.0
+
+
+def join_steps() -> None:
+    """Wait for all plain functions, those that were disowned too."""
+    close_pools()
+    for thread in threading.enumerate():
+        if thread.name == "durable-step":
+            thread.join()
 
 
 @pytest.fixture
@@ -41,9 +49,7 @@ def gate() -> Iterator[threading.Event]:
     gate = threading.Event()
     yield gate
     gate.set()
-    for thread in threading.enumerate():
-        if thread.name == "durable-step":
-            thread.join()
+    join_steps()
     assert not LEFT_RUNNING
 
 
@@ -120,13 +126,78 @@ def test_invocations_share_their_threads() -> None:
     assert max(most) <= 4
 
 
-def test_threads_end_with_the_last_invocation() -> None:
-    async def workflow(event: Any, ctx: DurableContext) -> None:
-        await asyncio.gather(*(ctx.step(lambda: None, name="n") for _ in range(9)))
+def test_warm_invocations_use_the_threads_of_earlier_ones() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[int]:
+        meet = threading.Barrier(9, timeout=LONGEST)
 
-    before = set(threading.enumerate())
-    run_workflow(workflow)
-    assert {t for t in threading.enumerate() if t.name == "durable-step"} <= before
+        def ident() -> int:
+            meet.wait()
+            return threading.get_ident()
+
+        return await asyncio.gather(*(ctx.step(ident, name="n") for _ in range(9)))
+
+    close_pools()
+    first, second = run_workflow(workflow).result, run_workflow(workflow).result
+    assert set(first) == set(second)
+    close_pools()
+    assert not [each for each in threading.enumerate() if each.ident in set(first)]
+    assert len(set(run_workflow(workflow).result)) == 9
+
+
+def test_steps_in_sequence_need_one_thread() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return len({await ctx.step(threading.get_ident, name="n") for _ in range(50)})
+
+    close_pools()
+    assert run_workflow(workflow).result == 1
+
+
+def test_threads_end_with_the_process() -> None:
+    script = """
+import atexit, threading
+def told():
+    print([each.name for each in threading.enumerate() if each.name == "durable-step"])
+atexit.register(told)
+from tests.rig import run_workflow
+async def workflow(event, ctx):
+    return await ctx.step(lambda: "done")
+print(run_workflow(workflow).result)
+"""
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ran.stdout.split("\n")[:2] == ["done", "[]"]
+
+
+def test_a_pool_has_a_thread_for_each_call_however_calls_and_ends_meet() -> None:
+    """A thread that counts as idle while it is given a call would leave the next call without one."""
+    pool = ThreadPool(64)
+    for _ in range(300):
+        for each in [pool.submit(int) for _ in range(4)]:
+            each.result(LONGEST)
+        meet = threading.Barrier(8, timeout=LONGEST)
+        for each in [pool.submit(meet.wait) for _ in range(8)]:
+            each.result(LONGEST)
+    pool.close()
+
+
+def test_a_process_without_more_threads_makes_do_with_those_it_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = ThreadPool(8)
+    pool.submit(int).result(LONGEST)
+    begun = threading.Event()
+
+    def no_more(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    first = pool.submit(begun.wait)
+    others = [pool.submit(int) for _ in range(3)]
+    begun.set()
+    assert [each.result(LONGEST) for each in (first, *others)] == [True, 0, 0, 0]
+    pool.close()
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        pool.submit(int).result(LONGEST)
 
 
 def test_a_disowned_thread_keeps_no_process_from_ending() -> None:
@@ -312,9 +383,7 @@ def test_each_later_invocation_names_the_step(
         assert run_workflow(another).result == "another"
         assert caplog.text.count("the thread of step 'slow'") == 1
     gate.set()
-    for thread in threading.enumerate():
-        if thread.name == "durable-step":
-            thread.join()
+    join_steps()
     caplog.clear()
     assert run_workflow(another).result == "another"
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]

@@ -18,6 +18,7 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
+from durable_execution_sdk.runtime.threads import close_pools
 from durable_execution_sdk.testing import (
     DurableTestError,
     LocalDurableTestRunner,
@@ -30,6 +31,7 @@ LIMIT = 1.0
 
 def of_runners() -> list[threading.Thread]:
     """A server that other tests share may have threads as well."""
+    close_pools()
     names = ("durable-test", "durable-step")
     return [each for each in threading.enumerate() if each.name.startswith(names)]
 

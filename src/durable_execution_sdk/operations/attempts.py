@@ -209,9 +209,11 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
-        body = self._run_body()
         if LEFT_RUNNING:
-            body = after_earlier_threads(self.workflow.invoked.arn, self.operation_id, body)
+            arn, operation_id = self.workflow.invoked.arn, self.operation_id
+            body = after_earlier_threads(arn, operation_id, self._run_body)
+        else:
+            body = self._run_body()
         self._body = self.workflow.start_body(self, body)
 
     def _end_invocation(self, error: InvocationError) -> None:

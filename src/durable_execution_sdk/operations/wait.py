@@ -66,7 +66,7 @@ class Wait(DurableOperation[None]):
         """
         if self.done():
             return False
-        if self.passed_on(sys._getframe(1)):  # noqa: SLF001
+        if self.passed_on(sys._getframe(1), msg):  # noqa: SLF001
             return True
         if self.frame.is_over:
             return self.drop(msg)

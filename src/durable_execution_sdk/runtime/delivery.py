@@ -228,7 +228,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         """As for any future: the tasks that await it are cancelled. What runs for it is cancelled too."""
         if self.done():
             return False
-        if not self.passed_on(sys._getframe(1)):  # noqa: SLF001
+        if not self.passed_on(sys._getframe(1), msg):  # noqa: SLF001
             self.abandon()
             self.drop(msg)
         return True
@@ -260,7 +260,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         if not (self.is_kept or self.is_awaited) and self.can_be_given_up:
             self.give_up()
 
-    def passed_on(self, caller: FrameType) -> bool:
+    def passed_on(self, caller: FrameType, msg: Any | None = None) -> bool:
         """Treat a cancellation that asyncio passes on from a task as that of a task that awaits this.
 
         ``wait_for`` of Python 3.11, and of later ones without time, cancels what it was given and
@@ -277,7 +277,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
             return False
         self.is_given_up = True
         self.abandon()
-        self.drop()
+        self.drop(msg)  # by which anyio tells its own cancellations
         return True
 
     def _cancelled_error(self) -> OperationCancelledError:

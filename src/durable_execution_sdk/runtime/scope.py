@@ -23,8 +23,10 @@ __all__ = ["Frame", "Scope"]
 
 
 def _unnumbered(running: Task[Any]) -> DeterminismError:
+    # By its function: the names that asyncio gives to tasks are numbered through the whole process.
+    name = getattr(running.get_coro(), "__qualname__", running.get_name())
     return DeterminismError(
-        f"the task {running.get_name()!r} was made with asyncio.Task(...), or by a task factory of its own,"
+        f"the task {name!r} was made with asyncio.Task(...), or by a task factory of its own,"
         " so it has no place in the workflow from which its operations could take their ids: they would"
         " be taken for those of the task that made it. Make it with asyncio.create_task(...), or in an"
         " asyncio.TaskGroup"

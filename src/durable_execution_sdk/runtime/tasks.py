@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError, ExecutionError
+from durable_execution_sdk.runtime.circles import cancel, closes_circle, wait_apart
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.identity import (
     Row,
@@ -75,6 +76,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         "moves",
         "scope",
         "task",
+        "waits_apart",
     )
 
     def __init__(
@@ -88,6 +90,8 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self.__name__: str = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         self.scope = scope
         self.blocked_on: object = None
+        # Whether its cancellation ends here, and does not reach what it waits for.
+        self.waits_apart = False
         # See ``spinning``; only counted once all tasks together have made many moves.
         self.moves = 0
         self.counted_from = -1.0
@@ -143,6 +147,8 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         except BaseException:
             tasks.ended(self)
             raise
+        if waits_for.__class__ is NumberedTask or hasattr(waits_for, "_children"):
+            return self._wait_for_tasks(waits_for)
         return waits_for
 
     def throw(self, *exception: Any) -> Any:
@@ -167,12 +173,18 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         except BaseException:
             tasks.ended(self)
             raise
+        if waits_for.__class__ is NumberedTask or hasattr(waits_for, "_children"):
+            return self._wait_for_tasks(waits_for)
         return waits_for
+
+    def _wait_for_tasks(self, waits_for: asyncio.Future[Any]) -> object:
+        self.waits_apart = closes_circle(waits_for, self)
+        return wait_apart(waits_for) if self.waits_apart else waits_for
 
     def cancel(self) -> None:
         """Cancel the task, as the SDK may whatever code is running."""
         if self.task is not None:
-            asyncio.Task[_T].cancel(self.task)
+            cancel(self.task)
 
     def kill(self) -> None:
         """Stop this task at its next move, whatever its code would do."""
@@ -237,10 +249,14 @@ class NumberedTask(asyncio.Task[_T]):
         """The place of the task, by its identity."""
         return self._place
 
+    @property
+    def _title(self) -> str:
+        return getattr(self.get_coro(), "__name__", self.get_name())
+
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the task, as for any; refused inside steps."""
         if isinstance(CURRENT.get(), StepContext):
-            raise refused_in_step(f"the task {self.get_name()!r} of the workflow", "cancelled")
+            raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
         return super().cancel(msg)
 
     def add_done_callback(
@@ -248,7 +264,7 @@ class NumberedTask(asyncio.Task[_T]):
     ) -> None:
         """Add a callback, as for any task; refused inside steps, which would wait for themselves."""
         if isinstance(CURRENT.get(), StepContext):
-            raise refused_in_step(f"the task {self.get_name()!r} of the workflow", "awaited")
+            raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
         super().add_done_callback(fn, context=context)
 
 

@@ -8,12 +8,15 @@ its step starts in this process while it lives, and each later invocation that f
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 from durable_execution_sdk.runtime.current import CURRENT
@@ -24,6 +27,7 @@ __all__ = [
     "InvocationThreads",
     "after_earlier_threads",
     "are_left_running",
+    "close_pools",
     "warn_of",
 ]
 
@@ -36,115 +40,148 @@ _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 class ThreadPool:
     """Worker threads, made as the work needs them, up to a number.
 
-    All invocations that run at the same time in the process share them; with the last of these they
-    end. They are daemons: what was disowned must not keep the process from ending. A thread that was
-    disowned does not count any more, so that another one can take its place.
+    All invocations of the process share them, and they end with it: what is idle does nothing until it
+    is given a call. They are daemons: what was disowned must not keep the process from ending. A thread
+    that was disowned does not count any more, so that another one can take its place.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.users = 0
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._idle = threading.Semaphore(0)
         self._lock = threading.Lock()
-        self._threads: dict[threading.Thread, None] = {}
-        self._running: dict[Future[Any], threading.Thread] = {}
+        self._workers: dict[_Worker, None] = {}
+        self._idle: list[_Worker] = []
+        self._running: dict[Future[Any], _Worker] = {}
+        self._calls: deque[_Call] = deque()
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
         """Run a function in a thread, when one is free."""
         future: Future[Any] = Future()
-        self._calls.put((future, function, args))
-        if not self._idle.acquire(blocking=False):
-            self._start_thread()
+        with self._lock:
+            self._calls.append((future, function, args))
+            self._hand_out()
         return future
 
     def disown(self, future: Future[Any]) -> None:
         """Do without the thread that runs this call."""
         with self._lock:
-            thread = self._running.get(future)
-            if thread is None:
-                return
-            self._threads.pop(thread, None)
-        if not self._calls.empty():
-            self._start_thread()
+            worker = self._running.get(future)
+            if worker is not None:
+                self._workers.pop(worker, None)
+                self._hand_out()
+
+    def has_ended(self, future: Future[Any], worker: _Worker) -> bool:
+        """Note that the call of a thread has ended; returns ``False`` if that is not needed any more."""
+        with self._lock:
+            del self._running[future]
+            if worker not in self._workers:
+                return False
+            self._idle.append(worker)
+            self._hand_out()
+            return True
 
     def close(self) -> None:
-        """End the threads, all of which are idle."""
-        threads = list(self._threads)
-        for _ in threads:
-            self._calls.put(None)
-        for thread in threads:
-            thread.join()
-
-    def _start_thread(self) -> None:
+        """End the threads that are idle, and the others after the call that they run."""
         with self._lock:
-            if len(self._threads) >= self.most:
+            idle, self._idle = self._idle, []
+            self._workers.clear()
+        for worker in idle:
+            worker.calls.put(None)
+        for worker in idle:
+            worker.join()
+
+    def _hand_out(self) -> None:
+        """Give each call that waits to a thread that is idle, or to a new one."""
+        while self._calls:
+            if not self._idle and len(self._workers) >= self.most:
                 return  # the first one to be free takes it
-            thread = threading.Thread(target=self._work, name="durable-step", daemon=True)
-            self._threads[thread] = None
-        thread.start()
+            call = self._calls[0]
+            worker = self._idle.pop() if self._idle else _Worker(self)
+            self._running[call[0]] = worker
+            worker.calls.put(call)
+            if worker not in self._workers and not self._begin(worker, call[0]):
+                return
+            self._calls.popleft()
 
-    def _work(self) -> None:
-        me = threading.current_thread()
-        while me in self._threads and self._work_once(me):
-            pass
-
-    def _work_once(self, me: threading.Thread) -> bool:
-        """Run a call, the next one that comes; returns ``False`` if there will be none."""
+    def _begin(self, worker: _Worker, future: Future[Any]) -> bool:
         try:
-            call = self._calls.get_nowait()
-        except Empty:
-            self._idle.release()
-            call = self._calls.get()
-        if call is None:
-            return False
-        self._running[call[0]] = me
-        _run(*call)
-        with self._lock:
-            del self._running[call[0]]
+            worker.start()
+        except RuntimeError as error:  # the system has no more threads
+            del self._running[future]
+            if self._workers:
+                return False
+            future.set_exception(error)
+        else:
+            self._workers[worker] = None
         return True
 
 
-def _run(future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+class _Worker(threading.Thread):
+    """A thread that runs the calls that it is given, one at a time."""
+
+    def __init__(self, pool: ThreadPool) -> None:
+        super().__init__(name="durable-step", daemon=True)
+        self.calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._pool = pool
+
+    def run(self) -> None:
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run a call: no reference to it is left while the thread waits for the next one."""
+        call = self.calls.get()
+        if call is None:
+            return False
+        end = _run(*call)
+        # Whoever is told the result finds the thread idle: steps in sequence need one thread.
+        is_needed = self._pool.has_ended(call[0], self)
+        end()
+        return is_needed
+
+
+def _run(
+    future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]
+) -> Callable[[], None]:
+    """Run a call, unless it was cancelled; returns what tells its result."""
     if not future.set_running_or_notify_cancel():
-        return
+        return _tell_nobody
     try:
         result = function(*args)
     except BaseException as error:
-        future.set_exception(error)
-    else:
-        future.set_result(result)
+        return partial(future.set_exception, error)
+    return partial(future.set_result, result)
+
+
+def _tell_nobody() -> None:
+    pass
 
 
 _pools: dict[int, ThreadPool] = {}
-_pools_lock = threading.Lock()
+
+
+def _pool_of(most: int) -> ThreadPool:
+    """The pool of the process with this cap."""
+    return _pools.get(most) or _pools.setdefault(most, ThreadPool(most))
+
+
+def close_pools() -> None:
+    """End the threads, as the end of the process does."""
+    for pool in list(_pools.values()):
+        pool.close()
+
+
+atexit.register(close_pools)
 
 # A forked child has none of the threads.
 os.register_at_fork(after_in_child=_pools.clear)
 os.register_at_fork(after_in_child=LEFT_RUNNING.clear)
 
 
-def _join_pool(most: int) -> ThreadPool:
-    with _pools_lock:
-        pool = _pools.setdefault(most, ThreadPool(most))
-        pool.users += 1
-    return pool
-
-
-def _leave_pool(pool: ThreadPool) -> None:
-    with _pools_lock:
-        pool.users -= 1
-        if pool.users:
-            return
-        _pools.pop(pool.most, None)
-    pool.close()
-
-
 class InvocationThreads:
     """What one invocation has running in threads."""
 
     def __init__(self, most: int) -> None:
-        self._pool = _join_pool(most)
+        self._pool = _pool_of(most)
         self._running: dict[Future[Any], object] = {}
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
@@ -171,7 +208,6 @@ class InvocationThreads:
             future.add_done_callback(_forget)
             self._pool.disown(future)
             disowned.append(_title(runner))
-        _leave_pool(self._pool)
         return disowned
 
     def _ended(self, future: Future[Any]) -> None:
@@ -183,19 +219,15 @@ def _forget(future: Future[Any]) -> None:
 
 
 async def after_earlier_threads(
-    arn: str, operation_id: str, body: Coroutine[Any, Any, None]
+    arn: str, operation_id: str, run_body: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Run the body of a step once the threads of its earlier attempts have ended."""
-    try:
-        for future, runner in list(LEFT_RUNNING.items()):
-            if isinstance(runner, StepContext) and (
-                (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id)
-            ):
-                await asyncio.wait([asyncio.wrap_future(future)])
-    except BaseException:
-        body.close()
-        raise
-    await body
+    for future, runner in list(LEFT_RUNNING.items()):
+        if isinstance(runner, StepContext) and (
+            (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id)
+        ):
+            await asyncio.wait([asyncio.wrap_future(future)])
+    await run_body()
 
 
 def are_left_running(arn: str) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import time
 from typing import Any
 
+from durable_execution_sdk.runtime.circles import cancel
 from durable_execution_sdk.runtime.workflow import GRACE_SECONDS, Workflow
 
 __all__ = ["leave_nothing_behind"]
@@ -56,14 +57,14 @@ async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: 
         for task in left:
             # One that is cleaning up already, or was only started to clean up, gets its time first.
             if task in warned or (number == 0 and task in running and not task.cancelling()):
-                task.cancel()
+                cancel(task)
         warned |= left
         await _wait_for(left, share * seconds)
     for watched in list(workflow.tasks.live):
         watched.kill()
     left = _left_of(workflow)
     for task in left:
-        task.cancel()
+        cancel(task)
     names = {task: workflow.title_of(task) for task in left}
     await _wait_for(left, _LAST_SECONDS)
     for task in left:
