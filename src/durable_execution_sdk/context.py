@@ -92,7 +92,7 @@ class DurableContext(Combinators):
         if type(func) is not FunctionType:
             _function(func, "ctx.step")
         if name is not None:
-            checked_name(name, "step")
+            name = checked_name(name, "step")
         return step(self._frame.scope(), func, args, name, config)
 
     # Time.

@@ -36,6 +36,7 @@ import httpx
 import jsonschema
 import msgspec
 import pydantic
+import pydantic_core
 import redis
 import requests
 import sqlalchemy
@@ -314,6 +315,22 @@ class Order(pydantic.BaseModel):
 @raises
 def pydantic_invalid() -> None:
     Order(amount="x", email="nobody")
+
+
+class Doubtful(pydantic.BaseModel):
+    amount: int
+
+    @pydantic.field_validator("amount")
+    @classmethod
+    def _is_plausible(cls, value: int) -> int:
+        raise pydantic_core.PydanticCustomError(
+            "implausible", "{amount} is no {what} { }", {"amount": value, "what": "amount"}
+        )
+
+
+@raises
+def pydantic_custom() -> None:
+    Doubtful(amount=3)
 
 
 @raises

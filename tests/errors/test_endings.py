@@ -133,6 +133,29 @@ def test_a_body_that_always_raises(name: str, strategy: Any, kind: str) -> None:
     assert len(runs) == (1 if isinstance(strategy, NoRetry) or name == "execution" else 3)
 
 
+@pytest.mark.parametrize("kind", ["plain", "async", "strategy", "group"])
+def test_a_generator_exit_of_a_step_is_a_failure_like_any_other(kind: str) -> None:
+    runs: list[int] = []
+
+    def body(*_: Any) -> Any:
+        runs.append(1)
+        if kind == "group":
+            raise BaseExceptionGroup("g", [SystemExit(3), GeneratorExit()])
+        raise GeneratorExit("over")
+
+    async def async_body() -> None:
+        body()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        if kind == "strategy":
+            await ctx.step(int, "x", config=StepConfig(retry_strategy=body))
+        else:
+            await ctx.step(async_body if kind == "async" else body, config=ONCE)
+
+    assert ends(workflow).status == "FAILED"
+    assert len(runs) == 1
+
+
 @pytest.mark.parametrize("where", ["handler", "child", "virtual", "task", "map", "with_retry"])
 @pytest.mark.parametrize("name", RAISED)
 def test_workflow_code_that_always_raises(name: str, where: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import sys
 from types import ModuleType
 from typing import Any
@@ -55,6 +57,10 @@ def raising(method: str, what: type[BaseException] = RuntimeError) -> Exception:
 
 class Text(str):
     __slots__ = ()
+
+
+class Bundle(ExceptionGroup[Exception]):
+    pass
 
 
 class Lies(Exception):
@@ -238,6 +244,38 @@ def test_a_group_of_any_size_is_a_group() -> None:
         assert str(caught) == str(error)
         assert len(caught.exceptions) == min(count, 64)
         assert [each.args for each in caught.exceptions[:3]] == [(n,) for n in range(min(count, 3))]
+
+
+@pytest.mark.parametrize("count", [100, 5_000])
+@pytest.mark.parametrize("nested", [False, True])
+def test_any_number_of_arguments_leaves_the_class(count: int, nested: bool) -> None:
+    error: Exception = ValueError(*range(count), *("\U0001f600" * 200 for _ in range(count)))
+    if nested:
+        error = ExceptionGroup("g", [error, error])
+    recorded = capture(error)
+    assert size_on_the_wire(recorded) <= LARGEST
+    caught: Any = rebuild(StepError, recorded)
+    assert isinstance(caught, ExceptionGroup if nested else ValueError)
+    each = caught.exceptions[0] if nested else caught
+    assert isinstance(each, ValueError)
+    assert each.args[:3] == (0, 1, 2)
+    assert "more, not recorded" in each.args[-1]
+
+
+@pytest.mark.parametrize("depth", [4, 5, 6, 9, 60])
+def test_groups_that_lie_too_deep_for_their_members_can_be_copied(depth: int) -> None:
+    error: Exception = ValueError("leaf")
+    for _ in range(depth):
+        error = Bundle("g", [error, KeyError("side")])
+    caught: Any = rebuild(StepError, capture(error))
+    for again in (copy.copy(caught), copy.deepcopy(caught), pickle.loads(pickle.dumps(caught))):
+        left, right = caught, again
+        while isinstance(left, ExceptionGroup):
+            assert type(left) is type(right)
+            assert str(left) == str(right)
+            left, right = left.exceptions[0], right.exceptions[0]
+        assert type(left) is type(right)
+        assert str(left) == str(right)
 
 
 # Nothing of anybody runs, and nothing is imported, when an exception is made again.

@@ -156,3 +156,11 @@ def test_the_errors_of_pydantic_are_kept(played: Played) -> None:
     assert caught.title == original.title
     assert [e["loc"] for e in caught.errors()] == [e["loc"] for e in original.errors()]
     assert caught.error_count() == 2
+
+
+def test_an_error_of_a_type_that_pydantic_does_not_know_is_kept(played: Played) -> None:
+    caught: Any = played.errors["pydantic_custom"]
+    original: Any = played.originals["pydantic_custom"]
+    told = [{**each, "input": None} for each in original.errors(include_url=False)]
+    assert [{**each, "input": None} for each in caught.errors(include_url=False)] == told
+    assert told[0]["msg"] == "3 is no amount { }"

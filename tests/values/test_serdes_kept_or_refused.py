@@ -83,6 +83,11 @@ class Coin(msgspec.Struct):
     value: int
 
 
+class Partial(msgspec.Struct):
+    pay: Pay | msgspec.UnsetType | None = msgspec.UNSET
+    count: float | msgspec.UnsetType | None = msgspec.UNSET
+
+
 class Rare(Coin):
     year: int
 
@@ -369,6 +374,8 @@ KEPT: list[tuple[Any, Any]] = [
     (OrderedDict[str, int], OrderedDict(b=1, a=2)),
     (Counter[str], Counter("aab")),
     (frozenset[Frozen], frozenset([Frozen(amount=1)])),
+    (Partial, Partial()),
+    (list[Partial], [Partial(pay=Pay(1), count=2.5), Partial(count=None)]),
 ]
 
 
@@ -402,6 +409,7 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
         "$.lines[0]",
         "subclass Special",
     ),
+    (Partial, Partial(pay=Card(1)), "$.pay", "subclass Card"),
     # Of a subclass of a plain class.
     (str, Text("a"), "$", "expected exactly str, found its subclass Text"),
     (list[str], ["a", Text("b")], "$[1]", "subclass Text"),

@@ -237,9 +237,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                 self._end_invocation(error)
             except Exception as error:
                 self.attempt_failed(error)
-            except asyncio.CancelledError as error:
-                # Unless the operation was given up, it is the body's own: a failure like any other.
-                if not (self.cancelled() or workflow.is_ending):
+            except (asyncio.CancelledError, GeneratorExit) as error:
+                if self._is_of_the_body(error, task):
                     self.attempt_failed(error)
         except Exception as error:
             workflow.stop(Aborted(error, fatal=True))  # it could not even be recorded
@@ -252,6 +251,12 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                 raise
         finally:
             workflow.body_ended(task)
+
+    def _is_of_the_body(self, error: BaseException, task: object) -> bool:
+        """Tell what the body raised, a failure like any other, from the end of the task that runs it."""
+        if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
+            return _running_task() is task
+        return not (self.cancelled() or self.workflow.is_ending)
 
     def _new_step_context(self) -> StepContext:
         workflow = self.workflow
@@ -282,7 +287,7 @@ def retry_or_fail(
         except ConfigError as broken:
             operation.fail(broken)
             return
-        except (KeyboardInterrupt, GeneratorExit):
+        except KeyboardInterrupt:
             raise
         except BaseException as broken:
             failure = ConfigError(f"{told}, and its retry strategy raised {shown(broken)}")
@@ -293,6 +298,14 @@ def retry_or_fail(
             operation.retry(decision.delay_seconds, error=capture(error))
             return
     operation.fail(error)
+
+
+def _running_task() -> object:
+    """The task that runs, if there is one."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
 
 
 def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:

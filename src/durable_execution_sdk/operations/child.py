@@ -29,7 +29,7 @@ from durable_execution_sdk.model.operation import (
     OperationType,
 )
 from durable_execution_sdk.model.update import ContextOptions, OperationAction
-from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation, exact_text
 from durable_execution_sdk.operations.options import check_config, check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
@@ -159,7 +159,7 @@ class Child(DurableOperation[_T], Generic[_T]):
     def summary(self, result: Any) -> str:
         """What the log shows of a result that is not stored."""
         summarize = self._config.summary_generator
-        return "" if summarize is None else str(summarize(result))
+        return "" if summarize is None else exact_text(str(summarize(result)))
 
     @property
     def can_be_given_up(self) -> bool:

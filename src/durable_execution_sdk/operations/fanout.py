@@ -40,6 +40,7 @@ from durable_execution_sdk.operations.batch import (
     summary_of,
 )
 from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
+from durable_execution_sdk.operations.lifecycle import exact_text
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
 from durable_execution_sdk.runtime.delivery import Handle, Signal
@@ -121,7 +122,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         summarize = self.plan.summary_generator
         if summarize is None:
             return summary_of(result)
-        return str(summarize(self.results.result_of(result, self._serdes_context())))
+        return exact_text(str(summarize(self.results.result_of(result, self._serdes_context()))))
 
     @property
     def recorded_result(self) -> str | None:
@@ -301,7 +302,7 @@ class _Run:
         payload = serdes.serialize(result, whose())
         if not isinstance(payload, str):
             raise ConfigError(f"the item_serdes of {self._label} must serialize to str")
-        return payload
+        return exact_text(payload)
 
     def _one_for_each(self, branch: Branch, result: Any) -> Sequence[Any]:
         results: Sequence[Any] = result

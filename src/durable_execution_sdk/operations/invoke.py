@@ -17,7 +17,7 @@ from durable_execution_sdk.model.operation import (
     OperationType,
 )
 from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAction
-from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation, exact_text
 from durable_execution_sdk.operations.options import check_config, check_result_type, check_serdes
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
@@ -87,7 +87,8 @@ class Invoke(DurableOperation[_T], Generic[_T]):
             return
         if record is None:
             written = self.encode(payload_serdes, payload, "payload")
-            options = ChainedInvokeOptions(function_name=function_name, tenant_id=config.tenant_id)
+            tenant_id = None if config.tenant_id is None else exact_text(config.tenant_id)
+            options = ChainedInvokeOptions(function_name=function_name, tenant_id=tenant_id)
             update = self.update(OperationAction.START, written)
             self.submit(replace(update, chained_invoke_options=options))
         else:
@@ -122,4 +123,4 @@ def invoke(
             " function needs its version or alias too, as in 'billing:live'"
         )
     check_config("ctx.invoke", config, InvokeConfig)
-    return Invoke(scope, function_name, payload, name, config or InvokeConfig())
+    return Invoke(scope, exact_text(function_name), payload, name, config or InvokeConfig())

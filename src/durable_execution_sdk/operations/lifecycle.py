@@ -39,7 +39,7 @@ from durable_execution_sdk.serdes import (
     without_envelopes,
 )
 
-__all__ = ["DurableOperation", "checked_name", "label_of", "named_after"]
+__all__ = ["DurableOperation", "checked_name", "exact_text", "label_of", "named_after"]
 
 _T = TypeVar("_T")
 
@@ -294,7 +294,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             raise SerDesError(
                 f"the serdes of {self.label} must serialize to str, not {type(payload).__name__}"
             )
-        return payload
+        return exact_text(payload)
 
     def within_limits(self, payload: str, what: str) -> str:
         """The payload, if it is not larger than what the service stores."""
@@ -418,7 +418,12 @@ def checked_name(name: str | None, operation: str) -> str | None:
         raise ConfigError(
             f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters"
         )
-    return name
+    return name if name is None or name.__class__ is str else exact_text(name)
+
+
+def exact_text(text: str) -> str:
+    """The text of a string of any class: what is sent may be of no subclass, as template libraries have."""
+    return str.__str__(text)
 
 
 def named_after(function: Callable[..., Any]) -> str | None:
@@ -426,12 +431,14 @@ def named_after(function: Callable[..., Any]) -> str | None:
     inner: Any = function
     if type(inner) is FunctionType:
         own: str = inner.__name__
+        if own.__class__ is not str:
+            own = exact_text(own)
         is_name = own.isascii() and own.isprintable() and 0 < len(own) <= LONGEST_NAME
         return own if is_name and own != "<lambda>" else None
     while isinstance(inner, partial):
         inner = inner.func
-    name = getattr(inner, "__name__", None)
-    return name if _is_name(name) and name != "<lambda>" else None
+    name: Any = getattr(inner, "__name__", None)
+    return exact_text(name) if _is_name(name) and name != "<lambda>" else None
 
 
 def _is_name(name: object) -> bool:

@@ -182,7 +182,9 @@ class _Builder:
         args: tuple[Any, ...] = get_args(kind)
         if origin in UNIONS:
             shape = self._add(UnionShape(kind, self._encode_late), key)
-            shape.parts += [self.shape(arg, names, path) for arg in args]
+            # msgspec writes no field that is unset, so nothing is ever read as it.
+            written = [arg for arg in args if arg is not msgspec.UnsetType]
+            shape.parts += [self.shape(arg, names, path) for arg in written]
             return shape
         if origin is Literal:
             return self._add(self._members(kind, list(args), path), key)

@@ -9,6 +9,7 @@ original among the bases: neither a metaclass nor an ``__init_subclass__`` runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
@@ -35,7 +36,7 @@ from durable_execution_sdk.runtime.failure.native import native_class, native_pa
 from durable_execution_sdk.runtime.failure.record import Told
 from durable_execution_sdk.runtime.failure.values import restore, state_of
 
-__all__ = ["TOLD", "Rebuilt", "classes_of", "kind_of", "mixed", "told_by"]
+__all__ = ["TOLD", "Rebuilt", "classes_of", "instance_of", "kind_of", "told_by"]
 
 TOLD = "_durable_record"
 _KIND = "rebuilt_as__"
@@ -252,6 +253,23 @@ def _metaclass(bases: list[type]) -> type:
     return winner
 
 
+def instance_of(
+    kind: type | None,
+    name: str,
+    path: str,
+    recorded: Sequence[str],
+    classes: Sequence[str],
+    args: tuple[Any, ...],
+    native: Any,
+) -> Any:
+    """An instance of the recorded class, or of its nearest base that can be made."""
+    for start in range(len(classes) + 1):
+        cls = mixed(kind, name, path, recorded, classes[start:], plain=kind is None)
+        with suppress(Exception):
+            return new_instance(cls, args, native)
+    raise TypeError(f"no instance of {path} can be made")
+
+
 # Copies and pickles: by name, like records, but with the values as they are.
 
 
@@ -281,8 +299,7 @@ def _remade(
 ) -> Any:
     """The exception that ``_parts_of`` took apart, without its state."""
     found = find_loaded(kind) if kind is not None else []
-    cls = mixed(found[0] if found else None, name, path, classes, classes, plain=kind is None)
-    return new_instance(cls, args, native)
+    return instance_of(found[0] if found else None, name, path, classes, classes, args, native)
 
 
 def _take_parts(error: BaseException, state: dict[str, Any]) -> None:

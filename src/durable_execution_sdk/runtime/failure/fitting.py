@@ -20,6 +20,7 @@ LARGEST_ERROR = 32_768
 # Spaces after commas and colons, in writers that put them.
 _SPACES = 128
 _SHORT_TEXT = 512
+_FEW_ARGS = 16
 
 _encode = msgspec.json.Encoder().encode
 _TOO_LARGE = "too large"
@@ -70,6 +71,7 @@ def _drops(record: Record, frames: list[str]) -> Iterator[Callable[[int], None]]
         len(record.exceptions) > 1 or any(each.exceptions for each in record.exceptions)
     ):
         yield lambda _: _drop_members(record)
+    yield lambda _: _each(record, _keep_little)
 
 
 def _each(record: Record, drop: Callable[[Record], None]) -> None:
@@ -121,6 +123,14 @@ def _shorten(record: Record) -> None:
         record.repr = clipped(record.repr, _SHORT_TEXT)
     if record.message is not None:
         record.message = clipped(record.message, _SHORT_TEXT)
+
+
+def _keep_little(record: Record) -> None:
+    """Leave no more of a record than its class, its message and its first arguments."""
+    more = len(record.args) - _FEW_ARGS
+    if more > 0:
+        record.args = [*record.args[:_FEW_ARGS], f"<{more:,} more, not recorded: {_TOO_LARGE}>"]
+    record.members = {}
 
 
 def _short(value: object) -> object:

@@ -13,11 +13,13 @@ from durable_execution_sdk.runtime.failure.inspection import (
     mro_of,
     namespace_of,
     path_of,
+    type_of,
 )
 
 __all__ = ["native_class", "native_parts", "new_native"]
 
 _VALIDATION_ERROR = "pydantic_core._pydantic_core:ValidationError"
+_CUSTOM_ERROR = "pydantic_core._pydantic_core:PydanticCustomError"
 _NO_PARTS: Any = ("", [])
 _set_class = object.__dict__["__class__"].__set__
 
@@ -30,7 +32,16 @@ def native_class(kind: type) -> type | None:
 
 def native_parts(native: type, error: object) -> Any:
     """The title, the errors, the kind of input, and whether the input is hidden."""
-    return namespace_of(native)["__reduce__"](error)[1]
+    title, errors, *rest = namespace_of(native)["__reduce__"](error)[1]
+    return [title, [{**line, "type": _type_name(line["type"])} for line in errors], *rest]
+
+
+def _type_name(told: Any) -> Any:
+    """The type of an error as text: one of the user's own is told by the exception that was raised."""
+    for kind in mro_of(type_of(told)):
+        if path_of(kind) == _CUSTOM_ERROR:
+            return namespace_of(kind)["type"].__get__(told)
+    return told
 
 
 def new_native(native: Any, cls: type, parts: Any) -> Any:
@@ -50,5 +61,7 @@ def new_native(native: Any, cls: type, parts: Any) -> Any:
 def _custom(line: Any) -> Any:
     """An error that pydantic does not know by its type."""
     make = vars(sys.modules["pydantic_core"])["PydanticCustomError"]
-    kind = make(line.get("type", "?"), str(line.get("msg", "")).replace("{", "{{"))
+    context = line.get("ctx")
+    more = (context,) if type_of(context) is dict and context else ()
+    kind = make(line.get("type", "?"), str(line.get("msg", "")), *more)
     return {"type": kind, "loc": tuple(line.get("loc", ())), "input": line.get("input")}

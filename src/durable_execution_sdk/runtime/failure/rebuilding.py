@@ -7,7 +7,6 @@ the built-in base are called, and everything else is put in place through descri
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -16,7 +15,7 @@ from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.runtime.failure.classes import (
     TOLD,
-    mixed,
+    instance_of,
     told_by,
 )
 from durable_execution_sdk.runtime.failure.inspection import (
@@ -24,7 +23,7 @@ from durable_execution_sdk.runtime.failure.inspection import (
     slots_of,
     type_of,
 )
-from durable_execution_sdk.runtime.failure.making import new_instance, relate, set_member
+from durable_execution_sdk.runtime.failure.making import relate, set_member
 from durable_execution_sdk.runtime.failure.record import Record, Told, decode_record
 from durable_execution_sdk.runtime.failure.unpacking import Unpacker
 from durable_execution_sdk.runtime.failure.values import restore
@@ -129,8 +128,4 @@ def _made(kind: type | None, record: Record, args: tuple[Any, ...], native: Any)
         classes = [each for each in classes if each not in _GROUPS]
     path = record.kind or "builtins:Exception"
     name = path.rpartition(":")[2].rpartition(".")[2]
-    for start in range(len(classes) + 1):
-        cls = mixed(kind, name, path, record.classes, classes[start:], plain=kind is None)
-        with suppress(Exception):
-            return new_instance(cls, args, native)
-    raise TypeError(f"no instance of {path} can be made")
+    return instance_of(kind, name, path, record.classes, classes, args, native)
