@@ -7,6 +7,7 @@ import base64
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from typing import Any
@@ -252,6 +253,18 @@ def test_a_checkpoint_nested_beyond_reason_is_refused(body: bytes, door: Door) -
     for path in (execution(arn, "/checkpoint"), execution(arn, "/stop"), callback(cb, "fail")):
         status, _, answer = door.ask("POST", path, body)
         assert (status, b"nested" in answer) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "body", [b'\\"' * 200_000 + b"[" * 600, b'["' + b'\\"' * 200_000 + b"[" * 600 + b"\\"]
+)
+def test_no_text_takes_long_to_be_refused(body: bytes, door: Door) -> None:
+    """Quotes without end made each of them begin a string that was looked for until the body's end."""
+    arn, _ = waiting(door)
+    for path in (invocations("greet"), execution(arn, "/checkpoint")):
+        began = time.process_time()
+        status, _, _ = door.ask("POST", path, body)
+        assert (status, time.process_time() - began < 2) == (400, True)
 
 
 @pytest.mark.parametrize("number", ["9" * 30, "9" * 5_000, "-1", "1e3", "٣"])
