@@ -143,6 +143,9 @@ def test_other_computers_need_a_token(clients: Callable[[Server], Any]) -> None:
     house = House()
     with pytest.raises(ConfigError, match="token"):
         serve(house.driver, host="0.0.0.0", workers=0)
+    for empty in ("", " \n"):
+        with pytest.raises(ConfigError, match="is empty, so every request would carry it"):
+            serve(house.driver, host="0.0.0.0", workers=0, token=empty)
     with serve(house.driver, workers=0, token="s3cret") as server:
         door = Door(house, server)
         path = "/2025-12-01/functions/workflow/durable-executions"
