@@ -156,9 +156,7 @@ class Gate:
     def _position(self, record: Operation) -> str:
         context = "the handler's context" if record.parent_id is None else self._context(record)
         # Of an id that is longer than an id can be, which is none of ours, the start will do: the search is slow.
-        tasks = [
-            f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])
-        ]
+        tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])]
         number = record.id.rpartition("-")[2]
         if not tasks:
             number = self._number(record)
