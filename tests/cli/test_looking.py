@@ -191,9 +191,14 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert durable("callback", "succeed", "n").code == 2
     assert durable("callback", "succeed", "other/approval").code == 2
     assert durable("callback", "heartbeat", "n/left/approval").code == 0
+    (listed,) = durable("list", "--json").document
+    assert durable("callback", "heartbeat", f"{listed['arn']}/left/approval").code == 0
+    refused = durable("callback", "heartbeat", f"{listed['arn']}/aproval")
+    assert (refused.code, "those of n that wait: n/payment" in refused.err) == (2, True)
     assert durable("callback", "succeed", "n/payment", "--data", "1").code == 0
     assert durable("callback", "succeed", "n/left/approval", "--data", "2").code == 0
     # The only one that is left.
+    assert durable("callback", "heartbeat", listed["arn"]).code == 0
     assert durable("callback", "succeed", "n", "--data", "3").code == 0
     assert durable("run", file, "--name", "n").result == [1, 2, 3]
 

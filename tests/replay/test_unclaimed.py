@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.memory_service import MemoryService
 from tests.replay.corpus import Stage, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Ran, Rig
@@ -297,3 +299,28 @@ def test_work_that_nobody_awaits_and_a_handler_that_returns_are_no_divergence() 
         return run
 
     prove(build, seeds=3, same_log=False)
+
+
+def test_a_recorded_id_of_any_length_is_told_at_once() -> None:
+    """The tasks that its letters might name were looked for at each of them, to the end."""
+    service = MemoryService()
+    event = service.event("1")
+    event["InitialExecutionState"]["Operations"].append(
+        {
+            "Id": "x" * 60_000,
+            "Type": "STEP",
+            "Status": "SUCCEEDED",
+            "StartTimestamp": 1,
+            "Name": "odd",
+        }
+    )
+
+    @durable_execution
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: None, name="other")
+
+    began = time.process_time()
+    outcome = workflow.bind(service)(event, None)
+    assert time.process_time() - began < 2
+    assert outcome["Error"]["ErrorType"] == "DeterminismError"
+    assert "step 'odd' (in the handler's context)" in outcome["Error"]["ErrorMessage"]

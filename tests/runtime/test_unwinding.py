@@ -8,11 +8,13 @@ import time
 from typing import Any
 
 import pytest
+from tests.memory_service import MemoryService
 from tests.replay.corpus import seconds
 from tests.rig import rig_of, run_workflow
 from tests.runtime.test_deadline import invoke
 
-from durable_execution_sdk import DurableContext, InvocationError
+from durable_execution_sdk import DurableContext, InvocationError, durable_execution
+from durable_execution_sdk.hooks import DurablePlugin
 from durable_execution_sdk.runtime.loop import environment
 
 
@@ -259,3 +261,57 @@ def test_callbacks_of_workflow_code_do_not_run_in_the_next_invocation() -> None:
 
     assert run_workflow(another).status == "SUCCEEDED"
     assert len(rang) == so_far
+
+
+def test_callbacks_of_steps_do_not_run_in_the_next_invocation() -> None:
+    """Two that call each other for ever, and a timer, end with the invocation; one that ends had its turn."""
+    rang: list[str] = []
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+
+        def again() -> None:
+            rang.append("again")
+            loop.call_soon(again)
+
+        loop.call_soon(again)
+        loop.call_later(0.01, rang.append, "timer")
+
+    async def last() -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, rang.append, "closed")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(last)
+        await ctx.step(body)
+
+    assert run_workflow(workflow).status == "SUCCEEDED"
+    so_far = len(rang)
+    assert "closed" in rang
+
+    async def another(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(asyncio.sleep, 0.05)
+
+    assert run_workflow(another).status == "SUCCEEDED"
+    assert rang[so_far:] == []
+
+
+def test_timers_of_a_plugin_do_not_ring_in_the_next_invocation() -> None:
+    rang: list[str] = []
+
+    class Sets(DurablePlugin):
+        def on_invocation_start(self, info: Any) -> None:
+            asyncio.get_running_loop().call_later(0.01, rang.append, "timer")
+
+    @durable_execution(plugins=[Sets()])
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await ctx.step(lambda: 1)
+
+    service = MemoryService()
+    assert workflow.bind(service)(service.event("1"), None)["Status"] == "SUCCEEDED"
+
+    async def another(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(asyncio.sleep, 0.05)
+
+    assert run_workflow(another).status == "SUCCEEDED"
+    assert rang == []

@@ -7,6 +7,7 @@ import base64
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from typing import Any
@@ -142,6 +143,9 @@ def test_other_computers_need_a_token(clients: Callable[[Server], Any]) -> None:
     house = House()
     with pytest.raises(ConfigError, match="token"):
         serve(house.driver, host="0.0.0.0", workers=0)
+    for empty in ("", " \n"):
+        with pytest.raises(ConfigError, match="is empty, so every request would carry it"):
+            serve(house.driver, host="0.0.0.0", workers=0, token=empty)
     with serve(house.driver, workers=0, token="s3cret") as server:
         door = Door(house, server)
         path = "/2025-12-01/functions/workflow/durable-executions"
@@ -252,6 +256,18 @@ def test_a_checkpoint_nested_beyond_reason_is_refused(body: bytes, door: Door) -
     for path in (execution(arn, "/checkpoint"), execution(arn, "/stop"), callback(cb, "fail")):
         status, _, answer = door.ask("POST", path, body)
         assert (status, b"nested" in answer) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "body", [b'\\"' * 200_000 + b"[" * 600, b'["' + b'\\"' * 200_000 + b"[" * 600 + b"\\"]
+)
+def test_no_text_takes_long_to_be_refused(body: bytes, door: Door) -> None:
+    """Quotes without end made each of them begin a string that was looked for until the body's end."""
+    arn, _ = waiting(door)
+    for path in (invocations("greet"), execution(arn, "/checkpoint")):
+        began = time.process_time()
+        status, _, _ = door.ask("POST", path, body)
+        assert (status, time.process_time() - began < 2) == (400, True)
 
 
 @pytest.mark.parametrize("number", ["9" * 30, "9" * 5_000, "-1", "1e3", "٣"])

@@ -37,15 +37,16 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
         pass
     else:
         return reference
-    arn = _owner(place, emulator, reference)
-    if arn is None:
+    owner = _owner(place, emulator, reference)
+    if owner is None:
         return reference
+    arn, operation = owner
     found = family(emulator, arn)
     ids = [
         callback_id
         for waiter in found.waiters()
         if (callback_id := callback_id_of(waiter.progress)) is not None
-        and (reference in (found.name, arn) or reference in _names(found, waiter))
+        and (operation is None or f"{found.name}/{operation}" in _names(found, waiter))
     ]
     if len(ids) == 1:
         return ids[0]
@@ -54,12 +55,18 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     raise Refusal(f"{problem} {reference!r}; those of {found.name} that wait: {known}")
 
 
-def _owner(place: Place, emulator: Emulator, reference: str) -> str | None:
-    """The ARN of the execution that a reference begins with."""
+def _owner(place: Place, emulator: Emulator, reference: str) -> tuple[str, str | None] | None:
+    """The ARN of the execution that a reference begins with, by name or ARN, and the operation after it."""
     if emulator.store.find(reference) is not None:
-        return reference
-    name, slash, _ = reference.partition("/")
-    return place.arn(emulator, name) if slash else emulator.find_name(name)
+        return reference, None
+    for slash in (at for at, letter in enumerate(reference) if letter == "/"):
+        if emulator.store.find(reference[:slash]) is not None:
+            return reference[:slash], reference[slash + 1 :]
+    name, has_operation, operation = reference.partition("/")
+    if has_operation:
+        return place.arn(emulator, name), operation
+    arn = emulator.find_name(name)
+    return None if arn is None else (arn, None)
 
 
 def _names(found: Family, waiter: Waiter) -> list[str]:

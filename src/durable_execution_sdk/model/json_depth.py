@@ -7,7 +7,9 @@ import re
 DEEPEST = 500
 """Arrays and objects inside one another; Python's own reader gives up at about 1,000."""
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# One that never ends reaches to the end of the text, and nothing is tried twice: the search takes as long
+# as the text is, whatever stands there.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 

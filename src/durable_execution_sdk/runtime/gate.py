@@ -44,6 +44,7 @@ _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks.py"
 _TASK = re.compile(r"(\w+)_[0-9a-f]{8}_(\d+)-")
 # So many places of a context are tried to tell where a hashed id stands.
 _TRIED = 3_000
+_LONGEST_ID = 64
 
 # What is recorded only if it mattered, by the name that the SDK gives it.
 SELF_NUMBERED = frozenset({"asyncio timer"})
@@ -154,7 +155,8 @@ class Gate:
 
     def _position(self, record: Operation) -> str:
         context = "the handler's context" if record.parent_id is None else self._context(record)
-        tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id)]
+        # Of an id that is longer than an id can be, which is none of ours, the start will do: the search is slow.
+        tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])]
         number = record.id.rpartition("-")[2]
         if not tasks:
             number = self._number(record)

@@ -93,7 +93,7 @@ async def _run_and_leave(workflow: Workflow, main: Main, payload: str | None) ->
         return await _run(workflow, workflow.settings, main, payload)
     finally:
         await leave_nothing_behind(workflow)
-        environment.drop_callbacks()
+        await environment.leave_callbacks()
         environment.observe(None)
 
 

@@ -21,6 +21,7 @@ from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
+from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.tasks import WorkflowTask, out_of_reach
 from durable_execution_sdk.runtime.threads import InvocationThreads
 
@@ -41,6 +42,8 @@ _RESTLESS_TIMES = 50
 
 # How long tasks may take to unwind when nobody is left to see to it.
 _UNWINDING_SECONDS = 1.0
+# So many turns of the loop are enough for whatever ends: a transport closes its socket in the second.
+_LAST_TURNS = 3
 
 
 class Wakers(Protocol):
@@ -360,12 +363,26 @@ class Environment:
             left.update(observer.bodies_left())
         return left - {asyncio.current_task(self.loop)}
 
-    def drop_callbacks(self) -> None:
-        """Cancel the callbacks and timers of workflow code that are left, so that none runs later."""
-        for handle in (*self.loop.ready, *self.loop.scheduled):
+    async def leave_callbacks(self) -> None:
+        """Cancel the timers and callbacks that are left, so that none of them runs in a later invocation.
+
+        What steps and clients have called for last, as to close a connection, gets its turn first.
+        """
+        for _ in range(_LAST_TURNS):
+            if not self._callbacks_left(StepContext):
+                break
+            await asyncio.sleep(0)
+        for handle in (*self.loop.scheduled, *self._callbacks_left((StepContext, WorkflowTask))):
+            handle.cancel()
+
+    def _callbacks_left(self, runner: type | tuple[type, ...]) -> list[asyncio.Handle]:
+        """The callbacks that will run next, of those whose code is such."""
+        left: list[asyncio.Handle] = []
+        for handle in self.loop.ready:
             context: Context | None = getattr(handle, "_context", None)
-            if context is not None and isinstance(context.get(CURRENT), WorkflowTask):
-                handle.cancel()
+            if context is not None and isinstance(context.get(CURRENT), runner):
+                left.append(handle)
+        return left
 
     async def leave_threads(self, seconds: float) -> list[str]:
         """Wait so long for plain functions that still run, and disown the rest: returns what that is."""

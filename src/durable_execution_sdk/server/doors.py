@@ -2,7 +2,7 @@
 
 A browser sends requests of any page to any address. What tells them from those of programs are three
 headers: ``Host`` (a page whose name was pointed here by DNS still sends its own), ``Origin`` and
-``Sec-Fetch-Site``; and a page cannot leave the content type out, or say JSON, without asking first.
+``Sec-Fetch-Site``; and no form can leave the content type out, or say JSON, without asking first.
 """
 
 from __future__ import annotations

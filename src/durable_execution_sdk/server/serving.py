@@ -38,6 +38,11 @@ def serve(
     On another ``host`` than loopback everybody in the network can call: that takes a ``token``, which
     callers send as ``X-Durable-Token`` or use as their AWS access key.
     """
+    if token is not None and not token.strip():
+        raise ConfigError(
+            "the token of a server is empty, so every request would carry it; is the variable unset that it"
+            " comes from? Give it one that cannot be guessed, or None to be reached from this computer alone"
+        )
     if token is None and not is_loopback(host):
         raise ConfigError(
             f"{host} can be reached from other computers, and whoever reaches the server runs your"
