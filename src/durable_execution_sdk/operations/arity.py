@@ -112,7 +112,8 @@ def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
         return inner.__func__, bound + 1, keywords
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
         # An instance: its class's method is called, which is given the instance unless it is static.
-        return inspect.getattr_static(type(inner), "__call__", None), bound + 1, keywords
+        kind: type[Any] = type(inner)
+        return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
     return inner, bound, keywords
 
 

@@ -48,7 +48,7 @@ class Flow:
         self._timer: asyncio.TimerHandle | None = None
         self._counted = 0.0  # how far real time is ahead of the clock
         self._stands_at = clock.now()
-        self._seen = -1
+        self._seen: int = -1
         self._looked_at = 0.0
 
     def begin(self) -> None:
