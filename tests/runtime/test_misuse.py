@@ -334,3 +334,42 @@ def test_as_completed_inside_a_step_is_the_steps_business() -> None:
         return await ctx.step(body)
 
     assert run_workflow(workflow).result == 3
+
+
+async def _by_create_task(handle: Any) -> None:
+    await asyncio.create_task(handle)
+
+
+async def _by_group(handle: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(handle)
+
+
+async def _by_loop(handle: Any) -> None:
+    asyncio.get_running_loop().create_task(handle)
+
+
+@pytest.mark.parametrize("make", [_by_create_task, _by_group, _by_loop])
+@pytest.mark.parametrize(
+    ("start", "label"),
+    [
+        (lambda ctx: ctx.step(lambda: 1, name="ok"), "step 'ok'"),
+        (lambda ctx: ctx.wait(SECOND, name="w"), "wait 'w'"),
+        (lambda ctx: ctx.all(ctx.step(lambda: 1)), ""),
+        (lambda ctx: ctx.create_callback("c"), "the creation of callback 'c'"),
+    ],
+)
+def test_no_task_is_made_of_an_operation(make: Any, start: Any, label: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        try:
+            await make(start(ctx))
+        except TypeError as error:
+            return str(error)
+        except ExceptionGroup as group:
+            return str(group.exceptions[0])
+        raise AssertionError("taken")
+
+    told = run_workflow(workflow).result
+    assert told.startswith(f"a task was to be made of {label}")
+    assert "it is under way already, and needs no task. Await it" in told
+    assert "put the call and the await into an async function" in told
