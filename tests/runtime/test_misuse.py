@@ -447,3 +447,20 @@ def test_no_task_is_made_of_an_operation(make: Any, start: Any, label: str) -> N
     assert told.startswith(f"a task was to be made of {label}")
     assert "it is under way already, and needs no task. Await it" in told
     assert "put the call and the await into an async function" in told
+
+
+def test_the_creation_of_a_callback_tells_that_it_is_to_be_awaited() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
+        creation: Any = ctx.create_callback("answer")
+        told = []
+        for name in ("callback_id", "unknown"):
+            assert not hasattr(creation, name)
+            with pytest.raises(AttributeError) as caught:
+                getattr(creation, name)
+            told.append(str(caught.value))
+        return told
+
+    with_cure, without = run_workflow(workflow).result
+    assert with_cure.startswith("'Creation' object has no attribute 'callback_id': ")
+    assert "callback = await ctx.create_callback(...) first, then callback.callback_id" in with_cure
+    assert without == "'Creation' object has no attribute 'unknown'"
