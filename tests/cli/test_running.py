@@ -395,6 +395,19 @@ def _events(durable: Durable, name: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_an_answer_that_is_not_json_is_said_to_be_sent_as_text(
+    durable: Durable, write: Write
+) -> None:
+    file = write(ASKS)
+    for name, data, said in (
+        ("text", "yes", "answered; sent as text: it is not JSON\n"),
+        ("json", '"yes"', "answered\n"),
+    ):
+        durable("run", file, "--name", name, "--no-wait")
+        assert durable("callback", "succeed", name, "--data", data).out == said
+        assert durable("run", file, "--name", name).result == "yes"
+
+
 def test_the_fields_of_a_log_line_follow_its_message(write: Write, place: Path) -> None:
     file = write("""
         import logging
