@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
+from durable_execution_sdk.operations.arity import check_arguments, check_context_function, counted
 from durable_execution_sdk.operations.combining import Combinators
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
 from durable_execution_sdk.operations.step import Step, StepConfig, step
@@ -131,6 +132,7 @@ class DurableContext(Combinators):
                 f" wait_strategy=...), not {config!r}"
             )
         function = _function(check, "ctx.wait_for_condition")
+        check_arguments("ctx.wait_for_condition", function, 1, "the state")
         chosen = checked_name(name, "wait_for_condition") or named_after(function)
         return operations.wait_for_condition.wait_for_condition(
             self._frame.scope(), check, chosen, config
@@ -199,6 +201,8 @@ class DurableContext(Combinators):
             CallbackTimeoutError, CallbackExternalError: as for ``create_callback``.
         """
         function = _function(submitter, "ctx.wait_for_callback")
+        told = f"the callback's id{_and(args)}"
+        check_arguments("ctx.wait_for_callback", function, 1 + len(args), told)
         chosen = checked_name(name, "wait_for_callback")
         return operations.wait_for_callback.wait_for_callback(
             self._frame.scope(), function, args, chosen, config
@@ -261,9 +265,10 @@ class DurableContext(Combinators):
         Raises:
             ChildContextError: the function raised; also an instance of what it raised.
         """
-        chosen = checked_name(name, "child context") or named_after(
-            _function(func, "ctx.run_in_child_context")
-        )
+        function = _function(func, "ctx.run_in_child_context")
+        told = f"its context{_and(args)}"
+        check_context_function("ctx.run_in_child_context", function, 1 + len(args), told)
+        chosen = checked_name(name, "child context") or named_after(function)
         settings = self._frame.workflow.settings
 
         def body(frame: Frame) -> Awaitable[Any]:
@@ -313,6 +318,7 @@ class DurableContext(Combinators):
             ConfigError: the items are not iterable, in no order, or fewer than must succeed.
         """
         function = _function(func, "ctx.map")
+        check_context_function("ctx.map", function, 3, "(ctx, item, index)")
         chosen = checked_name(name, "map") or named_after(function)
 
         def call(frame: Frame, item: Any, index: int) -> Awaitable[Any]:
@@ -362,7 +368,10 @@ class DurableContext(Combinators):
         Raises:
             ChildContextError: the strategy gave up; also an instance of what the function raised.
         """
-        chosen = checked_name(name, "block") or named_after(_function(func, "ctx.with_retry"))
+        function = _function(func, "ctx.with_retry")
+        told = f"its context{_and(args)}"
+        check_context_function("ctx.with_retry", function, 1 + len(args), told)
+        chosen = checked_name(name, "block") or named_after(function)
         serdes = self._frame.workflow.settings.serdes_for(func)
 
         def attempt(frame: Frame) -> Awaitable[Any]:
@@ -481,21 +490,29 @@ def _run(func: Callable[..., Awaitable[Any]], frame: Frame, *args: Any) -> Await
     ctx = DurableContext(frame)
     middleware = frame.workflow.settings.middleware
     if middleware is None:
-        return _call(func, ctx, *args)
-    return middleware.context(frame, partial(_call, func, ctx, *args))
+        return _call(func, frame, ctx, *args)
+    return middleware.context(frame, partial(_call, func, frame, ctx, *args))
 
 
-def _call(func: Callable[..., Any], *args: Any) -> Awaitable[Any]:
-    """Call an async function; a plain one is no function for a context."""
+def _call(func: Callable[..., Any], frame: Frame, *args: Any) -> Awaitable[Any]:
+    """Call an async function; a plain one is no function for a context, and fails the execution."""
     running: object = func(*args)
     if inspect.isawaitable(running):
         return running
     name = getattr(func, "__qualname__", type(func).__qualname__)
-    raise ConfigError(
+    error = ConfigError(
         f"a context takes an async function (async def), and {name} returned an object of type"
         f" {type(running).__name__}, which cannot be awaited; a plain function runs as a step: await"
         " ctx.step(function)"
     )
+    # A map would tolerate the failure of its items, and have no results.
+    frame.workflow.fail(error)
+    raise error
+
+
+def _and(args: tuple[object, ...]) -> str:
+    """The arguments that follow the operation's own, for messages."""
+    return f" and {counted(args)}" if args else ""
 
 
 def _function(function: Any, operation: str) -> Callable[..., Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.cli.command import Durable, Write
+from tests.cli.process import running
 
 ADDS = """
     def add(one: int, other: int) -> int:
@@ -392,3 +393,47 @@ def test_the_store_can_be_named_by_the_environment(
 def _events(durable: Durable, name: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = durable("history", name, "--json").document["Events"]
     return found
+
+
+def test_an_answer_that_is_not_json_is_said_to_be_sent_as_text(
+    durable: Durable, write: Write
+) -> None:
+    file = write(ASKS)
+    for name, data, said in (
+        ("text", "yes", "answered; sent as text: it is not JSON\n"),
+        ("json", '"yes"', "answered\n"),
+    ):
+        durable("run", file, "--name", name, "--no-wait")
+        assert durable("callback", "succeed", name, "--data", data).out == said
+        assert durable("run", file, "--name", name).result == "yes"
+
+
+def test_the_fields_of_a_log_line_follow_its_message(write: Write, place: Path) -> None:
+    file = write("""
+        import logging
+
+        def body() -> None:
+            StepContext.current().logger.warning("in a step", extra={"left": None})
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> int:
+            logging.getLogger("any").warning("plain")
+            ctx.log_info("charged", order="A 7", amount=2.5, tags=["a"], name="n", empty="")
+            try:
+                raise ValueError("broken")
+            except ValueError:
+                ctx.logger.exception("failed", extra={"step": "pay"})
+            await ctx.step(body)
+            return 1
+    """)
+    with running(place, "run", file) as process:
+        assert process.end() == 0
+    lines = process.text.splitlines()
+    assert any(line.endswith(" any: plain") for line in lines)
+    fields = "order='A 7' amount=2.5 tags=['a'] name_=n empty=''"
+    assert any(line.endswith(f" durable_execution: charged {fields}") for line in lines)
+    at = next(
+        i for i, line in enumerate(lines) if line.endswith("durable_execution: failed step=pay")
+    )
+    assert lines[at + 1].startswith("Traceback")
+    assert any(line.endswith("durable_execution: in a step left=None") for line in lines)

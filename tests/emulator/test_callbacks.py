@@ -128,3 +128,23 @@ def test_an_unknown_callback_is_not_found(memory: World, callback_id: str) -> No
 def test_an_answer_that_is_not_text_is_refused(memory: World) -> None:
     with pytest.raises(ServiceError, match="UTF-8"):
         memory.emulator.callback_success("WyJhIiwiYiJd", b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ErrorObject(error_type="Late", error_message="too late"), " (Late: too late)."),
+        (ErrorObject(error_message="m" * 600), f" ({'m' * 500}...)."),
+        (ErrorObject(error_type="Late"), " (Late)."),
+    ],
+)
+def test_an_answer_that_comes_too_late_tells_the_error_of_the_execution(
+    memory: World, error: ErrorObject, told: str
+) -> None:
+    memory.add("f", calls_back)
+    arn = memory.start()
+    memory.run(arn)
+    memory.emulator.stop(arn, error)
+    with pytest.raises(ServiceError) as refused:
+        memory.emulator.callback_success(memory.callback_id(arn), b"1")
+    assert str(refused.value).endswith(f"is closed: its execution is STOPPED{told}")

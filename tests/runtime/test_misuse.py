@@ -10,12 +10,20 @@ from tests.rig import rig_of, run_workflow
 
 from durable_execution_sdk import (
     ChildConfig,
+    ConfigError,
     ContextMisuseError,
     DurableContext,
     Duration,
+    JsonSerDes,
+    MapConfig,
     NoRetry,
     StepConfig,
     StepContext,
+    WaitForCallbackConfig,
+    WaitForConditionConfig,
+    WithRetryConfig,
+    durable_execution,
+    durable_step,
 )
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
@@ -334,3 +342,125 @@ def test_as_completed_inside_a_step_is_the_steps_business() -> None:
         return await ctx.step(body)
 
     assert run_workflow(workflow).result == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: StepConfig(retry_strategy=NoRetry), "StepConfig.retry_strategy"),
+        (lambda: durable_step(retry_strategy=NoRetry), "StepConfig.retry_strategy"),
+        (
+            lambda: WaitForCallbackConfig(retry_strategy=NoRetry),
+            "WaitForCallbackConfig.retry_strategy",
+        ),
+        (lambda: WithRetryConfig(retry_strategy=NoRetry), "WithRetryConfig.retry_strategy"),
+        (lambda: durable_execution(default_retry=NoRetry), "durable_execution(default_retry=...)"),
+        (
+            lambda: WaitForConditionConfig(initial_state=1, wait_strategy=NoRetry),
+            "WaitForConditionConfig.wait_strategy",
+        ),
+    ],
+)
+def test_the_class_of_a_strategy_is_refused(make: Any, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make()
+    assert str(caught.value).startswith(f"{told} must be a strategy")
+    assert "NoRetry is a class; did you mean NoRetry()?" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda serdes: StepConfig(serdes=serdes),
+        lambda serdes: ChildConfig(serdes=serdes),
+        lambda serdes: MapConfig(item_serdes=serdes),
+        lambda serdes: durable_execution(serdes=serdes),
+    ],
+)
+def test_the_class_of_a_serdes_is_refused_unless_it_serves_itself(make: Any) -> None:
+    class Static:
+        @staticmethod
+        def serialize(value: object, context: object, /) -> str:
+            return ""
+
+        @staticmethod
+        def deserialize(payload: str, context: object, /) -> object:
+            return None
+
+    make(Static)
+    with pytest.raises(ConfigError, match=r"JsonSerDes is a class; did you mean JsonSerDes\(\)\?"):
+        make(JsonSerDes)
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("é.csv", r'name.encode("unicode_escape").decode() writes it as \xe9.csv'),
+        ("a\nb", r'name.encode("unicode_escape").decode() writes it as a\nb'),
+        ("n" * 300, "this one has 300: name[:256] is short enough"),
+        ("", "leave it out"),
+        (7, "str(...) makes a text of it"),
+    ],
+)
+def test_a_name_that_is_refused_has_a_cure(name: Any, cure: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: 1, name=name)
+
+    message = run_workflow(workflow).error.error_message
+    assert "cannot name a step" in message and cure in message
+
+
+async def _by_create_task(handle: Any) -> None:
+    await asyncio.create_task(handle)
+
+
+async def _by_group(handle: Any) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(handle)
+
+
+async def _by_loop(handle: Any) -> None:
+    asyncio.get_running_loop().create_task(handle)
+
+
+@pytest.mark.parametrize("make", [_by_create_task, _by_group, _by_loop])
+@pytest.mark.parametrize(
+    ("start", "label"),
+    [
+        (lambda ctx: ctx.step(lambda: 1, name="ok"), "step 'ok'"),
+        (lambda ctx: ctx.wait(SECOND, name="w"), "wait 'w'"),
+        (lambda ctx: ctx.all(ctx.step(lambda: 1)), ""),
+        (lambda ctx: ctx.create_callback("c"), "the creation of callback 'c'"),
+    ],
+)
+def test_no_task_is_made_of_an_operation(make: Any, start: Any, label: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        try:
+            await make(start(ctx))
+        except TypeError as error:
+            return str(error)
+        except ExceptionGroup as group:
+            return str(group.exceptions[0])
+        raise AssertionError("taken")
+
+    told = run_workflow(workflow).result
+    assert told.startswith(f"a task was to be made of {label}")
+    assert "it is under way already, and needs no task. Await it" in told
+    assert "put the call and the await into an async function" in told
+
+
+def test_the_creation_of_a_callback_tells_that_it_is_to_be_awaited() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
+        creation: Any = ctx.create_callback("answer")
+        told = []
+        for name in ("callback_id", "unknown"):
+            assert not hasattr(creation, name)
+            with pytest.raises(AttributeError) as caught:
+                getattr(creation, name)
+            told.append(str(caught.value))
+        return told
+
+    with_cure, without = run_workflow(workflow).result
+    assert with_cure.startswith("'Creation' object has no attribute 'callback_id': ")
+    assert "callback = await ctx.create_callback(...) first, then callback.callback_id" in with_cure
+    assert without == "'Creation' object has no attribute 'unknown'"

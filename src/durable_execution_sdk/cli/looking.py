@@ -13,7 +13,7 @@ from rich.text import Text
 from durable_execution_sdk.cli.documents import execution_document, record_document
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.outcome import tell_standing, tell_waits
-from durable_execution_sdk.cli.payloads import read_text
+from durable_execution_sdk.cli.payloads import is_json, read_text
 from durable_execution_sdk.cli.place import Place
 from durable_execution_sdk.cli.references import callback_id
 from durable_execution_sdk.cli.saying import say
@@ -133,7 +133,7 @@ def succeed(reference: str, data: str | None, store: str | None) -> None:
     place = Place(store)
     with place.existing() as emulator:
         emulator.readable_success(callback_id(place, emulator, reference), result)
-    say("answered")
+    say("answered" if data is None or is_json(result) else "answered; sent as text: it is not JSON")
 
 
 @callback.command()

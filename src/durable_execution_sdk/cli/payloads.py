@@ -51,6 +51,15 @@ def parse(text: str) -> Any:
     return json.loads(text, parse_constant=_refuse_constant)
 
 
+def is_json(data: bytes | None) -> bool:
+    """Tell whether a payload is JSON."""
+    try:
+        parse((data or b"").decode())
+    except ValueError:
+        return False
+    return True
+
+
 def same_json(one: str, other: str) -> bool:
     """Whether two JSON texts say the same, however they are spaced."""
     return one == other or json.dumps(parse(one)) == json.dumps(parse(other))

@@ -15,6 +15,8 @@ from rich.file_proxy import FileProxy
 from durable_execution_sdk.cli.saying import say
 from durable_execution_sdk.cli.tree import tree
 from durable_execution_sdk.cli.watching import Lines, LiveTree, Watch, drawing
+from durable_execution_sdk.operations.options import shown
+from durable_execution_sdk.runtime.logger import fields_of
 from durable_execution_sdk.showing.family import Family
 from durable_execution_sdk.showing.visible import visible
 
@@ -77,6 +79,19 @@ def show_logs(level: str) -> None:
 class _Visible(logging.Formatter):
     """Log lines in which nothing controls the terminal, whoever they repeat."""
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the standard library's name)
+        """The line, and the fields that workflow code or a step logged with it."""
+        fields = fields_of(record) if hasattr(record, "durable_execution_arn") else {}
+        return " ".join([super().formatMessage(record), *map(_written, fields.items())])
+
     def format(self, record: logging.LogRecord) -> str:
         """One line, or more for a traceback."""
         return visible(super().format(record))
+
+
+def _written(field: tuple[str, object]) -> str:
+    """A field as key=value; quoted where a reader could not tell its end."""
+    name, value = field
+    text = value if isinstance(value, str) else shown(value)
+    plain = text and not any(character.isspace() or character in "\"'=" for character in text)
+    return f"{name}={text if plain or not isinstance(value, str) else repr(text)}"

@@ -29,6 +29,9 @@ from durable_execution_sdk.engine.validation import check_error_size
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
 
+# Of an execution's error in a refusal, in characters.
+_LONGEST_REASON = 500
+
 CallbackAnswer = CompleteCallback | FailCallback | HeartbeatCallback
 
 
@@ -86,7 +89,7 @@ def _open_callback(
         raise not_found(f"There is no callback {callback_id!r}: the id is not one of ours.")
     if state.is_closed:
         raise callback_closed(
-            f"Callback {operation_id} is closed: its execution is {state.status}."
+            f"Callback {operation_id} is closed: its execution is {state.status}{_why(state.error)}."
         )
     if operation.status != OperationStatus.STARTED:
         raise callback_closed(f"Callback {operation_id} is closed: it is {operation.status}.")
@@ -95,6 +98,14 @@ def _open_callback(
         if due_at is not None and due_at <= now:
             raise callback_closed(f"Callback {operation_id} is closed: its {kind} has passed.")
     return operation
+
+
+def _why(error: ErrorObject | None) -> str:
+    """The error that an execution ended with, for the end of a sentence."""
+    told = [] if error is None else [error.error_type, error.error_message]
+    text = ": ".join(part for part in told if part)
+    text = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
+    return f" ({text})" if text else ""
 
 
 def decide_finish_chained_invoke(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -179,6 +179,19 @@ class Creation(Handle["Callback[_T]"], Generic[_T]):
     def outcome(self) -> Callback[_T]:
         """The callback."""
         return self._callback
+
+    if not TYPE_CHECKING:  # type checkers are to find such mistakes themselves
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Tell that the callback has what its creation lacks."""
+            told = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in ("callback_id", "name") or name in vars(Callback):
+                told += (
+                    ": ctx.create_callback(...) is to be awaited twice, once for the callback and once"
+                    " for its result. Say callback = await ctx.create_callback(...) first, then"
+                    f" callback.{name}"
+                )
+            raise AttributeError(told, name=name, obj=self)
 
 
 def create_callback(

@@ -51,6 +51,8 @@ MAX_PAYLOAD_BYTES = 1024 * 1024
 # In characters, of which each is four bytes at most.
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 LONGEST_NAME = 256
+# Of a name in a message.
+_SHOWN = 60
 _FAILED = OperationStatus.FAILED
 
 
@@ -416,7 +418,8 @@ def checked_name(name: str | None, operation: str) -> str | None:
     """A name that the service takes: 1 to 256 printable ASCII characters (``OperationName``)."""
     if name is not None and not _is_name(name):
         raise ConfigError(
-            f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters"
+            f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters;"
+            f" {_instead_of(name)}"
         )
     return name if name is None or name.__class__ is str else exact_text(name)
 
@@ -424,6 +427,18 @@ def checked_name(name: str | None, operation: str) -> str | None:
 def exact_text(text: str) -> str:
     """The text of a string of any class: what is sent may be of no subclass, as template libraries have."""
     return str.__str__(text)
+
+
+def _instead_of(name: object) -> str:
+    """The cure for a name that is refused."""
+    if not isinstance(name, str):
+        return "str(...) makes a text of it"
+    if not name:
+        return "leave it out if there is none"
+    if not (name.isascii() and name.isprintable()):
+        shown = name.encode("unicode_escape").decode()[:_SHOWN]
+        return f'name.encode("unicode_escape").decode() writes it as {shown}'
+    return f"this one has {len(name):,}: name[:256] is short enough"
 
 
 def named_after(function: Callable[..., Any]) -> str | None:

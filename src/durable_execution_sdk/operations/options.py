@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import TypeVar
 
 from durable_execution_sdk.duration import Duration, DurationLike
@@ -11,6 +12,7 @@ from durable_execution_sdk.errors import ConfigError
 
 __all__ = [
     "check_config",
+    "check_required_strategy",
     "check_result_type",
     "check_serdes",
     "check_strategy",
@@ -34,16 +36,35 @@ def check_config(operation: str, config: object, kind: type) -> None:
 
 def check_serdes(option: str, serdes: object) -> None:
     """Refuse what cannot serialize and deserialize."""
+    if isinstance(serdes, type) and _is_method(serdes, "serialize"):
+        raise ConfigError(f"{option} must be a serdes, and {_class_of(serdes)}")
     if serdes is not None and not (hasattr(serdes, "serialize") and hasattr(serdes, "deserialize")):
         raise ConfigError(f"{option} must have serialize() and deserialize(), {serdes!r} has not")
 
 
 def check_strategy(option: str, strategy: object) -> None:
     """Refuse what cannot be asked about a failed attempt."""
-    if strategy is not None and not callable(strategy):
+    if strategy is not None:
+        check_required_strategy(option, strategy, "ExponentialBackoff()")
+
+
+def check_required_strategy(option: str, strategy: object, example: str) -> None:
+    """Refuse what is no strategy, as the class of one is none."""
+    if isinstance(strategy, type):
         raise ConfigError(
-            f"{option} must be a strategy, such as ExponentialBackoff(), not {strategy!r}"
+            f"{option} must be a strategy, such as {example}, and {_class_of(strategy)}"
         )
+    if not callable(strategy):
+        raise ConfigError(f"{option} must be a strategy, such as {example}, not {strategy!r}")
+
+
+def _is_method(found: type, name: str) -> bool:
+    """Tell whether only an instance of the class has this function."""
+    return type(inspect.getattr_static(found, name, None)) is FunctionType
+
+
+def _class_of(found: type) -> str:
+    return f"{found.__qualname__} is a class; did you mean {found.__qualname__}()?"
 
 
 def check_result_type(config: str, result_type: object, serdes: object) -> None:

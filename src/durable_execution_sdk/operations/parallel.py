@@ -10,6 +10,7 @@ from msgspec import Struct
 from durable_execution_sdk.completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.model.operation import OperationSubType
+from durable_execution_sdk.operations.arity import check_context_function
 from durable_execution_sdk.operations.batch import BatchResult
 from durable_execution_sdk.operations.fanout import (
     Branch,
@@ -108,4 +109,5 @@ def _named(functions: Any) -> list[tuple[str | None, Callable[..., Any]]]:
                 f"ctx.parallel: branch {what} is {function!r}, and must be a function that takes the"
                 " branch's context, as in `async def branch(ctx)`; did you call it?"
             )
+        check_context_function("ctx.parallel", function, 1, "(ctx)")
     return named

@@ -22,6 +22,7 @@ from durable_execution_sdk.errors import (
     StepError,
 )
 from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.operations.arity import check_arguments, counted
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
 from durable_execution_sdk.operations.options import check_config
@@ -116,7 +117,9 @@ class Saga:
         ``compensate`` is a step's function too: sync or async, retried as its strategy says. What else
         it needs goes in with ``functools.partial``.
         """
-        self._check(compensate, "saga.step(..., compensate=...)")
+        where = "saga.step(..., compensate=...)"
+        self._check(compensate, where)
+        check_arguments(where, compensate, 1, "the step's result")
         check_config("a compensation", compensation_config, StepConfig)
         chosen = checked_name(name, "step") or named_after(func)
         handle = step(self._frame.scope(), func, args, chosen, config)
@@ -134,6 +137,7 @@ class Saga:
     ) -> None:
         """From now on, if the saga fails, run ``func(*args)`` as a step."""
         self._check(func, "saga.add_compensation")
+        check_arguments("saga.add_compensation", func, len(args), counted(args))
         check_config("a compensation", config, StepConfig)
         chosen = checked_name(name, "compensation") or named_after(func)
         self._compensations.append(Compensation(func, args, chosen, config))

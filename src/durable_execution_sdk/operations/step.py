@@ -17,6 +17,7 @@ from msgspec import Struct
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
+from durable_execution_sdk.operations.arity import arity_of, check_arguments, counted, misfit
 from durable_execution_sdk.operations.attempts import (
     AttemptOperation,
     is_coroutine_function,
@@ -131,13 +132,17 @@ class _Said(Struct, frozen=True):
     # None if the configuration has one, so that nobody needs to know what it returns.
     serdes: SerDes[Any] | None
     is_coroutine: bool
+    # The fewest and the most positional arguments that it takes.
+    least: int
+    most: int
 
 
 def _ask(function: Callable[..., Any], workflow: Workflow) -> _Said:
     """Ask the function; a plain one only once an invocation."""
     config = bound_config(function) or _DEFAULT
     serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
-    said = _Said(named_after(function), config, serdes, is_coroutine_function(function))
+    arity = arity_of(function)
+    said = _Said(named_after(function), config, serdes, is_coroutine_function(function), *arity)
     if type(function) is FunctionType:
         known: dict[Any, _Said] = workflow.said_by_functions
         if len(known) >= _MOST_REMEMBERED:
@@ -239,6 +244,7 @@ def step(
     if config is not None:
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
+            check_arguments("ctx.step", function, len(args), counted(args))
             named = name or named_after(function)
             return Step(
                 scope,
@@ -251,6 +257,8 @@ def step(
             )
     if said is None:
         said = _ask(function, workflow)
+    if not said.least <= len(args) <= said.most:
+        raise misfit("ctx.step", function, counted(args))
     chosen = config or said.config
     serdes = chosen.serdes or said.serdes or workflow.settings.serdes_for(function)
     return Step(

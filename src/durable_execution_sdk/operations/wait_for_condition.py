@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec import Struct
 
-from durable_execution_sdk.errors import ConfigError, OperationError, WaitForConditionError
+from durable_execution_sdk.errors import OperationError, WaitForConditionError
 from durable_execution_sdk.model.operation import Operation, OperationSubType
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation
-from durable_execution_sdk.operations.options import check_serdes, decide
+from durable_execution_sdk.operations.options import check_required_strategy, check_serdes, decide
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
@@ -36,11 +36,11 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Refuse what is no strategy, no serdes."""
-        if not callable(self.wait_strategy):
-            raise ConfigError(
-                "WaitForConditionConfig.wait_strategy must be a strategy, such as"
-                f" wait_until(lambda state: state.done), not {self.wait_strategy!r}"
-            )
+        option, example = (
+            "WaitForConditionConfig.wait_strategy",
+            "wait_until(lambda state: state.done)",
+        )
+        check_required_strategy(option, self.wait_strategy, example)
         check_serdes("WaitForConditionConfig.serdes", self.serdes)
 
 

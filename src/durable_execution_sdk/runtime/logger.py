@@ -19,7 +19,7 @@ from durable_execution_sdk.runtime.settings import ReplayLogging
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
-__all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "install_filter"]
+__all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "fields_of", "install_filter"]
 
 RECORD_FIELDS = (
     "durable_execution_arn",
@@ -178,6 +178,12 @@ class JsonFormatter(logging.Formatter):
             if name not in _STANDARD and value is not None:
                 line[_wire_name(name)] = value
         return _encode(line).decode()
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """What was logged beside the message, as ``extra`` or as fields of ``ctx.log_info``."""
+    known = _STANDARD.union(RECORD_FIELDS, ("executionArn",))
+    return {name: value for name, value in vars(record).items() if name not in known}
 
 
 def _wire_name(name: str) -> str:

@@ -1,0 +1,124 @@
+"""Checks, in the call of an operation, that its function takes the arguments that it will get.
+
+Found out later, a wrong signature would be the failure of an attempt, which is retried, or of an item
+of a map, which the map tolerates. Only what Python is certain to refuse is refused here: a decorator's
+wrapper counts as it is, whatever it says of the function in it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = ["arity_of", "check_arguments", "check_context_function", "counted", "misfit"]
+
+# Of functions whose code is not at hand.
+_ANY = (0, sys.maxsize)
+# No number of positional arguments will do.
+_NONE = (1, 0)
+
+# A gap in the arguments of a partial, which a later one fills (Python 3.14).
+_PLACEHOLDER: Any = getattr(functools, "Placeholder", object())
+
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
+    """The fewest and the most positional arguments that the function can be called with."""
+    inner, bound, keywords = _unwrapped(function)
+    if type(inner) is not FunctionType:
+        return _ANY
+    code, defaults = inner.__code__, inner.__kwdefaults__ or {}
+    count = code.co_argcount
+    names = code.co_varnames[:count]
+    if keywords or code.co_kwonlyargcount:
+        only = code.co_varnames[count : count + code.co_kwonlyargcount]
+        if not keywords.union(defaults).issuperset(only):
+            return _NONE
+        by_keyword = {*names[code.co_posonlyargcount :], *only}
+        if not (code.co_flags & inspect.CO_VARKEYWORDS or by_keyword.issuperset(keywords)):
+            return _NONE
+    # A parameter that has its value by keyword ends those that are free for positions.
+    free = count
+    least = count - len(inner.__defaults__ or ())
+    if keywords:
+        taken = [
+            index
+            for index, name in enumerate(names)
+            if index >= code.co_posonlyargcount and name in keywords
+        ]
+        needed = [index for index in range(least) if index not in taken]
+        least = needed[-1] + 1 if needed else 0
+        free = taken[0] if taken else count
+    most = sys.maxsize if code.co_flags & inspect.CO_VARARGS and free == count else free - bound
+    return least - bound, most
+
+
+def check_arguments(operation: str, function: Callable[..., Any], given: int, told: str) -> None:
+    """Refuse a function that cannot be called with so many arguments; ``told`` names them."""
+    least, most = arity_of(function)
+    if not least <= given <= most:
+        raise misfit(operation, function, told)
+
+
+def check_context_function(
+    operation: str, function: Callable[..., Any], given: int, told: str
+) -> None:
+    """Refuse what cannot be the function of a context: another arity, or a generator."""
+    check_arguments(operation, function, given, told)
+    inner, _, _ = _unwrapped(function)
+    if type(inner) is not FunctionType:
+        return
+    flags = inner.__code__.co_flags
+    if flags & _GENERATORS and not flags & inspect.CO_ITERABLE_COROUTINE:
+        raise ConfigError(
+            f"{operation} takes an async function that returns its result (async def), and"
+            f" {_name(function)} is a generator, whose code would never run: it must not yield"
+        )
+
+
+def misfit(operation: str, function: Callable[..., Any], told: str) -> ConfigError:
+    """The error for a function that does not take what it will get."""
+    try:
+        signature = str(inspect.signature(function, follow_wrapped=False))
+    except (TypeError, ValueError):
+        signature = "others"
+    return ConfigError(
+        f"{operation} calls {_name(function)} with {told}, and its parameters are {signature};"
+        " functools.partial binds arguments that it needs besides, keywords too"
+    )
+
+
+def counted(args: tuple[object, ...]) -> str:
+    """The number of arguments, for messages."""
+    return f"{len(args)} argument{'' if len(args) == 1 else 's'}"
+
+
+def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
+    """The function within, how many of its positions are filled already, and which keywords."""
+    inner: Any = function
+    bound, keywords = 0, set[str]()
+    while isinstance(inner, functools.partial):
+        bound += sum(each is not _PLACEHOLDER for each in inner.args)
+        keywords.update(inner.keywords)
+        inner = inner.func
+    if isinstance(inner, MethodType):
+        return inner.__func__, bound + 1, keywords
+    if not inspect.isroutine(inner) and not inspect.isclass(inner):
+        # An instance: its class's method is called, which is given the instance unless it is static.
+        kind: type[Any] = type(inner)
+        return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
+    return inner, bound, keywords
+
+
+def _name(function: Callable[..., Any]) -> str:
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return getattr(inner, "__qualname__", None) or f"a {type(inner).__qualname__}"

@@ -1,0 +1,85 @@
+"""Lets a virtual clock follow real time while nothing but slow bodies run.
+
+A virtual clock jumps when everything waits. A step that takes a real second keeps it from that, and
+a timeout around the step would never ring. So the clock is looked at ten times a real second: a look
+that finds that nothing of the workflow has moved since the last one counts, and when as many real
+seconds have counted as there are virtual ones until something is due, the clock is put to just that
+time. While quick bodies come and go nothing counts, so neither their number nor a slow machine
+changes what a test sees.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+
+from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.runtime.current import sdk_context
+
+__all__ = ["Flow"]
+
+_LOOK_SECONDS = 0.1
+# A machine that stalls is no slow body: a look counts for so much at most.
+_COUNTS_AT_MOST = 2 * _LOOK_SECONDS
+
+
+class Flow:
+    """Puts the clock on, for one invocation.
+
+    ``pending`` is when things are due, as far as that is known; ``moved`` grows whenever something of
+    the workflow moves; ``arrived`` is told when something is due.
+    """
+
+    def __init__(
+        self,
+        clock: VirtualClock,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        pending: Callable[[], Iterable[float | None]],
+        moved: Callable[[], int],
+        arrived: Callable[[float], None],
+    ) -> None:
+        self._clock = clock
+        self._loop = loop
+        self._pending = pending
+        self._moved = moved
+        self._arrived = arrived
+        self._timer: asyncio.TimerHandle | None = None
+        self._counted = 0.0  # how far real time is ahead of the clock
+        self._stands_at = clock.now()
+        self._seen: int = -1
+        self._looked_at = 0.0
+
+    def begin(self) -> None:
+        """Something is pending."""
+        if self._timer is None:
+            self._seen, self._looked_at = self._moved(), time.monotonic()
+            self._look_in(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Let the clock stand."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(seconds, self._look, context=sdk_context())
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.now()
+        due = min((due for due in self._pending() if due is not None and due > now), default=None)
+        if due is None:
+            return
+        self._counted = max(0.0, self._counted - (now - self._stands_at) / 1000)
+        self._stands_at = now
+        moved, looked_at = self._moved(), time.monotonic()
+        if moved == self._seen:
+            self._counted += min(looked_at - self._looked_at, _COUNTS_AT_MOST)
+        self._seen, self._looked_at = moved, looked_at
+        left = (due - now) / 1000 - self._counted
+        if left <= 0:
+            self._clock.jump_to(round(due))
+            self._arrived(due)
+        if self._timer is None:
+            self._look_in(min(left, _LOOK_SECONDS) if left > 0 else _LOOK_SECONDS)
