@@ -111,7 +111,9 @@ class CompletionConfig(Struct, frozen=True, kw_only=True):
             0 to 100.
         should_complete: your own rule, in place of the three above. It is asked before the first item
             starts and after each one that ended, in the order of the log, and answers
-            ``continue_batch()`` or ``complete_batch(outcome)``; ``True`` and ``False`` stand for these.
+            ``continue_batch()`` or ``complete_batch(outcome)``. ``True`` is ``complete_batch()``, which
+            ends the batch as a success, and ``False`` is ``continue_batch()``; for too many failures
+            answer ``complete_batch(CompletionOutcome.FAILED)``.
             A batch whose items have all ended is over whatever it answers. It is workflow code: it
             runs again on replay, so it has to depend on nothing but the ``CompletionStatus``.
     """

@@ -157,6 +157,10 @@ async def as_completed(stage: Stage, ctx: DurableContext) -> Any:
         await ctx.wait(seconds(length))
         return int(await ctx.step(stage.body, f"{length}", length))
 
+    for handle in asyncio.as_completed({ctx.step(stage.body, each, name="set") for each in "abcd"}):
+        stage.see("handle", await handle)
+    for task in asyncio.as_completed({asyncio.create_task(work(each)) for each in (2, 1)}):
+        stage.see("task", await task)
     return [await each for each in asyncio.as_completed([work(3), work(1), ctx.wait(seconds(2))])]
 
 
@@ -479,7 +483,7 @@ async def anyio_saga(stage: Stage, ctx: DurableContext) -> Any:
 # Refused
 
 
-@refused("`asyncio.as_completed({...})`")
+@refused("`asyncio.as_completed({...})` of coroutines")
 async def as_completed_of_a_set(event: Any, ctx: DurableContext) -> Any:
     coroutines = {nothing() for _ in range(3)}
     try:

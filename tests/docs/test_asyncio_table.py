@@ -30,12 +30,15 @@ def rows(table: list[Row], verdict: str) -> list[Any]:
 
 
 def test_each_row_has_a_program_and_each_program_a_row() -> None:
-    programs = [
-        *asyncio_rows.EXACT,
-        *asyncio_rows.REFUSED,
-        *unrecorded_rows.STEPS,
-    ]
-    assert [row.code for row in CONCURRENCY] == programs
+    programs = {
+        "replays exactly": asyncio_rows.EXACT,
+        "use a list": unrecorded_rows.UNORDERED,
+        "refused": asyncio_rows.REFUSED,
+        "put it into a step": unrecorded_rows.STEPS,
+    }
+    assert {row.verdict for row in CONCURRENCY} == programs.keys()
+    for verdict, of_verdict in programs.items():
+        assert [row.code for row in CONCURRENCY if row.verdict == verdict] == [*of_verdict]
     of_determinism = [*unrecorded_rows.RECORDED, *unrecorded_rows.UNRECORDED]
     assert [row.code for row in DETERMINISM] == of_determinism
 
@@ -129,6 +132,14 @@ def test_it_gives_something_else_on_replay_and_the_same_from_a_step(row: Row) ->
 
     assert len(set(observed(look))) > 1
     assert len(set(observed(in_a_step))) == 1
+    assert_found(source)
+
+
+@pytest.mark.parametrize("row", rows(CONCURRENCY, "use a list"))
+def test_it_gives_results_to_others_on_replay(row: Row) -> None:
+    look, source = unrecorded_rows.UNORDERED[row.code]
+    first, *replays = observed(look)
+    assert any(sorted(eval(each)) != sorted(eval(first)) for each in replays)
     assert_found(source)
 
 

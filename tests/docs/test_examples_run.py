@@ -10,7 +10,18 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["errors.md", "middleware.md", "observability.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "batches.md",
+        "callbacks.md",
+        "concurrency.md",
+        "errors.md",
+        "middleware.md",
+        "observability.md",
+        "steps.md",
+    ],
+)
 def test_the_examples_run(page, monkeypatch):
     text = (DOCS / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

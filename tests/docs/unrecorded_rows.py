@@ -38,6 +38,7 @@ Look = Callable[[DurableContext], Awaitable[Any]]
 STEPS: dict[str, tuple[Act, str]] = {}
 RECORDED: dict[str, Look] = {}
 UNRECORDED: dict[str, tuple[Look, str]] = {}
+UNORDERED: dict[str, tuple[Look, str]] = {}
 
 
 def acts(row: str, source: str) -> Callable[[Act], Act]:
@@ -51,6 +52,14 @@ def acts(row: str, source: str) -> Callable[[Act], Act]:
 def differs(row: str, source: str) -> Callable[[Look], Look]:
     def keep(look: Look) -> Look:
         UNRECORDED[row] = (look, source)
+        return look
+
+    return keep
+
+
+def unordered(row: str, source: str) -> Callable[[Look], Look]:
+    def keep(look: Look) -> Look:
+        UNORDERED[row] = (look, source)
         return look
 
     return keep
@@ -229,3 +238,15 @@ async def network(ctx: DurableContext) -> Any:
     with ours, theirs:
         theirs.sendall(f"{WORLD.turn}".encode())
         return ours.recv(1)
+
+
+@unordered(
+    "`gather(*{...})` of coroutines", "await asyncio.gather(*{asyncio.sleep(n) for n in range(2)})"
+)
+async def gather_of_a_set(ctx: DurableContext) -> Any:
+    async def work(number: int) -> tuple[int, int]:
+        return number, await ctx.step(abs, number, name="work")
+
+    coroutines = {work(number) for number in range(16)}
+    WORLD.kept.append(coroutines)  # so that those of the next invocation have other addresses
+    return await asyncio.gather(*coroutines)

@@ -99,6 +99,7 @@ def test_a_result_in_the_order_of_completion_is_found_with_seeds_that_show_it_ag
     assert again.harms == report.harms[:1]
     with pytest.raises(HarmError, match="20 schedules, harm at"):
         report.raise_if_failed()
+    assert "allow it: same_result=False" in str(report)
     assert check_schedules_sync(handler, 1, same_result=False)
 
 

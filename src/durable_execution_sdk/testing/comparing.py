@@ -147,6 +147,10 @@ class Standard:
             ],
         )
 
+    def may_be_timing(self, found: Snapshot) -> bool:
+        """Tell whether ``same_result=False, same_log=False`` would allow all the differences."""
+        return not any(self._harms(found, same_result=False, same_log=False))
+
     def _harms(self, found: Snapshot, *, same_result: bool, same_log: bool) -> Iterator[str]:
         calm = self.calm
         if found.status != calm.status:

@@ -14,7 +14,7 @@ from durable_execution_sdk.model.history import HistoryEvent
 from durable_execution_sdk.testing.comparing import Standard
 from durable_execution_sdk.testing.faults import BodyRun, Faults, When
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
-from durable_execution_sdk.testing.safety import Harm, SafetyReport
+from durable_execution_sdk.testing.safety import MAY_BE_TIMING, Harm, SafetyReport
 from durable_execution_sdk.testing.stage import NO_EVENT
 from durable_execution_sdk.testing.trial import (
     Came,
@@ -102,7 +102,8 @@ async def check_crash_safety(
             ``==``). An effect outside a step, or in a step that is run again, shows here only. It may
             ``assert`` as well, and so may ``play``: what must hold wherever the crash came.
         on_crash: called at each crash, to forget what lives in the memory of a process.
-        same_result: ``False`` if time decides about the result, as in a race with a timeout.
+        same_result: ``False`` if time decides about the result, as in a race with a timeout, or a map
+            that ends early.
         same_log: ``False`` if time decides about which operations there are.
         max_points: how many points to try at most, evenly spread; the report says how many are left.
 
@@ -181,6 +182,8 @@ async def _check(
             # What the workflow does then is its own business; one line says how it went on.
             differences, changed = [], differences
             interrupted += [Harm(str(point), each) for each in changed[:1]]
+        if differences and came.snapshot is not None and standard.may_be_timing(came.snapshot):
+            noted.setdefault("", MAY_BE_TIMING)
         differences += _harms_of_bodies(came.runner.faults, came.history)
         harms += [Harm(str(point), each) for each in differences]
     return SafetyReport(

@@ -10,6 +10,11 @@ __all__ = ["Harm", "HarmError", "SafetyReport"]
 
 _MOST_SHOWN = 10
 
+MAY_BE_TIMING = (
+    "if time may decide here, as in a race with a timeout or a batch that ends early, allow it:"
+    " same_result=False for the result, same_log=False for the operations"
+)
+
 
 class Harm(msgspec.Struct, frozen=True):
     """What a disturbance did: ``where`` it came, and ``what`` is wrong after it."""
@@ -36,7 +41,7 @@ class SafetyReport(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults
     ``runs`` is how many disturbed runs there were, ``skipped`` how many more there might have been
     but for the bound that was given. ``interrupted`` are places at which an at-most-once step was cut
     off, so that its ``StepInterruptedError`` changed how the execution went on: no harm, but worth a
-    look. ``notes`` say what could not be compared.
+    look. ``notes`` name what could not be compared, and options that allow for time.
     """
 
     function: str

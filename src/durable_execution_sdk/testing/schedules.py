@@ -8,7 +8,7 @@ from typing import Any, cast
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.runner import LocalDurableTestRunner
-from durable_execution_sdk.testing.safety import Harm, SafetyReport
+from durable_execution_sdk.testing.safety import MAY_BE_TIMING, Harm, SafetyReport
 from durable_execution_sdk.testing.stage import NO_EVENT
 from durable_execution_sdk.testing.trial import (
     Play,
@@ -85,6 +85,7 @@ async def _check(
     _, standard = await trial.calm()
     harms = [Harm("undisturbed", each) for each in standard.problems]
     chosen = [] if harms else given
+    notes = dict.fromkeys(standard.notes)
     for seed in chosen:
         # Every other run reads the log in the smallest pages that there are.
         runner = trial.template.fresh(page_size=1 if seed % 2 else None)
@@ -97,7 +98,10 @@ async def _check(
         found = standard.differences(came.snapshot, same_result=same_result, same_log=same_log)
         # A result that differs depends on who is first, whether or not anything else does.
         results = [result for _, result in found.results]
-        harms += [Harm(f"seed {seed}", each) for each in dict.fromkeys([*found.harms, *results])]
+        differences = dict.fromkeys([*found.harms, *results])
+        if differences and standard.may_be_timing(came.snapshot):
+            notes[MAY_BE_TIMING] = None
+        harms += [Harm(f"seed {seed}", each) for each in differences]
     return SafetyReport(
-        function=trial.name, what="schedules", runs=len(chosen), harms=harms, notes=standard.notes
+        function=trial.name, what="schedules", runs=len(chosen), harms=harms, notes=list(notes)
     )
