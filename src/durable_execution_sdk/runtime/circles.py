@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["cancel", "closes_circle", "wait_apart"]
 
@@ -33,7 +33,7 @@ def closes_circle(waits_for: object, task: object) -> bool:
             continue
         seen.add(id(future))
         if isinstance(future, asyncio.Task):
-            waiting: Any = cast("asyncio.Task[Any]", future).get_coro()
+            waiting = _coroutine_of(future)
             if waiting is task:
                 return True
             if not getattr(waiting, "waits_apart", True):
@@ -54,3 +54,7 @@ def wait_apart(waits_for: asyncio.Future[Any]) -> object:
 def _end(apart: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
     if not apart.done():
         apart.set_result(None)
+
+
+def _coroutine_of(task: Any) -> Any:
+    return task.get_coro()

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
 from durable_execution_sdk.runtime.step_context import StepContext
@@ -257,9 +256,10 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             made = observer.new_task(coro, None if name is None else str(name), context)
             if made is not None:
                 return made
-        if isinstance(coro, Handle):
+        label = getattr(coro, "label", None)
+        if label is not None and asyncio.isfuture(coro):
             raise TypeError(
-                f"a task was to be made of {coro.label}, which is no coroutine: it is under way already,"
+                f"a task was to be made of {label}, which is no coroutine: it is under way already,"
                 " and needs no task. Await it, or pass it to asyncio.gather or asyncio.wait; for a"
                 " TaskGroup, put the call and the await into an async function, and make the task of that"
             )

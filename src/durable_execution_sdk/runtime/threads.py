@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from functools import partial
-from queue import SimpleQueue
 from typing import Any
 
 from durable_execution_sdk.runtime.current import CURRENT
@@ -120,6 +119,8 @@ class _Worker(threading.Thread):
 
     def __init__(self, pool: ThreadPool) -> None:
         super().__init__(name="durable-step", daemon=True)
+        from queue import SimpleQueue  # noqa: PLC0415 - most handlers never start a thread
+
         self.calls: SimpleQueue[_Call | None] = SimpleQueue()
         self._pool = pool
 
