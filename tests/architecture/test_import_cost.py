@@ -22,7 +22,7 @@ ALLOWED_PACKAGES = {
     "version",
 }
 # What steps need. Every other operation is loaded when a workflow first asks for it.
-ALLOWED_OPERATIONS = {"attempts", "combining", "lifecycle", "options", "step"}
+ALLOWED_OPERATIONS = {"arity", "attempts", "combining", "lifecycle", "options", "step"}
 NEVER_LOADED = {
     "model.control",
     "model.control_wire",

@@ -112,8 +112,7 @@ def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
         return inner.__func__, bound + 1, keywords
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
         # An instance: its class's method is called, which is given the instance unless it is static.
-        kind: type[Any] = type(inner)
-        return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
+        return _call_of(inner), bound + 1, keywords
     return inner, bound, keywords
 
 
@@ -122,3 +121,8 @@ def _name(function: Callable[..., Any]) -> str:
     while isinstance(inner, functools.partial):
         inner = inner.func
     return getattr(inner, "__qualname__", None) or f"a {type(inner).__qualname__}"
+
+
+def _call_of(instance: Any) -> Any:
+    kind: Any = instance.__class__
+    return inspect.getattr_static(kind, "__call__", None)
