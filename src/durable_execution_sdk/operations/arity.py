@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.errors import ConfigError
 
@@ -112,7 +112,7 @@ def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
         return inner.__func__, bound + 1, keywords
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
         # An instance: its class's method is called, which is given the instance unless it is static.
-        kind: type[Any] = type(inner)
+        kind = cast("Any", type(inner))
         return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
     return inner, bound, keywords
 
