@@ -156,3 +156,17 @@ def test_steps_that_are_slow_together_pass_time_together() -> None:
         raise AssertionError("it never rang")
 
     assert LocalDurableTestRunner(workflow).run_sync({}).result in range(1, 10)
+
+
+def test_a_timer_rings_in_a_workflow_that_another_one_invokes() -> None:
+    @durable_execution
+    async def inner(event: Any, ctx: DurableContext) -> str:
+        slow = Slow()
+        return await by_timeout(ctx, slow, slow.over.set)
+
+    @durable_execution
+    async def outer(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.invoke("inner:$LATEST")
+
+    runner = LocalDurableTestRunner(outer, functions={"inner": inner})
+    assert runner.run_sync({}).result == "list price"

@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.errors import ConfigError
 
@@ -112,7 +112,8 @@ def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
         return inner.__func__, bound + 1, keywords
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
         # An instance: its class's method is called, which is given the instance unless it is static.
-        return _call_of(inner), bound + 1, keywords
+        kind = cast("Any", type(inner))
+        return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
     return inner, bound, keywords
 
 
@@ -121,8 +122,3 @@ def _name(function: Callable[..., Any]) -> str:
     while isinstance(inner, functools.partial):
         inner = inner.func
     return getattr(inner, "__qualname__", None) or f"a {type(inner).__qualname__}"
-
-
-def _call_of(instance: Any) -> Any:
-    kind: Any = instance.__class__
-    return inspect.getattr_static(kind, "__call__", None)

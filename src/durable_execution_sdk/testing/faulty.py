@@ -20,10 +20,10 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation
-from durable_execution_sdk.runtime.workflow import Attempting, Claimant, Workflow
+from durable_execution_sdk.runtime.workflow import Attempting, Claimant
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.testing.faults import BodyRun, Faults
-from durable_execution_sdk.testing.flowing import Flow
+from durable_execution_sdk.testing.flowing import FlowingWorkflow
 
 __all__ = ["FaultyPlane", "FaultyWorkflow", "faulty_invoker"]
 
@@ -152,25 +152,15 @@ def faulty_invoker(invoker: Invoker, faults: Faults, function_name: str) -> Invo
     return call
 
 
-class FaultyWorkflow(Workflow):
-    """A workflow whose step bodies are counted, cut and delayed, and take virtual time if they are slow."""
+class FaultyWorkflow(FlowingWorkflow):
+    """A workflow whose step bodies are counted, cut and delayed."""
 
     def __init__(
         self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: Any
     ) -> None:
-        super().__init__(*args)
+        super().__init__(clock, *args)
         self._faults = faults if is_mine(self.invoked.arn) else Faults()
         self._clock = clock
-        self._bodies_moved = 0
-        self._flow: Flow | None = None
-        if isinstance(clock, VirtualClock):
-            self._flow = Flow(
-                clock,
-                self.loop,
-                pending=self._pending,
-                moved=lambda: self.progress + self._bodies_moved,
-                arrived=super().expect,
-            )
         if self._faults.most_updates is not None:
             self.checkpointer.most_updates = self._faults.most_updates
         if self._faults.arguments is not None:
@@ -182,28 +172,10 @@ class FaultyWorkflow(Workflow):
             self._faults.arguments.take(claimant)
         return super().claim(claimant)
 
-    def expect(self, due_at: float | None) -> None:
-        """Let time flow towards it, if the workflow stays for so long."""
-        super().expect(due_at)
-        if self._flow is not None and due_at is not None and not self.is_ending:
-            self._flow.begin()
-
-    def unwind(self) -> None:
-        """Let the clock stand from now on."""
-        super().unwind()
-        if self._flow is not None:
-            self._flow.stop()
-
-    def body_ended(self, task: asyncio.Task[None] | None) -> None:
-        """Take note that something has moved."""
-        self._bodies_moved += 1
-        super().body_ended(task)
-
     def start_body(
         self, operation: Attempting, body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
         """Run the body of a step, or the beginning of it."""
-        self._bodies_moved += 1
         run = BodyRun(
             operation.operation_id,
             operation.name,

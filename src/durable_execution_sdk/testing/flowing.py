@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
-from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.clock import Clock, VirtualClock
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.workflow import Attempting, Workflow
 
-__all__ = ["Flow"]
+__all__ = ["Flow", "FlowingWorkflow"]
 
 _LOOK_SECONDS = 0.1
 # A machine that stalls is no slow body: a look counts for so much at most.
@@ -83,3 +85,44 @@ class Flow:
             self._arrived(due)
         if self._timer is None:
             self._look_in(min(left, _LOOK_SECONDS) if left > 0 else _LOOK_SECONDS)
+
+
+class FlowingWorkflow(Workflow):
+    """A workflow whose slow step bodies take virtual time."""
+
+    def __init__(self, clock: Clock, *args: Any) -> None:
+        super().__init__(*args)
+        self._bodies_moved = 0
+        self._flow: Flow | None = None
+        if isinstance(clock, VirtualClock):
+            self._flow = Flow(
+                clock,
+                self.loop,
+                pending=self._pending,
+                moved=lambda: self.progress + self._bodies_moved,
+                arrived=super().expect,
+            )
+
+    def expect(self, due_at: float | None) -> None:
+        """Let time flow towards it, if the workflow stays for so long."""
+        super().expect(due_at)
+        if self._flow is not None and due_at is not None and not self.is_ending:
+            self._flow.begin()
+
+    def start_body(
+        self, operation: Attempting, body: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Take note that something has moved."""
+        self._bodies_moved += 1
+        return super().start_body(operation, body)
+
+    def body_ended(self, task: asyncio.Task[None] | None) -> None:
+        """Take note that something has moved."""
+        self._bodies_moved += 1
+        super().body_ended(task)
+
+    def unwind(self) -> None:
+        """Let the clock stand from now on."""
+        super().unwind()
+        if self._flow is not None:
+            self._flow.stop()

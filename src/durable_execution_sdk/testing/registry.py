@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
+from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.calls import Calls
+from durable_execution_sdk.testing.flowing import FlowingWorkflow
 from durable_execution_sdk.testing.functions import add_function
 from durable_execution_sdk.testing.setup import Setup
 
 __all__ = ["functions_of"]
 
 
-def functions_of(setup: Setup, handler: DurableHandler[Any, Any], calls: Calls) -> Functions:
+def functions_of(
+    setup: Setup, handler: DurableHandler[Any, Any], calls: Calls, clock: Clock
+) -> Functions:
     """Every function of a test, under its name."""
     functions = Functions()
     for name, registered in setup.functions.items():
-        add_function(functions, name, registered, calls.heard)
+        add_function(functions, name, _flowing(registered, clock), calls.heard)
     if functions.get(setup.function_name) is not None:
         raise ConfigError(
             f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
@@ -34,3 +39,10 @@ def functions_of(setup: Setup, handler: DurableHandler[Any, Any], calls: Calls) 
         timeout=setup.invocation_timeout.total_seconds(),
     )
     return functions
+
+
+def _flowing(registered: object, clock: Clock) -> object:
+    """The same function; slow bodies of a durable one take virtual time."""
+    if isinstance(registered, DurableHandler):
+        return cast("Any", registered).made_by(partial(FlowingWorkflow, clock))
+    return registered

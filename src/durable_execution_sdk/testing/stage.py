@@ -72,7 +72,7 @@ class Stage:
         self.faults = Faults()
         make = partial(FaultyWorkflow, self.faults, self.clock, self._is_current)
         self._calls = Calls(setup.environment)
-        functions = functions_of(setup, setup.handler.made_by(make), self._calls)
+        functions = functions_of(setup, setup.handler.made_by(make), self._calls, self.clock)
         self.emulator = Emulator(
             MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted(), secret=""
         )
