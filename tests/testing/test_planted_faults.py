@@ -92,10 +92,11 @@ async def counted_hashes(event: int, ctx: DurableContext) -> int:
 
 
 async def lost_timeout(event: int, ctx: DurableContext) -> int:
-    """L3: a timeout has passed when a step is awaited, and on replay its result is there at once."""
+    """L3: a timeout has passed when a wait is awaited, and on replay its end is there at once."""
+    word = "in time"
     try:
         async with asyncio.timeout(0):
-            word = await ctx.step(echo, "charged", name="charge")
+            await ctx.wait(PAUSE, name="limit")
     except TimeoutError:
         word = "too late"
     await ctx.step(echo, word, name="tell")

@@ -89,29 +89,36 @@ class ThreadPool:
             worker.join()
 
     def _hand_out(self) -> None:
-        """Give each call that waits to a thread that is idle, or to a new one."""
-        while self._calls:
-            if not self._idle and len(self._workers) >= self.most:
-                return  # the first one to be free takes it
-            call = self._calls[0]
-            worker = self._idle.pop() if self._idle else _Worker(self)
-            self._running[call[0]] = worker
-            worker.calls.put(call)
-            if worker not in self._workers and not self._begin(worker, call[0]):
-                return
-            self._calls.popleft()
+        """Give each call that waits to a thread that is idle, or to a new one.
 
-    def _begin(self, worker: _Worker, future: Future[Any]) -> bool:
+        A call that has a thread counts as begun, so that no cancellation comes in between.
+        """
+        while self._calls:
+            if self._idle:
+                worker = self._idle.pop()
+            elif len(self._workers) >= self.most:
+                return  # the first one to be free takes it
+            else:
+                worker = _Worker(self)
+                error = self._begin(worker)
+                if error is not None:
+                    if not self._workers:
+                        self._calls.popleft()[0].set_exception(error)
+                    return
+            call = self._calls.popleft()
+            if call[0].set_running_or_notify_cancel():
+                self._running[call[0]] = worker
+                worker.calls.put(call)
+            else:
+                self._idle.append(worker)
+
+    def _begin(self, worker: _Worker) -> RuntimeError | None:
         try:
             worker.start()
         except RuntimeError as error:  # the system has no more threads
-            del self._running[future]
-            if self._workers:
-                return False
-            future.set_exception(error)
-        else:
-            self._workers[worker] = None
-        return True
+            return error
+        self._workers[worker] = None
+        return None
 
 
 class _Worker(threading.Thread):
@@ -143,18 +150,12 @@ class _Worker(threading.Thread):
 def _run(
     future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]
 ) -> Callable[[], None]:
-    """Run a call, unless it was cancelled; returns what tells its result."""
-    if not future.set_running_or_notify_cancel():
-        return _tell_nobody
+    """Run a call; returns what tells its result."""
     try:
         result = function(*args)
     except BaseException as error:
         return partial(future.set_exception, error)
     return partial(future.set_result, result)
-
-
-def _tell_nobody() -> None:
-    pass
 
 
 _pools: dict[int, ThreadPool] = {}
