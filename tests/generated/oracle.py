@@ -488,7 +488,12 @@ class _Ear(logging.Handler):
                 if error
                 else f"asyncio complains: {text}"
             )
-        elif record.name != "asyncio" and record.levelno >= logging.WARNING:
+        elif (
+            record.name != "asyncio"
+            and record.levelno >= logging.WARNING
+            # Threads run in real time, so a crash in a virtual moment finds them still running.
+            and "goes nowhere" not in record.getMessage()
+        ):
             if "abandoned" in record.getMessage() and world.expects_stubborn:
                 return
             world.find(f"the SDK warns: {record.getMessage()}"[:300])

@@ -467,7 +467,9 @@ def test_a_task_that_is_made_directly_is_refused_at_its_first_operation() -> Non
 
     ran = run_workflow(workflow)
     assert ran.status == "FAILED"
-    assert "the task 'mine' was made with asyncio.Task(...)" in ran.error.error_message
+    message = ran.error.error_message
+    assert "workflow.<locals>.pay' was made with asyncio.Task(...)" in message
+    assert "asyncio.create_task" in message
 
 
 # All tasks.
