@@ -127,6 +127,7 @@ def test_what_swallows_its_cancellation_is_abandoned_and_named(
     ids=["wait", "sleep", "wait_for", "asyncio.wait", "gather", "shield", "race", "event", "queue"],
 )
 @pytest.mark.parametrize("where", ["task", "child"])
+@pytest.mark.slow  # where other threads live, clean-up may wait for them
 def test_a_bare_except_in_an_endless_loop_does_not_hold_up_suspension(
     wait: Any, where: str
 ) -> None:
@@ -148,7 +149,7 @@ def test_a_bare_except_in_an_endless_loop_does_not_hold_up_suspension(
     began = time.monotonic()
     ran = run_workflow(workflow)
     assert ran.result == "False", ran.error
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 60
     gc.collect()
 
 

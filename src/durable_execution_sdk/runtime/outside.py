@@ -168,7 +168,11 @@ class Outside:
         far = [
             watched
             for watched in self._tasks.live
-            if not (isinstance(watched.blocked_on, Wake) or watched.blocked_on in own)
+            if not (
+                isinstance(watched.blocked_on, Wake)
+                or watched.blocked_on in own
+                or getattr(watched.blocked_on, "is_timed", False)
+            )
         ]
         if not far:
             return 0

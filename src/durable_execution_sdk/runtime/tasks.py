@@ -285,10 +285,12 @@ def refused_in_step(what: str, done: str) -> ContextMisuseError:
 class NumberedFuture(asyncio.Future[_T]):
     """A future that workflow code made, which has the same place in a set on every replay."""
 
-    __slots__ = ("_place",)
+    __slots__ = ("_place", "is_timed")
 
     def __init__(self, place: int, loop: asyncio.AbstractEventLoop) -> None:
         self._place = place
+        # True if a durable timer completes it: nothing else has to.
+        self.is_timed = False
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:

@@ -29,6 +29,7 @@ from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.identity import calling_row
 from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.tasks import NumberedFuture
 
 __all__ = ["TIMER_NAME", "start_timer"]
 
@@ -241,6 +242,9 @@ def start_timer(
             f"a timer of asyncio in workflow code is a durable wait, so {delay:g} s is too long: it"
             f" can be at most {longest} ({LONGEST_TIMER_SECONDS:,} s)"
         )
+    for each in args:
+        if isinstance(each, NumberedFuture):
+            each.is_timed = True
     timer = DurableTimer(scope, delay)
     handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
 
