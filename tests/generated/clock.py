@@ -10,6 +10,7 @@ import asyncio
 import gc
 import selectors
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from typing import Any
 from unittest import mock
 
 from durable_execution_sdk.runtime import loop as sdk_loop
+
+_real_monotonic = time.monotonic
 
 # More turns of the loop than any generated program takes in an invocation.
 MOST_TURNS = 400_000
@@ -40,9 +43,13 @@ class VirtualClock:
         self.has_threads = False
         # How long threads that nobody counts are waited for, in real time.
         self.grace = 0.001
+        self._others: frozenset[threading.Thread] = frozenset()
 
     def monotonic(self) -> float:
-        """What ``time.monotonic`` gives."""
+        """Stand in for ``time.monotonic``; other threads of the process keep their own time."""
+        # A server of another test would otherwise sleep until a time that never comes.
+        if threading.current_thread() in self._others:
+            return _real_monotonic()
         return self.now
 
     def jump(self, seconds: float) -> None:
@@ -52,6 +59,11 @@ class VirtualClock:
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Make it the clock of this thread's loop, which nothing else uses afterwards."""
+        self._others = frozenset(
+            thread
+            for thread in threading.enumerate()
+            if thread is not threading.current_thread() and thread.name != "durable-step"
+        )
         try:
             with mock.patch.object(time, "monotonic", self.monotonic):
                 yield
