@@ -26,6 +26,9 @@ _NONE = (1, 0)
 # A gap in the arguments of a partial, which a later one fills (Python 3.14).
 _PLACEHOLDER: Any = getattr(functools, "Placeholder", object())
 
+# The flags of a coroutine function without *args and **kwargs.
+_PLAIN = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS | inspect.CO_COROUTINE | inspect.CO_NESTED
+
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
@@ -71,6 +74,14 @@ def check_context_function(
     operation: str, function: Callable[..., Any], given: int, told: str
 ) -> None:
     """Refuse what cannot be the function of a context: another arity, or a generator."""
+    if type(function) is FunctionType:
+        code = function.__code__
+        if (
+            code.co_argcount == given
+            and code.co_flags | inspect.CO_NESTED == _PLAIN
+            and not code.co_kwonlyargcount
+        ):
+            return  # as nearly all are
     check_arguments(operation, function, given, told)
     inner, _, _ = _unwrapped(function)
     if type(inner) is not FunctionType:

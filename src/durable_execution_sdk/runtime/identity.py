@@ -25,7 +25,7 @@ import sys
 from collections.abc import Coroutine
 from functools import lru_cache
 from hashlib import blake2b
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from msgspec import Struct
@@ -43,6 +43,9 @@ __all__ = [
 _LONGEST_NAME = 20
 # Hashes of one row follow one another, so that a small set of its things is in the order of creation.
 SMALL_BITS = 16
+# So many coroutine functions keep their rows.
+_MOST_ROWS = 1_000
+_rows: dict[tuple[CodeType, str], Row] = {}
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
 _OURS = __name__.partition(".")[0]
 
@@ -68,11 +71,18 @@ def _row(module: str, qualname: str) -> Row:
 
 def row_of(coroutine: Coroutine[Any, Any, Any]) -> Row:
     """The row of a task: that of its coroutine's function, without a library's wrapper around it."""
+    key: Any = (getattr(coroutine, "cr_code", None), getattr(coroutine, "__qualname__", None))
+    row = _rows.get(key)
+    if row is not None:
+        return row
     inner: Any = _unwrapped(coroutine)
     frame = getattr(inner, "cr_frame", None)
     qualname = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     module = type(inner).__module__ if frame is None else _module_of(frame)
-    return _row(module, qualname)
+    row = _row(module, qualname)
+    if frame is not None and inner is coroutine and len(_rows) < _MOST_ROWS:
+        _rows[key] = row
+    return row
 
 
 def calling_row(depth: int) -> Row:
