@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -122,14 +123,17 @@ def test_transparent_middleware_leaves_ids_history_and_observations_as_they_are(
     through = Play(shape, keeps_states=False, options=options)
     ran = through.run()
     assert (ran.status, ran.result) == (expected.status, expected.result)
+    observations = [each.stage.observations for each in (through, plain)]
     if shape.name in RACES:
+        # So is the number of invocations.
+        observations = [[list(chain(*each))] for each in observations]
         assert sorted(map(str, signature(ran.events))) == sorted(
             map(str, signature(expected.events))
         )
     else:
         assert signature(ran.events) == signature(expected.events)
     if shape.name not in DIFFER:
-        assert through.stage.observations == plain.stage.observations
+        assert observations[0] == observations[1]
 
 
 def test_what_is_sealed_is_unreadable_in_the_log_and_readable_in_the_workflow() -> None:

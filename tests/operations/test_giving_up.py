@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
 from tests.replay.play import Play, Watched, replay
 from tests.replay.prove import played, prove
-from tests.replay.test_crash_everywhere import WAYS, crashed
+from tests.replay.test_crash_everywhere import WAYS
 from tests.rig import Ran, run_workflow
 
 from durable_execution_sdk import (
@@ -39,6 +39,7 @@ from durable_execution_sdk import (
     wait_until,
 )
 from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.model.invocation import InitialExecutionState
 from durable_execution_sdk.model.operation import GIVEN_UP, was_given_up
 from durable_execution_sdk.testing import (
@@ -46,6 +47,8 @@ from durable_execution_sdk.testing import (
     check_crash_safety_sync,
     check_replay_sync,
 )
+from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.faulty import FaultyPlane
 
 SOON = 0.01
 RETRIED = StepConfig(retry_strategy=RETRY)
@@ -390,15 +393,21 @@ def test_only_the_outermost_is_recorded_and_no_body_runs_again(
         assert replay(shape, state, mode).outcome.error is None
 
 
-class Counting(Watched):
-    """Notes in which of its calls something is recorded as given up."""
+class Crashing(Watched):
+    """Lets the process die around the call that records that something is given up."""
 
-    def __init__(self, plane: Any, calls: list[bool]) -> None:
+    def __init__(self, plane: Any, faults: Faults, way: Any) -> None:
         super().__init__(plane)
-        self.calls = calls
+        self.faults = faults
+        self.way = way
+        self.calls = 0
+        self.has_crashed = False
 
     async def checkpoint(self, request: Any) -> Any:
-        self.calls.append(any(update.error == GIVEN_UP for update in request.updates))
+        self.calls += 1
+        if not self.has_crashed and any(update.error == GIVEN_UP for update in request.updates):
+            self.has_crashed = True
+            self.faults.crash_at(checkpoint=self.calls, when=self.way)
         return await super().checkpoint(request)
 
 
@@ -409,9 +418,17 @@ def test_a_crash_between_the_cancellation_and_its_record_runs_no_body_again(
     build: Any, way: Any, mode: CheckpointingMode
 ) -> None:
     shape, _, _ = played(build)
-    calls: list[bool] = []
-    Play(shape, mode=mode, wrap=lambda plane, _: Counting(plane, calls)).run()
-    play, ran = crashed(shape, calls.index(True) + 1, way, mode)
+    faults = Faults()
+    planes: list[Crashing] = []
+
+    def wrap(plane: Any, play: Play) -> Any:
+        faulty = FaultyPlane(plane, faults, VirtualClock(), lambda arn: arn == play.arn)
+        planes.append(Crashing(faulty, faults, way))
+        return planes[-1]
+
+    play = Play(shape, wrap=wrap, keeps_states=False, begins=faults.invocation_begins, mode=mode)
+    ran = play.run()
+    assert planes[0].has_crashed
     assert ran.result == "end", ran.error
     if build is a_step_at_most_once and way == "before":
         # That it was cut off is an end already, before the cancellation comes again.
