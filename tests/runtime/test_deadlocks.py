@@ -230,7 +230,7 @@ def test_what_never_comes_from_outside_is_a_deadlock_in_the_end(kind: str) -> No
     ran = rig_of(workflow, options={"foreign_wait": 0.1}).run()
     assert time.monotonic() - began >= 0.1
     assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)
-    assert re.search(r"Nothing came from outside in 0\.\d s", ran.error.error_message)
+    assert re.search(r"Nothing woke a task in 0\.\d s", ran.error.error_message)
     assert "a thread" in ran.error.error_message
     assert "step" in ran.error.error_message
 

@@ -1,8 +1,8 @@
-"""Tasks that await each other, in a circle.
+"""Tasks that await each other in a circle.
 
-asyncio passes a cancellation on to what the task awaits. In a circle it comes round for ever, and a
-``RecursionError`` would keep the workflow from being unwound, and its deadlock from being told. So the
-await that closes a circle waits for a future of its own, at which a cancellation ends.
+asyncio passes a cancellation of a task on to the task that it awaits. In a circle that recurses until a
+``RecursionError``, which would keep the SDK from unwinding the workflow and from reporting the deadlock.
+So the await that closes a circle blocks on a future of its own, which passes no cancellation on.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ __all__ = ["cancel", "closes_circle", "wait_apart"]
 
 
 def cancel(task: asyncio.Task[Any]) -> None:
-    """Cancel a task, if it is in no circle that a task of other makers has closed.
+    """Cancel a task. Do nothing where that recurses without end.
 
-    Those of ``asyncio.Task(...)`` are not watched. They and what waits for them are abandoned in the end.
+    That happens in a circle which contains a task made by ``asyncio.Task(...)``: such tasks are not watched,
+    so the circle is not broken. They and the tasks that wait for them are abandoned in the end.
     """
     with suppress(RecursionError):
         asyncio.Task[Any].cancel(task)
 
 
 def closes_circle(waits_for: object, task: object) -> bool:
-    """Tell if a cancellation of this task, which is about to wait, would come back to it."""
+    """Return ``True`` if a cancellation of ``task``, which is about to wait, would come back to it."""
     left, seen = [waits_for], set[int]()
     while left:
         future = left.pop()
@@ -44,7 +45,7 @@ def closes_circle(waits_for: object, task: object) -> bool:
 
 
 def wait_apart(waits_for: asyncio.Future[Any]) -> object:
-    """Return a future to block on in place of this one, of which it is independent."""
+    """Return a future that ends with ``waits_for``, and whose cancellation does not reach it."""
     apart = asyncio.Future[None](loop=waits_for.get_loop())
     waits_for._asyncio_future_blocking = False  # noqa: SLF001 - as a task does when it blocks on one
     waits_for.add_done_callback(partial(_end, apart))

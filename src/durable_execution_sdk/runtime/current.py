@@ -1,4 +1,7 @@
-"""Who is running: workflow code, a step body, or neither (the SDK itself, or no workflow at all)."""
+"""The kind of code that runs now: workflow code, the body of a step, or neither.
+
+``CURRENT`` holds a ``WorkflowTask``, a ``StepContext`` or ``None`` (the SDK's own code, or no workflow).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any
 
-# The task that runs on a loop. In Python 3.11 the public function is written in Python, and asked of each
-# operation it would cost a tenth of a replayed step; this is what it looks into.
+# Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
+# # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
 if sys.version_info >= (3, 12):
     task_on: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = asyncio.current_task
 else:
@@ -19,8 +22,8 @@ CURRENT: ContextVar[object] = ContextVar("durable_execution_current", default=No
 
 
 def sdk_context() -> Context:
-    """A context for what the SDK runs for itself: that belongs to no workflow task.
+    """Return a new context for callbacks and tasks of the SDK, which belong to no workflow task.
 
-    A new one each time: two threads, each with an invocation of its own, cannot be in the same.
+    A context cannot be entered by two threads at once, and each thread may run an invocation.
     """
     return Context()

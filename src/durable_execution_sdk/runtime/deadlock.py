@@ -1,4 +1,4 @@
-"""The error of a workflow in which nothing can happen any more: who waits for what, and where."""
+"""The error of a deadlocked workflow, which lists each task, what it waits for and its source line."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from durable_execution_sdk.runtime.waits import describe
 
 __all__ = ["deadlock"]
 
-# A map may have thousands of branches, and what they wait for is mostly the same.
+# A map may have thousands of branches, most of which wait for the same thing.
 _SHOWN = 20
 
 
 def deadlock(tasks: WorkflowTasks, idle: Iterable[str], waited: float, moves: int) -> DeadlockError:
     """Make the error.
 
-    ``idle`` are operations that are pending and not awaited; ``waited`` is how many seconds the
-    workflow has waited for something outside, ``moves`` how often its tasks have moved meanwhile.
+    ``idle`` are the labels of operations that are pending and not awaited. ``waited`` is the number of
+    seconds for which the workflow has waited for something outside, ``moves`` the number of moves that its
+    tasks have made since the last delivery.
     """
     own = {watched.task for watched in tasks.live}
     lines = sorted(describe(watched, own) for watched in tasks.live)
@@ -35,15 +36,15 @@ def deadlock(tasks: WorkflowTasks, idle: Iterable[str], waited: float, moves: in
     parts.append(".")
     pending = ", ".join(sorted(idle))
     if pending:
-        parts.append(f" Pending, but awaited by nobody: {pending}.")
+        parts.append(f" Pending, but not awaited: {pending}.")
     if waited:
         parts.append(
-            f" Nothing came from outside in {round(waited, 1):g} s. Is it a thread that the workflow waits for?"
-            " Put it into a step: await ctx.step(...)"
+            f" Nothing woke a task in {round(waited, 1):g} s. If the workflow waits for a thread, put its work"
+            " into a step: await ctx.step(...)"
         )
     elif spins:
         parts.append(
-            " Await the operation that the loop looks at; work that takes so long belongs into a step"
+            " Await the operation that the loop polls, instead of polling; put long work into a step"
         )
     else:
         parts.append(

@@ -1,8 +1,56 @@
-"""Completions, and the order in which workflow code sees them: the log's.
+"""Completions, and the order in which workflow code sees them: that of the log.
 
-An operation's completion is due when the log holds it. Due completions are delivered one at a time,
-by their end in the log and then by claim, and each only once the workflow has come to rest after the
-one before. So replay takes exactly the turns that the first run took.
+Code that waits for several operations sees which one ends first. It may branch on that: ``race``,
+``asyncio.wait``, a queue that tasks put results into. On the first run completions come one by one, as
+bodies end. On replay the log holds all of them at once, and the code must still take the same branches.
+
+The rules:
+
+- A completion is *due* as soon as the log holds the end of its operation.
+- Due completions are delivered one at a time, each only when the workflow is quiescent (``workflow``).
+- The next one is that with the earliest end in the log; of two with the same end, that whose operation
+  was claimed first.
+
+A worked example, of an operation of 150 ms and one of 50 ms::
+
+    async def handle(event, ctx):
+        slow = ctx.step(query_archive)                                      # claim 1
+        quick = ctx.step(query_cache)                                       # claim 2
+        done, _ = await asyncio.wait({slow, quick}, return_when=asyncio.FIRST_COMPLETED)
+        if quick in done and slow not in done:
+            await ctx.step(mark_stale)                                      # claim 3
+        return await slow
+
+    log                      first run delivers            replay delivers
+    query_cache    ends 50   when it comes; mark_stale     first, though both are due: 50 < 150;
+                             is claimed, its body runs     mark_stale is claimed, and due at 230
+    query_archive  ends 150  when it comes; nothing        next: 150 < 230
+                             awaits it yet
+    mark_stale     ends 230  when it comes; the handler    last
+                             goes on, ``slow`` is done
+
+What goes wrong without it: if replay delivered both queries before the handler runs, ``done`` would hold
+both, ``mark_stale`` would not be claimed, and the log would not match the code. In the order of claims,
+``slow`` would win on replay.
+
+Two refinements:
+
+- *Late news.* A service may report an end after a later one was delivered. By its time, replay would
+  deliver it before that one. So a late end gets the place right after the last delivery, and it is held
+  until a note of this is in the log: a STEP named ``late news`` that holds the place (``journal.Note``).
+  This costs one operation, and nothing while the service keeps the order. Two cases stay open: a process
+  that dies after the service has reported the end and before the note is in the log; and an end that the
+  service did not report before the execution suspended. ``UpdatedOperationIds`` does not help there: AWS
+  counts from the last invocation that succeeded, so after a crash it names ends that were seen long ago.
+- *Delivery at once.* If the only task is about to block on a due completion, no callback is ready and no
+  cancellation pending, then the workflow is as good as quiescent. The completions up to that one are
+  delivered in the await, without a turn of the loop, which makes replay of sequential code cheap.
+
+A handle is a future, but each task that awaits one blocks on a future of its own (``Waiter``). So to
+cancel a task does not cancel an operation that others await too. When the last such task is cancelled,
+the operation is given up: its body is cancelled and a FAIL of type ``OperationCancelled`` is recorded.
+That record never becomes due. Two ends in the same millisecond could otherwise make replay see the
+failure where the first run saw the cancellation.
 """
 
 from __future__ import annotations
@@ -33,18 +81,18 @@ _result_of = asyncio.Future[Any].result
 
 
 class Wake(asyncio.Future[None]):
-    """What a task blocks on that only the workflow itself can wake: no timer, thread or socket."""
+    """A future that only the SDK or the workflow itself completes: no timer, thread or socket does."""
 
     __slots__ = ()
 
     @property
     def label(self) -> str:
-        """What it stands for, in messages."""
+        """The name of the operation or event, in messages."""
         raise NotImplementedError
 
 
 class Signal(Wake):
-    """One that something in the workflow itself gives."""
+    """A wake-up that other code of the workflow gives."""
 
     __slots__ = ("_label",)
 
@@ -54,14 +102,14 @@ class Signal(Wake):
 
     @property
     def label(self) -> str:
-        """What is waited for."""
+        """The name of the event, in messages."""
         return self._label
 
 
 class Waiter(Wake):
-    """What one task blocks on while it awaits an operation.
+    """The future that one task blocks on while it awaits an operation.
 
-    Each awaiting task has its own, so cancelling the task does not cancel the operation.
+    Each awaiting task has its own, so to cancel the task does not cancel the operation.
     """
 
     __slots__ = ("handle",)
@@ -70,11 +118,11 @@ class Waiter(Wake):
 
     @property
     def label(self) -> str:
-        """The operation."""
+        """The name of the operation, in messages."""
         return self.handle.label
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Stop waiting, because the task was cancelled."""
+        """Stop waiting because the task was cancelled; give the operation up if no other task awaits it."""
         cancelled = super().cancel(msg)
         if cancelled:
             self.handle.left_by(self)
@@ -82,20 +130,20 @@ class Waiter(Wake):
 
 
 class Watcher(Protocol[_S]):
-    """Takes note, at once, that an operation is done."""
+    """An operation that is notified at once when another one is done."""
 
     def take_note(self, handle: Handle[_S]) -> None:
-        """This one is."""
+        """Note that this operation is done."""
         ...
 
 
 class Handle(asyncio.Future[_T], Generic[_T]):
-    """A durable operation that is under way, or was: await it, gather it, race it.
+    """A durable operation that runs or has ended. It can be awaited, gathered and raced.
 
-    It is a future, so everything in asyncio that takes one takes it.
+    It is a future, so everything in asyncio that takes a future takes it.
     """
 
-    # A future has a dictionary of its own, which is slow, and which these are to leave empty.
+    # State is kept in slots, which are quicker than the dictionary that every future has.
     __slots__ = (
         "_order",
         "_waiters",
@@ -108,46 +156,51 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         "sequence",
     )
 
-    # Whether its end is known whenever the workflow sees it end.
+    # False for optimistic steps: their result may be seen before the log has an end time, so they must not
+    # # advance ``now``.
     tells_time = True
-    # Whether what is delivered is the end of an operation, with this id.
+    # False for completions that are not the end of the operation with this id.
     is_end = True
     operation_id: str
-    # The context that it belongs to, if it is in one.
+    # The state of the context that it belongs to.
     frame: Any
 
     def __init__(self, order: Deliveries, place: int = 0) -> None:
-        """``place`` is the hash: where the operation stands in the workflow."""
+        """Take the next sequence number. ``place`` is the hash: a number for the place in the workflow."""
         _new_future(self, loop=order.loop)
         self._order = order
         self._waiters: list[Waiter] | None = None
         self._watcher: Watcher[_T] | None = None
-        # How much code runs when it completes, besides the tasks that await it.
+        # Number of callbacks that run when it completes, besides the tasks that await it.
         self.callbacks_added = 0
         self.is_due = False
-        # True once a cancellation has ended it, rather than its ``cancel()``.
+        # True if the cancellation of the awaiting tasks has ended it, and not a call of ``cancel()``.
         self.is_given_up = False
-        # True if the cancellation of the tasks that await it leaves it alone.
+        # True if it goes on when the tasks that await it are cancelled.
         self.is_kept = False
         order.claims = self.sequence = order.claims + 1
         self.place = place
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """The name of the operation, in messages."""
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        """What it is and how it stands."""
+        """Show the operation's name and its state."""
         state = "cancelled" if self.cancelled() else "done" if self.done() else "pending"
         return f"<{self.label} {state}>"
 
     def __hash__(self) -> int:
-        """The place in the workflow: sets of operations have the same order on every replay."""
+        """Return the number of the place in the workflow, so that sets have the same order on every replay."""
         return self.place
 
     def __await__(self) -> Generator[Any, None, _T]:
-        """Wait for the operation, in any task of the workflow."""
+        """Wait for the operation, in any task of the workflow.
+
+        Raises the operation's error, ``CancelledError`` if it was cancelled by ``cancel()``, and
+        ``OperationCancelledError`` if it was given up. Inside a step it raises ``ContextMisuseError``.
+        """
         if not self.done():
             if self.is_due:
                 self._order.deliver_at_once(self)
@@ -170,19 +223,19 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         return result
 
     def result(self) -> _T:
-        """As for any future."""
+        """Return the result, as for any future."""
         try:
             result: _T = _result_of(self)
         except asyncio.InvalidStateError:
             if _asyncio_function(sys._getframe(1)) == "wait_for":  # noqa: SLF001
-                # It has timed out, and the operation goes on.
+                # ``wait_for`` has timed out, and the operation goes on.
                 raise asyncio.CancelledError from None
             raise
         return result
 
     @property
     def is_awaited(self) -> bool:
-        """Whether anything in the workflow would notice that it completes."""
+        """True if code of the workflow would notice that it completes."""
         return bool(self.callbacks_added) or self._watcher is not None or self._is_waited_for
 
     @property
@@ -192,40 +245,43 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
-        """As for any future."""
+        """Add a callback, as for any future; refused inside steps."""
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(self.label, "awaited")
         self.callbacks_added += 1
         super().add_done_callback(fn, context=context)
 
     def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
-        """As for any future."""
+        """Remove a callback, as for any future."""
         removed = super().remove_done_callback(fn)
         self.callbacks_added -= removed
         return removed
 
     def watch(self, watcher: Watcher[_T]) -> None:
-        """Let another operation take note, at once, that this one is done."""
+        """Notify another operation at once when this one is done."""
         self._watcher = watcher
 
     def settle(self) -> None:
-        """Take the outcome from the log; called when it is this completion's turn."""
+        """Take the outcome from the log and wake the awaiting tasks; called in this completion's turn."""
         if self.done():
             return
         try:
             self.set_result(self.outcome())
         except Exception as error:
             self.set_exception(error)
-            self.exception()  # an operation that nobody awaits is no bug to warn about
+            self.exception()  # marks it as retrieved, so that asyncio does not log it
         if self._waiters is not None or self._watcher is not None:
             self._wake()
 
     def outcome(self) -> _T:
-        """The value, or the exception to raise."""
+        """Return the value, or raise the operation's error."""
         raise NotImplementedError
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """As for any future: the tasks that await it are cancelled. What runs for it is cancelled too."""
+        """Cancel the operation: the tasks that await it, and its body. Returns ``False`` if it is done.
+
+        As for any future, the tasks that await it get ``CancelledError``.
+        """
         if self.done():
             return False
         if not self.passed_on(sys._getframe(1), msg):  # noqa: SLF001
@@ -234,38 +290,38 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         return True
 
     def give_up(self) -> None:
-        """End the operation, because no task of the workflow waits for it any more."""
+        """End the operation because no task of the workflow waits for it any more."""
         if not self.done():
             self.is_given_up = True
             self.cancel()
 
     @property
     def can_be_given_up(self) -> bool:
-        """True if something runs here for the operation, so that giving it up makes a difference."""
+        """True if code runs in this process for the operation, which would be cancelled."""
         return False
 
     def abandon(self) -> None:
-        """Record that the operation is given up, if there is anything to record."""
+        """Record that the operation is given up, if its type has such a record."""
 
     def drop(self, msg: Any | None = None) -> bool:
-        """End the handle without a word in the log; the tasks that await it are cancelled."""
+        """End the handle without a record; the tasks that await it are cancelled."""
         dropped = super().cancel(msg)
         self._wake()
         return dropped
 
     def left_by(self, waiter: Waiter) -> None:
-        """Give the operation up if this was the last task to await it."""
+        """Give the operation up if the task of this waiter was the last to await it."""
         if self._waiters is not None and waiter in self._waiters:
             self._waiters.remove(waiter)
         if not (self.is_kept or self.is_awaited) and self.can_be_given_up:
             self.give_up()
 
     def passed_on(self, caller: FrameType, msg: Any | None = None) -> bool:
-        """Treat a cancellation that asyncio passes on from a task as that of a task that awaits this.
+        """Handle a call of ``cancel()`` by asyncio as the cancellation of a task that awaits the operation.
 
-        ``wait_for`` of Python 3.11, and of later ones without time, cancels what it was given and
-        waits for the end of it; ``gather`` cancels all of its operands. Returns ``False`` if it was not
-        asyncio that called.
+        ``wait_for`` of Python 3.11, and of later ones without a positive timeout, cancels its operand and
+        waits for the end of it; ``gather`` cancels all of its operands. Returns ``False`` if the caller is other
+        code, which means the operation itself.
         """
         function = _asyncio_function(caller)
         if function == "_cancel_and_wait":
@@ -302,7 +358,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
             watcher.take_note(self)
 
     def become_due(self, at: float) -> None:
-        """The log holds the completion, with this end: it may be delivered when its turn comes."""
+        """Queue the completion for delivery: the log holds the operation's end, at this time (milliseconds)."""
         self.is_due = True
         order = self._order
         if at <= order.last_at or order.may_be_late:
@@ -311,17 +367,17 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
 
 def _never_late(_handle: Handle[Any], _news: LateNews) -> None:
-    """Nobody has come late yet."""
+    """Record nothing; the workflow sets the function that does."""
 
 
 def _asyncio_function(frame: FrameType) -> str | None:
-    """Return the name of the function of asyncio that this is a call of, if it is one."""
+    """Return the name of the function of ``asyncio.tasks`` that this frame runs; ``None`` for other code."""
     is_asyncio = frame.f_globals.get("__name__") == "asyncio.tasks"
     return frame.f_code.co_name if is_asyncio else None
 
 
 def _is_within(handle: Handle[Any], context_id: str) -> bool:
-    """Tell whether an operation is one of this context, at any depth."""
+    """Return ``True`` if an operation is in this context, at any depth."""
     frame: Any = handle.frame
     while frame is not None:
         if frame.operation_id == context_id:
@@ -331,7 +387,7 @@ def _is_within(handle: Handle[Any], context_id: str) -> bool:
 
 
 class Deliveries:
-    """The completions that are due, in order."""
+    """The queue of completions that are due, in the order of their delivery."""
 
     def __init__(
         self,
@@ -340,27 +396,27 @@ class Deliveries:
         position: Position,
         ready: Sized = (),
     ) -> None:
-        """``ready``: the callbacks that the loop will run next."""
+        """Make an empty queue. ``ready`` are the callbacks that the loop will run next."""
         self.loop = loop
         self.position = position
         self._ready = ready
         self.now: float = 0
-        # Whether contexts have to know their own last end: see ``Frame.now``.
+        # True if each context keeps its own last end: see ``Frame.now``.
         self.tells_contexts = False
-        # How many operations were claimed: each one's number breaks ties.
-        self.claims = 0
-        # A heap: first the end of the completion whose turn it is.
-        self.due: list[tuple[float, int, Handle[Any]]] = []
-        # What was delivered last: what comes with an earlier end is late.
+        # The number of handles made; a handle's own number breaks ties.
+        # self.claims = 0
+        # # A heap of end, sequence number and handle; its first entry is delivered next.
+        # self.due: list[tuple[float, int, Handle[Any]]] = []
+        # # Of the last delivery: its end, sequence number and operation id. An earlier end that comes now is late.
         self.last_at = -math.inf
         self.last_sequence = 0
         self.last_id = ""
-        # All that was delivered with this end.
+        # The handles that were delivered with this same end.
         self._tied: list[Handle[Any]] = []
         journal = position.journal
         self.may_be_late = bool(journal.places)
         self._old_ends = journal.old_ends
-        # Late ones, by operation id, whose place is not recorded yet; and who records it.
+        # The ids of late operations whose place is not recorded yet, and the function that records it.
         self.unplaced: set[str] = set()
         self.record_place: Callable[[Handle[Any], LateNews], None] = _never_late
         self._tasks = tasks
@@ -369,7 +425,7 @@ class Deliveries:
         """Deliver the completion whose turn it is."""
         at, sequence, handle = heappop(self.due)
         if handle.cancelled():
-            return  # nobody sees it, so it moves no clock either
+            return  # no code sees it, so it does not move the clock
         if at != self.last_at:
             self._tied.clear()
         self._tied.append(handle)
@@ -391,15 +447,16 @@ class Deliveries:
 
     @property
     def is_held(self) -> bool:
-        """Whether the completion whose turn it is waits until its place is recorded."""
+        """True if the next completion came late and its place is not recorded yet."""
         handle = self.due[0][2]
         return handle.is_end and handle.operation_id in self.unplaced and not handle.cancelled()
 
     def place(self, handle: Handle[Any], at: float) -> float:
-        """Where a completion stands: at its end, unless a later one was delivered before it came.
+        """Return the place of a completion in the order: its end, or a later place if it came late.
 
-        Then replay, which has both, would deliver them the other way round. So a late one goes right after
-        what was delivered last, and is held until the log says so.
+        It is late if a completion with a later end was delivered already: replay, which has both ends, would
+        deliver them the other way round. A late one is placed right after the last delivery, and held until
+        the log holds that place.
         """
         if not handle.is_end:
             return at
@@ -410,12 +467,12 @@ class Deliveries:
         if (at, handle.sequence) >= (self.last_at, self.last_sequence):
             return at
         if handle.frame.is_rebuilt:
-            return at  # nothing is recorded there any more
+            return at  # a rebuilt context records nothing
         if at == self.last_at and all(
             each.sequence < handle.sequence or _is_within(each, late_id) for each in self._tied
         ):
-            # The end of a context in the very millisecond of its last operation: it comes after that on
-            # replay too, if the function runs at all.
+            # The end of a context in the same millisecond as its last operation: replay delivers it after
+            # # that too, if it runs the function at all.
             return at
         place = math.nextafter(self.last_at, math.inf)
         self.unplaced.add(late_id)
@@ -423,15 +480,14 @@ class Deliveries:
         return place
 
     def time_after(self) -> float:
-        """A time for an end that the service did not tell: now, and after what was delivered last."""
+        """Return a time for an end that the service did not report: now, and after the last delivery."""
         return self.now if self.now > self.last_at else math.nextafter(self.last_at, math.inf)
 
     def deliver_at_once(self, handle: Handle[Any]) -> None:
-        """Deliver up to this one, which is due, without a turn of the loop, if that comes to the same.
+        """Deliver the completions up to this one, which is due, without a turn of the loop, if that is safe.
 
-        It does when nothing else can move meanwhile: the task that is about to block is the only one,
-        and is not being cancelled; no callback is ready to run, and none waits for any of these
-        completions.
+        It is safe if nothing else can move meanwhile: the task that is about to block is the only one and is
+        not being cancelled, no callback is ready to run, and none is attached to any of these completions.
         """
         if len(self._tasks.live) == 1 and not self._ready:
             running = task_on(self.loop)

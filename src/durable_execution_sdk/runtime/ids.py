@@ -1,9 +1,10 @@
-"""Deterministic operation ids: where an operation stands in the workflow.
+"""Operation ids, computed from the place of an operation in the workflow.
 
 In the main task of a context the ids are those of AWS's own Python SDK: the hash of ``"{n}"`` in the
 root context and of ``"{context operation id}-{n}"`` in a child, n from 1. In a task that workflow code
-makes they tell its path in clear, ``{context}-{path}-{n}``, so that a record that no code asks for says
-whose it was; where that is longer than an id may be, the path is hashed.
+makes they spell its path out, ``{context}-{path}-{n}``, so that the message about a record that no code
+asks for can name its task. Where that is longer than an id may be, the path is hashed. ``scope`` explains
+the scheme, with an example.
 """
 
 from __future__ import annotations
@@ -18,27 +19,27 @@ __all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of"]
 
 # The longest id that the service takes (API reference, OperationId).
 _LONGEST = 64
-# So much of a context's id stands in the ids of its tasks, or of a hash of it.
+# Number of characters of a context's id, or of its hash, in the ids of the context's tasks.
 _CONTEXT_LETTERS = 20
 _PATH_HASH_LETTERS = 24
-# Maps whose items come from the items of a map are told apart as long as there is room.
+# An ``items`` prefix grows by this much for each map that is nested in another map's items, up to a limit.
 _ITEMS_LETTERS = 10
 _LONGEST_ITEMS = 40
 _ITEMS_PATH_HASH_LETTERS = 16
 
 
 def operation_id(text: str) -> str:
-    """The id of the operation at this place."""
+    """Hash the text that stands for a place in the workflow to an operation id of 64 hexadecimal digits."""
     return blake2b(text.encode()).digest()[:32].hex()
 
 
 def context_prefix(context_operation_id: str) -> str:
-    """What the texts inside a child context start with."""
+    """Return the start of the texts of all operations in a child context."""
     return f"{context_operation_id}-"
 
 
 def place_of(text: str) -> int:
-    """A number for hashes of what stands in this place; the same in every process."""
+    """Return a number for ``__hash__`` of the things in this place; it is the same in every process."""
     if not text:
         return 0
     try:
@@ -48,15 +49,15 @@ def place_of(text: str) -> int:
         return int.from_bytes(digest, "big") << SMALL_BITS
 
 
-# What ids start with below any task that goes through a map's items.
+# Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"
 
 
 class Path(Struct, frozen=True):
-    """The tasks that lead from a context's main task to one of its tasks.
+    """The chain of tasks from a context's main task to one of its tasks.
 
-    ``text``: what ids start with, after the context. ``titles``: what people call the tasks.
-    ``items``: the start of all ids below the task that goes through a map's items, if this is below one.
+    ``text`` is the part of the ids after the context. ``titles`` are the tasks' names in messages. ``items``
+    is the common start of all ids below the task that iterates over a map's items; empty outside such a task.
     """
 
     text: str = ""
@@ -64,14 +65,14 @@ class Path(Struct, frozen=True):
     items: str = ""
 
     def below(self, component: str, title: str) -> Path:
-        """The path of a task that this one makes."""
+        """Return the path of a task that this task makes."""
         return Path(f"{self.text}{component}-", (*self.titles, title), self.items)
 
     def through_items(self, context: str, number: int) -> Path:
-        """The path of the task that goes through a map's items.
+        """Return the path of the task that iterates over a map's items.
 
-        It starts anew, with a hash of where the map stands, and is never hashed away: what such a task
-        has recorded is told by the start of its ids.
+        It replaces the path so far by a hash of it, and is itself never hashed further: the start of an id
+        then shows that such a task recorded the operation.
         """
         where = operation_id(f"{context}{self.text}{number}")[:_ITEMS_LETTERS]
         text = f"{self.items or ITEMS_OF_MAPS}{where}-"
@@ -79,7 +80,7 @@ class Path(Struct, frozen=True):
         return Path(text, (*self.titles, f"the items of map {number}"), items)
 
     def operation_id(self, context: str, number: int) -> str:
-        """The id of this task's number-th operation."""
+        """Return the id of this task's number-th operation."""
         if not self.text:
             return operation_id(f"{context}{number}")
         shown = "" if self.items else _shown(context)
@@ -92,7 +93,7 @@ class Path(Struct, frozen=True):
 
 
 def late_news_id(operation_id_: str) -> str:
-    """The id of the note that this operation's end came late; it shifts nothing else."""
+    """Return the id of the note that this operation's end came late. It takes no number from a scope."""
     return operation_id(f"{operation_id_}-late")
 
 
@@ -100,7 +101,7 @@ MAIN = Path()
 
 
 def _shown(context: str) -> str:
-    """How a context is named in the ids of its tasks."""
+    """Return the part of a context's prefix that the ids of its tasks carry."""
     name = context.removesuffix("-")
     if not name:
         return ""

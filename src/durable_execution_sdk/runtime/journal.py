@@ -1,6 +1,6 @@
-"""What the log holds, by operation id, and how far replay has come in it.
+"""The log as this invocation knows it, and the position that replay has reached in it.
 
-It grows with every response and shrinks as it is replayed.
+It grows with every response, and shrinks as the workflow sees the ends of operations.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _STATUS_AFTER = {
 }
 
 
-# What a note of late news is called in the log.
+# The name of the operation that holds a note of late news.
 LATE_NEWS_NAME = "late news"
 
 
 class LateNews(Struct, frozen=True):
-    """The payload of a note: this end became known when ``after`` had been delivered, which is later.
+    """The payload of a note: the end of ``late`` became known after that of ``after``, which is later.
 
-    ``at`` is where it stands among the completions instead of at its own time.
+    ``at`` is its place in the order of completions, in place of its own end time.
     """
 
     late: str
@@ -51,7 +51,7 @@ class LateNews(Struct, frozen=True):
 
 
 class Journal:
-    """The operations of one execution, as this invocation knows them."""
+    """The records of one execution's operations, by id."""
 
     def __init__(
         self, arn: str, operations: Iterable[Operation], updated_ids: Iterable[str] = ()
@@ -68,11 +68,11 @@ class Journal:
             self._operations.pop(self.execution.id, None)
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
-        # What the log held when the invocation began: the operations that nobody has asked for yet, and
-        # those that had ended.
+        # Of the operations that the log held when the invocation began: the ids of those that the code has
+        # # not asked for yet, and of those that had ended.
         self.unclaimed = set(self._operations)
         self.recorded_ends: set[str] = set()
-        # Of the operations whose ends came late, where they stand; and the notes that say so.
+        # The places of operations whose ends came late, by operation id, and the ids of their notes.
         self.places: dict[str, float] = {}
         self._notes: set[str] = set()
         for op in self._operations.values():
@@ -80,7 +80,7 @@ class Journal:
                 self.recorded_ends.add(op.id)
                 if op.name == LATE_NEWS_NAME:
                     self._take_note(op)
-        # The ends that an earlier invocation may have seen.
+        # The ids of operations whose ends an earlier invocation may have seen.
         self.old_ends = self.recorded_ends - self.updated_ids
 
     @property
@@ -89,32 +89,32 @@ class Journal:
         return execution_operation_id(self.arn) if self.execution is None else self.execution.id
 
     def __len__(self) -> int:
-        """How many operations are known, without the EXECUTION itself."""
+        """Count the operations, without the EXECUTION itself."""
         return len(self._operations)
 
     def known(self) -> Iterable[Operation]:
-        """What is known, without the EXECUTION itself."""
+        """Return the records, without that of the EXECUTION itself."""
         return self._operations.values()
 
     def get(self, operation_id: str) -> Operation | None:
-        """Look up what is recorded of this operation; without claiming it."""
+        """Return the record of this operation, without claiming it."""
         return self._operations.get(operation_id)
 
     @property
     def look_up(self) -> Callable[[str], Operation | None]:
-        """The method ``get`` without a call of Python's in between, for each claim."""
+        """The method ``get`` without a Python call in between, because it is called for each claim."""
         return self._operations.get
 
     def is_recorded(self, operation_id: str) -> bool:
-        """Whether anything is known of this operation."""
+        """Return ``True`` if there is a record of this operation."""
         return operation_id in self._operations
 
     def missed(self) -> list[Operation]:
-        """What the log held when the invocation began, and the workflow has not asked for."""
+        """Return the records that the log held at the start and that the workflow has not asked for."""
         return [self._operations[each] for each in self.unclaimed]
 
     def noted(self, note_id: str, late_id: str, place: float) -> None:
-        """The log holds that this operation's end came late."""
+        """Note that the log holds the place of an operation whose end came late."""
         self.places[late_id] = place
         self._notes.add(note_id)
 
@@ -123,25 +123,25 @@ class Journal:
         try:
             news = msgspec.json.decode((details and details.result) or "", type=LateNews)
         except msgspec.DecodeError:
-            return  # a step of the user's that is called so
+            return  # a step of the user's with this name
         if record.id == late_news_id(news.late):
             self.noted(record.id, news.late, news.at)
             self.unclaimed.discard(record.id)
             self.recorded_ends.discard(record.id)
 
     def claimed_callback(self, operation_id: str) -> None:
-        """The operation that the workflow has just asked for is a callback, whose id it sees first."""
+        """Note that the workflow has asked for this callback, and so has seen its id."""
         self._claimed_callbacks.add(operation_id)
 
     def release(self, operation_id: str) -> None:
-        """The workflow has seen the outcome, so its payload is needed no more."""
+        """Drop the record of an operation whose outcome the workflow has seen."""
         self._released.add(operation_id)
         self._operations.pop(operation_id, None)
 
     def merge(self, operation: Operation) -> bool:
-        """Take in what a response says; returns whether it is news.
+        """Take in an operation from a response; return ``True`` if it is news.
 
-        A response may repeat what was delivered before: a settled operation never changes.
+        A response may repeat operations that have ended. These never change.
         """
         if operation.id in self._released:
             return False
@@ -152,7 +152,7 @@ class Journal:
         return True
 
     def acknowledged(self, update: OperationUpdate, now: float) -> Operation:
-        """The operation that an update leaves behind, when the answer to it does not tell."""
+        """Return the operation that an acknowledged update leads to, for answers that do not contain it."""
         known = self._operations.get(update.id)
         status = _STATUS_AFTER[update.action]
         attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
@@ -186,9 +186,9 @@ class Journal:
         )
 
     def unseen_before(self, at: float) -> bool:
-        """Whether the log holds something before this time that the workflow has yet to see.
+        """Return ``True`` if the log holds an end before this time that the workflow has not seen.
 
-        Nobody has asked for it yet, or it is a context whose function has to build its result again.
+        Its operation was not asked for yet, or it is a context whose function computes its result again.
         """
         for op in self._operations.values():
             if op.id in self._notes or was_given_up(op):
@@ -202,7 +202,7 @@ class Journal:
 
 
 class Note:
-    """A note of late news on its way into the log: a STEP that no code asks for."""
+    """A note of late news on its way into the log: a STEP that workflow code does not ask for."""
 
     is_pending = False
     is_awaited = False
@@ -216,9 +216,10 @@ class Note:
         self._unplaced = unplaced
 
     def update(self, parent_id: str | None) -> OperationUpdate:
-        """What records it, in the context of the operation: there it is seen as long as that is.
+        """Return the update that records it, in the context of the late operation.
 
-        One update, so that no crash can leave half of it.
+        The service returns it for as long as it returns that operation. It is a single update, so that a
+        crash cannot leave half of it.
         """
         return OperationUpdate(
             id=self.operation_id,
@@ -231,18 +232,18 @@ class Note:
         )
 
     def observe(self, record: Operation) -> None:
-        """Once it is recorded the late end may be delivered: replay will do so in the same place."""
+        """Let the late end be delivered once the note is recorded: replay will deliver it in the same place."""
         if record.status == OperationStatus.SUCCEEDED:
             self._journal.noted(self.operation_id, self._news.late, self._news.at)
             self._unplaced.discard(self._news.late)
 
 
 class Position:
-    """How far replay has come: the one rule that logs, ``ctx.is_replaying`` and observers share.
+    """The position of replay: the rule that logs, ``ctx.is_replaying`` and observers share.
 
-    Completions are delivered one after the other, so an execution has one position; each scope has one
-    of its own for what it claims. A point of workflow code is new, so that no earlier invocation is known
-    to have passed it:
+    A point of workflow code is *new* if no earlier invocation is known to have passed it. Completions are
+    delivered in one order, so the execution has one position; each scope has one of its own for the
+    operations that it claims. A point is new
 
     - if the log was empty when the invocation began;
     - once a completion was delivered that the log did not hold then, or that came while the execution
@@ -250,30 +251,33 @@ class Position:
     - once its scope, or one that made it, has claimed an operation that the log did not hold
       (``Scope.is_replaying``).
 
-    After an invocation that was cut, the log may hold ends that its code never saw. What is certain then
-    is this: code that was passed before an operation was asked for has run if the log holds that operation.
-    So a point is old exactly as long as a recorded operation has yet to be asked for: around a crash lines
-    come twice rather than never. If the service has news already when it invokes again, the event looks
-    like that of an execution that was suspended, and is taken for one.
+    After a crash the log may hold ends that the code never saw. This much is certain then: if the log holds
+    an operation, the code before its claim has run. So a point is old exactly as long as a recorded
+    operation has not been asked for yet. Around a crash, lines are logged twice rather than never. If the
+    service has news already when it invokes again after a crash, the event looks like that of an execution
+    that was suspended, and is treated as one.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        # Whether what no earlier invocation can have passed is reached: it stays so.
+        # True once the workflow is past all that an earlier invocation can have seen; it stays true.
         self.has_news = len(journal) == 0
-        # The service invokes a suspended execution when something has changed, and says what.
+        # True unless the event lists changed operations, as it does for an execution that was suspended.
         self.was_cut = not any(map(journal.is_recorded, journal.updated_ids))
 
     @property
     def is_new(self) -> bool:
-        """Whether the workflow has come further than any earlier invocation is known to have."""
+        """True if the workflow is further than any earlier invocation is known to have come."""
         return self.has_news or (self.was_cut and not self._is_more_recorded())
 
     def _is_more_recorded(self) -> bool:
-        """Whether code will ask for more that is recorded; nobody goes through a finished map's items."""
+        """Return ``True`` if the code has yet to ask for recorded operations.
+
+        Operations of a task that iterates over a map's items do not count: a completed map does not run it.
+        """
         return not all(each.startswith(ITEMS_OF_MAPS) for each in self.journal.unclaimed)
 
     def delivered(self, operation_id: str) -> None:
-        """The workflow is about to see this operation end."""
+        """Note that the workflow is about to see the end of this operation."""
         if operation_id not in self.journal.old_ends:
             self.has_news = True

@@ -1,7 +1,8 @@
-"""When to ask the service what has changed, while something keeps the invocation open.
+"""Questions to the service about pending operations, while running code keeps the invocation open.
 
-The answer to any checkpoint tells, so to ask is to send one without updates. What has a due time is
-asked about when that has come, and nothing is asked about early; the rest every ten seconds.
+The answer to any checkpoint contains what has changed, so a question is a checkpoint without updates. An
+operation with a known due time is asked about when that time has come, never before; if the service is
+late, again after 0.25 s, 0.5 s and so on. All others (callbacks, invokes) are asked about every ten seconds.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from durable_execution_sdk.runtime.current import sdk_context
 
 __all__ = ["Polling"]
 
-# How often to ask for callbacks and invokes, of which nobody knows when they end.
+# Interval for callbacks and invokes, whose end is not known in advance.
 _POLL_SECONDS = 10.0
-# The service's clock, or its timers, may be behind: how soon to ask again, doubled each time.
+# The service's clock, or its timers, may be behind: the first interval of asking again, doubled each time.
 _AGAIN_SECONDS = 0.25
-# A clock that stands still, as in tests, is not looked at in a tight loop.
+# Keeps a clock that stands still, as in tests, from causing a tight loop.
 _SOONEST_SECONDS = 0.005
 
 
 class Polling:
-    """Asks in time for whatever is pending."""
+    """Schedules the questions about an invocation's pending operations."""
 
     def __init__(
         self,
@@ -33,7 +34,11 @@ class Polling:
         pending: Callable[[], Iterable[float | None]],
         ask: Callable[[], None],
     ) -> None:
-        """``now`` and ``pending`` (when each is due, if that is known) are in milliseconds."""
+        """Take the callbacks that it needs.
+
+        ``now`` returns the service's time, ``pending`` the due time of each pending operation (``None`` if it
+        is not known); both in milliseconds. ``ask`` sends an empty checkpoint.
+        """
         self._loop = loop
         self._now = now
         self._pending = pending
@@ -43,12 +48,12 @@ class Polling:
         self._timer: asyncio.TimerHandle | None = None
 
     def expect(self, due_at: float | None) -> None:
-        """Something more is pending, and due at this time, if that is known."""
+        """Note another pending operation, due at this time (milliseconds), or at a time that is not known."""
         left = _POLL_SECONDS if due_at is None else (due_at - self._now()) / 1000
         self._look_in(max(0.0, left))
 
     def stop(self) -> None:
-        """Ask for nothing more."""
+        """Ask no more questions."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -58,7 +63,7 @@ class Polling:
             self._timer = self._loop.call_later(seconds, self._look, context=sdk_context())
 
     def _look(self) -> None:
-        """Ask, if something is due; and see when to look again."""
+        """Ask, if an operation is due or ten seconds have passed; then schedule the next look."""
         self._timer = None
         now = self._now()
         dues = list(self._pending())
@@ -69,8 +74,8 @@ class Polling:
             self._asked_at = time.monotonic()
             self._ask()
         self._again = (self._again * 2 or _AGAIN_SECONDS) if is_late else 0.0
-        nexts = [(due - now) / 1000 for due in dues if due is not None and due > now]
-        nexts.append(max(0.0, self._asked_at + _POLL_SECONDS - time.monotonic()))
+        delays = [(due - now) / 1000 for due in dues if due is not None and due > now]
+        delays.append(max(0.0, self._asked_at + _POLL_SECONDS - time.monotonic()))
         if is_late:
-            nexts.append(self._again)
-        self._look_in(max(_SOONEST_SECONDS, min(nexts)))
+            delays.append(self._again)
+        self._look_in(max(_SOONEST_SECONDS, min(delays)))

@@ -1,4 +1,60 @@
-"""Contexts, and the tasks that use them: who may claim an operation, and with which id."""
+"""Scopes: the counters from which operations take their ids, and the contexts that they belong to.
+
+Replay has to find, for each operation that the code asks for, the record that the first run made for
+the same operation. Nothing else tells them apart than their ids, so an id must follow from the code
+alone, and never from how tasks happened to interleave.
+
+The rules:
+
+- An id is claimed in the call (``ctx.step(...)``), not when the operation is awaited.
+- A *scope* is one asyncio task in one durable context. Each scope counts its operations from 1. The
+  context's own task has the scope without a path; a task that workflow code makes gets a new scope.
+- A new scope is named after the task's coroutine function and counted apart for each function: it is the
+  k-th task that *this scope* made of *this function* (``identity.row_of``). The digits in the name are a
+  digest of the function's module and qualified name.
+- Timers and futures are counted in the same way, by the function that makes them. Items of a map and
+  branches of a parallel take their ids from their index instead.
+
+An example, in the module ``orders``::
+
+    async def charge(ctx, order):
+        await ctx.step(reserve, order)
+        await ctx.step(pay, order)
+
+    @durable_execution
+    async def handle(orders, ctx):
+        await ctx.step(load)
+        async with asyncio.TaskGroup() as group:
+            for order in orders:
+                group.create_task(charge(ctx, order))
+        await ctx.step(close)
+
+With two orders, the log holds these operations, for every order in which their bodies end::
+
+    load       hash of "1"               the handler's own task, operation 1
+    reserve    charge_83762f58_1-1       its first task of charge, operation 1
+    pay        charge_83762f58_1-2
+    reserve    charge_83762f58_2-1       its second task of charge, operation 1
+    pay        charge_83762f58_2-2
+    close      hash of "2"               the handler's own task, operation 2
+
+In a child context, the texts begin with the id of the context's operation.
+
+What goes wrong without it:
+
+- With one counter for the context, the tasks take their numbers in the order in which they run. If each
+  begins with something that is not recorded, such as a thread, that order differs on replay, and the two
+  orders get each other's payment without an error.
+- With numbers for tasks in the order of their creation alone, a task that a library, a finalizer or
+  another version of Python makes shifts the numbers of all later ones. Counted by function, it takes a
+  number in a row of its own. On Python 3.11 ``asyncio.wait_for`` makes a task where later versions do
+  not; there the task takes over its caller's scope.
+- Objects in a set are ordered by their hash, which is an address. ``asyncio.wait`` returns sets, so
+  tasks, futures and operations hash by their place (``Scope.place`` and their number).
+
+The price: to rename or move a coroutine function that tasks are made of changes their ids. Replay then
+finds recorded operations that no code asks for, and ``gate`` fails the execution before anything runs.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +79,7 @@ __all__ = ["Frame", "Scope"]
 
 
 def _unnumbered(running: Task[Any]) -> DeterminismError:
-    # By its function: the names that asyncio gives to tasks are numbered through the whole process.
+    # Named by its function: asyncio's own task names are numbered through the whole process.
     name = getattr(running.get_coro(), "__qualname__", running.get_name())
     return DeterminismError(
         f"the task {name!r} was made with asyncio.Task(...), or by a task factory of its own,"
@@ -34,12 +90,12 @@ def _unnumbered(running: Task[Any]) -> DeterminismError:
 
 
 class Frame:
-    """One durable context of one invocation: the handler's own, or a child's.
+    """The state of one durable context in one invocation: the handler's own context, or a child's.
 
-    ``parent_id`` is what its operations carry as ParentId. A virtual context has no operation of its
-    own, so its operations carry that of the nearest context that has one. ``rebuilt``: the log holds
-    the end of the context, and its function only runs to build the result again. What has not ended
-    in there by now never will.
+    ``parent_id`` is the ParentId of the operations in it. A virtual context has no operation of its own,
+    so its operations carry the id of the nearest context that has one. With ``rebuilt``, the log holds the
+    end of the context but not its result, and the function only runs to compute the result again: an
+    operation that has no end in the log starts nothing, writes nothing and never completes.
     """
 
     def __init__(
@@ -64,8 +120,8 @@ class Frame:
         self.last_end: float = 0
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         self.children: dict[Frame, None] = {}
-        # Both in order, so that everything is cancelled in the same order again: the operations that
-        # have not settled, by their number, and the tasks that run in here.
+        # The operations that have not settled, by sequence number, and the tasks that run in the context.
+        # # Both are in order of creation, so that a replay cancels in the same order.
         self.handles: dict[int, Handle[Any]] = {}
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
@@ -75,9 +131,9 @@ class Frame:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the code that runs now has run before, as far as the log can tell.
+        """True if the code that runs now ran in an earlier invocation, as far as the log can tell.
 
-        The body of a step has not, and in another thread nobody can tell, so nothing is held back.
+        False in the body of a step, which replay does not run, and in other threads, whose position is unknown.
         """
         runner = CURRENT.get()
         if runner is None:
@@ -90,15 +146,16 @@ class Frame:
 
     @property
     def is_over(self) -> bool:
-        """Whether operations do nothing here any more: only clean-up code still runs."""
+        """True if operations do nothing here any more, because only clean-up code still runs."""
         return self.is_closed or self.workflow.is_ending
 
     @property
     def now(self) -> float:
-        """The log's time here: the end of the completion that was delivered last, in milliseconds.
+        """The log's time in this context: the end time of the last delivered completion, in milliseconds.
 
-        In optimistic mode not all ends are known when they are seen, so the ends within a context that has
-        completed, which replay does not see, may not tell the code around it the time.
+        In optimistic mode a result may be delivered before the log has its end time. Whether the end of a nested
+        operation has moved the clock then differs from replay, which does not run completed contexts. So there
+        each context has its own clock, which the ends of its own operations and of those around it move.
         """
         order = self.workflow.order
         if not order.tells_contexts:
@@ -112,13 +169,17 @@ class Frame:
 
     @property
     def title(self) -> str:
-        """What messages call this context."""
+        """The name of this context in messages."""
         if self.operation_id is None:
             return "the handler's context"
         return f"the child context {self.name!r}" if self.name else "an unnamed child context"
 
     def scope(self) -> Scope:
-        """Where the running task claims its operations; refuses whoever may not use this context."""
+        """Return the scope of the task that runs.
+
+        Raises ``ContextMisuseError`` in another thread, in the body of a step, inside another context or
+        outside the workflow, and ``DeterminismError`` in a task that the SDK has not numbered.
+        """
         watched: Any = CURRENT.get()
         task: object = watched
         if isinstance(task, WorkflowTask):
@@ -157,25 +218,25 @@ class Frame:
         )
 
     def submit(self, update: OperationUpdate) -> None:
-        """Record an update, unless this context is over: orphans may not checkpoint."""
+        """Record an update, unless this context is over: the service refuses updates below a completed context."""
         if not self.is_closed:
             self.workflow.submit(update)
 
     def leave_behind(self, update: OperationUpdate) -> None:
-        """Record an update with the next one that somebody waits for, unless this context is over."""
+        """Record an update that may wait for the next call, unless this context is over."""
         if not self.is_closed:
             self.workflow.leave_behind(update)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
-        """This task runs in the context."""
+        """Note that this task runs in the context."""
         self._tasks[task] = None
 
     def left(self, task: WorkflowTask[Any]) -> None:
-        """This task has ended."""
+        """Note that this task has ended."""
         self._tasks.pop(task, None)
 
     def close(self) -> None:
-        """This context is over: what is unfinished in it, at any depth, is cancelled."""
+        """End this context: cancel all operations and tasks in it, at any depth, except the running task."""
         self.is_closed = True
         if self.parent is not None:
             self.parent.children.pop(self, None)
@@ -189,10 +250,9 @@ class Frame:
 
 
 class Scope:
-    """One task's use of one context: the counters that its operations take their ids from.
+    """The counters of one task in one context; operations, tasks, timers and futures are numbered from them.
 
-    Each kind of thing is counted apart, and tasks, timers and futures also by the code that makes them,
-    so that nothing made behind workflow code shifts the number of anything else (``identity.py``).
+    Tasks, timers and futures are counted apart for each function that makes them (``identity.Row``).
     """
 
     __slots__ = (
@@ -217,15 +277,15 @@ class Scope:
         first: int = 1,
         maker: Scope | None = None,
     ) -> None:
-        """``maker`` is the scope whose code made this one."""
+        """Start counting operations at ``first``. ``maker`` is the scope of the task that made this one."""
         self.frame = frame
-        # Whether it has claimed an operation that the log did not hold when the invocation began.
+        # True once it has claimed an operation that the log did not hold when the invocation began.
         self.has_news = False
         self._maker = maker
-        # What the texts of all ids in this context start with, and the tasks that lead here.
+        # The start of the texts of all ids in this context, and the chain of tasks that leads here.
         self.context = context
         self.path = path
-        # Hashes of what this scope makes start here, so that those of two scopes differ.
+        # The hashes of the things that this scope makes start here, so that those of two scopes differ.
         self.place = place_of(f"{context}{path.text}")
         self.claimed = first - 1
         self._counts: dict[Any, int] = {}
@@ -234,7 +294,7 @@ class Scope:
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the code that runs here now has run before: see ``Position``."""
+        """True if the code that runs in this scope now ran in an earlier invocation: see ``journal.Position``."""
         if self.frame.is_rebuilt:
             return True
         if self.frame.workflow.position.is_new:
@@ -245,30 +305,30 @@ class Scope:
         return scope is None
 
     def count(self, kind: str, row: Row) -> int:
-        """The number of one more thing of this kind and row, from 1."""
+        """Count one more thing of this kind and row, and return its number, from 1."""
         key = (kind, row)
         number = self._counts[key] = self._counts.get(key, 0) + 1
         return number
 
     def spawn(self, row: Row) -> tuple[Scope, int]:
-        """The scope of the next task of this row that the task of this one makes, and its place."""
+        """Return the scope of the next task of this row that this scope's task makes, and the task's hash."""
         number = self.count("task", row)
         title = f"task {row.text.rpartition('_')[0]} {number}"
         path = self.path.below(f"{row.text}_{number}", title)
         return Scope(self.frame, self.context, path, maker=self), self.place + row.number + number
 
     def spawn_items(self) -> Scope:
-        """The scope of the task that goes through the items of a map."""
+        """Return the scope of a task that iterates over the items of a map."""
         number = self.count("task", ITEMS)
         path = self.path.through_items(self.context, number)
         return Scope(self.frame, self.context, path, maker=self)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
-        """The task begins."""
+        """Note that the scope's task begins."""
         self.frame.entered(task)
 
     def left(self, task: WorkflowTask[Any]) -> None:
-        """The task has ended."""
+        """Note that the scope's task has ended."""
         self.frame.left(task)
 
     @property
@@ -284,31 +344,31 @@ class Scope:
         return self.path.operation_id(self.context, number)
 
     def next_timer_id(self, row: Row) -> tuple[str, int]:
-        """Claim the id of the next timer that this code sets, and its place."""
+        """Claim the id of the next timer that the code of this row sets, and return it with the timer's hash."""
         number = self.count("timer", row)
         timers = self.path.below(f"timer_{row.text}", "")
         place = self.place + row.number + number
         return timers.operation_id(self.context, number), place
 
     def is_next_recorded(self) -> bool:
-        """Tell if the log holds the operation that will be claimed next."""
+        """Return ``True`` if the log holds the operation that will be claimed next."""
         following = self.path.operation_id(self.context, self.claimed + 1)
         return self.frame.workflow.journal.get(following) is not None
 
     @property
     def position(self) -> str:
-        """Where the operation that was claimed last stands, for people."""
+        """The place of the operation that was claimed last, for messages."""
         tasks = "".join(f"{title} in " for title in reversed(self.path.titles))
         return f"operation {self.claimed} of {tasks}{self.frame.title}"
 
     def uuid4(self) -> uuid.UUID:
-        """The next of this scope's ids: the same on every replay, different in every execution."""
+        """Return the next random UUID of this scope: the same on every replay, different in each execution."""
         self._drawn += 1
         seed = f"{self._seed}|uuid{self._drawn}"
         return uuid.UUID(bytes=bytes.fromhex(operation_id(seed)[:32]), version=4)
 
     def random(self) -> random.Random:
-        """This scope's generator: the same numbers on every replay."""
+        """Return the random generator of this scope, which yields the same numbers on every replay."""
         if self._random is None:
             import random  # noqa: PLC0415 - rarely needed, and a cold start should not pay for it
 

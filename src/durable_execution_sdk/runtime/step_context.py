@@ -1,4 +1,4 @@
-"""What the body of a step may know about its own attempt."""
+"""The step context: the data of the attempt that runs, for the body of a step."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ __all__ = ["StepContext", "cut_off"]
 
 
 class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
-    """The attempt that is running: ``StepContext.current()`` inside a step's body.
+    """The running attempt of a step. A step's body gets it from ``StepContext.current()``.
 
     ``attempt`` counts from 1. ``is_cancelled`` becomes true when the step is given up or the invocation
-    ends: a plain function cannot be stopped, so one that runs long should look at it and return. A
-    function needs to know nothing of this to be a step.
+    ends; a plain function cannot be stopped, so one that runs long should check it and return. ``ends_at``
+    is the monotonic time at which the invocation ends, ``None`` if it has no limit. Most steps need none of
+    this: any function can be a step.
     """
 
     operation_id: str
@@ -34,9 +35,10 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
 
     @staticmethod
     def current() -> StepContext:
-        """The context of the attempt that is running.
+        """Return the context of the attempt that runs.
 
-        Raises ``ContextMisuseError`` outside a step's body.
+        Works in the body of a step and in everything that it calls, also in the thread of a plain function.
+        Raises ``ContextMisuseError`` elsewhere.
         """
         current = CURRENT.get()
         if isinstance(current, StepContext):
@@ -48,10 +50,10 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
 
     @property
     def remaining_seconds(self) -> float | None:
-        """How many seconds the invocation has left, or ``None`` if its time is not limited."""
+        """The seconds that the invocation has left; ``None`` if its time is not limited."""
         return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
 
 
 def cut_off(context: StepContext) -> None:
-    """Tell an attempt that nothing waits for it any more."""
+    """Set ``is_cancelled``: nothing waits for the attempt any more."""
     force_setattr(context, "is_cancelled", True)  # noqa: FBT003 - its signature

@@ -1,4 +1,4 @@
-"""Suspension: how workflow code is unwound, and what an invocation may end with."""
+"""The exception that unwinds workflow code, and the verdicts with which an invocation may end."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ __all__ = ["Aborted", "Completed", "Suspended", "Verdict", "WentAway"]
 
 
 class Suspended(asyncio.CancelledError):
-    """The invocation has ended; the workflow goes on in a later one.
+    """Unwinds workflow code when its invocation ends; the workflow goes on in a later invocation.
 
-    A ``CancelledError``, so that ``except Exception`` does not swallow it and task groups take it for
-    what it is. The verdict is in before it is raised: code that swallows it all the same changes
-    nothing.
+    It is a ``CancelledError``, so ``except Exception`` does not catch it, and task groups treat it as the
+    cancellation that it is. The verdict of the invocation is set before it is raised, so code that catches
+    it all the same cannot change how the invocation ends.
     """
 
 
 class Completed(Struct, frozen=True):
-    """The EXECUTION itself was completed through a checkpoint."""
+    """A checkpoint has completed the EXECUTION itself: the response carries no result."""
 
     succeeded: bool
     error: BaseException | None = None
 
 
 class WentAway(Struct, frozen=True):
-    """Everything is blocked, and the service will invoke again: PENDING."""
+    """Every task is blocked, and the service will invoke again: the response is PENDING."""
 
 
 class Aborted(Struct, frozen=True):
-    """Something outside the workflow's own code ends the invocation.
+    """The SDK or the service ends the invocation with an error that workflow code cannot catch.
 
-    ``fatal`` fails the execution; otherwise the error is raised, so that Lambda invokes again.
+    With ``fatal``, the execution fails. Without, the handler raises the error, so that Lambda invokes again.
     """
 
     error: BaseException

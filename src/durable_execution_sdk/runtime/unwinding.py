@@ -1,7 +1,7 @@
-"""The end of an invocation: whatever it started ends, or is left behind for good.
+"""The end of an invocation: everything that it started ends, or is abandoned for good.
 
-Tasks are cancelled and get time to clean up. What swallows its cancellation is cancelled a few times more,
-and then abandoned: no step of it ever runs again. All this ends before the function's time does.
+Tasks are cancelled and get time to clean up. A task that catches its cancellation is cancelled a few
+times more and then abandoned: no code of it ever runs again. All this ends before the function's time.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from durable_execution_sdk.runtime.workflow import GRACE_SECONDS, Workflow
 
 __all__ = ["leave_nothing_behind"]
 
-# How much of the time for clean-up passes before each new cancellation.
+# Shares of the clean-up time that pass after each round of cancellations.
 _ROUNDS = (0.6, 0.2, 0.1)
-# How long a thread is waited for.
+# Seconds for which threads are waited for.
 _THREAD_GRACE_SECONDS = 1.0
-# What a task takes that has been killed: a turn of the loop.
+# Seconds for tasks that were killed, which need a turn of the loop.
 _LAST_SECONDS = 0.05
 
-# Kept for good: to be destroyed would run some of their code.
+# References to abandoned tasks, kept for good: their destruction would run code of theirs.
 _abandoned: list[asyncio.Task[Any]] = []
 
 
 async def leave_nothing_behind(workflow: Workflow) -> None:
-    """Unwind every task, workflow code and step bodies alike, and what they have started."""
+    """Cancel all tasks of the invocation, of workflow code and of bodies, and wait for their threads.
+
+    Logs a warning that names threads that were disowned and tasks that were abandoned.
+    """
     workflow.is_ending = True
     ends_at = workflow.time_to_leave(GRACE_SECONDS)
     running = workflow.environment.tasks_left()
@@ -55,7 +58,7 @@ async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: 
         if not left:
             return
         for task in left:
-            # One that is cleaning up already, or was only started to clean up, gets its time first.
+            # A task that is cleaning up already, or was only started to clean up, gets time before.
             if task in warned or (number == 0 and task in running and not task.cancelling()):
                 cancel(task)
         warned |= left
@@ -79,7 +82,7 @@ async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: 
 
 
 def _left_of(workflow: Workflow) -> set[asyncio.Task[Any]]:
-    """Return the tasks that have yet to end; after them, async generators are closed."""
+    """Return the tasks that have not ended. If there are none, close the async generators first."""
     environment = workflow.environment
     left = environment.tasks_left()
     if not left:
@@ -97,10 +100,10 @@ async def _wait_for(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
 
 
 def _abandon(task: asyncio.Task[Any]) -> None:
-    """Let no step of a task ever run again: neither what it waits for nor the loop may wake it.
+    """Make sure that a task never runs again, by removing its wake-ups from its future and from the loop.
 
-    asyncio offers nothing for this, so it takes attributes that tasks, futures and the loop have in each
-    of its versions, whether in C or in Python.
+    asyncio has no interface for this. The attributes used here exist in tasks, futures and loops of each
+    of its versions, those written in C and those in Python.
     """
     inner: Any = task
     waits_for = inner._fut_waiter  # noqa: SLF001

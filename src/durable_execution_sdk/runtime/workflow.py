@@ -1,8 +1,59 @@
-"""One invocation's workflow: who runs, what each task waits for, and when it is over.
+"""The state of one invocation, and the rule by which it goes on, suspends or ends.
 
-Whenever the loop comes to rest there is one thing to do, in this order: deliver the completion whose
-turn it is; let running bodies and calls go on; send what is queued; let non-durable awaits finish;
-suspend, if something durable is pending; and otherwise say who waits for what that can never come.
+An invocation must answer PENDING as soon as only the service can make the workflow go on, because idle
+time is billed. It must not answer earlier, because the answer cuts off everything that still runs. And
+it must deliver completions at points of the code that a replay can reproduce. All three need the same
+fact: the workflow is *quiescent*, which means that no code of it can run before something new happens.
+
+The event loop knows that. ``asyncio`` asks its selector to wait only when no callback is ready to run
+(``loop._IdleSelector``), which calls ``on_idle`` at that moment. One thing is done then:
+
+1. Deliver the completion whose turn it is (``delivery``).
+2. With the gate closed, check what replay has not asked for, and open the gate or fail (``gate``).
+3. Send the batch that was held back for those completions (``checkpointer``).
+4. While a checkpoint call is in flight or the body of a step runs, wait.
+5. Send the updates that are left in the queue.
+6. While a short timer, a thread or a socket of workflow code may wake a task, wait (``outside``).
+7. If no completion can come, let tasks go on that were held because they spin (``spinning``).
+8. While a thread that is not known may wake a task, wait, for 30 seconds at most by default.
+9. Let the service keep the timers of a second and more.
+10. End: PENDING if an operation is pending that code awaits, else the workflow is deadlocked.
+
+A worked example. ``ship`` waits for a day, ``notify`` runs a step of three seconds::
+
+    async def ship(ctx):
+        await ctx.wait(Duration.from_days(1))
+        await ctx.step(send_parcel)
+
+    async def notify(ctx):
+        await ctx.step(send_mail)
+
+    @durable_execution
+    async def handle(event, ctx):
+        await asyncio.gather(ship(ctx), notify(ctx))
+
+    invocation 1                                      log afterwards
+    both tasks start; START of the wait is sent       wait STARTED, send_mail STARTED
+    all tasks are blocked, but the body of
+      send_mail runs: rule 4, the invocation stays
+    the body ends; its SUCCEED is sent                send_mail SUCCEEDED
+    the answer makes the completion due: rule 1;
+      notify ends
+    ship and the gather are blocked, the wait is
+      pending and awaited: rule 10, PENDING
+    invocation 2, a day later                         wait SUCCEEDED (in its event)
+    replay claims both; send_mail ended before the
+      wait, so it is delivered first (rule 1), and
+      then the wait; send_parcel is new: rule 2
+      opens the gate, and its body starts
+
+What goes wrong without it: if a task that blocks on a wait suspended the invocation at once, the mail
+would be cut off, and sent again in the next one. If a completion were delivered as soon as its answer
+came, it would meet the other tasks at another point of their code on each run. If a lock that nothing can
+release counted as waiting, the function would run until its timeout, and then again.
+
+The verdict is set before any task is cancelled (``end``), and the first verdict stands. So code that
+catches the cancellation cannot undo a suspension; what it asks for afterwards does nothing.
 """
 
 from __future__ import annotations
@@ -50,32 +101,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Invoked", "MakeWorkflow", "Reader", "Workflow"]
 
-# How often workflow code may swallow its cancellation before it is closed.
+# Number of times that workflow code may catch its cancellation before its coroutines are closed.
 _UNWINDING_ROUNDS = 20
-# How long all clean-up together may take.
+# Seconds that all clean-up together may take.
 GRACE_SECONDS = 5.0
-# How many operations that come too late are cancelled at once.
+# Number of operations asked for after the end that are cancelled at once; later ones stay blocked.
 _TURNED_DOWN_AT_MOST = 1_000
 
 
 class Registered(Protocol):
-    """An operation that has not settled."""
+    """An operation that has not settled, as the workflow sees it."""
 
     is_pending: bool
     due_at: float | None
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
     @property
     def is_awaited(self) -> bool:
-        """Whether anybody would notice that it completes."""
+        """True if code would notice that it completes."""
         ...
 
     def observe(self, record: Operation) -> None:
-        """The log has news of it."""
+        """Take in a change of its record in the log."""
         ...
 
 
@@ -88,12 +139,12 @@ class Attempting(Protocol):
 
     @property
     def attempt_number(self) -> int:
-        """Which attempt it is, from 1."""
+        """The number of the attempt, from 1."""
         ...
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
 
@@ -104,37 +155,38 @@ class Claimant(Protocol):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         ...
 
 
 class Timer(Protocol):
-    """A timer of workflow code that has not rung.
+    """A timer of asyncio that workflow code has set and that has not fired.
 
-    It is ticking if it will ring in the process, and loose if the service does not keep it yet.
+    ``is_ticking``: it is shorter than a second and fires in this process. ``is_loose``: it is longer, and not
+    yet recorded as a WAIT.
     """
 
     is_ticking: bool
     is_loose: bool
 
     def hand_over(self) -> None:
-        """Let the service keep it."""
+        """Record it as a WAIT, so that the service keeps it."""
         ...
 
 
-# Scope, when, delay, callback, arguments, context.
+# Takes scope, loop time, delay in seconds, callback, its arguments and its context.
 StartTimer = Callable[
     [Any, float, float, Callable[..., object], tuple[Any, ...], Context | None],
     asyncio.TimerHandle | None,
 ]
 
 
-# Reads a payload as the value that user code sees.
+# Decodes a payload to the value that user code sees.
 Reader = Callable[[str], object]
 
 
 class Invoked(Struct, frozen=True):
-    """What an invocation was made with."""
+    """The parameters of an invocation. ``ends_at`` is its end on the monotonic clock, if it has a limit."""
 
     arn: str
     token: str
@@ -144,9 +196,9 @@ class Invoked(Struct, frozen=True):
 
 
 class Workflow:
-    """The state that the operations of one invocation share."""
+    """The state of one invocation: its tasks, operations and bodies, the log, and the verdict."""
 
-    # Whether the log is all there is: what has not ended in it stays as it is.
+    # True for a rehearsal, which starts nothing and writes nothing: what has no end in the log stays so.
     is_rehearsal: ClassVar[bool] = False
 
     def __init__(
@@ -160,7 +212,7 @@ class Workflow:
     ) -> None:
         self.is_eager = settings.checkpointing is CheckpointingMode.EAGER
         self.is_optimistic = settings.checkpointing is CheckpointingMode.OPTIMISTIC
-        # Whom to report to, and who runs functions of the user's, if anybody observes.
+        # Set if plugins observe the invocation: the reporter, and the watcher that runs the user's functions.
         self.reporter: Reporter | None = None
         self.watcher: Any = None
         self.environment = environment
@@ -201,21 +253,21 @@ class Workflow:
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.on_stop: Callable[[], None] = _nothing
         self.timers: dict[Timer, None] = {}
-        # What steps have asked their functions, which say the same for as long as this invocation.
+        # Per-function cache of name, configuration and serdes; valid for one invocation.
         self.said_by_functions: dict[Any, Any] = {}
         self._start_timer = start_timer
-        # Until replay has asked for all that is recorded.
+        # Present until replay has asked for all recorded operations.
         self.gate: Gate | None = None
         if len(journal) and not self.is_rehearsal:
             self.gate = Gate(journal, self.loop)
             self.checkpointer.is_held = True
         self.began_at = self.order.now
-        # Whom to tell what the log says of an operation, by id, until it settles.
+        # The operations and timers that have not settled, by operation id. They get the news of the log.
         self.registered: dict[str, Registered] = {}
-        # Those whose recorded end is that they were given up, by id, until the code does so again.
+        # The operations that the log holds as given up, by id, until the code gives them up again.
         self.given_up: dict[str, Registered] = {}
         self._bodies: dict[asyncio.Task[None] | None, Attempting] = {}
-        # Bodies that were given up and have yet to end; they do not keep the invocation open.
+        # Bodies that were given up and have not ended; they do not keep the invocation open.
         self._left_bodies: dict[asyncio.Task[None] | None, Attempting] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._started_at = time.monotonic()
@@ -225,10 +277,10 @@ class Workflow:
         self._unwound_by: float | None = None
         self._turned_down = 0
 
-    # What operations do.
+    # Called by operations.
 
     def claim(self, claimant: Claimant) -> Operation | None:
-        """What the log holds of the operation that workflow code has just asked for."""
+        """Return the record of an operation that workflow code has just asked for; ``None`` if it is new."""
         operation_id = claimant.operation_id
         record = self._look_up(operation_id)
         if record is not None:
@@ -238,14 +290,14 @@ class Workflow:
         return record
 
     def submit(self, update: OperationUpdate) -> None:
-        """Record an update that somebody waits for."""
+        """Record an update with the next checkpoint call."""
         if not self.is_ending:
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
             self.checkpointer.submit(update)
 
     def leave_behind(self, update: OperationUpdate) -> None:
-        """Record an update with the next one that somebody waits for."""
+        """Record an update that causes no call of its own: it goes with the next one."""
         if not self.is_ending:
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
@@ -260,30 +312,30 @@ class Workflow:
         name = operation.name or operation.operation_id
         task = asyncio.Task(held or body, loop=self.loop, name=name)
         if held is not None:
-            # One that is cancelled before it moves has not come to its body.
+            # A task that is cancelled before its first step has not started the body.
             task.add_done_callback(lambda _: body.close(), context=sdk_context())
         out_of_reach(task)
         self._bodies[task] = operation
         return task
 
     def bodies_left(self) -> list[asyncio.Task[Any]]:
-        """The bodies that have not ended, given up or not."""
+        """Return the tasks of bodies that have not ended, given up or not."""
         bodies = (*self._bodies, *self._left_bodies)
         return [task for task in bodies if task is not None and not task.done()]
 
     def body_ended(self, task: asyncio.Task[None] | None) -> None:
-        """A body says that it runs no more; one that was cancelled before it ran says nothing."""
+        """Remove a finished body. A body cancelled before its first step never calls this; see ``_has_bodies``."""
         self._bodies.pop(task, None)
         self._left_bodies.pop(task, None)
 
     def leave_body(self, task: asyncio.Task[None]) -> None:
-        """Let a cancelled body clean up, without holding up the invocation."""
+        """Let a cancelled body clean up without keeping the invocation open."""
         body = None if self.is_ending else self._bodies.pop(task, None)
         if body is not None and not task.done():
             self._left_bodies[task] = body
 
     def title_of(self, task: asyncio.Task[Any]) -> str:
-        """Return what messages call a task: a step by its name, others by their coroutine's."""
+        """Return the name of a task in messages: a step's own name, otherwise that of the coroutine."""
         body = self._bodies.get(task) or self._left_bodies.get(task)
         if body is not None:
             return body.label
@@ -298,73 +350,73 @@ class Workflow:
         return task.get_name()
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
-        """The payload of a context whose function ran again, since the log does not hold its result."""
+        """Return the payload of a context whose function ran again because the log does not hold its result."""
         return payload
 
     def invoked_again(
         self, record: Operation, function_name: str, write: Callable[[], str], read: Reader
     ) -> None:
-        """Look at an invoke of a rehearsal; the log does not hold which function it was."""
+        """Check an invoke in a rehearsal, given the function's name and payload, which the log does not hold."""
 
     def turn_down(self, handle: asyncio.Future[Any]) -> None:
-        """Unwind whoever awaits an operation that may do nothing any more.
+        """Cancel an operation that was asked for after the end, which unwinds the tasks that await it.
 
-        Code that swallows that and asks again and again is left blocked instead, so that it can be
-        stopped: it would never come to rest.
+        Code that catches the cancellation and asks again and again would never become quiescent. From the
+        1,001st time on the operation stays pending, so that the code blocks and can be stopped.
         """
         self._turned_down += 1
         if self._turned_down <= _TURNED_DOWN_AT_MOST:
             asyncio.Future[Any].cancel(handle)
 
     def expect(self, due_at: float | None) -> None:
-        """The service will change something at this time, if it says when: ask then, if still here."""
+        """Ask the service for changes at this time (milliseconds), or every ten seconds if it is ``None``."""
         if not self.is_ending:
             self.polling.expect(due_at)
 
     def end(self, verdict: Verdict) -> None:
-        """The invocation is over; the first verdict stands."""
+        """Set the verdict, unless there is one or the invocation is ending already."""
         if self.verdict is None and not self.is_ending:
             self.verdict = verdict
             self.is_ending = True
             self.tell_end()
 
     def tell_end(self, _main: asyncio.Future[Any] | None = None) -> None:
-        """There is a verdict, or the workflow's main task has ended."""
+        """Wake ``run_invocation``: there is a verdict, or the workflow's main task has ended."""
         if not self.ended.done():
             self.ended.set_result(None)
 
     def stop(self, verdict: Verdict) -> None:
-        """The invocation is over though its workflow might go on: all of it is cancelled at once.
+        """End the invocation while its workflow could still go on, and cancel all tasks at once.
 
-        No task may see what the cancellation of another one leaves behind, a free lock for instance:
-        nothing in the log says that it would.
+        Otherwise the cancellation of one task could let another one go on, by a lock that it frees for
+        instance, and nothing in the log would say so.
         """
         if not self.is_ending:
             self.end(verdict)
-            # A body may stop the invocation, and is refused what it does to the workflow by itself.
+            # The caller may be the body of a step, whose own context is refused the cancellation of tasks.
             sdk_context().run(self.on_stop)
 
     def fail(self, error: BaseException) -> None:
-        """Fail the execution, whatever workflow code makes of it."""
+        """Fail the execution; workflow code cannot catch it."""
         self.end(Aborted(error, fatal=True))
 
     @property
     def is_sequential(self) -> bool:
-        """Whether one operation of one task is all there is, so that nothing can overtake it."""
+        """True if there is one task with one unsettled operation, so that nothing can overtake that."""
         alone = len(self.tasks.live) == len(self.registered) == 1
         return alone and len(self._bodies) <= 1 and not (self.timers or self.order.due)
 
     def leave_after(self, seconds: float, margin: float) -> None:
-        """The invocation may take so long, and has so many seconds more to leave."""
+        """Leave after so many seconds. ``margin`` is the time between that and the end of the function's time."""
         self._margin = margin
         self._deadline = self.loop.call_later(
             max(seconds, 0), self._on_deadline, margin, context=sdk_context()
         )
 
     def time_to_leave(self, seconds: float) -> float:
-        """Return when what takes so many seconds at most has to be over, on the monotonic clock.
+        """Return the monotonic time at which work of at most so many seconds has to be over.
 
-        That is before the margin; within the margin, it is half of the time that is left.
+        It is no later than the beginning of the margin or, within the margin, half of the time that is left.
         """
         now = time.monotonic()
         ends_at = self.invoked.ends_at
@@ -373,7 +425,7 @@ class Workflow:
         return min(now + seconds, max(ends_at - self._margin, now + (ends_at - now) / 2))
 
     def _on_deadline(self, margin: float) -> None:
-        """The invocation's time is nearly up: let the service keep what would ring in the process."""
+        """Record the timers as WAITs, because the invocation's time is nearly up; then leave."""
         timers = [] if self._has_bodies() else list(self.timers)
         for timer in timers:
             timer.hand_over()
@@ -383,10 +435,11 @@ class Workflow:
             self._leave()
 
     def _leave(self) -> None:
-        """Leave in good order, for time is up.
+        """End the invocation because its time is nearly up.
 
-        PENDING would be wrong while anything can go on without the service: it would not invoke again
-        before something else is due, which may be next year.
+        The verdict is PENDING only if everything waits for the service. Otherwise it is an error, so that
+        Lambda invokes again: after PENDING, the service would not invoke before an operation completes, which
+        may be next year.
         """
         is_at_rest = not self._has_bodies() and self._is_at_rest()
         if is_at_rest and self._is_waiting_for_service():
@@ -410,23 +463,23 @@ class Workflow:
             )
 
     def _has_waited_in_vain(self) -> bool:
-        """True if another invocation could wait hardly longer for what comes from outside."""
+        """True if the workflow has waited for something outside for over half of the invocation."""
         return self.outside.waited(self._moved) > (time.monotonic() - self._started_at) / 2
 
-    # What the service says.
+    # Called by the checkpointer.
 
     def _receive(self, batch: Sequence[OperationUpdate], operations: Sequence[Operation]) -> None:
         told = self._learn(operations)
         if not self.checkpointer.may_write:
             self.stop(WentAway())
             return
-        # What was acknowledged is recorded, whether or not the answer repeats it.
+        # An update is recorded once it is acknowledged, whether or not the answer contains its operation.
         for update in batch:
             if update.id not in told and update.type is not OperationType.EXECUTION:
                 self._learn([self.journal.acknowledged(update, self.order.time_after())])
 
     def _learn(self, operations: Sequence[Operation]) -> set[str]:
-        """Take in what the log holds, and tell the operations concerned; returns which these are."""
+        """Merge operations from the service into the log, notify the handles, and return the ids."""
         told: set[str] = set()
         reporter = self.reporter
         for operation in operations:
@@ -440,7 +493,7 @@ class Workflow:
         return told
 
     def _record_place(self, handle: Handle[Any], news: LateNews) -> None:
-        """Record that an end came late, in a STEP that nobody asked for; then it may be delivered."""
+        """Record the place of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
         if self.is_ending:
             return
         note = Note(news, self.journal, self.order.unplaced)
@@ -457,7 +510,7 @@ class Workflow:
         self.stop(self.refusal)
 
     def _has_bodies(self) -> bool:
-        """Whether the body of a step runs, or is about to."""
+        """Return ``True`` if the body of a step runs or is about to; drop those that have ended."""
         while self._bodies:
             task = next(iter(self._bodies))
             if _is_under_way(task):
@@ -470,15 +523,19 @@ class Workflow:
             return []
         return [op.due_at for op in self.registered.values() if op.is_pending]
 
-    # What the loop says.
+    # Called by the event loop.
 
     @property
     def progress(self) -> int:
-        """How often a workflow task has moved."""
+        """The number of moves of workflow tasks so far; a move is a run to the next await that blocks."""
         return self.tasks.progress
 
     def on_idle(self, *, at_rest: bool) -> bool:
-        """The loop has nothing to run; returns whether there is something now."""
+        """Do what is due when the loop is idle; return ``True`` if it has something to run now.
+
+        ``at_rest`` is ``False`` if callbacks that move no workflow task keep the loop busy, as a body does that
+        spins. Only completions are delivered then, and the batch that waits for them is sent.
+        """
         if self.is_ending:
             return at_rest and self._unwind()
         due = self.order.due
@@ -521,7 +578,7 @@ class Workflow:
         return True
 
     def on_restless(self) -> None:
-        """Callbacks come again at each turn of the loop, and none has moved a workflow task."""
+        """Act as if idle: callbacks have come at each of many turns, and none has moved a workflow task."""
         if not self.is_ending:
             self._is_restless = True
             self.on_idle(at_rest=True)
@@ -529,7 +586,7 @@ class Workflow:
 
     @cached_property
     def spinning(self) -> Spinning:
-        """The part that holds back tasks that spin; made when there may be one."""
+        """The counter of moves that holds tasks which spin; made when one may spin."""
         from durable_execution_sdk.runtime.spinning import Spinning  # noqa: PLC0415 - rarely needed
 
         return Spinning(self.tasks, self.loop, lambda: self.is_ending)
@@ -537,27 +594,30 @@ class Workflow:
     def _hold(
         self, watched: WorkflowTask[Any], error: BaseException | None = None
     ) -> asyncio.Future[None] | None:
-        """Ask for the first time whether a task spins."""
+        """Load ``spinning`` at its first use, and ask it about a task."""
         return self.spinning.hold(watched, error)
 
     def _thread_ended(self) -> None:
-        """A thread has done what workflow code gave it: code that polls for that may look."""
+        """Let held tasks go on when a thread of workflow code has ended: they may poll for that."""
         if self.tasks.held and not self.is_ending:
             self.spinning.let_on()
 
     def new_task(
         self, coroutine: Any, name: str | None, context: Context | None
     ) -> asyncio.Task[Any] | None:
-        """Make a task of workflow code, if that is what asks."""
+        """Make a numbered task if workflow code asks; return ``None`` for other code."""
         return self.tasks.make(coroutine, name=name, context=context)
 
     def new_future(self) -> asyncio.Future[Any] | None:
-        """Make a future of workflow code, if that is what asks."""
+        """Make a numbered future if workflow code asks; return ``None`` for other code."""
         place = place_of_future(3)
         return None if place is None else NumberedFuture(place, self.loop)
 
     def _pass_gate(self, gate: Gate) -> bool:
-        """Open the gate or fail the execution, unless something outside may still wake a task."""
+        """Open the gate or fail the execution, unless something outside may still wake a task.
+
+        Returns ``False`` if the invocation has to wait.
+        """
         if self.outside.may_wake():
             return False
         divergence = self._awaits_what_it_gave_up() or gate.divergence()
@@ -572,25 +632,31 @@ class Workflow:
         return True
 
     def open_gate(self) -> None:
-        """Let bodies start and updates leave."""
+        """Open the gate: bodies may start and updates may be sent."""
         gate, self.gate = self.gate, None
         if gate is not None:
             gate.open()
             self.checkpointer.let_go()
 
     def returned_too_early(self, context_id: str | None) -> bool:
-        """Fail the execution if a context's function ends before it has asked for what it recorded."""
+        """Fail the execution if a context's function has ended without asking for its recorded operations.
+
+        Returns ``True`` in that case.
+        """
         divergence = None if self.gate is None else self.gate.divergence(context_id)
         if divergence is not None:
             self.fail(divergence)
         return divergence is not None
 
     def is_workflow(self, runner: object) -> bool:
-        """Whether it is workflow code that runs, and not the body of a step."""
+        """Return ``True`` if the runner is workflow code, and not the body of a step."""
         return isinstance(runner, WorkflowTask)
 
     def time_of(self, runner: object) -> float | None:
-        """The clock of workflow code: the log's time, in seconds since the execution started."""
+        """Return the clock of workflow code: the log's time in seconds since the execution started.
+
+        Returns ``None`` for other code and during clean-up, which have the process's clock.
+        """
         if isinstance(runner, WorkflowTask) and not self.is_ending:
             now: float = runner.scope.now
             return (now - self.began_at) / 1000
@@ -605,19 +671,22 @@ class Workflow:
         args: tuple[Any, ...],
         context: Context | None,
     ) -> asyncio.TimerHandle | None:
-        """Set a durable timer, if it is workflow code that asks."""
+        """Set a durable timer if workflow code asks; return ``None`` for other code and during clean-up."""
         if isinstance(runner, WorkflowTask) and not self.is_ending:
             return self._start_timer(runner.scope, when, delay, callback, args, context)
         return None
 
     def _is_out_of_turn(self, at: float) -> bool:
-        """Whether a completion that the log holds before this one has yet to be seen."""
+        """Return ``True`` if the log holds an earlier end that the code may still ask for.
+
+        That is so while something outside may wake a task, such as a thread after which it claims an operation.
+        """
         if not self.journal.unseen_before(at):
             return False
         return self.outside.may_wake() or self._is_waited_for(is_pending=True)
 
     def _is_waited_for(self, *, is_pending: bool) -> bool:
-        """True if something outside that is not known gets some more time to wake a task."""
+        """Return ``True`` while an unknown source, such as a thread, gets more time to wake a task."""
         again = self.spinning.let_on if self.tasks.held and not is_pending else None
         return self.outside.is_waited_for(
             self._moved, is_pending=is_pending, is_restless=self._is_restless, again=again
@@ -634,7 +703,7 @@ class Workflow:
         return any(timer.is_ticking for timer in self.timers)
 
     def _is_at_rest(self) -> bool:
-        """Whether no task can move, no completion is due and everything is acknowledged."""
+        """Return ``True`` if no task can move, no completion is due and everything is acknowledged."""
         waits: list[Any] = [watched.blocked_on for watched in self.tasks.live]
         blocked = all(isinstance(each, asyncio.Future) and not each.done() for each in waits)
         kept = not any(timer.is_ticking or timer.is_loose for timer in self.timers)
@@ -642,25 +711,25 @@ class Workflow:
         return settled and self.checkpointer.is_idle and not self.outside.may_wake()
 
     def _is_waiting_for_service(self) -> bool:
-        # Code that polls waits for what it looks at, and nobody knows at what it does.
+        # Code that polls waits for an operation too, and it is not known for which one.
         polls = self._is_restless or bool(self.tasks.held)
         return any(op.is_pending and (polls or op.is_awaited) for op in self.registered.values())
 
     def _awaits_what_it_gave_up(self) -> DeterminismError | None:
-        """The error for a task that awaits what is recorded as given up, if there is one."""
+        """Return the error for tasks that await operations which the log holds as given up, if there are any."""
         awaited = ", ".join(sorted(op.label for op in self.given_up.values() if op.is_awaited))
         if not awaited:
             return None
         return DeterminismError(
             f"the log holds that the workflow gave up {awaited}; now the code awaits it, and nothing"
-            " cancels what awaits it. The workflow's code has changed since this execution began, or the"
+            " cancels the task that awaits it. The workflow's code has changed since this execution began, or the"
             " cancellation came from something that is not recorded: a thread, a socket, the clock of"
             " the process"
         )
 
     def _conclude(self) -> None:
         if self.environment.loop.ready and not self._is_restless:
-            return  # A thread has just left a callback, and may have ended since.
+            return  # A thread has just scheduled a callback, and may have ended since.
         divergence = self._awaits_what_it_gave_up()
         if divergence is not None:
             self.fail(divergence)
@@ -679,7 +748,10 @@ class Workflow:
         self.fail(deadlock(self.tasks, idle, waited, moves))
 
     def _unwind(self) -> bool:
-        """Workflow code swallowed its cancellation and blocks again: insist."""
+        """Cancel workflow tasks again that caught their cancellation and blocked; after 20 rounds, close them.
+
+        Returns ``True`` if it has cancelled tasks, and ``False`` if the loop has to wait.
+        """
         if self._unwound_by is None:
             self._unwound_by = self.time_to_leave(GRACE_SECONDS)
         if (
@@ -698,7 +770,7 @@ class Workflow:
         return True
 
     def unwind(self) -> None:
-        """Ask for nothing more; the tasks are about to be cancelled."""
+        """Stop the timers of this invocation; its tasks are about to be cancelled."""
         self.outside.leave()
         self.polling.stop()
         if self._deadline is not None:
@@ -706,7 +778,7 @@ class Workflow:
 
 
 def _nothing() -> None:
-    """Nobody has anything to stop yet."""
+    """Stop nothing: the root context is not made yet."""
 
 
 def _is_under_way(body: asyncio.Task[None] | None) -> bool:
