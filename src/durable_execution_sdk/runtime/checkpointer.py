@@ -1,8 +1,46 @@
-"""The one writer of an execution's log: it owns the token.
+"""The writer of an execution's log, which owns the checkpoint token, and group commit.
 
-Updates form the next batch while a call is in flight and go at once when none is, unless completions
-are due whose updates can go with them. A START that nobody waits for stays behind until something goes
-with it, or until its operation turns out slow.
+Each checkpoint call needs the token that the answer to the call before has returned. So calls cannot
+overlap, and the log grows by one round trip after the other. If each update had a call of its own, a
+thousand concurrent branches would wait for thousands of round trips. A timer that collects updates is no
+remedy: it would delay each step of a workflow that runs one thing at a time.
+
+The rules:
+
+- One task writes. Updates keep their order in a queue.
+- While a call is in flight, the queue grows. When the answer comes, the next call takes as much of the
+  queue as it may carry: 250 updates, 750 KiB of payloads. When no call is in flight, an update is sent
+  at once. There is no timer in this.
+- An update that nothing waits for, such as the START of an at-least-once step, causes no call
+  (``leave_behind``). It goes with the next one, mostly that of its own SUCCEED. After 0.2 s it is sent
+  by itself, because the body is slow and its start worth showing.
+- Before a call takes the queue, the workflow may first see the completions that are due, since the code
+  that they wake has updates to add. This holds a call back for 250 deliveries at most, and only for as
+  long as completions are due. So it costs no time that the service could use.
+- A result reaches the workflow only when its call was answered (law 3). If a call fails, the whole batch
+  counts as not recorded, and the invocation ends.
+
+A worked example: three tasks with two steps each, and calls that take 50 ms::
+
+    async def copy(ctx, n):                          # tasks 1, 2, 3
+        data = await ctx.step(fetch, n)              # takes n times 10 ms
+        await ctx.step(store, data)                  # takes 10 ms
+
+    ms    call                                       what happens
+     0                                               three STARTs of fetch are left behind
+    10    START fetch 1, 2, 3; SUCCEED fetch 1       nothing is in flight, so SUCCEED is sent at once
+    20                                               fetch 2 ends, and fetch 3 at 30: queued
+    60                                               the answer: fetch 1 is due, the next call is held
+          SUCCEED fetch 2, 3; START store 1          back, task 1 claims store 1, and the call goes
+    110   SUCCEED store 1; START store 2, 3          the answer: fetch 2 and 3 are delivered first
+    160   SUCCEED store 2, 3                         the answer: store 1 is delivered
+    210                                              the answer: store 2 and 3 are delivered
+
+Twelve updates took four calls and 210 ms. With one call for each they would take 600 ms.
+
+What goes wrong without it: if a call did not wait for due completions, the first answer would be followed
+by a call without START store 1, and the updates of branches would spread over ever smaller batches. A
+second writer would use a token that is no longer valid, and the service would refuse the call.
 """
 
 from __future__ import annotations
@@ -25,20 +63,20 @@ __all__ = ["Checkpointer"]
 # What the official SDKs put into one call at most (API reference, section 3.1).
 MAX_BATCH_UPDATES = 250
 MAX_BATCH_BYTES = 750 * 1024
-# Of each update besides its payload: without payloads, no batch comes near the limit.
+# Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
 _UPDATE_OVERHEAD = 400
 
-# A body that runs longer than this is worth a call of its own to show that it has started.
+# Seconds after which updates that were left behind are sent by themselves.
 _SLOW_SECONDS = 0.2
 
 _START = OperationAction.START
 _CANCEL = OperationAction.CANCEL
 _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
 
-# A call in flight gets this much even when the time is up: most answers take milliseconds.
+# Seconds for a call in flight even when the time is up: most answers take milliseconds.
 _SHORTEST_GRACE = 0.05
-# The services, by the class of their client, that have refused to cancel a wait: nothing is lost when the
-# wait lasts, so they are not asked again in this process.
+# The classes of clients whose service has refused to cancel a wait. They are not asked again in this
+# # process: nothing is lost if the wait lasts.
 _takes_no_cancel: set[type[DataPlane]] = set()
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
@@ -46,7 +84,7 @@ Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
 
 
 class Checkpointer:
-    """Puts updates into batches, in order, and hands on what the service answers."""
+    """Sends updates in batches, in order, and passes the answers on to ``receive`` and errors to ``fail``."""
 
     def __init__(
         self,
@@ -68,7 +106,7 @@ class Checkpointer:
         self._fail = fail
         self._eager = eager
         self.most_updates = MAX_BATCH_UPDATES
-        # Completions that the workflow has yet to see, each of which may add to the next batch.
+        # The completions that are due, each of which may lead to updates for the next batch.
         self._unseen: Sequence[object] = () if eager else unseen
         self._held: asyncio.Future[None] | None = None
         self._patience = 0
@@ -76,15 +114,15 @@ class Checkpointer:
         self._wanted = False
         self._writer: asyncio.Task[None] | None = None
         self._is_busy = False
-        # What the writer waits for while there is nothing to do, and who waits for that.
+        # The future that the writer waits for while there is nothing to do, and that of ``flush``.
         self._go: asyncio.Future[None] | None = None
         self._rest: asyncio.Future[None] | None = None
-        # A token of its own for each call, so that one that is sent again is told from the next.
+        # Start of the client tokens: each call has its own, so that the service knows one that is sent again.
         self._series = os.urandom(16).hex()
         self._slow: asyncio.TimerHandle | None = None
         self._left_behind_since = 0.0
         self._closed = False
-        # Nothing is sent before the gate opens.
+        # True while the gate is closed: nothing is sent.
         self.is_held = False
         self.calls = 0
         # The monotonic time at which the invocation has to be over, whatever the service does.
@@ -92,21 +130,21 @@ class Checkpointer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was submitted is acknowledged."""
+        """True if everything that was submitted is acknowledged."""
         return not (self._is_busy or self._queue)
 
     @property
     def is_writing(self) -> bool:
-        """Whether a call is in flight, or about to be."""
+        """True if a call is in flight or about to be."""
         return self._is_busy
 
     @property
     def may_write(self) -> bool:
-        """Whether the service still gives this invocation tokens."""
+        """True if the invocation still has a token, and is not closed."""
         return self._token is not None and not self._closed
 
     def submit(self, update: OperationUpdate) -> None:
-        """Record an update with the next call: somebody waits for it."""
+        """Record an update with the next call, which is made at once if none is in flight."""
         if self._closed or (_takes_no_cancel and self._is_futile(update)):
             return
         queue = self._queue
@@ -118,7 +156,7 @@ class Checkpointer:
             self.push()
 
     def leave_behind(self, update: OperationUpdate) -> None:
-        """Record an update that nobody waits for with whatever goes next."""
+        """Record an update that nothing waits for, with the next call; in eager mode, at once."""
         if self._eager:
             self.submit(update)
             return
@@ -131,13 +169,13 @@ class Checkpointer:
         if self._held is not None and len(queue) >= self.most_updates:
             self.release()
         if self._slow is None:
-            # One timer serves all: a quick step would otherwise pay for one that never rings.
+            # One timer for all updates: a quick step would otherwise pay for one that never fires.
             self._slow = self._loop.call_later(
                 _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
             )
 
     def push(self) -> None:
-        """Send what is queued, even if that is nothing: the answer tells what has changed."""
+        """Send the queue, even if it is empty: the answer contains what has changed."""
         self._wanted = True
         if self._is_busy or self._closed or self.is_held:
             return
@@ -150,36 +188,39 @@ class Checkpointer:
             out_of_reach(self._writer)
 
     def let_go(self) -> None:
-        """Send what has been held back, from now on as usual."""
+        """Send the queue now that the gate is open."""
         self.is_held = False
         if self._wanted:
             self.push()
 
     def discard(self) -> None:
-        """Give up what has been held back: it must never be sent."""
+        """Drop the queue: the gate stays closed, so it must never be sent."""
         self._queue = []
         self._wanted = False
 
     def withdraw(self, operation_id: str) -> None:
-        """Do not send what is queued of an operation."""
+        """Remove an operation's updates from the queue."""
         self._queue = [update for update in self._queue if update.id != operation_id]
 
     def release(self) -> bool:
-        """Hold the next batch back no longer; returns whether it was."""
+        """Let the next batch go; return ``True`` if it was held back."""
         if self._held is None or self._held.done():
             return False
         self._held.set_result(None)
         return True
 
     def delivered(self) -> None:
-        """The workflow has seen a completion, and may have something to add to the batch."""
+        """Count a delivery; after as many as a batch has room for, let the batch go."""
         if self._held is not None:
             self._patience -= 1
             if self._patience <= 0:
                 self.release()
 
     async def flush(self) -> None:
-        """Wait until everything that was submitted is acknowledged or has failed."""
+        """Wait until everything that was submitted is acknowledged or has failed.
+
+        Raises ``ServiceError`` if an answer does not come before the function's time is up.
+        """
         self._unseen = ()
         while not self.is_idle and self.may_write:
             self.release()
@@ -192,7 +233,7 @@ class Checkpointer:
                 )
 
     async def close(self, seconds: float | None = None) -> None:
-        """Accept nothing more; a call in flight is waited for, but not longer than this."""
+        """Accept no more updates, and wait for the call in flight for at most so many seconds."""
         self._closed = True
         self.release()
         if self._slow is not None:
@@ -206,20 +247,23 @@ class Checkpointer:
                 left = min(left, seconds)
             _, late = await asyncio.wait([writer], timeout=seconds if left is None else left)
             if late:
-                # The next invocation sees in the log what became of the call.
+                # The next invocation sees in the log if the call was accepted.
                 writer.cancel()
             else:
                 await writer
 
     @property
     def left(self) -> float | None:
-        """How long a call that is in flight may still be waited for."""
+        """The seconds for which a call in flight may still be waited for; ``None`` without a limit."""
         if self.ends_at is None:
             return None
         return max(_SHORTEST_GRACE, self.ends_at - time.monotonic())
 
     async def load(self, marker: str | None) -> list[Operation]:
-        """Read the pages of the state that follow this marker, as many as are within bounds."""
+        """Read the pages of the state from this marker on.
+
+        Raises ``ServiceError`` for a state that exceeds the limits of ``page_bounds``.
+        """
         from durable_execution_sdk.runtime.page_bounds import (  # noqa: PLC0415 - for few states
             PageBounds,
         )
@@ -242,7 +286,7 @@ class Checkpointer:
         return operations
 
     def _push_what_is_slow(self) -> None:
-        """Show that what has been left behind so long has begun."""
+        """Send updates that were left behind 0.2 s ago."""
         self._slow = None
         if not self._queue:
             return
@@ -296,11 +340,11 @@ class Checkpointer:
             self._come_to_rest()
 
     def _is_futile(self, update: OperationUpdate) -> bool:
-        """Return whether the service is known to refuse this, which does no harm."""
+        """Return ``True`` for the CANCEL of a wait if the service is known to refuse it."""
         return update.action is _CANCEL and type(self._plane) in _takes_no_cancel
 
     async def _call_again(self, batch: list[OperationUpdate], token: str) -> CheckpointResponse:
-        """Send a batch that was refused without what the service may have refused it for."""
+        """Send a refused batch again, without the CANCELs for which the service may have refused it."""
         self.calls += 1
         response = await self._plane.checkpoint(
             CheckpointRequest(
@@ -321,14 +365,14 @@ class Checkpointer:
                 rest.set_result(None)
 
     async def _hold_back(self) -> None:
-        """Let the workflow see what is due, and add to the batch; but not for long."""
+        """Wait until the workflow has seen the completions that are due, or 250 of them."""
         self._patience = self.most_updates
         self._held = self._loop.create_future()
         await self._held
         self._held = None
 
     def _take(self) -> list[OperationUpdate]:
-        """The next batch: as much of the queue as one call may carry, in order."""
+        """Take the next batch: as much of the queue as one call may carry, in order."""
         queue = self._queue
         taken: dict[str, OperationUpdate] = {}
         count = 0
@@ -356,7 +400,7 @@ class Checkpointer:
 def _without_cancellations(
     batch: list[OperationUpdate], error: ServiceError
 ) -> list[OperationUpdate]:
-    """Return the rest of a refused batch; raises the error if cancelled waits can't be the cause."""
+    """Return a refused batch without its CANCELs; raise the error if these cannot be the cause."""
     rest = [update for update in batch if update.action is not _CANCEL]
     if len(rest) == len(batch) or error.is_stale_token or error.is_transient:
         raise error

@@ -404,10 +404,10 @@ class Deliveries:
         # True if each context keeps its own last end: see ``Frame.now``.
         self.tells_contexts = False
         # The number of handles made; a handle's own number breaks ties.
-        # self.claims = 0
-        # # A heap of end, sequence number and handle; its first entry is delivered next.
-        # self.due: list[tuple[float, int, Handle[Any]]] = []
-        # # Of the last delivery: its end, sequence number and operation id. An earlier end that comes now is late.
+        self.claims = 0
+        # A heap of end, sequence number and handle; its first entry is delivered next.
+        self.due: list[tuple[float, int, Handle[Any]]] = []
+        # Of the last delivery: its end, sequence number and operation id. An earlier end that comes now is late.
         self.last_at = -math.inf
         self.last_sequence = 0
         self.last_id = ""

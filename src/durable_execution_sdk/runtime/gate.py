@@ -1,21 +1,23 @@
-"""The gate: replay asks for everything that the log holds before anything new happens.
+"""The gate: replay has to ask for every operation of the log before anything new happens.
 
-Code that no longer asks for a recorded operation would run another one in its place, in silence:
+Code that no longer asks for a recorded operation would run another one in its place, without an error:
 
     log:   pay_1c9f2e07_1-1 SUCCEEDED, pay_1c9f2e07_2-1 SUCCEEDED     (asyncio.gather(pay("a"), pay("b")))
     code:  await pay("a"); await pay("b")                             claims operations 1 and 2 of the main task
 
-Both would be paid twice. So in an invocation whose log is not empty no body of a step starts and no update
-leaves before the workflow has first come to rest with every recorded end delivered. If the code has asked
-for all that is recorded by then, the gate opens for good. Otherwise the execution fails, and nothing has
-happened. The same holds when the function of a context returns before.
+Both would be paid twice. So in an invocation whose log is not empty, no body of a step starts and no update
+is sent before the workflow is first quiescent with every recorded end delivered. If the code has asked for
+all recorded operations by then, the gate opens for good. Otherwise the execution fails with a
+``DeterminismError``, and nothing new has happened. The same check is made when the function of a context
+returns before that.
 
-Not counted: what is inside contexts whose functions rightly do not run, operations of the task that went
-through the items of a map that has ended, and records with a row of their own, which the workflow has only
-if they mattered: timers of asyncio and the SDK's markers.
+Not counted are operations inside contexts whose functions rightly do not run; those of a task that
+iterated over the items of a map that has ended; and timers of asyncio, which are recorded only if they
+mattered and have ids of a row of their own.
 
-A timer that ticks in the process does not keep the gate closed, and need not: nobody has seen it ring, so
-nothing recorded can come after it. If it did, a step under a short timeout would never run after a crash.
+A timer that ticks in the process does not keep the gate closed. It need not: nothing that is recorded can
+come after the firing of a timer that is not. And it must not: in ``async with asyncio.timeout(0.5): await
+ctx.step(...)``, after a crash, the step would never start before its timeout.
 """
 
 from __future__ import annotations
@@ -42,11 +44,11 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep  # noqa: PTH120 -
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks.py"
 _TASK = re.compile(r"(\w+)_[0-9a-f]{8}_(\d+)-")
-# So many places of a context are tried to tell where a hashed id stands.
+# Number of places of a context that are tried to find that of a hashed id.
 _TRIED = 3_000
 _LONGEST_ID = 64
 
-# What is recorded only if it mattered, by the name that the SDK gives it.
+# Names of operations that the SDK records only if they mattered.
 SELF_NUMBERED = frozenset({"asyncio timer"})
 
 
@@ -55,7 +57,7 @@ class Asking(Protocol):
 
     @property
     def label(self) -> str:
-        """How messages call it."""
+        """The name of the operation in messages."""
         ...
 
 
@@ -67,32 +69,32 @@ class SourceLine(Struct, frozen=True):
     function: str
 
     def __str__(self) -> str:
-        """The place, as editors and terminals link it."""
+        """Format the place as editors and terminals link it."""
         return f"{self.file}:{self.line}, in {self.function}"
 
 
 class Gate:
-    """Holds back what is new until replay has asked for what is recorded."""
+    """Holds back bodies and updates until replay has asked for all recorded operations."""
 
     def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
         self._journal = journal
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
         self._new: list[tuple[Asking, SourceLine | None]] = []
-        # The contexts whose functions run in this invocation, by operation id; none is the handler's.
+        # The ids of contexts whose functions run in this invocation; ``None`` is the handler's.
         self._running: set[str | None] = {None}
-        # The starts of the ids of tasks that go through items, and have not begun to.
+        # The starts of the ids of tasks that would iterate over a map's items and have not begun to.
         self._dormant: set[str] = set()
 
     async def passed_by(self, body: Coroutine[Any, Any, None]) -> None:
-        """Run the body of a step once the gate opens."""
+        """Wait until the gate opens, then run the body of a step."""
         waiting: asyncio.Future[None] = asyncio.Future(loop=self._loop)
         self._waiting.append(waiting)
         await waiting
         await body
 
     def open(self) -> None:
-        """Let everything go on."""
+        """Start the bodies that wait."""
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
@@ -107,17 +109,17 @@ class Gate:
         self._running.add(context_id)
 
     def is_dormant(self, items: str) -> None:
-        """Note a task that would go through a map's items, were they needed."""
+        """Note a task that will iterate over a map's items if they are needed."""
         self._dormant.add(items)
 
     def has_begun(self, items: str) -> None:
-        """Note that it goes through them."""
+        """Note that such a task has begun to iterate."""
         self._dormant.discard(items)
 
     def divergence(self, *within: str | None) -> DeterminismError | None:
-        """The error for what the code should have asked for by now; none if it has asked for all.
+        """Return the error for recorded operations that the code has not asked for; ``None`` if there are none.
 
-        ``within``: the ids of the contexts to look at; all of them otherwise.
+        ``within`` are the ids of the contexts to check; without any, all are checked.
         """
         missed = [
             record
@@ -155,7 +157,7 @@ class Gate:
 
     def _position(self, record: Operation) -> str:
         context = "the handler's context" if record.parent_id is None else self._context(record)
-        # Of an id that is longer than an id can be, which is none of ours, the start will do: the search is slow.
+        # An id that is too long is none of ours; only its start is searched, since the search is slow.
         tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])]
         number = record.id.rpartition("-")[2]
         if not tasks:
@@ -178,7 +180,7 @@ class Gate:
 
 
 def source_line() -> SourceLine | None:
-    """The innermost line of workflow code that is neither the SDK's nor the standard library's."""
+    """Return the innermost line of workflow code that is neither the SDK's nor the standard library's."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - who asks
     while frame is not None and frame.f_code.co_filename != _DRIVER:
         code = frame.f_code

@@ -1,20 +1,18 @@
-"""The identity of what workflow code makes: tasks, timers and futures, by the code that makes them.
+"""The identity of tasks, timers and futures of workflow code, by the function that makes them.
 
-A number given in the order of creation alone would shift whenever a library, the collector or another
-version of Python makes one more. So each scope counts apart for each *row*: a coroutine function for
-tasks, the calling function for timers and futures. What nobody asked for counts in a row of its own and
-shifts nothing.
-
-A workflow that makes three tasks, in a scope without a path (the handler's own):
+Each scope numbers them apart for each *row* (``scope`` says why): a coroutine function for tasks, the
+calling function for timers and futures. Three tasks, in the handler's own scope::
 
     async with asyncio.TaskGroup() as group:
         group.create_task(pay("a"))        # row pay, 1:    path pay_1c9f2e07_1
         group.create_task(notify())        # row notify, 1: path notify_5b20d1aa_1
         group.create_task(pay("b"))        # row pay, 2:    path pay_1c9f2e07_2
 
-The digits are a digest of the function's module and qualified name. Of the module only the last part
-counts, and of ``__main__`` the name of its file, so that a file has the same rows whichever way it was
-loaded. Renaming or moving a coroutine function gives its tasks another identity.
+The digits are a digest of the function's module and qualified name. Only the last part of the module's
+name counts, and for ``__main__`` the name of its file. So a function has the same row under ``python
+app.py``, under ``durable run app.py`` and in a package. Two functions with the same qualified name, in two
+modules with the same last part, share a numbering; that only matters if one of them is added to a
+workflow that runs. To rename or move a coroutine function gives its tasks another identity.
 """
 
 from __future__ import annotations
@@ -41,9 +39,9 @@ __all__ = [
 ]
 
 _LONGEST_NAME = 20
-# Hashes of one row follow one another, so that a small set of its things is in the order of creation.
+# Hashes of one row are consecutive numbers, so that a small set of its things keeps the order of creation.
 SMALL_BITS = 16
-# So many coroutine functions keep their rows.
+# Number of coroutine functions whose rows are cached.
 _MOST_ROWS = 1_000
 _rows: dict[tuple[CodeType, str], Row] = {}
 _NO_WORD = re.compile(r"[^A-Za-z0-9]+")
@@ -51,13 +49,13 @@ _OURS = __name__.partition(".")[0]
 
 
 class Row(Struct, frozen=True):
-    """What is counted together: ``text`` stands in ids, ``number`` spreads hashes."""
+    """A group of things that are counted together. ``text`` stands in ids; hashes start at ``number``."""
 
     text: str
     number: int
 
 
-# The task that goes through the items of a map.
+# The row of tasks that iterate over the items of a map.
 ITEMS = Row("items", 0)
 
 
@@ -70,7 +68,7 @@ def _row(module: str, qualname: str) -> Row:
 
 
 def row_of(coroutine: Coroutine[Any, Any, Any]) -> Row:
-    """The row of a task: that of its coroutine's function, without a library's wrapper around it."""
+    """Return the row of a task: that of its coroutine's function, inside of anyio's wrapper."""
     key: Any = (getattr(coroutine, "cr_code", None), getattr(coroutine, "__qualname__", None))
     row = _rows.get(key)
     if row is not None:
@@ -86,9 +84,9 @@ def row_of(coroutine: Coroutine[Any, Any, Any]) -> Row:
 
 
 def calling_row(depth: int) -> Row:
-    """The row of the code that is running: its innermost function outside asyncio and the SDK.
+    """Return the row of the code that runs: its innermost function outside asyncio and the SDK.
 
-    ``depth``: how many calls to leave out, as in ``sys._getframe``.
+    ``depth`` is the number of frames to skip, as in ``sys._getframe``.
     """
     frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - who calls
     while frame is not None:
@@ -97,7 +95,7 @@ def calling_row(depth: int) -> Row:
         if package not in ("asyncio", _OURS):
             return _row(_module_of(frame), frame.f_code.co_qualname)
         if module == _DRIVER or frame.f_code.co_name == "_run_once":
-            break  # what is around this runs the workflow, and is none of its code
+            break  # the frames from here on run the workflow, and are not its code
         frame = frame.f_back
     return _row("asyncio", "asyncio")
 
@@ -106,10 +104,10 @@ _DRIVER = f"{_OURS}.runtime.tasks"
 
 
 def takes_over_scope(depth: int) -> bool:
-    """Whether the task that is about to be made is one that ``asyncio.wait_for`` makes for its caller.
+    """Return ``True`` if ``asyncio.wait_for`` is about to make a task for its caller.
 
-    Python 3.11 makes a task there, and later versions run the coroutine in the caller's. With the
-    caller's scope, which waits meanwhile, the ids are the same.
+    Python 3.11 makes a task there, and later versions run the coroutine in the caller's task. If the new
+    task takes the caller's scope, which is idle meanwhile, the ids are the same in all versions.
     """
     if sys.version_info >= (3, 12):
         return False
@@ -123,37 +121,37 @@ def takes_over_scope(depth: int) -> bool:
 
 
 def futures_without_order(depth: int) -> int:
-    """How many futures ``asyncio.wait`` was given that sets hold in the order of their addresses.
+    """Count the operands of ``asyncio.wait`` whose hash is their address.
 
-    Counted when the future is made on which it blocks; for other code it is none.
+    It is called when ``asyncio.wait`` makes the future on which it blocks, and returns 0 for other callers.
     """
     frame = sys._getframe(depth)  # noqa: SLF001 - who makes the future
     if frame.f_code.co_name != "_wait" or frame.f_globals.get("__name__") != "asyncio.tasks":
         return 0
     waited_for: Any = frame.f_locals.get("fs", ())
     by_address: Any = object.__hash__
-    return sum(type(each).__hash__ is by_address for each in waited_for)
+    return sum(type(future).__hash__ is by_address for future in waited_for)
 
 
 _MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events", f"{_OURS}.runtime.loop"})
 
 
 def _unwrapped(coroutine: Any) -> Any:
-    """What a coroutine of anyio runs for a task group, or the coroutine itself."""
+    """Return the coroutine that a wrapper of anyio runs for a task group, or the coroutine itself."""
     while True:
         frame = getattr(coroutine, "cr_frame", None)
         if frame is None or not frame.f_globals.get("__name__", "").startswith("anyio."):
             return coroutine
-        found: Any = frame.f_locals.get("coro")
-        if found is None:
-            found = getattr(frame.f_locals.get("self"), "_coro", None)
-        if not asyncio.iscoroutine(found):
+        wrapped: Any = frame.f_locals.get("coro")
+        if wrapped is None:
+            wrapped = getattr(frame.f_locals.get("self"), "_coro", None)
+        if not asyncio.iscoroutine(wrapped):
             return coroutine
-        coroutine = found
+        coroutine = wrapped
 
 
 def _module_of(frame: FrameType) -> str:
-    """The last part of a module's name; of the main module, the name that it has when imported."""
+    """Return the last part of a module's name; for the main module, the name that it has when imported."""
     name: str = frame.f_globals.get("__name__", "")
     if name == "__main__":
         spec = frame.f_globals.get("__spec__")

@@ -1,8 +1,9 @@
-"""The event loop of an execution environment: ours, made once, reused by warm invocations.
+"""The event loop of an execution environment, made once and reused by warm invocations.
 
-Owning the loop buys one thing that nothing public offers otherwise: the moment at which it is
-idle. A selector is asked to wait only when no callback is ready to run, so that is where a workflow
-is seen to be quiescent, exactly and at no cost.
+A loop of our own shows the moment at which it is idle, for which asyncio has no public interface: a
+selector is asked to wait only when no callback is ready to run. So the selector is the place where a
+workflow is seen to be quiescent, exactly and at no cost. Counting turns of the loop would not do: chains
+of callbacks, such as a gather in a gather, take any number of turns in which no task moves.
 """
 
 from __future__ import annotations
@@ -31,56 +32,56 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
 
-# Asking the system for events costs as much as a small callback; this many turns go without.
+# To ask the system for events costs as much as a small callback, so it is asked each eighth turn.
 _TURNS_WITHOUT_A_POLL = 8
 
-# A loop that never comes to rest (a body that spins on ``sleep(0)``) must not starve the workflow:
-# so many polls between which no workflow task moved count as rest.
+# A loop that is never idle, such as with a body that spins on ``sleep(0)``, must not starve the workflow.
+# # After so many polls between which no workflow task has moved, completions are delivered all the same.
 _RESTLESS_POLLS = 12
-# After so many of these in a row the loop counts as quiescent, though callbacks come again and again.
+# After so many of these in a row the workflow counts as quiescent, although callbacks go on.
 _RESTLESS_TIMES = 50
 
-# How long tasks may take to unwind when nobody is left to see to it.
+# Seconds for tasks to unwind after the main task itself was interrupted.
 _UNWINDING_SECONDS = 1.0
-# So many turns of the loop are enough for whatever ends: a transport closes its socket in the second.
+# Turns of the loop for callbacks at the end: a transport closes its socket in the second one.
 _LAST_TURNS = 3
 
 
 class Wakers(Protocol):
-    """Takes note of what workflow code asked the process to wake it up for."""
+    """The recorder of timers, threads and sockets of workflow code: see ``outside``."""
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
-        """It set a timer."""
+        """Note a timer that was set."""
         ...
 
     def timer_rang(self, timer: asyncio.TimerHandle) -> None:
-        """One of its timers has rung."""
+        """Note a timer that has fired."""
         ...
 
     def thread_started(self, future: asyncio.Future[Any]) -> None:
-        """It started work in a thread."""
+        """Note a call that was started in a thread."""
         ...
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
-        """It began to watch a socket."""
+        """Note a socket that is watched from now on."""
         ...
 
     def socket_left(self, descriptor: FileDescriptorLike) -> None:
-        """It ceased to watch a socket."""
+        """Note a socket that is no longer watched."""
         ...
 
 
 class IdleObserver(Protocol):
-    """What runs a workflow on the loop."""
+    """The workflow that runs on the loop, as the loop sees it."""
 
     @property
     def outside(self) -> Wakers:
-        """Who takes note of timers, threads and sockets."""
+        """The recorder of timers, threads and sockets."""
         ...
 
     @property
     def progress(self) -> int:
-        """How often a workflow task has moved."""
+        """The number of moves of workflow tasks so far."""
         ...
 
     def fail(self, error: BaseException) -> None:
@@ -88,33 +89,33 @@ class IdleObserver(Protocol):
         ...
 
     def bodies_left(self) -> list[asyncio.Task[Any]]:
-        """The bodies of steps that have not ended: ``asyncio.all_tasks`` does not tell them."""
+        """Return the tasks of bodies that have not ended, which ``asyncio.all_tasks`` does not contain."""
         ...
 
     def new_task(
         self, coroutine: Any, name: str | None, context: Context | None
     ) -> asyncio.Task[Any] | None:
-        """Somebody makes a task; returns one if it is workflow code."""
+        """Make a task if workflow code asks; return ``None`` for other code."""
         ...
 
     def new_future(self) -> asyncio.Future[Any] | None:
-        """Somebody makes a future; returns one if it is workflow code."""
+        """Make a future if workflow code asks; return ``None`` for other code."""
         ...
 
     def on_idle(self, *, at_rest: bool) -> bool:
-        """Nothing is ready to run, or nothing of the workflow; returns whether something is now."""
+        """Do what is due when the loop is idle; return ``True`` if it has something to run now."""
         ...
 
     def on_restless(self) -> None:
-        """Callbacks come again at each turn of the loop, and none has moved a workflow task."""
+        """Act as if idle: callbacks have come at each of many turns, and none has moved a workflow task."""
         ...
 
     def is_workflow(self, runner: object) -> bool:
-        """Whether it is workflow code that runs, and not the body of a step."""
+        """Return ``True`` if the runner is workflow code, and not the body of a step."""
         ...
 
     def time_of(self, runner: object) -> float | None:
-        """What time it is for whoever runs, if that is not the loop's own."""
+        """Return the time of the runner's clock; ``None`` if it has the loop's own."""
         ...
 
     def set_timer(
@@ -126,12 +127,12 @@ class IdleObserver(Protocol):
         args: tuple[Any, ...],
         context: Context | None,
     ) -> asyncio.TimerHandle | None:
-        """Somebody sets a timer; returns one if it is not the loop's to keep."""
+        """Set a durable timer; return ``None`` if the loop is to set a plain one."""
         ...
 
 
 class _IdleSelector(selectors.DefaultSelector):
-    """A selector that tells the observer when the loop has nothing left to do."""
+    """A selector that notifies the observer when the loop is idle."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +140,7 @@ class _IdleSelector(selectors.DefaultSelector):
         self.tell(None)
 
     def tell(self, observer: IdleObserver | None) -> None:
-        """From now on, this one; it has nothing to do with how far the one before had come."""
+        """Set the observer, and forget the state that belonged to the one before."""
         self.observer = observer
         self._progress = -1
         self._busy = 0
@@ -184,7 +185,7 @@ class _IdleSelector(selectors.DefaultSelector):
 
 
 class _WorkflowLoop(asyncio.SelectorEventLoop):
-    """An event loop that knows what workflow code asked it to wake up for."""
+    """An event loop that hands the timers, tasks and futures of workflow code to the observer."""
 
     def __init__(self) -> None:
         self.idle_selector = _IdleSelector()
@@ -193,12 +194,12 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         super().__init__(self.idle_selector)
 
     def time(self) -> float:
-        """The loop's clock; for workflow code the log's, which stands still between completions."""
+        """Return the loop's clock in seconds; for workflow code that of the log, which only completions move."""
         caller = CURRENT.get()
         if caller is not None and self.idle_selector.observer is not None:
-            told = self.idle_selector.observer.time_of(caller)
-            if told is not None:
-                return told
+            workflow_time = self.idle_selector.observer.time_of(caller)
+            if workflow_time is not None:
+                return workflow_time
         return time.monotonic()
 
     def call_at(
@@ -216,9 +217,9 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             return super().call_at(when, callback, *args, context=context)
         runner = caller if context is None else context.get(CURRENT)
         delay = when - self.time()
-        kept = observer.set_timer(runner, when, delay, callback, args, context)
-        if kept is not None:
-            return kept
+        durable_timer = observer.set_timer(runner, when, delay, callback, args, context)
+        if durable_timer is not None:
+            return durable_timer
         when = super().time() + delay
         if not observer.is_workflow(runner):
             return super().call_at(when, callback, *args, context=context)
@@ -239,7 +240,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
 
     @property
     def scheduled(self) -> Collection[asyncio.Handle]:
-        """The timers that have not rung."""
+        """The timers that have not fired."""
         timers: Collection[asyncio.Handle] = self._scheduled
         return timers
 
@@ -253,9 +254,9 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         """Make a task: numbered, and in a scope of its own, if workflow code asks."""
         observer = self.idle_selector.observer
         if observer is not None and asyncio.iscoroutine(coro):
-            made = observer.new_task(coro, None if name is None else str(name), context)
-            if made is not None:
-                return made
+            task = observer.new_task(coro, None if name is None else str(name), context)
+            if task is not None:
+                return task
         label = getattr(coro, "label", None)
         if label is not None and asyncio.isfuture(coro):
             raise TypeError(
@@ -268,13 +269,13 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         return super().create_task(coro, name=name, **options)
 
     def create_future(self) -> asyncio.Future[Any]:
-        """Make a future: numbered if workflow code asks."""
+        """Make a future, with a reproducible hash if workflow code asks."""
         observer = self.idle_selector.observer
-        made = None if observer is None else observer.new_future()
-        return asyncio.Future(loop=self) if made is None else made
+        future = None if observer is None else observer.new_future()
+        return asyncio.Future(loop=self) if future is None else future
 
     def set_task_factory(self, factory: Any) -> None:
-        """Set what makes the tasks of steps; refused in workflow code."""
+        """Set the factory for the tasks of steps. Raises ``ContextMisuseError`` in workflow code."""
         observer = self.idle_selector.observer
         if observer is not None and observer.is_workflow(CURRENT.get()):
             raise ContextMisuseError(
@@ -285,7 +286,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         super().set_task_factory(factory)
 
     def get_task_factory(self) -> Any:
-        """What makes the tasks of steps; none in workflow code."""
+        """Return the factory for the tasks of steps; ``None`` in workflow code."""
         observer = self.idle_selector.observer
         if observer is not None and observer.is_workflow(CURRENT.get()):
             return None
@@ -304,13 +305,13 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
 
 
 def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # These two have gone through the loop to whoever runs it already.
+    # These two are raised by ``run_until_complete`` already.
     if not isinstance(context.get("exception"), (KeyboardInterrupt, SystemExit)):
         loop.default_exception_handler(context)
 
 
 class Environment:
-    """A loop, and what its invocations have in threads, for one thread of the process."""
+    """The loop, generators and threads for the invocations that run in one thread of the process."""
 
     def __init__(self) -> None:
         self.loop = _WorkflowLoop()
@@ -319,9 +320,10 @@ class Environment:
         order_gather()
 
     def run(self, main: Coroutine[Any, Any, _T]) -> _T:
-        """Run to the end. Ctrl-C and ``sys.exit`` unwind everything first, so that nothing is left.
+        """Run a coroutine to its end. Ctrl-C and ``sys.exit`` unwind all tasks first, so that nothing is left.
 
-        A thread that workflow code started has that code's context; what runs here is none of it.
+        It runs in a copy of the context with ``CURRENT`` cleared: in a thread that workflow code has started,
+        the caller's context is that of the workflow.
         """
         return copy_context().run(self._run, main)
 
@@ -345,7 +347,7 @@ class Environment:
             raise
 
     def _abandon(self) -> None:
-        """Unwind the rest when the main task was hit itself: asyncio would wait for it for ever."""
+        """Unwind the other tasks after the main task was interrupted itself, and close the loop."""
         left = self.tasks_left()
         self.observe(None)
         for task in left:
@@ -356,7 +358,7 @@ class Environment:
         self.close()
 
     def observe(self, observer: IdleObserver | None) -> None:
-        """From now on, tell this observer when the loop is idle."""
+        """Notify this observer from now on when the loop is idle."""
         self.loop.idle_selector.tell(observer)
 
     def _fail(self, error: Exception) -> None:
@@ -364,7 +366,7 @@ class Environment:
             observer.fail(error)
 
     def tasks_left(self) -> set[asyncio.Task[Any]]:
-        """What still runs on the loop, besides the task that asks."""
+        """Return the tasks that still run on the loop, besides the current one."""
         left = asyncio.all_tasks(self.loop) | self.generators.closing
         if (observer := self.loop.idle_selector.observer) is not None:
             left.update(observer.bodies_left())
@@ -373,7 +375,7 @@ class Environment:
     async def leave_callbacks(self) -> None:
         """Cancel the timers and callbacks that are left, so that none of them runs in a later invocation.
 
-        What steps and clients have called for last, as to close a connection, gets its turn first.
+        Callbacks that steps have scheduled last, such as to close a connection, get their turn first.
         """
         for _ in range(_LAST_TURNS):
             if not self._callbacks_left(StepContext):
@@ -383,7 +385,7 @@ class Environment:
             handle.cancel()
 
     def _callbacks_left(self, runner: type | tuple[type, ...]) -> list[asyncio.Handle]:
-        """The callbacks that will run next, of those whose code is such."""
+        """Return the callbacks that will run next and whose context belongs to such a runner."""
         left: list[asyncio.Handle] = []
         for handle in self.loop.ready:
             context: Context | None = getattr(handle, "_context", None)
@@ -392,21 +394,21 @@ class Environment:
         return left
 
     async def leave_threads(self, seconds: float) -> list[str]:
-        """Wait so long for plain functions that still run, and disown the rest: returns what that is."""
+        """Wait for plain functions for so many seconds, then disown the rest; return the names of those."""
         threads, self.loop.threads = self.loop.threads, None
         return [] if threads is None else await threads.leave(seconds)
 
     def close(self) -> None:
-        """Release the loop."""
+        """Close the loop."""
         if not self.loop.is_closed():
             self.loop.close()
 
 
 class _Owner:
-    """Closes a thread's environment when the thread ends, or the interpreter is about to.
+    """Closes a thread's environment when the thread or the interpreter ends.
 
-    Only the thread itself refers to it: an environment may be held much longer, by the traceback of
-    an exception that some workflow raised.
+    Only the thread itself refers to it. The environment may live much longer, by a reference in the
+    traceback of an exception.
     """
 
     def __init__(self, environment: Environment) -> None:
@@ -421,7 +423,7 @@ _owners = threading.local()
 
 
 def environment() -> Environment:
-    """This thread's environment, made on first use and kept for warm invocations."""
+    """Return this thread's environment, which is made on first use and kept for warm invocations."""
     owner: _Owner | None = getattr(_owners, "owner", None)
     if owner is None or owner.environment.loop.is_closed():
         owner = _owners.owner = _Owner(Environment())

@@ -1,14 +1,17 @@
-"""What may still wake workflow code, besides its operations: timers, threads and sockets of the process.
+"""Timers, threads and sockets of the process that may wake workflow code, besides its operations.
 
-None of them is recorded. While one that is known may wake a task that waits for no operation, the
-invocation stays. What is not known is waited for as well, but not for ever: a thread that is no
-executor's may complete a future or set an event at any time, and nothing says that it will.
+None of them is recorded. While a *known* one may wake a task that waits for no operation, the invocation
+stays: a call of ``asyncio.to_thread``, an open socket. An *unknown* source, such as a thread that no
+executor started, may complete a future or set an event at any time, or never. It is waited for as well,
+but for ``foreign_wait`` seconds at most, 30 by default.
 
-A thread can only do that if it exists. So where the process has no threads besides those of the SDK,
-and of callers that wait for it, a task that nothing can wake is deadlocked at once. A future of
-``concurrent.futures`` is another thread's by its nature. While an operation is pending, only futures
-are waited for, not locks, events and queues: those are mostly the workflow's own, and each suspension
-would take so much longer.
+An unknown thread can only wake a task if it exists. So in a process that has no threads but those of the
+SDK and of callers that wait for it, a task that nothing can wake is deadlocked at once. A future of
+``concurrent.futures`` is completed by another thread by definition.
+
+While an operation is pending, only futures are waited for, and not locks, events and queues: those are
+mostly the workflow's own, and each suspension would take ``foreign_wait`` seconds longer. After that wait
+the invocation suspends, so the wait comes at most once for each operation that completes.
 """
 
 from __future__ import annotations
@@ -30,27 +33,27 @@ if TYPE_CHECKING:
 
 __all__ = ["Outside", "standing_by"]
 
-# How long a socket that workflow code opened may be silent before it counts as idle.
+# Seconds after which a silent socket of workflow code counts as idle.
 _SOCKET_PATIENCE_SECONDS = 10.0
 
-# How the names of the SDK's own threads begin; what they do for a workflow is known. asyncio's are those of
-# other loops, such as a server's: they stay when their work is done, and get more only from a thread of a loop.
+# Prefixes of the names of threads that are no unknown source: the SDK's own, whose calls are known, and
+# # the pools of other event loops, such as a server's, which only get work from a thread of such a loop.
 _OWN_THREADS = ("durable-", "asyncio_")
-# How often to look again: threads end, and tasks that poll for one are let on.
+# Interval in seconds of looking again: threads end, and tasks that poll for one may go on.
 _AGAIN_SECONDS = 0.1
-# Timers that are closer than this ring at the same time.
+# A timer is not set again if it would fire earlier by less than this.
 _CLOSE_SECONDS = 0.02
 
 # The values of ``waits.Reach``, which most workflows never need.
 _LOOP, _FUTURE, _THREAD = 1, 2, 3
 
-# One entry for each workflow that a thread waits for.
+# Threads that only wait for a workflow in another thread, with one entry for each such workflow.
 _bystanders: list[threading.Thread] = []
 
 
 @contextmanager
 def standing_by() -> Generator[None]:
-    """Say that this thread only waits for a workflow that runs in another one."""
+    """Mark this thread as one that only waits for a workflow that runs in another thread."""
     thread = threading.current_thread()
     _bystanders.append(thread)
     try:
@@ -72,7 +75,7 @@ def _has_foreign_threads() -> bool:
 
 
 class Outside:
-    """What the workflow code of one invocation asked the process to wake it up for."""
+    """The timers, threads and sockets of one invocation's workflow code."""
 
     def __init__(
         self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop, *, foreign_wait: float
@@ -84,39 +87,42 @@ class Outside:
         self._threads: set[asyncio.Future[Any]] = set()
         self._sockets: dict[Any, float] = {}
         self._patience: asyncio.TimerHandle | None = None
-        # Since then the workflow waits for what is not known; ``moved`` of ``is_waited_for`` then.
+        # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
         self._waits_since: float | None = None
         self._moved: object = None
         self.thread_ended: Callable[[], None] = _nothing
 
     def timer_set(self, timer: asyncio.TimerHandle) -> None:
-        """Clean-up code set a timer: any other is durable."""
+        """Note a timer of clean-up code. All other timers of workflow code are durable."""
         self._timers.add(timer)
 
     def timer_rang(self, timer: asyncio.TimerHandle) -> None:
-        """One of its timers has rung."""
+        """Note that such a timer has fired."""
         self._timers.discard(timer)
 
     def thread_started(self, future: asyncio.Future[Any]) -> None:
-        """Workflow code started work in a thread."""
+        """Note that workflow code started a call in a thread."""
         self._threads.add(future)
         future.add_done_callback(self._thread_ended, context=sdk_context())
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
-        """Workflow code began to watch a socket."""
+        """Note that workflow code began to watch a socket."""
         self._sockets[descriptor] = time.monotonic()
 
     def socket_left(self, descriptor: FileDescriptorLike) -> None:
-        """Workflow code ceased to watch a socket."""
+        """Note that a socket is no longer watched."""
         self._sockets.pop(descriptor, None)
 
     @property
     def is_watching(self) -> bool:
-        """True if there is anything of the kind, or threads that may do anything."""
+        """True if there are timers, calls in threads, sockets or unknown threads."""
         return bool(self._timers or self._threads or self._sockets) or _has_foreign_threads()
 
     def may_wake(self, before: float = math.inf) -> bool:
-        """True if any of what is known may wake a task that waits for no operation, before a time."""
+        """Return ``True`` if a known source may wake a task that waits for no operation.
+
+        ``before`` is a time of the loop's clock; timers that fire later do not count.
+        """
         if not (self._timers or self._threads or self._sockets) or not self._furthest():
             return False
         self._timers = {timer for timer in self._timers if not timer.cancelled()}
@@ -134,11 +140,11 @@ class Outside:
         is_restless: bool = False,
         again: Callable[[], None] | None = None,
     ) -> bool:
-        """True if a task may be woken from outside all the same, and has not waited too long.
+        """Return ``True`` if an unknown source may wake a task, and has had less than ``foreign_wait`` seconds.
 
-        ``moved`` changes when the workflow moves; the time counts from there. ``is_pending``: the
-        service would invoke again. ``is_restless``: callbacks of the loop come again at each turn.
-        ``again`` is called ten times a second meanwhile.
+        The time counts from the last change of ``moved``, which changes when the workflow moves. With
+        ``is_pending``, the service would invoke again. With ``is_restless``, callbacks of the loop come at each
+        turn. ``again`` is called ten times a second meanwhile.
         """
         reach = self._furthest()
         if reach < (_FUTURE if is_pending else _LOOP):
@@ -152,18 +158,18 @@ class Outside:
         return self._looks_again(self._waits_since + self._foreign_wait, again or _nothing)
 
     def waited(self, moved: object) -> float:
-        """Seconds for which the workflow has waited, without a move, for what is not known."""
+        """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
         since = self._waits_since
         return 0.0 if since is None or moved != self._moved else time.monotonic() - since
 
     def leave(self) -> None:
-        """The workflow is over."""
+        """Cancel the timer."""
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
 
     def _furthest(self) -> int:
-        """The furthest reach of all tasks; see ``waits.Reach``."""
+        """Return the largest ``waits.Reach`` of all tasks."""
         own = {watched.task for watched in self._tasks.live}
         far = [
             watched
@@ -181,7 +187,7 @@ class Outside:
         return max(reach_of(watched, own) for watched in far)
 
     def _looks_again(self, until: float, again: Callable[[], None] | None = None) -> bool:
-        """True if that time is still to come; wakes the loop then, or earlier."""
+        """Return ``True`` if that time is still to come, and wake the loop then or earlier."""
         left = until - time.monotonic()
         if left <= 0:
             return False
@@ -193,7 +199,7 @@ class Outside:
             self._patience = self._loop.call_later(
                 left, self._look, again or _nothing, context=sdk_context()
             )
-            # The loop is about to wait, for as long as it reckoned without this timer.
+            # The loop has already computed how long it will wait, without this timer: wake it.
             self._loop.call_soon_threadsafe(_nothing, context=sdk_context())
         return True
 

@@ -1,7 +1,7 @@
-"""The asyncio tasks of a workflow: how they are told apart, and what each one waits for.
+"""The asyncio tasks of a workflow: their identity, and the futures that they block on.
 
-A task that workflow code makes gets a scope of its own, numbered in creation order. Its coroutine
-is driven through a thin wrapper that sees every move and every future that it blocks on.
+A task that workflow code makes gets a scope of its own (``scope``). Its coroutine is driven through a thin
+wrapper, ``WorkflowTask``, which counts every move and sees every future that the coroutine blocks on.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from durable_execution_sdk.runtime.step_context import StepContext
 
 _T = TypeVar("_T")
 
-# How many moves the tasks of a workflow make after a delivery before any is looked at.
+# Number of moves of tasks after a delivery before ``spinning`` begins to count those of each.
 UNCHECKED_MOVES = 1_000
 
 
 class TaskScope(Protocol):
-    """Where a task claims its operations."""
+    """The scope of a task: see ``scope.Scope``."""
 
     @property
     def now(self) -> float:
@@ -42,28 +42,28 @@ class TaskScope(Protocol):
 
     @property
     def place(self) -> int:
-        """The hash of the context's own task."""
+        """The first hash of the things that this scope makes."""
         ...
 
     def count(self, kind: str, row: Row) -> int:
-        """The number of one more thing of this kind and row."""
+        """Count one more thing of this kind and row, and return its number."""
         ...
 
     def spawn(self, row: Row) -> tuple[TaskScope, int]:
-        """The scope of the next task of this row, and its place among hashes."""
+        """Return the scope of the next task of this row, and the task's hash."""
         ...
 
     def entered(self, task: WorkflowTask[Any]) -> None:
-        """The task begins."""
+        """Note that the task begins."""
         ...
 
     def left(self, task: WorkflowTask[Any]) -> None:
-        """The task has ended."""
+        """Note that the task has ended."""
         ...
 
 
 class WorkflowTask(Coroutine[Any, Any, _T]):
-    """A workflow coroutine, watched."""
+    """A wrapper around a coroutine of workflow code that records its moves and the future it blocks on."""
 
     __slots__ = (
         "__name__",
@@ -85,12 +85,12 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self._coroutine = coroutine
         self._tasks = tasks
         self._killed = False
-        # What asyncio and debuggers show of a task is what they would show of the coroutine itself. A
-        # ``__getattr__`` for this would slow down everything else.
+        # asyncio and debuggers read ``__name__`` and the ``cr_`` attributes, and show the coroutine's own. A
+        # # ``__getattr__`` for this would slow down every other access.
         self.__name__: str = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         self.scope = scope
         self.blocked_on: object = None
-        # Whether its cancellation ends here, and does not reach what it waits for.
+        # True if its cancellation does not reach the future that it waits for: see ``circles``.
         self.waits_apart = False
         # See ``spinning``; only counted once all tasks together have made many moves.
         self.moves = 0
@@ -99,36 +99,36 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
 
     @property
     def name(self) -> str:
-        """What messages call this task."""
+        """The name of this task in messages."""
         return self.__name__
 
     @property
     def cr_code(self) -> Any:
-        """The code that runs."""
+        """The coroutine's code."""
         return getattr(self._coroutine, "cr_code", None)
 
     @property
     def cr_frame(self) -> Any:
-        """Where it stands."""
+        """The coroutine's frame."""
         return getattr(self._coroutine, "cr_frame", None)
 
     @property
     def cr_running(self) -> bool:
-        """Whether it is this one that runs now."""
+        """True if the coroutine runs now."""
         return bool(getattr(self._coroutine, "cr_running", False))
 
     @property
     def cr_suspended(self) -> bool:
-        """Whether it has begun and waits: ``inspect`` asks, and anyio before it cancels a task."""
+        """True if the coroutine has begun and waits. ``inspect`` reads this, and anyio before it cancels a task."""
         return bool(getattr(self._coroutine, "cr_suspended", False))
 
     @property
     def cr_await(self) -> Any:
-        """What it awaits."""
+        """The awaitable that the coroutine awaits."""
         return getattr(self._coroutine, "cr_await", None)
 
     def send(self, value: Any) -> Any:
-        """Run to the next await."""
+        """Run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and (held := tasks.hold(self)) is not None:
             self.blocked_on = held
@@ -152,7 +152,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return waits_for
 
     def throw(self, *exception: Any) -> Any:
-        """Run to the next await, from an exception."""
+        """Raise an exception in the coroutine, and run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and isinstance(exception[0], BaseException):
             held = tasks.hold(self, exception[0])
@@ -182,16 +182,16 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return wait_apart(waits_for) if self.waits_apart else waits_for
 
     def cancel(self) -> None:
-        """Cancel the task, as the SDK may whatever code is running."""
+        """Cancel the task; the SDK may, even from the body of a step."""
         if self.task is not None:
             cancel(self.task)
 
     def kill(self) -> None:
-        """Stop this task at its next move, whatever its code would do."""
+        """Close the coroutine at its next move, in place of running it."""
         self._killed = True
 
     def close(self) -> None:
-        """Give up."""
+        """Close the coroutine."""
         self._tasks.ended(self)
         self._coroutine.close()
 
@@ -217,10 +217,10 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
 
 
 class _ExitError(ExecutionError):
-    """A workflow called ``sys.exit``: it would be invoked again, and do so again, for ever."""
+    """The failure of a workflow that called ``sys.exit``; a retry would call it again, without end."""
 
 
-# The log and the user know it by the name of what was raised.
+# The log holds the name of the exception that the code raised.
 _ExitError.__name__ = SystemExit.__name__
 
 
@@ -232,11 +232,11 @@ def _no_exit(error: SystemExit) -> ExecutionError:
 
 
 class NumberedTask(asyncio.Task[_T]):
-    """A task of workflow code, which has the same place in a set on every replay.
+    """A task of workflow code, whose hash is the same on every replay.
 
-    An object's own hash is its address, and code goes through the sets that ``asyncio.wait`` and
-    ``asyncio.all_tasks`` return. Steps can reach it by ``all_tasks``, and may not touch it: on replay they
-    do not run, and what they did to the workflow would not happen again.
+    An object's own hash is its address, and code iterates over the sets that ``asyncio.wait`` and
+    ``asyncio.all_tasks`` return. The body of a step can reach the task by ``all_tasks`` and is refused to
+    cancel or await it: replay does not run the body, so its effect on the workflow would be lost.
     """
 
     __slots__ = ("_place",)
@@ -246,7 +246,7 @@ class NumberedTask(asyncio.Task[_T]):
         super().__init__(coroutine, **options)
 
     def __hash__(self) -> int:
-        """The place of the task, by its identity."""
+        """Return the number of the task's place in the workflow."""
         return self._place
 
     @property
@@ -254,7 +254,7 @@ class NumberedTask(asyncio.Task[_T]):
         return getattr(self.get_coro(), "__name__", self.get_name())
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the task, as for any; refused inside steps."""
+        """Cancel the task, as for any task; refused inside steps."""
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
         return super().cancel(msg)
@@ -262,19 +262,19 @@ class NumberedTask(asyncio.Task[_T]):
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
-        """Add a callback, as for any task; refused inside steps, which would wait for themselves."""
+        """Add a callback, as for any task; refused inside steps, for which the workflow waits."""
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
         super().add_done_callback(fn, context=context)
 
 
 def out_of_reach(task: asyncio.Task[Any]) -> None:
-    """Hide a task of the SDK's own from ``asyncio.all_tasks``, so that no code cancels or awaits it."""
+    """Hide a task of the SDK from ``asyncio.all_tasks``, so that no other code cancels or awaits it."""
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
 
 
 def refused_in_step(what: str, done: str) -> ContextMisuseError:
-    """The error for what a step does to the workflow that waits for it."""
+    """Make the error for a step that cancels or awaits a part of the workflow."""
     return ContextMisuseError(
         f"{what} was {done} inside a step: a step is not run again on replay, so what it does to"
         " the workflow would be lost, and the workflow waits for the step. Do it in workflow code,"
@@ -283,23 +283,26 @@ def refused_in_step(what: str, done: str) -> ContextMisuseError:
 
 
 class NumberedFuture(asyncio.Future[_T]):
-    """A future that workflow code made, which has the same place in a set on every replay."""
+    """A future that workflow code made, whose hash is the same on every replay."""
 
     __slots__ = ("_place", "is_timed")
 
     def __init__(self, place: int, loop: asyncio.AbstractEventLoop) -> None:
         self._place = place
-        # True if a durable timer completes it: nothing else has to.
+        # True if a durable timer will complete it.
         self.is_timed = False
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
-        """The place of the future, by the code that made it."""
+        """Return the number of the future's place in the workflow."""
         return self._place
 
 
 def place_of_future(depth: int) -> int | None:
-    """The place of a future that workflow code is about to make; none if other code runs."""
+    """Return the hash for a future that workflow code is about to make; ``None`` if other code runs.
+
+    Raises ``DeterminismError`` for ``asyncio.wait`` of several futures without a reproducible hash.
+    """
     creator = CURRENT.get()
     if not isinstance(creator, WorkflowTask):
         return None
@@ -315,13 +318,13 @@ def place_of_future(depth: int) -> int | None:
 
 
 class WorkflowTasks:
-    """Every live task of one invocation's workflow code."""
+    """The live tasks of one invocation's workflow code."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # In the order of creation, so that whatever goes through them does the same on replay.
+        # In the order of creation, so that iteration over them is the same on replay.
         self.live: dict[WorkflowTask[Any], None] = {}
         self.progress = 0
-        # From so many moves on, tasks are asked whether they spin: see ``spinning``.
+        # From so many moves on, tasks are checked for spinning: see ``spinning``.
         self.checked_from: float = UNCHECKED_MOVES
         self.held: dict[WorkflowTask[Any], Any] = {}
         self.hold: Callable[..., asyncio.Future[None] | None] = _never
@@ -338,7 +341,7 @@ class WorkflowTasks:
         place: int = 0,
         name: str | None = None,
     ) -> asyncio.Task[_T]:
-        """Run a coroutine as workflow code of this scope."""
+        """Make a task that runs a coroutine as workflow code of this scope. ``place`` is the task's hash."""
         watched = WorkflowTask(coroutine, scope, self)
         self.live[watched] = None
         scope.entered(watched)
@@ -354,10 +357,10 @@ class WorkflowTasks:
         return task
 
     def ended(self, watched: WorkflowTask[Any]) -> None:
-        """This task will not move again."""
+        """Note that this task will not move again."""
         if self.live.pop(watched, watched) is None:
             watched.scope.left(watched)
-            # Each refers to the other: large maps would fill the memory until the collector comes.
+            # Breaks the reference cycle: large maps would fill the memory until a garbage collection.
             watched.task = None
 
     def make(
@@ -367,7 +370,7 @@ class WorkflowTasks:
         name: str | None = None,
         context: Context | None = None,
     ) -> asyncio.Task[_T] | None:
-        """Make a task of workflow code; nothing if other code runs, whose tasks are the loop's."""
+        """Make a task with a scope of its own; return ``None`` if the caller is not workflow code."""
         creator = CURRENT.get()
         if not isinstance(creator, WorkflowTask):
             return None
@@ -394,7 +397,10 @@ class WorkflowTasks:
     def _start_in_order(
         self, given: Sequence[object], scope: TaskScope, wanted: object
     ) -> asyncio.Task[Any]:
-        """Start all coroutines that were given, in that order; the others are asked for next."""
+        """Start all coroutines in the given order, and return the task of ``wanted``.
+
+        ``as_completed`` asks for the others next, in an order of its own, and gets the tasks made here.
+        """
         for each in dict.fromkeys(given):
             if asyncio.iscoroutine(each):
                 self._early[each] = self._start_below(scope, each)
@@ -409,7 +415,7 @@ def _nothing() -> None:
     """No task is held."""
 
 
-# Code that swallows even that it is closed. To be destroyed would run more of it.
+# Coroutines that caught even ``GeneratorExit``. They are kept, since their destruction would run more code.
 _never_closed: list[object] = []
 
 _SDK_FOLDER = __file__.rpartition("runtime")[0]
@@ -427,10 +433,10 @@ _COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
 
 
 def _given_to_as_completed(coroutine: object) -> Sequence[object] | None:
-    """What ``asyncio.as_completed`` was given, if it is what makes a task of this coroutine.
+    """Return the operands of ``asyncio.as_completed`` if that makes the task of this coroutine.
 
-    It starts coroutines in the order of a set of objects, which differs from one invocation to the
-    next: they must be started in the order of the caller's list instead.
+    It starts coroutines in the order of a set, which differs from one invocation to the next. They must be
+    started in the order of the caller's list instead. Raises ``DeterminismError`` if there is no list.
     """
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who makes the task
     while frame is not None and frame.f_globals.get("__name__") in _MAKERS:

@@ -1,8 +1,8 @@
-"""Threads for plain functions: a pool that grows to the work, and the threads that an invocation left.
+"""Threads for plain functions: a pool that grows with the work, and the threads that invocations left.
 
-Nobody can stop a thread. One whose body was given up, or whose invocation ends, is waited for a short
-while and then disowned: the invocation answers without it. Its result goes nowhere, no later attempt of
-its step starts in this process while it lives, and each later invocation that finds it alive says so.
+A thread cannot be stopped. When its body was given up or its invocation ends, the SDK waits for it for a
+second, and then it is *disowned*: the invocation ends without it. Its result is dropped, no later attempt of
+its step starts in this process while it runs, and each later invocation that finds it logs a warning.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ __all__ = [
     "warn_of",
 ]
 
-# The threads of invocations that have ended, each with the body that runs in it.
+# Calls that invocations have disowned and that still run, each with its step context or task.
 LEFT_RUNNING: dict[Future[Any], object] = {}
 
 _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
 class ThreadPool:
-    """Worker threads, made as the work needs them, up to a number.
+    """Worker threads, made when work needs them, up to a maximum.
 
-    All invocations of the process share them, and they end with it: what is idle does nothing until it
-    is given a call. They are daemons: what was disowned must not keep the process from ending. A thread
-    that was disowned does not count any more, so that another one can take its place.
+    All invocations of the process share a pool. Its threads end with the process, and an idle one only waits
+    for the next call. They are daemons, so that a disowned one does not keep the process from ending. A
+    disowned thread does not count towards the maximum.
     """
 
     def __init__(self, most: int) -> None:
@@ -61,7 +61,7 @@ class ThreadPool:
         return future
 
     def disown(self, future: Future[Any]) -> None:
-        """Do without the thread that runs this call."""
+        """Remove the thread that runs this call from the pool."""
         with self._lock:
             worker = self._running.get(future)
             if worker is not None:
@@ -69,7 +69,7 @@ class ThreadPool:
                 self._hand_out()
 
     def has_ended(self, future: Future[Any], worker: _Worker) -> bool:
-        """Note that the call of a thread has ended; returns ``False`` if that is not needed any more."""
+        """Note that a thread's call has ended; return ``False`` if the thread is to end too."""
         with self._lock:
             del self._running[future]
             if worker not in self._workers:
@@ -79,7 +79,7 @@ class ThreadPool:
             return True
 
     def close(self) -> None:
-        """End the threads that are idle, and the others after the call that they run."""
+        """End the threads: idle ones now, the others after the call that they run."""
         with self._lock:
             idle, self._idle = self._idle, []
             self._workers.clear()
@@ -89,9 +89,9 @@ class ThreadPool:
             worker.join()
 
     def _hand_out(self) -> None:
-        """Give each call that waits to a thread that is idle, or to a new one.
+        """Give each waiting call to an idle thread or to a new one.
 
-        A call that has a thread counts as begun, so that no cancellation comes in between.
+        From then on the call counts as running, so that it cannot be cancelled any more.
         """
         while self._calls:
             if self._idle:
@@ -122,7 +122,7 @@ class ThreadPool:
 
 
 class _Worker(threading.Thread):
-    """A thread that runs the calls that it is given, one at a time."""
+    """A thread that runs calls from its queue, one at a time."""
 
     def __init__(self, pool: ThreadPool) -> None:
         super().__init__(name="durable-step", daemon=True)
@@ -136,12 +136,12 @@ class _Worker(threading.Thread):
             pass
 
     def _run_next(self) -> bool:
-        """Run a call: no reference to it is left while the thread waits for the next one."""
+        """Run the next call. As a function of its own it leaves no reference to the call while it waits."""
         call = self.calls.get()
         if call is None:
             return False
         end = _run(*call)
-        # Whoever is told the result finds the thread idle: steps in sequence need one thread.
+        # The thread is idle before its result is set, so that steps in sequence need one thread.
         is_needed = self._pool.has_ended(call[0], self)
         end()
         return is_needed
@@ -150,7 +150,7 @@ class _Worker(threading.Thread):
 def _run(
     future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]
 ) -> Callable[[], None]:
-    """Run a call; returns what tells its result."""
+    """Run a call; return a function that sets its result."""
     try:
         result = function(*args)
     except BaseException as error:
@@ -162,12 +162,12 @@ _pools: dict[int, ThreadPool] = {}
 
 
 def _pool_of(most: int) -> ThreadPool:
-    """The pool of the process with this cap."""
+    """Return the pool of the process with this maximum."""
     return _pools.get(most) or _pools.setdefault(most, ThreadPool(most))
 
 
 def close_pools() -> None:
-    """End the threads, as the end of the process does."""
+    """End the threads of all pools."""
     for pool in list(_pools.values()):
         pool.close()
 
@@ -180,21 +180,21 @@ os.register_at_fork(after_in_child=LEFT_RUNNING.clear)
 
 
 class InvocationThreads:
-    """What one invocation has running in threads."""
+    """The calls that one invocation runs in threads."""
 
     def __init__(self, most: int) -> None:
         self._pool = _pool_of(most)
         self._running: dict[Future[Any], object] = {}
 
     def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
-        """Run a function in a thread; what an event loop asks of an executor."""
+        """Run a function in a thread, as an executor does for an event loop."""
         future = self._pool.submit(function, *args)
         self._running[future] = CURRENT.get()
         future.add_done_callback(self._ended)
         return future
 
     async def leave(self, seconds: float) -> list[str]:
-        """Wait so long for what still runs, and disown the rest: returns what that is."""
+        """Wait for running calls for so many seconds, then disown the rest; return the names of those."""
         for future in list(self._running):
             future.cancel()  # it may not have begun
         ends = [asyncio.wrap_future(future) for future in list(self._running)]
@@ -233,7 +233,7 @@ async def after_earlier_threads(
 
 
 def are_left_running(arn: str) -> bool:
-    """Return whether threads of an execution outlive an invocation of it."""
+    """Return ``True`` if disowned threads of this execution still run."""
     return any(
         isinstance(runner, StepContext) and runner.durable_execution_arn == arn
         for runner in list(LEFT_RUNNING.values())
@@ -241,7 +241,7 @@ def are_left_running(arn: str) -> bool:
 
 
 def warn_of(logger: logging.Logger) -> None:
-    """Say which threads of earlier invocations still run."""
+    """Log a warning for each thread of an earlier invocation that still runs."""
     for runner in list(LEFT_RUNNING.values()):
         logger.warning(
             "the thread of %s, which an earlier invocation gave up, still runs: its result goes nowhere,"

@@ -1,8 +1,8 @@
-"""Tell what a blocked task of workflow code waits for, on which line, and who could wake it.
+"""Descriptions of blocked tasks: the thing that a task waits for, its source line, and who could wake it.
 
-Read from the chain of coroutines that the task is suspended in: the innermost frame that is neither
-the SDK's nor an installed package's is the line to show, and the frames of asyncio below it name the
-lock, the queue or the group. Only looked at when nothing else can move.
+They are read from the chain of coroutines in which the task is suspended. The innermost frame that is
+neither the SDK's nor an installed package's gives the line, and the frames of asyncio below it give the
+lock, the queue or the group. Loaded only when nothing can move but for something outside.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PRIMITIVE_MODULES = frozenset({"asyncio.locks", "asyncio.queues"})
 
 
 class Reach(IntEnum):
-    """The circle of those that may wake a blocked task."""
+    """The sources that may wake a blocked task. Each value includes those before it."""
 
     INSIDE = 0
     """Only operations and tasks of the workflow."""
@@ -65,7 +65,7 @@ Own = Collection[object]
 
 
 def reach_of(watched: WorkflowTask[Any], own: Own) -> Reach:
-    """Tell who may wake a blocked task."""
+    """Return the sources that may wake a blocked task."""
     future = watched.blocked_on
     if isinstance(future, Wake) or future in own:
         return Reach.INSIDE
@@ -87,7 +87,7 @@ def reach_of(watched: WorkflowTask[Any], own: Own) -> Reach:
 
 
 def describe(watched: WorkflowTask[Any], own: Own) -> str:
-    """Say what a blocked task waits for, and on which line of the user's code."""
+    """Describe the thing that a blocked task waits for, with the line of the user's code."""
     frames = list(_frames(watched))
     users = [n for n, frame in enumerate(frames) if _is_users(frame)]
     users = users or [n for n, frame in enumerate(frames) if not _is(frame, _SDK, *_STANDARD)]
@@ -100,7 +100,7 @@ def describe(watched: WorkflowTask[Any], own: Own) -> str:
 
 
 def task_name(watched: WorkflowTask[Any]) -> str:
-    """Name a task by its coroutine: by the user's, where one of ours or a library's runs that."""
+    """Name a task by its coroutine, or by the user's coroutine that a wrapper runs."""
     for frame in _frames(watched):
         if _is_users(frame):
             name = frame.f_code.co_qualname
@@ -115,7 +115,7 @@ def task_name(watched: WorkflowTask[Any]) -> str:
 
 
 def _frames(watched: object) -> Iterator[FrameType]:
-    """Go from a coroutine to the innermost one that it awaits."""
+    """Yield the frames of a coroutine and of those that it awaits, innermost last."""
     current: object = watched
     for _ in range(_DEEPEST):
         if current is None:
@@ -128,9 +128,9 @@ def _frames(watched: object) -> Iterator[FrameType]:
 
 
 def _wrapped(awaitable: object) -> object:
-    """Look into the awaitables of the interpreter that do not show what they run.
+    """Return the coroutine or generator within an awaitable of the interpreter that does not expose it.
 
-    ``__anext__`` of an async generator and ``__await__`` of a coroutine return such.
+    ``__anext__`` of an async generator and ``__await__`` of a coroutine return such awaitables.
     """
     if isinstance(awaitable, asyncio.Future) or type(awaitable).__name__ == "FutureIter":
         return None
@@ -139,7 +139,7 @@ def _wrapped(awaitable: object) -> object:
 
 
 def _primitive(frames: Iterable[FrameType]) -> str | None:
-    """Name the lock, event or queue that the outermost frame of asyncio's belongs to."""
+    """Name the lock, event or queue that the outermost frame of asyncio belongs to."""
     caller: FrameType | None = None
     for frame in frames:
         module, name = _code_of(frame)
@@ -156,7 +156,7 @@ def _primitive(frames: Iterable[FrameType]) -> str | None:
 
 
 def _combination(frames: list[FrameType], own: Own) -> str | None:
-    """Name what waits for several futures at once."""
+    """Name the function or group of asyncio that waits for several futures at once."""
     for frame in frames:
         match _code_of(frame):
             case ("asyncio.tasks", "_wait"):
@@ -219,7 +219,7 @@ def _is_done(future: object) -> bool:
     return isinstance(future, asyncio.Future) and future.done()
 
 
-# asyncio has no public way to ask these; where a version keeps them elsewhere, they count as unknown.
+# asyncio has no public access to these. In a version that keeps them elsewhere, they count as unknown.
 
 
 def _children_of(future: object) -> list[object] | None:
