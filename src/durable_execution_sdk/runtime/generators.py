@@ -1,8 +1,8 @@
-"""Async generators that code leaves unfinished, and who closes them.
+"""Async generators that code leaves unfinished, and the tasks that close them.
 
-The collector finalizes such a generator at any moment, in whatever code runs then. asyncio's own hook
-makes a task for that in the context of that code, which may be a workflow of another execution: the task
-would be one of its tasks. Here the task runs in the SDK's context, out of reach of workflow code.
+The garbage collector finalizes such a generator at any moment, in the middle of any code. asyncio's own
+hook makes a task for that in the context of that code. It may be a workflow of another execution, which
+would then have one task more. Here the task runs in the SDK's context, hidden from workflow code.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ _Generator = AsyncGenerator[Any, Any]
 
 
 class Generators:
-    """The async generators that were begun on one loop and have not ended."""
+    """The async generators that were started on one loop and have not ended."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, refuse: Callable[[ContextMisuseError], None]
     ) -> None:
-        """``refuse`` fails the execution whose generator uses a context while it is closed."""
+        """Take the function that fails an execution whose generator uses a context while it is closed."""
         self._loop = loop
         self._refuse = refuse
         self._begun: WeakSet[_Generator] = WeakSet()
         self.closing: set[asyncio.Task[None]] = set()
 
     def watch(self) -> None:
-        """Take note of generators from now on, until the loop stops."""
+        """Note generators that are started from now on, until the loop stops."""
         sys.set_asyncgen_hooks(firstiter=self._begun.add, finalizer=self._finalize)
 
     def close_all(self) -> None:
-        """Close what the invocation has left unfinished: nothing of it may outlive it."""
+        """Close the generators that the invocation has left unfinished: none may outlive it."""
         for generator in list(self._begun):
             if not getattr(generator, "ag_running", False):
                 self._close(generator)
 
     def _finalize(self, generator: _Generator) -> None:
-        # The collector may run in any thread.
+        # The garbage collector may run in any thread.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._close, generator, context=sdk_context())
 

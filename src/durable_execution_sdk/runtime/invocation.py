@@ -1,4 +1,4 @@
-"""One invocation, from the event to the outcome, and nothing after it."""
+"""The run of one invocation, from its event to its outcome."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ async def run_invocation(
     main: Main,
     make: MakeWorkflow = Workflow,
 ) -> Outcome:
-    """Replay what is recorded, go on from there, and say how it ended.
+    """Replay the log, run the workflow from there, and return the outcome.
 
-    ``make`` makes the workflow: another kind is for tests and tools. Raises when Lambda is to invoke again.
+    ``make`` makes the workflow; tests and tools pass another class. Raises if Lambda is to invoke again.
     """
     try:
         journal = Journal(
             invoked.arn,
-            # Nothing else refers to them, so that what the workflow has seen can be let go.
+            # No other reference is kept, so that records can be dropped once the workflow has seen them.
             await _all_operations(plane, invocation, invoked, settings),
             invocation.updated_operation_ids or (),
         )
@@ -124,7 +124,7 @@ async def _all_operations(
 
 
 def _last_moment(invoked: Invoked, settings: Settings) -> float | None:
-    """The monotonic time after which the service is waited for no longer."""
+    """Return the monotonic time after which the service is not waited for any more."""
     deadline = invoked.ends_at
     if deadline is None:
         return None
@@ -152,7 +152,7 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     task.add_done_callback(workflow.tell_end, context=sdk_context())
     await workflow.ended
     if task.done() and not task.cancelled():
-        task.exception()  # a verdict outranks it, and it is no error that nobody looked at
+        task.exception()  # marks it as retrieved, so that asyncio does not log it
     if workflow.gate is not None:
         _leave_through(workflow, task)
     outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
@@ -161,13 +161,13 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
         root.close()
     await _flush(workflow)
     if workflow.refusal is not None:
-        # That the last updates were refused outranks what the workflow's code came to.
+        # A refusal of the last updates takes precedence over the result of the workflow's code.
         return _of_verdict(workflow.refusal)
     return await _within_limits(workflow, outcome)
 
 
 def _leave_through(workflow: Workflow, task: asyncio.Task[str | None]) -> None:
-    """Open the gate for what the handler has left behind, unless it ended on another path."""
+    """Open the gate for updates that were left behind, unless the code has diverged from the log."""
     has_returned = task.done() and not task.cancelled() and task.exception() is None
     if workflow.verdict is None and has_returned:
         workflow.returned_too_early(None)
@@ -216,7 +216,7 @@ def _of_task(task: asyncio.Task[str | None]) -> Outcome:
     error = task.exception()
     if error is None:
         return Outcome(status=OutcomeStatus.SUCCEEDED, result=task.result())
-    # What comes out of the log is a failure, whatever it was when it was recorded.
+    # An error from the log is a failure of the execution, even if its class is an ``InvocationError`` too.
     kind = type(error)
     if issubclass(kind, InvocationError) and not issubclass(kind, OperationError):
         raise error
@@ -234,10 +234,10 @@ def _failed(error: BaseException) -> Outcome:
 
 
 async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
-    """A result that does not fit into the response goes into the log instead.
+    """Record a result that does not fit into the response as the end of the EXECUTION instead.
 
-    What counts is how it travels: as text within JSON, in which quotes are escaped, and in Lambda's
-    older runtimes every letter that is not ASCII.
+    Its size is that of a text within JSON, in which quotes are escaped, and in Lambda's older runtimes
+    every character that is not ASCII.
     """
     result = outcome.result
     if result is None or len(result) * _LONGEST_ESCAPE <= MAX_RESPONSE_BYTES:

@@ -1,7 +1,7 @@
 """Replay-aware logging, through the standard ``logging`` module.
 
-A filter on the handlers of every logger drops the lines of replayed code and tells each record which
-execution and operation it belongs to, so it works for any logger that the handler's code uses.
+A filter on the handlers of every logger drops the lines of replayed code, and puts the ids of the execution
+and the operation on each record. So it works for any logger that the handler's code uses.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ReplayFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
+        """Return ``True`` if the record is to be written."""
         current = CURRENT.get()
         if isinstance(current, StepContext):
             _mark_step(record, current)
@@ -52,7 +52,7 @@ class ReplayFilter(logging.Filter):
 
 
 def _is_silent(frame: Frame, level: int) -> bool:
-    """Whether a line of this level is dropped here because the code is replayed."""
+    """Return ``True`` if a line of this level is dropped because the code is replayed."""
     if not frame.is_replaying:
         return False
     match frame.workflow.settings.replay_logging:
@@ -65,20 +65,20 @@ def _is_silent(frame: Frame, level: int) -> bool:
 
 
 class ContextLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger that is silent while its context is replayed, whatever handlers it has."""
+    """A logger that is silent while its context is replayed, with any handlers."""
 
     def __init__(self, frame: Frame) -> None:
         super().__init__(frame.workflow.settings.logger)
         self._frame = frame
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (the standard library's name)
-        """Whether a line of this level would be written now."""
+        """Return ``True`` if a line of this level would be written now."""
         return super().isEnabledFor(level) and not _is_silent(self._frame, level)
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
-        """Keep ``extra`` from clashing with what every record has."""
+        """Rename members of ``extra`` that clash with the attributes that every record has."""
         extra = kwargs.get("extra")
         if extra:
             kwargs["extra"] = {
@@ -88,11 +88,11 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
 
 
 def underlying(logger: Any) -> Any:
-    """The logger that an adapter writes to; any other one is its own."""
-    found = logger
-    while _is_adapter(found):
-        found = found.logger
-    return found
+    """Return the logger that an adapter writes to; a logger that is no adapter itself."""
+    logger_below = logger
+    while _is_adapter(logger_below):
+        logger_below = logger_below.logger
+    return logger_below
 
 
 def _is_adapter(logger: object) -> bool:
@@ -100,19 +100,19 @@ def _is_adapter(logger: object) -> bool:
 
 
 def is_logger(logger: object) -> bool:
-    """Tell whether an object can log as those of ``logging`` do, whatever its class is."""
+    """Return ``True`` if an object has the methods of a logger."""
     names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
     return all(callable(getattr(logger, name, None)) for name in names)
 
 
 def install_filter(logger: logging.Logger) -> None:
-    """Filter whatever any logger writes to, this one too. Doing it again does nothing."""
+    """Add the filter to the handlers of all loggers and of this one. A second call adds nothing."""
     # Copied, since another thread may make a logger meanwhile.
-    known = list(logging.root.manager.loggerDict.values())
-    loggers = [each for each in known if isinstance(each, logging.Logger) and each.handlers]
+    existing = list(logging.root.manager.loggerDict.values())
+    loggers = [owner for owner in existing if isinstance(owner, logging.Logger) and owner.handlers]
     for owner in (logging.root, underlying(logger), *loggers):
         for handler in getattr(owner, "handlers", ()):
-            if not any(isinstance(known, ReplayFilter) for known in handler.filters):
+            if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
                 handler.addFilter(ReplayFilter())
 
 
@@ -156,13 +156,13 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, with the members that Lambda's JSON log format has.
+    """Formats a record as one line of JSON, with the members of Lambda's JSON log format.
 
-    What the ``ReplayFilter`` and ``extra=`` put on a record becomes a member of its own.
+    Each field that the ``ReplayFilter`` and ``extra=`` put on a record becomes a member of its own.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as JSON text."""
+        """Format the record as JSON text."""
         seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line: dict[str, Any] = {
             "timestamp": f"{seconds}.{int(record.msecs):03d}Z",
@@ -181,9 +181,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
-    """What was logged beside the message, as ``extra`` or as fields of ``ctx.log_info``."""
-    known = _STANDARD.union(RECORD_FIELDS, ("executionArn",))
-    return {name: value for name, value in vars(record).items() if name not in known}
+    """Return the fields of a record beside the message: from ``extra`` or ``ctx.log_info(..., **fields)``."""
+    standard = _STANDARD.union(RECORD_FIELDS, ("executionArn",))
+    return {name: value for name, value in vars(record).items() if name not in standard}
 
 
 def _wire_name(name: str) -> str:

@@ -1,8 +1,8 @@
-"""The order of what libraries put into sets of their own, made that of its creation.
+"""Reproducible order for the sets of asyncio and anyio.
 
-``asyncio.gather`` returns a future whose hash is its address, and anyio cancels the scopes within a scope
-in the order of a set of them. Both would differ from one replay to the next. What workflow code makes of
-the two is numbered here; for all other code nothing changes but the order of anyio's sets.
+``asyncio.gather`` returns a future whose hash is its address, and anyio cancels nested scopes in the
+order of a set. Both would differ from one replay to the next. Here the futures of ``gather`` in workflow
+code get a hash by their place, and anyio's sets keep the order of insertion, for all code.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ __all__ = ["order_anyio", "order_gather"]
 
 
 def order_gather() -> None:
-    """Give the futures that ``asyncio.gather`` makes in workflow code a place in sets."""
-    known: Any = asyncio.tasks
-    original: Any = getattr(known, "_GatheringFuture", None)
+    """Give the futures that ``asyncio.gather`` makes in workflow code a reproducible hash."""
+    tasks_module: Any = asyncio.tasks
+    original: Any = getattr(tasks_module, "_GatheringFuture", None)
     if original is None or original.__module__ == __name__:
         return
 
     class GatheringFuture(original):  # type: ignore[misc]  # a class that is no public one
-        """What ``asyncio.gather`` returns."""
+        """The future that ``asyncio.gather`` returns."""
 
         def __init__(self, children: Any, *, loop: Any) -> None:
             original.__init__(self, children, loop=loop)
@@ -34,11 +34,11 @@ def order_gather() -> None:
         def __hash__(self) -> int:
             return object.__hash__(self) if self.place_in_sets is None else self.place_in_sets
 
-    known._GatheringFuture = GatheringFuture  # noqa: SLF001 - ``gather`` looks it up there
+    tasks_module._GatheringFuture = GatheringFuture  # noqa: SLF001 - ``gather`` looks it up there
 
 
 def order_anyio() -> None:
-    """Let anyio go through the scopes and tasks of a cancel scope in the order of their creation."""
+    """Let anyio iterate over the scopes and tasks of a cancel scope in the order of their creation."""
     if "anyio" not in sys.modules:
         return
     import anyio._backends._asyncio as backend  # noqa: PLC0415 - only where it is used
@@ -58,7 +58,7 @@ def order_anyio() -> None:
 
 
 class OrderedSet(MutableSet[Any]):
-    """A set that is gone through in the order in which things came into it."""
+    """A set whose iteration follows the order of insertion."""
 
     __slots__ = ("_members",)
 
@@ -79,5 +79,5 @@ class OrderedSet(MutableSet[Any]):
         self._members[value] = None
 
     def discard(self, value: Any) -> None:
-        """Take a member out, if it is one."""
+        """Remove a member if it is in the set."""
         self._members.pop(value, None)

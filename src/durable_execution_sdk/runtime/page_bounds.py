@@ -1,7 +1,7 @@
-"""How much of a state is read: an execution's own can have any number of operations, but not any size.
+"""Limits for reading an execution's state in pages.
 
-The bounds are bytes, time, and pages that lead nowhere. The number of operations is none: that is a
-quota of the service, which AWS raises for those who ask.
+Bytes, time, repeated markers and empty pages are limited. The number of operations is not: it is a quota
+of the service, which AWS raises on request.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from durable_execution_sdk.model.api import StatePage
 __all__ = ["PageBounds"]
 
 MOST_BYTES = 512 * 1024 * 1024
-"""Five times what the service stores of one execution."""
+"""The most bytes of a state that are read: five times what the service stores for one execution."""
 
 _MOST_EMPTY = 100
 
-# Of an operation besides its payload.
+# Bytes of an operation besides its payload.
 _LEAST_BYTES = 200
 
 
 class PageBounds:
-    """The bounds of one reading of a state. What is beyond them is raised as a ``ServiceError``."""
+    """The limits for one reading of a state. Its methods raise ``ServiceError`` beyond them."""
 
     def __init__(self, arn: str, ends_at: float | None) -> None:
         """``ends_at`` is the monotonic time at which the invocation has to be over."""
@@ -34,7 +34,7 @@ class PageBounds:
         self._empty = 0
 
     def next(self, marker: str) -> None:
-        """A page is about to be read, the one that begins at this marker."""
+        """Check before the page that begins at this marker is read."""
         if marker in self._markers:
             raise self._beyond(f"the marker {marker[:80]!r} came twice")
         if self._ends_at is not None and time.monotonic() >= self._ends_at:
@@ -42,9 +42,9 @@ class PageBounds:
         self._markers.add(marker)
 
     def took(self, page: StatePage) -> None:
-        """A page has been read."""
+        """Check a page that was read."""
         size = 0
-        # No calls for each: there are thousands.
+        # Inlined, because a page has up to a thousand operations.
         for op in page.operations:
             size += _LEAST_BYTES
             details = (

@@ -1,6 +1,6 @@
-"""How an invocation is observed: whom it reports to, and the functions that are watched as they run.
+"""Reports of an invocation to its observers: its start and end, checkpoint calls, runs of functions.
 
-A handler without plugins has no reporter, and pays for nothing here.
+A handler without plugins has no reporter, and none of this runs.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Observable(Protocol):
     frame: Any
 
     def cancelled(self) -> bool:
-        """Whether it was given up."""
+        """Return ``True`` if it was given up."""
         ...
 
 
 def reporter(
     observers: Observers | None, journal: Journal, invoked: Invoked, plane: DataPlane
 ) -> Reporter | None:
-    """Whom this invocation reports to, if anybody."""
+    """Make the reporter of this invocation; ``None`` without observers."""
     if observers is None or journal.execution is None:
         return None
     return observers.reporter(
@@ -64,19 +64,19 @@ def reporter(
 
 
 def measured(plane: DataPlane, report: Reporter) -> DataPlane:
-    """The same data plane, with its calls reported if anybody wants to know."""
+    """Return the data plane, wrapped so that its calls are reported if a plugin wants that."""
     return _MeasuredPlane(plane, report) if report.wants_calls else plane
 
 
 def watch(workflow: Workflow, report: Reporter) -> None:
-    """Report what the workflow's operations ask for, and what the log says of them."""
+    """Connect the reporter to the workflow: operations report their claims, updates and news."""
     workflow.reporter = report
     if report.wants_attempts:
         workflow.watcher = Watcher(workflow, report)
 
 
 async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
-    """Run an invocation, and say when it began and how it ended."""
+    """Run an invocation, and report its start and its end."""
     report.invocation_started()
     try:
         outcome = await run()
@@ -88,7 +88,7 @@ async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> O
 
 
 class Watcher:
-    """Runs functions of the user's, and reports each run."""
+    """Runs the user's functions, and reports each run."""
 
     def __init__(self, workflow: Workflow, report: Reporter) -> None:
         self._workflow = workflow
@@ -97,11 +97,11 @@ class Watcher:
     async def step(
         self, operation: Observable, number: int, body: Callable[[], Awaitable[None]]
     ) -> None:
-        """Run an attempt of a step; hooks share its context."""
+        """Run an attempt of a step; hooks run in the same contextvars context."""
         await self._run(operation, body, number)
 
     async def context(self, operation: Observable, body: Callable[[], Awaitable[Any]]) -> Any:
-        """Run the function of a context: workflow code, of which hooks stay apart."""
+        """Run the function of a context; hooks run apart from it, because it is workflow code."""
         return await self._run(operation, body, None)
 
     async def _run(
@@ -134,7 +134,7 @@ class Watcher:
 
 
 class _MeasuredPlane:
-    """Measures the checkpoint calls of an invocation."""
+    """A data plane that measures checkpoint calls and reports them."""
 
     def __init__(self, plane: DataPlane, report: Reporter) -> None:
         self._plane = plane

@@ -1,4 +1,4 @@
-"""What a handler is configured with, for every operation in it."""
+"""The settings of a handler, which apply to every operation in it."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ __all__ = [
 ]
 
 
-# So many plain functions run at once, unless ``durable_execution(max_threads=...)`` says otherwise.
+# Default of ``durable_execution(max_threads=...)``: the most plain functions that run at once.
 DEFAULT_MAX_THREADS = 128
 
 
 class CheckpointingMode(StrEnum):
-    """When updates are sent, and when a step's result reaches the workflow.
+    """The times at which updates are sent, and at which a step's result reaches the workflow.
 
-    ``BATCHED`` (the default): updates form the next batch while a call is in flight, and the START of
-    a quick step shares the call of its completion. ``EAGER``: every update is sent at once, and
-    a step's body runs when its START is acknowledged, so that the history shows where a crash came,
-    whatever the body does; a step costs two calls, one after the other. ``OPTIMISTIC``: in a
-    workflow that runs one thing at a time, the result of an at-least-once step is handed on before it
-    is acknowledged. What is given up: after a crash, steps whose results were handed on may run
-    again, and code that has acted on such a result outside a step has acted on something that the log
-    may never hold. The START of an at-most-once step still waits for everything before it.
+    ``BATCHED`` (the default): updates form the next batch while a call is in flight, and the START of a quick
+    step shares the call of its completion, so that such a step costs one call.
+
+    ``EAGER``: every update is sent at once, and a step's body runs only when its START is acknowledged. The
+    history then shows during which step a crash came. A step costs two calls, one after the other.
+
+    ``OPTIMISTIC``: in a workflow that runs one thing at a time, the workflow gets the result of an
+    at-least-once step before it is acknowledged. After a crash, such steps may run again, and code outside of
+    steps may have acted on a result that the log never holds. The START of an at-most-once step still waits
+    for everything before it.
     """
 
     EAGER = "EAGER"
@@ -51,7 +53,7 @@ class CheckpointingMode(StrEnum):
 
 
 class ReplayLogging(StrEnum):
-    """Which log lines of replayed code are written: none (the default), errors only, or all."""
+    """The log lines of replayed code that are written: none (the default), errors only, or all."""
 
     NONE = "NONE"
     ERRORS = "ERRORS"
@@ -59,56 +61,56 @@ class ReplayLogging(StrEnum):
 
 
 class Reporter(Protocol):
-    """Whom one invocation of an observed workflow reports to."""
+    """The receiver of one invocation's reports: see ``hooks``."""
 
     @property
     def wants_calls(self) -> bool:
-        """Whether checkpoint calls are to be measured."""
+        """True if checkpoint calls are to be measured."""
         ...
 
     @property
     def wants_attempts(self) -> bool:
-        """Whether functions of the user's are to be watched."""
+        """True if the runs of the user's functions are to be reported."""
         ...
 
     def invocation_started(self) -> None:
-        """No code of the handler has run yet."""
+        """Report the start: no code of the handler has run yet."""
         ...
 
     def invocation_ended(
         self, status: str, result: str | None = None, error: ErrorObject | None = None
     ) -> None:
-        """Nothing of the invocation runs any more."""
+        """Report the end: no code of the invocation runs any more."""
         ...
 
     def claimed(self, operation_id: str) -> None:
-        """The workflow asked for this operation."""
+        """Report that the workflow has asked for this operation."""
         ...
 
     def submitted(self, update: OperationUpdate) -> OperationUpdate:
-        """This update is about to be recorded, or what it returns instead."""
+        """Report an update that is about to be recorded; return it, or another one to record instead."""
         ...
 
     def learned(self, operation: Operation) -> None:
-        """The log holds this now."""
+        """Report the new state of an operation in the log."""
         ...
 
     def attempt_started(
         self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
     ) -> Any:
-        """A function of this operation is about to run; returns what its end is reported with."""
+        """Report that a function of this operation is about to run; return a value for ``attempt_ended``."""
         ...
 
     def attempt_ended(
         self, started: Any, outcome: str, error: ErrorObject | None, *, in_place: bool
     ) -> None:
-        """The function has returned, raised or been cut off."""
+        """Report that the function has returned, has raised or was cut off."""
         ...
 
     def called(
         self, updates: int, size: int, began_at: float, seconds: float, error: ErrorObject | None
     ) -> None:
-        """A checkpoint call has returned, or failed."""
+        """Report that a checkpoint call has returned or failed."""
         ...
 
 
@@ -126,19 +128,19 @@ class Observers(Protocol):
         trace_header: str | None,
         now: Callable[[], float],
     ) -> Reporter:
-        """Whom one invocation reports to."""
+        """Make the reporter of one invocation."""
         ...
 
 
 class Plugin(Protocol):
-    """What ``durable_execution(plugins=...)`` takes: see ``hooks.DurablePlugin``.
+    """An element of ``durable_execution(plugins=...)``: see ``hooks.DurablePlugin``.
 
-    A plugin brings its observers along, so that a handler without plugins loads none of them.
+    The plugin makes the observers, so that a handler without plugins does not load their module.
     """
 
     @staticmethod
     def __observe__(plugins: Sequence[Any], logger: logging.Logger) -> Observers:
-        """What the handler reports to."""
+        """Make the observers of a handler with these plugins."""
         ...
 
 
@@ -158,21 +160,21 @@ class Chain(Protocol):
         ...
 
     def serdes(self, serdes: SerDes[Any], kind: str, sub_type: str | None) -> SerDes[Any]:
-        """A serdes with the middleware around it."""
+        """Wrap the middleware around a serdes."""
         ...
 
 
 class Interceptor(Protocol):
-    """What ``durable_execution(middleware=...)`` takes: see ``middleware.Middleware``."""
+    """An element of ``durable_execution(middleware=...)``: see ``middleware.Middleware``."""
 
     @staticmethod
     def __compose__(stack: Sequence[Any]) -> Chain:
-        """What the handler runs through."""
+        """Make the chain of a handler with these interceptors."""
         ...
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The options of ``durable_execution`` that operations look at."""
+    """The options of ``durable_execution`` that the runtime and operations use."""
 
     default_retry: RetryStrategy = field(default_factory=ExponentialBackoff)
     serdes: SerDes[Any] | None = None
@@ -186,20 +188,20 @@ class Settings(Struct, frozen=True, kw_only=True):
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
 
     def serdes_for(self, function: Callable[..., Any]) -> SerDes[Any]:
-        """How the result of this function is written, unless its operation says otherwise."""
+        """Return the serdes for the result of this function, if its operation has none of its own."""
         return self.serdes or serdes_for_return(function)
 
     def serdes_for_type(self, result_type: Any) -> SerDes[Any]:
-        """How a value of this type is written, or of any type (``None``)."""
+        """Return the serdes for a value of this type; for values of any type if it is ``None``."""
         if result_type is not None:
             return serdes_for_type(result_type)
         return self.serdes or serdes_for_type(Any)
 
     def margin_of(self, remaining: float) -> float:
-        """How many seconds before the end of its time an invocation leaves.
+        """Return the seconds between the moment at which an invocation leaves and the end of its time.
 
-        By default a tenth of the time, from 0.3 s to 2 s, so that a function with a timeout of 3 s
-        still has most of it.
+        By default it is a tenth of the time, but at least 0.3 s and at most 2 s, so that a function with a
+        timeout of 3 s still has most of it.
         """
         if self.deadline_margin is not None:
             return self.deadline_margin

@@ -1,4 +1,4 @@
-"""Hold back tasks of workflow code that go on and on without waiting for anything.
+"""The holding of tasks that spin: tasks of workflow code that run on and on without waiting for anything.
 
 Completions are delivered when the workflow is quiescent, so that replay delivers them at the same
 points. Code that polls never gets there::
@@ -9,17 +9,20 @@ points. Code that polls never gets there::
 
 The number of turns that the loop takes until the step ends is never the same twice, so a completion
 that came in the middle of them could not be replayed. The rule: moves of tasks are counted from one
-delivery to the next. A task that makes too many is *held*: at its next move it blocks on a future of
-ours instead, and counts as blocked. The workflow becomes quiescent, the next completion is
+delivery to the next. A task that makes over 20,000 is *held*: at its next move it blocks on a future of
+the SDK instead, and counts as blocked. The workflow becomes quiescent, the next completion is
 delivered, and then the held tasks go on, in the order in which they were held and after the tasks
 that wait for that completion. The counts are functions of the code and of the deliveries, so replay
-holds each task at the same point. A task that was held is held sooner after the next delivery, so
-that polling through a map of a thousand items costs a thousand short rounds.
+holds each task at the same point. A task that was held is held again at its next move after the next
+delivery, so that polling through a map of a thousand items costs a thousand short rounds.
 
-If no completion can come, the held tasks go on without one: a loop that only takes long ends. One
-that does not is reported, after a million moves, as a deadlock on the line that spins.
+If no completion can come, the held tasks go on without one, because a long loop ends at some time. One
+that makes a million moves is reported as a deadlock, with the line that spins.
 
-A move is counted however it came about: ``sleep(0)``, futures that two tasks set for one another, a
+A smaller number would hold correct code: a loop that yields so often beside a pending wait goes on only
+after that wait.
+
+All moves count: after ``sleep(0)``, after futures that two tasks set for one another, after a
 cancellation that anyio's scopes deliver again at each turn of the loop.
 """
 
@@ -34,10 +37,10 @@ from durable_execution_sdk.runtime.tasks import UNCHECKED_MOVES, WorkflowTask, W
 
 __all__ = ["Held", "Spinning"]
 
-# How many moves a task may make, and all tasks together, between two deliveries before it is held.
+# Moves between two deliveries after which a task is held: its own, and those of all tasks together.
 _LONG_MOVES = 20_000
 _MOVES_OF_ALL = 10 * _LONG_MOVES
-# How many moves tasks that are held make while no completion can come, until that is a deadlock.
+# Moves without a delivery after which tasks that spin are a deadlock.
 _ENDLESS_MOVES = 1_000_000
 
 
@@ -61,12 +64,12 @@ class Spinning:
         self._is_over = is_over
         tasks.hold = self.hold
         tasks.resume = self._resume
-        # The counting began when the tasks had made so many moves; at that of the last delivery.
+        # The total of moves at which the counting began, and that at the last delivery.
         self._began_at = self.delivered_at = tasks.checked_from - UNCHECKED_MOVES
-        # Tasks that were held at the delivery at which the counting began.
+        # Tasks that were held at the delivery with which the counting began.
         self._known: set[WorkflowTask[Any]] = set()
         self._known_at = -1.0
-        # Tasks that were cancelled while they were held, and have seen it.
+        # Tasks that were cancelled while they were held, and have got the cancellation.
         self._cancelled: set[WorkflowTask[Any]] = set()
 
     @property
@@ -80,13 +83,13 @@ class Spinning:
         return self.moves >= _ENDLESS_MOVES
 
     def let_on(self) -> None:
-        """Let the held tasks go on, though nothing was delivered."""
+        """Let the held tasks go on without a delivery."""
         self._count_from(self._tasks.progress)
         self._tasks.checked_from = self._tasks.progress + UNCHECKED_MOVES
         self._release()
 
     def _resume(self) -> None:
-        """Let the held tasks go on: something was delivered."""
+        """Let the held tasks go on after a delivery."""
         self._known_at = self._tasks.checked_from - UNCHECKED_MOVES
         self._known = set(self._release())
 
@@ -126,7 +129,7 @@ class Spinning:
             if not self._spins(watched):
                 return None
         elif held.error is None and watched not in self._cancelled:
-            self._cancelled.add(watched)  # This move tells it.
+            self._cancelled.add(watched)  # This move passes the cancellation on.
             return None
         future = tasks.held[watched] = Held(loop=self._loop)
         future.error = error

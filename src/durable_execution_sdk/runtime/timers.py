@@ -1,8 +1,19 @@
-"""The timers of asyncio in workflow code, made durable: sleep, timeout, wait_for, call_later.
+"""Durable timers of asyncio in workflow code: ``sleep``, ``timeout``, ``wait_for``, ``call_later``.
 
-A timer of a second or more becomes a WAIT, and the invocation may end before it rings; a shorter one
-rings in the process, and that it did is recorded in a STEP before anybody sees it. Either way its
-place among the completions is the log's. A timer that is cancelled before it mattered records nothing.
+A timer that starts anew on replay is unsound. A step that was timed out on the first run may have its
+result in the log by the next one, and replay would then take the other path. So:
+
+- A timer of a second or more is recorded as a WAIT, and the invocation may end before it fires. It is
+  recorded only when it has stood for 0.2 s or nothing else can move, because most timeouts are set for
+  something quick.
+- A shorter timer fires in the process, and a STEP records that it has before any code sees it. A WAIT
+  would round it up to a second and cost an invocation.
+- Both are completions, delivered in the order of the log, and take ids from a row of their own, so that
+  they shift no operation.
+- A timer that is cancelled before it is recorded records nothing.
+
+``loop.time()`` is the log's time in workflow code: asyncio computes deadlines from it, and replay has to
+compute the same ones.
 """
 
 from __future__ import annotations
@@ -38,15 +49,15 @@ TIMER_NAME = "asyncio timer"
 # The shortest wait of the service is a second; clocks that are floats miss it by a hair.
 _SHORTEST_WAIT = 0.999_999
 
-# Most timeouts are set for something quick; one that stands longer than this is worth recording.
+# Seconds after which a timer of a second or more is recorded as a WAIT.
 _SLOW_SECONDS = 0.2
 
-# The calls between the loop and a timer.
+# Number of frames between the loop and a timer.
 _DEPTH = 1
 
 
 class DurableTimer(Handle[None]):
-    """A timer that is set, as the log knows it."""
+    """The operation of a timer that workflow code has set."""
 
     __slots__ = (
         "_delay",
@@ -91,11 +102,11 @@ class DurableTimer(Handle[None]):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """The name of the timer in messages."""
         return f"an asyncio timer of {self._delay:g} s"
 
     def observe(self, record: Operation) -> None:
-        """The log has news of it."""
+        """Take in a change of its record in the log."""
         self._record = record
         if record.status == OperationStatus.CANCELLED or self.done():
             return
@@ -110,15 +121,15 @@ class DurableTimer(Handle[None]):
             self.workflow.expect(self.due_at)
 
     def outcome(self) -> None:
-        """Nothing: it has rung."""
+        """Return nothing: a timer has no value."""
 
     def settle(self) -> None:
-        """Ring."""
+        """Fire: run the callback."""
         super().settle()
         self._leave()
 
     def drop(self, msg: Any | None = None) -> bool:
-        """It is not needed any more, or its context is over."""
+        """Cancel the timer, and its WAIT if one is recorded and the context goes on."""
         dropped = super().drop(msg)
         if dropped:
             if self._is_wait and not (self._is_over or self.frame.is_over):
@@ -127,7 +138,7 @@ class DurableTimer(Handle[None]):
         return dropped
 
     def hand_over(self) -> None:
-        """Let the service keep it."""
+        """Record it as a WAIT, unless it is recorded or has fired."""
         if not (self.is_loose or self.is_ticking) or self._record is not None:
             return
         self.is_loose = self.is_ticking = False
@@ -156,7 +167,7 @@ class DurableTimer(Handle[None]):
             self._tick = loop.call_later(_SLOW_SECONDS, self.hand_over, context=context)
 
     def _rang(self) -> None:
-        """Record it, and be told so: only then does it ring for the workflow."""
+        """Record that the timer has fired; the workflow sees it once that is acknowledged."""
         self.is_ticking = False
         if self._record is None:
             start = self._update(OperationType.STEP, OperationAction.START)
@@ -188,7 +199,7 @@ class DurableTimer(Handle[None]):
 
 
 class WorkflowTimerHandle(asyncio.TimerHandle):
-    """What workflow code holds of a timer."""
+    """The handle of a timer that workflow code gets from ``call_later`` and ``call_at``."""
 
     def __init__(
         self,
@@ -204,12 +215,12 @@ class WorkflowTimerHandle(asyncio.TimerHandle):
         self._timer = timer
 
     def run(self) -> None:
-        """Ring, unless it was cancelled."""
+        """Run the callback, unless the timer was cancelled."""
         if not self.cancelled():
             self._ring()
 
     def cancel(self) -> None:
-        """As for any timer."""
+        """Cancel the timer, as for any handle."""
         super().cancel()
         if self._timer is not None:
             self._timer.cancel()
@@ -223,14 +234,18 @@ def start_timer(
     args: tuple[Any, ...],
     context: Context | None,
 ) -> asyncio.TimerHandle | None:
-    """A durable timer, or nothing where none can be: in clean-up code, and for a time that is past."""
+    """Start a durable timer. Return ``None`` in clean-up code, whose timers are plain ones.
+
+    A delay of zero or less records nothing, and neither does one that is infinite, which never fires. Raises
+    ``ConfigError`` for a delay that is longer than a wait can be.
+    """
     if scope.frame.is_over:
         return None
     inner = context or copy_context()
     loop = scope.frame.workflow.loop
     if delay <= 0:
-        # It is due: it rings in its turn among the callbacks that are ready, and not when the clock of
-        # the process says so, which may be after the next completion or before.
+        # It is due, and runs in its turn among the ready callbacks. If the process's clock decided, it
+        # # could run before the next completion or after it.
         due = WorkflowTimerHandle(when, callback, args, loop, inner, None)
         loop.call_soon(due.run, context=inner)
         return due
@@ -242,9 +257,9 @@ def start_timer(
             f"a timer of asyncio in workflow code is a durable wait, so {delay:g} s is too long: it"
             f" can be at most {longest} ({LONGEST_TIMER_SECONDS:,} s)"
         )
-    for each in args:
-        if isinstance(each, NumberedFuture):
-            each.is_timed = True
+    for argument in args:
+        if isinstance(argument, NumberedFuture):
+            argument.is_timed = True
     timer = DurableTimer(scope, delay)
     handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
 

@@ -1,6 +1,11 @@
-"""Exceptions and error objects: one into the other, and back as faithfully as the log allows.
+"""Conversion of exceptions to error objects of the log, and back, as faithfully as the log allows.
 
-What does it is loaded when something fails first.
+``capturing`` writes an exception into an error object, ``fitting`` makes it small enough for the service,
+``rebuilding`` makes an exception of it again. They are loaded at the first failure.
+
+No code of the exceptions' classes runs while they are rebuilt: objects are read through CPython's own
+descriptors (``inspection``), so they can neither raise nor lie. Both the first run and each replay raise
+an exception that was rebuilt from the log, so the same ``except`` clauses match.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ _on_first_failure = on_first_use(__name__, {"captured": "capturing", "rebuilt": 
 
 
 def capture(error: BaseException) -> ErrorObject:
-    """The error object that the log holds of an exception; this cannot fail."""
+    """Make the error object for an exception. This never raises."""
     recorded: ErrorObject = _on_first_failure("captured")(error)
     return recorded
 
@@ -27,14 +32,15 @@ def capture(error: BaseException) -> ErrorObject:
 def rebuild(
     kind: type[_E], error: ErrorObject | None, *, foreign: bool = False, **origin: object
 ) -> _E:
-    """The exception that a recorded failure raises: a ``kind``, and the original class too.
+    """Make the exception that a recorded failure raises: a ``kind`` that is also of the original class.
 
-    ``foreign``: the error object comes from outside of this execution (the answer to a callback, an
-    invoked function). Its data is handed on, and never read as the record of an exception.
+    With ``foreign``, the error object comes from outside of this execution: the answer to a callback, or an
+    invoked function. Its data stays text, and is never read as the record of an exception. ``origin`` are
+    attributes for the exception, such as the operation's id and name.
     """
     recorded = error or ErrorObject()
     message = recorded.error_message or ""
-    mine: dict[str, object] = {
+    attributes: dict[str, object] = {
         "error_message": message,
         "error_type": recorded.error_type or kind.__name__,
         "error_data": None,
@@ -42,11 +48,11 @@ def rebuild(
         **origin,
     }
     if recorded.error_data is not None and not foreign:
-        rebuilt: Any = _on_first_failure("rebuilt")(kind, recorded, mine)
+        rebuilt: Any = _on_first_failure("rebuilt")(kind, recorded, attributes)
         if rebuilt is not None:
-            made: _E = rebuilt
-            return made
+            original: _E = rebuilt
+            return original
     built = kind.__new__(kind, message)
-    mine["error_data"] = recorded.error_data
-    built.__dict__.update(mine)
+    attributes["error_data"] = recorded.error_data
+    built.__dict__.update(attributes)
     return built

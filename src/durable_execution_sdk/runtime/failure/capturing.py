@@ -1,7 +1,7 @@
-"""An exception as an error object: its class, its state, its message and where it was raised.
+"""Writing of an exception as an error object: its class, its state, its message and its stack trace.
 
-Capturing cannot fail. What cannot be written is left out and named in the record; whatever else a
-hostile class does costs the state, and never the failure itself.
+Capturing never raises. A value that cannot be written is left out and named in the record. A class whose
+methods misbehave can cost the record its state, but not the failure itself.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MOST_RECORDS = 200
 _LONGEST_REPR = 2_048
 _LONGEST_TYPE = 256
 
-# An ``OperationError`` has these of its error object, and the others of the operation that raises it.
+# Attributes that an ``OperationError`` takes from its error object, and from its operation.
 _OF_ERROR = frozenset({"error_message", "error_type", "error_data", "stack_trace"})
 _OF_OPERATION = _OF_ERROR | {"operation_id", "operation_name"}
 _NO_STATE = frozenset({"__notes__", "__orig_class__", TOLD})
@@ -65,32 +65,32 @@ _group_message: Callable[[BaseException], str] = BaseExceptionGroup.__dict__["me
 
 
 def captured(error: BaseException) -> ErrorObject:
-    """The error object that the log holds of an exception."""
+    """Make the error object for an exception."""
     try:
         record = _Capture().record(error, 0)
         message = record.message or ""
-        told = message
+        text = message
         if is_group(error):
             lines = "; ".join(line_of(leaf) for leaf in leaves_of(error))
-            told = clipped(f"{message}: {lines}", LONGEST_MESSAGE)
-        record.message = message if told != message else None
+            text = clipped(f"{message}: {lines}", LONGEST_MESSAGE)
+        record.message = message if text != message else None
         error_type, record.error_type = record.error_type or "", None
-        return fitted(error_type, told, record, traces_of(error))
-    except Exception:  # never by plan: the failure is recorded all the same
+        return fitted(error_type, text, record, traces_of(error))
+    except Exception:  # not expected; the failure must be recorded all the same
         kind = type(error)
         bare = Record(kind=path_of(kind), classes=classes_of(kind), omitted={"args": "hostile"})
         return fitted(name_of(kind), clipped(message_of(error), 512), bare, [])
 
 
 class _Capture:
-    """The records of one exception and of those that it holds."""
+    """The writer of the records of one exception and of those that it holds."""
 
     def __init__(self) -> None:
         self._left = _MOST_RECORDS
         self._within: set[int] = set()
 
     def record(self, error: BaseException, depth: int) -> Record:
-        """The record of an exception, ``depth`` exceptions away from the outermost."""
+        """Make the record of an exception, ``depth`` exceptions away from the outermost."""
         self._left -= 1
         kind = type(error)
         record = Record(
@@ -176,7 +176,7 @@ class _Capture:
         return depth < _DEEPEST and self._left > 0 and id(error) not in self._within
 
     def _bare(self, error: BaseException) -> Record:
-        """A record of a member's class and message, with nothing in it."""
+        """Make a record of a member's class and message only."""
         return Record(
             error_type=error_type_of(error),
             message=clipped(message_of(error), _LONGEST_TYPE),
@@ -187,26 +187,29 @@ class _Capture:
 
 
 def _attributes_of(error: BaseException, *, is_held: bool) -> dict[str, Any]:
-    """The attributes of an exception, without those that rebuilding it sets anyway."""
-    own: frozenset[str] = frozenset()
+    """Return the attributes of an exception, without those that rebuilding sets anyway."""
+    excluded: frozenset[str] = frozenset()
     if OperationError in mro_of(type(error)):
-        told = told_by(error)
-        own = _OF_ERROR if is_held else _OF_OPERATION
-        own -= told.kept if told is not None else frozenset()
+        record = told_by(error)
+        excluded = _OF_ERROR if is_held else _OF_OPERATION
+        excluded -= record.kept if record is not None else frozenset()
     state = {
         name: value
         for name, value in state_of(error).items()
-        if name not in own and name not in _NO_STATE
+        if name not in excluded and name not in _NO_STATE
     }
-    if own and (sent := dict_of(error).get("error_data")) is not None:
-        state["error_data"] = sent
+    if excluded and (error_data := dict_of(error).get("error_data")) is not None:
+        state["error_data"] = error_data
     return state
 
 
 def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, Any]:
-    """The members that CPython keeps in C, unless making the exception of its arguments sets them."""
+    """Return the members that CPython keeps in C, without those that the constructor sets from the arguments."""
     kind = type(error)
-    base = next((each for each in mro_of(kind) if not is_python_class(each)), BaseException)
+    base = next(
+        (base_class for base_class in mro_of(kind) if not is_python_class(base_class)),
+        BaseException,
+    )
     if base in (BaseException, Exception) or is_group(error):
         return {}
     defaults: dict[str, Any] = {}
@@ -217,8 +220,8 @@ def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, Any]
         defaults = c_members_of(probe, kind)
     except Exception:  # arguments that are not those of the built-in class
         defaults = {}
-    held = c_members_of(error, kind)
-    return {name: value for name, value in held.items() if value is not defaults.get(name)}
+    members = c_members_of(error, kind)
+    return {name: value for name, value in members.items() if value is not defaults.get(name)}
 
 
 def _notes_of(error: BaseException) -> list[str]:
@@ -240,7 +243,7 @@ def _native_of(error: BaseException, packer: Packer) -> list[Any] | None:
 
 
 def _repr_of(error: BaseException, args: tuple[Any, ...], record: Record) -> str | None:
-    """The ``repr``, unless it follows from the class and plain arguments."""
+    """Return the ``repr``; ``None`` if it follows from the class and plain arguments."""
     text = told_text(lambda: repr(error), "repr")
     if not any(name.startswith("args[") for name in record.omitted) and all(
         type(arg) in (str, int, float, bool, type(None), bytes) for arg in args

@@ -1,9 +1,12 @@
-"""Classes of rebuilt exceptions: the operation's error class and the original class at once.
+"""Classes of rebuilt exceptions, which derive from the operation's error class and from the original class.
 
-A rebuilt class derives from the recorded class, or from its nearest loaded bases, and bears its name.
-The same lookup by name serves the first run and every replay, so the same ``except`` clauses match
-wherever the same classes are loaded. ``type.__new__`` is called by itself, and ``Rebuilt`` comes before the
-original among the bases: neither a metaclass nor an ``__init_subclass__`` runs.
+A rebuilt class derives from the recorded class, or from its nearest loaded bases, and has its name. The
+first run and every replay use the same lookup by name, so the same ``except`` clauses match in every
+process that has loaded the same classes. A class that its module does not hold, because it is local or
+made at run time, is searched among the living subclasses of its base; all of that name match.
+
+Neither a metaclass nor an ``__init_subclass__`` runs: ``type.__new__`` is called directly, and
+``Rebuilt`` comes before the original among the bases.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ _repr: Any = BaseException.__repr__
 
 
 class Rebuilt:
-    """A base of each rebuilt class: answers from the record."""
+    """A base of each rebuilt class, which takes ``str``, ``repr`` and missing attributes from the record."""
 
     __slots__ = ()
 
@@ -57,22 +60,22 @@ class Rebuilt:
     rebuilt_as__: ClassVar[type | None] = None
 
     def __init_subclass__(cls, **_options: Any) -> None:
-        """Keep the hook of the original class from running."""
+        """Do nothing, in place of the hook of the original class."""
 
     def __str__(self) -> str:
-        """The recorded message."""
+        """Return the recorded message."""
         told = told_by(self)
         text: str = _str(self) if told is None else told.message
         return text
 
     def __repr__(self) -> str:
-        """The recorded ``repr``."""
+        """Return the recorded ``repr``."""
         told = told_by(self)
         text: str = _repr(self) if told is None or told.repr is None else told.repr
         return text
 
     def __getattr__(self, name: str) -> Any:
-        """Explain an attribute that could not be recorded; otherwise ask the original class."""
+        """Raise ``AttributeError`` for an attribute that was not recorded; else ask the original class."""
         omitted = {} if (told := told_by(self)) is None else told.omitted
         if name in omitted:
             raise AttributeError(
@@ -91,7 +94,7 @@ class Rebuilt:
         )
 
     def _ask(self, ask: Any, name: str, omitted: Mapping[str, str]) -> Any:
-        """Ask a ``__getattr__`` of the original class, which may need what was not recorded."""
+        """Call a ``__getattr__`` of the original class, which may need attributes that were not recorded."""
         try:
             return ask(self, name)
         except AttributeError:
@@ -107,11 +110,11 @@ class Rebuilt:
             ) from error
 
     def __reduce_ex__(self, _protocol: Any) -> Any:
-        """Copy and pickle by the recorded names, whatever constructor the original has."""
+        """Copy and pickle by the recorded names, without the original's constructor."""
         return _remade, *_parts_of(cast("BaseException", self))
 
     def __setstate__(self, state: Any) -> None:
-        """Take what ``__reduce_ex__`` handed on."""
+        """Set the state that ``__reduce_ex__`` returned."""
         _take_parts(cast("BaseException", self), state)
 
 
@@ -119,26 +122,26 @@ _made: WeakValueDictionary[tuple[Any, ...], type] = WeakValueDictionary()
 
 
 def told_by(error: object) -> Told | None:
-    """The record that a rebuilt exception answers from."""
+    """Return the record of a rebuilt exception; ``None`` for other exceptions."""
     told = dict_of(error).get(TOLD)
     return told if type(told) is Told else None
 
 
 def kind_of(error: BaseException) -> str:
-    """The path of an exception's class; of a rebuilt one, of the original's."""
+    """Return the path of an exception's class; for a rebuilt exception, that of the original class."""
     told = told_by(error)
     return told.kind if told is not None and told.kind else path_of(type(error))
 
 
 def classes_of(kind: type) -> list[str]:
-    """The paths of a class and its bases; of a rebuilt one, those that were recorded too."""
+    """Return the paths of a class and its bases; for a rebuilt class, the recorded ones."""
     paths: dict[str, None] = {}
-    for each in mro_of(kind):
-        recorded = namespace_of(each).get(RECORDED_CLASSES)
-        if recorded is not None and each is not Rebuilt:
+    for base in mro_of(kind):
+        recorded = namespace_of(base).get(RECORDED_CLASSES)
+        if recorded is not None and base is not Rebuilt:
             return list(recorded)
-        if each is not object:
-            paths[path_of(each)] = None
+        if base is not object:
+            paths[path_of(base)] = None
     return list(paths)[:_MOST_CLASSES]
 
 
@@ -151,10 +154,10 @@ def mixed(
     *,
     plain: bool,
 ) -> type:
-    """The class of a rebuilt exception: of ``classes``, and of ``kind`` if it is an operation's.
+    """Return the class of a rebuilt exception, made of ``classes`` and, for an operation's error, ``kind``.
 
-    ``recorded`` is what ``is_a`` answers from. ``plain`` exceptions may be of classes that are no
-    ``Exception``: they are held, and never raised by an operation.
+    ``recorded`` are the paths that ``is_a`` matches. ``plain`` exceptions may be of classes that do not
+    derive from ``Exception``: they are held by another exception, and never raised by an operation.
     """
     ours = [] if kind is None else classes_of(kind)
     known = tuple(dict.fromkeys([*(each for each in ours if each not in recorded), *recorded]))
@@ -179,7 +182,7 @@ def _mixed(
         originals = [each for each in originals if each not in mro_of(kind)]
         if not originals and path == path_of(kind):
             return kind
-    # Before the original in any case; behind our own class, which has no methods of the kind.
+    # ``Rebuilt`` comes before the original, and after our own class, which has none of its methods.
     bases: list[type] = [Rebuilt]
     if kind is not None and not any(kind in mro_of(each) for each in originals):
         bases.insert(0, kind)
@@ -203,44 +206,44 @@ def _mixed(
 
 
 def _loaded(paths: Sequence[str], *, plain: bool) -> list[list[type]]:
-    """For each recorded class that is loaded, what has its name, most derived first."""
-    found: list[list[type]] = []
+    """Return the loaded classes for each recorded path that has some, most derived path first."""
+    loaded: list[list[type]] = []
     bases: tuple[type, ...] = (BaseException,)
     for path in reversed(paths):
-        ones = [
-            one
-            for one in find_loaded(path, bases)
-            if BaseException in mro_of(one)
-            and RECORDED_CLASSES not in namespace_of(one)
-            and (plain or (Exception in mro_of(one) and not _is_unraisable(one)))
+        matches = [
+            match
+            for match in find_loaded(path, bases)
+            if BaseException in mro_of(match)
+            and RECORDED_CLASSES not in namespace_of(match)
+            and (plain or (Exception in mro_of(match) and not _is_unraisable(match)))
         ][:_MOST_OF_A_NAME]
-        if ones:
-            found.insert(0, ones)
-            bases = (*ones, *bases)
-    return found
+        if matches:
+            loaded.insert(0, matches)
+            bases = (*matches, *bases)
+    return loaded
 
 
 def _is_ours(kind: type) -> bool:
-    """Report an error class of the SDK."""
+    """Return ``True`` for an error class of the SDK."""
     return path_of(kind).startswith(f"{OperationError.__module__}:")
 
 
 def _is_unraisable(kind: type) -> bool:
-    """Report a class that no future can hold."""
+    """Return ``True`` for a class whose instances no future can hold."""
     return any(each in mro_of(kind) for each in _UNRAISABLE)
 
 
 def _outermost(kinds: list[type]) -> list[type]:
-    """Those of which no other one is a subclass."""
+    """Return the classes that have no subclass among the others."""
     return [
         kind
         for kind in dict.fromkeys(kinds)
-        if not any(kind in mro_of(other) for other in kinds if other is not kind)
+        if not any(kind in mro_of(other_kind) for other_kind in kinds if other_kind is not kind)
     ]
 
 
 def _metaclass(bases: list[type]) -> type:
-    """The most derived metaclass, as the ``class`` statement picks it."""
+    """Return the most derived metaclass, as the ``class`` statement selects it."""
     winner: type = type
     for base in bases:
         meta = type(base)
@@ -262,7 +265,7 @@ def instance_of(
     args: tuple[Any, ...],
     native: Any,
 ) -> Any:
-    """An instance of the recorded class, or of its nearest base that can be made."""
+    """Make an instance of the recorded class, or of its nearest base of which one can be made."""
     for start in range(len(classes) + 1):
         cls = mixed(kind, name, path, recorded, classes[start:], plain=kind is None)
         with suppress(Exception):
@@ -270,11 +273,11 @@ def instance_of(
     raise TypeError(f"no instance of {path} can be made")
 
 
-# Copies and pickles: by name, like records, but with the values as they are.
+# Copies and pickles contain classes by name, as records do, but the values as they are.
 
 
 def _parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What makes a rebuilt exception again, and the state to give it then."""
+    """Return the arguments of ``_remade`` for a rebuilt exception, and the state for ``_take_parts``."""
     cls = type(error)
     kind = next(each[_KIND] for each in map(namespace_of, mro_of(cls)) if _KIND in each)
     native = native_class(cls)
@@ -297,13 +300,13 @@ def _parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
 def _remade(
     kind: str | None, name: str, path: str, classes: list[str], args: tuple[Any, ...], native: Any
 ) -> Any:
-    """The exception that ``_parts_of`` took apart, without its state."""
-    found = find_loaded(kind) if kind is not None else []
-    return instance_of(found[0] if found else None, name, path, classes, classes, args, native)
+    """Make the exception that ``_parts_of`` took apart, without its state."""
+    kinds = find_loaded(kind) if kind is not None else []
+    return instance_of(kinds[0] if kinds else None, name, path, classes, classes, args, native)
 
 
 def _take_parts(error: BaseException, state: dict[str, Any]) -> None:
-    """Give an exception that was made again its state."""
+    """Set the state of an exception that ``_remade`` made."""
     for name, descriptor in slots_of(type(error), python_only=False):
         if state["members"].get(name) is not None:
             set_member(descriptor, error, state["members"][name])

@@ -1,7 +1,7 @@
-"""Fits an error object into 32,768 bytes, the most that the service takes of one.
+"""Reduction of an error object to 32,768 bytes, the most that the service accepts.
 
-What is dropped goes in this order: contexts, causes, attributes (the largest first), notes, the stack
-trace; then what is left of it: representations, arguments, members of groups. The class never goes.
+Parts are dropped in this order: contexts, causes, attributes (the largest first), notes, the stack trace;
+then representations and arguments are shortened, and members of groups dropped. The class always stays.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from durable_execution_sdk.runtime.failure.values import clipped
 __all__ = ["LARGEST_ERROR", "fitted", "size_of"]
 
 LARGEST_ERROR = 32_768
-# Spaces after commas and colons, in writers that put them.
+# Bytes for spaces after commas and colons, which some JSON writers put.
 _SPACES = 128
 _SHORT_TEXT = 512
 _FEW_ARGS = 16
@@ -27,7 +27,7 @@ _TOO_LARGE = "too large"
 
 
 def size_of(error: ErrorObject) -> int:
-    """The size of an error object as JSON in which all that is not ASCII is escaped."""
+    """Return the size of an error object as JSON in which all characters but ASCII are escaped."""
     written = _encode(error)
     if written.isascii():
         return len(written) + _SPACES
@@ -37,7 +37,7 @@ def size_of(error: ErrorObject) -> int:
 
 
 def fitted(error_type: str, message: str, record: Record, frames: list[str]) -> ErrorObject:
-    """The error object, with as much of the record as there is room for."""
+    """Make the error object, with as much of the record as there is room for."""
     drops = _drops(record, frames)
     while True:
         error = ErrorObject(
@@ -59,24 +59,24 @@ def fitted(error_type: str, message: str, record: Record, frames: list[str]) -> 
 
 
 def _drops(record: Record, frames: list[str]) -> Iterator[Callable[[int], None]]:
-    """Yield what to drop, one after the other; each is told how many bytes are too many."""
+    """Yield functions that drop a part each; they take the number of bytes that are too many."""
     yield lambda _: _each(record, _drop_context)
     yield lambda _: _each(record, _drop_cause)
-    while any(each.attributes for each in record.tree()):
+    while any(nested.attributes for nested in record.tree()):
         yield lambda excess: _drop_attributes(record, excess)
     yield lambda _: _each(record, _drop_notes)
     yield lambda _: frames.clear()
     yield lambda _: _each(record, _shorten)
     while record.exceptions and (
-        len(record.exceptions) > 1 or any(each.exceptions for each in record.exceptions)
+        len(record.exceptions) > 1 or any(nested.exceptions for nested in record.exceptions)
     ):
         yield lambda _: _drop_members(record)
     yield lambda _: _each(record, _keep_little)
 
 
 def _each(record: Record, drop: Callable[[Record], None]) -> None:
-    for each in record.tree():
-        drop(each)
+    for nested in record.tree():
+        drop(nested)
 
 
 def _drop_context(record: Record) -> None:
@@ -93,15 +93,15 @@ def _drop_cause(record: Record) -> None:
 
 
 def _drop_attributes(record: Record, excess: int) -> None:
-    """Drop the largest attributes, until as much is saved as is too many."""
-    held = [
-        (len(_encode(value)), name, each)
-        for each in record.tree()
-        for name, value in each.attributes.items()
+    """Drop the largest attributes until ``excess`` bytes are saved."""
+    sizes = [
+        (len(_encode(value)), name, nested)
+        for nested in record.tree()
+        for name, value in nested.attributes.items()
     ]
-    for size, name, each in sorted(held, key=lambda item: item[0], reverse=True):
-        del each.attributes[name]
-        each.omitted[name] = _TOO_LARGE
+    for size, name, nested in sorted(sizes, key=lambda item: item[0], reverse=True):
+        del nested.attributes[name]
+        nested.omitted[name] = _TOO_LARGE
         excess -= size
         if excess <= 0:
             break
@@ -114,7 +114,7 @@ def _drop_notes(record: Record) -> None:
 
 
 def _shorten(record: Record) -> None:
-    """Leave little of everything else."""
+    """Shorten arguments, members and texts."""
     record.args = [_short(arg) for arg in record.args]
     record.members = {name: _short(value) for name, value in record.members.items()}
     record.native = None
@@ -126,7 +126,7 @@ def _shorten(record: Record) -> None:
 
 
 def _keep_little(record: Record) -> None:
-    """Leave no more of a record than its class, its message and its first arguments."""
+    """Keep only the class, the message and the first arguments of a record."""
     more = len(record.args) - _FEW_ARGS
     if more > 0:
         record.args = [*record.args[:_FEW_ARGS], f"<{more:,} more, not recorded: {_TOO_LARGE}>"]
@@ -142,8 +142,8 @@ def _short(value: object) -> object:
 
 
 def _drop_members(record: Record) -> None:
-    """Halve a group; its first members go on without theirs."""
-    for each in record.exceptions:
-        each.exceptions = []
+    """Drop half of a group's members, and the members of the others."""
+    for member in record.exceptions:
+        member.exceptions = []
     record.exceptions = record.exceptions[: max(1, len(record.exceptions) // 2)]
     record.omitted["exceptions"] = "too many"

@@ -1,4 +1,4 @@
-"""Stack traces as the log holds them: the frames of the user's code, innermost last."""
+"""Stack traces for the log: the frames of the user's code, innermost last."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_FRAMES = 32
 _LONGEST_FRAME = 512
 
 _STANDARD_LIBRARY = threading.__file__.rpartition(sep)[0]
-# What runs a step's function, and tells nothing about why it failed.
+# Files of code that runs a step's function, whose frames say nothing about a failure.
 _MACHINERY = (
     __file__.rpartition(f"{sep}runtime{sep}")[0] + sep,
     asyncio.__file__.rpartition(sep)[0] + sep,
@@ -33,7 +33,7 @@ _traceback_of: Callable[[BaseException], TracebackType | None] = BaseException._
 
 
 def frames_of(error: BaseException) -> list[str]:
-    """The formatted frames of an exception."""
+    """Return the formatted frames of an exception, at most 32, each of at most 512 characters."""
     frames: deque[Any] = deque(maxlen=MOST_FRAMES)
     trace = _traceback_of(error)
     while trace is not None:
@@ -41,8 +41,8 @@ def frames_of(error: BaseException) -> list[str]:
             frames.append((trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
     try:
-        found = traceback.StackSummary.extract(iter(frames))
-        texts = traceback.format_list(found)
+        summary = traceback.StackSummary.extract(iter(frames))
+        texts = traceback.format_list(summary)
     except Exception:  # source that cannot be read
         texts = [
             f'File "{f.f_code.co_filename}", line {n}, in {f.f_code.co_name}' for f, n in frames

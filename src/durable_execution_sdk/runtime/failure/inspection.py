@@ -1,4 +1,4 @@
-"""Looks into classes and objects through CPython's own descriptors.
+"""Access to classes and objects through CPython's own descriptors.
 
 A class may override ``__getattribute__``, ``__class__`` or ``__dict__``, and a metaclass ``__name__``.
 None of that runs here, so an object can neither raise nor lie.
@@ -46,17 +46,17 @@ _module_dict: Callable[[ModuleType], dict[str, Any]] = _of_module["__dict__"].__
 
 
 def type_of(value: object) -> Any:
-    """The class of a value, whatever it says of itself."""
+    """Return the class of a value, even if its ``__class__`` is overridden."""
     return type(value)
 
 
 def name_of(kind: type) -> str:
-    """The name of a class, as in tracebacks."""
+    """Return the name of a class, as in tracebacks."""
     return clean(_name(kind))[:_LONGEST_PATH]
 
 
 def path_of(kind: type) -> str:
-    """The module and the qualified name of a class: ``httpx:HTTPStatusError``."""
+    """Return the module and the qualified name of a class: ``httpx:HTTPStatusError``."""
     try:
         module = text_of(_module(kind))
     except AttributeError:
@@ -65,71 +65,71 @@ def path_of(kind: type) -> str:
 
 
 def text_of(value: object) -> str | None:
-    """The text of a string, or of an instance of a subclass; ``None`` for anything else."""
+    """Return the text of a string or of an instance of a subclass; ``None`` for other values."""
     return str.__str__(cast("str", value)) if str in mro_of(type(value)) else None
 
 
 def clean(text: str) -> str:
-    """A text without lone surrogates, which UTF-8 cannot hold."""
+    """Escape lone surrogates in a text, which UTF-8 cannot hold."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def is_python_class(kind: type) -> bool:
-    """Report a class made by a ``class`` statement or at run time, unlike CPython's static ones."""
+    """Return ``True`` for a class made by a ``class`` statement or at run time, unlike CPython's own."""
     return bool(_flags(kind) & _HEAP_TYPE)
 
 
 def dict_of(value: object) -> dict[str, Any]:
-    """The attributes of an instance; an empty dict if it has none."""
+    """Return the attribute dict of an instance; an empty dict if it has none."""
     for kind in mro_of(type(value)):
         getter = namespace_of(kind).get("__dict__")
         if type(getter) is GetSetDescriptorType:
-            found: dict[str, Any] = getter.__get__(value)
-            return found
+            attributes: dict[str, Any] = getter.__get__(value)
+            return attributes
     return {}
 
 
 def slots_of(kind: type, *, python_only: bool) -> Iterator[tuple[str, Any]]:
-    """The names and descriptors of what instances hold outside their dict.
+    """Yield the names and descriptors of attributes that instances hold outside their dict.
 
-    Those of Python classes are ``__slots__``; those of CPython's are members in C (``errno``).
+    In Python classes these are ``__slots__``, in CPython's own classes members in C (``errno``).
     """
     kinds = (MemberDescriptorType,) if python_only else (MemberDescriptorType, GetSetDescriptorType)
-    for each in mro_of(kind):
-        if each is BaseException or is_python_class(each) is not python_only:
+    for base in mro_of(kind):
+        if base is BaseException or is_python_class(base) is not python_only:
             continue
-        for name, descriptor in namespace_of(each).items():
+        for name, descriptor in namespace_of(base).items():
             if type(descriptor) in kinds and not name.startswith("__"):
                 yield name, descriptor
 
 
 def c_members_of(value: object, names_of: type) -> dict[str, Any]:
-    """The values that an instance has of the members in C that ``names_of`` has."""
-    found: dict[str, Any] = {}
+    """Return the values of those members in C that the class ``names_of`` has."""
+    members: dict[str, Any] = {}
     for name, descriptor in slots_of(names_of, python_only=False):
         try:
-            found[name] = descriptor.__get__(value)
+            members[name] = descriptor.__get__(value)
         except Exception:  # noqa: S112 - not set
             continue
-    return found
+    return members
 
 
 def find_loaded(path: str, bases: tuple[type, ...] = ()) -> list[type]:
-    """The classes with this path, the newest first; nothing is imported.
+    """Return the loaded classes with this path, the newest first. Imports nothing.
 
-    A class that its module does not hold (a local one, one made at run time) is looked for among the
-    living subclasses of ``bases``: there may be several.
+    A class that its module does not hold, because it is local or made at run time, is searched among the
+    living subclasses of ``bases``; there may be several.
     """
     module, _, qualified_name = path.partition(":")
-    found: Any = sys.modules.get(module)
-    if ModuleType in mro_of(type_of(found)):
-        namespace: Any = _module_dict(found)
+    candidate: Any = sys.modules.get(module)
+    if ModuleType in mro_of(type_of(candidate)):
+        namespace: Any = _module_dict(candidate)
         for name in qualified_name.split("."):
-            found = namespace.get(name)
-            if type not in mro_of(type_of(found)):
+            candidate = namespace.get(name)
+            if type not in mro_of(type_of(candidate)):
                 break
-            namespace = namespace_of(found)
+            namespace = namespace_of(candidate)
         else:
-            if path_of(found) == path:
-                return [found]
+            if path_of(candidate) == path:
+                return [candidate]
     return [kind for base in bases for kind in reversed(_subclasses(base)) if path_of(kind) == path]

@@ -1,4 +1,4 @@
-"""Instances of exception classes, from constructors in C, and the setting of what they hold in C."""
+"""Instances of exception classes, made by constructors in C, and their members in C."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["RELATIONS", "args_of", "new_instance", "relate", "set_member"]
 
 _of_error: Any = BaseException.__dict__
 _args: Any = _of_error["args"]
-# Setting the cause suppresses the context, so that is set last.
+# Setting the cause suppresses the context, so ``__suppress_context__`` is set last.
 RELATIONS: tuple[Any, ...] = tuple(
     _of_error[name] for name in ("__context__", "__cause__", "__suppress_context__")
 )
 
 
 def args_of(error: BaseException) -> tuple[Any, ...]:
-    """The arguments of an exception."""
-    found: tuple[Any, ...] = _args.__get__(error)
-    return found
+    """Return the arguments of an exception."""
+    args: tuple[Any, ...] = _args.__get__(error)
+    return args
 
 
 def new_instance(cls: type, args: tuple[Any, ...], native: Any) -> Any:
-    """An instance with its arguments, made by the constructor of the built-in base."""
+    """Make an instance with its arguments by the constructor of the built-in base."""
     pydantic_error = native_class(cls)
     if pydantic_error is not None:
         error = new_native(pydantic_error, cls, native)
@@ -43,18 +43,18 @@ def new_instance(cls: type, args: tuple[Any, ...], native: Any) -> Any:
 
 
 def _bare(cls: type, args: tuple[Any, ...]) -> Any:
-    """An instance from the constructor of the built-in base that determines its layout."""
+    """Make an instance by the ``__new__`` of the built-in base that determines its layout."""
     for new in _in_c(cls, "__new__", BuiltinFunctionType):
-        for given in (args, ()):
+        for arguments in (args, ()):
             with suppress(Exception):
-                return new(cls, *given)
+                return new(cls, *arguments)
     raise TypeError(f"{path_of(cls)} has no constructor to make it with")
 
 
 def _in_c(cls: type, name: str, kind: type) -> Iterator[Any]:
-    """The methods of this name that are written in C, most derived first."""
-    found = (namespace_of(each).get(name) for each in mro_of(cls))
-    return (each for each in found if type(each) is kind)
+    """Return the methods of this name that are written in C, most derived first."""
+    methods = (namespace_of(each).get(name) for each in mro_of(cls))
+    return (each for each in methods if type(each) is kind)
 
 
 def set_member(descriptor: Any, error: BaseException, value: Any) -> None:
@@ -64,6 +64,6 @@ def set_member(descriptor: Any, error: BaseException, value: Any) -> None:
 
 
 def relate(error: BaseException, relations: Iterable[Any]) -> None:
-    """Set the context, the cause, and whether the context is suppressed."""
+    """Set the context, the cause, and the flag that suppresses the context."""
     for descriptor, value in zip(RELATIONS, relations, strict=True):
         descriptor.__set__(error, value)

@@ -1,6 +1,6 @@
-"""pydantic's ``ValidationError``, whose class has no constructor that a subclass could use.
+"""Support for pydantic's ``ValidationError``, whose class has no constructor that a subclass could use.
 
-An instance is made by pydantic's own function in Rust, and its class changed after.
+An instance is made by pydantic's own function in Rust, and its class is changed afterwards.
 """
 
 from __future__ import annotations
@@ -25,41 +25,41 @@ _set_class = object.__dict__["__class__"].__set__
 
 
 def native_class(kind: type) -> type | None:
-    """The class among the bases of ``kind`` that needs this; a rebuilt one only bears its name."""
-    named = (each for each in mro_of(kind) if path_of(each) == _VALIDATION_ERROR)
-    return next((each for each in named if RECORDED_CLASSES not in namespace_of(each)), None)
+    """Return the class among the bases of ``kind`` that needs this; rebuilt classes only have its name."""
+    candidates = (base for base in mro_of(kind) if path_of(base) == _VALIDATION_ERROR)
+    return next((base for base in candidates if RECORDED_CLASSES not in namespace_of(base)), None)
 
 
 def native_parts(native: type, error: object) -> Any:
-    """The title, the errors, the kind of input, and whether the input is hidden."""
+    """Return the title, the errors, the kind of input, and a flag that hides the input."""
     title, errors, *rest = namespace_of(native)["__reduce__"](error)[1]
     return [title, [{**line, "type": _type_name(line["type"])} for line in errors], *rest]
 
 
-def _type_name(told: Any) -> Any:
-    """The type of an error as text: one of the user's own is told by the exception that was raised."""
-    for kind in mro_of(type_of(told)):
+def _type_name(error_type: Any) -> Any:
+    """Return the type of an error as text; for a type of the user's own, that of the raised exception."""
+    for kind in mro_of(type_of(error_type)):
         if path_of(kind) == _CUSTOM_ERROR:
-            return namespace_of(kind)["type"].__get__(told)
-    return told
+            return namespace_of(kind)["type"].__get__(error_type)
+    return error_type
 
 
 def new_native(native: Any, cls: type, parts: Any) -> Any:
-    """An instance of ``cls``, a subclass of ``native``; it tells of no errors if they do not fit."""
+    """Make an instance of ``cls``, a subclass of ``native``; without errors if they cannot be converted."""
     title, errors, *rest = parts or _NO_PARTS
     lines: Any
-    for lines in (errors, [_custom(each) for each in errors], []):
+    for lines in (errors, [_custom(line) for line in errors], []):
         try:
-            made = native.from_exception_data(title, lines, *rest)
+            error = native.from_exception_data(title, lines, *rest)
         except Exception:  # noqa: S112 - a type of the user's own, or recorded in part
             continue
-        _set_class(made, cls)
-        return made
+        _set_class(error, cls)
+        return error
     raise TypeError(f"{path_of(native)} cannot be made of what was recorded")
 
 
 def _custom(line: Any) -> Any:
-    """An error that pydantic does not know by its type."""
+    """Make an error of a type that pydantic does not define."""
     make = vars(sys.modules["pydantic_core"])["PydanticCustomError"]
     context = line.get("ctx")
     more = (context,) if type_of(context) is dict and context else ()

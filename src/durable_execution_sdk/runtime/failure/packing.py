@@ -1,4 +1,4 @@
-"""Writes the values of an exception as plain JSON."""
+"""Writing of an exception's values as plain JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MOST_BYTES = 16_384
 
 
 class Packer:
-    """Writes values; ``pack_error`` writes an exception among them."""
+    """Writes values as plain JSON. ``pack_error`` writes an exception among them."""
 
     def __init__(self, pack_error: Callable[[BaseException], Any]) -> None:
         self._pack_error = pack_error
@@ -45,7 +45,7 @@ class Packer:
         self._within: set[int] = set()
 
     def pack(self, value: Any) -> Any:
-        """Write a value; ``UnwritableError`` if that is impossible."""
+        """Write a value. Raises ``UnwritableError`` for one that a record cannot hold."""
         kind = type_of(value)
         if value is None or kind is bool:
             return value
@@ -71,7 +71,7 @@ class Packer:
             self._within.discard(id(value))
 
     def pack_leniently(self, value: Any) -> Any:
-        """Write a value, with a text in place of each part that cannot be written."""
+        """Write a value, with a placeholder text for each part that cannot be written."""
         try:
             kind = type_of(value)
             if kind is list:
@@ -119,7 +119,7 @@ class Packer:
             if base in mro:
                 inner = self.pack(plain(value))
                 return self._with_state(value, {"$": "sub", "c": path, "b": base.__name__}, inner)
-        if any(mark in namespace_of(each) for each in mro for mark in VALUE_MARKS):
+        if any(mark in namespace_of(base_class) for base_class in mro for mark in VALUE_MARKS):
             return {"$": "object", "c": path, "v": self._state(value)}
         raise UnwritableError(path.replace(":", "."))
 
@@ -130,11 +130,16 @@ class Packer:
         return tagged
 
     def _enum(self, kind: type, value: Any) -> dict[str, Any]:
-        held = dict_of(value)
-        name = held.get("_name_")
+        attributes = dict_of(value)
+        name = attributes.get("_name_")
         if namespace_of(kind).get("_member_map_", {}).get(name) is not value:
             raise UnwritableError(f"a combination of {path_of(kind).replace(':', '.')}")
-        return {"$": "enum", "c": path_of(kind), "n": name, "v": self.pack(held.get("_value_"))}
+        return {
+            "$": "enum",
+            "c": path_of(kind),
+            "n": name,
+            "v": self.pack(attributes.get("_value_")),
+        }
 
     def _state(self, value: object) -> dict[str, Any]:
         return {name: self.pack(item) for name, item in state_of(value).items()}

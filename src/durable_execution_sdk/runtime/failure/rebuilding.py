@@ -1,7 +1,7 @@
-"""An exception from its record.
+"""Making of an exception from its record.
 
 Nothing is imported, and no Python code of the classes runs: CPython's own ``__new__`` and ``__init__`` of
-the built-in base are called, and everything else is put in place through descriptors in C.
+the built-in base are called, and everything else is set through descriptors in C.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _GROUPS = ("builtins:ExceptionGroup", "builtins:BaseExceptionGroup")
 _of_error = BaseException.__dict__
 _get_args: Callable[[BaseException], tuple[Any, ...]] = _of_error["args"].__get__
 _set_args = _of_error["args"].__set__
-# Setting the cause suppresses the context, so that is set last.
+# Setting the cause suppresses the context, so ``__suppress_context__`` is set last.
 _RELATIONS: tuple[Any, ...] = tuple(
     _of_error[name] for name in ("__context__", "__cause__", "__suppress_context__")
 )
 
 
 def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
-    """A ``kind`` that is also of the recorded class, or ``None`` if the error has no record.
+    """Make a ``kind`` that is also of the recorded class; return ``None`` if the error has no record.
 
     ``own`` are attributes of the operation's error; those of the original take precedence.
     """
@@ -53,10 +53,10 @@ def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
     if record.message is None:
         record.message = error.error_message
     try:
-        made = _of_record(record, kind)
+        original = _of_record(record, kind)
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
-        return None  # a record of ours that was damaged
-    return _complete(made, own)
+        return None  # a damaged record
+    return _complete(original, own)
 
 
 def _of_record(record: Record, kind: type | None) -> Any:
@@ -64,17 +64,17 @@ def _of_record(record: Record, kind: type | None) -> Any:
     error_type = record.error_type or ""
     args = tuple(unpack(arg) for arg in record.args)
     if record.exceptions:
-        args = (*args[:1], [_member(each, kind) for each in record.exceptions])
+        args = (*args[:1], [_member(member, kind) for member in record.exceptions])
     native = None if record.native is None else [unpack(part) for part in record.native]
     error = _made(kind, record, args, native)
     for name, descriptor in slots_of(type_of(error), python_only=False):
         if name in record.members:
             set_member(descriptor, error, unpack(record.members[name]))
     restore(error, {name: unpack(value) for name, value in record.attributes.items()})
-    held = dict_of(error)
+    attributes = dict_of(error)
     if record.notes:
-        held["__notes__"] = list(record.notes)
-    held[TOLD] = Told(
+        attributes["__notes__"] = list(record.notes)
+    attributes[TOLD] = Told(
         error_type=error_type,
         message=record.message or "",
         repr=record.repr,
@@ -91,7 +91,7 @@ def _of_record(record: Record, kind: type | None) -> Any:
 
 
 def _member(record: Record, kind: type | None) -> Any:
-    """A member of a group; in an operation's error, they are operations' errors too."""
+    """Make a member of a group; within an operation's error, it is an ``OperationError`` too."""
     if kind is None:
         return _of_record(record, None)
     own: dict[str, Any] = {
@@ -106,26 +106,26 @@ def _member(record: Record, kind: type | None) -> Any:
 
 
 def _complete(error: Any, own: Mapping[str, Any]) -> Any:
-    """Add what an operation's error has, and the original has not."""
-    held = dict_of(error)
-    told = told_by(error)
+    """Add the attributes of an operation's error that the original does not have."""
+    attributes = dict_of(error)
+    record = told_by(error)
     for name, value in own.items():
-        why = None if told is None else told.omitted.get(name)
-        held.setdefault(name, value if why is None else f"<not in the log: {why}>")
+        reason = None if record is None else record.omitted.get(name)
+        attributes.setdefault(name, value if reason is None else f"<not in the log: {reason}>")
     return error
 
 
 def _held(data: Any) -> BaseException:
-    """An exception among the arguments or attributes of another one."""
+    """Make an exception that is among the arguments or attributes of another one."""
     error: BaseException = _of_record(msgspec.convert(data, Record), None)
     return error
 
 
 def _made(kind: type | None, record: Record, args: tuple[Any, ...], native: Any) -> Any:
-    """An instance of the recorded class, or of its nearest base that can be made."""
+    """Make an instance of the recorded class, or of its nearest base of which one can be made."""
     classes = record.classes
     if not record.exceptions:
-        classes = [each for each in classes if each not in _GROUPS]
+        classes = [class_path for class_path in classes if class_path not in _GROUPS]
     path = record.kind or "builtins:Exception"
     name = path.rpartition(":")[2].rpartition(".")[2]
     return instance_of(kind, name, path, record.classes, classes, args, native)

@@ -1,7 +1,7 @@
 """The record of an exception: plain JSON in the ``ErrorData`` of an error object.
 
-Only ``ErrorData`` of operations that this SDK ends itself is read as one (a STEP, a CONTEXT). A callback
-or an invoked function can send the same text; it stays text, since ``rebuild`` is told that it is foreign.
+Only the ``ErrorData`` of operations that this SDK ends itself, a STEP or a CONTEXT, is read as a record. A
+callback or an invoked function can send the same text; it stays text (``rebuild(..., foreign=True)``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Record(Struct, omit_defaults=True):
     """An exception as plain data.
 
     ``kind`` is its class and ``classes`` the bases too, most derived first, as ``module:qualified.name``.
-    ``args``, ``attributes`` and ``members`` (what CPython keeps in C) hold packed values. ``omitted``
-    names what could not be recorded, and why. ``error_type`` and ``message`` stand in the record of a
-    nested exception; those of the outermost one are in the error object.
+    ``args``, ``attributes`` and ``members`` (those that CPython keeps in C) hold packed values. ``omitted``
+    maps the name of each part that could not be recorded to the reason. ``error_type`` and ``message``
+    stand in the record of a nested exception; those of the outermost one are in the error object.
     """
 
     version: int = field(default=0, name="durable_error")
@@ -52,13 +52,15 @@ class Record(Struct, omit_defaults=True):
             record = left.pop()
             yield record
             left += record.exceptions
-            left += [each for each in (record.cause, record.context) if each is not None]
+            left += [
+                relative for relative in (record.cause, record.context) if relative is not None
+            ]
 
 
 class Told(Struct, frozen=True):
-    """The parts of a record that a rebuilt exception answers from.
+    """The parts of a record that a rebuilt exception keeps.
 
-    ``kept`` names attributes of the original that an ``OperationError`` has one of its own for.
+    ``kept`` are the recorded attributes, which take precedence over an ``OperationError``'s own.
     """
 
     error_type: str
@@ -80,7 +82,7 @@ def encode_record(record: Record) -> str:
 
 
 def decode_record(data: str | None) -> Record | None:
-    """Read a record; ``None`` for text that is none, or is of a later version."""
+    """Read a record; return ``None`` for other text and for records of a later version."""
     if not data or not data.startswith(_MARK):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The texts of an exception: its message, the name of its class, and where it was raised."""
+"""The texts of an exception: its message, the name of its class, and its stack trace."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ members_of: Callable[[BaseException], tuple[BaseException, ...]] = _of_group["ex
 
 
 def message_of(error: BaseException) -> str:
-    """The message; of a rebuilt exception, the recorded one."""
+    """Return the message; for a rebuilt exception, the recorded one."""
     told = told_by(error)
     text = told.message if told is not None else told_text(lambda: str(error), "str")
     return clipped(text, LONGEST_MESSAGE)
 
 
 def told_text(tell: Callable[[], object], how: str) -> str:
-    """A text that a class of the user's makes."""
+    """Return a text that a class of the user's makes, or a placeholder if its method raises."""
     try:
         text = text_of(tell())
     except KeyboardInterrupt:
@@ -51,7 +51,7 @@ def told_text(tell: Callable[[], object], how: str) -> str:
 
 
 def error_type_of(error: BaseException) -> str:
-    """The name of an exception's class; of an operation's error, that of the failure behind it."""
+    """Return the name of an exception's class; for an operation's error, that of the recorded failure."""
     told = told_by(error)
     if told is not None:
         return told.error_type
@@ -62,30 +62,30 @@ def error_type_of(error: BaseException) -> str:
 
 
 def line_of(error: BaseException) -> str:
-    """The type and the message."""
+    """Return the type and the message as one line."""
     return f"{error_type_of(error)}: {message_of(error)}"
 
 
 def is_group(error: BaseException) -> bool:
-    """Report an exception group."""
+    """Return ``True`` for an exception group."""
     return BaseExceptionGroup in mro_of(type(error))
 
 
 def leaves_of(error: BaseException) -> list[BaseException]:
-    """The first exceptions that a group holds, itself or in the groups in it."""
+    """Return the first exceptions that a group holds, in itself or in nested groups."""
     leaves: list[BaseException] = []
     left = [error]
     while left and len(leaves) < _MOST_LEAVES:
-        each = left.pop()
-        if is_group(each):
-            left += reversed(members_of(each)[:_MOST_LEAVES])
+        member = left.pop()
+        if is_group(member):
+            left += reversed(members_of(member)[:_MOST_LEAVES])
         else:
-            leaves.append(each)
+            leaves.append(member)
     return leaves
 
 
 def traces_of(error: BaseException) -> list[str]:
-    """The frames of an exception; in a group, followed by those of each member under its name."""
+    """Return the frames of an exception; for a group, followed by those of each member after its name."""
     texts = frames_of(error)
     if is_group(error):
         for leaf in leaves_of(error):

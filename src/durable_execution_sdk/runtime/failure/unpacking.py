@@ -1,4 +1,4 @@
-"""Makes the values of an exception of what ``Packer`` wrote."""
+"""Reading of an exception's values from the JSON that ``Packer`` wrote."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["Unpacker"]
 
 
 class Unpacker:
-    """Makes values of what ``Packer`` wrote; ``unpack_error`` makes an exception among them."""
+    """Reads values that ``Packer`` wrote. ``unpack_error`` reads an exception among them."""
 
     def __init__(self, unpack_error: Callable[[Any], BaseException]) -> None:
         self._unpack_error = unpack_error
 
     def unpack(self, value: Any) -> Any:
-        """Make a value."""
+        """Read a value."""
         kind = type_of(value)
         if kind is list:
             return [self.unpack(item) for item in value]
@@ -68,10 +68,10 @@ class Unpacker:
                 return self._of_class(tag, value)
 
     def _of_class(self, tag: str, value: dict[str, Any]) -> Any:
-        """An instance of a class of the user's, or its plain value if the class is not loaded."""
+        """Read an instance of a class of the user's; its plain value if the class is not loaded."""
         path: str = value["c"]
-        found = find_loaded(path)
-        kind = found[0] if found else None
+        kinds = find_loaded(path)
+        kind = kinds[0] if kinds else None
         if tag == "class":
             return kind if kind is not None else f"<class {path.replace(':', '.')}>"
         inner = self.unpack(value["v"])
@@ -90,7 +90,7 @@ class Unpacker:
 
 
 def _instance_of(kind: Any, base: Any, plain: Any, state: dict[str, Any]) -> Any:
-    """An instance of a subclass of a built-in class."""
+    """Make an instance of a subclass of a built-in class."""
     fill: Any = {list: list[Any].extend, dict: dict[Any, Any].update, set: set[Any].update}.get(
         base
     )
@@ -99,14 +99,14 @@ def _instance_of(kind: Any, base: Any, plain: Any, state: dict[str, Any]) -> Any
     make: Callable[..., Any] = base.__new__
     try:
         if fill is None:
-            made = make(kind, plain)
+            instance = make(kind, plain)
         else:
-            made = make(kind)
-            fill(made, plain)
-        restore(made, state)
+            instance = make(kind)
+            fill(instance, plain)
+        restore(instance, state)
     except TypeError:  # a class with a constructor in C
         return _plain(base, plain)
-    return made
+    return instance
 
 
 def _plain(base: Callable[[Any], Any], plain: Any) -> Any:
@@ -114,15 +114,15 @@ def _plain(base: Callable[[Any], Any], plain: Any) -> Any:
 
 
 def _object_of(kind: Any, state: dict[str, Any]) -> Any:
-    """An instance of a dataclass or the like; the plain fields, if its own code would have to run."""
+    """Make an instance of a dataclass or the like; return the plain fields if its code would have to run."""
     try:
         if msgspec.Struct in mro_of(kind):
-            has_code = any("__post_init__" in namespace_of(each) for each in mro_of(kind))
+            has_code = any("__post_init__" in namespace_of(base) for base in mro_of(kind))
             if has_code or type(kind) is not type(msgspec.Struct):
                 return state
             return kind(**state)
-        made = object.__new__(kind)
+        instance = object.__new__(kind)
     except TypeError:
         return state
-    restore(made, state)
-    return made
+    restore(instance, state)
+    return instance

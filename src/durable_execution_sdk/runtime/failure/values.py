@@ -1,7 +1,7 @@
-"""Values of an exception's arguments and attributes: which there are, and how they are taken apart.
+"""Values of an exception's arguments and attributes: the supported types, and their state.
 
-They have no annotation that says what they are, so what JSON lacks is tagged: ``{"$": "decimal", "v":
-"1.50"}``. Scalars are written as in results. No code of a value's class runs, here or there.
+They have no type annotation, so a value that JSON lacks is tagged with its type: ``{"$": "decimal", "v":
+"1.50"}``. Scalars are written as in results. No code of a value's class runs to write or to read it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ SCALARS: dict[type, str] = {
 }
 SCALAR_CLASSES: dict[str, Any] = {tag: kind for kind, tag in SCALARS.items()}
 
-# How to make a plain scalar of an instance of a subclass.
+# Functions that make a plain scalar of an instance of a subclass.
 EXACT: dict[type, Callable[[Any], Any]] = {
     dt.datetime: lambda value: dt.datetime.fromisoformat(dt.datetime.isoformat(value)),
     dt.date: lambda value: dt.date.fromisoformat(dt.date.isoformat(value)),
@@ -57,7 +57,7 @@ EXACT: dict[type, Callable[[Any], Any]] = {
     uuid.UUID: lambda value: uuid.UUID(int=uuid.UUID.__int__(value)),
 }
 
-# How to read the plain value of an instance of a subclass, without code of the subclass.
+# Functions that read the plain value of an instance of a subclass, without code of the subclass.
 PLAIN: dict[type, Callable[[Any], Any]] = {
     str: str.__str__,
     int: int.__index__,
@@ -71,7 +71,7 @@ PLAIN: dict[type, Callable[[Any], Any]] = {
 }
 BASES: dict[str, type] = {kind.__name__: kind for kind in PLAIN}
 
-# Classes that say which fields make up their instances: their state is theirs to hand on.
+# Attributes of classes that declare their fields, so that their instances can be recorded by state.
 VALUE_MARKS = (
     "__dataclass_fields__",
     "__attrs_attrs__",
@@ -81,11 +81,11 @@ VALUE_MARKS = (
 
 
 class UnwritableError(Exception):
-    """A value that a record cannot hold; the message says what it is."""
+    """Raised for a value that a record cannot hold; the message describes the value."""
 
 
 def clipped(text: str, limit: int = _LONGEST_TEXT) -> str:
-    """At most so much of a text, counted as it is written in JSON, with lone surrogates escaped."""
+    """Cut a text to at most so many bytes as JSON, with lone surrogates escaped, and note the cut."""
     text = clean(text)
     kept = text if len(text) <= limit else text[:limit]
     while _json_size(kept) > limit:
@@ -103,7 +103,7 @@ def _json_size(text: str) -> int:
 
 
 def state_of(value: object) -> dict[str, Any]:
-    """What an instance holds, in its dict and in its slots."""
+    """Return the attributes of an instance, from its dict and its slots."""
     state = {name: item for name, item in dict_of(value).copy().items() if type(name) is str}
     for name, descriptor in _all_slots_of(type(value)):
         try:
@@ -114,7 +114,7 @@ def state_of(value: object) -> dict[str, Any]:
 
 
 def restore(value: object, state: dict[str, Any]) -> None:
-    """Give an instance what ``state_of`` read; what does not fit its class is left out."""
+    """Set attributes that ``state_of`` returned; those that the class does not accept are left out."""
     slots = dict(reversed(list(_all_slots_of(type(value)))))
     held = dict_of(value)
     for name, item in state.items():
@@ -128,11 +128,11 @@ def restore(value: object, state: dict[str, Any]) -> None:
 
 
 def _all_slots_of(kind: type) -> list[tuple[str, Any]]:
-    """The slots of Python classes, and those in which pydantic keeps what was set."""
+    """Return the slots of Python classes, and those in which pydantic keeps its own state."""
     slots = list(slots_of(kind, python_only=True))
-    for each in mro_of(kind):
+    for base in mro_of(kind):
         for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
-            descriptor = namespace_of(each).get(name)
+            descriptor = namespace_of(base).get(name)
             if type(descriptor).__name__ == "member_descriptor":
                 slots.append((name, descriptor))
     return slots
