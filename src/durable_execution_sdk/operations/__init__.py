@@ -1,7 +1,7 @@
-"""A module for each operation, loaded when somebody first asks for it.
+"""The durable operations, each in a module that is loaded on first use.
 
-A cold start pays for every module that it loads, and most workflows use few of these. So whoever must
-know all of them, as ``context`` does, asks this package: ``operations.map.map_items(...)``.
+A cold start pays for every module that it loads, and most workflows use few of these. So modules that
+refer to many of them, such as ``context``, go through this package: ``operations.map.map_items(...)``.
 """
 
 from typing import TYPE_CHECKING

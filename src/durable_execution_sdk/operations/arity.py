@@ -1,8 +1,8 @@
-"""Checks, in the call of an operation, that its function takes the arguments that it will get.
+"""Checks, in the call of an operation, that its function accepts the arguments that it will get.
 
-Found out later, a wrong signature would be the failure of an attempt, which is retried, or of an item
-of a map, which the map tolerates. Only what Python is certain to refuse is refused here: a decorator's
-wrapper counts as it is, whatever it says of the function in it.
+Without them a wrong signature would fail an attempt, which is retried, or an item of a map, which the map
+tolerates. Only calls that Python is certain to refuse are refused here. A decorator's wrapper counts as
+it is, without regard to the function that it wraps.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["arity_of", "check_arguments", "check_context_function", "counted", "misfit"]
 
-# Of functions whose code is not at hand.
+# The arity of functions without code in Python: any number of arguments.
 _ANY = (0, sys.maxsize)
-# No number of positional arguments will do.
+# The arity of functions that no number of positional arguments suits.
 _NONE = (1, 0)
 
 # A gap in the arguments of a partial, which a later one fills (Python 3.14).
@@ -33,7 +33,7 @@ _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
-    """The fewest and the most positional arguments that the function can be called with."""
+    """Return the fewest and the most positional arguments that the function accepts."""
     inner, bound, keywords = _unwrapped(function)
     if type(inner) is not FunctionType:
         return _ANY
@@ -47,7 +47,7 @@ def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
         by_keyword = {*names[code.co_posonlyargcount :], *only}
         if not (code.co_flags & inspect.CO_VARKEYWORDS or by_keyword.issuperset(keywords)):
             return _NONE
-    # A parameter that has its value by keyword ends those that are free for positions.
+    # Positional arguments can only reach parameters before the first one that is set by keyword.
     free = count
     least = count - len(inner.__defaults__ or ())
     if keywords:
@@ -64,7 +64,10 @@ def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
 
 
 def check_arguments(operation: str, function: Callable[..., Any], given: int, told: str) -> None:
-    """Refuse a function that cannot be called with so many arguments; ``told`` names them."""
+    """Raise ``ConfigError`` for a function that does not accept so many arguments.
+
+    ``told`` describes the arguments for the message.
+    """
     least, most = arity_of(function)
     if not least <= given <= most:
         raise misfit(operation, function, told)
@@ -73,7 +76,7 @@ def check_arguments(operation: str, function: Callable[..., Any], given: int, to
 def check_context_function(
     operation: str, function: Callable[..., Any], given: int, told: str
 ) -> None:
-    """Refuse what cannot be the function of a context: another arity, or a generator."""
+    """Raise ``ConfigError`` for a function of another arity, and for a generator function."""
     if type(function) is FunctionType:
         code = function.__code__
         if (
@@ -95,7 +98,7 @@ def check_context_function(
 
 
 def misfit(operation: str, function: Callable[..., Any], told: str) -> ConfigError:
-    """The error for a function that does not take what it will get."""
+    """Make the error for a function that does not accept its arguments."""
     try:
         signature = str(inspect.signature(function, follow_wrapped=False))
     except (TypeError, ValueError):
@@ -107,22 +110,22 @@ def misfit(operation: str, function: Callable[..., Any], told: str) -> ConfigErr
 
 
 def counted(args: tuple[object, ...]) -> str:
-    """The number of arguments, for messages."""
+    """Format the number of arguments, for messages."""
     return f"{len(args)} argument{'' if len(args) == 1 else 's'}"
 
 
 def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
-    """The function within, how many of its positions are filled already, and which keywords."""
+    """Return the function inside of partials, the number of its bound positions, and its bound keywords."""
     inner: Any = function
     bound, keywords = 0, set[str]()
     while isinstance(inner, functools.partial):
-        bound += sum(each is not _PLACEHOLDER for each in inner.args)
+        bound += sum(argument is not _PLACEHOLDER for argument in inner.args)
         keywords.update(inner.keywords)
         inner = inner.func
     if isinstance(inner, MethodType):
         return inner.__func__, bound + 1, keywords
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
-        # An instance: its class's method is called, which is given the instance unless it is static.
+        # For an instance, the method of its class is called with it.
         kind = cast("Any", type(inner))
         return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
     return inner, bound, keywords

@@ -43,12 +43,12 @@ __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
 
 _T = TypeVar("_T")
 
-# Another attempt would end the same way.
+# Errors after which another attempt would end in the same way.
 _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 
 
 class AttemptOperation(DurableOperation[_T], Generic[_T]):
-    """A STEP: it runs its body until an attempt succeeds or the strategy gives up."""
+    """A STEP, which runs its body until an attempt succeeds or the strategy ends it."""
 
     __slots__ = (
         "_body",
@@ -62,13 +62,13 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
     kind: ClassVar[OperationType] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
-    # Whether a body that was cut off is not run again in the same attempt.
+    # True if a body that was cut off is not run again in the same attempt.
     at_most_once: bool
-    # Whether it runs once its START is acknowledged, and not before.
+    # True if the body runs only once its START is acknowledged.
     waits_for_start: bool
 
     def begin(self) -> None:
-        """Go on from what the log holds."""
+        """Start, or go on from the record in the log."""
         # True from an attempt's START until its outcome is on its way into the log.
         self._is_running = False
         self._body: asyncio.Task[None] | None = None
@@ -79,7 +79,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         if record is not None and self.was_over:
             self.complete(record)
             return
-        # A body sees the context variables of the call, whoever comes to start it.
+        # The body sees the context variables of the call, even if it is started later.
         self._context = copy_context()
         if record is None:
             self._start()
@@ -93,7 +93,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self.advance(record)
 
     def advance(self, record: Operation) -> None:
-        """An attempt was recorded as started, is to be retried later, or is due."""
+        """Act on a record that is PENDING (a retry is due later), READY (it is due) or STARTED."""
         if record.status == OperationStatus.PENDING:
             self._is_running = False
             details = record.step_details
@@ -106,29 +106,29 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self._context.run(self._run)
 
     def interrupted(self) -> None:
-        """An at-most-once body was cut off; it may not run again in this attempt."""
+        """Handle an at-most-once body that was cut off: it may not run again in this attempt."""
         raise NotImplementedError
 
     async def attempt(self) -> None:
-        """Run the body once and record what came of it."""
+        """Run the body once and record its outcome."""
         raise NotImplementedError
 
     def attempt_failed(self, error: BaseException) -> None:
-        """Record that the body raised."""
+        """Record the error that the body raised."""
         raise NotImplementedError
 
     @property
     def attempt_number(self) -> int:
-        """Which attempt this is, from 1: the log counts those that have ended."""
+        """The number of this attempt, from 1. The log counts those that have ended."""
         return 1 if self.record is None else (self.details.attempt or 0) + 1
 
     @property
     def details(self) -> StepDetails:
-        """What the log holds of the step."""
+        """The step's details in the log; empty if there is no record."""
         return (self.record and self.record.step_details) or StepDetails()
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """The error of the last attempt."""
+        """Return the error of the last attempt."""
         return record.step_details.error if record.step_details else None
 
     @property
@@ -140,18 +140,18 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Record that the operation is given up, unless its attempt has an outcome already."""
         if self._is_running:
             if self.record is not None and self.record.status == OperationStatus.READY:
-                # Another attempt was about to begin: this comes in its place.
+                # Another attempt was about to begin: the FAIL replaces its START.
                 self.workflow.checkpointer.withdraw(self.operation_id)
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
     @property
     def has_yet_to_fail(self) -> bool:
-        """True if the service has yet to make it READY: before that, it takes no end of it."""
+        """True if it is PENDING a retry: the service accepts its end only once it is READY."""
         is_settled = self._is_running or self.was_over or self.is_void
         return not (is_settled or self.frame.is_over)
 
     def see_too_late(self, record: Operation) -> None:
-        """Record the end of an operation that was given up between two attempts, now that it can be."""
+        """Record the end of an operation that was given up between two attempts, once it is READY."""
         if record.status in (OperationStatus.STARTED, OperationStatus.PENDING):
             return
         if record.status == OperationStatus.READY and not self.frame.is_over:
@@ -179,19 +179,19 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self.submit(replace(update, step_options=options))
 
     def fail(self, error: BaseException) -> None:
-        """Record that the operation has failed for good."""
+        """Record that the operation has failed, without another attempt."""
         self._is_running = False
         self.submit(self.update(OperationAction.FAIL, error=capture(error)))
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Awaitable[Any]:
-        """Call a body, through the middleware if there is any."""
+        """Call a function as a body, through the middleware if there is any."""
         middleware = self.workflow.settings.middleware
         if middleware is None:
             return self._call(function, args)
         return middleware.step(CURRENT.get(), partial(self._call, function, args))
 
     async def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call a body, in a thread if it is a plain function."""
+        """Call a function, in a thread if it is a plain one."""
         if is_coroutine_function(function):
             return await function(*args)
         result = await asyncio.to_thread(_call_plain, function, args)
@@ -221,7 +221,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             self.workflow.end(Aborted(error, fatal=False))
 
     async def _run_body(self) -> None:
-        """What the task of an attempt runs: whatever comes of the body, somebody is told."""
+        """Run an attempt in its task, and pass every outcome on: to the log, or to the invocation's verdict."""
         workflow, task = self.workflow, self._body
         self._step_context = context = self._new_step_context()
         CURRENT.set(context)
@@ -241,9 +241,10 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
                 if self._is_of_the_body(error, task):
                     self.attempt_failed(error)
         except Exception as error:
-            workflow.stop(Aborted(error, fatal=True))  # it could not even be recorded
+            workflow.stop(Aborted(error, fatal=True))  # the outcome could not be recorded
         except BaseException as error:
-            # The attempt counts as failed, so that the body does not run for ever; then what it asked for.
+            # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
+            # # then the exception takes its course.
             if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.cancelled():
                 self.attempt_failed(error)
             workflow.stop(Aborted(error, fatal=False))
@@ -253,7 +254,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             workflow.body_ended(task)
 
     def _is_of_the_body(self, error: BaseException, task: object) -> bool:
-        """Tell what the body raised, a failure like any other, from the end of the task that runs it."""
+        """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""
         if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
             return _running_task() is task
         return not (self.cancelled() or self.workflow.is_ending)
@@ -275,22 +276,25 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
 def retry_or_fail(
     operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
 ) -> None:
-    """Ask the strategy about a failed attempt, and record what it says."""
+    """Ask the strategy about a failed attempt, and record a retry or the failure.
+
+    A strategy that raises or returns anything but a ``RetryDecision`` fails the step with ``ConfigError``.
+    """
     if operation.cancelled():
-        return  # given up: its failure is nobody's
-    # By the type: an instance may lie about its class.
+        return  # given up: its failure is not recorded
+    # By the type: an instance may override ``__class__``.
     if not issubclass(type(error), _NEVER_RETRIED):
         number = operation.attempt_number
-        told = f"attempt {number} of {operation.label} failed ({shown(error)})"
+        subject = f"attempt {number} of {operation.label} failed ({shown(error)})"
         try:
-            decision = decide(strategy, error, number, RetryDecision, told)
+            decision = decide(strategy, error, number, RetryDecision, subject)
         except ConfigError as broken:
             operation.fail(broken)
             return
         except KeyboardInterrupt:
             raise
         except BaseException as broken:
-            failure = ConfigError(f"{told}, and its retry strategy raised {shown(broken)}")
+            failure = ConfigError(f"{subject}, and its retry strategy raised {shown(broken)}")
             failure.__cause__ = broken
             operation.fail(failure)
             return
@@ -301,7 +305,7 @@ def retry_or_fail(
 
 
 def _running_task() -> object:
-    """The task that runs, if there is one."""
+    """Return the task that runs; ``None`` if there is none."""
     try:
         return asyncio.current_task()
     except RuntimeError:  # no loop runs
@@ -312,12 +316,12 @@ def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
     try:
         return function(*args)
     except StopIteration as error:
-        # No future can hold one; a coroutine function that raises it gets the same.
+        # No future can hold a StopIteration; Python does the same for a coroutine function that raises it.
         raise RuntimeError("the function raised StopIteration") from error
 
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Whether a body is to be awaited, rather than run in a thread."""
+    """Return ``True`` if a function is to be awaited, and ``False`` if it is to run in a thread."""
     if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
         return True
     return inspect.iscoroutinefunction(_innermost(function))
@@ -328,5 +332,5 @@ def _innermost(function: Callable[..., Any]) -> Any:
     while isinstance(inner, partial):
         inner = inner.func
     if not inspect.isroutine(inner) and not inspect.isclass(inner):
-        return type(inner).__call__  # an instance: what is called is its class's method
+        return type(inner).__call__  # for an instance, the method of its class
     return inner

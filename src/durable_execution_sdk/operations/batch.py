@@ -1,6 +1,6 @@
-"""What a map or a parallel comes to: one entry for each item that was started, in order.
+"""The result of a map or a parallel: one entry for each item that was started, in order.
 
-The log holds it as JSON, with each item's result as the item's own serdes wrote it.
+The log holds it as JSON, in which each item's result is as the item's own serdes wrote it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _T = TypeVar("_T")
 
 
 class BatchItemStatus(StrEnum):
-    """How an item ended; ``STARTED``: it was cancelled, since the batch was decided without it."""
+    """The state of an item. ``STARTED``: it was cancelled, because the batch was decided without it."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
@@ -57,10 +57,10 @@ class BatchItemStatus(StrEnum):
 
 
 class BatchItem(Struct, Generic[_T], frozen=True, kw_only=True, omit_defaults=True):
-    """One item, or one branch, and what came of it.
+    """The outcome of one item of a map, or of one branch of a parallel.
 
-    ``name`` is what an ``item_namer`` or the branches' mapping called it. ``failure`` is the error as
-    the log holds it; one that came in a value from outside (another function's result) has no class.
+    ``name`` is the name from an ``item_namer`` or from the mapping of branches. ``failure`` is the recorded
+    error. One that came in a value from outside, such as another function's result, has no class.
     """
 
     index: int
@@ -71,7 +71,7 @@ class BatchItem(Struct, Generic[_T], frozen=True, kw_only=True, omit_defaults=Tr
 
     @property
     def error(self) -> ChildContextError | None:
-        """The exception of a failed item; also an instance of what the item raised."""
+        """The exception of a failed item, also an instance of the class that the item raised; else ``None``."""
         if self.status is not BatchItemStatus.FAILED:
             return None
         return rebuild(
@@ -84,84 +84,84 @@ class BatchItem(Struct, Generic[_T], frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
-    """What every item came to, in the order of the items.
+    """The outcomes of all items that were started, in the order of the items.
 
-    Items that were never started, because the batch was decided before, are not in it. It is plain
-    data: a step, a child context or the handler may return it.
+    Items that were never started, because the batch was decided before, are not in it. It is plain data: a
+    step, a child context or the handler may return it.
     """
 
     items: tuple[BatchItem[_T], ...] = field(name="all")
     completion_reason: CompletionReason = field(name="completionReason")
 
     def __iter__(self) -> Iterator[BatchItem[_T]]:
-        """The items, in order."""
+        """Iterate over the items, in order."""
         return iter(self.items)
 
     def __len__(self) -> int:
-        """How many items were started."""
+        """Count the items that were started."""
         return len(self.items)
 
     def __bool__(self) -> bool:
-        """A batch of no items is a result too."""
+        """Return ``True``, even for a batch without items."""
         return True
 
     def succeeded(self) -> list[BatchItem[_T]]:
-        """The items that succeeded."""
+        """Return the items that succeeded."""
         return self._those(BatchItemStatus.SUCCEEDED)
 
     def failed(self) -> list[BatchItem[_T]]:
-        """The items that failed."""
+        """Return the items that failed."""
         return self._those(BatchItemStatus.FAILED)
 
     def started(self) -> list[BatchItem[_T]]:
-        """The items that were cancelled, since the batch was decided without them."""
+        """Return the items that were cancelled, because the batch was decided without them."""
         return self._those(BatchItemStatus.STARTED)
 
     def results(self) -> list[_T]:
-        """The results of the items that succeeded."""
+        """Return the results of the items that succeeded."""
         results: list[Any] = [item.result for item in self.succeeded()]
         return results
 
     def errors(self) -> list[ChildContextError]:
-        """The exceptions of the items that failed."""
+        """Return the exceptions of the items that failed."""
         return [item.error for item in self.items if item.error is not None]
 
     @property
     def success_count(self) -> int:
-        """How many items succeeded."""
+        """The number of items that succeeded."""
         return len(self.succeeded())
 
     @property
     def failure_count(self) -> int:
-        """How many items failed."""
+        """The number of items that failed."""
         return len(self.failed())
 
     @property
     def started_count(self) -> int:
-        """How many items were cancelled."""
+        """The number of items that were cancelled."""
         return len(self.started())
 
     @property
     def total_count(self) -> int:
-        """How many items were started, whatever came of them."""
+        """The number of items that were started, with any outcome."""
         return len(self.items)
 
     @property
     def has_failure(self) -> bool:
-        """Whether an item failed."""
+        """True if an item failed."""
         return any(item.status is BatchItemStatus.FAILED for item in self.items)
 
     @property
     def status(self) -> BatchItemStatus:
-        """``FAILED`` if an item failed, tolerated or not, or ``should_complete`` said so."""
+        """``FAILED`` if an item failed, tolerated or not, or ``should_complete`` ended the batch as failed."""
         failed = self.has_failure or _is_failure(self.completion_reason)
         return BatchItemStatus.FAILED if failed else BatchItemStatus.SUCCEEDED
 
     def throw_if_error(self) -> None:
-        """Raise what failed: the exception of a single item, or an ``ExceptionGroup`` of several.
+        """Raise the exception of the failed item, or an ``ExceptionGroup`` if several have failed.
 
-        A batch that ``should_complete`` ended as failed raises, if no item failed, a
-        ``ChildContextError`` of type ``BatchCompletionError``.
+        If no item failed but ``should_complete`` ended the batch as failed, raise a ``ChildContextError`` of
+        type ``BatchCompletionError``. Otherwise do nothing.
         """
         errors = self.errors()
         if len(errors) == 1:
@@ -182,7 +182,7 @@ NO_RESULT = Raw()
 
 
 class Entry(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """An item as the log holds it: its result is what its serdes wrote."""
+    """An item as the log holds it, with its result as a payload."""
 
     index: int
     status: BatchItemStatus
@@ -206,7 +206,7 @@ _decode = msgspec.json.decode
 class BatchSerDes:
     """Writes a draft, and reads it back as the ``BatchResult`` that workflow code gets.
 
-    ``whole``: writes and reads the ``BatchResult`` instead.
+    ``whole`` is a serdes for the ``BatchResult`` as a whole, which replaces that of this class.
     """
 
     takes_none = False
@@ -216,11 +216,11 @@ class BatchSerDes:
         self._whole = whole
 
     def __repr__(self) -> str:
-        """The name of the type that it reads."""
+        """Name the serdes, for messages."""
         return "the serdes of a BatchResult"
 
     def serialize(self, value: Draft, context: SerDesContext, /) -> str:
-        """Write the batch, without writing any item's result again."""
+        """Write the batch; the items' results are payloads already and are copied."""
         if self._whole is not None:
             return self._whole.serialize(self.result_of(value, context), context)
         return _with_mark_in_front(_encode(value).decode())
@@ -238,7 +238,7 @@ class BatchSerDes:
         return self.result_of(draft, context)
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
-        """What workflow code gets of a draft."""
+        """Make the ``BatchResult`` of a draft."""
         for place, entry in enumerate(draft.all):
             if entry.index != place:
                 raise SerDesError(
@@ -251,7 +251,7 @@ class BatchSerDes:
         )
 
     def item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
-        """What workflow code gets of one item."""
+        """Make the ``BatchItem`` of an entry."""
         result: Any = None
         if entry.status is BatchItemStatus.SUCCEEDED:
             payload = bytes(entry.result)
@@ -283,40 +283,40 @@ class BatchSerDes:
                 return serdes.deserialize(text, batch)
         else:
             text = _decode(payload, type=str)
-        # JSON needs to know whose value it is only to say what is wrong with it.
+        # JSON needs the item's context only for its error, so it is read again with that context.
         return serdes.deserialize(text, item_context(batch, entry.index, entry.name))
 
 
 def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
-    """An item's payload as a part of the batch: JSON as it is, anything else as a JSON string."""
+    """Return an item's payload as a part of the batch: JSON unchanged, other text as a JSON string."""
     if not _is_json(serdes):
         return Raw(_encode(payload))
     return Raw(without_envelopes(payload) if payload.startswith(ENVELOPE) else payload)
 
 
 def joined(payloads: Iterable[Raw]) -> str:
-    """The payloads of a group of items as one, a JSON array."""
+    """Join the payloads of a group of items to a JSON array."""
     return _with_mark_in_front(_encode(list(payloads)).decode())
 
 
 def split(payload: str) -> list[Raw]:
-    """The payloads of a group of items."""
+    """Split a JSON array into the payloads of a group of items."""
     parts = _decode(payload, type=list[Raw])
     return [_marked(part) for part in parts] if payload.startswith(INTS) else parts
 
 
 def _with_mark_in_front(payload: str) -> str:
-    """The payload, marked if a part of it is; JSON has no other tabs, they are escaped in text."""
+    """Put the mark for ints in front if a part has it. It is a tab, which JSON text contains nowhere else."""
     return INTS + payload if INTS in payload else payload
 
 
 def _marked(payload: Raw) -> Raw:
-    """The payload with the mark in front, which reading it as a part of another has dropped."""
+    """Put the mark for ints in front of a part, since reading the whole has dropped it."""
     return Raw(_INTS + bytes(payload)) if bytes(payload) else payload
 
 
 def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesContext:
-    """Whose value an item's result is, given its batch's context."""
+    """Return the serdes context of an item's result, given that of its batch."""
     return SerDesContext(
         operation_id=operation_id(f"{context_prefix(batch.operation_id)}{index}"),
         operation_name=name,
@@ -325,7 +325,7 @@ def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesCo
 
 
 def summary_of(draft: Draft) -> str:
-    """What the log shows of a batch that is too large for it."""
+    """Summarize a batch that is too large to be stored, as JSON."""
     counts = Counter(entry.status for entry in draft.all)
     failed = counts[BatchItemStatus.FAILED]
     return _encode(
@@ -343,7 +343,7 @@ def summary_of(draft: Draft) -> str:
 
 
 def recorded_reason(summary: str) -> str | None:
-    """Why a batch ended whose summary is this, if that tells."""
+    """Return the reason in a batch's summary; ``None`` if the summary has none."""
     try:
         return _decode(summary, type=_Summary).reason
     except msgspec.DecodeError:

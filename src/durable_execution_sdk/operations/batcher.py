@@ -1,4 +1,4 @@
-"""Grouping items, so that one context serves several of them."""
+"""Groups of items of a map, which share a context."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ __all__ = ["Batches", "ItemBatcher"]
 
 
 class ItemBatcher(Struct, frozen=True, kw_only=True):
-    """How the items of a map are grouped: in order, and none is left out.
+    """The limits by which a map groups its items, in order.
 
-    ``max_items``: how many go into a group at most. ``max_bytes``: how many bytes of JSON; an item
-    that is larger is a group by itself.
+    ``max_items`` is the largest number of items of a group, ``max_bytes`` the largest size of its items as
+    JSON. An item that is larger is a group by itself.
     """
 
     max_items: int | None = None
     max_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse limits that leave no room for an item."""
+        """Check the limits. Raises ``ConfigError``."""
         for option in ("max_items", "max_bytes"):
             limit = getattr(self, option)
             if limit is not None and (type(limit) is not int or limit < 1):
@@ -51,11 +51,11 @@ class Batches:
 
     @property
     def total(self) -> int | None:
-        """How many items there are, not how many groups."""
+        """The number of items, not of groups; ``None`` if it is not known."""
         return self._items.total
 
     def pull(self, notify: Callable[[], None]) -> Any:
-        """The next group."""
+        """Return the next group, ``NOT_YET`` or ``NEVER``."""
         most = self._batcher.max_items
         while True:
             item = self._items.pull(notify)
@@ -73,7 +73,7 @@ class Batches:
                 return self._group_and(None, 0)
 
     def close(self) -> None:
-        """No more are needed."""
+        """Stop: no more items are needed."""
         self._items.close()
 
     def _group_and(self, rest: list[Any] | None, size: int) -> list[Any]:

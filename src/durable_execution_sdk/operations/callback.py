@@ -1,4 +1,4 @@
-"""Callbacks: somebody outside is given an id and answers to it, minutes or months later."""
+"""Callbacks: an external system gets an id and answers to it, minutes or months later."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ _T = TypeVar("_T")
 
 
 class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
-    """How long a callback may take, and what its result is.
+    """The options of a callback: its time limits, and the type of its result.
 
-    ``timeout`` and ``heartbeat_timeout``: 0 or ``None`` for none, at most 99,999,999 s; the heartbeat
-    timeout must be the shorter one. ``result_type``: what the result is decoded to (plain JSON data
-    otherwise); a payload that is not JSON for it is the result as it came, if that is text.
-    ``serdes``: how the payload is read instead.
+    ``timeout`` and ``heartbeat_timeout`` are 0 or ``None`` for no limit, and at most 99,999,999 s. The
+    heartbeat timeout must be the shorter one.
+
+    ``result_type`` is the type to which the answer is decoded; without one, it is plain JSON data. An answer
+    that is not JSON is the result as text, if the type allows text. ``serdes`` reads the answer instead.
     """
 
     timeout: DurationLike | None = None
@@ -58,14 +59,14 @@ class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     serdes: SerDes[_T] | None = None
 
     def __post_init__(self) -> None:
-        """Check the timeouts and the serdes."""
+        """Check the timeouts and the serdes. Raises ``ConfigError``."""
         check_timeouts("CallbackConfig", self.timeout, self.heartbeat_timeout)
         check_serdes("CallbackConfig.serdes", self.serdes)
         check_result_type("CallbackConfig", self.result_type, self.serdes)
 
 
 class Callback(DurableOperation[_T], Generic[_T]):
-    """A callback that exists: hand out ``callback_id``, then await the callback for its result."""
+    """A callback that exists: pass ``callback_id`` on, then await the callback for its result."""
 
     __slots__ = ("_is_typed", "_serdes", "creation")
 
@@ -100,14 +101,14 @@ class Callback(DurableOperation[_T], Generic[_T]):
 
     @property
     def callback_id(self) -> str:
-        """What the external system answers to; the same on every replay."""
+        """The id to which the external system answers; it is the same on every replay."""
         details = self.record.callback_details if self.record else None
         if details is None or details.callback_id is None:
             raise InternalError(f"{self.label} has no id yet")
         return details.callback_id
 
     def observe(self, record: Operation) -> None:
-        """The log has news: the id first of all."""
+        """Take in a change of the record: first of all, the callback exists and has its id."""
         self._exists(record)
         super().observe(record)
 
@@ -116,7 +117,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
             self.creation.become_due(record.start_timestamp or self.workflow.order.now)
 
     def advance(self, record: Operation) -> None:
-        """Somebody outside will answer, or the time will run out."""
+        """Mark the callback as pending until it is answered or times out."""
         if record.callback_details is None or not record.callback_details.callback_id:
             self.workflow.fail(
                 InternalError(f"the service recorded {self.label} without giving it an id")
@@ -129,13 +130,13 @@ class Callback(DurableOperation[_T], Generic[_T]):
         self.pend()
 
     def value(self, record: Operation) -> _T:
-        """What the external system answered."""
+        """Return the answer of the external system."""
         details = record.callback_details
         value: _T = self.decode_foreign(self._serdes, details.result if details else None)
         return value
 
     def failure(self, record: Operation) -> BaseException:
-        """The sender's failure, or that nobody answered in time."""
+        """Return the sender's failure, or a timeout."""
         if record.status == OperationStatus.TIMED_OUT:
             return self.rebuilt(self.recorded_error(record), CallbackTimeoutError, foreign=True)
         error = self.recorded_error(record) or ErrorObject()
@@ -146,12 +147,12 @@ class Callback(DurableOperation[_T], Generic[_T]):
         return self.rebuilt(error, CallbackExternalError, foreign=True)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """The error object of a failure."""
+        """Return the error object of a failure."""
         return record.callback_details.error if record.callback_details else None
 
 
 def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) -> None:
-    """Raise ``SerDesError`` for an answer that the code that waits for it cannot read."""
+    """Raise ``SerDesError`` for an answer that the waiting code could not read."""
     if answer is not None:
         serdes.deserialize(answer.decode(errors="replace"), context)
     elif not getattr(serdes, "takes_none", True):
@@ -159,7 +160,7 @@ def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) ->
 
 
 class Creation(Handle["Callback[_T]"], Generic[_T]):
-    """The moment from which a callback has its id."""
+    """The completion at which a callback has its id."""
 
     __slots__ = ("_callback", "frame")
 
@@ -173,30 +174,30 @@ class Creation(Handle["Callback[_T]"], Generic[_T]):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """Its name, in messages."""
         return f"the creation of {self._callback.label}"
 
     def outcome(self) -> Callback[_T]:
-        """The callback."""
+        """Return the callback."""
         return self._callback
 
     if not TYPE_CHECKING:  # type checkers are to find such mistakes themselves
 
         def __getattr__(self, name: str) -> NoReturn:
-            """Tell that the callback has what its creation lacks."""
-            told = f"{type(self).__name__!r} object has no attribute {name!r}"
+            """Raise ``AttributeError``; for an attribute of the callback, with the advice to await first."""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name in ("callback_id", "name") or name in vars(Callback):
-                told += (
+                message += (
                     ": ctx.create_callback(...) is to be awaited twice, once for the callback and once"
                     " for its result. Say callback = await ctx.create_callback(...) first, then"
                     f" callback.{name}"
                 )
-            raise AttributeError(told, name=name, obj=self)
+            raise AttributeError(message, name=name, obj=self)
 
 
 def create_callback(
     scope: Scope, name: str | None, config: CallbackConfig[Any] | None
 ) -> Creation[Any]:
-    """Create a callback; awaiting the creation gives it, with its id."""
+    """Create a callback. The creation has to be awaited for it."""
     check_config("ctx.create_callback", config, CallbackConfig)
     return Callback(scope, name, config or CallbackConfig()).creation

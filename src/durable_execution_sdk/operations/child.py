@@ -1,4 +1,9 @@
-"""Child contexts: a group of operations with a name, an error and a result of its own."""
+"""Child contexts: groups of operations, each with a name, an error and a result of its own.
+
+A result above 262,144 bytes is not stored. The log then holds that the context has succeeded, and on
+replay its function runs again over the recorded operations to build the result again. Operations in it
+without an end in the log stay as they are: they start nothing and record nothing.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +46,7 @@ __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 
 _T = TypeVar("_T")
 
-# A larger result is not stored: on replay the body runs again over its recorded children.
+# The largest result that is stored, in bytes.
 MAX_STORED_RESULT_BYTES = 262_144
 
 Body = Callable[[Frame], Awaitable[Any]]
@@ -49,14 +54,17 @@ ErrorMapper = Callable[[Exception], Exception]
 
 
 class ChildConfig(Struct, frozen=True, kw_only=True):
-    """How a child context runs.
+    """The options of a child context.
 
-    ``serdes``: how the result is written; by the function's return annotation otherwise.
-    ``error_mapper``: turns what the function raised into what is recorded and raised.
-    ``summary_generator``: what the log shows of a result above 262,144 bytes, which is not stored: on
-    replay the function runs again over its recorded operations; the summary is for people, and is
-    never read back. ``virtual``: no operation of its own, only ids; its operations belong to the
-    context around it, and an error is raised as it is.
+    ``serdes`` writes the result; by default the function's return annotation decides.
+
+    ``error_mapper`` converts an exception of the function to the one that is recorded and raised.
+
+    ``summary_generator`` makes a text from a result above 262,144 bytes, which is not stored. The log shows
+    the text to people; it is never read back.
+
+    ``virtual``: the context has no operation of its own, only ids. Its operations belong to the context
+    around it, and an exception is raised unchanged.
     """
 
     serdes: SerDes[Any] | None = None
@@ -65,7 +73,7 @@ class ChildConfig(Struct, frozen=True, kw_only=True):
     virtual: bool = False
 
     def __post_init__(self) -> None:
-        """Check that what must be callable is."""
+        """Check the options. Raises ``ConfigError``."""
         check_serdes("ChildConfig.serdes", self.serdes)
         for option in ("error_mapper", "summary_generator"):
             value = getattr(self, option)
@@ -79,7 +87,7 @@ class ChildConfig(Struct, frozen=True, kw_only=True):
 
 
 class Child(DurableOperation[_T], Generic[_T]):
-    """A child context that runs, or ran."""
+    """The operation of a child context."""
 
     __slots__ = (
         "_body",
@@ -131,10 +139,10 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._task = start_in(inner, self._run(inner), scope)
 
     def advance(self, record: Operation) -> None:
-        """The context is recorded as started; its body runs already."""
+        """Do nothing: the context is recorded as started, and its body runs already."""
 
     def value(self, record: Operation) -> _T:
-        """The recorded result, or the one that the body has built again."""
+        """Return the recorded result, or the one that the body has built again."""
         payload = self._payload
         if not self._is_rebuilt(record):
             payload = record.context_details.result if record.context_details else None
@@ -143,21 +151,21 @@ class Child(DurableOperation[_T], Generic[_T]):
         return value
 
     def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
-        """The exception for a result that cannot be read: an answer comes from outside."""
+        """Make the exception for a result that cannot be read; that of ``wait_for_callback`` is a sender's."""
         if self.sub_type is OperationSubType.WAIT_FOR_CALLBACK:
             return self.misread(error, self._kind, tells_cure=tells_cure)
         return super().unreadable(error, tells_cure=tells_cure)
 
     def failure(self, record: Operation) -> BaseException:
-        """What the function raised."""
+        """Return the error for the exception that the function raised."""
         return self.rebuilt(self.recorded_error(record), self._kind)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """The error object of a failure."""
+        """Return the error object of a failure."""
         return record.context_details.error if record.context_details else None
 
     def summary(self, result: Any) -> str:
-        """What the log shows of a result that is not stored."""
+        """Return the text that the log shows for a result that is not stored."""
         summarize = self._config.summary_generator
         return "" if summarize is None else exact_text(str(summarize(result)))
 
@@ -167,19 +175,19 @@ class Child(DurableOperation[_T], Generic[_T]):
         return not self.frame.is_over
 
     def abandon(self) -> None:
-        """Record that the context is given up; its end covers everything in it."""
+        """Record that the context is given up, which ends everything in it too."""
         if not (self._has_ended or self.was_over):
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
     def drop(self, msg: Any | None = None) -> bool:
-        """End the context, and everything in it."""
+        """End the context and everything in it."""
         dropped = super().drop(msg)
         if dropped and self._inner is not None:
             self._inner.close()
         return dropped
 
     async def _run(self, inner: Frame) -> None:
-        """Run the body and record its end, or find that it is recorded."""
+        """Run the body, and record its end if the log does not hold it."""
         watcher = self.workflow.watcher
         try:
             if watcher is None:
@@ -195,7 +203,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         except asyncio.CancelledError as error:
             if self.cancelled() or self.workflow.is_ending:
                 raise
-            # Nobody gave this context up: its own code raised, or cancelled its own task.
+            # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(error)
         except (KeyboardInterrupt, GeneratorExit):
             raise
@@ -237,12 +245,12 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            told = capture(error).error_message
+            message = capture(error).error_message
             self.workflow.fail(
                 DeterminismError(
                     f"{self.label} succeeded when it ran first, and its result, which was too large"
-                    f" to store, is built again from what it recorded; now it raised"
-                    f" {type(error).__name__}: {told}. Its code has changed since, or depends on"
+                    f" to store, is built again from its recorded operations; now it raised"
+                    f" {type(error).__name__}: {message}. Its code has changed since, or depends on"
                     " something that is not recorded"
                 )
             )
@@ -289,7 +297,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """The name of the context, in messages."""
         return f"virtual child context {self._name!r}" if self._name else "a virtual context"
 
     @property
@@ -298,7 +306,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
         return not self._outer.is_over
 
     def abandon(self) -> None:
-        """Give up what runs in the context, which has no record of its own that could tell."""
+        """Give up the operations in the context, which has no record of its own."""
         for handle in list(self._inner.handles.values()):
             if handle.can_be_given_up:
                 handle.give_up()
@@ -323,7 +331,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
         except asyncio.CancelledError as error:
             if self.cancelled() or self._outer.workflow.is_ending:
                 raise
-            # Nobody gave this context up: its own code raised, or cancelled its own task.
+            # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(rebuild(ChildContextError, capture(error)))
         except (KeyboardInterrupt, GeneratorExit):
             raise
@@ -359,7 +367,7 @@ def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Excepti
 
 
 def start_in(frame: Frame, body: Any, maker: Scope) -> asyncio.Task[None]:
-    """Run a context's body as a workflow task of its own, made by the scope that asked for it."""
+    """Run a context's body as a workflow task of its own. ``maker`` is the scope of the caller."""
     scope = Scope(frame, frame.prefix, maker=maker)
     return frame.workflow.tasks.start(body, scope, copy_context())
 

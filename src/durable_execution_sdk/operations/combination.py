@@ -1,8 +1,8 @@
-"""What the combinators share: they wait for operations that are already under way.
+"""The base class of the combinators, which wait for operations that run already.
 
-Each is a STEP of its own. What it records is small: who won, or who failed. Values and errors are
-those of its operands, which have records of their own; so the log fixes the outcome, holds nothing
-twice, and gives the operands the same ids whether or not the combinator is replayed.
+Each is a STEP of its own. It records only its decision: the operand that won, or those that failed.
+Values and errors are those of the operands, which have records of their own. So the log fixes the
+outcome and holds nothing twice. On replay an outcome is due once the ends of its operands are.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Operand = asyncio.Future[Any]
 
 
 class Decision(Struct, frozen=True, omit_defaults=True):
-    """What the log holds of a combinator: of how many operands, who decided it, and who failed."""
+    """The payload of a combinator: the number of operands, the index of the winner, those of failures."""
 
     of: int
     first: int | None = None
@@ -45,7 +45,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
 
 
 class Combination(DurableOperation[_T], Generic[_T]):
-    """A combinator that waits for its operands, or has its outcome."""
+    """The operation of a combinator."""
 
     __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")
 
@@ -76,18 +76,18 @@ class Combination(DurableOperation[_T], Generic[_T]):
             self.succeed(Decision(of=0))
 
     def decide(self, operand: Operand) -> None:
-        """This operand has settled: call ``succeed`` or ``fail`` if that settles it all."""
+        """Call ``succeed`` or ``fail`` if this operand, which has settled, decides the outcome."""
         raise NotImplementedError
 
     def needed(self, decision: Decision) -> Iterable[Operand]:
-        """The operands that a recorded outcome is made of."""
+        """Return the operands whose values or errors a recorded outcome needs."""
         raise NotImplementedError
 
     def advance(self, record: Operation) -> None:
-        """It is recorded as started; its operands decide."""
+        """Do nothing: it is recorded as started, and its operands decide."""
 
     def complete(self, record: Operation) -> None:
-        """The log has the outcome: it is due once the operands that it is made of are."""
+        """Queue the completion once the operands that it needs are done or due."""
         self._is_decided = True
         end = super().complete
         decision = self.decision(record)
@@ -109,7 +109,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
             operand.add_done_callback(arrived, context=sdk_context())
 
     def settle(self) -> None:
-        """Take the outcome, and give the losers up, if that is wanted."""
+        """Take the outcome, and give the losers up if ``cancel_losers`` was set."""
         super().settle()
         if self.cancels_losers:
             for operand in self.operands:
@@ -119,11 +119,11 @@ class Combination(DurableOperation[_T], Generic[_T]):
                     operand.cancel()
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """What the log holds of a failure; the error itself is the operand's."""
+        """Return the recorded error object; the exception itself is the operand's."""
         return record.step_details.error if record.step_details else None
 
     def failure(self, record: Operation) -> BaseException:
-        """The error of the operand that failed it."""
+        """Return the error of the operand that decided the failure."""
         return self.error_of(self.first(record))
 
     def drop(self, msg: Any | None = None) -> bool:
@@ -134,19 +134,25 @@ class Combination(DurableOperation[_T], Generic[_T]):
         return dropped
 
     def value_of(self, operand: Operand) -> Any:
-        """The value of an operand that succeeded when the outcome was recorded."""
+        """Return the value of an operand that succeeded when the outcome was recorded.
+
+        Raises ``DeterminismError`` if it did not succeed now.
+        """
         if not operand.done() or failed(operand):
             raise self._diverged(operand)
         return operand.result()
 
     def error_of(self, operand: Operand) -> Exception:
-        """The error of an operand that failed when the outcome was recorded."""
+        """Return the error of an operand that failed when the outcome was recorded.
+
+        Raises ``DeterminismError`` if it did not fail now.
+        """
         if not operand.done() or not failed(operand):
             raise self._diverged(operand)
         return error_from(operand)
 
     def first(self, record: Operation) -> Operand:
-        """The operand that decided it."""
+        """Return the operand that decided the outcome."""
         first = self.decision(record).first
         assert first is not None
         return self.operands[first]
@@ -158,13 +164,13 @@ class Combination(DurableOperation[_T], Generic[_T]):
             self.decide(operand)
 
     def succeed(self, decision: Decision) -> None:
-        """Record that the operands have brought it to a good end."""
+        """Record the decision as a success."""
         self._end()
         payload = msgspec.json.encode(decision).decode()
         self.submit(self.update(OperationAction.SUCCEED, payload=payload))
 
     def fail(self, decision: Decision, error: Exception) -> None:
-        """Record that the operands have failed it."""
+        """Record the decision as a failure."""
         self._end()
         written = msgspec.json.encode(decision).decode()
         recorded = msgspec.structs.replace(capture(error), error_data=written, stack_trace=None)
@@ -180,11 +186,11 @@ class Combination(DurableOperation[_T], Generic[_T]):
                 operand.remove_done_callback(self._operand_done)
 
     def index(self, operand: Operand) -> int:
-        """Where an operand stands among the arguments."""
-        return next(n for n, each in enumerate(self.operands) if each is operand)
+        """Return the index of an operand among the arguments."""
+        return next(n for n, candidate in enumerate(self.operands) if candidate is operand)
 
     def decision(self, record: Operation) -> Decision:
-        """Read the recorded decision, and check that it is one about these operands."""
+        """Read the recorded decision. Raises ``DeterminismError`` if it does not fit these operands."""
         error = self.recorded_error(record)
         details = record.step_details
         written = error.error_data if error else details.result if details else None
@@ -197,8 +203,8 @@ class Combination(DurableOperation[_T], Generic[_T]):
             0 <= n < count for n in (decision.first or 0, *decision.failed) if count
         ):
             return decision
-        found = f"{decision.of} operands" if decision.of >= 0 else "a step of another kind"
-        raise self._broken(f"the log holds its outcome for {found}, the code gave it {count}")
+        recorded = f"{decision.of} operands" if decision.of >= 0 else "a step of another kind"
+        raise self._broken(f"the log holds its outcome for {recorded}, the code gave it {count}")
 
     def _diverged(self, operand: Operand) -> DeterminismError:
         return self._broken(f"operand {self.index(operand)} did not end the way that the log holds")
@@ -213,18 +219,18 @@ class Combination(DurableOperation[_T], Generic[_T]):
 
 
 def _seen(operand: Operand) -> None:
-    """A task that lost and fails later is not one that nobody looked at."""
+    """Mark an operand's exception as retrieved, so that asyncio does not log it."""
     if not operand.cancelled():
         operand.exception()
 
 
 def failed(operand: Operand) -> bool:
-    """Whether an operand that has settled did so badly; one that was cancelled did."""
+    """Return ``True`` if a settled operand has failed or was cancelled."""
     return operand.cancelled() or operand.exception() is not None
 
 
 def error_from(operand: Operand) -> Exception:
-    """The error of an operand that failed."""
+    """Return the error of an operand that failed or was cancelled."""
     if operand.cancelled():
         return OperationError("the operand was cancelled", error_type="CancelledError")
     error = operand.exception()

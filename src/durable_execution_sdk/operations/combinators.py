@@ -1,4 +1,4 @@
-"""Combinators: all, any, race and all_settled, each with its rule of when it is decided."""
+"""The rules of the combinators: the outcomes of ``all``, ``any``, ``race`` and ``all_settled``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class All(Combination[tuple[Any, ...]]):
     """The values of all operands, or the error of the first one that fails."""
 
     def decide(self, operand: Operand) -> None:
-        """A failure is final; the last success too."""
+        """Fail at the first failure; succeed at the last success."""
         count = len(self.operands)
         if failed(operand):
             self.fail(Decision(of=count, first=self.index(operand)), error_from(operand))
@@ -37,19 +37,19 @@ class All(Combination[tuple[Any, ...]]):
             self.succeed(Decision(of=count))
 
     def needed(self, decision: Decision) -> Iterable[Operand]:
-        """Every operand, or the one that failed."""
+        """Return the operand that failed; all operands for a success."""
         return self.operands if decision.first is None else [self.operands[decision.first]]
 
     def value(self, record: Operation) -> tuple[Any, ...]:
-        """The operands' values, in their order."""
+        """Return the operands' values, in their order."""
         return tuple(self.value_of(operand) for operand in self.operands)
 
 
 class Race(Combination[Any]):
-    """What the first operand to settle comes to, good or bad."""
+    """The outcome of the first operand that settles, a value or an error."""
 
     def decide(self, operand: Operand) -> None:
-        """Whoever settles first decides."""
+        """Take the outcome of this operand, which is the first to settle."""
         decision = Decision(of=len(self.operands), first=self.index(operand))
         if failed(operand):
             self.fail(decision, error_from(operand))
@@ -57,11 +57,11 @@ class Race(Combination[Any]):
             self.succeed(decision)
 
     def needed(self, decision: Decision) -> Iterable[Operand]:
-        """The winner."""
+        """Return the winner."""
         return [] if decision.first is None else [self.operands[decision.first]]
 
     def value(self, record: Operation) -> Any:
-        """The winner's value."""
+        """Return the winner's value."""
         return self.value_of(self.first(record))
 
 
@@ -69,7 +69,7 @@ class AnyOf(Combination[Any]):
     """The value of the first operand to succeed, or all errors."""
 
     def decide(self, operand: Operand) -> None:
-        """A success is final; the last failure too."""
+        """Succeed at the first success; fail at the last failure."""
         count = len(self.operands)
         if not failed(operand):
             self.succeed(Decision(of=count, first=self.index(operand)))
@@ -77,15 +77,15 @@ class AnyOf(Combination[Any]):
             self.fail(Decision(of=count), self._all_failed())
 
     def needed(self, decision: Decision) -> Iterable[Operand]:
-        """The winner, or everybody."""
+        """Return the winner; all operands for a failure."""
         return self.operands if decision.first is None else [self.operands[decision.first]]
 
     def value(self, record: Operation) -> Any:
-        """The winner's value."""
+        """Return the winner's value."""
         return self.value_of(self.first(record))
 
     def failure(self, record: Operation) -> BaseException:
-        """The errors of all, in their order."""
+        """Return an ``AllFailedError`` with the errors of all, in their order."""
         return self._all_failed()
 
     def _all_failed(self) -> AllFailedError:
@@ -99,20 +99,20 @@ class AnyOf(Combination[Any]):
 
 
 class AllSettled(Combination[tuple[Settled[Any], ...]]):
-    """What each operand comes to; a failure is not raised."""
+    """The outcomes of all operands; a failure is not raised."""
 
     def decide(self, operand: Operand) -> None:
-        """The last one to settle decides."""
+        """Succeed when the last operand has settled."""
         if not self._left:
-            losers = [n for n, each in enumerate(self.operands) if failed(each)]
-            self.succeed(Decision(of=len(self.operands), failed=losers))
+            failures = [n for n, each in enumerate(self.operands) if failed(each)]
+            self.succeed(Decision(of=len(self.operands), failed=failures))
 
     def needed(self, decision: Decision) -> Iterable[Operand]:
-        """Every operand."""
+        """Return all operands."""
         return self.operands
 
     def value(self, record: Operation) -> tuple[Settled[Any], ...]:
-        """Value or error of each operand, in their order."""
+        """Return the value or error of each operand, in their order."""
         losers = frozenset(self.decision(record).failed)
         return tuple(
             Settled(error=self.error_of(operand))
@@ -132,7 +132,10 @@ def combine(
     of_nothing: bool,
     cancel_losers: bool = False,
 ) -> Combination[_T]:
-    """Combine operations; whatever is neither an operation nor a task runs in a task of its own."""
+    """Start a combinator. An awaitable that is neither an operation nor a task runs in a new task.
+
+    Raises ``ConfigError`` for operands that cannot be awaited, and for none unless ``of_nothing``.
+    """
     foreign = [each for each in awaitables if not inspect.isawaitable(each)]
     is_flag = isinstance(cancel_losers, bool)
     if foreign or not is_flag or not (awaitables or of_nothing):
@@ -156,7 +159,7 @@ def _future(awaitable: Awaitable[Any]) -> Operand:
     if isinstance(awaitable, (Handle, asyncio.Task)):
         return awaitable
 
-    # The runtime sees what a task waits for; of a bare future it could not tell who will set it.
+    # The runtime sees the future that a task waits for. The source of a bare future is not known to it.
     async def wait() -> Any:
         return await awaitable
 

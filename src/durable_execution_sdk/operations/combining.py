@@ -1,4 +1,4 @@
-"""The combinators as workflow code calls them, typed for operations of different types."""
+"""The combinators as methods of the context, with types for operands of different types."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ _T = TypeVar("_T")
 
 
 class Combinators:
-    """all, any, race and all_settled, over operations that are already under way.
+    """The methods ``all``, ``any``, ``race`` and ``all_settled``, for operations that run already.
 
-    They start nothing: operands are operations, tasks, or anything else that can be awaited (which
-    then runs in a task of its own). The outcome is a STEP in the log, so replay has the same winner.
-    Losers go on unless their context ends, or ``cancel_losers`` says otherwise. A retry, a wait or a suspension settles nothing. For many
-    items, or with limits, use ``map`` and ``parallel``: they control what starts, and when to stop.
+    They start nothing. Operands are operations, tasks, or other awaitables, which then run in a task of
+    their own. The decision is a STEP in the log, so replay has the same winner; each costs one operation.
+    Losers go on unless their context ends or ``cancel_losers`` is set. A retry, a wait or a suspension
+    settles nothing. For many items, or with limits, use ``map`` and ``parallel``, which also control the
+    start of their branches.
     """
 
     _frame: Frame
@@ -94,7 +95,7 @@ class Combinators:
     def all(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[tuple[Any, ...]]:
         """Wait for all operations, and return their values in order.
 
-        The first failure is raised at once; the others go on. ``all`` of nothing is empty.
+        The first failure is raised at once; the others go on. Without operations the result is empty.
 
         Raises:
             the error of the operation that failed first.
@@ -181,11 +182,11 @@ class Combinators:
     ) -> Handle[Any]:
         """Wait for the first operation that succeeds, and return its value.
 
-        ``cancel_losers``: give up those that still run, once the winner is delivered.
+        With ``cancel_losers``, the others are given up once the winner is delivered.
 
         Raises:
-            AllFailedError: every one failed; an ``ExceptionGroup`` of their errors.
-            ConfigError: there is none.
+            AllFailedError: all failed; an ``ExceptionGroup`` of their errors.
+            ConfigError: there are no operands.
         """
         return self._combine(
             operations.combinators.AnyOf,
@@ -277,11 +278,11 @@ class Combinators:
         """Wait for the first operation that settles: return its value, or raise its error.
 
         ``ctx.race(ctx.step(work), ctx.wait(limit))`` is a timeout that holds across retries and waits.
-        ``cancel_losers``: give up those that still run, once the winner is delivered.
+        With ``cancel_losers``, the others are given up once the winner is delivered.
 
         Raises:
-            the error of the first one, if it failed.
-            ConfigError: there is none.
+            the error of the first operation, if it failed.
+            ConfigError: there are no operands.
         """
         return self._combine(
             operations.combinators.Race,
@@ -354,7 +355,7 @@ class Combinators:
     ) -> Handle[tuple[Settled[_T], ...]]: ...
 
     def all_settled(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
-        """Wait until every operation has settled, and return what each came to, in order.
+        """Wait until every operation has settled, and return their outcomes in order.
 
         Failures are not raised: each ``Settled`` has a ``status``, and a ``value`` or an ``error``.
         """

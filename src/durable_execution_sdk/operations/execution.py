@@ -1,4 +1,4 @@
-"""Ending the execution from inside the workflow, through a checkpoint of the EXECUTION itself."""
+"""The end of an execution by its own workflow, through a checkpoint of the EXECUTION itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ MAX_RESULT_BYTES = 6 * 1024 * 1024
 def complete_execution(
     scope: Scope, result: object, error: BaseException | None
 ) -> Awaitable[NoReturn]:
-    """Record how the execution ends, and let nothing of it begin any more: from this call on."""
+    """Record the end of the execution. From this call on, no operation of the workflow starts.
+
+    Raises ``PayloadSizeError`` for a result above 6 MiB of JSON.
+    """
     workflow = scope.frame.workflow
     execution_id = workflow.journal.execution_id
     if error is not None:
@@ -63,7 +66,7 @@ def complete_execution(
 
 
 class _Ended(Awaitable[NoReturn]):
-    """What the end is awaited by: nothing of the workflow runs after that."""
+    """The awaitable of ``complete_execution``, which unwinds the task that awaits it."""
 
     __slots__ = ()
 

@@ -1,7 +1,11 @@
-"""What a map and a parallel share: branches that run side by side until the batch is decided.
+"""Fan-out, which map and parallel share: branches that run concurrently until the batch is decided.
 
-Branches start in the order of their index, as there is room, and their completions count in the
-order in which they are delivered: the log's. So replay starts and stops the same ones by itself.
+A fan-out is a child context whose function is plain workflow code. It starts branches in the order of
+their index, as many at a time as ``max_concurrency`` allows, and counts their completions as they are
+delivered, which is the order of the log. So replay decides as the first run did, and no other state has
+to be restored. A branch that waits keeps its place under ``max_concurrency``.
+
+Each branch's payload is written once, by its serdes, and goes into the batch unchanged.
 """
 
 from __future__ import annotations
@@ -57,10 +61,10 @@ _TEXT = PassThroughSerDes()
 
 
 class NestingType(StrEnum):
-    """What an item's context is in the log.
+    """The form of an item's context in the log.
 
-    ``NESTED``: an operation of its own, with the item's result or error. ``FLAT``: only ids; the
-    item's operations belong to the map itself, which saves about a third of the operations.
+    ``NESTED``: an operation of its own, with the item's result or error. ``FLAT``: only ids; the item's
+    operations belong to the map itself, which saves about a third of the operations.
     """
 
     NESTED = "NESTED"
@@ -70,8 +74,8 @@ class NestingType(StrEnum):
 class Branch(Struct, kw_only=True):
     """One context of a fan-out: for one item, or for a group of them.
 
-    ``given_name`` is what the user called it, if anything; ``first`` is the index of its first item,
-    known when it starts. ``call(frame, item, index)`` runs it, ``index`` being its own.
+    ``given_name`` is the user's name for it, if there is one. ``first`` is the index of its first item, set
+    when it starts. ``call(frame, item, index)`` runs it, where ``index`` is the branch's.
     """
 
     name: str
@@ -85,12 +89,12 @@ class Branch(Struct, kw_only=True):
 
     @property
     def indexes(self) -> range:
-        """Of its items."""
+        """The indexes of its items."""
         return range(self.first, self.first + self.size)
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """How a fan-out runs."""
+    """The options of a fan-out."""
 
     branch_type: OperationSubType
     completion: CompletionConfig | None
@@ -102,7 +106,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 class FanOut(Child[BatchResult[_T]], Generic[_T]):
-    """A map or a parallel that runs, or ran."""
+    """The operation of a map or a parallel."""
 
     def __init__(
         self,
@@ -118,7 +122,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         super().__init__(scope, self._fan_out, name, ChildConfig(), self.results, sub_type)
 
     def summary(self, result: Draft) -> str:
-        """What the log shows of a batch that is not stored."""
+        """Return the text that the log shows for a batch that is not stored."""
         summarize = self.plan.summary_generator
         if summarize is None:
             return summary_of(result)
@@ -126,7 +130,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
 
     @property
     def recorded_result(self) -> str | None:
-        """What the log holds of the batch: all of it, or its summary."""
+        """The payload in the log: the batch, or its summary if it was not stored."""
         details = None if self.record is None else self.record.context_details
         return None if details is None else details.result
 
@@ -137,7 +141,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
 
 
 class _Run:
-    """A fan-out under way: what runs, what has ended, and what that comes to."""
+    """The state of a fan-out that runs: its branches, their results, and the decision."""
 
     def __init__(
         self,
@@ -161,15 +165,15 @@ class _Run:
         self._wake: Signal | None = None
         self._is_stocked = True
         self._items = self._succeeded = self._failed = 0
-        # The rule of the user's is asked once for each state.
+        # The state for which the user's rule was called last: it is called once for each.
         self._asked: tuple[object, ...] = ()
         self._shown: dict[int, BatchItem[Any]] = {}
         self.has_ended = False
-        # The first branch that the log does not hold: branches start in order, so it holds none after it.
+        # The label of the first branch that the log does not hold: it must not hold later ones either.
         self._first_new: str | None = None
 
     async def to_the_end(self) -> Draft:
-        """Run branches until the batch is decided; give up those that still run."""
+        """Run branches until the batch is decided; then cancel those that still run."""
         try:
             while (reason := self._reason() or self._start_more()) is None:
                 await self._next()
@@ -179,25 +183,25 @@ class _Run:
         for handle, branch in self._running.items():
             handle.drop()
             self._ended[branch.index] = [
-                Entry(index=each, status=BatchItemStatus.STARTED, name=branch.given_name)
-                for each in branch.indexes
+                Entry(index=index, status=BatchItemStatus.STARTED, name=branch.given_name)
+                for index in branch.indexes
             ]
         return Draft(all=[entry for group in self._ended for entry in group or ()], reason=reason)
 
     def _reason(self) -> CompletionReason | None:
         total = self._items
         if self._is_stocked:
-            known = self._supply.total
-            # As long as there may be more, what has ended is not all.
-            total = self._items + 1 if known is None else known
+            items_in_all = self._supply.total
+            # While more items may come, the batch is not complete.
+            total = self._items + 1 if items_in_all is None else items_in_all
         completion = self._plan.completion
         if completion is not None and completion.should_complete is not None:
             return self._custom_reason(completion.should_complete, total)
         return decide(completion, total, self._succeeded, self._failed)
 
     def _custom_reason(self, rule: Callable[..., Any], total: int) -> CompletionReason | None:
-        known = self._supply.total if self._is_stocked else self._items
-        state = (self._succeeded, self._failed, known)
+        items_in_all = self._supply.total if self._is_stocked else self._items
+        state = (self._succeeded, self._failed, items_in_all)
         if state != self._asked:
             self._asked = state
             reason = decide_by(rule, CompletionStatus(*state, self._shown_items), self._label)
@@ -207,7 +211,7 @@ class _Run:
         return CompletionReason.ALL_COMPLETED if all_ended else None
 
     def _shown_items(self) -> tuple[BatchItem[Any], ...]:
-        """What has ended, as workflow code gets it; each result is read once."""
+        """Return the items that have ended, as workflow code sees them; each result is read once."""
         shown = self._shown
         for group in self._ended:
             for entry in group or ():
@@ -216,7 +220,7 @@ class _Run:
         return tuple(shown[index] for index in sorted(shown))
 
     def _check_rebuilt(self, reason: CompletionReason) -> None:
-        """What is built again from the log has to be what was built before."""
+        """Fail if a rebuilt batch ends for another reason than the recorded one."""
         completion = self._plan.completion
         if self._recorded is None or completion is None or completion.should_complete is None:
             return
@@ -228,13 +232,13 @@ class _Run:
         error = DeterminismError(
             f"the should_complete of {self._label} does not answer as it did when the batch was"
             f" recorded: {how}. It may depend on the CompletionStatus only, not on time, chance or"
-            " what is outside"
+            " anything outside"
         )
         self._frame.workflow.fail(error)
         raise error
 
     def _start_more(self) -> CompletionReason | None:
-        """Start branches while there is room, and see whether that was all."""
+        """Start branches while there is room; return the reason if the batch is decided by then."""
         most = self._plan.max_concurrency
         while self._is_stocked and (most is None or len(self._running) < most):
             branch = self._supply.pull(self._notify)
@@ -249,7 +253,7 @@ class _Run:
     def _start(self, branch: Branch) -> None:
         branch.first = self._items
         self._items += branch.size
-        body = partial(_Run._body, self, branch)  # a bound method would be one more object each
+        body = partial(_Run._body, self, branch)  # cheaper than a bound method
         plan = self._plan
         handle: Handle[str]
         if plan.nesting is NestingType.FLAT:
@@ -269,7 +273,7 @@ class _Run:
         handle.watch(self)
 
     def _check_that_none_is_missing(self, handle: Child[str]) -> None:
-        """Refuse a log that holds later branches, or the end of all, but not this branch."""
+        """Fail if the log holds later branches, or the end of the batch, but not this branch."""
         if handle.record is None:
             self._first_new = self._first_new or handle.label
         if self._first_new is not None and (handle.record is not None or self.has_ended):
@@ -282,7 +286,7 @@ class _Run:
             raise error
 
     async def _body(self, branch: Branch, frame: Frame) -> str:
-        """Run a branch; its result is the payload, written once and kept as it is."""
+        """Run a branch, and return its result as a payload."""
         result = await branch.call(frame, branch.item, branch.index)
         if branch.is_group:
             return self._joined(branch, self._one_for_each(branch, result))
@@ -290,8 +294,8 @@ class _Run:
 
     def _joined(self, branch: Branch, results: Sequence[Any]) -> str:
         return joined(
-            embedded(self._written(index, branch.given_name, each), self._plan.serdes_of(index))
-            for index, each in enumerate(results, branch.first)
+            embedded(self._written(index, branch.given_name, result), self._plan.serdes_of(index))
+            for index, result in enumerate(results, branch.first)
         )
 
     def _written(self, index: int, name: str | None, result: object) -> str:
@@ -307,18 +311,18 @@ class _Run:
     def _one_for_each(self, branch: Branch, result: Any) -> Sequence[Any]:
         results: Sequence[Any] = result
         if not isinstance(result, Sequence) or isinstance(result, (str, bytes)):
-            found = f"a {type(results).__name__}"
+            returned = f"a {type(results).__name__}"
         elif len(results) != branch.size:
-            found = f"{len(results)} results"
+            returned = f"{len(results)} results"
         else:
             return results
         raise ConfigError(
             f"{self._label}: the function was given a batch of {branch.size} items and returned"
-            f" {found}; it must return a list with one result for each item, in their order"
+            f" {returned}; it must return a list with one result for each item, in their order"
         )
 
     async def _next(self) -> None:
-        """Wait for the next thing to happen, and take one completion, if it was one."""
+        """Wait for a completion or an item, and take one completion if there is one."""
         if not self._arrived:
             if self._recorded is not None and self._runs_nothing():
                 self._diverged("it had stopped here, and on replay goes on")
@@ -328,12 +332,12 @@ class _Run:
             self._take(self._arrived.popleft())
 
     def _runs_nothing(self) -> bool:
-        """Whether no branch can end any more, since the log has the end of none that is left."""
+        """Return ``True`` if a rebuilt batch cannot go on: the log holds the end of no running branch."""
         completion = self._plan.completion
         return (
             completion is not None
             and completion.should_complete is not None
-            and all(isinstance(each, Child) and each.is_void for each in self._running)
+            and all(isinstance(branch, Child) and branch.is_void for branch in self._running)
         )
 
     def _take(self, handle: Handle[str]) -> None:
@@ -342,19 +346,19 @@ class _Run:
         error = handle.exception()
         if error is None:
             self._succeeded += branch.size
-            # A tuple of these is not tracked by the collector, however many there are.
+            # The garbage collector does not track a tuple of these, so large maps do not slow it down.
             self._ended[branch.index] = tuple(
                 [
-                    Entry(index=each, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
-                    for each, raw in enumerate(self._results_of(branch, handle.result()), first)
+                    Entry(index=index, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
+                    for index, raw in enumerate(self._results_of(branch, handle.result()), first)
                 ]
             )
         else:
             self._failed += branch.size
             failure = _recorded(handle, error)
             self._ended[branch.index] = [
-                Entry(index=each, status=BatchItemStatus.FAILED, name=name, error=failure)
-                for each in branch.indexes
+                Entry(index=index, status=BatchItemStatus.FAILED, name=name, error=failure)
+                for index in branch.indexes
             ]
 
     def _results_of(self, branch: Branch, payload: str | None) -> list[Raw]:
@@ -365,7 +369,7 @@ class _Run:
         return [embedded(payload, self._plan.serdes_of(branch.first))]
 
     def take_note(self, handle: Handle[str]) -> None:
-        """A branch has ended."""
+        """Note that a branch has ended."""
         self._arrived.append(handle)
         self._notify()
 
@@ -381,7 +385,7 @@ def _recorded(handle: Handle[str], error: BaseException) -> ErrorObject | None:
 
 
 def check_options(config: Any) -> None:
-    """Refuse options of a map or a parallel that can never work."""
+    """Check the options of a map or a parallel. Raises ``ConfigError``."""
     what = type(config).__name__
     most = config.max_concurrency
     if most is not None and (type(most) is not int or most < 1):

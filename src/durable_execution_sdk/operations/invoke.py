@@ -1,4 +1,4 @@
-"""Chained invokes: another function runs, durable or plain, and its result comes back."""
+"""Chained invokes: another function runs, durable or plain, and returns its result."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _T = TypeVar("_T")
 
 
 class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
-    """How a function is invoked.
+    """The options of an invoke.
 
-    ``payload_serdes``: how the payload is written. ``result_type``: what the result is decoded to
-    (plain JSON data otherwise), or ``serdes``: how it is read. ``tenant_id``: for a function with
-    tenant isolation, 1 to 256 letters, digits, spaces and ``._:/=+-@``.
+    ``payload_serdes`` writes the payload. ``result_type`` is the type to which the result is decoded;
+    without one, it is plain JSON data. ``serdes`` reads the result instead. ``tenant_id`` is for a function
+    with tenant isolation: 1 to 256 letters, digits, spaces and ``._:/=+-@``.
     """
 
     payload_serdes: SerDes[Any] | None = None
@@ -41,7 +41,7 @@ class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     tenant_id: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the serdes and the tenant."""
+        """Check the serdes and the tenant. Raises ``ConfigError``."""
         check_serdes("InvokeConfig.payload_serdes", self.payload_serdes)
         check_serdes("InvokeConfig.serdes", self.serdes)
         check_result_type("InvokeConfig", self.result_type, self.serdes)
@@ -56,7 +56,7 @@ class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
 
 
 class Invoke(DurableOperation[_T], Generic[_T]):
-    """An invoke that is under way, or is over."""
+    """The operation of an invoke."""
 
     __slots__ = ("_serdes",)
 
@@ -95,17 +95,17 @@ class Invoke(DurableOperation[_T], Generic[_T]):
             self.observe(record)
 
     def advance(self, record: Operation) -> None:
-        """The other function runs."""
+        """Mark the invoke as pending: the other function runs."""
         self.pend()
 
     def value(self, record: Operation) -> _T:
-        """What the other function returned."""
+        """Return the result of the other function."""
         details = record.chained_invoke_details
         value: _T = self.decode_foreign(self._serdes, details.result if details else None)
         return value
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """The other function's error, or why it did not run to its end."""
+        """Return the other function's error, or the reason for which it did not run to its end."""
         return record.chained_invoke_details.error if record.chained_invoke_details else None
 
 

@@ -1,4 +1,4 @@
-"""What every operation does: claim its id, check the log against the code, take its outcome."""
+"""The base class of all operations: it claims the id, checks the record and takes the outcome."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ _T = TypeVar("_T")
 # Called by its name, which is quicker than through ``super()``.
 _take_outcome = Handle[Any].settle
 
-# Of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK operations (API reference, section 3.1).
+# The largest payload of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK (API reference, section 3.1).
 MAX_PAYLOAD_BYTES = 1024 * 1024
-# In characters, of which each is four bytes at most.
+# In characters, each of which has four bytes at most in UTF-8.
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 LONGEST_NAME = 256
-# Of a name in a message.
+# Characters of a name that a message shows.
 _SHOWN = 60
 _FAILED = OperationStatus.FAILED
 
 
 class DurableOperation(Handle[_T], Generic[_T]):
-    """One operation of a workflow: what the log says of it, and what the workflow is told."""
+    """One operation of a workflow: its record in the log, and the handle that workflow code awaits."""
 
     __slots__ = (
         "due_at",
@@ -74,7 +74,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     kind: ClassVar[OperationType]
     error_class: ClassVar[type[OperationError]] = OperationError
-    # Whether its result is written outside, and not by an SDK; what it is given goes outside, too.
+    # True if another system writes its result and reads its payload, as for callbacks and invokes.
     is_from_outside: ClassVar[bool] = False
 
     def __init__(self, scope: Scope, name: str | None, sub_type: OperationSubType) -> None:
@@ -86,9 +86,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.record: Operation | None = None
         self.is_pending = False
         self.due_at: float | None = None
-        # Whether the log held its end when it was asked for: there will be no news of it.
+        # True if the log held its end when it was asked for: no more news will come.
         self.was_over = False
-        # Whether it may do nothing: its context is over, here or, if it is rebuilt, in the log.
+        # True if it may do nothing: its context is over, in this invocation or, if rebuilt, in the log.
         self.is_void = False
         super().__init__(workflow.order, scope.place + scope.claimed)
         if frame.is_closed or workflow.is_ending:
@@ -124,11 +124,11 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """The name of the operation, in messages."""
         return label_of(self.kind, self.sub_type, self.name)
 
     def observe(self, record: Operation) -> None:
-        """The log has news of this operation."""
+        """Take in a change of this operation's record."""
         self.record = record
         if self.done():
             self.see_too_late(record)
@@ -142,7 +142,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             self._stop_at_unknown(record)
 
     def _stop_at_unknown(self, record: Operation) -> None:
-        """End the invocation: a newer service may mean anything by a status that it has added."""
+        """End the invocation because the record has a status that this version does not know."""
         error = InvocationError(
             f"the service says that {self.label} is {record.status!r}, which is no status that this"
             " version of durable-execution-sdk knows: deploy a newer one. Until then Lambda invokes"
@@ -151,19 +151,20 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.workflow.end(Aborted(error, fatal=False))
 
     def advance(self, record: Operation) -> None:
-        """The log says that this operation is under way."""
+        """Act on a record with an open status."""
         raise NotImplementedError
 
     def pend(self, due_at: float | None = None) -> None:
-        """The service will go on with this operation, at ``due_at`` if it knows when."""
+        """Mark the operation as pending: the service will end it, at ``due_at`` (milliseconds) if known."""
         self.is_pending = True
         self.due_at = due_at
         self.workflow.expect(due_at)
 
     def complete(self, record: Operation) -> None:
-        """The log says that this operation is over.
+        """Queue the completion, because the log holds the end of this operation.
 
-        That the workflow gave it up is never delivered: only the code's own cancellation ends it again.
+        An end by which the workflow gave it up is never delivered; on replay only the code's own cancellation
+        ends the operation.
         """
         if record.status == _FAILED and was_given_up(record):
             self.workflow.given_up[self.operation_id] = self
@@ -171,12 +172,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
         self.become_due(record.end_timestamp or self.workflow.order.now)
 
     def settle(self) -> None:
-        """Take the outcome from the log; called when it is this completion's turn."""
+        """Take the outcome from the log and leave the registers; called in this completion's turn."""
         _take_outcome(self)
         self._leave()
 
     def drop(self, msg: Any | None = None) -> bool:
-        """End the handle: it writes nothing more, and the tasks that await it are cancelled."""
+        """End the handle: it records nothing more, and the tasks that await it are cancelled."""
         dropped = super().drop(msg)
         if dropped:
             self.workflow.given_up.pop(self.operation_id, None)
@@ -189,14 +190,14 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     @property
     def has_yet_to_fail(self) -> bool:
-        """True if it was given up, and can be recorded as failed only later."""
+        """True if it was given up and the service does not accept its FAIL yet."""
         return False
 
     def see_too_late(self, record: Operation) -> None:
-        """The log has news of this operation, whose handle has ended."""
+        """Take in a change of the record after the handle has ended."""
 
     def outcome(self) -> _T:
-        """The recorded value, or the recorded failure as an exception."""
+        """Return the recorded value, or raise the recorded failure."""
         record = self.record
         assert record is not None
         if record.status == OperationStatus.SUCCEEDED:
@@ -204,15 +205,15 @@ class DurableOperation(Handle[_T], Generic[_T]):
         raise self.failure(record)
 
     def value(self, record: Operation) -> _T:
-        """The value of a success."""
+        """Return the value of a success."""
         raise NotImplementedError
 
     def failure(self, record: Operation) -> BaseException:
-        """The exception of a failure."""
+        """Return the exception for a failure."""
         return self.rebuilt(self.recorded_error(record), foreign=self.is_from_outside)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """The error object of a failure."""
+        """Return the error object of a failure."""
         raise NotImplementedError
 
     def rebuilt(
@@ -223,7 +224,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         foreign: bool = False,
         **origin: object,
     ) -> OperationError:
-        """This operation's exception for an error object."""
+        """Make this operation's exception for an error object."""
         return rebuild(
             error_class or self.error_class,
             error,
@@ -239,7 +240,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         payload: str | None = None,
         error: ErrorObject | None = None,
     ) -> OperationUpdate:
-        """An update of this operation; its options, if it has any, are put in with ``replace``."""
+        """Make an update of this operation; options are added with ``msgspec.structs.replace``."""
         return OperationUpdate(
             id=self.operation_id,
             type=self.kind,
@@ -257,27 +258,30 @@ class DurableOperation(Handle[_T], Generic[_T]):
             self.workflow.submit(update)
 
     def leave_behind(self, update: OperationUpdate) -> None:
-        """Record an update of this operation with the next one that somebody waits for."""
+        """Record an update that causes no call of its own, unless the operation was given up."""
         if not (self.is_void or self.frame.is_closed or self.cancelled()):
             self.workflow.leave_behind(update)
 
     def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
-        """A serdes for the type that the options name; an error about the type names the operation."""
+        """Make a serdes; a ``ConfigError`` about its type gets the name of the operation."""
         try:
             return make()
         except ConfigError as error:
             raise ConfigError(f"{self.label}: {error}") from error
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
-        """A value as the payload that goes into the log; errors name this operation."""
+        """Write a value as a payload for the log.
+
+        Raises ``SerDesError``, and ``PayloadSizeError`` above 1 MiB; both name the operation and ``what``.
+        """
         payload = self.written(serdes, value, what)
         return payload if len(payload) <= _SURELY_FITS else self.within_limits(payload, what)
 
     def written(self, serdes: SerDes[Any], value: object, what: str) -> str:
-        """A value as its serdes writes it, however much that is.
+        """Write a value by its serdes, without a limit of size.
 
-        A serdes that raises is no failure of what made the value, so nothing is run again for it:
-        ``InvocationError`` ends the invocation, and everything else is a ``SerDesError``.
+        The error of a serdes is not a failure of the function that made the value, so it is not retried:
+        ``InvocationError`` ends the invocation, and any other exception becomes a ``SerDesError``.
         """
         middleware = self.workflow.settings.middleware
         if middleware is not None:
@@ -299,7 +303,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         return exact_text(payload)
 
     def within_limits(self, payload: str, what: str) -> str:
-        """The payload, if it is not larger than what the service stores."""
+        """Return the payload; raise ``PayloadSizeError`` if it is larger than the service stores."""
         size = len(payload)
         if size > _SURELY_FITS and not payload.isascii():
             size = len(payload.encode())
@@ -311,7 +315,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         return payload
 
     def decode_foreign(self, serdes: SerDes[_T], payload: str | None) -> Any:
-        """The value of a payload that was written outside of this execution."""
+        """Read a payload that was written outside of this execution."""
         token = READS_FROM_OUTSIDE.set(True)
         try:
             return self.decode(serdes, payload)
@@ -319,7 +323,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             READS_FROM_OUTSIDE.reset(token)
 
     def decode(self, serdes: SerDes[_T], payload: str | None) -> Any:
-        """The value of a payload; none at all is ``None``, if the type has that."""
+        """Read a payload. A missing payload is ``None``, if the serdes accepts that."""
         if payload is None:
             return self._absent(serdes)
         middleware = self.workflow.settings.middleware
@@ -346,9 +350,9 @@ class DurableOperation(Handle[_T], Generic[_T]):
             raise self.unreadable(broken) from error
 
     def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
-        """The exception for a payload that cannot be read.
+        """Return the exception for a payload that cannot be read.
 
-        A sender's mistake is for the workflow to catch; in a log of our own it is the end.
+        Workflow code can catch the mistake of an outside sender. An unreadable payload of this execution fails it.
         """
         if self.is_from_outside:
             return self.misread(error, self.error_class, tells_cure=tells_cure)
@@ -358,7 +362,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def misread(
         self, error: SerDesError, error_class: type[OperationError], *, tells_cure: bool
     ) -> OperationError:
-        """What workflow code catches of a sender's mistake."""
+        """Make the exception that workflow code can catch for a sender's mistake."""
         cure = f". To ask again, catch this {error_class.__name__}" if tells_cure else ""
         recorded = ErrorObject(error_type=type(error).__name__, error_message=f"{error}{cure}")
         return self.rebuilt(recorded, error_class, foreign=True)
@@ -391,7 +395,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         workflow.journal.release(self.operation_id)
 
     def _check(self, record: Operation, scope: Scope) -> None:
-        """Replay must ask for what the log holds at this place (law of determinism)."""
+        """Fail the execution if the record at this place is of another type, subtype, name or parent (law 7)."""
         if (
             record.type == self.kind
             and record.sub_type == self.sub_type
@@ -415,7 +419,10 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
 
 def checked_name(name: str | None, operation: str) -> str | None:
-    """A name that the service takes: 1 to 256 printable ASCII characters (``OperationName``)."""
+    """Return a name if the service accepts it: 1 to 256 printable ASCII characters (``OperationName``).
+
+    Raises ``ConfigError`` otherwise.
+    """
     if name is not None and not _is_name(name):
         raise ConfigError(
             f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters;"
@@ -425,12 +432,12 @@ def checked_name(name: str | None, operation: str) -> str | None:
 
 
 def exact_text(text: str) -> str:
-    """The text of a string of any class: what is sent may be of no subclass, as template libraries have."""
+    """Return a plain ``str`` of an instance of a subclass, as template libraries have; msgspec refuses those."""
     return str.__str__(text)
 
 
 def _instead_of(name: object) -> str:
-    """The cure for a name that is refused."""
+    """Return the advice for a name that is refused."""
     if not isinstance(name, str):
         return "str(...) makes a text of it"
     if not name:
@@ -442,7 +449,7 @@ def _instead_of(name: object) -> str:
 
 
 def named_after(function: Callable[..., Any]) -> str | None:
-    """What an operation is called that was given no name: like its function, if that has one."""
+    """Return the name of a function as the default name of its operation; ``None`` if it has none."""
     inner: Any = function
     if type(inner) is FunctionType:
         own: str = inner.__name__

@@ -28,21 +28,23 @@ from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 __all__ = ["MapConfig", "map_items"]
 
 OPERATIONS_QUOTA = 3_000
-"""How many operations an execution may have by default; AWS raises this for those who ask."""
+"""The default quota of operations for an execution; AWS raises it on request."""
 
 Call = Callable[[Frame, Any, int], Awaitable[Any]]
 
 
 class MapConfig(Struct, frozen=True, kw_only=True):
-    """How a map runs.
+    """The options of a map.
 
-    ``max_concurrency``: how many items run at a time; all of them otherwise. ``completion``: when it
-    is decided; at the first failure otherwise. ``item_namer``: what an item's context is called, from
-    the item and its index. ``item_batcher``: groups items, so that the function gets a list of them
-    and returns a list with one result for each. ``serdes``: how the ``BatchResult`` is written.
-    ``item_serdes``: how each item's result is written; by the function's return annotation otherwise.
-    ``summary_generator``: what the log shows of a batch above 262,144 bytes, which is not stored, but
-    built again from its items on replay. ``nesting``: whether each item is an operation of its own.
+    ``max_concurrency`` is the number of items that run at a time; by default all do. ``completion`` says
+    when the batch is decided; by default at the first failure. ``item_namer`` makes the name of an item's
+    context from the item and its index. ``item_batcher`` groups items: the function then gets a list of
+    items, and returns a list with one result for each.
+
+    ``serdes`` writes the ``BatchResult``. ``item_serdes`` writes each item's result; by default the
+    function's return annotation decides. ``summary_generator`` makes the text that the log shows for a batch
+    above 262,144 bytes, which is not stored but built again from its items on replay. ``nesting`` says if
+    each item is an operation of its own.
     """
 
     max_concurrency: int | None = None
@@ -55,7 +57,7 @@ class MapConfig(Struct, frozen=True, kw_only=True):
     nesting: NestingType = NestingType.NESTED
 
     def __post_init__(self) -> None:
-        """Refuse what can never work."""
+        """Check the options. Raises ``ConfigError``."""
         check_options(self)
         if self.item_namer is not None and not callable(self.item_namer):
             raise ConfigError(
@@ -69,7 +71,7 @@ class MapConfig(Struct, frozen=True, kw_only=True):
 
 
 class _Branches:
-    """A branch for each item, or for each group of items."""
+    """A supply of branches: one for each item, or for each group of items."""
 
     def __init__(self, items: Supply, call: Call, config: MapConfig) -> None:
         batcher = config.item_batcher
@@ -81,11 +83,11 @@ class _Branches:
 
     @property
     def total(self) -> int | None:
-        """How many items there are, if that is known."""
+        """The number of items; ``None`` if it is not known."""
         return self._items.total
 
     def pull(self, notify: Callable[[], None]) -> Any:
-        """The next branch."""
+        """Return the next branch, ``NOT_YET`` or ``NEVER``."""
         item = self._items.pull(notify)
         if item is NOT_YET or item is NEVER:
             return item
@@ -105,7 +107,7 @@ class _Branches:
         )
 
     def close(self) -> None:
-        """No more are needed."""
+        """Stop: no more branches are needed."""
         self._items.close()
 
 
@@ -117,7 +119,7 @@ def map_items(
     config: MapConfig | None,
     result_serdes: SerDes[Any],
 ) -> FanOut[Any]:
-    """Run a function over items; ``call`` calls it in an item's context."""
+    """Start a map. ``call`` calls the function in an item's context."""
     check_config("ctx.map", config, MapConfig)
     chosen = config or MapConfig()
     supply = supply_of(items, scope, "ctx.map", _validation(chosen.completion))
@@ -140,7 +142,7 @@ def map_items(
 
 
 def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) -> None:
-    """Say before the first item that there are more than an execution has room for."""
+    """Log a warning before the first item if there are more than the quota of operations allows."""
     each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
     if total is None or total < OPERATIONS_QUOTA or not each_counts:
         return
@@ -155,10 +157,10 @@ def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) ->
 
 
 def _validation(completion: CompletionConfig | None) -> Callable[[int], None] | None:
-    """What to ask about the number of items, if the rules need it: they must be counted first then."""
+    """Return a check of the number of items; ``None`` if the completion rules do not depend on it."""
     if completion is None:
         return None
-    # A share of none or of all is the same of any number of items.
+    # A tolerance of 0 or 100 percent fits any number of items.
     share_counts = completion.tolerated_failure_percentage not in (None, 0, 100)
     if completion.min_successful is None and not share_counts:
         return None
@@ -166,7 +168,7 @@ def _validation(completion: CompletionConfig | None) -> Callable[[int], None] | 
 
 
 def _element(serdes: SerDes[Any]) -> SerDes[Any]:
-    """How one result of a group is written, given how the list of them would be."""
+    """Return the serdes for one result of a group, given that for the list of them."""
     if not isinstance(serdes, JsonSerDes):
         return serdes
     kind: Any = serdes.type_

@@ -1,4 +1,4 @@
-"""Checks that the options of several operations share."""
+"""Checks of options that several operations have."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ __all__ = [
 
 _D = TypeVar("_D")
 
-# Of a callback (API shape CallbackOptions).
+# The longest timeout of a callback, in seconds (API shape CallbackOptions).
 LONGEST_TIMEOUT_SECONDS = 99_999_999
 
 
 def check_config(operation: str, config: object, kind: type) -> None:
-    """Refuse what are no options of an operation, such as a strategy by itself."""
+    """Raise ``ConfigError`` for a ``config`` of another class, such as a strategy by itself."""
     if config is not None and not isinstance(config, kind):
         raise ConfigError(f"{operation} takes config={kind.__name__}(...), not {config!r}")
 
 
 def check_serdes(option: str, serdes: object) -> None:
-    """Refuse what cannot serialize and deserialize."""
+    """Raise ``ConfigError`` for an object without ``serialize`` and ``deserialize``, and for a class."""
     if isinstance(serdes, type) and _is_method(serdes, "serialize"):
         raise ConfigError(f"{option} must be a serdes, and {_class_of(serdes)}")
     if serdes is not None and not (hasattr(serdes, "serialize") and hasattr(serdes, "deserialize")):
@@ -43,13 +43,13 @@ def check_serdes(option: str, serdes: object) -> None:
 
 
 def check_strategy(option: str, strategy: object) -> None:
-    """Refuse what cannot be asked about a failed attempt."""
+    """Raise ``ConfigError`` for an object that is not ``None`` and no retry strategy."""
     if strategy is not None:
         check_required_strategy(option, strategy, "ExponentialBackoff()")
 
 
 def check_required_strategy(option: str, strategy: object, example: str) -> None:
-    """Refuse what is no strategy, as the class of one is none."""
+    """Raise ``ConfigError`` for an object that is no strategy, and for the class of one."""
     if isinstance(strategy, type):
         raise ConfigError(
             f"{option} must be a strategy, such as {example}, and {_class_of(strategy)}"
@@ -58,17 +58,17 @@ def check_required_strategy(option: str, strategy: object, example: str) -> None
         raise ConfigError(f"{option} must be a strategy, such as {example}, not {strategy!r}")
 
 
-def _is_method(found: type, name: str) -> bool:
-    """Tell whether only an instance of the class has this function."""
-    return type(inspect.getattr_static(found, name, None)) is FunctionType
+def _is_method(owner: type, name: str) -> bool:
+    """Return ``True`` if the class has a method with this name, which needs an instance."""
+    return type(inspect.getattr_static(owner, name, None)) is FunctionType
 
 
-def _class_of(found: type) -> str:
-    return f"{found.__qualname__} is a class; did you mean {found.__qualname__}()?"
+def _class_of(cls: type) -> str:
+    return f"{cls.__qualname__} is a class; did you mean {cls.__qualname__}()?"
 
 
 def check_result_type(config: str, result_type: object, serdes: object) -> None:
-    """Refuse two answers to the question of how a result is read."""
+    """Raise ``ConfigError`` if both a ``result_type`` and a ``serdes`` are given."""
     if result_type is not None and serdes is not None:
         raise ConfigError(f"{config} takes a result_type or a serdes, not both")
 
@@ -76,7 +76,7 @@ def check_result_type(config: str, result_type: object, serdes: object) -> None:
 def check_timeouts(
     config: str, timeout: DurationLike | None, heartbeat: DurationLike | None
 ) -> None:
-    """Refuse timeouts that the service would refuse."""
+    """Raise ``ConfigError`` for timeouts that the service would refuse."""
     total = timeout_seconds(f"{config}.timeout", timeout)
     beat = timeout_seconds(f"{config}.heartbeat_timeout", heartbeat)
     if total and beat and beat >= total:
@@ -87,7 +87,10 @@ def check_timeouts(
 
 
 def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
-    """The whole seconds of a callback's timeout, or ``None`` for none; refuses one too long."""
+    """Convert a callback's timeout to whole seconds; ``None`` for no timeout.
+
+    Raises ``ConfigError`` for a timeout that is too long.
+    """
     if timeout is None:
         return None
     checked = Duration.of(timeout, option).checked(option, 0, LONGEST_TIMEOUT_SECONDS)
@@ -97,9 +100,10 @@ def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
 def decide(
     strategy: Callable[..., object], subject: object, attempt: int, wanted: type[_D], told: str
 ) -> _D:
-    """Ask a strategy about the error of an attempt, or the state of a poll; check that it decides.
+    """Ask a strategy about the error of an attempt or the state of a poll, and check its return value.
 
-    ``told`` is the operation and what was decided about, for the error.
+    ``told`` names the operation and the attempt, for the error. Raises ``ConfigError`` if the strategy
+    returns anything but a ``wanted``.
     """
     decision = strategy(subject, attempt)
     if isinstance(decision, wanted):
@@ -119,7 +123,7 @@ _MAKERS = {
 
 
 def shown(value: object) -> str:
-    """The ``repr`` of a value, whatever its class does."""
+    """Return the ``repr`` of a value; the name of its class if ``repr`` raises."""
     try:
         return str(repr(value))
     except Exception:  # a class of the user's

@@ -1,4 +1,4 @@
-"""Parallel: several functions side by side, each in a context of its own."""
+"""Parallel: several functions that run concurrently, each in a context of its own."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ __all__ = ["ParallelConfig", "parallel"]
 
 
 class ParallelConfig(Struct, frozen=True, kw_only=True):
-    """How a parallel runs.
+    """The options of a parallel.
 
-    ``max_concurrency``: how many branches run at a time; all of them otherwise. ``completion``: when
-    it is decided; at the first failure otherwise. ``serdes``: how the ``BatchResult`` is written.
-    ``item_serdes``: how each branch's result is written; by the function's return annotation
-    otherwise. ``summary_generator``: what the log shows of a batch above 262,144 bytes, which is not
-    stored, but built again from its branches on replay. ``nesting``: whether each branch is an
-    operation of its own.
+    ``max_concurrency`` is the number of branches that run at a time; by default all do. ``completion`` says
+    when the batch is decided; by default at the first failure.
+
+    ``serdes`` writes the ``BatchResult``. ``item_serdes`` writes each branch's result; by default the
+    function's return annotation decides. ``summary_generator`` makes the text that the log shows for a batch
+    above 262,144 bytes, which is not stored but built again from its branches on replay. ``nesting`` says if
+    each branch is an operation of its own.
     """
 
     max_concurrency: int | None = None
@@ -47,7 +48,7 @@ class ParallelConfig(Struct, frozen=True, kw_only=True):
     nesting: NestingType = NestingType.NESTED
 
     def __post_init__(self) -> None:
-        """Refuse what can never work."""
+        """Check the options. Raises ``ConfigError``."""
         check_options(self)
 
 
@@ -58,7 +59,7 @@ def parallel(
     name: str | None,
     config: ParallelConfig | None,
 ) -> FanOut[Any]:
-    """Run functions side by side; ``call`` calls one in its context."""
+    """Start a parallel. ``call`` calls a function in its branch's context."""
     check_config("ctx.parallel", config, ParallelConfig)
     chosen = config or ParallelConfig()
     named = _named(functions)

@@ -1,8 +1,8 @@
-"""Sagas: steps that know how to undo themselves, and the undoing when a later one fails.
+"""Sagas: steps with compensations, which undo them when a later step fails.
 
-The compensations run in a CONTEXT of their own, one STEP each, so each happens once, whatever
-crashes in between. Suspension is no failure, and nothing can be recorded in a context that is over:
-neither undoes anything.
+The compensations run in a CONTEXT of their own, one STEP each, so each runs once in spite of crashes. The
+body of that context is a task that no cancellation of the block reaches. A suspension is no failure, and
+nothing can be recorded in a context that is over, so neither of them compensates anything.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Failure(Struct, frozen=True):
 
 
 class Compensation(Struct, frozen=True):
-    """How to undo something: a step to run, and the step whose result goes in front, if any."""
+    """A step that undoes an effect. ``undoes`` is the step whose result is its argument, if there is one."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -55,25 +55,25 @@ class Compensation(Struct, frozen=True):
 
     @property
     def may_be_needed(self) -> bool:
-        """Whether there is something to undo: what has failed has nothing."""
+        """False if the step that it undoes has failed or was cancelled."""
         done = self.undoes
         return done is None or not done.done() or not (done.cancelled() or done.exception())
 
 
 class Saga:
-    """Steps of a context, with their compensations; ``ctx.saga()`` makes one.
+    """Steps of a context with their compensations. ``ctx.saga()`` makes one, for ``async with``.
 
-    Leave the block with an exception, a cancellation among them, and what was done in it is undone:
-    the compensations run in the reverse order of the calls, one after the other, as steps. Then the
-    exception goes on. Steps that are still under way are waited for first, and undone if they
-    succeed. A block that ends well waits for them too; if none of them fails, nothing is ever undone.
+    If an exception or a cancellation leaves the block, the steps in it are undone: their compensations run
+    as steps, one after the other, in the reverse order of the calls. Then the exception goes on. Steps that
+    still run are waited for first, and undone if they succeed. A block that ends without an exception waits
+    for them too, and if none of them fails, nothing is undone.
 
-    A compensation that fails for good does not stop the others: in the end a ``CompensationError`` is
-    raised, with the exception that left the block and those of the compensations. (A cancellation
-    stays one, with a note for each.)
+    A compensation that has no more retries does not stop the others. At the end, a ``CompensationError`` is
+    raised, with the exception that left the block and those of the compensations. (A cancellation stays a
+    ``CancelledError``, with a note for each.)
 
-    A step that fails has nothing to undo. Where that is not so (it may have had its effect all the
-    same), call ``add_compensation`` before the step, with something that is safe to do in any case.
+    A step that fails is not undone. If it may have had its effect all the same, call ``add_compensation``
+    before the step, with a function that is safe to run in both cases.
     """
 
     def __init__(self, frame: Frame) -> None:
@@ -112,10 +112,10 @@ class Saga:
         config: StepConfig | None = None,
         compensation_config: StepConfig | None = None,
     ) -> Step[Any]:
-        """Run a step, as ``ctx.step`` does; if the saga fails after it, run ``compensate(result)``.
+        """Run a step, as ``ctx.step`` does. If the saga fails later, ``compensate(result)`` undoes it.
 
-        ``compensate`` is a step's function too: sync or async, retried as its strategy says. What else
-        it needs goes in with ``functools.partial``.
+        ``compensate`` is the function of a step too: sync or async, retried by the strategy of
+        ``compensation_config``. Other arguments are bound with ``functools.partial``.
         """
         where = "saga.step(..., compensate=...)"
         self._check(compensate, where)
@@ -135,7 +135,7 @@ class Saga:
         name: str | None = None,
         config: StepConfig | None = None,
     ) -> None:
-        """From now on, if the saga fails, run ``func(*args)`` as a step."""
+        """Add a compensation: if the saga fails from now on, ``func(*args)`` runs as a step."""
         self._check(func, "saga.add_compensation")
         check_arguments("saga.add_compensation", func, len(args), counted(args))
         check_config("a compensation", config, StepConfig)
@@ -143,7 +143,7 @@ class Saga:
         self._compensations.append(Compensation(func, args, chosen, config))
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Open the saga."""
         self._is_open = True
         return self
 
@@ -153,7 +153,7 @@ class Saga:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Undo what was done, if the block failed."""
+        """Run the compensations, if the block failed."""
         self._is_open = False
         late = None if error else await self._failure_of_stragglers()
         failure = error or late
@@ -166,10 +166,10 @@ class Saga:
             raise late
 
     async def _failure_of_stragglers(self) -> BaseException | None:
-        """Wait for the steps that the block has left running."""
+        """Wait for the steps that the block has left running, and return the failure of one, if any."""
         steps = [undo.undoes for undo in self._compensations if undo.undoes is not None]
         try:
-            for running in [each for each in steps if not each.done()]:
+            for running in [unfinished for unfinished in steps if not unfinished.done()]:
                 await running
         except (Exception, asyncio.CancelledError) as failure:
             if self._frame.is_over:
@@ -178,7 +178,7 @@ class Saga:
         return None
 
     async def _compensate(self, needed: list[Compensation]) -> list[Failure]:
-        """Run the compensations to the end; another cancellation does not leave them half done."""
+        """Run the compensations to their end, also if the task is cancelled meanwhile."""
         undoing: Child[list[Failure]] = Child(
             self._frame.scope(),
             lambda frame: _undo(frame, needed),
@@ -215,7 +215,7 @@ _FAILURES: SerDes[list[Failure]] = serdes_for_type(list[Failure])
 
 
 async def _undo(frame: Frame, needed: list[Compensation]) -> list[Failure]:
-    """Run the compensations, last one first."""
+    """Run the compensations, the last one first."""
     running = [undo.undoes for undo in needed if undo.undoes is not None and not undo.undoes.done()]
     if running:
         await asyncio.wait(running)
@@ -232,14 +232,14 @@ async def _undo(frame: Frame, needed: list[Compensation]) -> list[Failure]:
 
 
 def _is_failure(error: BaseException) -> bool:
-    """Whether the block has failed, and not only this invocation, or the process."""
+    """Return ``True`` if the block has failed, and not just this invocation or the process."""
     if isinstance(error, InvocationError) and not isinstance(error, OperationError):
         return False
     return isinstance(error, (Exception, asyncio.CancelledError))
 
 
 def _report(error: BaseException, failures: list[Failure]) -> None:
-    """Say which compensations failed: what they were to undo is still there."""
+    """Report failed compensations: raise ``CompensationError``, or add notes to a cancellation."""
     if not failures:
         return
     errors = [

@@ -1,4 +1,4 @@
-"""What one of several operations has come to."""
+"""The outcome of one of several operations."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _T = TypeVar("_T")
 
 
 class SettledStatus(StrEnum):
-    """How an operation ended."""
+    """The two ways in which an operation ends."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
 
 class Settled(Struct, Generic[_T], frozen=True, kw_only=True):
-    """What an operation has come to: its ``value``, or the ``error`` that awaiting it raises."""
+    """The outcome of an operation: its ``value``, or the ``error`` that awaiting it raises."""
 
     value: _T | None = None
     error: Exception | None = None
@@ -31,7 +31,7 @@ class Settled(Struct, Generic[_T], frozen=True, kw_only=True):
         return SettledStatus.SUCCEEDED if self.error is None else SettledStatus.FAILED
 
     def result(self) -> _T:
-        """The value; raises the error of a failure."""
+        """Return the value, or raise the error."""
         if self.error is not None:
             raise self.error
         return cast("_T", self.value)

@@ -1,6 +1,6 @@
-"""Steps: plain functions whose result is recorded, so that they run once and are replayed after.
+"""Steps: functions whose result is recorded, so that replay returns the result without running them.
 
-At least once per retry (the default): START is queued and the body runs at once. At most once per
+At least once per retry (the default): START is queued, and the body runs at once. At most once per
 retry: START is acknowledged before the body runs, and a body that was cut off is not run again.
 """
 
@@ -37,13 +37,12 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _BOUND = "__durable_step_config__"
 
-# Of how many functions an invocation remembers what they say of their steps: code that makes a
-# function for each step would fill the memory.
+# Upper bound of the per-function cache. Code that makes a function for each step would fill the memory.
 _MOST_REMEMBERED = 256
 
 
 class StepSemantics(StrEnum):
-    """How often a body may run in one attempt when the invocation is cut off."""
+    """The number of times that a body may run in one attempt when the invocation is cut off."""
 
     AT_LEAST_ONCE_PER_RETRY = "AT_LEAST_ONCE_PER_RETRY"
     AT_MOST_ONCE_PER_RETRY = "AT_MOST_ONCE_PER_RETRY"
@@ -53,16 +52,18 @@ _AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 
 
 class StepConfig(Struct, frozen=True, kw_only=True):
-    """How a step runs.
+    """The options of a step.
 
-    ``retry_strategy``: what to do about a failed attempt; the handler's default otherwise (6 attempts
-    in all). ``semantics``: at least once per retry, or at most once; a step that was cut off under the
-    latter fails its attempt with ``StepInterruptedError``, which goes to the retry strategy.
-    ``serdes``: how the result is written; by the function's return annotation otherwise.
-    ``acknowledge_start``: the body does not run before its START is acknowledged, so that the history
-    shows which step ran when the process died, whatever the body did to it. It costs a call of its own
-    for each attempt, and its time. An at-most-once step does so anyway, and so does every step under
-    ``CheckpointingMode.EAGER``.
+    ``retry_strategy`` decides about failed attempts; by default it is the handler's (6 attempts in all).
+
+    ``semantics``: a body runs at least once per retry, or at most once. In the latter case, an attempt that
+    was cut off fails with ``StepInterruptedError``, and the retry strategy decides about another one.
+
+    ``serdes`` writes the result; by default the function's return annotation decides.
+
+    ``acknowledge_start``: the body does not run before its START is acknowledged, so that the history shows
+    during which step the process died. This costs one call more for each attempt, and waits for it. It is
+    always so for at-most-once steps and under ``CheckpointingMode.EAGER``.
     """
 
     retry_strategy: RetryStrategy | None = None
@@ -71,7 +72,7 @@ class StepConfig(Struct, frozen=True, kw_only=True):
     acknowledge_start: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what is no strategy, no semantics, no serdes."""
+        """Check the options. Raises ``ConfigError``."""
         check_strategy("StepConfig.retry_strategy", self.retry_strategy)
         if not isinstance(self.semantics, StepSemantics):
             raise ConfigError(
@@ -97,8 +98,8 @@ def durable_step(
 ) -> Callable[[_F], _F]:
     """Bind a step's configuration to a function where it is defined.
 
-    The function itself is unchanged; ``ctx.step(function, ...)`` uses the configuration unless it is
-    given another.
+    The function itself is unchanged. ``ctx.step(function, ...)`` uses the configuration unless the call has
+    a ``config`` of its own.
     """
     config = StepConfig(
         retry_strategy=retry_strategy,
@@ -115,7 +116,7 @@ def durable_step(
 
 
 def bound_config(function: Callable[..., Any]) -> StepConfig | None:
-    """The configuration that ``durable_step`` bound to this function, if any."""
+    """Return the configuration that ``durable_step`` bound to this function; ``None`` if there is none."""
     inner: Any = function
     config = getattr(inner, _BOUND, None)
     while config is None and isinstance(inner, partial):
@@ -125,11 +126,11 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
 
 
 class _Said(Struct, frozen=True):
-    """What a function says of the steps that run it, if nobody says otherwise."""
+    """The defaults that a function gives to its steps: name, configuration, serdes, arity."""
 
     name: str | None
     config: StepConfig
-    # None if the configuration has one, so that nobody needs to know what it returns.
+    # ``None`` if the configuration has a serdes, so that the return annotation is not looked at.
     serdes: SerDes[Any] | None
     is_coroutine: bool
     # The fewest and the most positional arguments that it takes.
@@ -138,7 +139,7 @@ class _Said(Struct, frozen=True):
 
 
 def _ask(function: Callable[..., Any], workflow: Workflow) -> _Said:
-    """Ask the function; a plain one only once an invocation."""
+    """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
     config = bound_config(function) or _DEFAULT
     serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
     arity = arity_of(function)
@@ -152,7 +153,7 @@ def _ask(function: Callable[..., Any], workflow: Workflow) -> _Said:
 
 
 class Step(AttemptOperation[_T], Generic[_T]):
-    """A step that runs, or ran."""
+    """The operation of a step."""
 
     __slots__ = ("_args", "_config", "_function", "_is_coroutine", "_serdes")
 
@@ -181,7 +182,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     @property
     def given(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The function that the code asked for, and its arguments."""
+        """The function of the step, and its arguments."""
         return self._function, self._args
 
     async def attempt(self) -> None:
@@ -197,7 +198,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
             self._hand_on_early(payload)
 
     def attempt_failed(self, error: BaseException) -> None:
-        """Ask the retry strategy."""
+        """Ask the retry strategy about a failed attempt."""
         strategy = self._config.retry_strategy or self.workflow.settings.default_retry
         retry_or_fail(self, strategy, error)
 
@@ -210,17 +211,17 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self.attempt_failed(error)
 
     def value(self, record: Operation) -> _T:
-        """The recorded result."""
+        """Return the recorded result."""
         payload = record.step_details.result if record.step_details else None
         value: _T = self.decode(self._serdes, payload)
         return value
 
     def failure(self, record: Operation) -> BaseException:
-        """The recorded failure, and how often the function has run."""
+        """Return the recorded failure, with the number of attempts."""
         return self.rebuilt(self.recorded_error(record), attempts=self.details.attempt)
 
     def _hand_on_early(self, payload: str) -> None:
-        """In optimistic mode, let a sequential workflow go on before the acknowledgement."""
+        """Let a sequential workflow go on before the acknowledgement, in optimistic mode."""
         if self.done() or not self.workflow.is_sequential:
             return
         self.set_result(self.decode(self._serdes, payload))

@@ -1,4 +1,4 @@
-"""Where the items of a fan-out come from: anything that can be iterated, one at a time, when asked."""
+"""Supplies of the items of a fan-out: any iterable, asynchronous or not, asked for one item at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["NEVER", "NOT_YET", "Nothing", "Supply", "supply_of"]
 
 
 class Nothing(Enum):
-    """Why there is no item: it comes later, or there are no more."""
+    """The reasons for which there is no item: the next one comes later, or there are no more."""
 
     NOT_YET = "not yet"
     NEVER = "never"
@@ -28,19 +28,19 @@ NEVER = Nothing.NEVER
 
 
 class Supply(Protocol):
-    """Gives items in order."""
+    """A source of items, in order."""
 
     @property
     def total(self) -> int | None:
-        """How many items there are, if that is known."""
+        """The number of items; ``None`` if it is not known."""
         ...
 
     def pull(self, notify: Callable[[], None]) -> Any:
-        """The next item, or ``NOT_YET``: then it is looked for, and ``notify`` says when to ask."""
+        """Return the next item, ``NEVER``, or ``NOT_YET``: then ``notify`` is called when to ask again."""
         ...
 
     def close(self) -> None:
-        """No more items are needed."""
+        """Stop: no more items are needed."""
         ...
 
 
@@ -48,32 +48,33 @@ class SyncSupply:
     """The items of an ordinary iterable."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        # A list may be changed while its items run, and would then not be the same on replay.
+        # Copied: code may change a list while its items run, and it would differ on replay.
         self._items: Iterable[Any] = tuple(items) if isinstance(items, list) else items
         self.total = len(self._items) if isinstance(self._items, Sized) else None
         self._iterator: Iterator[Any] | None = None
 
     def pull(self, notify: Callable[[], None]) -> Any:
-        """The next item."""
+        """Return the next item, or ``NEVER``."""
         if self._iterator is None:
             self._iterator = iter(self._items)
         return next(self._iterator, NEVER)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 class AsyncSupply:
     """The items of an asynchronous iterable.
 
-    A task of the workflow goes through it, in the context that the map was called in, so that an
-    asynchronous generator may itself start durable operations there. It goes on only when asked.
+    A task of the workflow iterates over it, one item for each request. It has a scope of its own in the
+    context that called the map, so that an asynchronous generator may start durable operations there; the
+    map's own context is for its branches alone.
     """
 
     def __init__(self, items: AsyncIterable[Any], scope: Scope) -> None:
         self.total: int | None = None
         self._items = items
-        # Claimed at once, so that what the caller does next has the same ids however this ends.
+        # Claimed in the call, so that the ids of the caller's next operations do not depend on the task.
         self._scope = scope.spawn_items()
         if (gate := scope.frame.workflow.gate) is not None:
             gate.is_dormant(self._scope.path.text)
@@ -85,7 +86,7 @@ class AsyncSupply:
         self._task: asyncio.Task[None] | None = None
 
     def pull(self, notify: Callable[[], None]) -> Any:
-        """The next item, if the iterable has given it."""
+        """Return the next item if the iterable has yielded it; otherwise ask for it."""
         if self._ready:
             return self._ready.popleft()
         if self._failure is not None:
@@ -103,7 +104,7 @@ class AsyncSupply:
         return NOT_YET
 
     def close(self) -> None:
-        """Stop where it is, and let a generator clean up."""
+        """Cancel the task, so that a generator cleans up."""
         if self._task is not None:
             self._task.cancel()
 
@@ -129,7 +130,7 @@ class AsyncSupply:
 
 
 class _Gathered:
-    """Items that are all needed before the first: the rules that decide the batch count them."""
+    """A supply that reads all items before it returns the first, because their number has to be checked."""
 
     def __init__(self, items: Supply, validate: Callable[[int], None]) -> None:
         self.total: int | None = None
@@ -138,7 +139,7 @@ class _Gathered:
         self._gathered: deque[Any] = deque()
 
     def pull(self, notify: Callable[[], None]) -> Any:
-        """The next item, once there is none to come."""
+        """Return the next item once all of them are read."""
         while self.total is None:
             item = self._items.pull(notify)
             if item is NOT_YET:
@@ -151,16 +152,16 @@ class _Gathered:
         return self._gathered.popleft() if self._gathered else NEVER
 
     def close(self) -> None:
-        """No more items are needed."""
+        """Stop: no more items are needed."""
         self._items.close()
 
 
 def supply_of(
     items: Any, scope: Scope, operation: str, validate: Callable[[int], None] | None = None
 ) -> Supply:
-    """A supply of these items; refuses what would not give the same ones, in order, on replay.
+    """Make a supply of these items. ``validate`` is called with their number before the first is returned.
 
-    ``validate`` is told how many there are before the first is handed out.
+    Raises ``ConfigError`` for a set, whose order differs on replay, and for objects that are not iterable.
     """
     if isinstance(items, (set, frozenset)):
         raise ConfigError(
@@ -180,4 +181,4 @@ def supply_of(
 
 
 def _nobody() -> None:
-    """Nobody has asked."""
+    """Do nothing: no item was asked for."""

@@ -1,4 +1,4 @@
-"""Waits: nothing runs and nothing is paid for until the service ends them."""
+"""Waits: the service ends them, and no function runs and is billed meanwhile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Wait", "wait", "wait_until"]
 
 
 class Wait(DurableOperation[None]):
-    """A wait that is under way, or is over."""
+    """The operation of a wait."""
 
     __slots__ = ("_is_cancelling",)
 
@@ -47,22 +47,22 @@ class Wait(DurableOperation[None]):
             self.advance(record)
 
     def advance(self, record: Operation) -> None:
-        """The service will end it."""
+        """Mark the wait as pending until its scheduled end."""
         details = record.wait_details
         self.pend(details.scheduled_end_timestamp if details else None)
 
     def outcome(self) -> None:
-        """Nothing: a wait ends by time or by ``cancel``, and both are fine."""
+        """Return nothing: a wait has no value, whether time or ``cancel`` has ended it."""
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
-        """A wait does not fail."""
+        """Return ``None``: a wait does not fail."""
         return None
 
     def cancel(self, msg: Any | None = None) -> bool:
-        """End the wait early: whoever awaits it goes on as if the time were up.
+        """End the wait early: the tasks that await it go on as if the time were up, without an exception.
 
-        Recorded (action CANCEL), so replay goes on at the same place. Returns ``False`` if the
-        workflow has seen the end of the wait, or has cancelled it already.
+        It is recorded as CANCEL, so replay goes on at the same place. Returns ``False`` if the workflow has
+        seen the end of the wait, or has cancelled it already.
         """
         if self.done():
             return False
@@ -73,7 +73,7 @@ class Wait(DurableOperation[None]):
         if self._is_cancelling:
             return False
         self._is_cancelling = True
-        # The log may hold the end already: of replay, or because the time has come meanwhile.
+        # The log may hold the end already, on replay or because the time is up.
         if not self.is_due:
             cancellation = self.update(OperationAction.CANCEL)
             if self.is_awaited:
@@ -83,7 +83,7 @@ class Wait(DurableOperation[None]):
         return True
 
     def abandon(self) -> None:
-        """Let the service forget it; whether it does makes no difference."""
+        """Record a CANCEL, so that the service need not keep the wait."""
         if not (self.is_due or self._is_cancelling or self.was_over):
             self._is_cancelling = True
             self.leave_behind(self.update(OperationAction.CANCEL))
@@ -102,7 +102,7 @@ def wait_until(scope: Scope, moment: datetime, name: str | None) -> Wait:
             f"ctx.wait_until takes a datetime with a time zone, not {moment!r}: add"
             " tzinfo=timezone.utc, or datetime.now(timezone.utc) + ..."
         )
-    # Whether the moment is too far away must be the same on every replay: as the log has the time.
+    # The check uses the log's time, so that it has the same result on every replay.
     workflow = scope.frame.workflow
     end = moment.timestamp()
     away = Duration.from_seconds(max(1, math.ceil(end - scope.frame.now / 1000)))

@@ -1,4 +1,4 @@
-"""A callback whose id is handed out by a step: one CONTEXT that holds the two."""
+"""``wait_for_callback``: one CONTEXT that holds a callback and the step that passes its id on."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _AS_IT_CAME = PassThroughSerDes()
 
 
 class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
-    """How long the answer may take, what it is, and how often its id is handed out.
+    """The options of ``wait_for_callback``.
 
-    ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes``: as in ``CallbackConfig``; a
-    ``serdes`` is only asked to read.
-    ``retry_strategy``: for the submitter, which runs as a step; the handler's default otherwise.
+    ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes`` are those of ``CallbackConfig``; a
+    ``serdes`` is only used to read. ``retry_strategy`` is for the submitter, which runs as a step; by default
+    it is the handler's.
     """
 
     timeout: DurationLike | None = None
@@ -53,7 +53,7 @@ class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
     retry_strategy: RetryStrategy | None = None
 
     def __post_init__(self) -> None:
-        """Check the timeouts, the serdes and the strategy."""
+        """Check the timeouts, the serdes and the strategy. Raises ``ConfigError``."""
         check_timeouts("WaitForCallbackConfig", self.timeout, self.heartbeat_timeout)
         check_serdes("WaitForCallbackConfig.serdes", self.serdes)
         check_result_type("WaitForCallbackConfig", self.result_type, self.serdes)
@@ -67,7 +67,7 @@ def wait_for_callback(
     name: str | None,
     config: WaitForCallbackConfig[Any] | None,
 ) -> Handle[Any]:
-    """Create a callback, hand out its id in a step, and wait for the answer."""
+    """Create a callback, call the submitter with its id in a step, and wait for the answer."""
     check_config("ctx.wait_for_callback", config, WaitForCallbackConfig)
     chosen: WaitForCallbackConfig[Any] = config or WaitForCallbackConfig()
     expected: CallbackConfig[Any] = CallbackConfig(
@@ -77,7 +77,7 @@ def wait_for_callback(
         serdes=None if chosen.serdes is None else _AS_IT_CAME,
     )
 
-    # What AWS's own Python SDK calls the two, so that an execution begun under it can go on here.
+    # The names that AWS's own Python SDK gives to the two, so that an execution begun under it can go on here.
     prefix = f"{name} " if name else ""
 
     async def body(frame: Frame) -> Any:
@@ -113,10 +113,10 @@ def wait_for_callback(
 
 
 class _Answer:
-    """Keeps the answer as it came, so that a serdes reads what the sender wrote, and nothing else.
+    """A serdes that keeps the answer as text, so that the user's serdes reads exactly the sender's text.
 
-    It may well be one that only reads, or that would not understand what it writes itself. In the
-    context's result the text is a JSON string, and ``null`` if there was none, as AWS's own SDKs have it.
+    The user's may support only reading, or not read its own output. In the context's result the text is a
+    JSON string, and ``null`` if there was none, as in AWS's own SDKs.
     """
 
     def __init__(self, serdes: SerDes[Any]) -> None:
@@ -124,11 +124,11 @@ class _Answer:
         self._text = serdes_for_type(str | None)
 
     def serialize(self, value: str | None, context: SerDesContext, /) -> str:
-        """The text."""
+        """Write the text as JSON."""
         return self._text.serialize(value, context)
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
-        """What the serdes makes of the text."""
+        """Read the text with the user's serdes."""
         text = self._text.deserialize(payload, context)
         return None if text is None else self._serdes.deserialize(text, context)
 
@@ -143,5 +143,5 @@ def _serdes_of(scope: Scope, config: WaitForCallbackConfig[Any], name: str | Non
 
 
 def _fitting(name: str) -> str:
-    """The end of a name that would be too long for the service: 256 characters."""
+    """Cut a name to its last 256 characters, the most that the service accepts."""
     return name[-256:]

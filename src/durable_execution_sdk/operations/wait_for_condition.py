@@ -1,4 +1,4 @@
-"""Polling: one STEP that is checked again and again, with the state as its payload."""
+"""``wait_for_condition``: one STEP whose attempts are checks, with the state as its payload."""
 
 from __future__ import annotations
 
@@ -22,12 +22,11 @@ _S = TypeVar("_S")
 
 
 class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
-    """What a poll starts with, and when it looks again.
+    """The options of ``wait_for_condition``.
 
-    ``initial_state`` goes into the first check. ``wait_strategy(state, attempt)`` decides after each
-    one: ``wait_while(...)`` and ``wait_until(...)`` make the usual ones (60 attempts, 5 s, factor 1.5,
-    at most 300 s, full jitter). ``serdes``: how the state is written; by the check's return
-    annotation otherwise.
+    ``initial_state`` is the argument of the first check. ``wait_strategy(state, attempt)`` decides after each
+    check; ``wait_while(...)`` and ``wait_until(...)`` make the usual ones (60 attempts, 5 s, factor 1.5, at
+    most 300 s, full jitter). ``serdes`` writes the state; by default the check's return annotation decides.
     """
 
     initial_state: _S
@@ -35,7 +34,7 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
     serdes: SerDes[_S] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no strategy, no serdes."""
+        """Check the options. Raises ``ConfigError``."""
         option, example = (
             "WaitForConditionConfig.wait_strategy",
             "wait_until(lambda state: state.done)",
@@ -45,7 +44,7 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
 
 
 class WaitForCondition(AttemptOperation[_S], Generic[_S]):
-    """A poll that is under way, or is over."""
+    """The operation of a poll."""
 
     __slots__ = ("_check_state", "_config", "_last_state", "_serdes")
 
@@ -67,25 +66,25 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         self.begin()
 
     def advance(self, record: Operation) -> None:
-        """Keep the state of the last check: the answer to the next one's START may leave it out."""
+        """Keep the state of the last check: the answer to the START of the next one may not contain it."""
         details = record.step_details
         if details is not None and details.result is not None:
             self._last_state = details.result
         super().advance(record)
 
     async def attempt(self) -> None:
-        """Check once, and let the strategy decide on the state that came of it."""
+        """Run the check once, and let the strategy decide on the new state."""
         state = await self.call(self._check_state, (self._state_so_far(),))
         payload = self.encode(self._serdes, state, "state")
-        # The strategy sees what the next check will see: the state as the log gives it back.
+        # The strategy gets the state as it is read from the log, as the next check will.
         self._apply(self._decided(self.decode(self._serdes, payload)), payload)
 
     def attempt_failed(self, error: BaseException) -> None:
-        """A check that raises is no answer, so the operation fails."""
+        """Fail the operation: a check that raises is not retried."""
         self.fail(error)
 
     def value(self, record: Operation) -> _S:
-        """The state that ended the poll."""
+        """Return the state that ended the poll."""
         payload = record.step_details.result if record.step_details else None
         state: _S = self.decode(self._serdes, payload)
         return state
@@ -122,5 +121,5 @@ def wait_for_condition(
     name: str | None,
     config: WaitForConditionConfig[Any],
 ) -> WaitForCondition[Any]:
-    """Check a state until the strategy says stop."""
+    """Start a poll: check a state until the strategy stops."""
     return WaitForCondition(scope, check, name, config)

@@ -1,4 +1,4 @@
-"""A block that is tried again: one CONTEXT that holds a CONTEXT for each attempt, and the delays."""
+"""``with_retry``: one CONTEXT that holds a CONTEXT for each attempt of a block, and WAITs between them."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WithRetryConfig", "with_retry"]
 
-# Another attempt would end the same way.
+# Errors after which another attempt would end in the same way.
 _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 
 
 class WithRetryConfig(Struct, frozen=True, kw_only=True):
-    """How a block is tried again.
+    """The options of ``with_retry``.
 
-    ``retry_strategy``: what to do about a failed attempt; the handler's default otherwise (6 attempts
-    in all). ``serdes`` and ``summary_generator``: as in ``ChildConfig``.
+    ``retry_strategy`` decides about failed attempts; by default it is the handler's (6 attempts in all).
+    ``serdes`` and ``summary_generator`` are those of ``ChildConfig``.
     """
 
     retry_strategy: RetryStrategy | None = None
@@ -45,7 +45,7 @@ class WithRetryConfig(Struct, frozen=True, kw_only=True):
     summary_generator: Callable[[Any], str] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no strategy, no serdes, no function."""
+        """Check the options. Raises ``ConfigError``."""
         check_strategy("WithRetryConfig.retry_strategy", self.retry_strategy)
         check_serdes("WithRetryConfig.serdes", self.serdes)
         ChildConfig(summary_generator=self.summary_generator)
@@ -58,7 +58,7 @@ def with_retry(
     config: WithRetryConfig | None,
     serdes: SerDes[Any],
 ) -> Handle[Any]:
-    """Run a function in a context of its own, again and again until the strategy gives up."""
+    """Run a function in a context of its own until an attempt succeeds or the strategy ends it."""
     check_config("ctx.with_retry", config, WithRetryConfig)
     chosen = config or WithRetryConfig()
     strategy = chosen.retry_strategy or scope.frame.workflow.settings.default_retry
@@ -84,11 +84,14 @@ def with_retry(
 def _delay(
     scope: Scope, strategy: RetryStrategy, error: ChildContextError, number: int
 ) -> Duration | None:
-    """How long to wait before another attempt; a decision that is recorded is not made again."""
+    """Return the delay before another attempt; ``None`` for no more attempts.
+
+    If the log holds the wait already, the strategy is not asked again.
+    """
     if scope.is_next_recorded():
-        return Duration(1)  # the wait is under way, or over
+        return Duration(1)  # not used: the wait is recorded with its length
     if issubclass(type(error), _NEVER_RETRIED):
         return None
-    told = f"attempt {number} of a ctx.with_retry failed ({error!r})"
-    decision = decide(strategy, error, number, RetryDecision, told)
+    subject = f"attempt {number} of a ctx.with_retry failed ({error!r})"
+    decision = decide(strategy, error, number, RetryDecision, subject)
     return Duration(decision.delay_seconds) if decision.retry else None
