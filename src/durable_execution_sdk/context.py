@@ -1,4 +1,4 @@
-"""What workflow code holds: one thin method for each durable operation."""
+"""The durable context that workflow code gets, with one thin method for each operation."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ _Ts = TypeVarTuple("_Ts")
 
 
 class DurableContext(Combinators):
-    """The durable operations of a workflow, and what it may know about its execution.
+    """The durable operations of a workflow, and the data of its execution.
 
-    Every operation returns a handle that is already under way: await it, or start several and
-    ``asyncio.gather`` them. Its id is claimed in the call, so the order of the calls must be the same
-    on every replay; what the calls return is recorded, and replay returns it again without running
-    anything. Positional arguments go to the function; options are keywords; for keyword arguments of
-    the function use ``functools.partial``.
+    Each operation returns a handle, a future of an operation that has started: await it, or start several
+    and ``asyncio.gather`` them. Its id is claimed in the call, so the order of the calls must be the same on
+    every replay. Its outcome is recorded, and replay returns the record without running anything.
 
-    Every operation raises ``ContextMisuseError`` where this context does not belong (in a step, or in
-    the function of a child context, which has its own), and ``DeterminismError``, which fails the
-    execution, when the log holds another operation at this place.
+    Positional arguments are passed to the function, and options are keywords. For keyword arguments of the
+    function use ``functools.partial``.
+
+    Each operation raises ``ContextMisuseError`` where this context does not belong: in a step, or in the
+    function of a child context, which has its own. If the log holds another operation at this place, it
+    raises ``DeterminismError``, and the execution fails.
     """
 
     def __init__(self, frame: Frame) -> None:
@@ -77,18 +78,18 @@ class DurableContext(Combinators):
         name: str | None = None,
         config: StepConfig | None = None,
     ) -> Step[Any]:
-        """Run a function once and record its result; replay returns the record.
+        """Run a function and record its result; replay returns the recorded result without running it.
 
-        ``func`` is ``async def``, or plain ``def``, which runs in a worker thread. It runs at least
-        once per attempt, or at most once (``StepConfig.semantics``); a failed attempt is retried as
-        the strategy says (6 attempts in all by default), and while a retry is due later nothing runs.
-        The result is written as JSON (at most 1 MiB) and read back, so the first run sees what replay
-        will see. ``name`` is the function's name by default.
+        ``func`` is ``async def``, or plain ``def``, which runs in a worker thread. It runs at least once per
+        attempt, or at most once (``StepConfig.semantics``). A failed attempt is retried by the strategy (6
+        attempts in all by default); nothing runs and is billed until a retry is due, unless other code runs.
+        The result is written as JSON of at most 1 MiB and read back, so the first run sees the same value as
+        replay. ``name`` is the function's name by default. A step costs one operation.
 
         Raises:
-            StepError: the strategy gave up; also an instance of what the function raised.
-            SerDesError, PayloadSizeError: within the ``StepError``, when the result is not JSON or
-                too large; neither is retried.
+            StepError: the strategy allows no more attempts; also an instance of the function's exception.
+            SerDesError, PayloadSizeError: as the class of that ``StepError`` too, if the result is not JSON
+                or too large; neither is retried.
         """
         if type(func) is not FunctionType:
             _function(func, "ctx.step")
@@ -99,9 +100,9 @@ class DurableContext(Combinators):
     # Time.
 
     def wait(self, duration: DurationLike, name: str | None = None) -> operations.wait.Wait:
-        """Wait from 1 second to 366 days; nothing runs meanwhile.
+        """Wait from 1 second to 366 days. The invocation suspends meanwhile, unless other code runs.
 
-        ``.cancel()`` on the handle ends the wait early, and is recorded.
+        ``.cancel()`` on the handle ends the wait early, and is recorded. A wait costs one operation.
 
         Raises:
             ConfigError: the duration is out of range; nothing was recorded.
@@ -109,7 +110,11 @@ class DurableContext(Combinators):
         return operations.wait.wait(self._frame.scope(), duration, checked_name(name, "wait"))
 
     def wait_until(self, moment: datetime, name: str | None = None) -> operations.wait.Wait:
-        """Wait until a moment (with a time zone), at most 366 days ahead; as ``wait`` otherwise."""
+        """Wait until a moment, at most 366 days ahead; for one that has passed, one second.
+
+        Raises:
+            ConfigError: the moment has no time zone, or is too far ahead; nothing was recorded.
+        """
         return operations.wait.wait_until(self._frame.scope(), moment, checked_name(name, "wait"))
 
     def wait_for_condition(
@@ -118,13 +123,14 @@ class DurableContext(Combinators):
         config: operations.wait_for_condition.WaitForConditionConfig[_T],
         name: str | None = None,
     ) -> operations.wait_for_condition.WaitForCondition[_T]:
-        """Call ``check(state) -> state`` until the wait strategy says stop; the last state comes back.
+        """Call ``check(state) -> state`` until the wait strategy stops, and return the last state.
 
-        Each check is recorded with its state; between two checks nothing runs. Replay returns the
-        final state.
+        The state is recorded after each check. Between two checks the invocation suspends, unless other code
+        runs. Replay returns the final state. All checks together cost one operation.
 
         Raises:
-            WaitForConditionError: the check raised, or the strategy ran out of attempts.
+            WaitForConditionError: the check raised, or the strategy allows no more attempts.
+            ConfigError: the config is missing, or the check does not take one argument.
         """
         if not isinstance(config, operations.wait_for_condition.WaitForConditionConfig):
             raise ConfigError(
@@ -138,7 +144,7 @@ class DurableContext(Combinators):
             self._frame.scope(), check, chosen, config
         )
 
-    # The world outside.
+    # External systems and other functions.
 
     @overload
     def create_callback(
@@ -156,13 +162,13 @@ class DurableContext(Combinators):
         *,
         config: operations.callback.CallbackConfig[Any] | None = None,
     ) -> operations.callback.Creation[Any]:
-        """Create a callback: await this for the callback, and the callback for its result.
+        """Create a callback: await this for the callback, and then the callback for its result.
 
-        ``callback.callback_id`` is the same on every replay. Hand it out in a step, or use
-        ``wait_for_callback``, which does.
+        ``callback.callback_id`` is the same on every replay. Pass it to the external system in a step, or use
+        ``wait_for_callback``, which does both. A callback costs one operation.
 
         Raises (from ``await callback``):
-            CallbackTimeoutError: nobody answered in time, or no heartbeat came.
+            CallbackTimeoutError: no answer came within the timeout, or no heartbeat within its timeout.
             CallbackExternalError: the answer was a failure.
         """
         return operations.callback.create_callback(
@@ -194,15 +200,17 @@ class DurableContext(Combinators):
         name: str | None = None,
         config: operations.wait_for_callback.WaitForCallbackConfig[Any] | None = None,
     ) -> Handle[Any]:
-        """Create a callback, call ``submitter(callback_id, *args)`` in a step, wait for the answer.
+        """Create a callback, call ``submitter(callback_id, *args)`` in a step, and wait for the answer.
+
+        It costs three operations: a context, and the callback and the step in it.
 
         Raises:
-            CallbackSubmitterError: the submitter failed for good; also an instance of what it raised.
+            CallbackSubmitterError: the submitter has no more attempts; also an instance of its exception.
             CallbackTimeoutError, CallbackExternalError: as for ``create_callback``.
         """
         function = _function(submitter, "ctx.wait_for_callback")
-        told = f"the callback's id{_and(args)}"
-        check_arguments("ctx.wait_for_callback", function, 1 + len(args), told)
+        arguments = f"the callback's id{_and(args)}"
+        check_arguments("ctx.wait_for_callback", function, 1 + len(args), arguments)
         chosen = checked_name(name, "wait_for_callback")
         return operations.wait_for_callback.wait_for_callback(
             self._frame.scope(), function, args, chosen, config
@@ -236,13 +244,14 @@ class DurableContext(Combinators):
         name: str | None = None,
         config: operations.invoke.InvokeConfig[Any] | None = None,
     ) -> operations.invoke.Invoke[Any]:
-        """Invoke another function, durable or plain, and wait for its result; nothing runs meanwhile.
+        """Invoke another function, durable or plain, and wait for its result.
 
-        ``function_name`` is a name or ARN; a durable function needs its version or alias too. Payload
-        and result are JSON of at most 1 MiB each. It is invoked once, and never again on replay.
+        ``function_name`` is a name or ARN; a durable function needs its version or alias too. Payload and
+        result are JSON of at most 1 MiB each. The function is invoked once, and not again on replay. The
+        invocation suspends meanwhile, unless other code runs. An invoke costs one operation.
 
         Raises:
-            InvokeError: it failed, timed out, was stopped, or could not be started.
+            InvokeError: the function failed, timed out, was stopped, or could not be started.
         """
         return operations.invoke.invoke(
             self._frame.scope(), function_name, payload, checked_name(name, "invoke"), config
@@ -260,14 +269,15 @@ class DurableContext(Combinators):
         """Run ``func(child_context, *args)`` as a group of operations with a result of its own.
 
         Replay returns the recorded result without running the function, unless the result is above
-        262,144 bytes: then the function runs again over its recorded operations.
+        262,144 bytes: then the function runs again over its recorded operations. It costs one operation
+        besides those in it; none with ``ChildConfig(virtual=True)``.
 
         Raises:
-            ChildContextError: the function raised; also an instance of what it raised.
+            ChildContextError: the function raised; also an instance of its exception.
         """
         function = _function(func, "ctx.run_in_child_context")
-        told = f"its context{_and(args)}"
-        check_context_function("ctx.run_in_child_context", function, 1 + len(args), told)
+        arguments = f"its context{_and(args)}"
+        check_context_function("ctx.run_in_child_context", function, 1 + len(args), arguments)
         chosen = checked_name(name, "child context") or named_after(function)
         settings = self._frame.workflow.settings
 
@@ -303,19 +313,19 @@ class DurableContext(Combinators):
         name: str | None = None,
         config: operations.map.MapConfig | None = None,
     ) -> Handle[operations.batch.BatchResult[Any]]:
-        """Run ``func(child_context, item, index)`` for each item, and collect what comes of them.
+        """Run ``func(child_context, item, index)`` for each item, and return a ``BatchResult``.
 
-        Items start in order, as many at a time as ``max_concurrency`` allows, and may come from any
-        iterable, an asynchronous one too, which is asked for an item when one can start. It must give
-        the same items, in the same order, on every replay. With an ``item_batcher``, ``func`` gets a
-        list of items and the index of that list, and returns a list with one result for each.
+        Items start in order, as many at a time as ``max_concurrency`` allows. They come from an iterable or an
+        asynchronous iterable, which is asked for an item when one can start, and which must yield the same
+        items in the same order on every replay. With an ``item_batcher``, ``func`` gets a list of items and the
+        index of that list, and returns a list with one result for each.
 
-        The map itself does not fail when items do: see ``BatchResult``, or call its
-        ``throw_if_error()``. By default it ends at the first failure; ``MapConfig.completion`` says
-        otherwise. What still runs when it ends is cancelled.
+        The map does not fail when items do: read the ``BatchResult``, or call its ``throw_if_error()``. It
+        ends at the first failure, unless ``MapConfig.completion`` has another rule. Items that still run then
+        are cancelled. It costs one operation, and one for each item unless ``nesting`` is ``FLAT``.
 
         Raises:
-            ConfigError: the items are not iterable, in no order, or fewer than must succeed.
+            ConfigError: the items are not iterable, have no order, or are fewer than have to succeed.
         """
         function = _function(func, "ctx.map")
         check_context_function("ctx.map", function, 3, "(ctx, item, index)")
@@ -334,14 +344,14 @@ class DurableContext(Combinators):
         name: str | None = None,
         config: operations.parallel.ParallelConfig | None = None,
     ) -> Handle[operations.batch.BatchResult[_T]]:
-        """Run functions side by side, ``branch(child_context)`` each, and collect what comes of them.
+        """Run functions concurrently, each as ``branch(child_context)``, and return a ``BatchResult``.
 
-        A mapping names its branches; else they are ``parallel-branch-0`` and so on. As for ``map``, the
-        first failure ends it unless ``ParallelConfig.completion`` says otherwise, and the operation
-        itself does not fail.
+        A mapping names its branches; otherwise they are ``parallel-branch-0`` and so on. As for ``map``, the
+        first failure ends it unless ``ParallelConfig.completion`` has another rule, and the operation itself
+        does not fail. It costs one operation, and one for each branch unless ``nesting`` is ``FLAT``.
 
         Raises:
-            ConfigError: something is no function, or fewer branches than must succeed.
+            ConfigError: a branch is not a function, or there are fewer than have to succeed.
         """
 
         def call(
@@ -361,16 +371,16 @@ class DurableContext(Combinators):
     ) -> Handle[_T]:
         """Run ``func(child_context, *args)``, and run it again as a whole when it raises.
 
-        Each attempt is a child context of its own, so the steps of a failed attempt run again in the
-        next one. Delays are waits: nothing runs meanwhile. An attempt that is cut off goes on; it is
-        not counted twice.
+        Each attempt is a child context of its own, so the steps of a failed attempt run again in the next
+        one. The delays are waits. An attempt that is cut off by the end of an invocation goes on in the next,
+        and counts once. It costs one operation, one for each attempt and one for each delay.
 
         Raises:
-            ChildContextError: the strategy gave up; also an instance of what the function raised.
+            ChildContextError: the strategy allows no more attempts; also an instance of the last exception.
         """
         function = _function(func, "ctx.with_retry")
-        told = f"its context{_and(args)}"
-        check_context_function("ctx.with_retry", function, 1 + len(args), told)
+        arguments = f"its context{_and(args)}"
+        check_context_function("ctx.with_retry", function, 1 + len(args), arguments)
         chosen = checked_name(name, "block") or named_after(function)
         serdes = self._frame.workflow.settings.serdes_for(func)
 
@@ -382,10 +392,11 @@ class DurableContext(Combinators):
         )
 
     def saga(self) -> operations.saga.Saga:
-        """``async with ctx.saga() as saga``: steps that are undone when a later one fails.
+        """Make a saga for ``async with ctx.saga() as saga``: its steps are undone when a later one fails.
 
-        ``saga.step(book, trip, compensate=cancel)`` runs a step; if the block is left by an exception,
-        ``cancel(result)`` runs as a step, in reverse order, and the exception goes on. See ``Saga``.
+        ``saga.step(book, trip, compensate=cancel)`` runs a step. If an exception leaves the block,
+        ``cancel(result)`` runs as a step, in the reverse order of the steps, and the exception goes on. See
+        ``Saga``.
         """
         return operations.saga.Saga(self._frame)
 
@@ -398,58 +409,61 @@ class DurableContext(Combinators):
 
     @property
     def is_replaying(self) -> bool:
-        """Whether the code that runs now ran in an earlier invocation already."""
+        """True if the code that runs now ran in an earlier invocation, as far as the log can tell."""
         return self._frame.is_replaying
 
     @property
     def lambda_context(self) -> Any:
-        """The context object that Lambda's runtime gave the handler; another in each invocation."""
+        """The context object of Lambda's runtime; a new one in each invocation."""
         return self._frame.workflow.invoked.lambda_context
 
     @property
     def original_input(self) -> str | None:
-        """The payload that the execution was started with, as JSON text."""
+        """The input of the execution, as JSON text."""
         execution = self._frame.workflow.journal.execution
         details = execution.execution_details if execution else None
         return details.input_payload if details else None
 
     @property
     def started_at(self) -> int:
-        """When the execution started, in milliseconds since the epoch."""
+        """The start of the execution, in milliseconds since the epoch."""
         execution = self._frame.workflow.journal.execution
         return int((execution and execution.start_timestamp) or 0)
 
     def complete_execution_success(self, result: object = None) -> Awaitable[NoReturn]:
-        """End the execution now, as SUCCEEDED with this result (JSON, at most 6 MiB).
+        """End the execution now, as SUCCEEDED with this result (JSON of at most 6 MiB).
 
-        Like every operation it begins at the call: nothing of the workflow begins after it. The code
-        after it runs as far as its next ``await``, so await it: then none of it does.
+        It takes effect in the call: no operation starts after it. The code after it still runs to its next
+        ``await``; await the call itself, so that none does.
+
+        Raises:
+            PayloadSizeError: the result is too large; nothing was recorded.
         """
         return self._complete(result, None)
 
     def complete_execution_failure(self, error: BaseException | str) -> Awaitable[NoReturn]:
         """End the execution now, as FAILED with this error.
 
-        Like every operation it begins at the call: nothing of the workflow begins after it. The code
-        after it runs as far as its next ``await``, so await it: then none of it does.
+        It takes effect in the call: no operation starts after it. The code after it still runs to its next
+        ``await``; await the call itself, so that none does.
         """
         return self._complete(None, ExecutionError(error) if isinstance(error, str) else error)
 
-    # What replay gives again.
+    # Replay-safe time and random values.
 
     def now(self) -> datetime:
-        """The time, as the log has it: when the operation that completed last did, in UTC.
+        """Return the log's time in UTC: the end of the operation that completed last.
 
-        The same on every replay. It stands still while code runs between two operations.
+        It is the same on every replay, and stands still while code runs between two operations.
         """
         return _datetime(self._frame.now)
 
     def uuid4(self) -> uuid.UUID:
-        """A UUID that is the same on every replay and different in every execution."""
+        """Return a random UUID that is the same on every replay and different in every execution."""
         return self._frame.scope().uuid4()
 
     def random(self) -> random.Random:
-        """A random number generator that gives the same numbers on every replay."""
+        """Return a random number generator that yields the same numbers on every replay."""
         return self._frame.scope().random()
 
     # Logging.
@@ -495,7 +509,7 @@ def _run(func: Callable[..., Awaitable[Any]], frame: Frame, *args: Any) -> Await
 
 
 def _call(func: Callable[..., Any], frame: Frame, *args: Any) -> Awaitable[Any]:
-    """Call an async function; a plain one is no function for a context, and fails the execution."""
+    """Call the async function of a context. A plain function fails the execution."""
     running: object = func(*args)
     if inspect.isawaitable(running):
         return running
@@ -505,13 +519,13 @@ def _call(func: Callable[..., Any], frame: Frame, *args: Any) -> Awaitable[Any]:
         f" {type(running).__name__}, which cannot be awaited; a plain function runs as a step: await"
         " ctx.step(function)"
     )
-    # A map would tolerate the failure of its items, and have no results.
+    # The execution fails, because a map would tolerate the failure of its items.
     frame.workflow.fail(error)
     raise error
 
 
 def _and(args: tuple[object, ...]) -> str:
-    """The arguments that follow the operation's own, for messages."""
+    """Format the user's arguments, which follow the operation's own, for messages."""
     return f" and {counted(args)}" if args else ""
 
 

@@ -1,4 +1,4 @@
-"""``@durable_execution``: an ordinary Lambda handler around a workflow."""
+"""``@durable_execution``, which makes a Lambda handler of a workflow function."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Workflow = Callable[[_E, DurableContext], Coroutine[Any, Any, _R]]
 class DurableHandler(Generic[_E, _R]):
     """A Lambda handler ``(event, lambda_context) -> dict`` that runs a workflow durably.
 
-    ``handler.__wrapped__`` is the workflow itself.
+    ``handler.__wrapped__`` is the workflow function itself.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class DurableHandler(Generic[_E, _R]):
             self.result_serdes = middleware.serdes(self.result_serdes, execution, None)
 
     def __repr__(self) -> str:
-        """Which workflow it runs."""
+        """Show the name of the workflow."""
         return f"<durable handler {self.__module__}.{self.__qualname__}>"
 
     def __call__(self, event: Mapping[str, Any], lambda_context: Any) -> dict[str, Any]:
         """Run one invocation, as Lambda's runtime does.
 
-        Raises when Lambda is to invoke again; every other outcome, FAILED included, is returned.
+        Raises if Lambda is to invoke again. Every other outcome, also FAILED and PENDING, is returned.
         """
         invocation = self._read(event)
         if _is_in_loop():
@@ -100,11 +100,11 @@ class DurableHandler(Generic[_E, _R]):
         return self._invoke(invocation, lambda_context)
 
     def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
-        """The same handler, talking to another service."""
+        """Return the same handler with another client."""
         return DurableHandler(self.__wrapped__, client, self.settings, self._make)
 
     def made_by(self, make: MakeWorkflow) -> DurableHandler[_E, _R]:
-        """The same handler, whose invocations are workflows of another kind: for tests and tools."""
+        """Return the same handler with another class for the state of invocations, for tests and tools."""
         return DurableHandler(self.__wrapped__, self._client, self.settings, make)
 
     def _invoke(self, invocation: Invocation, lambda_context: Any) -> dict[str, Any]:
@@ -171,7 +171,7 @@ class DurableHandler(Generic[_E, _R]):
 
 
 def _check_texts(invocation: Invocation) -> None:
-    """Refuse what cannot be sent back to the service, such as half a surrogate."""
+    """Raise ``ValueError`` for texts that cannot be sent back to the service, such as lone surrogates."""
     if not invocation.durable_execution_arn:
         raise ValueError("DurableExecutionArn is empty")
     invocation.durable_execution_arn.encode()
@@ -218,25 +218,26 @@ def durable_execution(
 ) -> Any:
     """Make a Lambda handler of ``async def workflow(event, ctx)``.
 
-    The event is decoded to the annotation of the first parameter and the result encoded by the return
-    annotation; an event that does not fit fails the execution.
+    The event is decoded to the annotation of the first parameter, and the result is encoded by the return
+    annotation. An event that does not fit fails the execution.
 
     Args:
-        workflow: the coroutine function; with options, ``durable_execution`` makes a decorator.
-        client: the service to talk to; Lambda's API by default, made on first use.
-        serdes: for the event, the result and every operation that has none of its own.
-        default_retry: for steps that have no strategy; ``ExponentialBackoff()`` by default.
-        checkpointing: when updates are sent; see ``CheckpointingMode``.
-        replay_logging: which log lines of replayed code are written; none by default.
-        logger: where ``ctx.logger`` writes, a ``logging.Logger`` or what behaves as one (that of AWS
-            Lambda Powertools, an adapter); ``logging.getLogger("durable_execution")`` by default.
-        deadline_margin: how many seconds before the function's timeout an invocation leaves; by
-            default a tenth of its time, from 0.3 s to 2 s.
-        foreign_wait: how many seconds workflow code may wait for a thread that no executor started,
-            before that is a deadlock, or the invocation is suspended.
-        max_threads: how many plain functions may run at once, each in a thread, 128 by default; the
-            threads are made as they are needed, and shared by all invocations in the process.
-        plugins: observers of the execution, told in this order; see ``hooks.DurablePlugin``.
+        workflow: the coroutine function. Without it, ``durable_execution`` returns a decorator.
+        client: the client for the service; that of Lambda's API by default, made on first use.
+        serdes: the serdes of the event, the result and each operation that has none of its own.
+        default_retry: the strategy of steps that have none; ``ExponentialBackoff()`` by default.
+        checkpointing: the times at which updates are sent; see ``CheckpointingMode``.
+        replay_logging: the log lines of replayed code that are written; none by default.
+        logger: the target of ``ctx.logger``: a ``logging.Logger`` or an object with its methods, such as
+            an adapter or the logger of AWS Lambda Powertools; ``logging.getLogger("durable_execution")`` by
+            default.
+        deadline_margin: the seconds before the function's timeout at which an invocation leaves; by
+            default a tenth of its time, but at least 0.3 s and at most 2 s.
+        foreign_wait: the seconds for which workflow code may wait for a thread that no executor started,
+            before that is a deadlock or the invocation suspends; 30 by default.
+        max_threads: the most plain functions that run at once, each in a thread; 128 by default. All
+            invocations of the process share the threads, which are made when they are needed.
+        plugins: observers of the execution, called in this order; see ``hooks.DurablePlugin``.
         middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
     Raises:
@@ -317,42 +318,42 @@ def _check_options(settings: Settings, client: object) -> None:
     }
     for option, is_fit in fits.items():
         if not is_fit:
-            found = client if option == "client" else getattr(settings, option)
+            value = client if option == "client" else getattr(settings, option)
             raise ConfigError(
-                f"durable_execution({option}=...) takes {wanted[option]}, not {found!r}"
+                f"durable_execution({option}=...) takes {wanted[option]}, not {value!r}"
             )
 
 
 def _observers(plugins: Sequence[Plugin], logger: logging.Logger | None) -> Observers:
-    """What the plugins bring along to observe with; they are checked by it, too."""
-    found: object = plugins
-    if isinstance(found, (list, tuple)):
+    """Make the observers from the plugins, which also check them. Raises ``ConfigError``."""
+    rejected: object = plugins
+    if isinstance(rejected, (list, tuple)):
         for plugin in plugins:
             if hasattr(plugin, "__observe__"):
                 return plugin.__observe__(plugins, logger or Settings().logger)
-        found = plugins[0]
+        rejected = plugins[0]
     raise ConfigError(
         "durable_execution(plugins=...) takes a list of objects whose classes derive from"
-        f" durable_execution_sdk.hooks.DurablePlugin, not {found!r}"
+        f" durable_execution_sdk.hooks.DurablePlugin, not {rejected!r}"
     )
 
 
 def _chain(stack: Sequence[Interceptor]) -> Chain:
-    """What the middleware brings along to run through; it is checked by it, too."""
-    found: object = stack
-    if isinstance(found, (list, tuple)):
+    """Make the chain from the middleware, which also checks it. Raises ``ConfigError``."""
+    rejected: object = stack
+    if isinstance(rejected, (list, tuple)):
         for middleware in stack:
             if hasattr(middleware, "__compose__"):
                 return middleware.__compose__(stack)
-        found = stack[0]
+        rejected = stack[0]
     raise ConfigError(
         "durable_execution(middleware=...) takes a list of objects whose classes derive from"
-        f" durable_execution_sdk.middleware.Middleware, not {found!r}"
+        f" durable_execution_sdk.middleware.Middleware, not {rejected!r}"
     )
 
 
 def _end_of(lambda_context: Any) -> float | None:
-    """When the invocation's time is up, on the monotonic clock."""
+    """Return the end of the invocation's time on the monotonic clock; ``None`` without a limit."""
     remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
     return None if remaining is None else time.monotonic() + remaining() / 1000
 
@@ -372,7 +373,7 @@ def _in_thread(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     def run() -> None:
         try:
             outcome.append(call())
-        except BaseException as error:  # handed on to the caller, whatever it is
+        except BaseException as error:  # passed on to the caller
             errors.append(error)
         finally:
             environment().close()

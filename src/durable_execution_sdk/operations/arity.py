@@ -63,29 +63,31 @@ def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
     return least - bound, most
 
 
-def check_arguments(operation: str, function: Callable[..., Any], given: int, told: str) -> None:
+def check_arguments(
+    operation: str, function: Callable[..., Any], count: int, arguments: str
+) -> None:
     """Raise ``ConfigError`` for a function that does not accept so many arguments.
 
-    ``told`` describes the arguments for the message.
+    ``arguments`` describes them for the message.
     """
     least, most = arity_of(function)
-    if not least <= given <= most:
-        raise misfit(operation, function, told)
+    if not least <= count <= most:
+        raise misfit(operation, function, arguments)
 
 
 def check_context_function(
-    operation: str, function: Callable[..., Any], given: int, told: str
+    operation: str, function: Callable[..., Any], count: int, arguments: str
 ) -> None:
     """Raise ``ConfigError`` for a function of another arity, and for a generator function."""
     if type(function) is FunctionType:
         code = function.__code__
         if (
-            code.co_argcount == given
+            code.co_argcount == count
             and code.co_flags | inspect.CO_NESTED == _PLAIN
             and not code.co_kwonlyargcount
         ):
             return  # as nearly all are
-    check_arguments(operation, function, given, told)
+    check_arguments(operation, function, count, arguments)
     inner, _, _ = _unwrapped(function)
     if type(inner) is not FunctionType:
         return
@@ -97,14 +99,14 @@ def check_context_function(
         )
 
 
-def misfit(operation: str, function: Callable[..., Any], told: str) -> ConfigError:
+def misfit(operation: str, function: Callable[..., Any], arguments: str) -> ConfigError:
     """Make the error for a function that does not accept its arguments."""
     try:
         signature = str(inspect.signature(function, follow_wrapped=False))
     except (TypeError, ValueError):
         signature = "others"
     return ConfigError(
-        f"{operation} calls {_name(function)} with {told}, and its parameters are {signature};"
+        f"{operation} calls {_name(function)} with {arguments}, and its parameters are {signature};"
         " functools.partial binds arguments that it needs besides, keywords too"
     )
 

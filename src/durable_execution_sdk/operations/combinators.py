@@ -104,7 +104,7 @@ class AllSettled(Combination[tuple[Settled[Any], ...]]):
     def decide(self, operand: Operand) -> None:
         """Succeed when the last operand has settled."""
         if not self._left:
-            failures = [n for n, each in enumerate(self.operands) if failed(each)]
+            failures = [n for n, loser in enumerate(self.operands) if failed(loser)]
             self.succeed(Decision(of=len(self.operands), failed=failures))
 
     def needed(self, decision: Decision) -> Iterable[Operand]:
@@ -136,12 +136,12 @@ def combine(
 
     Raises ``ConfigError`` for operands that cannot be awaited, and for none unless ``of_nothing``.
     """
-    foreign = [each for each in awaitables if not inspect.isawaitable(each)]
+    foreign = [awaitable for awaitable in awaitables if not inspect.isawaitable(awaitable)]
     is_flag = isinstance(cancel_losers, bool)
     if foreign or not is_flag or not (awaitables or of_nothing):
-        for each in awaitables:
-            if isinstance(each, Coroutine):
-                each.close()
+        for awaitable in awaitables:
+            if isinstance(awaitable, Coroutine):
+                awaitable.close()
         if not is_flag:
             raise ConfigError(
                 f"ctx.{combinator}(cancel_losers=...) takes True or False, not {cancel_losers!r}"
@@ -151,7 +151,7 @@ def combine(
             f" ctx.{combinator}(ctx.step(a), ctx.step(b)),"
             + (f" not {foreign[0]!r}" if foreign else " and at least one of them")
         )
-    operands = [_future(each) for each in awaitables]
+    operands = [_future(awaitable) for awaitable in awaitables]
     return kind(scope, operands, name or combinator, cancel_losers=cancel_losers)
 
 

@@ -98,11 +98,15 @@ def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
 
 
 def decide(
-    strategy: Callable[..., object], subject: object, attempt: int, wanted: type[_D], told: str
+    strategy: Callable[..., object],
+    subject: object,
+    attempt: int,
+    wanted: type[_D],
+    description: str,
 ) -> _D:
     """Ask a strategy about the error of an attempt or the state of a poll, and check its return value.
 
-    ``told`` names the operation and the attempt, for the error. Raises ``ConfigError`` if the strategy
+    ``description`` names the operation and the attempt, for the error. Raises ``ConfigError`` if the strategy
     returns anything but a ``wanted``.
     """
     decision = strategy(subject, attempt)
@@ -111,7 +115,7 @@ def decide(
     if inspect.iscoroutine(decision):
         decision.close()
     raise ConfigError(
-        f"{told}, and its strategy returned {shown(decision)}; it must return a {wanted.__name__}"
+        f"{description}, and its strategy returned {shown(decision)}; it must return a {wanted.__name__}"
         f" ({_MAKERS[wanted.__name__]})"
     )
 

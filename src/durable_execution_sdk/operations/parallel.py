@@ -93,11 +93,11 @@ def parallel(
 
 def _named(functions: Any) -> list[tuple[str | None, Callable[..., Any]]]:
     named: list[tuple[str | None, Any]]
-    given: Any = functions
+    branches: Any = functions
     if isinstance(functions, Mapping):
-        named = [(checked_name(key, "parallel branch"), each) for key, each in given.items()]
+        named = [(checked_name(key, "parallel branch"), branch) for key, branch in branches.items()]
     elif isinstance(functions, Sequence) and not isinstance(functions, (str, bytes)):
-        named = [(None, each) for each in given]
+        named = [(None, branch) for branch in branches]
     else:
         raise ConfigError(
             "ctx.parallel takes a sequence of functions, or a mapping from names to functions, not"

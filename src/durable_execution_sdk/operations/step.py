@@ -38,7 +38,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _BOUND = "__durable_step_config__"
 
 # Upper bound of the per-function cache. Code that makes a function for each step would fill the memory.
-_MOST_REMEMBERED = 256
+_MOST_CACHED = 256
 
 
 class StepSemantics(StrEnum):
@@ -125,7 +125,7 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
     return config if isinstance(config, StepConfig) else None
 
 
-class _Said(Struct, frozen=True):
+class _Defaults(Struct, frozen=True):
     """The defaults that a function gives to its steps: name, configuration, serdes, arity."""
 
     name: str | None
@@ -138,18 +138,20 @@ class _Said(Struct, frozen=True):
     most: int
 
 
-def _ask(function: Callable[..., Any], workflow: Workflow) -> _Said:
+def _defaults_of(function: Callable[..., Any], workflow: Workflow) -> _Defaults:
     """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
     config = bound_config(function) or _DEFAULT
     serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
     arity = arity_of(function)
-    said = _Said(named_after(function), config, serdes, is_coroutine_function(function), *arity)
+    defaults = _Defaults(
+        named_after(function), config, serdes, is_coroutine_function(function), *arity
+    )
     if type(function) is FunctionType:
-        known: dict[Any, _Said] = workflow.said_by_functions
-        if len(known) >= _MOST_REMEMBERED:
-            known.clear()
-        known[function] = said
-    return said
+        cache: dict[Any, _Defaults] = workflow.said_by_functions
+        if len(cache) >= _MOST_CACHED:
+            cache.clear()
+        cache[function] = defaults
+    return defaults
 
 
 class Step(AttemptOperation[_T], Generic[_T]):
@@ -239,9 +241,9 @@ def step(
 ) -> Step[Any]:
     """Run a function as a step."""
     workflow = scope.frame.workflow
-    said: _Said | None = None
+    defaults: _Defaults | None = None
     if type(function) is FunctionType:
-        said = workflow.said_by_functions.get(function)
+        defaults = workflow.said_by_functions.get(function)
     if config is not None:
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
@@ -256,18 +258,18 @@ def step(
                 config.serdes,
                 is_coroutine=is_coroutine_function(function),
             )
-    if said is None:
-        said = _ask(function, workflow)
-    if not said.least <= len(args) <= said.most:
+    if defaults is None:
+        defaults = _defaults_of(function, workflow)
+    if not defaults.least <= len(args) <= defaults.most:
         raise misfit("ctx.step", function, counted(args))
-    chosen = config or said.config
-    serdes = chosen.serdes or said.serdes or workflow.settings.serdes_for(function)
+    chosen = config or defaults.config
+    serdes = chosen.serdes or defaults.serdes or workflow.settings.serdes_for(function)
     return Step(
         scope,
         function,
         args,
-        name or said.name,
+        name or defaults.name,
         chosen,
         serdes,
-        is_coroutine=said.is_coroutine,
+        is_coroutine=defaults.is_coroutine,
     )

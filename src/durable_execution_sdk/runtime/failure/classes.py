@@ -64,19 +64,19 @@ class Rebuilt:
 
     def __str__(self) -> str:
         """Return the recorded message."""
-        told = told_by(self)
-        text: str = _str(self) if told is None else told.message
+        record = told_by(self)
+        text: str = _str(self) if record is None else record.message
         return text
 
     def __repr__(self) -> str:
         """Return the recorded ``repr``."""
-        told = told_by(self)
-        text: str = _repr(self) if told is None or told.repr is None else told.repr
+        record = told_by(self)
+        text: str = _repr(self) if record is None or record.repr is None else record.repr
         return text
 
     def __getattr__(self, name: str) -> Any:
         """Raise ``AttributeError`` for an attribute that was not recorded; else ask the original class."""
-        omitted = {} if (told := told_by(self)) is None else told.omitted
+        omitted = {} if (record := told_by(self)) is None else record.omitted
         if name in omitted:
             raise AttributeError(
                 f"{name!r} of this {type(self).__name__} is not in the log, which could not hold it"
@@ -123,14 +123,14 @@ _made: WeakValueDictionary[tuple[Any, ...], type] = WeakValueDictionary()
 
 def told_by(error: object) -> Told | None:
     """Return the record of a rebuilt exception; ``None`` for other exceptions."""
-    told = dict_of(error).get(TOLD)
-    return told if type(told) is Told else None
+    record = dict_of(error).get(TOLD)
+    return record if type(record) is Told else None
 
 
 def kind_of(error: BaseException) -> str:
     """Return the path of an exception's class; for a rebuilt exception, that of the original class."""
-    told = told_by(error)
-    return told.kind if told is not None and told.kind else path_of(type(error))
+    record = told_by(error)
+    return record.kind if record is not None and record.kind else path_of(type(error))
 
 
 def classes_of(kind: type) -> list[str]:
@@ -160,15 +160,17 @@ def mixed(
     derive from ``Exception``: they are held by another exception, and never raised by an operation.
     """
     ours = [] if kind is None else classes_of(kind)
-    known = tuple(dict.fromkeys([*(each for each in ours if each not in recorded), *recorded]))
+    class_paths = tuple(
+        dict.fromkeys([*(each for each in ours if each not in recorded), *recorded])
+    )
     candidates = _loaded(classes, plain=plain)
     tried = [
-        [one for found in candidates for one in found],
-        *([found[0] for found in candidates[start:]] for start in range(len(candidates) + 1)),
+        [match for matches in candidates for match in matches],
+        *([matches[0] for matches in candidates[start:]] for start in range(len(candidates) + 1)),
     ]
     for originals in tried:
         try:
-            return _mixed(kind, name, path, _outermost(originals), known)
+            return _mixed(kind, name, path, _outermost(originals), class_paths)
         except TypeError:  # layouts or orders that do not go together
             continue
     raise TypeError(f"no class can be made of {path}")
@@ -190,8 +192,8 @@ def _mixed(
     if bases[-1] in (kind, Rebuilt):
         bases.append(Exception)  # so that ``Rebuilt`` comes before it
     key = (name, path, recorded, *bases)
-    known = _made.get(key)
-    if known is None:
+    rebuilt_class = _made.get(key)
+    if rebuilt_class is None:
         module, _, qualified_name = path.partition(":")
         namespace = {
             "__module__": module,
@@ -201,8 +203,8 @@ def _mixed(
             _KIND: kind,
         }
         make: Callable[..., type] = type.__new__
-        known = _made[key] = make(_metaclass(bases), name, tuple(bases), namespace)
-    return known
+        rebuilt_class = _made[key] = make(_metaclass(bases), name, tuple(bases), namespace)
+    return rebuilt_class
 
 
 def _loaded(paths: Sequence[str], *, plain: bool) -> list[list[type]]:

@@ -34,8 +34,8 @@ members_of: Callable[[BaseException], tuple[BaseException, ...]] = _of_group["ex
 
 def message_of(error: BaseException) -> str:
     """Return the message; for a rebuilt exception, the recorded one."""
-    told = told_by(error)
-    text = told.message if told is not None else told_text(lambda: str(error), "str")
+    record = told_by(error)
+    text = record.message if record is not None else told_text(lambda: str(error), "str")
     return clipped(text, LONGEST_MESSAGE)
 
 
@@ -52,9 +52,9 @@ def told_text(tell: Callable[[], object], how: str) -> str:
 
 def error_type_of(error: BaseException) -> str:
     """Return the name of an exception's class; for an operation's error, that of the recorded failure."""
-    told = told_by(error)
-    if told is not None:
-        return told.error_type
+    record = told_by(error)
+    if record is not None:
+        return record.error_type
     recorded = None
     if OperationError in mro_of(type(error)):
         recorded = text_of(dict_of(error).get("error_type"))
