@@ -1,4 +1,4 @@
-"""``make fuzz``: many programs under many schedules, and what came of them.
+"""``make fuzz``: runs of many programs under many schedules, and a report.
 
 A finding is printed as the smallest program that has it, with the schedule and the command that runs it
 again. ``make fuzz ARGS="--seed 123 --programs 1"`` runs one program.
@@ -143,7 +143,7 @@ def _tell(finding: Finding, options: argparse.Namespace, features: frozenset[str
 
 
 def digest(seeds: range, features: frozenset[str]) -> str:
-    """Of the ids in the logs of these programs' calm runs: the same on every Python."""
+    """Digest the ids in the logs of these programs' calm runs, which are the same on every Python."""
     ids = {}
     for seed in seeds:
         program = grow(seed, features)

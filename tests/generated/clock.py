@@ -1,4 +1,4 @@
-"""Virtual time for the loop of the SDK: waiting costs nothing, and a hang is told as one.
+"""Virtual time for the loop of the SDK: waiting takes no time, and a hang is reported.
 
 ``time.monotonic`` stands still while anything can run. When the loop would sleep until a timer, time
 jumps there; only threads are waited for in real time.
@@ -25,12 +25,12 @@ _real_monotonic = time.monotonic
 
 # More turns of the loop than any generated program takes in an invocation.
 MOST_TURNS = 400_000
-# How long a thread may take in real time before the invocation counts as hanging.
+# Seconds of real time for a thread, before the invocation counts as hanging.
 THREAD_SECONDS = 5.0
 
 
 class Stuck(BaseException):
-    """The invocation would never end: it spins, or waits for what nothing can bring."""
+    """Raised if the invocation would never end: it spins, or waits for something that cannot come."""
 
 
 class VirtualClock:
@@ -41,7 +41,7 @@ class VirtualClock:
         self.turns = 0
         self.threads = 0
         self.has_threads = False
-        # How long threads that nobody counts are waited for, in real time.
+        # Seconds of real time for which threads of unknown origin are waited for.
         self.grace = 0.001
         self._others: frozenset[threading.Thread] = frozenset()
 
@@ -71,7 +71,7 @@ class VirtualClock:
             forget_environment()
 
     def take_over(self) -> None:
-        """See to it that the loop of the next invocation goes by this clock."""
+        """Let the loop of the next invocation use this clock."""
         loop = sdk_loop.environment().loop
         selector = loop.idle_selector
         if not isinstance(selector, _VirtualSelector):
@@ -82,7 +82,7 @@ class VirtualClock:
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Sleeps by moving the clock."""
+    """A selector that sleeps by moving the clock."""
 
     clock: VirtualClock
 
@@ -105,7 +105,7 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
-    """The SDK's selector, which asks this one to sleep."""
+    """The SDK's selector, with the sleep replaced by that of ``_Jumping``."""
 
     def select(self, timeout: float | None = None) -> list[Any]:
         clock = self.clock
@@ -133,12 +133,12 @@ def _count_threads(loop: Any, selector: _VirtualSelector) -> None:
     loop.run_in_executor = counted
 
 
-# Loops that did not come to an end, with what is left on them: their remains are noisy.
+# Loops that did not end, kept with their tasks, whose destruction would log warnings.
 _ABANDONED: list[Any] = []
 
 
 def forget_environment() -> None:
-    """Give up this thread's loop; the next invocation makes a new one."""
+    """Abandon this thread's loop; the next invocation makes a new one."""
     owner = getattr(sdk_loop._owners, "owner", None)
     if owner is None:
         return
@@ -152,7 +152,7 @@ def forget_environment() -> None:
 
 
 def bury() -> None:
-    """Let go of what was abandoned, without a word."""
+    """Free the abandoned loops without warnings."""
     if not _ABANDONED:
         return
     with mock.patch.object(sys, "unraisablehook", lambda _: None), warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Statements that are known to be dangerous: each has a feature of its own, which runs turn on by name."""
+"""Statements that are known to be dangerous. Each has a feature of its own, which runs turn on by name."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def spin(w: Writer, node: Node) -> None:
 
 @statement(feature="foreign", racy=True, make=lambda rng: {"how": rng.randrange(3)}, weight=4)
 def thread(w: Writer, node: Node) -> None:
-    """Work of the workflow's own in a thread: not recorded, done again on replay."""
+    """Work in a thread of workflow code, which is not recorded and runs again on replay."""
     ways = (
         "asyncio.to_thread(str, 'done')",
         "anyio.to_thread.run_sync(str, 'done')",
         "asyncio.wrap_future(EXECUTOR.submit(str, 'done'))",
     )
-    # When it ends is in no log, so it is not observed in an order.
+    # Its end is not in the log, so it is observed without an order.
     w.line(f"out.append(await {ways[node.data['how']]})")
 
 
 @statement(blocks=(2, 2), make=_jobs, feature="all_tasks", racy=True, weight=4)
 def all_tasks(w: Writer, node: Node) -> None:
-    """Everything else that runs is gathered."""
+    """Gather all other tasks."""
     calls = ", ".join(jobs(w, node))
     w.line(f"others = [asyncio.create_task(job) for job in ({calls},)]")
     w.line("rest = asyncio.all_tasks() - {asyncio.current_task()}")
@@ -41,7 +41,7 @@ def all_tasks(w: Writer, node: Node) -> None:
 
 @statement(blocks=(2, 2), make=_jobs, feature="factory", weight=4)
 def direct_task(w: Writer, node: Node) -> None:
-    """Tasks that do not come from the loop's factory."""
+    """Tasks that are made without the loop's factory."""
     calls = ", ".join(jobs(w, node))
     w.observe(f"asyncio.gather(*[asyncio.Task(job) for job in ({calls},)])")
 
@@ -53,7 +53,7 @@ def meddling(w: Writer, node: Node) -> str:
 
 @statement(feature="swallow", racy=True)
 def swallow(w: Writer, node: Node) -> None:
-    """A task that takes no cancellation for an answer."""
+    """A task that catches its cancellation and goes on."""
     with w.under("async def stubborn():"):
         with w.under("while True:"):
             with w.under("try:"):
@@ -65,7 +65,7 @@ def swallow(w: Writer, node: Node) -> None:
 
 @statement(feature="many_threads", make=lambda rng: {"count": rng.choice((4, 40))})
 def meeting(w: Writer, node: Node) -> None:
-    """Steps in threads that need one another to run."""
+    """Steps in threads that wait for one another."""
     count = node.data["count"]
     steps = (
         f"(c.step(meet, {w.key(None, '-{k}')}, {count}, config=ONE_TRY) for k in range({count}))"

@@ -1,4 +1,4 @@
-"""The durable operations in generated programs. Each returns the expression that starts one."""
+"""The durable operations of generated programs. Each function returns the expression that starts one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.generated.rendering import Writer
 
 
 def _named(rng: random.Random) -> dict[str, Any]:
-    # Equal names for many operations, most of the time.
+    # Mostly equal names.
     return {"name": rng.choice(("work", "work", "job", None))}
 
 

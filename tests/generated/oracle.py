@@ -1,9 +1,9 @@
-"""Runs a program under schedules, and says what must not be.
+"""Runs a program under schedules, and reports violations of the laws.
 
-Each invocation gets a raw event of the wire and a fresh handler. What is compared: what invocations
-of one execution observe (each later one the same, and more), replays of the log at every cut, how often
-bodies ran, and, between executions of a program whose result does not depend on time, the result and
-the log.
+Each invocation gets a raw event of the wire and a fresh handler. Compared are the observations of the
+invocations of an execution (a later one repeats those of an earlier one, and goes on), replays of the log
+at every cut, and the runs of bodies. Between executions of a program whose result does not depend on time,
+the results and logs are compared too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from durable_execution_sdk.model.api import (
 )
 
 MOST_INVOCATIONS = 120
-# What is recorded only if it mattered.
+# Names of operations that are recorded only if they mattered.
 _MARKS = ("asyncio timer", "late news")
 INPUT = '"input"'
 LOGGER = logging.getLogger("generated")
@@ -65,7 +65,7 @@ Workflow = Callable[..., Any]
 
 @dataclass
 class Execution:
-    """What came of one execution."""
+    """The outcome of one execution."""
 
     schedule: Schedule
     world: World
@@ -75,11 +75,11 @@ class Execution:
     error: Any = None
     calls: int = 0
     invocations: int = 0
-    # Of each invocation: whether the process died in it.
+    # For each invocation, ``True`` if the process died in it.
     cut: list[bool] = field(default_factory=list)
 
     def log(self) -> dict[str, tuple[Any, ...]]:
-        """The operations in the log, without what depends on when things happened."""
+        """Return the operations in the log, without members that depend on time."""
         members = ("Type", "SubType", "Name", "ParentId", "Status")
         return {
             key: tuple(op.get(member) for member in members)
@@ -88,24 +88,24 @@ class Execution:
         }
 
 
-# What calls of a dead process get, so that its remains unwind: nothing of it reaches the service.
+# The answer to calls of a dead process, so that its tasks unwind; the service gets none of them.
 _NOTHING_MORE = CheckpointResponse(checkpoint_token=None)
 
 
 class Client:
-    """The data plane of one execution: through JSON, slowly, and not always to the end."""
+    """The data plane of one execution, with JSON encoding, delays and crashes."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Carry out a call, unless the process dies before, or dies before the answer comes."""
+        """Make a call, unless the process dies before it or before its answer."""
         execution, world = self._execution, self._execution.world
         if world.dead:
             return _NOTHING_MORE
         execution.calls += 1
         crash, number = execution.schedule.crash, execution.calls
-        # A service that takes longer than a short budget has would let nothing come to an end.
+        # A service that takes longer than a short budget would let no execution end.
         longest = 4.0 if execution.schedule.budget >= 900 else 0.3
         body = wire.encode_checkpoint(request)
         await world.pause(longest)
@@ -138,7 +138,7 @@ class Client:
 
 
 class FrozenClient:
-    """A log that takes nothing more: whoever writes is told to stop."""
+    """A data plane with a fixed log, which answers checkpoints without a token, so that the invocation ends."""
 
     def __init__(self, clock: VirtualClock, snapshot: Snapshot, page: int | None) -> None:
         self.updates: list[Json] = []
@@ -147,7 +147,7 @@ class FrozenClient:
         self._page = page or 100
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Take note of what was asked for."""
+        """Record the updates."""
         self.updates += msgspec.to_builtins(request.updates)
         await asyncio.sleep(0.001)
         return CheckpointResponse(checkpoint_token=None)
@@ -162,7 +162,7 @@ class FrozenClient:
 
 
 class LambdaContext:
-    """What Lambda's runtime hands to a handler."""
+    """The context object that Lambda's runtime passes to a handler."""
 
     aws_request_id = "request"
 
@@ -171,12 +171,12 @@ class LambdaContext:
         self._ends_at = clock.now + budget
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long this invocation may take still."""
+        """Return the milliseconds that this invocation has left."""
         return round((self._ends_at - self._clock.now) * 1000)
 
 
 class Playing:
-    """Runs one program, and keeps what is found."""
+    """The runner of one program."""
 
     def __init__(self, program: Program, workflow: Workflow) -> None:
         self.program = program
@@ -191,7 +191,7 @@ class Playing:
     ) -> Execution:
         """Run to the end under a schedule.
 
-        ``continued``: go on with this execution, which another version of the program began.
+        ``continued`` is an execution that another version of the program began, to go on with.
         """
         clock = continued.service.clock if continued else VirtualClock()
         clock.has_threads = self.program.has_threads
@@ -212,12 +212,12 @@ class Playing:
         with heard(world), clock.installed():
             with schedule.applied():
                 self._until_closed(execution, clock, until_death=until_death)
-            # What complains when it is collected is this execution's.
+            # Warnings at a garbage collection belong to this execution.
             gc.collect()
         return execution
 
     def interrupted(self, schedule: Schedule) -> Execution | None:
-        """Run until the process dies; ``None`` if it does not."""
+        """Run until the process dies; return ``None`` if it does not."""
         execution = self.run(schedule, until_death=True)
         return execution if execution.world.crashes else None
 
@@ -302,7 +302,7 @@ class Playing:
     def replay(
         self, execution: Execution, snapshot: Snapshot
     ) -> tuple[Observed, Json | None, list[Json]]:
-        """Invoke over a recorded log that takes nothing more."""
+        """Invoke with a recorded log that does not grow; return observations, response and updates."""
         clock = VirtualClock()
         clock.has_threads = self.program.has_threads
         clock.grace = 0.05 if "thread" in self.program.kinds else 0.001
@@ -324,22 +324,21 @@ class Playing:
         return world.observations[-1], outcome, client.updates
 
     def handler(self, schedule: Schedule, client: Any) -> DurableHandler[Any, Any]:
-        """A fresh handler of the program."""
+        """Make a new handler of the program."""
         options = {"checkpointing": schedule.mode, "logger": LOGGER, "client": client}
         return durable_execution(replay_logging=ReplayLogging.NONE, **options)(self.workflow)
 
 
-# What is compared.
+# Comparisons.
 
 
 def extends(
     earlier: Observed, later: Observed, *, whole: bool = False, cut: bool = False
 ) -> str | None:
-    """How a later invocation contradicts an earlier one of the same execution, if it does.
+    """Describe how a later invocation contradicts an earlier one; return ``None`` if it does not.
 
-    What is inside a context that has completed by then is not observed again, and what was inside one
-    that had completed before was not observed yet. ``whole``: nothing is to follow, either. ``cut``: the later
-    one came to an early end.
+    Observations inside contexts that ran in only one of the two are left out. With ``whole``, the later one
+    must not go on after the earlier one's observations. With ``cut``, the later one ended early.
     """
     before, after = _in_contexts_of(earlier, later), _in_contexts_of(later, earlier)
     for n, entry in enumerate(before):
@@ -355,7 +354,7 @@ def extends(
 
 
 def _in_contexts_of(observed: Observed, other: Observed) -> Observed:
-    """What was observed in contexts that ran in another invocation too."""
+    """Return the observations in contexts that ran in the other invocation too."""
     living = {context for key, _ in other for context in _contexts(key)} | {""}
     return [entry for entry in observed if entry[0].rpartition("/")[0] in living]
 
@@ -367,7 +366,7 @@ def _contexts(key: str) -> Iterator[str]:
 
 
 def check_execution(playing: Playing, execution: Execution, cuts: int) -> list[str]:
-    """Everything that must hold of one execution."""
+    """Return the faults of one execution."""
     world, program = execution.world, playing.program
     optimistic = execution.schedule.mode.name == "OPTIMISTIC"
     found = list(world.findings)
@@ -405,7 +404,7 @@ def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterato
     observed, outcome, updates = playing.replay(execution, final)
     if wrong := extends(last, observed, whole=True):
         yield f"replay of the whole log {wrong}"
-    # What had not ended at the end goes on, if time decides that there is such a thing.
+    # In a racy program, operations that had not ended at the end may go on.
     ended = {op["Id"] for op in final.operations if op["Status"] in ENDED}
     if playing.program.is_racy:
         updates = [update for update in updates if update["Id"] in ended]
@@ -422,7 +421,7 @@ def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterato
 
 
 def check_agreement(program: Program, calm: Execution, other: Execution) -> Iterator[str]:
-    """What two executions of one program agree upon, if time decides nothing in it."""
+    """Yield the differences between two executions of a program whose result does not depend on time."""
     if program.is_racy or "SUCCEEDED" not in (calm.status, other.status):
         return
     if other.result != calm.result:
@@ -442,7 +441,7 @@ def check_agreement(program: Program, calm: Execution, other: Execution) -> Iter
 
 
 def check_lines(execution: Execution) -> Iterator[str]:
-    """Each line of the log is written once in an undisturbed execution, and never lost."""
+    """Check that each log line is written once in an undisturbed execution, and never lost."""
     seen = Counter(key for key, _ in execution.world.observations[-1])
     for key, count in seen.items():
         lines = execution.world.lines[key]
@@ -470,7 +469,7 @@ def _difference(one: Any, two: Any) -> str:
 
 
 class _Ear(logging.Handler):
-    """Counts the lines of programs, and takes complaints of asyncio for findings."""
+    """A log handler that counts the lines of programs and records warnings as faults."""
 
     world: World | None = None
 
@@ -491,7 +490,7 @@ class _Ear(logging.Handler):
         elif (
             record.name != "asyncio"
             and record.levelno >= logging.WARNING
-            # Threads run in real time, so a crash in a virtual moment finds them still running.
+            # Threads run in real time, so they still run at a crash in virtual time.
             and "goes nowhere" not in record.getMessage()
         ):
             if "abandoned" in record.getMessage() and world.expects_stubborn:
@@ -500,7 +499,7 @@ class _Ear(logging.Handler):
 
 
 def _is_noise(record: logging.LogRecord) -> bool:
-    """A plain future (of a gather, of a shield) whose error nobody saw before the suspension."""
+    """Return ``True`` for a future of a gather or shield whose error was not retrieved before a suspension."""
     return "Future exception was never retrieved" in record.getMessage()
 
 
@@ -511,24 +510,27 @@ def _ear() -> _Ear:
 
 @contextmanager
 def heard(world: World) -> Iterator[None]:
-    """Listen to what is logged and warned of."""
+    """Record the logs and warnings of a block in this world."""
     ear, asyncio_logger = _ear(), logging.getLogger("asyncio")
     ear.world = world
-    before = [(each, each.level, each.propagate) for each in (LOGGER, asyncio_logger)]
-    for each in (LOGGER, asyncio_logger):
-        each.addHandler(ear)
-        each.propagate = False
+    before = [
+        (logger_or_warning, logger_or_warning.level, logger_or_warning.propagate)
+        for logger_or_warning in (LOGGER, asyncio_logger)
+    ]
+    for logger_or_warning in (LOGGER, asyncio_logger):
+        logger_or_warning.addHandler(ear)
+        logger_or_warning.propagate = False
     LOGGER.setLevel(logging.INFO)
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as warnings_caught:
             warnings.simplefilter("always")
             yield
-        for each in caught:
-            if not issubclass(each.category, ResourceWarning) and not world.crashes:
-                world.find(f"warning: {each.message}"[:300])
+        for logger_or_warning in warnings_caught:
+            if not issubclass(logger_or_warning.category, ResourceWarning) and not world.crashes:
+                world.find(f"warning: {logger_or_warning.message}"[:300])
     finally:
         ear.world = None
-        for each, level, propagate in before:
-            each.removeHandler(ear)
-            each.setLevel(level)
-            each.propagate = propagate
+        for logger_or_warning, level, propagate in before:
+            logger_or_warning.removeHandler(ear)
+            logger_or_warning.setLevel(level)
+            logger_or_warning.propagate = propagate

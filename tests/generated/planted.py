@@ -1,7 +1,7 @@
-"""Faults that are put into the runtime, to see that the generator finds them.
+"""Faults that are planted in the runtime, to check that the generator finds them.
 
-Each takes away what keeps a law. They stand where asyncio and the runtime meet, so that they say little
-of how the runtime keeps it.
+Each removes a mechanism that a law needs. They replace functions at the border between asyncio and the
+runtime, so that they depend little on how the runtime works.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Planted = contextlib.AbstractContextManager[None]
 
 @contextlib.contextmanager
 def collections_take_numbers() -> Iterator[None]:
-    """Identity: after each collection the scope of the next task is numbered one higher."""
+    """Break identity: after each garbage collection, the scope of the next task is numbered one higher."""
     spawn: Callable[..., Any] = Scope.spawn
     collected = 0
 
@@ -47,7 +47,7 @@ def collections_take_numbers() -> Iterator[None]:
 
 
 class _Scattered(set[Any]):
-    """A set that is gone through in any order."""
+    """A set with a random order of iteration."""
 
     def __iter__(self) -> Iterator[Any]:
         members = list(super().__iter__())
@@ -66,17 +66,17 @@ def _scattered(concerns: Callable[[Any], bool]) -> Planted:
 
 
 def sets_of_tasks_are_scattered() -> Planted:
-    """Order: sets of tasks and operations have no order that replay reproduces."""
+    """Break order: sets of tasks and operations have a random order."""
     return _scattered(lambda each: isinstance(each, (asyncio.Task, Handle)))
 
 
 def sets_of_futures_are_scattered() -> Planted:
-    """Order: nor have sets of plain futures."""
+    """Break order: sets of plain futures have a random order."""
     return _scattered(lambda each: not isinstance(each, (asyncio.Task, Handle)))
 
 
 def replay_takes_no_turn() -> Planted:
-    """Order: a completion is delivered at once, though callbacks are ready."""
+    """Break order: a completion is delivered at once, though callbacks are ready."""
 
     def at_once(self: Deliveries, handle: Handle[Any]) -> None:
         if len(self._tasks.live) == 1:
@@ -87,5 +87,5 @@ def replay_takes_no_turn() -> Planted:
 
 
 def the_gate_stands_open() -> Planted:
-    """Completeness: recorded operations that nobody asks for are not noticed."""
+    """Break completeness: recorded operations that the code does not ask for are not noticed."""
     return mock.patch.object(Gate, "divergence", lambda *_: None)  # type: ignore[return-value]

@@ -1,7 +1,7 @@
-"""The same with real processes: each invocation is one, and a crash is a SIGKILL.
+"""Runs with real processes: each invocation is a process, and a crash is a SIGKILL.
 
-The parent has the service and the world outside; the child runs one invocation, and asks for everything
-in lines of JSON. ``python -m tests.generated.processes PROGRAM MODE`` is the child.
+The parent has the service and the record of effects; the child runs one invocation, and sends its requests
+as lines of JSON. ``python -m tests.generated.processes PROGRAM MODE`` is the child.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Processes(Playing):
         return None
 
     def _answer(self, execution: Execution, message: dict[str, Any]) -> dict[str, Any] | None:
-        """What the child is told; ``None``: it is killed."""
+        """Return the answer to the child's request; ``None`` if the child is to be killed."""
         world, service = execution.world, execution.service
         match message:
             case {"checkpoint": body}:
@@ -120,7 +120,7 @@ def _write(stream: IO[str], message: dict[str, Any]) -> None:
 
 
 class Parent:
-    """The parent, as its child sees it: the data plane, and the world outside."""
+    """The connection of a child to its parent, which has the data plane and the record of effects."""
 
     operations: dict[str, Any] = {}
 
@@ -152,7 +152,7 @@ class Parent:
 
 
 class Told(World):
-    """A world that tells the parent everything."""
+    """A world that sends its events to the parent."""
 
     parent: Parent
 

@@ -1,7 +1,7 @@
-"""Programs as trees: what a statement or an operation is made of, and trees at random.
+"""Programs as trees of statements and operations, and the generator of random ones.
 
-A ``Kind`` tells how a node is made and written down; ``statements`` and ``operations`` register theirs
-here. Each kind belongs to a feature, so that a run can leave out what is known not to hold yet.
+A ``Kind`` makes and writes the nodes of one kind; ``statements`` and ``operations`` register theirs here.
+Each kind belongs to a feature, so that a run can leave out kinds that are known to fail.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Node:
     ops: tuple[Node, ...] = ()
 
     def walk(self) -> Iterator[Node]:
-        """This node and all below it."""
+        """Yield this node and all below it."""
         yield self
         for op in self.ops:
             yield from op.walk()
@@ -41,10 +41,10 @@ Make = Callable[[random.Random], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Kind:
-    """How nodes of one kind are made and written down.
+    """The maker and writer of the nodes of one kind.
 
-    ``racy``: what it comes to depends on how long things take, so two executions need not agree.
-    ``emit`` writes a statement, or returns the expression of an operation.
+    ``racy``: the outcome depends on time, so two executions need not agree. ``emit`` writes a statement, or
+    returns the expression of an operation.
     """
 
     name: str
@@ -93,9 +93,9 @@ def operation(**options: Any) -> Callable[[Any], Any]:
     return _register(OPERATIONS, options)
 
 
-# What every program may hold.
+# Features that every program may have.
 CORE = frozenset({"core", "races", "threads"})
-# What a run turns on by name: kinds of statements, and (the last five) checks and schedules.
+# Features that a run turns on by name: kinds of statements, and (the last five) checks and schedules.
 EXTRA = (
     "streams",
     "sets",
@@ -117,19 +117,19 @@ EXTRA = (
     "refusals",
 )
 ALL = CORE | frozenset(EXTRA)
-# May be refused in words, which fails the execution.
+# Kinds that may be refused with a message, which fails the execution.
 REFUSABLE = frozenset({"direct_task", "meddling", "all_tasks"})
 REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "made with asyncio.Task(...)")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A tree, and the seed that it came from."""
+    """A tree, with the seed that it was made from."""
 
     body: Block
     seed: int = 0
     fails: bool = False
-    # Of a program that was read from a file: there is no tree then.
+    # The source of a program that was read from a file, and so has no tree.
     source: str | None = None
 
     def walk(self) -> Iterator[Node]:
@@ -148,7 +148,7 @@ class Program:
 
     @property
     def is_racy(self) -> bool:
-        """Whether two executions may come to different results."""
+        """True if two executions may have different results."""
         return bool(self.source) or any(kind_of(n).is_racy(n.data) for n in self.walk())
 
     @property
@@ -161,7 +161,7 @@ def kind_of(node: Node) -> Kind:
 
 
 class Grower:
-    """Grows trees within a budget of nodes."""
+    """The generator of trees within a budget of nodes."""
 
     def __init__(
         self, seed: int, features: Iterable[str], kinds: frozenset[str] | None = None
@@ -177,14 +177,14 @@ class Grower:
         self.operations = chosen(OPERATIONS)
         if kinds:
             self.statements = [k for k in self.statements if k.name in kinds] or self.statements
-        # A program that is about a few kinds has them often enough to meet one another.
+        # With few kinds, a program has each of them often enough to combine them.
         if self.rng.random() < 0.5:
             self.statements = self.rng.sample(self.statements, min(5, len(self.statements)))
             plain = [STATEMENTS["await_op"]]
             self.statements += plain
 
     def block(self, depth: int, most: int = 3) -> Block:
-        """A few statements."""
+        """Make a few statements."""
         count = self.rng.randint(1, most)
         nodes = []
         for _ in range(count):
@@ -217,16 +217,16 @@ class Grower:
 
 
 def grow(seed: int, features: Iterable[str] = CORE, kinds: frozenset[str] | None = None) -> Program:
-    """The program of this seed."""
+    """Make the program of this seed."""
     grower = Grower(seed, features, kinds)
     body = grower.block(0, 4)
     return Program(body, seed, fails=grower.rng.random() < 0.06)
 
 
 def in_sequence(program: Program) -> Program | None:
-    """The same program with its first concurrent statement written one after the other, if it has one.
+    """Return the program with its first gather written as a sequence; ``None`` if it has none.
 
-    A recorded history of the one is not one of the other.
+    A recorded history of one of the two does not fit the other.
     """
     changed = False
 

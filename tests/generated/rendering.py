@@ -1,4 +1,4 @@
-"""Writes a program down as Python source: what is run is what is printed."""
+"""Writing of a program as Python source, which is both run and printed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Writer:
         self._count = 0
         self._names = 0
 
-    # What statements use.
+    # Methods for statements.
 
     def line(self, text: str) -> None:
         self.lines.append("    " * self._indent + text)
 
     @contextlib.contextmanager
     def under(self, header: str) -> Iterator[None]:
-        """What stands below a line that ends in a colon."""
+        """Write a line that ends in a colon, and indent the lines of the block below it."""
         self.line(header)
         self._indent += 1
         before = len(self.lines)
@@ -37,21 +37,21 @@ class Writer:
         self._indent -= 1
 
     def number(self) -> int:
-        """The next place of the program."""
+        """Return the number of the next place of the program."""
         self._count += 1
         return self._count
 
     def name(self, stem: str) -> str:
-        """A variable that nothing else has."""
+        """Return the name of a new variable."""
         self._names += 1
         return f"{stem}{self._names}"
 
     def key(self, n: int | None = None, suffix: str = "") -> str:
-        """The expression of a key at this place."""
+        """Return the expression of a key at this place."""
         return f'f"{{{self.at}}}.{self.number() if n is None else n}{suffix}"'
 
     def start(self, op: Node) -> str:
-        """The expression that starts an operation; functions that it needs are written first."""
+        """Return the expression that starts an operation; write the functions that it needs before."""
         expression: str = OPERATIONS[op.kind].emit(self, op)
         return expression
 
@@ -60,19 +60,19 @@ class Writer:
         return (fails(op.data) if callable(fails) else fails) or any(map(self.may_fail, op.ops))
 
     def observe(self, expression: str, *, catch: str | None = None, key: str | None = None) -> None:
-        """Await something, and tell what came of it."""
+        """Write an await whose outcome is observed."""
         key = key or self.key()
-        told = f"out.append(see(c, {key}, await {expression}))"
+        line = f"out.append(see(c, {key}, await {expression}))"
         if catch is None:
-            self.line(told)
+            self.line(line)
             return
         with self.under("try:"):
-            self.line(told)
+            self.line(line)
         with self.under(f"except {catch} as error:"):
             self.line(f"out.append(see(c, {key}, error))")
 
     def tell(self, expression: str) -> None:
-        """Tell a value that needs no waiting for."""
+        """Write an observation of a value that is not awaited."""
         self.line(f"out.append(see(c, {self.key()}, {expression}))")
 
     def observe_op(self, op: Node, expression: str | None = None) -> None:
@@ -95,13 +95,12 @@ class Writer:
         large: bool = False,
         first: str | None = None,
     ) -> str:
-        """Write an async function of a block; returns its name.
+        """Write an async function of a block; return its name.
 
-        ``context``: its first parameter is a context of its own. ``at``: the key, when callers give
-        none.
+        With ``context``, its first parameter is a context of its own. ``at`` is the default of its key.
         """
-        given = f"at={at}" if at else params
-        names = ", ".join(filter(None, ["c" if context else "", given]))
+        key_parameter = f"at={at}" if at else params
+        names = ", ".join(filter(None, ["c" if context else "", key_parameter]))
         outer, self.at = self.at, "at"
         with self.under(f"async def {name}({names}):"):
             if first:
@@ -117,7 +116,7 @@ class Writer:
 
 
 def render(program: Program) -> str:
-    """The source of a program."""
+    """Return the source of a program."""
     if program.source:
         return program.source
     w = Writer()

@@ -1,4 +1,4 @@
-"""One program under many schedules: its findings, and the smallest program that still has them."""
+"""Runs of one program under many schedules: its faults, and the smallest program that still has them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.generated.shrinking import smaller
 
 __all__ = ["Finding", "Report", "check_program", "fuzz", "shrink"]
 
-# They register what programs are made of.
+# They register the kinds of statements and operations.
 _ = (hazards, operations, statements, synchronizing)
 
 # Replays of a cut log for each execution.
@@ -36,7 +36,7 @@ CUTS = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that must not be, in a program under a schedule."""
+    """A fault that a program shows under a schedule."""
 
     program: Program
     schedule: Schedule
@@ -44,18 +44,18 @@ class Finding:
 
     @property
     def sort(self) -> str:
-        """What kind of finding it is: without keys, counts and names."""
+        """The kind of the finding: its text without keys, counts and names."""
         head = re.sub(r"'[^']*'|\"[^\"]*\"|\([^)]*\)|[0-9a-f]{6,}|[\d./~!-]+", "", self.what)
         return " ".join(head.split()[:7])
 
 
 @dataclass
 class Report:
-    """What a run found, and how much it ran."""
+    """The findings of a run, and its numbers of programs and executions."""
 
     programs: int = 0
     executions: int = 0
-    # Of this process's CPU.
+    # CPU time of this process.
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class Report:
 
 
 def compiled(program: Program) -> Any:
-    """The workflow of a program."""
+    """Compile a program to its workflow function."""
     names = dict(worlds.NAMES)
     source = render(program).partition("\n")[2]
     exec(compile(source, f"<program {program.seed}>", "exec"), names)
@@ -76,7 +76,7 @@ def compiled(program: Program) -> Any:
 def check_program(
     program: Program, count: int, features: Iterable[str] = CORE, stop: bool = False
 ) -> Report:
-    """Run a program in so many ways; with ``stop``, until something is found."""
+    """Run a program under so many schedules; with ``stop``, until a fault is found."""
     report = Report(programs=1)
     features = frozenset(features)
     playing = Playing(program, compiled(program))
@@ -111,13 +111,13 @@ def _check(
 
 
 def check_change(program: Program, calm: Execution, report: Report) -> None:
-    """Go on with another program, whose code differs: no recorded step may run again."""
+    """Continue executions with a program whose code differs: no recorded step may run again."""
     other = in_sequence(program)
     if other is None or calm.status != "SUCCEEDED":
         return
     playing = Playing(program, compiled(program))
     changed = Playing(other, compiled(other))
-    # The process dies in the last call of the calm run, and in one halfway; other code goes on.
+    # The process dies in the last call of the calm run, or in the middle one; then the other code goes on.
     for number in {calm.calls, max(calm.calls // 2, 1)}:
         schedule = replace(CALM, crash=(number, "after"))
         begun = playing.interrupted(schedule)
@@ -134,16 +134,16 @@ def check_change(program: Program, calm: Execution, report: Report) -> None:
 
 
 def _recorded(execution: Execution) -> set[str]:
-    """The keys of steps that are recorded as succeeded: the result of most is their key."""
-    found = set()
+    """Return the keys of steps that are recorded as succeeded; the result of most is their key."""
+    recorded_keys = set()
     for op in execution.service.operations.values():
         if op["Type"] == "STEP" and op["Status"] == "SUCCEEDED":
-            found.add(((op.get("StepDetails") or {}).get("Result") or "").strip('"'))
-    return found & {key for key, _ in execution.world.bodies}
+            recorded_keys.add(((op.get("StepDetails") or {}).get("Result") or "").strip('"'))
+    return recorded_keys & {key for key, _ in execution.world.bodies}
 
 
 def shrink(finding: Finding, count: int, features: Iterable[str], budget: int = 400) -> Finding:
-    """The smallest program that has a finding of the same kind under any schedule of its seed."""
+    """Return a small program that has a finding of the same kind under any schedule of its seed."""
     best = finding
     progress = True
     while progress and budget > 0:
@@ -155,10 +155,10 @@ def shrink(finding: Finding, count: int, features: Iterable[str], budget: int = 
             try:
                 report = check_program(program, count, features, stop=True)
             except Exception:
-                continue  # What is left is no program.
-            alike = [each for each in report.findings if each.sort == finding.sort]
-            if alike:
-                best, progress = alike[0], True
+                continue  # The rest is not a valid program.
+            similar = [candidate for candidate in report.findings if candidate.sort == finding.sort]
+            if similar:
+                best, progress = similar[0], True
                 break
     return best
 
@@ -171,11 +171,11 @@ def fuzz(
     seconds: float | None = None,
     kinds: frozenset[str] | None = None,
 ) -> Report:
-    """Run the programs of these seeds, so many schedules each, for so long at most."""
+    """Run the programs of these seeds, under ``count`` schedules each, for at most so many seconds."""
     report = Report()
     features = frozenset(features)
     began = time.process_time()
-    # What is collected between two executions belongs to neither, and need not be printed.
+    # Warnings at a garbage collection between two executions belong to neither, and are not printed.
     logging.getLogger("asyncio").addHandler(logging.NullHandler())
     gc.collect()
     gc.freeze()
@@ -185,7 +185,7 @@ def fuzz(
                 break
             report.add(check_program(grow(seed, features, kinds), count, features))
             if n % 100 == 99:
-                # What a collector that was frozen has kept.
+                # Free the objects that the frozen collector has kept.
                 gc.unfreeze()
                 gc.collect()
                 gc.freeze()

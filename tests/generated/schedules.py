@@ -1,4 +1,4 @@
-"""Schedules: how long things take, what breaks, and when the collector runs. Each follows from a seed."""
+"""Schedules: delays, crashes and garbage collections, all of which follow from a seed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ COLLECTORS = ("usual", "usual", "often", "observed", "frozen", "disabled")
 
 @dataclass(frozen=True)
 class Schedule:
-    """One way to run a program.
+    """The conditions of an execution.
 
-    ``crash``: which checkpoint call the process dies in, and whether the service carries it out first;
-    or in which body. ``cold``: every invocation has a new loop. ``late``: answers tell of ends later than
-    they could. ``refuses``: a wait that has ended is not cancelled. ``budget``: the function's timeout.
+    ``crash`` is the number of the checkpoint call in which the process dies, before or after the service
+    records it, or the number of the body. ``cold``: each invocation has a new loop. ``late``: answers report
+    ends later than they could. ``refuses``: the CANCEL of a wait that has ended is refused. ``budget`` is
+    the function's timeout in seconds.
     """
 
     seed: int = 0
@@ -49,7 +50,7 @@ class Schedule:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """The size of batches, and the collector."""
+        """Apply the size of batches and the mode of the garbage collector."""
         with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch), collecting(self):
             yield
 
@@ -60,7 +61,7 @@ CALM = Schedule()
 def schedules(
     seed: int, count: int, calls: int, bodies: int, features: frozenset[str] = frozenset()
 ) -> Iterator[Schedule]:
-    """So many schedules for a program whose calm run took so many calls and bodies."""
+    """Yield ``count`` schedules for a program whose calm run took so many calls and bodies."""
     rng = random.Random(seed)
     for n in range(count):
         crash = None
@@ -84,7 +85,7 @@ def schedules(
 
 
 def collector_of(schedule: Schedule) -> Callable[[str], None]:
-    """What to do where a program observes something or a body runs."""
+    """Return a function to call at each observation and body, which may collect garbage."""
     if schedule.collector != "observed":
         return lambda _where: None
     rng = random.Random(schedule.seed)
@@ -98,14 +99,14 @@ def collector_of(schedule: Schedule) -> Callable[[str], None]:
 
 @contextlib.contextmanager
 def collecting(schedule: Schedule) -> Iterator[None]:
-    """Let the collector run as the schedule says."""
+    """Set the mode of the garbage collector."""
     threshold, enabled = gc.get_threshold(), gc.isenabled()
-    # Python 3.12 begins with a few that are frozen; fuzz() freezes all.
+    # Python 3.12 begins with a few frozen objects; ``fuzz`` freezes all.
     thaws = schedule.collector == "frozen" and gc.get_freeze_count() < 1_000
     try:
         match schedule.collector:
             case "often":
-                # At allocations that have nothing to do with what the program does.
+                # At allocations that are not related to the program.
                 gc.set_threshold(random.Random(schedule.seed).randint(5, 60), 2, 2)
             case "frozen":
                 gc.freeze()
@@ -116,5 +117,5 @@ def collecting(schedule: Schedule) -> Iterator[None]:
         gc.set_threshold(*threshold)
         if enabled:
             gc.enable()
-        if thaws:  # or a collection in any later test passes over what there is now
+        if thaws:  # otherwise collections in later tests would skip these objects
             gc.unfreeze()

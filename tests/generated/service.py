@@ -23,7 +23,7 @@ ARN = f"arn:aws:lambda:us-east-1:123456789012:function:generated:1/durable-execu
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "TIMED_OUT", "STOPPED"})
 
-# From which states ("" is none yet) an action is legal, and where it leads.
+# The states ("" is none yet) in which an action is legal, and the state after it.
 RULES: dict[tuple[str, str], tuple[frozenset[str], str]] = {
     ("STEP", "START"): (frozenset({"", "READY"}), "STARTED"),
     ("STEP", "SUCCEED"): (frozenset({"", "STARTED", "READY"}), "SUCCEEDED"),
@@ -48,23 +48,23 @@ DETAILS = {
 
 
 class ProtocolError(Exception):
-    """The handler asked for what the service refuses."""
+    """Raised for a request that breaks the protocol."""
 
 
 class Refusal(Exception):
-    """A service may refuse this, and nothing is lost."""
+    """Raised for a request that a service may refuse without harm."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The log as it stood at one moment."""
+    """The log at one moment."""
 
     operations: tuple[Json, ...]
     updated: tuple[str, ...]
 
 
 class Service:
-    """Keeps one execution's log, its timers, and what the world outside is about to answer."""
+    """The service for one execution: its log, its timers, and the answers that are scheduled."""
 
     def __init__(self, clock: VirtualClock, payload: str, page: int | None = None) -> None:
         self.clock = clock
@@ -81,9 +81,9 @@ class Service:
         self.completed: Json | None = None
         self.snapshots: list[Snapshot] = []
         self.invoked: dict[str, int] = {}
-        # How long a called function takes; the schedule decides.
+        # Seconds that an invoked function takes; the schedule decides.
         self.latency: Callable[[], float] = lambda: 0.5
-        # Whether to tell of a change later; and whether to refuse what comes too late.
+        # Decides if a change is reported later; and a flag to refuse the CANCEL of a wait that has ended.
         self.holds_back: Callable[[], bool] = lambda: False
         self.refuses = False
         self._began_at = clock.now
@@ -99,22 +99,22 @@ class Service:
     # Time.
 
     def now(self) -> int:
-        """The service's time."""
+        """Return the service's time in milliseconds."""
         return BEGAN + round((self.clock.now - self._began_at) * 1000)
 
     def at(self, seconds: float, happen: Callable[[int], bool]) -> None:
-        """Let something happen later; it returns whether it changed anything."""
+        """Schedule an event; its function returns ``True`` if it has changed the log."""
         due = self.clock.now + seconds
         heapq.heappush(self._agenda, (due, next(self._numbers), happen))
 
     def tick(self) -> None:
-        """Let everything happen that is due, in order; each at a time of its own."""
+        """Run all events that are due, in order, each at a time of its own."""
         while self._agenda and self._agenda[0][0] <= self.clock.now + 1e-9:
             _, _, happen = heapq.heappop(self._agenda)
             happen(self._next_time())
 
     def jump(self) -> bool:
-        """Go to the next thing that changes the log; ``False`` if there is nothing to come."""
+        """Go to the next event that changes the log; return ``False`` if there is none."""
         while not self._unseen:
             if not self._agenda:
                 return False
@@ -130,7 +130,7 @@ class Service:
     # Invocations.
 
     def begin(self) -> Json:
-        """The event of the next invocation, as Lambda hands it to the handler."""
+        """Return the event of the next invocation, as Lambda passes it to the handler."""
         self.tick()
         self._token = f"token-{next(self._tokens)}"
         self._read = self._visible()
@@ -142,12 +142,12 @@ class Service:
         return event_of(first, self._token, updated, more=len(first) < len(self._read))
 
     def end(self) -> None:
-        """The invocation is over, or its process died: its token is worth nothing."""
+        """End the invocation, so that its token is no longer valid."""
         self._token = None
 
     @property
     def is_pending(self) -> bool:
-        """Whether an answer of PENDING is legal."""
+        """True if an answer of PENDING is legal."""
         waiting = {("WAIT", "STARTED"), ("CALLBACK", "STARTED"), ("CHAINED_INVOKE", "STARTED")}
         return bool(self._unseen) or any(
             (op["Type"], op["Status"]) in waiting or op["Status"] in ("PENDING", "READY")
@@ -157,7 +157,7 @@ class Service:
     # The data plane.
 
     def checkpoint(self, body: bytes) -> bytes:
-        """Record updates, all or none, and tell what else has changed."""
+        """Record updates, all or none, and return the operations that have changed."""
         request: Json = msgspec.json.decode(body)
         if request["CheckpointToken"] != self._token:
             raise ProtocolError("a checkpoint came with a token that is used up")
@@ -182,7 +182,7 @@ class Service:
         return msgspec.json.encode(answer)
 
     def state(self, token: str, marker: str | None) -> bytes:
-        """A page of the log as it stood when the invocation began."""
+        """Return a page of the log as it was when the invocation began."""
         if token != self._token:
             raise ProtocolError("a page was asked for with a token that is used up")
         return page_of(self._read, marker, self.page or 100)
@@ -192,7 +192,7 @@ class Service:
     def answer(
         self, callback_id: str, result: str | None, error: Json | None, seconds: float
     ) -> None:
-        """Answer a callback after a while, unless it has ended by then."""
+        """Answer a callback after so many seconds, unless it has ended by then."""
         details: Json = {"CallbackId": callback_id}
         if error is None:
             details["Result"] = result
@@ -313,17 +313,17 @@ class Service:
         return {}
 
     def _call(self, key: str, function: str, payload: str | None) -> None:
-        """Call another function: it answers with its payload, or fails."""
+        """Invoke another function, which returns its payload or fails."""
         self.invoked[key] = self.invoked.get(key, 0) + 1
         status, details = "SUCCEEDED", {"Result": payload}
         if function.startswith("broken"):
             status, details = "FAILED", {"Error": {"ErrorType": "Broken", "ErrorMessage": "no"}}
         self.at(self.latency(), lambda at: self._finish(key, status, details, at))
 
-    # What a handler gets to see.
+    # The part of the log that a handler gets.
 
     def _visible(self) -> tuple[Json, ...]:
-        """Every operation but those in a context that has ended and needs no children."""
+        """Return all operations but those in a context that has ended and is not rebuilt."""
         hidden: set[str] = set()
         shown: list[Json] = []
         for key, op in self.operations.items():
@@ -348,7 +348,7 @@ class Service:
 def event_of(
     operations: tuple[Json, ...], token: str, updated: tuple[str, ...], *, more: bool
 ) -> Json:
-    """An event of the wire, through JSON as it comes."""
+    """Make an event of an invocation, encoded and decoded as JSON."""
     state: Json = {
         "Operations": list(operations),
         "NextMarker": str(len(operations)) if more else "",
@@ -363,7 +363,7 @@ def event_of(
 
 
 def page_of(operations: tuple[Json, ...], marker: str | None, size: int) -> bytes:
-    """A page of operations, as the API answers."""
+    """Encode a page of operations, as the API does."""
     start = int(marker or 0)
     end = start + size
     page: Json = {"Operations": [in_seconds(op) for op in operations[start:end]]}
@@ -373,7 +373,7 @@ def page_of(operations: tuple[Json, ...], marker: str | None, size: int) -> byte
 
 
 def in_seconds(value: Any) -> Any:
-    """The same with its timestamps in seconds, as the API has them."""
+    """Convert the timestamps in a value to seconds, as the API has them."""
     if isinstance(value, dict):
         return {
             key: member / 1000 if key.endswith("Timestamp") else in_seconds(member)

@@ -1,4 +1,4 @@
-"""Smaller programs: with a statement less, or with what stands in one in its place."""
+"""Smaller programs: without a statement, or with a part of it in its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OFF = ("raises", "large", "flat", "denied", "broken", "breaks", "named")
 
 
 def smaller(program: Program) -> Iterator[Program]:
-    """Programs that are a little smaller, the smallest first."""
+    """Yield programs that are a little smaller, the smallest first."""
     for body in _blocks(program.body):
         if body:
             yield replace(program, body=body)
@@ -41,7 +41,7 @@ def _blocks(block: Block) -> Iterator[Block]:
 
 
 def _nodes(node: Node) -> Iterator[Node]:
-    """The node with something in it made smaller."""
+    """Yield the node with a smaller part in it."""
     if len(node.ops) > 2:
         for n in range(len(node.ops)):
             yield replace(node, ops=node.ops[:n] + node.ops[n + 1 :])

@@ -1,4 +1,4 @@
-"""The statements of generated programs: asyncio's own means around durable operations."""
+"""The statements of generated programs: constructs of asyncio around durable operations."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def _jobs(rng: random.Random) -> dict[str, Any]:
 
 
 def jobs(w: Writer, node: Node, raises: int | None = None) -> list[str]:
-    """The calls of a coroutine function for each block."""
+    """Write a coroutine function for each block, and return calls of them."""
     return [f"{name}({key})" for name, key in functions(w, node, raises)]
 
 
 def functions(w: Writer, node: Node, raises: int | None = None) -> list[tuple[str, str]]:
-    """A coroutine function for each block, and the key that it is to be called with."""
+    """Write a coroutine function for each block, and return the name and the key of each."""
     n = w.number()
     return [
         (w.function(f"{node.data['fname']}{i}", block, raises=raises == i), w.key(n, "abcd"[i]))
@@ -133,7 +133,7 @@ def sleep(w: Writer, node: Node) -> None:
     w.observe(f"asyncio.sleep({node.data['seconds']}, 'slept')")
 
 
-# Taken together as they come.
+# Sets of tasks, and completions in the order of their ends.
 
 
 @statement(
@@ -358,6 +358,6 @@ def cancel(w: Writer, node: Node) -> None:
 
 @statement(blocks=(1, 1), feature="giveup", racy=True, make=_jobs)
 def loose(w: Writer, node: Node) -> None:
-    """A task that nobody awaits."""
+    """A task that is not awaited."""
     (call,) = jobs(w, node)
     w.line(f"{w.name('loose')} = asyncio.create_task({call})")

@@ -8,7 +8,7 @@ from tests.generated.statements import _jobs, functions
 
 
 def pairs(w: Writer, node: Node) -> str:
-    """A tuple of functions with their keys, for code that decides when to call them."""
+    """Write a function for each block, and return a tuple expression of the functions with their keys."""
     return "(" + "".join(f"({name}, {key}), " for name, key in functions(w, node)).rstrip() + ")"
 
 
@@ -29,7 +29,7 @@ def queue(w: Writer, node: Node) -> None:
     blocks=(2, 3), make=lambda rng: {**_jobs(rng), "places": rng.choice((1, 1, 2))}, weight=2
 )
 def lock(w: Writer, node: Node) -> None:
-    """One at a time, or two."""
+    """A lock, or a semaphore for two."""
     name, calls = w.name("lock"), pairs(w, node)
     places = node.data["places"]
     w.line(f"{name} = asyncio.Lock()" if places == 1 else f"{name} = asyncio.Semaphore({places})")
@@ -99,7 +99,7 @@ def future(w: Writer, node: Node) -> None:
     blocks=(1, 1), make=lambda rng: {"count": rng.randint(1, 3), "breaks": rng.random() < 0.5}
 )
 def generator(w: Writer, node: Node) -> None:
-    """An async generator with operations in it, left unfinished now and then."""
+    """An async generator with operations in it, which is sometimes left unfinished."""
     n, count = w.number(), node.data["count"]
     with w.under("async def items(at):"):
         w.line("out = []")

@@ -24,7 +24,7 @@ def program(source: str) -> Program:
 
 
 @pytest.mark.parametrize("source", [A_TASK_AWAITS_ANOTHER], ids=["a task awaits another"])
-def test_a_program_that_was_at_fault_replays_exactly(source: str) -> None:
+def test_a_program_that_had_a_fault_replays_exactly(source: str) -> None:
     report = check_program(program(source), 12)
     assert not [(str(each.schedule), each.what) for each in report.findings]
 

@@ -1,4 +1,4 @@
-"""Programs that nobody thought of: what holds of the corpus holds of them.
+"""Generated programs: the laws hold for them as for the corpus.
 
 ``make fuzz`` runs many more, with every feature.
 """
@@ -21,10 +21,9 @@ from tests.generated.runner import CALM, Playing, check_program, compiled, fuzz,
 from tests.generated.schedules import Schedule
 from tests.generated.service import ProtocolError, Service
 
-# Left to ``make fuzz --features``: lines of the log and late news around a crash, where what an invocation saw
-# before it died is not always known, and plain steps that meet, whose threads a simulated crash does not end.
-# Threads run in real time and the rest in virtual time, so features that pair them with short budgets and
-# crashes are left to make fuzz, where a finding is run again.
+# Left to ``make fuzz --features``: log lines and late news around a crash, where the observations of an
+# # invocation before its death are not always known; plain steps that meet, whose threads a simulated crash
+# # does not end; and threads with short budgets, since threads run in real time and the rest in virtual time.
 HOLDS = CORE | {"streams", "sets", "pending", "futures", "changed"}
 CHUNKS = [range(n, n + 8) for n in range(0, 64, 8)]
 
@@ -74,7 +73,7 @@ def _awaits(kind: str, **data: object) -> Node:
     return Node("await_op", {}, (), (Node(kind, data),))
 
 
-def test_a_finding_is_shrunk_to_what_it_needs() -> None:
+def test_a_finding_is_shrunk_to_a_smaller_program() -> None:
     with planted.sets_of_futures_are_scattered():
         features = CORE | {"futures"}
         report = fuzz(range(500, 504), 5, features, kinds=frozenset({"gathers_in_a_set"}))
@@ -140,7 +139,7 @@ def test_observations_must_be_a_prefix_but_in_contexts_that_have_completed() -> 
         ([("STEP", "START", {"ParentId": "nobody"})], "no context"),
     ],
 )
-def test_the_service_refuses_what_breaks_the_protocol(
+def test_the_service_refuses_requests_that_break_the_protocol(
     updates: list[tuple[str, ...]], told: str
 ) -> None:
     service = Service(VirtualClock(), "null")

@@ -1,7 +1,7 @@
-"""The names that generated programs use, and what the world outside sees of them.
+"""The names that generated programs use, and the record of their effects outside.
 
-A key says which place of a program an observation or a body belongs to; it is the same on every replay
-and different for each turn of a loop. What stands before its last ``/`` is the context's.
+A key names the place of a program to which an observation or a body belongs. It is the same on every
+replay and different for each turn of a loop. The part before its last ``/`` is the context's.
 """
 
 from __future__ import annotations
@@ -57,16 +57,16 @@ TOLERANT = CompletionConfig(tolerated_failure_percentage=100)
 
 
 class Declined(Exception):
-    """A failure of the program's own."""
+    """An error that a generated program raises."""
 
 
 class Killed(SystemExit):
-    """The process of this invocation dies."""
+    """Raised where the process of this invocation dies."""
 
 
 @dataclass
 class World:
-    """What one invocation after the other did, as it can be seen from outside."""
+    """The observations, bodies and log lines of an execution's invocations, and the faults found in them."""
 
     service: Service | None = None
     chance: random.Random = field(default_factory=random.Random)
@@ -74,17 +74,17 @@ class World:
     bodies: Counter[tuple[str, int]] = field(default_factory=Counter)
     lines: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
-    # The process of the present invocation has died; what still unwinds in it never happened.
+    # True once the process of the present invocation has died; code that still unwinds does not count.
     dead: bool = False
-    # That of the present invocation, once its code has observed something.
+    # The workflow of the present invocation, once its code has observed something.
     workflow: Any = None
-    # The log may not grow: no body gets anywhere.
+    # True if the log may not grow: bodies block.
     frozen: bool = False
-    # How many bodies from now on the process dies in one, if it does.
+    # The number of bodies until the process dies in one, if it does.
     dies_in_body: int | None = None
     crashes: int = 0
     slow: bool = True
-    # A task that ignores its cancellation may be warned of.
+    # True if a warning about tasks that ignore their cancellation is expected.
     expects_stubborn: bool = False
     barriers: dict[str, threading.Barrier] = field(default_factory=dict)
     collect: Callable[[str], None] = lambda _where: None
@@ -93,15 +93,15 @@ class World:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
-        """Another invocation begins."""
+        """Prepare for another invocation."""
         self.dead = False
         self.workflow = None
         self.observations.append([])
         self._stir()
 
     def _stir(self) -> None:
-        """Let addresses of what is made from now on be in no order."""
-        # Blocks of the sizes of futures and tasks, a random half of which is free again.
+        """Scramble the addresses of objects that are made from now on."""
+        # Blocks of the sizes of futures and tasks, of which a random half is freed again.
         blocks = [bytes(size) for size in range(100, 330, 16) for _ in range(40)]
         kept = self.stirring.getrandbits(len(blocks))
         order = self.stirring.getrandbits(4) * 2 + 1
@@ -109,7 +109,7 @@ class World:
         self._blocks = [block for n, block in enumerate(blocks) if kept >> n & 1]
 
     def check_lives(self, ctx: DurableContext) -> None:
-        """Code of an earlier invocation must not run in a later one."""
+        """Check that code of an earlier invocation does not run in a later one."""
         workflow = ctx._frame.workflow
         if self.workflow is None and not workflow.is_ending:
             self.workflow = workflow
@@ -117,18 +117,18 @@ class World:
             self.find("code of an earlier invocation runs in a later one")
 
     def find(self, what: str) -> None:
-        """Take note of what must never be."""
+        """Record a fault."""
         if what not in self.findings:
             self.findings.append(what)
 
     def die(self) -> Killed:
-        """The process is dead from now on."""
+        """Let the process die: return the exception to raise."""
         self.dead = True
         self.crashes += 1
         return Killed("the process dies here")
 
     async def pause(self, longest: float = 4.0) -> None:
-        """Take a while: turns of the loop, and time now and then."""
+        """Pause for a random number of turns of the loop, and sometimes for a time."""
         if not self.slow:
             return
         kind = self.chance.random()
@@ -138,7 +138,7 @@ class World:
             await asyncio.sleep(0)
 
     def enter_body(self, key: str, *, once: bool = False) -> None:
-        """A body begins: it may, only if nothing says that it is over."""
+        """Begin a body; let the process die in it if the schedule says so."""
         if self.dead:
             raise asyncio.CancelledError
         step = StepContext.current()
@@ -150,7 +150,7 @@ class World:
                 raise self.die()
 
     def admit(self, key: str, operation_id: str, attempt: int, *, once: bool) -> None:
-        """Count a body, and look into the log for what forbids it."""
+        """Count a body, and check by the log that it may run."""
         with self._lock:
             count = self.bodies[key, attempt] = self.bodies[key, attempt] + 1
         if self.frozen:
@@ -167,11 +167,11 @@ class World:
             self.find(f"the body of {key} ran {count} times in attempt {attempt}, undisturbed")
 
     def observe(self, key: str, shown: Any) -> None:
-        """Workflow code has observed this."""
+        """Record an observation of workflow code."""
         self.observations[-1].append((key, shown))
 
     async def body(self, key: str, *, once: bool = False) -> None:
-        """The body of a step, up to its effect."""
+        """Run the body of a step, up to its effect."""
         self.enter_body(key, once=once)
         if self.frozen:
             await asyncio.get_running_loop().create_future()
@@ -185,22 +185,22 @@ WORLD = World()
 
 
 def play_in(world: World) -> None:
-    """From now on, programs run in this world."""
+    """Let programs run in this world from now on."""
     global WORLD
     WORLD = world
 
 
-# What programs call.
+# Functions that programs call.
 
 
 def is_unwinding(ctx: DurableContext) -> bool:
-    """Whether the invocation is over, and this code only cleans up."""
+    """Return ``True`` if the invocation is over, and this code only cleans up."""
     workflow = ctx._frame.workflow
     return workflow.is_ending or workflow.verdict is not None or ctx._frame.is_over
 
 
 def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
-    """Workflow code has observed this; returns it as it can be recorded."""
+    """Record an observation of workflow code; return it as plain data."""
     world = WORLD
     shown = plain(value)
     world.check_lives(ctx)
@@ -212,23 +212,23 @@ def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value or an error as JSON has it."""
+    """Convert a value or an error to plain data."""
     if isinstance(value, str):
         return value[:300]
     if isinstance(value, BaseExceptionGroup):
-        return [type(value).__name__, [plain(each) for each in value.exceptions]]
+        return [type(value).__name__, [plain(item) for item in value.exceptions]]
     if isinstance(value, BaseException):
         # asyncio numbers tasks through the whole process, and messages may name them.
         return re.sub(r"Task-\d+", "Task", f"{type(value).__name__}: {value}")[:300]
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, Settled):
         return plain(value.error if value.error else value.value)
     results = getattr(value, "results", None)
     if results is not None:
-        return [plain(each) for each in results()]
+        return [plain(item) for item in results()]
     return f"<{type(value).__name__}>"
 
 
@@ -245,19 +245,19 @@ async def work(key: str, value: Any = None) -> Any:
 
 
 async def pay(key: str) -> str:
-    """To be run at most once in an attempt."""
+    """Run at most once in an attempt."""
     await WORLD.body(key, once=True)
     return key
 
 
 def lookup(key: str) -> str:
-    """A plain function, in a thread."""
+    """Run as a plain function, in a thread."""
     WORLD.enter_body(key)
     return key
 
 
 async def flaky(key: str, until: int = 2) -> str:
-    """Fails before attempt ``until``."""
+    """Fail before attempt ``until``."""
     attempt = StepContext.current().attempt
     await WORLD.body(key)
     if attempt < until:
@@ -277,7 +277,7 @@ async def chunks(count: int = 10) -> AsyncIterator[int]:
 
 
 async def ask(key: str) -> str:
-    """Reads the beginning of a stream, and leaves it to the collector, in a cycle."""
+    """Read the beginning of a stream, and leave it to the garbage collector, in a cycle."""
     await WORLD.body(key)
     last: Exception | None = None
     for attempt in range(2):
@@ -294,7 +294,7 @@ async def ask(key: str) -> str:
 
 
 def meet(key: str, count: int) -> str:
-    """A plain function that goes on when so many of them run at once."""
+    """Block in a thread until so many of these run at once."""
     WORLD.enter_body(key)
     place = key.rpartition("-")[0]
     with WORLD._lock:
@@ -304,7 +304,7 @@ def meet(key: str, count: int) -> str:
 
 
 async def meddle(key: str) -> str:
-    """Sets the task factory, as the set-up of a library may."""
+    """Set the task factory, as the set-up of a library may."""
     await WORLD.body(key)
     eager = getattr(asyncio, "eager_task_factory", None)
     asyncio.get_running_loop().set_task_factory(eager)
@@ -312,7 +312,7 @@ async def meddle(key: str) -> str:
 
 
 async def give(callback_id: str, key: str) -> None:
-    """Hand out a callback id to what answers after a while."""
+    """Schedule a successful answer to a callback."""
     world = WORLD
     await world.body(f"{key}!")
     assert world.service is not None
@@ -321,7 +321,7 @@ async def give(callback_id: str, key: str) -> None:
 
 
 async def deny(callback_id: str, key: str) -> None:
-    """Hand it out to what refuses."""
+    """Schedule a failure as the answer to a callback."""
     world = WORLD
     await world.body(f"{key}!")
     assert world.service is not None
@@ -330,7 +330,7 @@ async def deny(callback_id: str, key: str) -> None:
 
 
 def until(ctx: DurableContext, key: str, count: int) -> Any:
-    """The arguments of ``wait_for_condition``: look ``count`` times."""
+    """Start a ``wait_for_condition`` that checks ``count`` times."""
 
     async def look(state: int) -> int:
         await WORLD.body(f"{key}-{state}")
@@ -345,7 +345,7 @@ def until(ctx: DurableContext, key: str, count: int) -> Any:
 
 
 async def undo(value: Any) -> None:
-    """The compensation of a step that returned this."""
+    """Compensate a step that returned this value."""
     await WORLD.body(f"{value}~")
 
 
@@ -356,7 +356,7 @@ async def turns(count: int) -> None:
 
 @contextlib.asynccontextmanager
 async def guard(ctx: DurableContext, key: str) -> AsyncIterator[str]:
-    """A resource: taken and given back by a step."""
+    """Hold a resource that steps take and give back."""
     token = await ctx.step(work, f"{key}.take", name="guard")
     try:
         yield token

@@ -1,4 +1,4 @@
-"""An answer that cannot be read is raised where it is awaited; one that is known not to fit is refused."""
+"""Answers from outside: an unreadable one raises where it is awaited, or is refused when it is sent."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_an_answer_to_code_of_another_process_is_taken() -> None:
     assert rig.drive(arn).status == "FAILED"
 
 
-def test_what_is_expected_is_remembered_of_the_latest_callbacks_only() -> None:
+def test_expected_answers_are_kept_for_the_latest_callbacks_only() -> None:
     expected = ExpectedAnswers()
     for number in range(ExpectedAnswers.MOST + 1):
         expected.expect(str(number), lambda answer: int(answer or b""))
@@ -240,7 +240,7 @@ def test_what_is_expected_is_remembered_of_the_latest_callbacks_only() -> None:
         expected.check("1", b"not a number")
 
 
-def test_a_step_that_is_retried_is_not_what_a_wrong_answer_costs() -> None:
+def test_a_wrong_answer_does_not_cost_a_retry_of_the_step() -> None:
     runs = []
 
     async def submit(callback_id: str) -> None:

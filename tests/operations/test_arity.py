@@ -1,4 +1,4 @@
-"""Functions that an operation could never call: refused in its call, before anything is recorded."""
+"""Functions with unfit parameters are refused in the operation's call, before anything is recorded."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("function", "args"), FITTING)
-def test_what_fits_is_taken(function: Any, args: Any) -> None:
+def test_arguments_that_fit_are_accepted(function: Any, args: Any) -> None:
     least, most = arity_of(function)
     assert least <= len(args) <= most
     result = function(*args)
@@ -115,7 +115,7 @@ def test_what_fits_is_taken(function: Any, args: Any) -> None:
 
 
 @pytest.mark.parametrize(("function", "args"), WRONG)
-def test_what_does_not_fit_python_refuses_too(function: Any, args: Any) -> None:
+def test_calls_that_are_refused_are_refused_by_python_too(function: Any, args: Any) -> None:
     least, most = arity_of(function)
     assert not least <= len(args) <= most
     with pytest.raises(TypeError):

@@ -38,7 +38,7 @@ class Answer:
 
 
 def answered(payload: bytes | None, config: CallbackConfig[Any] | None = None) -> list[Any]:
-    """What the workflow gets for this payload, on the first run and on replay."""
+    """Return the value that the workflow gets for this payload, on the first run and on replay."""
     seen: list[Any] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
@@ -189,7 +189,7 @@ def test_a_sender_cannot_choose_the_class_of_the_exception() -> None:
     ("timeout", "heartbeat", "expected", "after"),
     [(30, None, "Callback.Timeout", 30), (30, 5, "Callback.Heartbeat", 5)],
 )
-def test_nobody_answers_in_time(
+def test_a_callback_without_an_answer_times_out(
     timeout: int, heartbeat: int | None, expected: str, after: int
 ) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:

@@ -1,4 +1,4 @@
-"""Child contexts: what is stored, what runs again, and what becomes of what they leave behind."""
+"""Child contexts: their records, rebuilds, and operations that they leave unfinished."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LIMIT = 262_144
 
 
 def sized(size: int, letter: str = "x") -> str:
-    """Text whose JSON is exactly so many bytes."""
+    """Return a text whose JSON has exactly so many bytes."""
     return letter * ((size - 2) // len(letter.encode()))
 
 
@@ -188,7 +188,7 @@ def test_a_virtual_context_makes_ids_and_no_operation() -> None:
     assert [e.parent_id for e in ran.events if e.event_type == "StepStarted"] == [None, None]
 
 
-def test_a_virtual_context_raises_what_was_raised() -> None:
+def test_a_virtual_context_raises_the_original_exception() -> None:
     async def child(ctx: DurableContext) -> str:
         raise LookupError("as it is")
 
@@ -215,7 +215,7 @@ def test_a_child_that_cancels_itself_has_failed(virtual: bool) -> None:
     assert run_workflow(workflow).result == "CancelledError"
 
 
-def test_what_a_context_leaves_unfinished_may_not_checkpoint_and_is_cancelled() -> None:
+def test_unfinished_operations_of_a_context_are_cancelled_and_record_nothing() -> None:
     seen: list[str] = []
 
     async def grandchild(ctx: DurableContext) -> None:
@@ -267,7 +267,7 @@ def test_a_step_that_outlives_its_context_records_nothing() -> None:
     assert "StepSucceeded" not in ran.types()
 
 
-def test_a_recorded_context_that_nobody_awaits_is_let_go_in_the_end() -> None:
+def test_a_recorded_context_that_is_not_awaited_is_dropped_at_the_end() -> None:
     async def child(ctx: DurableContext) -> int:
         await ctx.wait(Duration.from_seconds(2))
         return 1
@@ -331,7 +331,7 @@ def test_a_result_that_cannot_be_serialized_fails_the_context_by_name() -> None:
     assert "'odd'" in ran.error.error_message
 
 
-def test_giving_up_a_context_cancels_what_runs_in_it() -> None:
+def test_giving_up_a_context_cancels_its_operations() -> None:
     seen: list[str] = []
 
     async def child(ctx: DurableContext) -> None:

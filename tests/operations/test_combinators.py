@@ -1,4 +1,4 @@
-"""all, any, race and all_settled: the log says who won, and replay never doubts it."""
+"""``all``, ``any``, ``race`` and ``all_settled``: the log holds the winner, and replay has the same one."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def gives_up_an_operand(stage: Stage) -> Workflow:
     ids=lambda build: build.__name__,
 )
 def test_the_outcome_is_that_of_the_log(build: Any) -> None:
-    # Whether a loser in a child ends before the child does, nobody promises.
+    # A loser in a child may end before or after the child.
     prove(build, same_log=build is not nested_and_in_children)
 
 
@@ -238,7 +238,7 @@ def test_the_timeout_pattern_suspends_and_takes_the_winner_of_the_log() -> None:
     assert ran.invocations > 3
 
 
-def test_operands_and_what_follows_keep_their_ids_when_a_combinator_is_replayed() -> None:
+def test_operands_and_later_operations_keep_their_ids_when_a_combinator_is_replayed() -> None:
     shape, play, _ = played(all_of_different_kinds)
     ids = {update.id for update in play.updates}
     assert len(ids) == 6
@@ -246,7 +246,7 @@ def test_operands_and_what_follows_keep_their_ids_when_a_combinator_is_replayed(
         assert {update.id for update in replay(shape, state).updates} <= ids
 
 
-def test_what_is_recorded_is_small_and_holds_no_value_twice() -> None:
+def test_the_record_is_small_and_holds_no_value_twice() -> None:
     big = "x" * 200_000
 
     @durable_execution
@@ -273,7 +273,7 @@ def test_what_is_recorded_is_small_and_holds_no_value_twice() -> None:
     }
 
 
-def test_a_failure_is_recorded_with_who_failed_and_how() -> None:
+def test_a_failure_is_recorded_with_its_operand_and_error() -> None:
     _, _, ran = played(race_lost_by_failing)
     [failed] = [e for e in ran.events if e.event_type == "StepFailed" and e.name == "race"]
     error = failed.step_failed_details.error.payload
@@ -282,7 +282,7 @@ def test_a_failure_is_recorded_with_who_failed_and_how() -> None:
     assert json.loads(error.error_data) == {"of": 2, "first": 1}
 
 
-def test_a_failure_that_nobody_catches_fails_the_execution_as_itself() -> None:
+def test_an_uncaught_failure_fails_the_execution_with_its_own_type() -> None:
     @durable_execution
     async def run(event: Any, ctx: DurableContext) -> None:
         async def fails() -> None:

@@ -1,4 +1,4 @@
-"""``should_complete``: a rule of the user's decides a map or a parallel, by the log alone."""
+"""``should_complete``: the user's rule decides a map or a parallel, from the log alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NESTINGS = [NestingType.NESTED, NestingType.FLAT]
 
 
 async def after(ctx: DurableContext, item: int, index: int) -> int:
-    """Takes as many seconds as its item says; odd items fail."""
+    """Wait for as many seconds as the item is large; odd items fail."""
     await ctx.wait(Duration.from_seconds(item))
     if item % 2:
         raise LookupError(f"{item} is odd")
@@ -81,7 +81,7 @@ def test_a_rule_sees_counts_and_results_in_the_order_of_the_log(nesting: Nesting
         (1, 1, 2, 4, [20], [(1, "SUCCEEDED"), (2, "FAILED")]),
         (2, 1, 3, 4, [40, 20], [(0, "SUCCEEDED"), (1, "SUCCEEDED"), (2, "FAILED")]),
     ]
-    # Each invocation replays the rule over what the log holds: the same states in the same order.
+    # Each invocation replays the rule over the log: the same states in the same order.
     states = iter(seen)
     longest = 0
     for state in states:
@@ -109,7 +109,7 @@ def test_a_rule_may_end_a_batch_as_failed_though_no_item_failed() -> None:
     assert ran.types().count("ContextStarted") == 1
 
 
-def test_a_batch_whose_items_have_ended_is_over_whatever_the_rule_says() -> None:
+def test_a_batch_whose_items_have_all_ended_is_over_without_the_rule() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         completion = CompletionConfig(should_complete=lambda status: False)
         batch = await ctx.map([1, 2], after, config=MapConfig(completion=completion))
@@ -214,7 +214,7 @@ async def large(ctx: DurableContext, item: int, index: int) -> str:
 @pytest.mark.parametrize("later", ["same", "sooner", "later", "failed"])
 @pytest.mark.parametrize("nesting", NESTINGS)
 def test_a_batch_that_is_built_again_has_to_end_as_it_did(later: str, nesting: NestingType) -> None:
-    """Its result is not in the log: the rule runs again over its items."""
+    """The result is not in the log: the rule runs again over the items."""
     ends = 0
 
     def rule(status: CompletionStatus) -> CompletionDecision:

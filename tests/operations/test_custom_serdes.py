@@ -1,4 +1,4 @@
-"""A serdes of the user's: what it is asked to do, and what happens when it cannot."""
+"""A serdes of the user's: its calls, and its failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECOND = Duration.from_seconds(1)
 
 
 class Broken:
-    """Writes and reads, but for what it is told to fail in, and with."""
+    """A serdes that raises a given error in given methods."""
 
     def __init__(self, error: Exception, *, writing: bool = True, times: int = 1000) -> None:
         self.error = error
@@ -48,7 +48,7 @@ class Broken:
 
 
 class ReadOnly:
-    """Reads what others write, and would read what it had written itself as something else."""
+    """A serdes that reads the texts of others, and would misread its own."""
 
     def serialize(self, value: Any, context: SerDesContext, /) -> str:
         raise NotImplementedError
@@ -154,7 +154,7 @@ def answered(payload: bytes | None, config: WaitForCallbackConfig[Any]) -> Ran:
     ("payload", "result"),
     [(b'{"a": 1}', '<{"a": 1}>'), (b"null", "<null>"), (b"", "<>"), (None, None)],
 )
-def test_the_serdes_of_wait_for_callback_reads_just_what_the_sender_wrote(
+def test_the_serdes_of_wait_for_callback_reads_exactly_the_senders_text(
     payload: bytes | None, result: str | None
 ) -> None:
     ran = answered(payload, WaitForCallbackConfig(serdes=ReadOnly()))

@@ -27,7 +27,7 @@ ONE_TRY = StepConfig(retry_strategy=NoRetry())
 
 
 class CardDeclined(Exception):
-    """One with an ``__init__`` of its own."""
+    """An exception with an ``__init__`` of its own."""
 
     def __init__(self, code: str, *, amount: float, tags: tuple[str, ...] = ()) -> None:
         super().__init__(f"declined: {code}")
@@ -49,7 +49,7 @@ class Coded(Exception):
 
 
 class Holding(Exception):
-    """One that holds what no JSON can."""
+    """An exception with an attribute that JSON cannot hold."""
 
     def __init__(self) -> None:
         super().__init__("holds")
@@ -78,7 +78,7 @@ class Quarrelsome(Exception):
 
 
 def observed(error: Exception) -> tuple[list[Exception], Any]:
-    """What the workflow catches: on the first run, and on a replay."""
+    """Return the exceptions that the workflow catches on the first run and on a replay."""
     seen: list[Exception] = []
 
     async def fails() -> None:
@@ -130,7 +130,7 @@ FAITHFUL = [
 
 
 @pytest.mark.parametrize("error", FAITHFUL, ids=repr)
-def test_the_error_is_also_what_was_raised_with_all_that_it_held(error: Exception) -> None:
+def test_the_error_is_an_instance_of_the_raised_class_with_its_attributes(error: Exception) -> None:
     seen, _ = observed(error)
     for caught in seen:
         assert isinstance(caught, StepError)
@@ -161,7 +161,7 @@ IN_PART = [
 
 
 @pytest.mark.parametrize("error", IN_PART, ids=lambda error: type(error).__name__)
-def test_what_cannot_be_recorded_in_full_is_of_its_class_all_the_same(error: Exception) -> None:
+def test_an_error_that_is_recorded_in_part_keeps_its_class(error: Exception) -> None:
     first, second = observed(error)[0]
     for caught in (first, second):
         assert isinstance(caught, StepError)
@@ -172,7 +172,7 @@ def test_what_cannot_be_recorded_in_full_is_of_its_class_all_the_same(error: Exc
     assert vars(first) == vars(second)
 
 
-def test_a_group_is_also_a_group_with_what_it_held() -> None:
+def test_a_group_is_also_a_group_with_its_members() -> None:
     inner = ExceptionGroup("inner", [CardDeclined("deep", amount=3), ValueError(object())])
     group = ExceptionGroup("many", [LookupError("a"), inner])
     for caught in observed(group)[0]:

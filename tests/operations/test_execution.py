@@ -1,4 +1,4 @@
-"""How an execution ends: its result, however large, and ends that the workflow chooses itself."""
+"""The end of an execution: results of any size, and ends that the workflow chooses itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MIB = 1024 * 1024
 
 
 def run_synchronously(workflow: Any) -> Ran:
-    """As a caller who waits for the result, which may then be larger."""
+    """Start it synchronously: the result may then be larger."""
     rig = rig_of(workflow)
     arn = rig.emulator.start(
         InvokeRequest(
@@ -85,7 +85,7 @@ def test_the_end_begins_at_the_call_awaited_or_not(how: str, after: str) -> None
     assert (ran_after, ran.invocations) == ([], 1)
 
 
-def test_of_two_ends_the_first_stands() -> None:
+def test_the_first_of_two_ends_stands() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         ctx.complete_execution_failure("first")
         ctx.complete_execution_success(5)
@@ -145,7 +145,7 @@ def test_a_result_that_does_not_fit_into_the_answer_goes_into_the_log(size: int)
 
 
 @pytest.mark.parametrize("letter", ['"', "\\", "\n", "é", "\x7f", "😀"])
-def test_what_counts_is_the_answer_as_it_travels(letter: str) -> None:
+def test_the_size_of_a_result_is_that_of_its_escaped_json(letter: str) -> None:
     """A result is JSON text within JSON text: its quotes are escaped once more."""
 
     async def workflow(event: Any, ctx: DurableContext) -> str:

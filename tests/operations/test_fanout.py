@@ -1,4 +1,4 @@
-"""What a map and a parallel share: suspension, cancellation, large batches, and what they cost."""
+"""Behaviour that map and parallel share: suspension, cancellation, large batches and cost."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_invocation_stays_open_while_a_body_runs_and_takes_what_ends_meanwhi
 
 
 @pytest.mark.parametrize("nesting", NestingType)
-def test_what_is_cancelled_is_reported_as_started_at_any_depth(nesting):
+def test_cancelled_items_are_reported_as_started_at_any_depth(nesting):
     cleaned: list[str] = []
 
     async def leaf(ctx: DurableContext, n: int, index: int) -> int:
@@ -152,7 +152,7 @@ def test_what_is_cancelled_is_reported_as_started_at_any_depth(nesting):
 
     ran = run_workflow(workflow)
     assert ran.result == ["SUCCEEDED", "STARTED", "STARTED"]
-    # Once, when they are given up; and in each suspension before.
+    # Once when they are given up, and once in each suspension before.
     assert cleaned[-4:] == ["leaf 1", "leaf 10", "leaf 2", "leaf 20"]
     assert "too late" not in [event.name for event in ran.events]
     started = {event.id for event in ran.events if event.event_type.endswith("Started")}
@@ -334,7 +334,7 @@ def cut_short_and_large(stage: Stage) -> Workflow:
     return run
 
 
-def test_what_was_cut_short_stays_so_when_a_large_batch_is_built_again():
+def test_items_that_were_cancelled_stay_so_when_a_large_batch_is_built_again():
     shape, play, ran = played(cut_short_and_large)
     assert ran.result == "after"
     seen = play.stage.observations[-1]
@@ -473,7 +473,7 @@ def test_each_line_is_logged_once_though_branches_are_replayed_side_by_side(nest
     )
 
 
-# What it costs.
+# Cost.
 
 
 @durable_execution
@@ -504,9 +504,9 @@ def test_a_thousand_items_take_a_few_calls():
 
 
 @pytest.mark.parametrize("most", [0, 10])
-def test_what_an_item_costs_does_not_grow_with_their_number(most):
+def test_the_cost_of_an_item_does_not_grow_with_the_number_of_items(most):
     def work(count: int) -> int:
-        """How many lines of Python a map of so many items runs."""
+        """Count the lines of Python that a map of so many items runs."""
         lines = 0
 
         def tracer(frame: Any, kind: str, _: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Random trees of maps, parallels and what may be in them: one log, one story, however it is cut."""
+"""Random trees of maps and parallels: all invocations of an execution observe the same sequence."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ programs = st.lists(st.recursive(leaves, nested, max_leaves=9), min_size=1, max_
 
 
 class Interpreter:
-    """Runs a program as a workflow, and tells the stage what it sees."""
+    """Runs a program as a workflow, and records its observations."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -91,7 +91,7 @@ class Interpreter:
     async def run(
         self, nodes: list[Node], ctx: DurableContext, place: str, inside: str = ""
     ) -> Any:
-        """Run nodes one after the other at a place in a context; a context is called by its place."""
+        """Run nodes in sequence at a place in a context; a context is named after its place."""
         value = None
         for n, node in enumerate(nodes):
             here = f"{place}.{n}"
@@ -221,11 +221,11 @@ def shape_of(program: list[Node]) -> Shape:
 
 
 def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
-    """One execution tells one story: to each of its invocations, and to every replay of its log."""
+    """Check that each invocation of an execution and every replay of its log observe the same sequence."""
     assert ran.status == "SUCCEEDED", ran.error
     told = play.stage.observations
     for each in told:
-        # Whether it was cut short or not: what it saw is how the story began.
+        # If it was cut short, its observations are the beginning of the sequence.
         assert extends(each, told[-1])
     ended: set[str] = set()
     for update in play.updates:
@@ -248,7 +248,7 @@ def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
 
 @settings(fuzzed, max_examples=150)
 @given(program=programs, schedule=schedules)
-def test_a_random_tree_tells_one_story_under_any_schedule(
+def test_a_random_tree_observes_the_same_under_any_schedule(
     program: list[Node], schedule: Schedule
 ) -> None:
     shape = shape_of(program)
@@ -262,7 +262,7 @@ def test_a_random_tree_tells_one_story_under_any_schedule(
     at=st.integers(1, 12),
     mode=st.sampled_from(CheckpointingMode),
 )
-def test_a_random_tree_tells_one_story_though_its_process_dies(
+def test_a_random_tree_observes_the_same_though_its_process_dies(
     program: list[Node], way: str, at: int, mode: CheckpointingMode
 ) -> None:
     shape = shape_of(program)

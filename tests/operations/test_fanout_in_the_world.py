@@ -70,7 +70,7 @@ programs = st.lists(st.recursive(more_leaves, more_nested, max_leaves=10), min_s
 
 
 class Everything(Interpreter):
-    """Runs a program in which anything may be in anything."""
+    """Runs a program in which every operation may contain every other."""
 
     async def one(self, node: Node, ctx: DurableContext, here: str, inside: str) -> Any:
         stage = self.stage
@@ -99,7 +99,7 @@ class Everything(Interpreter):
         return await super().one(node, ctx, here, inside)
 
     async def hand_out(self, callback_id: str, result: bytes) -> None:
-        """Give a callback id to somebody who takes their time."""
+        """Schedule the answer to a callback for later."""
         await self.stage.body("hand out")
         if isinstance(self.stage, World):
             self.stage.unanswered.append((callback_id, result))
@@ -161,7 +161,7 @@ class Everything(Interpreter):
     async def cleaning(
         self, body: list[Node], chosen: dict[str, Any], ctx: DurableContext, here: str
     ) -> Any:
-        """The first to succeed ends it, and the others clean up, durably if they could."""
+        """Race branches: the first success ends it, and the others try durable clean-up."""
 
         async def item(inner: DurableContext, node: Node, index: int) -> Any:
             me = f"{here}c{index}"
@@ -201,7 +201,7 @@ class World(Stage):
 
 @dataclass(frozen=True)
 class Course:
-    """How things go: what happens while bodies run and calls are under way."""
+    """The schedule of an execution: the events while bodies run and calls are in flight."""
 
     seed: int
     batch: int
@@ -211,7 +211,7 @@ class Course:
     way: When
 
     def play(self, shape: Shape) -> tuple[Play, Ran]:
-        """Run a shape to its end."""
+        """Run a shape of program to its end."""
         chance = random.Random(self.seed)
         world = World()
         faults = Faults().crash_at(checkpoint=self.dies_at, when=self.way)
@@ -273,7 +273,7 @@ courses = st.builds(
 
 @settings(fuzzed, max_examples=100)
 @given(program=programs, course=courses)
-def test_a_tree_of_everything_tells_one_story_whatever_happens_meanwhile(
+def test_a_random_tree_observes_the_same_under_any_course(
     program: list[Node], course: Course
 ) -> None:
     def build(stage: Stage) -> Workflow:

@@ -1,4 +1,4 @@
-"""Giving up: a cancelled task gives up what it awaits, and no later invocation runs that again."""
+"""Giving up: a cancelled task gives up the operation that it awaits, and no later invocation runs it."""
 
 from __future__ import annotations
 
@@ -63,20 +63,20 @@ async def stuck(stage: Stage, name: str) -> None:
 
 
 async def end(stage: Stage, ctx: DurableContext) -> Any:
-    """What follows: invocations later, nothing of what was given up may be left."""
+    """Wait and run a step, so that later invocations replay the operation that was given up."""
     await ctx.wait(seconds(20))
     return stage.see("end", await ctx.step(stage.body, "end"))
 
 
 def failures(ran: Ran) -> list[tuple[str | None, str | None]]:
-    """What was recorded as failed, and as what."""
-    found = []
+    """Return the names and error types of the operations that are recorded as failed."""
+    recorded = []
     for event in ran.events:
         details = event.step_failed_details or event.context_failed_details
         if details is not None:
             error = details.error.payload
-            found.append((event.name, error.error_type if error else None))
-    return found
+            recorded.append((event.name, error.error_type if error else None))
+    return recorded
 
 
 def given_up(ran: Ran) -> list[str | None]:
@@ -90,7 +90,7 @@ async def late(stage: Stage, label: str, awaitable: Any) -> None:
     stage.see(label)
 
 
-# What is given up, and what is recorded of it.
+# Operations that are given up, and their records.
 
 
 def a_step(stage: Stage) -> Workflow:
@@ -371,7 +371,7 @@ GIVES_UP: dict[Any, list[str]] = {
 
 
 @pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
-def test_what_a_cancelled_task_awaited_is_given_up_whatever_crashes(build: Any) -> None:
+def test_an_operation_of_a_cancelled_task_is_given_up_after_each_crash(build: Any) -> None:
     # A crash may come between the start of a body and its record, or before a timer's.
     ran = prove(build, same_log=False)
     assert given_up(ran) == GIVES_UP[build]
@@ -394,7 +394,7 @@ def test_only_the_outermost_is_recorded_and_no_body_runs_again(
 
 
 class Crashing(Watched):
-    """Lets the process die around the call that records that something is given up."""
+    """A service that ends the process around the call that records a giving up."""
 
     def __init__(self, plane: Any, faults: Faults, way: Any) -> None:
         super().__init__(plane)
@@ -431,14 +431,14 @@ def test_a_crash_between_the_cancellation_and_its_record_runs_no_body_again(
     assert planes[0].has_crashed
     assert ran.result == "end", ran.error
     if build is a_step_at_most_once and way == "before":
-        # That it was cut off is an end already, before the cancellation comes again.
+        # The interruption ends the attempt before the cancellation comes again.
         assert failures(ran) == [("s", "StepInterruptedError")]
     else:
         assert given_up(ran) == GIVES_UP[build]
     assert set(play.stage.runs.values()) == {1}
 
 
-# What is not given up.
+# Operations that are not given up.
 
 
 def a_reminder_loop(stage: Stage) -> Workflow:
@@ -573,7 +573,7 @@ KEPT = [
 
 
 @pytest.mark.parametrize("build", KEPT, ids=lambda build: build.__name__)
-def test_what_others_await_or_nothing_runs_for_is_kept(build: Any) -> None:
+def test_operations_that_others_await_or_that_run_no_code_are_kept(build: Any) -> None:
     # When a crash delays something, another one may come first.
     ran = prove(build, same_log=False, same_result=False)
     assert given_up(ran) == []
@@ -649,11 +649,11 @@ def test_a_step_that_was_given_up_between_two_attempts_holds_no_execution_open()
     assert (ran.result, ran.invocations) == ("done", 2)
 
 
-# What is recorded already.
+# Operations whose outcome is recorded already.
 
 
 class CancelsInFlight:
-    """Cancels a task while the call that records the outcome of a step is in flight."""
+    """A service that cancels a task while the call with the outcome of a step is in flight."""
 
     def __init__(self, plane: Any, action: str, tasks: list[Any]) -> None:
         self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
@@ -695,7 +695,7 @@ def test_an_outcome_in_flight_is_followed_by_no_other(action: str) -> None:
 
 
 def test_two_ends_in_one_millisecond_are_seen_as_the_first_run_saw_them() -> None:
-    """The record of a step that was given up is never delivered, whatever its place in the log."""
+    """The record of a step that was given up is never delivered, at any place in the log."""
     for build in (a_step, a_child, by_hand, a_map(NestingType.NESTED)):
         shape, play, _ = played(build)
         state = play.snapshots[-1]
@@ -711,7 +711,7 @@ def test_two_ends_in_one_millisecond_are_seen_as_the_first_run_saw_them() -> Non
 
 
 @pytest.mark.parametrize("kind", ["step", "child", "map"])
-def test_code_that_no_longer_gives_up_what_it_gave_up_has_diverged(kind: str) -> None:
+def test_code_that_no_longer_gives_up_a_recorded_operation_has_diverged(kind: str) -> None:
     shape_of_code = {"gives up": True}
 
     def build(stage: Stage) -> Workflow:
@@ -759,7 +759,7 @@ def test_a_failure_of_the_users_own_by_that_name_is_a_failure() -> None:
     assert run_workflow(workflow).result == "seen twice"
 
 
-def test_the_error_of_what_was_given_up_leaves_contexts_and_the_handler_as_a_failure() -> None:
+def test_the_error_of_an_operation_that_was_given_up_crosses_contexts_as_a_failure() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         async def child(inner: DurableContext) -> None:
             step = inner.step(asyncio.Event().wait, name="s")
@@ -778,7 +778,7 @@ def test_the_error_of_what_was_given_up_leaves_contexts_and_the_handler_as_a_fai
     assert "step 's' was given up" in ran.error.error_message
 
 
-def test_a_large_context_is_built_again_without_what_it_gave_up() -> None:
+def test_a_large_context_is_built_again_without_operations_that_it_gave_up() -> None:
     def build(stage: Stage) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def big(inner: DurableContext) -> str:
@@ -803,7 +803,7 @@ def test_a_large_context_is_built_again_without_what_it_gave_up() -> None:
 
 
 class Refusing:
-    """A service that cancels no wait."""
+    """A service that refuses to cancel waits."""
 
     def __init__(self, plane: Any, asked: list[int]) -> None:
         self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
@@ -823,7 +823,7 @@ def refusing() -> tuple[Seams, list[int]]:
     asked: list[int] = []
 
     class Anew(Refusing):
-        """Of a class of its own: that a service refuses is remembered in the process."""
+        """A service of a new class, because refusals are remembered by class."""
 
     return Seams(data_plane=lambda plane: Anew(plane, asked)), asked
 
@@ -907,7 +907,7 @@ def test_a_body_is_told_that_it_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("ends", ["returns", "raises", "ends the invocation"])
-def test_what_a_body_makes_of_its_cancellation_is_nobodys_business(ends: str) -> None:
+def test_the_outcome_of_a_cancelled_body_is_ignored(ends: str) -> None:
     async def body() -> str:
         try:
             await asyncio.Event().wait()
@@ -929,7 +929,7 @@ def test_what_a_body_makes_of_its_cancellation_is_nobodys_business(ends: str) ->
     assert (ran.result, ran.invocations, given_up(ran)) == ("done", 2, ["s"])
 
 
-def test_a_history_with_what_was_given_up_can_be_rehearsed() -> None:
+def test_a_history_with_operations_that_were_given_up_can_be_rehearsed() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         async def child(inner: DurableContext) -> None:
             await inner.step(asyncio.Event().wait, name="x")
@@ -951,7 +951,7 @@ def test_a_history_with_what_was_given_up_can_be_rehearsed() -> None:
 
 @pytest.mark.parametrize("others", [(), ("wait",), ("callback",), ("wait", "callback")])
 def test_a_scope_of_anyio_knows_its_cancellation_through_a_gather(others: tuple[str, ...]) -> None:
-    """It tells by the message, which each operand of the gather has to keep."""
+    """anyio recognizes its cancellation by the message, which each operand of the gather has to keep."""
 
     async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
         made: dict[str, Any] = {

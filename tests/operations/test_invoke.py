@@ -1,4 +1,4 @@
-"""Chained invokes: what is sent, what comes back, and what fails."""
+"""Chained invokes: their payloads, results and failures."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_the_result_is_decoded_into_the_wanted_type() -> None:
 
 
 class Marked:
-    """A serdes for a whole handler: everything that it writes carries a mark."""
+    """A serdes for a whole handler, which puts a mark on everything that it writes."""
 
     def serialize(self, value: Any, _context: SerDesContext, /) -> str:
         return json.dumps({"marked": value})
@@ -187,7 +187,7 @@ def test_an_operations_own_serdes_wins() -> None:
     assert run(workflow).result == '"HEY"!'
 
 
-def test_a_payload_that_is_too_large_or_no_json_is_refused_before_anything_is_sent() -> None:
+def test_a_payload_that_is_too_large_or_not_json_is_refused_before_anything_is_sent() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         found = []
         for payload in ("x" * 1_100_000, object()):
@@ -203,7 +203,7 @@ def test_a_payload_that_is_too_large_or_no_json_is_refused_before_anything_is_se
 
 
 @pytest.mark.parametrize("function", ["", None, 5, "x" * 257])
-def test_what_is_no_function_name_is_refused(function: Any) -> None:
+def test_an_invalid_function_name_is_refused(function: Any) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         with pytest.raises(ConfigError, match="name or ARN"):
             ctx.invoke(function)

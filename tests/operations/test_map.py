@@ -1,4 +1,4 @@
-"""Maps: which items run when, what is recorded of them, and what the workflow gets."""
+"""Map: the schedule of items, their records, and the result."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ IN_ORDER = MapConfig(max_concurrency=1)
 
 
 def story(ran: Ran) -> list[str]:
-    """The history, without what begins and ends the execution."""
+    """Return the history without the start and the end of the execution."""
     return [
         " ".join(filter(None, (event.event_type, event.sub_type, event.name)))
         for event in ran.events
@@ -60,7 +60,7 @@ def operation(text: str) -> str:
     return blake2b(text.encode()).hexdigest()[:64]
 
 
-# What is recorded, in order.
+# The records, in order.
 
 
 async def upper(ctx: DurableContext, item: str, index: int) -> str:
@@ -174,7 +174,7 @@ def test_the_log_holds_each_result_once_as_its_item_wrote_it():
     assert recorded["all"][1]["error"]["ErrorMessage"] == "declined: x"
 
 
-# When it is decided.
+# Completion rules.
 
 
 def outcome_of(batch: BatchResult[Any]) -> list[Any]:
@@ -252,7 +252,7 @@ def early_completion(stage: Stage) -> Workflow:
     return run
 
 
-def test_early_completion_cancels_what_runs_and_records_nothing_more_of_it():
+def test_early_completion_cancels_running_items_and_records_no_more_of_them():
     ran = prove(early_completion)
     assert "too late" not in [event.name for event in ran.events]
     started = [event for event in ran.events if event.event_type == "ContextStarted"]
@@ -263,7 +263,7 @@ def test_early_completion_cancels_what_runs_and_records_nothing_more_of_it():
     assert waits[-1].event_timestamp - ran.events[0].event_timestamp < 20_000
 
 
-# Where items come from.
+# Sources of items.
 
 
 @pytest.mark.parametrize("most", [1, 3])
@@ -320,7 +320,7 @@ def paged_source(stage: Stage) -> Workflow:
 def test_an_async_generator_may_itself_start_operations():
     ran = prove(paged_source)
     names = {event.name: event.id for event in ran.events if event.name}
-    # It has a scope of its own, whether or not it runs again: the next task's ids stay.
+    # Its task has a scope of its own, even if it does not run again: the next task's ids do not change.
     assert names["page 0"] == f"items_{operation('1')[:10]}-1"
     assert re.fullmatch(r"beside_[0-9a-f]{8}_1-1", names["beside"])
 
@@ -453,7 +453,7 @@ def test_a_batcher_has_room_for_an_item(options):
         (iter([1]), MapConfig(completion=CompletionConfig(min_successful=2)), "only 1 items"),
     ],
 )
-def test_what_can_never_work_is_refused_before_anything_is_recorded(items, config, says):
+def test_impossible_options_are_refused_before_anything_is_recorded(items, config, says):
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         with pytest.raises(ConfigError, match=says):
             ctx.map(items, upper, config=config)
@@ -608,11 +608,11 @@ def test_each_result_of_a_batch_has_its_annotated_type(nesting):
     assert run_workflow(workflow).result == "typed"
 
 
-# How values are written.
+# Serdes.
 
 
 class Wrapped:
-    """A serdes of the user's own, which is no JSON, and takes note of whose values it sees."""
+    """A serdes that writes no JSON, and records the operations whose values it gets."""
 
     def __init__(self, seen: list[tuple[str, str | None]] | None = None) -> None:
         self.seen = [] if seen is None else seen
@@ -715,7 +715,7 @@ def test_the_handlers_serdes_writes_each_item_of_a_batch():
 
 
 @pytest.mark.parametrize("nesting", NestingType)
-def test_what_cannot_be_written_fails_its_item_and_no_other(nesting):
+def test_a_result_that_cannot_be_written_fails_its_item_only(nesting):
     async def item(ctx: DurableContext, n: int, index: int) -> Any:
         return object() if n else "fine"
 
@@ -770,7 +770,7 @@ def failures(stage: Stage) -> Workflow:
     return run
 
 
-def test_failures_are_what_was_raised_on_the_first_run_and_on_replay():
+def test_failures_are_the_raised_exceptions_on_the_first_run_and_on_replay():
     prove(failures, seeds=2)
 
 

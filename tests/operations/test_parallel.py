@@ -1,4 +1,4 @@
-"""Parallels: several functions side by side, by place or by name."""
+"""Parallel: several functions that run concurrently, with or without names."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_the_rules_decide_when_it_is_over(completion, branches, expected):
     assert run_workflow(workflow).result == expected
 
 
-def test_results_are_in_order_whatever_the_order_of_the_ends():
+def test_results_are_in_the_order_of_the_items():
     async def late(ctx: DurableContext, n: int) -> int:
         await ctx.wait(seconds(30 - n))
         return n
@@ -254,7 +254,7 @@ def test_a_parallel_in_a_branch_of_a_parallel():
         ({"é": one}, "cannot name a parallel branch"),
     ],
 )
-def test_what_is_no_branch_is_refused_before_anything_is_recorded(branches, says):
+def test_a_branch_that_is_no_function_is_refused_before_anything_is_recorded(branches, says):
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         with pytest.raises(ConfigError, match=says):
             ctx.parallel(branches)

@@ -1,4 +1,4 @@
-"""Sagas: what was done is undone when a later part fails, once, in reverse, and by nothing else."""
+"""Sagas: when a later part fails, the steps before are undone once, in reverse order."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ONCE = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=RETRY)
 
 
 def undone(ran: Ran) -> list[str]:
-    """The compensations that ran, in order."""
+    """Return the names of the compensations that ran, in order."""
     [context] = [
         e.id for e in ran.events if e.name == "compensations" and "Started" in e.event_type
     ]
@@ -211,11 +211,11 @@ PROVEN = [
 
 
 @pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
-def test_a_saga_ends_the_same_whatever_crashes(build: Any) -> None:
+def test_a_saga_ends_the_same_after_each_crash(build: Any) -> None:
     prove(build)
 
 
-def test_what_was_done_is_undone_in_reverse_and_with_its_results() -> None:
+def test_steps_are_undone_in_reverse_order_with_their_results() -> None:
     _, play, ran = played(trip)
     assert undone(ran) == ["undo extra", "undo b", "undo a"]
     results = [

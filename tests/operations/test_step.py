@@ -1,4 +1,4 @@
-"""Steps: what runs how often, what is recorded, and what the workflow sees of it."""
+"""Steps: the number of runs of a body, its record, and the outcome that the workflow sees."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def fails() -> None:
 
 
 def delays(rig: Rig, arn: str) -> list[float]:
-    """The seconds between the attempts of the only step."""
+    """Return the seconds between the attempts of the only step."""
     starts = [e.event_timestamp for e in rig.events(arn) if e.event_type == "StepStarted"]
     ends = [e.event_timestamp for e in rig.events(arn) if e.event_type == "StepFailed"]
     return [round((b - a) / 1000) for a, b in zip(ends, starts[1:], strict=False)]
@@ -106,7 +106,7 @@ def test_every_attempt_sees_the_context_variables_of_the_call(
     seen: list[str] = []
 
     class Hurried:
-        """More than a second passes with each call, so that the next attempt is due."""
+        """Let more than a second pass with each call, so that the next attempt is due."""
 
         def __init__(self, plane: Any) -> None:
             self.plane, self.get_state, self.now = plane, plane.get_state, plane.now
@@ -338,7 +338,7 @@ class Counting:
 
 
 class Dying:
-    """The process ends when the result of an operation is about to be recorded, once."""
+    """A service that ends the process once, when the result of an operation is about to be recorded."""
 
     def __init__(self, plane: Any, died: list[str]) -> None:
         self.plane = plane
@@ -507,7 +507,7 @@ def test_a_result_that_is_not_json_fails_the_step_by_name_and_is_not_retried() -
     assert ran.types().count("StepFailed") == 1
 
 
-def test_the_first_run_sees_what_replay_sees() -> None:
+def test_the_first_run_sees_the_same_value_as_replay() -> None:
     @dataclass
     class Point:
         x: int
@@ -530,7 +530,7 @@ def test_the_first_run_sees_what_replay_sees() -> None:
     assert seen == [[Point(1, (2, 3)), {"t": [1, 2]}]] * 2
 
 
-def test_nothing_is_a_result() -> None:
+def test_none_is_a_result() -> None:
     seen: list[Any] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
@@ -593,7 +593,7 @@ def test_durable_step_binds_a_config_and_an_explicit_one_wins() -> None:
     assert runs == {"bound": 1, "explicit": 2}
 
 
-def test_functions_made_on_the_way_are_taken_for_what_each_of_them_is() -> None:
+def test_functions_that_are_made_at_run_time_are_not_confused() -> None:
     remembered: list[int] = []
 
     def returning(kind: Any) -> Any:
@@ -674,7 +674,7 @@ def test_a_name_that_the_service_would_refuse_is_refused_before_anything_is_reco
     assert ran.types().count("StepStarted") == 1
 
 
-def test_what_is_no_function_is_refused_with_the_likely_cause() -> None:
+def test_an_object_that_is_no_function_is_refused_with_the_likely_cause() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         with pytest.raises(ConfigError, match="did you call the function"):
             ctx.step(fails())  # type: ignore[call-overload]

@@ -85,7 +85,7 @@ def test_wait_until_needs_a_time_zone(moment: Any) -> None:
     assert run_workflow(workflow).status == "SUCCEEDED"
 
 
-def test_whether_a_moment_is_too_far_away_is_the_same_on_every_replay() -> None:
+def test_the_check_of_a_moment_is_the_same_on_every_replay() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         far = datetime.fromtimestamp(ctx.started_at / 1000, UTC) + timedelta(days=370)
         try:

@@ -1,4 +1,4 @@
-"""Polls: the state that goes from check to check, and how they end."""
+"""``wait_for_condition``: the state that is passed from check to check, and the ends of polls."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_missing_or_wrong_config_is_refused() -> None:
 
 
 class Forgetful:
-    """A service whose answer to START does not repeat the state, as that of AWS's local runner."""
+    """A service whose answer to START does not contain the state, like AWS's local runner."""
 
     def __init__(self, plane: Any) -> None:
         self.plane, self.now, self.get_state = plane, plane.now, plane.get_state

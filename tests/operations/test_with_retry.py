@@ -1,4 +1,4 @@
-"""A block that is tried again: its own ids for each attempt, and delays that cost nothing."""
+"""``with_retry``: each attempt of a block has ids of its own, and delays are waits."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def big_result(stage: Stage) -> Workflow:
 
 
 @pytest.mark.parametrize("build", [gives_up, big_result], ids=lambda build: build.__name__)
-def test_a_block_ends_the_same_whatever_crashes(build: Any) -> None:
+def test_a_block_ends_the_same_after_each_crash(build: Any) -> None:
     prove(build)
 
 
@@ -134,7 +134,7 @@ def test_each_attempt_is_a_context_of_its_own_and_delays_are_waits() -> None:
     assert len(ids) == 1 + 3 + 2 + 3
 
 
-def test_replay_of_a_retried_block_asks_for_what_is_recorded() -> None:
+def test_replay_of_a_retried_block_asks_for_the_recorded_operations() -> None:
     shape, play, _ = played(gives_up)
     ids = {update.id for update in play.updates}
     for state in play.snapshots:
@@ -162,7 +162,7 @@ def test_a_decision_that_is_recorded_is_not_made_again() -> None:
     assert asked == [1, 2, 3]
 
 
-def test_only_what_the_strategy_retries_is_tried_again() -> None:
+def test_only_errors_that_the_strategy_retries_are_retried() -> None:
     strategy = ExponentialBackoff(retryable=(ConnectionError,))
 
     @durable_execution
@@ -195,7 +195,7 @@ def test_an_error_that_no_retry_helps_is_final() -> None:
     ]
 
 
-def test_the_handler_says_what_happens_when_nothing_is_said() -> None:
+def test_the_handlers_mode_decides_by_default() -> None:
     @durable_execution(default_retry=NoRetry())
     async def run(event: Any, ctx: DurableContext) -> None:
         async def block(inner: DurableContext) -> None:

@@ -1,4 +1,4 @@
-"""Counts the work of an invocation, which no clock and no busy machine can blur."""
+"""Counters for the work of an invocation, which do not depend on the clock or the load of the machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class Work:
-    """``calls``: of Python functions. ``loop_objects``: futures, tasks and callbacks of asyncio."""
+    """The work of a run. ``calls`` are of Python functions; ``loop_objects`` are asyncio's futures and callbacks."""
 
     calls: int = 0
     loop_objects: int = 0
@@ -19,7 +19,7 @@ class Work:
 
 
 def work_of(run: Callable[[], object]) -> Work:
-    """What a run takes."""
+    """Run a function, and return the work that it takes."""
     work = Work()
 
     def note(frame: FrameType, event: str, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""How many modules a cold start loads: each costs about 0.2 ms on a whole core, and Lambda may give less."""
+"""The number of modules that a cold start loads. Each costs about 0.2 ms on a whole core."""
 
 from __future__ import annotations
 
@@ -43,6 +43,4 @@ def test_a_cold_start_loads_so_many_modules_and_the_first_invocation_none() -> N
 
 
 # A new module on this path has to be worth its cost in every cold start.
-# (Threads and unwinding are two of them: what bodies leave running is told and kept apart there.)
-# (So is arity: a call without an argument would otherwise fail in each attempt of a step.)
 MODULES = 75

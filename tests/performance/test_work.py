@@ -75,7 +75,7 @@ def run(handler: Any, plane: MemoryService, event: str, *, paged: bool = False) 
 
 
 def per_operation(handler: Any, plane: MemoryService, small: str, large: str, more: int) -> Work:
-    """What one more operation takes: a large run, less a small one of the same kind."""
+    """Return the work of one operation: that of a large run less that of a small one, for each operation."""
     run(handler, MemoryService(), small)  # nothing is made for the first time below
     before, after = [], []
     for runs, event in ((before, small), (after, large)):
@@ -194,7 +194,7 @@ def left_to_the_collector(handler: Any, event: str) -> int:
     [(steps, "10", "110"), (mapped, "[10,0]", "[110,0]"), (nested, "10", "110")],
     ids=["steps", "map", "nested"],
 )
-def test_what_has_ended_is_let_go_without_the_collector(
+def test_ended_operations_are_freed_without_the_collector(
     handler: Any, small: str, large: str
 ) -> None:
     run(handler, MemoryService(), small)
@@ -203,7 +203,7 @@ def test_what_has_ended_is_let_go_without_the_collector(
 
 
 class Counting(JsonSerDes[Any]):
-    """The JSON that every value is written as, counted by what is written."""
+    """A JSON serdes that counts the values that it writes and reads."""
 
     def __init__(self) -> None:
         super().__init__(Any)
@@ -219,7 +219,7 @@ class Counting(JsonSerDes[Any]):
 
 
 def test_a_value_is_written_and_read_once_by_its_serdes() -> None:
-    """The call that carries it writes it a second time, as text in JSON, and nothing else does."""
+    """A payload is written once more, as text in JSON, by the call that carries it, and by nothing else."""
     counting = Counting()
     plane = MemoryService()
     handler = durable_execution(serdes=counting)(steps.__wrapped__)
@@ -230,7 +230,7 @@ def test_a_value_is_written_and_read_once_by_its_serdes() -> None:
 
 
 class Wire(LambdaClient):
-    """The client of Lambda's API down to the bytes that it would send, with a service behind them."""
+    """The client of Lambda's API with its bytes passed on to a service in memory."""
 
     def __init__(self, plane: MemoryService) -> None:
         super().__init__(endpoint=Endpoint(host="localhost", port=1, region="us-east-1"))
@@ -314,7 +314,7 @@ def test_payloads_that_the_workflow_has_seen_are_let_go() -> None:
 
     plane = MemoryService()
     run(workflow, plane, "200000")
-    # The service keeps nothing that is inside a context that has ended.
+    # The service drops the operations inside a context that has ended.
     plane.operations = {op.id: op for op in plane.operations.values() if op.parent_id is None}
     held.clear()
     tracemalloc.start()

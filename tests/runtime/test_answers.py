@@ -1,4 +1,4 @@
-"""What the service answers, and what an invocation makes of it."""
+"""Answers of the service to checkpoints, and their effect on an invocation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Answer = Callable[[Any, Any, int], Any]
 
 
 class Answering:
-    """A service whose n-th answer to a checkpoint is made up."""
+    """A service whose n-th answer to a checkpoint is replaced."""
 
     def __init__(self, plane: Any, answer: Answer) -> None:
         self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
@@ -56,7 +56,7 @@ def failing(at: int, **error: Any) -> Answer:
         {"code": None, "status": None},
     ],
 )
-def test_what_may_pass_is_raised_so_that_lambda_invokes_again(error: dict[str, Any]) -> None:
+def test_a_transient_error_is_raised_so_that_lambda_invokes_again(error: dict[str, Any]) -> None:
     ran = run(two_steps, failing(2, **error))
     assert ran.result == [1, 2]
     assert ran.invocations == 2
@@ -84,7 +84,7 @@ def test_a_stale_token_is_raised(text: str) -> None:
         {"code": "KMSAccessDeniedException", "status": 502},
     ],
 )
-def test_what_will_not_pass_fails_the_execution_and_names_the_operation(
+def test_a_permanent_refusal_fails_the_execution_and_names_the_operation(
     error: dict[str, Any],
 ) -> None:
     ran = run(two_steps, failing(2, **error))
@@ -111,7 +111,7 @@ def test_an_answer_without_a_token_ends_the_invocation_as_pending() -> None:
     assert ran.invocations == 2
 
 
-def test_an_answer_without_a_token_that_tells_nothing_fails_nothing() -> None:
+def test_an_answer_without_a_token_and_operations_fails_nothing() -> None:
     async def answer(plane: Any, request: Any, call: int) -> Any:
         response = await plane.checkpoint(request)
         if call == 1:
@@ -131,7 +131,7 @@ def test_an_answer_without_a_token_that_tells_nothing_fails_nothing() -> None:
 
 
 @pytest.mark.parametrize("turns", range(12))
-def test_no_task_sees_what_a_task_leaves_behind_when_the_token_is_gone(turns: int) -> None:
+def test_no_task_sees_effects_of_other_tasks_when_the_token_is_gone(turns: int) -> None:
     entered: list[list[int]] = []
 
     async def answer(plane: Any, request: Any, call: int) -> Any:
@@ -162,7 +162,7 @@ def test_no_task_sees_what_a_task_leaves_behind_when_the_token_is_gone(turns: in
     assert entered[-1] == [0, 1]
 
 
-def test_an_answer_may_repeat_what_was_told_before() -> None:
+def test_an_answer_may_repeat_operations() -> None:
     told: dict[str, Any] = {}
 
     async def answer(plane: Any, request: Any, call: int) -> Any:
@@ -187,7 +187,7 @@ def test_an_answer_may_repeat_what_was_told_before() -> None:
     assert sorted(map(str, seen)) == ["0", "1", "2", "3", "again", "side"]
 
 
-def test_an_answer_may_leave_out_what_it_acknowledges() -> None:
+def test_an_answer_need_not_contain_the_acknowledged_operations() -> None:
     async def answer(plane: Any, request: Any, call: int) -> Any:
         response = await plane.checkpoint(request)
         ended = [op for op in response.operations if op.type in ("CALLBACK", "WAIT")]

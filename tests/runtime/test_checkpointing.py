@@ -1,4 +1,4 @@
-"""How many calls a workflow costs, and what the checkpointing modes change."""
+"""Checkpointing: the number of calls that workflows cost, and the effects of the modes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODES = list(CheckpointingMode)
 
 
 class Slow:
-    """A service that takes a few turns of the loop, and takes note."""
+    """A service that takes a few turns of the loop for an answer, and records the calls."""
 
     def __init__(self, plane: Any, calls: list[list[str]]) -> None:
         self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
@@ -113,7 +113,7 @@ def test_updates_without_a_payload_count_too() -> None:
 
     class Plane(Slow):
         def __init__(self) -> None:
-            """Nothing is behind it."""
+            """Return an empty page."""
 
         async def checkpoint(self, request: Any) -> CheckpointResponse:
             batches.append(request.updates)

@@ -1,4 +1,4 @@
-"""Near the end of the function's time: leave in good order, and never PENDING with work to do."""
+"""The end of the function's time: the invocation leaves before it, and never PENDING with work to do."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Context:
 
 
 def invoke(workflow: Any, milliseconds: int = 15, margin: float = 0.01, plane: Any = None) -> Any:
-    """Invoke once, with so little time."""
+    """Invoke once, with so many milliseconds left."""
     rig = rig_of(workflow)
     arn = rig.start()
     rig.emulator.conductor.submit(arn, StartInvocation(request_id="request"))
@@ -117,7 +117,7 @@ def test_an_answer_that_is_awaited_is_never_left_behind_by_something_pending() -
         invoke(workflow, plane=Slow)
 
 
-def test_what_waits_for_the_service_has_suspended_long_before() -> None:
+def test_a_workflow_that_waits_for_the_service_suspends_long_before_the_deadline() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.wait(LONG)
 

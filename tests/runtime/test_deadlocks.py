@@ -1,4 +1,4 @@
-"""Deadlocks: told at once where nothing can come from outside, after a while where something may."""
+"""Deadlocks: reported at once if nothing outside can wake a task, and after a time if something may."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ FUTURES = [
 
 
 @pytest.mark.parametrize("work", OUTSIDE)
-def test_what_comes_from_outside_is_waited_for(work: Any) -> None:
+def test_a_wake_up_from_outside_is_waited_for(work: Any) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         await work()
         done = await ctx.step(echo, "done")
@@ -165,7 +165,7 @@ def test_what_comes_from_outside_is_waited_for(work: Any) -> None:
 
 
 @pytest.mark.parametrize("work", FUTURES)
-def test_what_comes_from_outside_is_waited_for_beside_a_wait(work: Any) -> None:
+def test_a_wake_up_from_outside_is_waited_for_beside_a_wait(work: Any) -> None:
     observed: list[list[str]] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
@@ -189,7 +189,7 @@ def test_what_comes_from_outside_is_waited_for_beside_a_wait(work: Any) -> None:
 
 
 @pytest.mark.parametrize("work", FUTURES)
-def test_clean_up_may_wait_for_what_comes_from_outside(work: Any) -> None:
+def test_clean_up_may_wait_for_a_wake_up_from_outside(work: Any) -> None:
     cleaned: list[int] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
@@ -205,7 +205,7 @@ def test_clean_up_may_wait_for_what_comes_from_outside(work: Any) -> None:
 
 @pytest.fixture
 def a_thread() -> Any:
-    """A thread of the process that may do anything, and does nothing."""
+    """Run an unknown thread in the process, which does nothing."""
     over = threading.Event()
     thread = threading.Thread(target=over.wait, name="another one's")
     thread.start()
@@ -216,7 +216,7 @@ def a_thread() -> Any:
 
 @pytest.mark.usefixtures("a_thread")
 @pytest.mark.parametrize("kind", ["event", "future", "concurrent future"])
-def test_what_never_comes_from_outside_is_a_deadlock_in_the_end(kind: str) -> None:
+def test_a_wait_for_a_thread_that_never_wakes_it_is_a_deadlock_in_the_end(kind: str) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.step(echo, 1)
         if kind == "event":
@@ -239,7 +239,9 @@ def test_what_never_comes_from_outside_is_a_deadlock_in_the_end(kind: str) -> No
 @pytest.mark.parametrize(
     ("kind", "least"), [("event", 0), ("future", 0.1), ("concurrent future", 0.1)]
 )
-def test_what_never_comes_holds_a_suspension_up_for_a_while_only(kind: str, least: float) -> None:
+def test_a_wake_up_that_never_comes_delays_a_suspension_for_a_limited_time(
+    kind: str, least: float
+) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         if kind == "event":
             waits: Any = asyncio.Event().wait()
@@ -320,7 +322,7 @@ def test_threads_of_ours_and_callers_that_wait_come_with_nothing() -> None:
     assert time.monotonic() - began < 10
 
 
-# What a deadlock is described by.
+# The description of a deadlock.
 
 
 async def on_a_lock(ctx: DurableContext) -> None:
@@ -412,7 +414,7 @@ async def in_an_async_generator(ctx: DurableContext) -> None:
 
 
 class Machine:
-    """One with an attribute to wait for."""
+    """A class with an attribute to wait for."""
 
     def __init__(self) -> None:
         self.idle = asyncio.Event()
@@ -507,7 +509,7 @@ def test_a_deadlock_of_very_many_tasks_shows_some() -> None:
 
 
 @pytest.mark.parametrize("value", [-1, "30", None, float("nan")])
-def test_how_long_to_wait_is_checked(value: Any) -> None:
+def test_the_foreign_wait_is_checked(value: Any) -> None:
     with pytest.raises(ConfigError, match="foreign_wait"):
         durable_execution(foreign_wait=value)
 
@@ -575,7 +577,7 @@ def test_tasks_that_await_each_other_are_a_deadlock(circle: Any) -> None:
 
 @pytest.mark.parametrize("circle", CIRCLES, ids=lambda each: each.__name__)
 def test_a_timeout_ends_tasks_that_await_each_other(circle: Any) -> None:
-    """Under plain asyncio the cancellation goes round until the stack is full."""
+    """Under plain asyncio, the cancellation recurses until the stack is full."""
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
         async def work() -> None:
@@ -605,7 +607,7 @@ def test_a_circle_that_a_direct_task_closes_is_a_deadlock_too() -> None:
 
 @pytest.mark.parametrize("how", ["sleep", "gather", "wait_for", "wait"])
 def test_a_timer_is_not_waited_for_as_if_a_thread_could_end_it(how: str) -> None:
-    """Any library may have a thread, and a suspension must not take longer for it."""
+    """Any library may have a thread, which must not delay a suspension."""
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
         if how == "sleep":

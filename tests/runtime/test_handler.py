@@ -1,4 +1,4 @@
-"""``@durable_execution``: what it takes, what it refuses, and what an event may be."""
+"""``@durable_execution``: its functions and options, and the events that the handler accepts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class NotAFunction:
 @pytest.mark.parametrize(
     "function", [not_async, one, three, optional_third, keywords, generator, NotAFunction, 5]
 )
-def test_what_is_no_coroutine_function_of_two_is_refused_when_the_module_is_loaded(
+def test_only_a_coroutine_function_of_two_parameters_can_be_decorated(
     function: Any,
 ) -> None:
     with pytest.raises(ConfigError, match=r"async def handler\(event, ctx\)"):
@@ -129,7 +129,7 @@ def test_a_result_that_is_not_json_fails_the_execution() -> None:
 
 
 @pytest.mark.parametrize("event", [{}, {"orderId": 1}, [], "text", None, {"CheckpointToken": 5}])
-def test_an_event_that_is_not_the_services_is_refused_with_what_to_do(event: Any) -> None:
+def test_an_event_of_another_kind_is_refused_with_the_fix(event: Any) -> None:
     with pytest.raises(InvocationError, match="durable run"):
         durable_execution(workflow)(event, None)
 
@@ -151,9 +151,7 @@ def test_a_handler_may_be_called_where_a_loop_runs() -> None:
     assert asyncio.run(script()) == 5
 
 
-def test_a_failure_that_nobody_caught_fails_the_execution_with_type_message_stack_and_data() -> (
-    None
-):
+def test_an_uncaught_failure_fails_the_execution_with_type_message_stack_and_data() -> None:
     async def raises(event: Any, ctx: DurableContext) -> None:
         raise LookupError("nothing", 5)
 
@@ -191,11 +189,11 @@ def test_an_interrupt_leaves_nothing_to_the_next_invocation() -> None:
 
 
 class Unusual(BaseException):
-    """Neither an error nor the end of the process."""
+    """A ``BaseException`` that is neither an error nor the end of the process."""
 
 
 @pytest.mark.parametrize("kind", [Unusual, GeneratorExit, SystemExit, KeyboardInterrupt])
-def test_what_is_no_error_ends_the_invocation_of_a_body_and_not_the_execution(kind: Any) -> None:
+def test_an_exit_in_a_body_ends_the_invocation_and_not_the_execution(kind: Any) -> None:
     runs: list[int] = []
 
     async def body() -> int:

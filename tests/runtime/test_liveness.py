@@ -1,4 +1,4 @@
-"""No workflow code can keep an invocation busy for ever: code that spins is held, and told of."""
+"""Liveness: no workflow code keeps an invocation busy for ever; code that spins is held, and reported."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ SPINS: list[Spin] = [
 
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same rule with smaller numbers, so that each round takes a moment only."""
+    """The rule about spinning with smaller numbers, so that each round is quick."""
     monkeypatch.setattr(spinning, "_LONG_MOVES", 2_000)
     monkeypatch.setattr(spinning, "_MOVES_OF_ALL", 8_000)
     monkeypatch.setattr(spinning, "_ENDLESS_MOVES", 50_000)
@@ -246,7 +246,7 @@ def test_a_loop_that_only_takes_long_goes_on() -> None:
     assert (ran.result, ran.invocations) == ("done", 2), ran.error
 
 
-def test_a_loop_that_takes_long_goes_on_after_what_it_holds_up() -> None:
+def test_a_long_loop_goes_on_after_the_completion_that_it_delays() -> None:
     observed: list[list[str]] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> None:

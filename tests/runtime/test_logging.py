@@ -1,4 +1,4 @@
-"""Log lines: those of replayed code are dropped, and each says where it comes from."""
+"""Logging: lines of replayed code are dropped, and each record has the ids of its execution and operation."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_the_first_invocation_replays_nothing_and_the_last_replays_all_but_the_e
     ]  # fmt: skip
 
 
-def test_a_virtual_context_replays_as_what_is_around_it_does(kept: Keeping) -> None:
+def test_a_virtual_context_replays_as_the_context_around_it(kept: Keeping) -> None:
     async def child(ctx: DurableContext, name: str) -> None:
         ctx.log_info(f"{name} in")
         await ctx.step(lambda: 1)
@@ -183,7 +183,7 @@ def test_the_flag_turns_off_though_the_code_does_nothing_more(kept: Keeping) -> 
         (ReplayLogging.ALL, ["info", "error", "info", "error"]),
     ],
 )
-def test_what_is_written_of_replay_is_configurable(
+def test_the_lines_of_replay_that_are_written_are_configurable(
     kept: Keeping, mode: ReplayLogging, expected: list[str]
 ) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
@@ -305,7 +305,7 @@ def test_a_failure_that_the_execution_tells_is_not_logged_by_asyncio_too(
 
 
 class Structured:
-    """A logger that is no ``logging.Logger`` and behaves as one, as that of AWS Lambda Powertools."""
+    """A logger like that of AWS Lambda Powertools: no ``logging.Logger``, but with its methods."""
 
     def __init__(self, name: str) -> None:
         self._logger = logging.getLogger(name)
@@ -338,7 +338,7 @@ def test_a_logger_need_not_be_one_by_its_class(
     assert handler.records[2].durable_execution_arn == result.arn
 
 
-def test_what_cannot_log_is_no_logger() -> None:
+def test_an_object_without_a_loggers_methods_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"logger=\.\.\.\) takes a logger with the methods"):
         durable_execution(logger=print)  # type: ignore[arg-type]
 

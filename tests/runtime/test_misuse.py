@@ -1,4 +1,4 @@
-"""Contexts where they do not belong, and code that changed: refused at once, with the fix."""
+"""Misuse: contexts in the wrong place and changed code fail at once, with the fix in the message."""
 
 from __future__ import annotations
 
@@ -252,7 +252,7 @@ async def context(ctx: DurableContext) -> None:
         (callback, unnamed_wait, ["callback 'a'", "an unnamed callback", "name"]),
     ],
 )
-def test_code_that_asks_for_something_else_than_the_log_holds_fails_the_execution(
+def test_code_that_asks_for_another_operation_than_the_log_holds_fails_the_execution(
     first: Any, then: Any, parts: list[str]
 ) -> None:
     ran = run_workflow(changing(first, then))

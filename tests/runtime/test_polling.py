@@ -1,4 +1,4 @@
-"""While a body keeps the invocation open, the service is asked when something is due, and not before."""
+"""Polling: while a body keeps the invocation open, the service is asked when something is due, not before."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from durable_execution_sdk.runtime.polling import Polling
 
 
 def asked(dues: dict[str, float | None], *, late: float = 0, every: float = 10) -> dict[str, float]:
-    """When a service is asked that ends things so many ms after they are due, in ms from now."""
+    """Return the times of the questions, in ms from now, to a service that is late by so many ms."""
     began = time.monotonic()
 
     def now() -> float:
@@ -60,14 +60,14 @@ def test_each_thing_is_asked_about_when_it_is_due() -> None:
     assert len(times) <= 3
 
 
-def test_what_is_late_is_asked_about_again_soon_and_then_less_often() -> None:
+def test_a_late_end_is_asked_about_again_soon_and_then_less_often() -> None:
     times = list(asked({"a": 10}, late=50).values())
     assert times[0] >= 10
     assert 2 <= len(times) <= 6
     assert times[-1] < 2000
 
 
-def test_what_has_no_due_time_is_asked_about_now_and_then() -> None:
+def test_an_operation_without_a_due_time_is_asked_about_every_ten_seconds() -> None:
     assert [time >= 15 for time in asked({"a": None}, every=0.015).values()] == [True]
 
 
@@ -109,9 +109,9 @@ async def retries(ctx: DurableContext) -> None:
 
 
 @pytest.mark.parametrize("pending", [waits, sleeps, retries])
-def test_what_is_due_wakes_the_workflow_while_a_body_runs(pending: Any) -> None:
+def test_a_due_operation_wakes_the_workflow_while_a_body_runs(pending: Any) -> None:
     class Hurried:
-        """More than a second passes with each call."""
+        """Let more than a second pass with each call."""
 
         def __init__(self, plane: Any) -> None:
             self.plane, self.get_state = plane, plane.get_state

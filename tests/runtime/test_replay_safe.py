@@ -1,4 +1,4 @@
-"""Time, ids and chance that are the same on every replay."""
+"""Time, ids and random numbers that are the same on every replay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SECOND = Duration.from_seconds(1)
 
 
 def observed(look: Any) -> list[Any]:
-    """What each of three invocations sees."""
+    """Run a workflow of three invocations, and return the values that each of them sees."""
     seen: list[Any] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> None:

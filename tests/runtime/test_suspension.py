@@ -1,4 +1,4 @@
-"""Suspension: when an invocation goes away, and that user code can neither prevent nor notice it."""
+"""Suspension: the moments at which an invocation suspends, which user code can neither prevent nor notice."""
 
 from __future__ import annotations
 
@@ -252,12 +252,12 @@ def test_awaits_that_are_not_durable_get_to_finish(how: str) -> None:
 
 
 @pytest.mark.parametrize("leaves", ["timer", "socket"])
-def test_what_a_step_leaves_behind_keeps_no_invocation_open(leaves: str) -> None:
+def test_tasks_that_a_step_leaves_behind_keep_no_invocation_open(leaves: str) -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
 
     async def body() -> None:
-        # As the pools of HTTP clients do.
+        # Like the threads in the pools of HTTP clients.
         loop = asyncio.get_running_loop()
         if leaves == "timer":
             loop.call_later(30, print, "too late")
@@ -285,7 +285,7 @@ def test_what_a_step_leaves_behind_keeps_no_invocation_open(leaves: str) -> None
     assert time.monotonic() - began < 8
 
 
-def test_a_deadlock_fails_at_once_and_names_who_waits_for_what() -> None:
+def test_a_deadlock_fails_at_once_and_names_tasks_and_their_waits() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         lock = asyncio.Event()
 
@@ -301,7 +301,7 @@ def test_a_deadlock_fails_at_once_and_names_who_waits_for_what() -> None:
     assert ran.invocations == 1
 
 
-def test_a_deadlock_with_something_pending_that_nobody_awaits_says_so() -> None:
+def test_a_deadlock_names_pending_operations_that_are_not_awaited() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         ctx.wait(Duration.from_days(9), name="forgotten")
         await asyncio.Event().wait()
@@ -472,7 +472,7 @@ def test_completions_are_delivered_though_a_body_never_rests() -> None:
     assert run_workflow(workflow).result == "done"
 
 
-def test_how_far_one_workflow_had_come_says_nothing_about_the_next() -> None:
+def test_the_progress_of_one_workflow_does_not_count_for_the_next() -> None:
     class Moved:
         """One whose tasks have moved five times."""
 

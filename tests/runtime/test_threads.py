@@ -1,4 +1,4 @@
-"""Plain functions run in threads: as many as the work needs, and none that holds up an answer."""
+"""Threads of plain functions: as many as the work needs, and none that delays the answer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LONGEST = 5.0
 
 
 def join_steps() -> None:
-    """Wait for all plain functions, those that were disowned too."""
+    """Wait for all plain functions, also for disowned ones."""
     close_pools()
     for thread in threading.enumerate():
         if thread.name == "durable-step":
@@ -45,7 +45,7 @@ def join_steps() -> None:
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What threads wait for that would not end otherwise."""
+    """Yield an event for threads to wait for, and set it at the end of the test."""
     gate = threading.Event()
     yield gate
     gate.set()
@@ -59,7 +59,7 @@ def timed(run: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.monotonic() - began
 
 
-# How many.
+# The number of threads.
 
 
 def test_sixty_plain_steps_may_meet() -> None:
@@ -76,7 +76,7 @@ def test_the_default_is_documented() -> None:
     assert f"{DEFAULT_MAX_THREADS} by default" in (durable_execution.__doc__ or "")
 
 
-def test_max_threads_caps_what_runs_at_once() -> None:
+def test_max_threads_limits_the_functions_that_run_at_once() -> None:
     running: list[int] = []
     most: list[int] = []
 
@@ -101,7 +101,7 @@ def test_max_threads_is_a_number(wrong: Any) -> None:
 
 
 def test_invocations_share_their_threads() -> None:
-    """Two at the same time have no more than one may have."""
+    """Two invocations at the same time have no more threads than one may have."""
     running: list[int] = []
     most: list[int] = []
 
@@ -169,7 +169,7 @@ print(run_workflow(workflow).result)
 
 
 def test_a_pool_has_a_thread_for_each_call_however_calls_and_ends_meet() -> None:
-    """A thread that counts as idle while it is given a call would leave the next call without one."""
+    """If a thread counted as idle while it gets a call, the next call would be left without a thread."""
     pool = ThreadPool(64)
     for _ in range(300):
         for each in [pool.submit(int) for _ in range(4)]:
@@ -288,7 +288,7 @@ def bodies(gate: threading.Event) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", ["plain", "to_thread", "ignores"])
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
-def test_the_answer_leaves_before_the_margin_whatever_still_runs(
+def test_the_answer_leaves_before_the_margin_while_code_still_runs(
     way: Any, kind: str, gate: threading.Event, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
@@ -304,7 +304,7 @@ def test_the_answer_leaves_before_the_margin_whatever_still_runs(
 
 @pytest.mark.parametrize("kind", ["plain", "to_thread", "ignores"])
 @pytest.mark.parametrize("way", [times_out, races_and_cancels, fails_in_a_group])
-def test_what_was_given_up_holds_no_invocation_open(
+def test_an_operation_that_was_given_up_keeps_no_invocation_open(
     way: Any, kind: str, gate: threading.Event
 ) -> None:
     runs: list[int] = []
@@ -445,7 +445,7 @@ def test_a_disowned_thread_records_nothing(gate: threading.Event) -> None:
     assert of_step == ["StepStarted", "StepFailed"]
 
 
-def test_what_has_not_begun_when_it_is_given_up_never_does(gate: threading.Event) -> None:
+def test_a_step_that_is_given_up_before_it_begins_never_begins(gate: threading.Event) -> None:
     runs: list[int] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> str:

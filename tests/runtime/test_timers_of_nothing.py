@@ -1,4 +1,4 @@
-"""A timer for nan seconds never rings, so it is refused in words, on every version of Python."""
+"""A timer for nan seconds would never fire, so it is refused with a message, on every version of Python."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of an invocation: what ignores its cancellation is abandoned, and never moves again."""
+"""The end of an invocation: a task that ignores its cancellation is abandoned, and never runs again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def another(event: Any, ctx: DurableContext) -> str:
     return await ctx.step(body)
 
 
-# Workflow code that spins never comes to rest, and bodies keep an invocation open until they are given up.
+# Workflow code that spins is never quiescent, and bodies keep an invocation open until they are given up.
 CASES = [
     (swallow, where, end)
     for swallow in (swallows, swallows_everything, spins)
@@ -65,7 +65,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("swallow", "where", "end"), CASES)
-def test_what_swallows_its_cancellation_is_abandoned_and_named(
+def test_a_task_that_swallows_its_cancellation_is_abandoned_and_named(
     swallow: Any, where: str, end: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     moves: list[str] = []
@@ -177,7 +177,7 @@ def test_clean_up_has_its_time_and_is_cancelled_once() -> None:
     assert sorted(seen) == ["body", "given up", "task"]
 
 
-def test_async_generators_are_closed_after_what_goes_through_them() -> None:
+def test_async_generators_are_closed_after_the_tasks_that_iterate_over_them() -> None:
     seen: list[str] = []
 
     async def numbers(name: str) -> Any:
@@ -215,7 +215,7 @@ def test_async_generators_are_closed_after_what_goes_through_them() -> None:
 
 
 class Hanging:
-    """A service that does not answer any more once a step is over."""
+    """A service that stops answering once a step is over."""
 
     def __init__(self, plane: Any) -> None:
         self.plane, self.now, self.get_state = plane, plane.now, plane.get_state
@@ -240,7 +240,7 @@ def test_a_service_that_does_not_answer_does_not_hold_up_the_answer() -> None:
 
 
 def test_callbacks_of_workflow_code_do_not_run_in_the_next_invocation() -> None:
-    """Two that call each other for ever, and a timer, end with the invocation that made them."""
+    """Two callbacks that schedule each other for ever, and a timer, end with their invocation."""
     rang: list[str] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> int:
@@ -265,7 +265,7 @@ def test_callbacks_of_workflow_code_do_not_run_in_the_next_invocation() -> None:
 
 
 def test_callbacks_of_steps_do_not_run_in_the_next_invocation() -> None:
-    """Two that call each other for ever, and a timer, end with the invocation; one that ends had its turn."""
+    """Two callbacks that schedule each other for ever, and a timer, end with their invocation; one that ends runs."""
     rang: list[str] = []
 
     async def body() -> None:
