@@ -160,7 +160,7 @@ async def _compensated(ctx: DurableContext, *, late: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "told"),
+    ("start", "message"),
     [
         (lambda ctx: ctx.map([1], one), "ctx.map calls one with (ctx, item, index)"),
         (lambda ctx: ctx.map([], one), "ctx.map calls one with (ctx, item, index)"),
@@ -187,7 +187,7 @@ async def _compensated(ctx: DurableContext, *, late: bool) -> None:
         (lambda ctx: _compensated(ctx, late=True), "calls one with 0 arguments"),
     ],
 )
-def test_other_operations_refuse_functions_that_do_not_fit(start: Any, told: str) -> None:
+def test_other_operations_refuse_functions_that_do_not_fit(start: Any, message: str) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         try:
             await start(ctx)
@@ -196,7 +196,7 @@ def test_other_operations_refuse_functions_that_do_not_fit(start: Any, told: str
         raise AssertionError("taken")
 
     ran = run_workflow(workflow)
-    assert told in ran.result
+    assert message in ran.result
     assert "its parameters are (" in ran.result
     assert {kind for kind in ran.types() if kind.endswith("Started")} == {"ExecutionStarted"}
 

@@ -38,7 +38,7 @@ async def after(ctx: DurableContext, item: int, index: int) -> int:
     return item * 10
 
 
-def told(batch: BatchResult[Any]) -> list[Any]:
+def outcomes_of(batch: BatchResult[Any]) -> list[Any]:
     return [
         batch.completion_reason,
         batch.status,
@@ -67,7 +67,7 @@ def test_a_rule_sees_counts_and_results_in_the_order_of_the_log(nesting: Nesting
         config = MapConfig(completion=CompletionConfig(should_complete=rule), nesting=nesting)
         batch = await ctx.map([4, 2, 3, 8], after, config=config)
         await ctx.wait(SECOND)
-        return told(batch)
+        return outcomes_of(batch)
 
     ran = run_workflow(workflow)
     assert ran.result == [
@@ -101,7 +101,7 @@ def test_a_rule_may_end_a_batch_as_failed_though_no_item_failed() -> None:
         try:
             batch.throw_if_error()
         except ChildContextError as error:
-            return [*told(batch), error.error_type, len(batch)]
+            return [*outcomes_of(batch), error.error_type, len(batch)]
 
     ran = run_workflow(workflow)
     assert ran.result == ["CUSTOM_COMPLETION_FAILED", "FAILED", [], "BatchCompletionError", 0]
@@ -114,7 +114,7 @@ def test_a_batch_whose_items_have_all_ended_is_over_without_the_rule() -> None:
         completion = CompletionConfig(should_complete=lambda status: False)
         batch = await ctx.map([1, 2], after, config=MapConfig(completion=completion))
         empty = await ctx.map([], after, config=MapConfig(completion=completion))
-        return [told(batch)[0], batch.failure_count, told(empty)]
+        return [outcomes_of(batch)[0], batch.failure_count, outcomes_of(empty)]
 
     assert run_workflow(workflow).result == [
         "ALL_COMPLETED",
@@ -158,7 +158,7 @@ def test_a_rule_with_a_concurrency_and_groups_starts_no_more() -> None:
             item_batcher=ItemBatcher(max_items=2),
             max_concurrency=1,
         )
-        return told(await ctx.map(range(20), work, config=config))
+        return outcomes_of(await ctx.map(range(20), work, config=config))
 
     ran = run_workflow(workflow)
     assert ran.result[0] == "CUSTOM_COMPLETION_SUCCEEDED"

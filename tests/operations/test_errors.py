@@ -179,9 +179,9 @@ def test_a_group_is_also_a_group_with_its_members() -> None:
         assert isinstance(caught, StepError)
         assert isinstance(caught, ExceptionGroup)
         assert str(caught) == str(group)
-        told = str(group.exceptions[1].exceptions[1])
+        message = str(group.exceptions[1].exceptions[1])
         assert caught.error_message == (
-            f"{group}: LookupError: a; CardDeclined: card declined with deep; ValueError: {told}"
+            f"{group}: LookupError: a; CardDeclined: card declined with deep; ValueError: {message}"
         )
         lookup, rest = caught.split(LookupError)
         assert [str(e) for e in lookup.exceptions] == ["a"]
@@ -290,14 +290,14 @@ def test_an_error_mapper_decides_what_is_recorded_and_raised() -> None:
         raise CardDeclined("a", amount=1)
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        found = []
+        caught_errors = []
         for virtual in (False, True):
             config = ChildConfig(error_mapper=lambda e: KeyError(str(e)), virtual=virtual)
             try:
                 await ctx.run_in_child_context(child, config=config)
             except KeyError as error:
-                found.append([type(error).__name__, isinstance(error, ChildContextError)])
-        return found
+                caught_errors.append([type(error).__name__, isinstance(error, ChildContextError)])
+        return caught_errors
 
     assert run_workflow(workflow).result == [["KeyError", True], ["KeyError", False]]
 

@@ -223,10 +223,10 @@ def shape_of(program: list[Node]) -> Shape:
 def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
     """Check that each invocation of an execution and every replay of its log observe the same sequence."""
     assert ran.status == "SUCCEEDED", ran.error
-    told = play.stage.observations
-    for each in told:
+    observations = play.stage.observations
+    for invocation in observations:
         # If it was cut short, its observations are the beginning of the sequence.
-        assert extends(each, told[-1])
+        assert extends(invocation, observations[-1])
     ended: set[str] = set()
     for update in play.updates:
         assert update.id not in ended, "something was recorded after the end"
@@ -236,14 +236,14 @@ def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
     states = play.snapshots
     chosen = [states[len(states) * n // cuts] for n in range(cuts)] + states[-1:] if states else []
     for state in chosen:
-        known = {op.id: op.status for op in state.initial_execution_state.operations}
+        statuses = {op.id: op.status for op in state.initial_execution_state.operations}
         again = replay(shape, state)
-        assert extends(again.observed, told[-1])
+        assert extends(again.observed, observations[-1])
         for update in again.updates:
-            assert known.get(update.id) not in TERMINAL_STATUSES
-            assert known.get(update.parent_id or "") not in TERMINAL_STATUSES
+            assert statuses.get(update.id) not in TERMINAL_STATUSES
+            assert statuses.get(update.parent_id or "") not in TERMINAL_STATUSES
     if chosen:
-        assert extends(told[-1], again.observed)
+        assert extends(observations[-1], again.observed)
 
 
 @settings(fuzzed, max_examples=150)

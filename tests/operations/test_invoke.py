@@ -189,13 +189,13 @@ def test_an_operations_own_serdes_wins() -> None:
 
 def test_a_payload_that_is_too_large_or_not_json_is_refused_before_anything_is_sent() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        found = []
+        caught_errors = []
         for payload in ("x" * 1_100_000, object()):
             try:
                 await ctx.invoke("echo", payload, name="big")
             except Exception as error:
-                found.append([type(error).__name__, "'big'" in str(error)])
-        return found
+                caught_errors.append([type(error).__name__, "'big'" in str(error)])
+        return caught_errors
 
     ran = run(workflow)
     assert ran.result == [["PayloadSizeError", True], ["SerDesError", True]]

@@ -542,10 +542,10 @@ def test_a_batcher_takes_items_from_an_async_iterable():
 
 
 @pytest.mark.parametrize(
-    ("returns", "found"),
+    ("returns", "description"),
     [([1], "1 results"), ([1, 2, 3], "3 results"), (None, "a NoneType"), ("ab", "a str")],
 )
-def test_a_wrong_number_of_results_fails_the_batch_and_says_so(returns, found):
+def test_a_wrong_number_of_results_fails_the_batch_and_says_so(returns, description):
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         async def wrong(inner: DurableContext, items: list[int], index: int) -> Any:
             return returns if index == 1 else items
@@ -560,7 +560,10 @@ def test_a_wrong_number_of_results_fails_the_batch_and_says_so(returns, found):
         return [str(batch.errors()[0]), batch.results()]
 
     message, results = run_workflow(workflow).result
-    assert f"map 'sums': the function was given a batch of 2 items and returned {found}" in message
+    assert (
+        f"map 'sums': the function was given a batch of 2 items and returned {description}"
+        in message
+    )
     assert results == [0, 1, 4]
 
 
@@ -890,17 +893,19 @@ def test_items_that_know_their_map_go_with_an_invocation_that_ends_before_it() -
     assert [item() for item in gone] == [None] * 3
 
 
-@pytest.mark.parametrize(("items", "told"), [(2_999, 0), (3_000, 1), (9_000, 1)])
+@pytest.mark.parametrize(("items", "count"), [(2_999, 0), (3_000, 1), (9_000, 1)])
 def test_more_items_than_an_execution_has_room_for_are_told_before_the_first(
-    items: int, told: int, caplog: pytest.LogCaptureFixture
+    items: int, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def nothing(ctx: DurableContext, item: int, index: int) -> None:
-        assert len(warnings()) == told
+        assert len(warnings()) == count
         raise ValueError("the first one")
 
     def warnings() -> list[str]:
-        found = [each.getMessage() for each in caplog.records if "quota" in each.getMessage()]
-        return [each for each in found if "map 'wide'" in each and "ItemBatcher" in each]
+        messages = [
+            record.getMessage() for record in caplog.records if "quota" in record.getMessage()
+        ]
+        return [text for text in messages if "map 'wide'" in text and "ItemBatcher" in text]
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         config = MapConfig(max_concurrency=1)
@@ -910,7 +915,7 @@ def test_more_items_than_an_execution_has_room_for_are_told_before_the_first(
     ran = run_workflow(workflow)
     assert ran.status == "SUCCEEDED", ran.error
     # Not again on replay.
-    assert len(warnings()) == told
+    assert len(warnings()) == count
 
 
 def test_too_many_operations_name_the_cures() -> None:

@@ -188,10 +188,10 @@ def test_a_plain_body_sees_its_attempt_too() -> None:
 def test_the_default_strategy_makes_six_attempts_with_full_jitter() -> None:
     seen: set[tuple[float, ...]] = set()
     for _ in range(5):
-        found = attempts_of(None)
-        assert len(found) == 5
-        assert all(1 <= d <= most for d, most in zip(found, (5, 10, 20, 40, 60), strict=True))
-        seen.add(tuple(found))
+        delays = attempts_of(None)
+        assert len(delays) == 5
+        assert all(1 <= d <= most for d, most in zip(delays, (5, 10, 20, 40, 60), strict=True))
+        seen.add(tuple(delays))
     assert len(seen) > 1, "jitter must differ from execution to execution"
 
 
@@ -605,14 +605,14 @@ def test_functions_that_are_made_at_run_time_are_not_confused() -> None:
         return made
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        found = []
+        matches = []
         for n in range(300):
             kind = Decimal if n % 2 else int
             value = await ctx.step(returning(kind), n)
-            found.append(type(value) is kind and value == n)
+            matches.append(type(value) is kind and value == n)
             remembered.append(len(ctx._frame.workflow.said_by_functions))
         await ctx.wait(Duration.from_seconds(1))
-        return all(found)
+        return all(matches)
 
     ran = run_workflow(workflow)
     assert ran.result is True

@@ -163,12 +163,12 @@ def test_no_task_sees_effects_of_other_tasks_when_the_token_is_gone(turns: int) 
 
 
 def test_an_answer_may_repeat_operations() -> None:
-    told: dict[str, Any] = {}
+    operations_so_far: dict[str, Any] = {}
 
     async def answer(plane: Any, request: Any, call: int) -> Any:
         response = await plane.checkpoint(request)
-        told.update({op.id: op for op in response.operations})
-        return msgspec.structs.replace(response, operations=list(told.values()))
+        operations_so_far.update({op.id: op for op in response.operations})
+        return msgspec.structs.replace(response, operations=list(operations_so_far.values()))
 
     seen: list[Any] = []
 

@@ -438,7 +438,7 @@ def line_of(function: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "description"),
     [
         (on_a_lock, "on_a_lock waits for asyncio.Lock 'lock' at HERE"),
         (on_an_event, "on_an_event waits for asyncio.Event 'ready' at HERE"),
@@ -470,15 +470,15 @@ def line_of(function: Any) -> int:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_a_deadlock_names_the_line_and_what_it_waits_for(code: Any, told: str) -> None:
+def test_a_deadlock_names_the_line_and_what_it_waits_for(code: Any, description: str) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await asyncio.create_task(code(ctx))
 
-    if "HERE" in told:
-        told = told.replace("HERE", f"{HERE}:{line_of(code)}")
+    if "HERE" in description:
+        description = description.replace("HERE", f"{HERE}:{line_of(code)}")
     error = rig_of(workflow, options={"foreign_wait": 0.1}).run().error
     assert error.error_type == "DeadlockError"
-    assert told in error.error_message
+    assert description in error.error_message
     assert f"workflow waits for the task '{code.__name__}' at {HERE}:" in error.error_message
     assert "<locals>" not in error.error_message
     assert "Future pending" not in error.error_message

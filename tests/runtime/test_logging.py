@@ -319,12 +319,12 @@ def test_a_logger_need_not_be_one_by_its_class(
     kind: str, own: tuple[logging.Logger, Keeping]
 ) -> None:
     logger, handler = own
-    given: Any = Structured(logger.name)
+    chosen_logger: Any = Structured(logger.name)
     if kind != "behaves as one":
-        given = logging.LoggerAdapter(logger, {})
-        given = logging.LoggerAdapter(given, {}) if "of" in kind else given
+        chosen_logger = logging.LoggerAdapter(logger, {})
+        chosen_logger = logging.LoggerAdapter(chosen_logger, {}) if "of" in kind else chosen_logger
 
-    @durable_execution(logger=given)
+    @durable_execution(logger=chosen_logger)
     async def workflow(event: Any, ctx: DurableContext) -> None:
         ctx.logger.info("before")
         await ctx.step(lambda: StepContext.current().logger.info("inside"), name="s")
@@ -356,8 +356,8 @@ def test_records_point_at_the_line_that_logged(kept: Keeping) -> None:
 
     logging.getLogger().setLevel(logging.DEBUG)
     run_workflow(workflow)
-    found = [each for each in kept.records if each.getMessage() == "here"]
-    assert [(each.lineno, each.filename) for each in found] == [
+    records = [record for record in kept.records if record.getMessage() == "here"]
+    assert [(record.lineno, record.filename) for record in records] == [
         (line, "test_logging.py") for line in expected
     ]
-    assert {each.funcName for each in found} == {"workflow"}
+    assert {record.funcName for record in records} == {"workflow"}

@@ -345,7 +345,7 @@ def test_as_completed_inside_a_step_is_the_steps_business() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "option"),
     [
         (lambda: StepConfig(retry_strategy=NoRetry), "StepConfig.retry_strategy"),
         (lambda: durable_step(retry_strategy=NoRetry), "StepConfig.retry_strategy"),
@@ -361,10 +361,10 @@ def test_as_completed_inside_a_step_is_the_steps_business() -> None:
         ),
     ],
 )
-def test_the_class_of_a_strategy_is_refused(make: Any, told: str) -> None:
+def test_the_class_of_a_strategy_is_refused(make: Any, option: str) -> None:
     with pytest.raises(ConfigError) as caught:
         make()
-    assert str(caught.value).startswith(f"{told} must be a strategy")
+    assert str(caught.value).startswith(f"{option} must be a strategy")
     assert "NoRetry is a class; did you mean NoRetry()?" in str(caught.value)
 
 
@@ -443,22 +443,22 @@ def test_no_task_is_made_of_an_operation(make: Any, start: Any, label: str) -> N
             return str(group.exceptions[0])
         raise AssertionError("taken")
 
-    told = run_workflow(workflow).result
-    assert told.startswith(f"a task was to be made of {label}")
-    assert "it is under way already, and needs no task. Await it" in told
-    assert "put the call and the await into an async function" in told
+    message = run_workflow(workflow).result
+    assert message.startswith(f"a task was to be made of {label}")
+    assert "it runs already, and needs no task. Await it" in message
+    assert "put the call and the await into an async function" in message
 
 
 def test_the_creation_of_a_callback_tells_that_it_is_to_be_awaited() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> list[str]:
         creation: Any = ctx.create_callback("answer")
-        told = []
+        messages = []
         for name in ("callback_id", "unknown"):
             assert not hasattr(creation, name)
             with pytest.raises(AttributeError) as caught:
                 getattr(creation, name)
-            told.append(str(caught.value))
-        return told
+            messages.append(str(caught.value))
+        return messages
 
     with_cure, without = run_workflow(workflow).result
     assert with_cure.startswith("'Creation' object has no attribute 'callback_id': ")

@@ -155,9 +155,9 @@ def test_steps_in_sequence_need_one_thread() -> None:
 def test_threads_end_with_the_process() -> None:
     script = """
 import atexit, threading
-def told():
+def report():
     print([each.name for each in threading.enumerate() if each.name == "durable-step"])
-atexit.register(told)
+atexit.register(report)
 from tests.rig import run_workflow
 async def workflow(event, ctx):
     return await ctx.step(lambda: "done")

@@ -279,8 +279,8 @@ class _Run:
         if self._first_new is not None and (handle.record is not None or self.has_ended):
             error = DeterminismError(
                 f"the log of {self._label} does not hold {self._first_new}, though it holds"
-                " what came after it: running it now could repeat what it has done. The log is"
-                " damaged, or the items are others than when it ran first"
+                " later branches, or the end: to run it now could repeat its effects. The log is"
+                " damaged, or the items differ from those of the first run"
             )
             self._frame.workflow.fail(error)
             raise error
@@ -390,7 +390,7 @@ def check_options(config: Any) -> None:
     most = config.max_concurrency
     if most is not None and (type(most) is not int or most < 1):
         raise ConfigError(
-            f"{what}.max_concurrency is how many run at a time, 1 or more, or None for no limit;"
+            f"{what}.max_concurrency is the number of branches that run at a time, 1 or more, or None for no limit;"
             f" not {most!r}"
         )
     if config.completion is not None and not isinstance(config.completion, CompletionConfig):

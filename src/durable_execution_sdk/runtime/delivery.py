@@ -339,8 +339,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def _cancelled_error(self) -> OperationCancelledError:
         return OperationCancelledError(
             f"{self.label} was given up: the task that awaited it was cancelled, by a timeout for"
-            " instance, and no other one awaited it. Call it anew, or await asyncio.shield(...) of it"
-            " in the first place, which keeps it",
+            " instance, and no other task awaited it. Call it again, or await asyncio.shield(...) of"
+            " it, which lets it go on",
             operation_id=getattr(self, "operation_id", None),
             operation_name=getattr(self, "name", None),
         )

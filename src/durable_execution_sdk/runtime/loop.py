@@ -210,7 +210,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         if math.isnan(when):
-            raise ConfigError("a timer of asyncio was set for nan seconds, which never come")
+            raise ConfigError("a timer of asyncio was set for nan seconds, and would never fire")
         observer = self.idle_selector.observer
         caller = CURRENT.get()
         if observer is None or caller is None:
@@ -260,7 +260,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         label = getattr(coro, "label", None)
         if label is not None and asyncio.isfuture(coro):
             raise TypeError(
-                f"a task was to be made of {label}, which is no coroutine: it is under way already,"
+                f"a task was to be made of {label}, which is no coroutine: it runs already,"
                 " and needs no task. Await it, or pass it to asyncio.gather or asyncio.wait; for a"
                 " TaskGroup, put the call and the await into an async function, and make the task of that"
             )

@@ -6,7 +6,7 @@ it must deliver completions at points of the code that a replay can reproduce. A
 fact: the workflow is *quiescent*, which means that no code of it can run before something new happens.
 
 The event loop knows that. ``asyncio`` asks its selector to wait only when no callback is ready to run
-(``loop._IdleSelector``), which calls ``on_idle`` at that moment. One thing is done then:
+(``loop._IdleSelector``), which calls ``on_idle`` at that moment. It does the first of these that applies:
 
 1. Deliver the completion whose turn it is (``delivery``).
 2. With the gate closed, check what replay has not asked for, and open the gate or fail (``gate``).
@@ -15,8 +15,8 @@ The event loop knows that. ``asyncio`` asks its selector to wait only when no ca
 5. Send the updates that are left in the queue.
 6. While a short timer, a thread or a socket of workflow code may wake a task, wait (``outside``).
 7. If no completion can come, let tasks go on that were held because they spin (``spinning``).
-8. While a thread that is not known may wake a task, wait, for 30 seconds at most by default.
-9. Let the service keep the timers of a second and more.
+8. While an unknown source, such as a thread, may wake a task, wait: 30 seconds at most by default.
+9. Record the timers of a second and more as WAITs.
 10. End: PENDING if an operation is pending that code awaits, else the workflow is deadlocked.
 
 A worked example. ``ship`` waits for a day, ``notify`` runs a step of three seconds::

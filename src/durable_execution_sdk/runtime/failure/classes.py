@@ -161,7 +161,9 @@ def mixed(
     """
     ours = [] if kind is None else classes_of(kind)
     class_paths = tuple(
-        dict.fromkeys([*(each for each in ours if each not in recorded), *recorded])
+        dict.fromkeys(
+            [*(class_path for class_path in ours if class_path not in recorded), *recorded]
+        )
     )
     candidates = _loaded(classes, plain=plain)
     tried = [
@@ -180,15 +182,24 @@ def _mixed(
     kind: type | None, name: str, path: str, originals: list[type], recorded: tuple[str, ...]
 ) -> type:
     if kind is not None:
-        kind = next((each for each in originals if kind in mro_of(each) and _is_ours(each)), kind)
-        originals = [each for each in originals if each not in mro_of(kind)]
+        kind = next(
+            (
+                candidate
+                for candidate in originals
+                if kind in mro_of(candidate) and _is_ours(candidate)
+            ),
+            kind,
+        )
+        originals = [candidate for candidate in originals if candidate not in mro_of(kind)]
         if not originals and path == path_of(kind):
             return kind
     # ``Rebuilt`` comes before the original, and after our own class, which has none of its methods.
     bases: list[type] = [Rebuilt]
-    if kind is not None and not any(kind in mro_of(each) for each in originals):
+    if kind is not None and not any(kind in mro_of(candidate) for candidate in originals):
         bases.insert(0, kind)
-    bases += [each for each in originals if not any(each in mro_of(base) for base in bases)]
+    bases += [
+        candidate for candidate in originals if not any(candidate in mro_of(base) for base in bases)
+    ]
     if bases[-1] in (kind, Rebuilt):
         bases.append(Exception)  # so that ``Rebuilt`` comes before it
     key = (name, path, recorded, *bases)
@@ -232,7 +243,7 @@ def _is_ours(kind: type) -> bool:
 
 def _is_unraisable(kind: type) -> bool:
     """Return ``True`` for a class whose instances no future can hold."""
-    return any(each in mro_of(kind) for each in _UNRAISABLE)
+    return any(unraisable in mro_of(kind) for unraisable in _UNRAISABLE)
 
 
 def _outermost(kinds: list[type]) -> list[type]:
@@ -253,7 +264,11 @@ def _metaclass(bases: list[type]) -> type:
             winner = meta
         elif meta not in mro_of(winner):
             raise TypeError("metaclass conflict")
-    if any("mro" in namespace_of(each) for each in mro_of(winner) if each not in (type, object)):
+    if any(
+        "mro" in namespace_of(base_class)
+        for base_class in mro_of(winner)
+        if base_class not in (type, object)
+    ):
         raise TypeError("a metaclass that orders bases itself would run")
     return winner
 
@@ -281,7 +296,9 @@ def instance_of(
 def _parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of ``_remade`` for a rebuilt exception, and the state for ``_take_parts``."""
     cls = type(error)
-    kind = next(each[_KIND] for each in map(namespace_of, mro_of(cls)) if _KIND in each)
+    kind = next(
+        namespace[_KIND] for namespace in map(namespace_of, mro_of(cls)) if _KIND in namespace
+    )
     native = native_class(cls)
     made_of = (
         None if kind is None else path_of(kind),

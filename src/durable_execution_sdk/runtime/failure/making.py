@@ -53,8 +53,8 @@ def _bare(cls: type, args: tuple[Any, ...]) -> Any:
 
 def _in_c(cls: type, name: str, kind: type) -> Iterator[Any]:
     """Return the methods of this name that are written in C, most derived first."""
-    methods = (namespace_of(each).get(name) for each in mro_of(cls))
-    return (each for each in methods if type(each) is kind)
+    methods = (namespace_of(base).get(name) for base in mro_of(cls))
+    return (method for method in methods if type(method) is kind)
 
 
 def set_member(descriptor: Any, error: BaseException, value: Any) -> None:
