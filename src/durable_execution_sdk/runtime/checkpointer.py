@@ -16,9 +16,10 @@ The rules:
   by itself, because the body is slow and its start worth showing.
 - Before a call takes the queue, the workflow may first see the completions that are due, since the code
   that they wake has updates to add. This holds a call back for 250 deliveries at most, and only for as
-  long as completions are due. So it costs no time that the service could use.
-- A result reaches the workflow only when its call was answered (law 3). If a call fails, the whole batch
-  counts as not recorded, and the invocation ends.
+  long as completions are due: the delay is that of the code that they wake.
+- A result reaches the workflow only when its call was answered (law 3). If a call fails, the invocation
+  ends, and the next one sees in the log if the batch was recorded. Only a batch that was refused for its
+  CANCELs of waits is sent again, without them.
 
 A worked example: three tasks with two steps each, and calls that take 50 ms::
 

@@ -38,7 +38,7 @@ With two orders, the log holds these operations, for every order in which their 
     pay        charge_83762f58_2-2
     close      hash of "2"               the handler's own task, operation 2
 
-In a child context, the texts begin with the id of the context's operation.
+In a child context, the texts begin with the id of the context's operation, or with its start.
 
 What goes wrong without it:
 
