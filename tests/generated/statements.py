@@ -223,7 +223,7 @@ def as_completed_gathers(w: Writer, node: Node) -> None:
         w.observe("each", key=w.key(None, "-{i}"))
 
 
-# What is pending before an await.
+# Callbacks that are pending before an await.
 
 
 @statement(ops=(1, 1), feature="pending", weight=5)

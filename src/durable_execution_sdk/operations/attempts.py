@@ -244,7 +244,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
             workflow.stop(Aborted(error, fatal=True))  # the outcome could not be recorded
         except BaseException as error:
             # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
-            # # then the exception takes its course.
+            # then the exception takes its course.
             if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.cancelled():
                 self.attempt_failed(error)
             workflow.stop(Aborted(error, fatal=False))

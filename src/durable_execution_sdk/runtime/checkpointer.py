@@ -61,7 +61,7 @@ from durable_execution_sdk.service import DataPlane
 
 __all__ = ["Checkpointer"]
 
-# What the official SDKs put into one call at most (API reference, section 3.1).
+# The most that the official SDKs put into one call (API reference, section 3.1).
 MAX_BATCH_UPDATES = 250
 MAX_BATCH_BYTES = 750 * 1024
 # Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
@@ -77,7 +77,7 @@ _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
 # Seconds for a call in flight even when the time is up: most answers take milliseconds.
 _SHORTEST_GRACE = 0.05
 # The classes of clients whose service has refused to cancel a wait. They are not asked again in this
-# # process: nothing is lost if the wait lasts.
+# process: nothing is lost if the wait lasts.
 _takes_no_cancel: set[type[DataPlane]] = set()
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
@@ -126,7 +126,7 @@ class Checkpointer:
         # True while the gate is closed: nothing is sent.
         self.is_held = False
         self.calls = 0
-        # The monotonic time at which the invocation has to be over, whatever the service does.
+        # The monotonic time at which the invocation has to be over, even if the service does not answer.
         self.ends_at: float | None = None
 
     @property

@@ -12,7 +12,7 @@ from contextvars import Context, ContextVar
 from typing import Any
 
 # Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
-# # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
+# each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
 if sys.version_info >= (3, 12):
     task_on: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = asyncio.current_task
 else:

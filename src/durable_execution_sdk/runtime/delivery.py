@@ -157,7 +157,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     )
 
     # False for optimistic steps: their result may be seen before the log has an end time, so they must not
-    # # advance ``now``.
+    # advance ``now``.
     tells_time = True
     # False for completions that are not the end of the operation with this id.
     is_end = True
@@ -472,7 +472,7 @@ class Deliveries:
             each.sequence < handle.sequence or _is_within(each, late_id) for each in self._tied
         ):
             # The end of a context in the same millisecond as its last operation: replay delivers it after
-            # # that too, if it runs the function at all.
+            # that too, if it runs the function at all.
             return at
         place = math.nextafter(self.last_at, math.inf)
         self.unplaced.add(late_id)

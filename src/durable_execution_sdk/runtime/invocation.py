@@ -37,7 +37,7 @@ from durable_execution_sdk.service import DataPlane
 
 __all__ = ["run_invocation"]
 
-# What fits into the response of an invocation (API reference, section 3.1).
+# The largest result that fits into the response of an invocation (API reference, section 3.1).
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 - 50
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 

@@ -69,7 +69,7 @@ class Journal:
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
         # Of the operations that the log held when the invocation began: the ids of those that the code has
-        # # not asked for yet, and of those that had ended.
+        # not asked for yet, and of those that had ended.
         self.unclaimed = set(self._operations)
         self.recorded_ends: set[str] = set()
         # The places of operations whose ends came late, by operation id, and the ids of their notes.

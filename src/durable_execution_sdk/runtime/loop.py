@@ -36,7 +36,7 @@ _Ts = TypeVarTuple("_Ts")
 _TURNS_WITHOUT_A_POLL = 8
 
 # A loop that is never idle, such as with a body that spins on ``sleep(0)``, must not starve the workflow.
-# # After so many polls between which no workflow task has moved, completions are delivered all the same.
+# After so many polls between which no workflow task has moved, completions are delivered all the same.
 _RESTLESS_POLLS = 12
 # After so many of these in a row the workflow counts as quiescent, although callbacks go on.
 _RESTLESS_TIMES = 50

@@ -37,7 +37,7 @@ __all__ = ["Outside", "standing_by"]
 _SOCKET_PATIENCE_SECONDS = 10.0
 
 # Prefixes of the names of threads that are no unknown source: the SDK's own, whose calls are known, and
-# # the pools of other event loops, such as a server's, which only get work from a thread of such a loop.
+# the pools of other event loops, such as a server's, which only get work from a thread of such a loop.
 _OWN_THREADS = ("durable-", "asyncio_")
 # Interval in seconds of looking again: threads end, and tasks that poll for one may go on.
 _AGAIN_SECONDS = 0.1

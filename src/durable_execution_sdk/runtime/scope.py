@@ -121,7 +121,7 @@ class Frame:
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         self.children: dict[Frame, None] = {}
         # The operations that have not settled, by sequence number, and the tasks that run in the context.
-        # # Both are in order of creation, so that a replay cancels in the same order.
+        # Both are in order of creation, so that a replay cancels in the same order.
         self.handles: dict[int, Handle[Any]] = {}
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:

@@ -86,7 +86,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self._tasks = tasks
         self._killed = False
         # asyncio and debuggers read ``__name__`` and the ``cr_`` attributes, and show the coroutine's own. A
-        # # ``__getattr__`` for this would slow down every other access.
+        # ``__getattr__`` for this would slow down every other access.
         self.__name__: str = getattr(coroutine, "__qualname__", type(coroutine).__qualname__)
         self.scope = scope
         self.blocked_on: object = None

@@ -245,7 +245,7 @@ def start_timer(
     loop = scope.frame.workflow.loop
     if delay <= 0:
         # It is due, and runs in its turn among the ready callbacks. If the process's clock decided, it
-        # # could run before the next completion or after it.
+        # could run before the next completion or after it.
         due = WorkflowTimerHandle(when, callback, args, loop, inner, None)
         loop.call_soon(due.run, context=inner)
         return due
