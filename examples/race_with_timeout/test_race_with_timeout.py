@@ -16,7 +16,7 @@ def test_the_first_offer_wins_across_retries(durable_runner):
     assert len(result.invocations) > 1
 
 
-def test_a_callback_without_an_answer_times_out(durable_runner, monkeypatch):
+def test_nobody_answers_in_time(durable_runner, monkeypatch):
     def busy(carrier, parcel):
         raise ConnectionError("busy")
 

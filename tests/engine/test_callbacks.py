@@ -75,7 +75,7 @@ def test_what_is_no_callback_is_not_found(running: Execution, operation_id: str)
     assert refused.value.status == 404
 
 
-def test_a_callback_without_an_answer_times_out(running: Execution) -> None:
+def test_nobody_answers_in_time(running: Execution) -> None:
     running.checkpoint(callback(timeout=30))
     running.tick(29.999)
     assert running.status("cb") == "STARTED"

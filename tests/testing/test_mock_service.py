@@ -63,7 +63,7 @@ def transient(client, name):
     ("fault", "status"),
     [("throttle", 429), ("server_error", 500), ("stale_token", 400), ("time_out", None)],
 )
-def test_a_transient_error_is_raised_so_that_lambda_invokes_again(fault, status):
+def test_what_may_pass_is_raised_so_that_lambda_invokes_again(fault, status):
     client = transient(MockDurableServiceClient(), fault)
     with pytest.raises(ServiceError) as caught:
         client.invoke(three, 3)
