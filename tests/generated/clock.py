@@ -151,7 +151,7 @@ def forget_environment() -> None:
     del sdk_loop._owners.owner
 
 
-def bury() -> None:
+def free_abandoned_loops() -> None:
     """Free the abandoned loops without warnings."""
     if not _ABANDONED:
         return

@@ -209,7 +209,7 @@ class Playing:
         service.refuses = schedule.refuses
         service.latency = lambda: chance.choice((0.1, 0.5, 3.0)) if schedule.slow else 0.5
         execution = Execution(schedule, world, service)
-        with heard(world), clock.installed():
+        with recording_logs(world), clock.installed():
             with schedule.applied():
                 self._until_closed(execution, clock, until_death=until_death)
             # Warnings at a garbage collection belong to this execution.
@@ -266,7 +266,7 @@ class Playing:
                     f"the answer came {clock.now - ends_at:g} s after the function's timeout"
                 )
             if world.dead:
-                raise Killed("it answered, but nobody heard")
+                raise Killed("it answered after its process had died")
             return outcome
         except Killed:
             raise
@@ -316,7 +316,7 @@ class Playing:
         more = len(first) < len(snapshot.operations)
         event = event_of(first, "token", snapshot.updated, more=more)
         world.begin()
-        with heard(world), clock.installed(), execution.schedule.applied():
+        with recording_logs(world), clock.installed(), execution.schedule.applied():
             handler = self.handler(execution.schedule, client)
             outcome = self._call(world, clock, handler, event)
         for found in world.findings:
@@ -468,7 +468,7 @@ def _difference(one: Any, two: Any) -> str:
 # Warnings.
 
 
-class _Ear(logging.Handler):
+class _LogRecorder(logging.Handler):
     """A log handler that counts the lines of programs and records warnings as faults."""
 
     world: World | None = None
@@ -504,33 +504,30 @@ def _is_noise(record: logging.LogRecord) -> bool:
 
 
 @functools.cache
-def _ear() -> _Ear:
-    return _Ear()
+def _log_recorder() -> _LogRecorder:
+    return _LogRecorder()
 
 
 @contextmanager
-def heard(world: World) -> Iterator[None]:
+def recording_logs(world: World) -> Iterator[None]:
     """Record the logs and warnings of a block in this world."""
-    ear, asyncio_logger = _ear(), logging.getLogger("asyncio")
-    ear.world = world
-    before = [
-        (logger_or_warning, logger_or_warning.level, logger_or_warning.propagate)
-        for logger_or_warning in (LOGGER, asyncio_logger)
-    ]
-    for logger_or_warning in (LOGGER, asyncio_logger):
-        logger_or_warning.addHandler(ear)
-        logger_or_warning.propagate = False
+    recorder, asyncio_logger = _log_recorder(), logging.getLogger("asyncio")
+    recorder.world = world
+    before = [(logger, logger.level, logger.propagate) for logger in (LOGGER, asyncio_logger)]
+    for logger in (LOGGER, asyncio_logger):
+        logger.addHandler(recorder)
+        logger.propagate = False
     LOGGER.setLevel(logging.INFO)
     try:
         with warnings.catch_warnings(record=True) as warnings_caught:
             warnings.simplefilter("always")
             yield
-        for logger_or_warning in warnings_caught:
-            if not issubclass(logger_or_warning.category, ResourceWarning) and not world.crashes:
-                world.find(f"warning: {logger_or_warning.message}"[:300])
+        for warning in warnings_caught:
+            if not issubclass(warning.category, ResourceWarning) and not world.crashes:
+                world.find(f"warning: {warning.message}"[:300])
     finally:
-        ear.world = None
-        for logger_or_warning, level, propagate in before:
-            logger_or_warning.removeHandler(ear)
-            logger_or_warning.setLevel(level)
-            logger_or_warning.propagate = propagate
+        recorder.world = None
+        for logger, level, propagate in before:
+            logger.removeHandler(recorder)
+            logger.setLevel(level)
+            logger.propagate = propagate

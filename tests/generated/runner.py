@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.generated import hazards, operations, statements, synchronizing
 from tests.generated import world as worlds
-from tests.generated.clock import bury
+from tests.generated.clock import free_abandoned_loops
 from tests.generated.oracle import (
     Execution,
     Playing,
@@ -191,6 +191,6 @@ def fuzz(
                 gc.freeze()
     finally:
         gc.unfreeze()
-        bury()
+        free_abandoned_loops()
     report.seconds = time.process_time() - began
     return report
