@@ -109,5 +109,5 @@ APPLIES: Applies = {
     ContextFailed: _failed,
 }
 
-# A context lasts as long as it lasts.
+# Contexts have no timers.
 TIMERS: TimersAfter = {}

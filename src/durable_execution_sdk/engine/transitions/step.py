@@ -1,4 +1,4 @@
-"""STEP: attempts that the SDK runs, and the delays between them that the service keeps."""
+"""STEP: the SDK runs the attempts; the service times the delays between them."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ UPDATES: Updates = {
 MOVES: Moves = {StepReady: Move(OperationStatus.PENDING, OperationStatus.READY)}
 
 
-# Members of an enum are looked up anew each time; these are asked for with each step.
+# Reading a member of an enum is slow, and these are read for every step.
 _STEP = OperationType.STEP
 _STARTED = OperationStatus.STARTED
 _SUCCEEDED = OperationStatus.SUCCEEDED

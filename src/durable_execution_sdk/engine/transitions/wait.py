@@ -65,7 +65,7 @@ def _lose_race(
 UPDATES: Updates = {
     (OperationAction.START, ABSENT): Rule(OperationStatus.STARTED, _start),
     (OperationAction.CANCEL, OperationStatus.STARTED): Rule(OperationStatus.CANCELLED, _cancel),
-    # The timer may end the wait while the SDK's cancellation is on its way: nobody's mistake.
+    # The timer may end the wait while the SDK's cancellation is in transit: accepted, without an event.
     (OperationAction.CANCEL, OperationStatus.SUCCEEDED): Rule(
         OperationStatus.SUCCEEDED, _lose_race
     ),

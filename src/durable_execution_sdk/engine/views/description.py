@@ -1,4 +1,4 @@
-"""What an observer sees: an execution as a whole."""
+"""Descriptions and summaries of executions, as the control plane returns them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from durable_execution_sdk.model.ids import ExecutionArn
 
 
 def describe(state: ExecutionState, *, include_execution_data: bool = True) -> ExecutionDescription:
-    """All that is known of an execution."""
+    """Return the description of an execution; without its data, payloads are ``None``."""
     arn = ExecutionArn.parse(state.arn)
     shown = include_execution_data
     return ExecutionDescription(
@@ -49,7 +49,7 @@ def _pause_details(state: ExecutionState, *, shown: bool) -> PauseDetails | None
 
 
 def summarize(state: ExecutionState) -> ExecutionSummary:
-    """An execution as one line of a list."""
+    """Return the summary of an execution for a list."""
     return ExecutionSummary(
         durable_execution_arn=state.arn,
         durable_execution_name=ExecutionArn.parse(state.arn).execution_name,

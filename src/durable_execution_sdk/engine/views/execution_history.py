@@ -1,4 +1,4 @@
-"""How events of the execution itself appear in its history; bookkeeping does not."""
+"""History entries for events of the execution itself; bookkeeping events have none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from durable_execution_sdk.model.history import (
 
 
 def execution_entry(event: ExecutionEvent, event_id: int, *, shown: bool) -> HistoryEvent | None:
-    """The entry of an event; ``None`` when the API does not show it."""
+    """Return the entry of an event; ``None`` when the API does not show it."""
     match event:
         case ExecutionStarted():
             return HistoryEvent(

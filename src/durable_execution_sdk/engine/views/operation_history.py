@@ -1,4 +1,4 @@
-"""How events of operations appear in a history: each kind with its own details."""
+"""History entries for events of operations."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _InvokeEvent = (
 
 
 def operation_entry(event: OperationEvent, event_id: int, *, shown: bool) -> HistoryEvent | None:
-    """The entry of an event; ``None`` when the API does not show it."""
+    """Return the entry of an event; ``None`` when the API does not show it."""
     operation = event.operation
     blank = HistoryEvent(
         event_type="",

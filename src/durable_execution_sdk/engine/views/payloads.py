@@ -1,4 +1,4 @@
-"""Payloads in a history: shown, or left out; either way a mark says which, as the service's does."""
+"""Payloads in a history: shown or left out, with a flag (``Truncated``) as the service sets it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from durable_execution_sdk.model.history import EventError, EventInput, EventRea
 
 
 def input_of(payload: str | None, *, shown: bool) -> EventInput:
-    """An input."""
+    """Wrap an input for the history."""
     is_left_out = not shown and payload is not None
     return EventInput(payload=None if is_left_out else payload, truncated=is_left_out)
 
 
 def result_of(payload: str | None, *, shown: bool) -> EventResult:
-    """A result."""
+    """Wrap a result for the history."""
     is_left_out = not shown and payload is not None
     return EventResult(payload=None if is_left_out else payload, truncated=is_left_out)
 
 
 def error_of(payload: ErrorObject | None, *, shown: bool) -> EventError:
-    """An error."""
+    """Wrap an error for the history."""
     is_left_out = not shown and payload is not None
     return EventError(payload=None if is_left_out else payload, truncated=is_left_out)
 
 
 def reason_of(payload: str | None, *, shown: bool) -> EventReason | None:
-    """A reason, if one was given."""
+    """Wrap a reason for the history; ``None`` if there is none."""
     if payload is None:
         return None
     return EventReason(payload=payload if shown else None, truncated=not shown)
