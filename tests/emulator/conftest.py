@@ -1,4 +1,4 @@
-"""The emulator to test, over each kind of store."""
+"""Fixtures: an emulator over each kind of store."""
 
 from __future__ import annotations
 

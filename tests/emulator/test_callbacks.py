@@ -1,4 +1,4 @@
-"""Callbacks that are answered, time out, or are kept alive."""
+"""Callbacks: completed, timed out, or kept alive by heartbeats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that invoke others: durable, plain, and not there."""
+"""Chained invokes of durable, plain and missing functions."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
 @pytest.mark.parametrize("target", ["child:$LATEST", "plain"])
 def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, target: str) -> None:
     runs: list[str] = []
-    before: list[int] = []
+    runs_while_parent_ran: list[int] = []
 
     async def child(run: Invoked) -> Outcome:
         runs.append("child")
@@ -83,12 +83,12 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     async def parent(run: Invoked) -> Outcome:
         operation = await run.invoke("i", target)
         if operation.status == "STARTED":
-            # Another thread of a server drives too, while this one still runs.
+            # Another thread drives the emulator while this invocation still runs.
             other = Driver(memory.emulator)
             for milliseconds in (0, DISPATCH_MILLISECONDS - 20, 40):
                 memory.clock.advance(milliseconds)
                 await asyncio.to_thread(other.run_until, lambda: False, wait=False)
-                before.append(len(runs))
+                runs_while_parent_ran.append(len(runs))
             return PENDING
         return succeeded("done")
 
@@ -97,8 +97,8 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     memory.functions.add_plain("plain", plain)
     arn = memory.start("parent")
     assert memory.run(arn) is Ending.DONE
-    # Only one that goes on meanwhile is not waited for.
-    assert before == [0, 0, 1]
+    # The target starts once the start delay has passed, although its caller still runs.
+    assert runs_while_parent_ran == [0, 0, 1]
     assert len(runs) == 1
 
 
@@ -137,7 +137,7 @@ def test_a_target_is_waited_for_by_the_one_that_invoked_it_while_time_stands_sti
     async def parent(run: Invoked) -> Outcome:
         operation = await run.invoke("i", "child:$LATEST")
         if operation.status == "STARTED":
-            # A step of it looks at what the target has done, and no virtual time passes meanwhile.
+            # A step of the caller waits for an effect of the target, while virtual time stands still.
             other = Driver(memory.emulator)
             await asyncio.to_thread(other.run_until, lambda: bool(runs), patient=True)
             return PENDING

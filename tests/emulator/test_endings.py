@@ -1,4 +1,4 @@
-"""How executions and their invocations end."""
+"""Ends of executions and of their invocations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running one execution of a store leaves the others in it alone."""
+"""Running one execution of a store does not touch the others."""
 
 from __future__ import annotations
 
@@ -52,5 +52,7 @@ def test_an_emulator_tells_the_progress_and_the_tally_of_an_execution(memory: Wo
     memory.add("f", waits)
     arn = memory.start()
     memory.run(arn)
-    assert [each.operation.id for each in memory.emulator.progress(arn).operations] == ["w"]
+    assert [operation.operation.id for operation in memory.emulator.progress(arn).operations] == [
+        "w"
+    ]
     assert memory.emulator.tally(arn).invocations == 2

@@ -31,9 +31,13 @@ def functions() -> Functions:
 def test_every_form_of_a_name_finds_its_function(
     functions: Functions, name: str, version: str, qualified: bool
 ) -> None:
-    found = functions.resolve(name)
-    assert (found.function.name, found.version, found.qualified) == ("pay", version, qualified)
-    assert found.arn == f"{ARN}:{version}"
+    resolved = functions.resolve(name)
+    assert (resolved.function.name, resolved.version, resolved.qualified) == (
+        "pay",
+        version,
+        qualified,
+    )
+    assert resolved.arn == f"{ARN}:{version}"
 
 
 def test_a_qualifier_may_be_given_beside_the_name(functions: Functions) -> None:

@@ -1,4 +1,4 @@
-"""Names that are given twice, and what comes in pages."""
+"""Repeated names, and results in pages."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ def test_a_list_pages_through_a_functions_executions(world: World) -> None:
     for number in range(5):
         arns.append(world.start(payload=number))
         world.clock.advance(10)
-    seen: list[str] = []
+    listed_arns: list[str] = []
     marker: str | None = None
     while True:
         page = world.emulator.list_executions(
             ListRequest(function_name="f", max_items=2, marker=marker, reverse_order=True)
         )
-        seen += [each.durable_execution_arn for each in page.durable_executions]
+        listed_arns += [execution.durable_execution_arn for execution in page.durable_executions]
         marker = page.next_marker
         if marker is None:
             break
-    assert seen == arns
+    assert listed_arns == arns
     newest = world.emulator.list_executions(ListRequest(function_name="f", max_items=1))
     assert newest.durable_executions[0].durable_execution_arn == arns[-1]
-    with pytest.raises(ServiceError, match="marker"):
+    with pytest.raises(ServiceError, match="Invalid Marker"):
         world.emulator.list_executions(ListRequest(function_name="f", marker="?"))
 
 

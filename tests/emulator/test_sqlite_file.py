@@ -1,4 +1,4 @@
-"""The file itself: who may read it, what it is for, and what is not taken for it."""
+"""The store's file: its permissions, its format, and foreign or damaged files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_only_the_owner_can_read_a_new_store(tmp_path: Path) -> None:
     store.create(RECORD, [b"1"])
     release = store.leases.acquire("arn:a")
     assert release is not None
-    modes = {each: stat.S_IMODE(each.stat().st_mode) for each in path.parent.rglob("*")}
+    modes = {file: stat.S_IMODE(file.stat().st_mode) for file in path.parent.rglob("*")}
     assert modes and all(mode & 0o077 == 0 for mode in modes.values()), modes
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     release()
@@ -95,8 +95,8 @@ def test_a_damaged_file_gives_one_clear_error(tmp_path: Path) -> None:
     store = SqliteStore(path)
     store.create(RECORD, [b"1"])
     store.close()
-    whole = path.read_bytes()
-    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
     with pytest.raises(StoreError, match=r"executions\.db"):
         damaged = SqliteStore(path)
         try:

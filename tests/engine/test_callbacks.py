@@ -14,9 +14,9 @@ from durable_execution_sdk.model.operation import CallbackDetails
 
 
 def details(execution: Execution) -> CallbackDetails:
-    found = execution.operation("cb").callback_details
-    assert found is not None
-    return found
+    callback = execution.operation("cb").callback_details
+    assert callback is not None
+    return callback
 
 
 def test_a_callback_id_leads_back_to_its_operation(running: Execution) -> None:

@@ -35,13 +35,13 @@ from durable_execution_sdk.model.update import ChainedInvokeOptions
 
 
 def details(execution: Execution, operation_id: str = "i") -> ChainedInvokeDetails:
-    found = execution.operation(operation_id).chained_invoke_details
-    assert found is not None
-    return found
+    invoke = execution.operation(operation_id).chained_invoke_details
+    assert invoke is not None
+    return invoke
 
 
 def child_of(parent: Execution) -> Execution:
-    """The child execution that the parent's last command wants to be started."""
+    """Start the child execution that the effects of the parent's last command ask for."""
     (act,) = (act for act in parent.acts if isinstance(act, StartChild))
     return Execution(parent.limits, parent.now).start(
         arn=act.arn,
@@ -52,7 +52,7 @@ def child_of(parent: Execution) -> Execution:
 
 
 def tell(parent: Execution, child: Execution) -> None:
-    """Carry the child's news to the parent."""
+    """Send the end of the child to the parent."""
     (act,) = (act for act in child.acts if isinstance(act, NotifyParent))
     assert act.parent_arn == parent.state.arn
     parent.send(

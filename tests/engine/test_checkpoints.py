@@ -12,7 +12,7 @@ MINUTE = 60
 
 
 def refusal(execution: Execution, *updates: OperationUpdate, token: str | None = None) -> str:
-    """The message of a refused batch, which must not leave a trace."""
+    """Return the message with which a batch is rejected, and check that it recorded nothing."""
     before = (len(execution.log), execution.token)
     with pytest.raises(Rejected) as refused:
         execution.checkpoint(*updates, token=token)
@@ -58,7 +58,7 @@ def test_no_token_is_good_once_the_execution_is_closed(running: Execution) -> No
 def test_state_is_read_with_the_newest_token_only(running: Execution) -> None:
     old = running.token
     running.checkpoint(step("START"))
-    assert [found.id for found in state_page(running.state, running.token).operations] == [
+    assert [operation.id for operation in state_page(running.state, running.token).operations] == [
         "run-1",
         "s",
     ]
@@ -123,7 +123,7 @@ def refusal_with_client_token(execution: Execution, token: str, client_token: st
 
 def test_an_answer_holds_what_the_batch_changed(running: Execution) -> None:
     response = running.checkpoint(step("START"), wait(seconds=3))
-    assert [(found.id, found.status) for found in response.operations] == [
+    assert [(operation.id, operation.status) for operation in response.operations] == [
         ("s", "STARTED"),
         ("w", "STARTED"),
     ]
@@ -137,7 +137,7 @@ def test_an_answer_holds_what_happened_outside_since_the_last_one(running: Execu
     running.send(CompleteCallback(operation_id="cb", result="hello"))
     running.tick(1)
     response = running.checkpoint(step("START"))
-    assert [found.id for found in response.operations] == ["cb", "w", "s"]
+    assert [operation.id for operation in response.operations] == ["cb", "w", "s"]
     assert running.checkpoint().operations == []
 
 
@@ -277,7 +277,9 @@ def test_a_lost_race_to_cancel_a_wait_is_no_mistake(running: Execution) -> None:
     running.checkpoint(wait(seconds=1))
     running.tick(1)
     response = running.checkpoint(update("WAIT", "CANCEL", "w"))
-    assert [(found.id, found.status) for found in response.operations] == [("w", "SUCCEEDED")]
+    assert [(operation.id, operation.status) for operation in response.operations] == [
+        ("w", "SUCCEEDED")
+    ]
 
 
 def test_a_refusal_names_the_operation_and_what_is_allowed(running: Execution) -> None:

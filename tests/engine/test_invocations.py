@@ -128,9 +128,9 @@ def test_an_outcome_that_contradicts_itself_fails_the_execution(
 
 
 def test_an_answer_that_is_no_outcome_fails_the_execution_at_once(running: Execution) -> None:
-    junk = ErrorObject(error_type="InvalidParameterValueException", error_message="not an outcome")
-    running.finish(error=junk, fatal=True)
-    assert (running.state.status, running.state.error) == ("FAILED", junk)
+    error = ErrorObject(error_type="InvalidParameterValueException", error_message="not an outcome")
+    running.finish(error=error, fatal=True)
+    assert (running.state.status, running.state.error) == ("FAILED", error)
 
 
 def test_no_answer_at_all_fails_the_execution(running: Execution) -> None:
@@ -225,8 +225,8 @@ def test_steps_in_flight_stay_started_when_an_invocation_crashes(running: Execut
     running.checkpoint(step("START"), context("START"))
     running.crash()
     running.tick(1)
-    found = running.invoke().initial_execution_state.operations
-    assert [(operation.id, operation.status) for operation in found] == [
+    operations = running.invoke().initial_execution_state.operations
+    assert [(operation.id, operation.status) for operation in operations] == [
         ("run-1", "STARTED"),
         ("s", "STARTED"),
         ("c", "STARTED"),
@@ -304,7 +304,7 @@ def test_pending_is_accepted_when_the_last_thing_pending_came_in_during_the_invo
     running.checkpoint()
     running.suspend()
     assert running.state.refusals == 0
-    # Nothing else could wake it any more.
+    # No timer and no external event is left that could cause another invocation.
     assert invoked_again(running)
 
 

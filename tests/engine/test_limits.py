@@ -31,10 +31,13 @@ def begun(**limits: int) -> Execution:
 
 
 def refused(execution: Execution, asked: OperationUpdate) -> str:
-    with pytest.raises(Rejected) as found:
+    with pytest.raises(Rejected) as error_info:
         execution.checkpoint(asked)
-    assert (found.value.code, found.value.status) == ("InvalidParameterValueException", 400)
-    return found.value.message
+    assert (error_info.value.code, error_info.value.status) == (
+        "InvalidParameterValueException",
+        400,
+    )
+    return error_info.value.message
 
 
 def test_the_defaults_are_the_services() -> None:
@@ -80,10 +83,10 @@ def test_sizes_are_counted_in_utf8() -> None:
 def test_a_payload_may_be_a_mebibyte(
     running: Execution, largest: OperationUpdate, larger: OperationUpdate, message: str
 ) -> None:
-    found = refused(running, larger)
-    assert found.startswith(message)
-    assert "payload size must be less than or equal to 1048576 bytes." in found
-    assert str(MIB + 1) in found
+    message_text = refused(running, larger)
+    assert message_text.startswith(message)
+    assert "payload size must be less than or equal to 1048576 bytes." in message_text
+    assert str(MIB + 1) in message_text
     running.checkpoint(largest)
 
 
@@ -103,9 +106,9 @@ def test_an_input_has_its_limit() -> None:
         ({"parent": ParentLink(arn="a", operation_id="b")}, MIB),
     ):
         Execution().start(input="x" * most, **fields)
-        with pytest.raises(Rejected) as found:
+        with pytest.raises(Rejected) as error_info:
             Execution().start(input="x" * (most + 1), **fields)
-        assert (found.value.code, found.value.status) == ("RequestTooLargeException", 413)
+        assert (error_info.value.code, error_info.value.status) == ("RequestTooLargeException", 413)
 
 
 def test_a_returned_result_has_its_limit() -> None:

@@ -1,4 +1,4 @@
-"""Random lives of an execution against a naive model, with the engine's laws checked all the time."""
+"""Random commands to an execution, compared with a simple model; invariants are checked after each."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def made(operation_id: str, action: str, seconds: int) -> OperationUpdate:
 
 
 class Model:
-    """What a batch of updates should do, by the table and nothing else."""
+    """Expected effect of batches of updates, read from the documented table only."""
 
     def __init__(self) -> None:
         self.statuses: dict[str, str] = {}
@@ -131,7 +131,7 @@ class Model:
         return True
 
     def allowed(self, taken: set[str]) -> list[tuple[str, str]]:
-        """The updates that the table has for operations that are not in a batch yet."""
+        """Return the allowed updates of operations that are not in the batch yet."""
         return [
             (name, action)
             for name in IDS
@@ -143,7 +143,7 @@ class Model:
 
 
 class Life(RuleBasedStateMachine):
-    """One execution, everything that can happen to it, and a handler that believes its answers."""
+    """State machine: an execution, all commands, and a handler with a mirror of its responses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,7 +167,9 @@ class Life(RuleBasedStateMachine):
     def invoke(self) -> None:
         known = self.execution.invoke()
         assert known.initial_execution_state.next_marker == ""
-        self.mirror = {found.id: found for found in known.initial_execution_state.operations}
+        self.mirror = {
+            operation.id: operation for operation in known.initial_execution_state.operations
+        }
         self.note_token()
         self.compare_with_mirror()
 
@@ -204,9 +206,9 @@ class Life(RuleBasedStateMachine):
             assert (len(self.execution.log), self.execution.token) == (recorded, token)
             return
         response = self.execution.checkpoint(*batch, client_token=client_token)
-        self.mirror |= {found.id: found for found in response.operations}
+        self.mirror |= {operation.id: operation for operation in response.operations}
         changed = {asked.id for asked in batch if asked.action != "CANCEL"}
-        assert changed <= {found.id for found in response.operations}
+        assert changed <= {operation.id for operation in response.operations}
         self.compare_with_mirror()
         if client_token is not None:
             self.last = (client_token, token, response)
@@ -262,9 +264,9 @@ class Life(RuleBasedStateMachine):
                     }[kind_of(operation_id)]
         else:
             self.model.statuses |= {
-                found.id: found.status
-                for found in self.state.operations.values()
-                if found.id in self.model.statuses
+                operation.id: operation.status
+                for operation in self.state.operations.values()
+                if operation.id in self.model.statuses
             }
 
     @rule(place=places, how=places)
@@ -347,8 +349,8 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def operations_are_where_the_model_says(self) -> None:
-        found = {name: self.execution.status(name) for name in self.model.statuses}
-        assert found == self.model.statuses
+        statuses = {name: self.execution.status(name) for name in self.model.statuses}
+        assert statuses == self.model.statuses
         assert set(self.state.operations) == {*self.model.statuses, "run-1"}
 
     @invariant()
@@ -415,14 +417,14 @@ class Life(RuleBasedStateMachine):
         return self.state.invocation is not None and self.state.invocation.token is not None
 
     def one_of(self, letter: str, place: int) -> str:
-        """One of the open operations of a kind, or any of that kind if none is open."""
+        """Choose an open operation of a kind, or any of that kind if none is open."""
         names = [name for name in IDS if name[0] == letter]
         is_open = [name for name in names if self.model.statuses.get(name) == "STARTED"]
         return (is_open or names)[place % len(is_open or names)]
 
     def due_at(self, operation_id: str) -> int | None:
-        found = [self.state.timers.get((operation_id, kind)) for kind in TimerKind]
-        return min((due_at for due_at in found if due_at is not None), default=None)
+        times = [self.state.timers.get((operation_id, kind)) for kind in TimerKind]
+        return min((due_at for due_at in times if due_at is not None), default=None)
 
     def note_token(self) -> None:
         invocation = self.state.invocation
@@ -431,7 +433,7 @@ class Life(RuleBasedStateMachine):
         assert self.tokens == sorted(set(self.tokens))
 
     def compare_with_mirror(self) -> None:
-        """The handler has seen every operation that it can ever ask for, as it is now."""
+        """Check that the handler's mirror holds every operation that replay needs, with its last state."""
         context = self.state.operations.get("C0")
         hidden = context is not None and context.status in TERMINAL_STATUSES
         for operation in self.state.operations.values():

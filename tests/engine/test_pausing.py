@@ -71,7 +71,7 @@ def test_a_running_invocation_is_cut_at_its_next_checkpoint(running: Execution) 
     assert running.state.status == "PAUSING"
     response = running.checkpoint(step("SUCCEED"), token=token)
     assert response.checkpoint_token is None
-    assert [found.id for found in response.operations] == ["s"]
+    assert [operation.id for operation in response.operations] == ["s"]
     assert running.state.status == "PAUSED"
     with pytest.raises(Rejected) as refused:
         running.checkpoint(token="anything")
@@ -223,10 +223,10 @@ def test_a_reason_has_its_limit(suspended: Execution) -> None:
 
 def test_a_pause_is_described(suspended: Execution) -> None:
     suspended.send(PauseExecution(reason="lunch"))
-    found = describe(suspended.state)
-    assert (found.status, found.pause_details is not None) == ("PAUSED", True)
-    assert found.pause_details is not None
-    assert found.pause_details.reason == "lunch"
-    assert found.pause_details.pause_request_timestamp == suspended.state.last_at
+    description = describe(suspended.state)
+    assert (description.status, description.pause_details is not None) == ("PAUSED", True)
+    assert description.pause_details is not None
+    assert description.pause_details.reason == "lunch"
+    assert description.pause_details.pause_request_timestamp == suspended.state.last_at
     hidden = describe(suspended.state, include_execution_data=False).pause_details
     assert hidden is not None and hidden.reason is None

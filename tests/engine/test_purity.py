@@ -48,7 +48,7 @@ V = TypeVar("V")
 
 @pytest.fixture
 def busy(running: Execution) -> Execution:
-    """An execution with something of everything, in its second invocation."""
+    """An execution with operations of all types, in its second invocation."""
     running.checkpoint(
         context("START"),
         step("START", "s", parent_id="c"),
@@ -155,7 +155,7 @@ def test_two_executions_do_not_know_of_one_another(busy: Execution) -> None:
 
 
 class Unlistable(dict[K, V]):
-    """A mapping that may be asked for one key at a time only."""
+    """A mapping that allows access by key and refuses iteration."""
 
     def _refuse(self, *_: object) -> Any:
         raise AssertionError("this command looked at all operations")

@@ -10,9 +10,9 @@ from durable_execution_sdk.model.operation import StepDetails
 
 
 def details(execution: Execution, operation_id: str = "s") -> StepDetails:
-    found = execution.operation(operation_id).step_details
-    assert found is not None
-    return found
+    step = execution.operation(operation_id).step_details
+    assert step is not None
+    return step
 
 
 def test_a_wait_ends_when_it_is_due_and_not_before(running: Execution) -> None:
@@ -60,9 +60,9 @@ def test_what_is_due_together_happens_together_in_the_order_of_its_start(
 
 def test_a_retried_step_is_pending_until_it_is_due_and_then_ready(running: Execution) -> None:
     running.checkpoint(step("START"), retry(delay=5, error=BOOM))
-    found = details(running)
-    assert (running.status("s"), found.attempt, found.error) == ("PENDING", 1, BOOM)
-    assert found.next_attempt_timestamp == running.state.last_at + 5_000
+    step_details = details(running)
+    assert (running.status("s"), step_details.attempt, step_details.error) == ("PENDING", 1, BOOM)
+    assert step_details.next_attempt_timestamp == running.state.last_at + 5_000
     running.tick(5)
     assert running.status("s") == "READY"
     assert details(running).next_attempt_timestamp is None
@@ -137,7 +137,7 @@ def test_a_closed_execution_is_kept_for_its_retention(running: Execution) -> Non
 
 
 def far_ahead(milliseconds: int = 1_500) -> Execution:
-    """An execution whose log is ahead of a clock that stands still."""
+    """Return an execution whose log is ahead of a clock that stands still."""
     execution = Execution(stands_still=True).start()
     execution.invoke()
     run_ahead(execution, milliseconds)
@@ -165,7 +165,7 @@ def test_what_waits_for_a_time_waits_for_the_clock_however_far_the_log_is_ahead(
     began_at = execution.state.last_at
     assert execution.tick(9.999) == []
     [event] = execution.tick(0.001)
-    # And in the log it has the same length as ever.
+    # In the log's time it has its full length too.
     assert event.at == began_at + 10_000
     if isinstance(event, WaitSucceeded):
         assert event.seconds == 10

@@ -1,4 +1,4 @@
-"""Every (type, action, status) cell, against a table that is written down here by hand."""
+"""Every (type, action, status) cell of the transition tables, compared with a table written by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from durable_execution_sdk.model.update import (
 
 ABSENT = "ABSENT"
 
-# What the service's documentation allows; everything else is refused.
+# The transitions that the service's documentation allows; all others are rejected.
 ALLOWED: dict[tuple[str, str, str], str] = {
     ("STEP", "START", "ABSENT"): "STARTED",
     ("STEP", "START", "READY"): "STARTED",
@@ -89,12 +89,12 @@ def test_a_cell_leads_where_the_documentation_says(
 
 
 def test_the_tables_hold_these_cells_and_no_others() -> None:
-    found = {
+    cells = {
         (kind, action, status or ABSENT): rule.to
         for kind, rules in UPDATES.items()
         for (action, status), rule in rules.items()
     }
-    assert found == ALLOWED
+    assert cells == ALLOWED
 
 
 @pytest.mark.parametrize("action", OperationAction)
@@ -118,7 +118,7 @@ def test_the_execution_table_only_starts_from_started() -> None:
     }
 
 
-# What the service does by itself, or because somebody outside answered.
+# Transitions by timers and by external systems.
 SERVICE_MOVES = {
     "StepReady": ("PENDING", "READY"),
     "WaitSucceeded": ("STARTED", "SUCCEEDED"),
