@@ -256,7 +256,7 @@ def test_a_plain_hook_that_returns_a_coroutine_is_told_so(
     async def workflow(event: Any, ctx: DurableContext) -> None: ...
 
     rig_of(workflow, options={"plugins": [Lazy()]}).run()
-    assert "Lazy.on_invocation_end returned a coroutine, which nobody awaits" in caplog.text
+    assert "Lazy.on_invocation_end returned a coroutine, which is not awaited" in caplog.text
 
 
 class Nothing(DurablePlugin):
@@ -283,7 +283,7 @@ class Foreign:
         ([Misspelled()], r"Misspelled.on_operation_ended is not a hook.*on_operation_end"),
         ([Awaited()], r"Awaited.on_operation_end is a coroutine function.*plain `def`"),
         ([Foreign()], r"hooks.DurablePlugin, not .*Foreign"),
-        ([Recorder(), Foreign()], r"Foreign is none: class Foreign\(DurablePlugin\)"),
+        ([Recorder(), Foreign()], r"Foreign is not one: class Foreign\(DurablePlugin\)"),
         (Recorder(), r"takes a list of objects"),
     ],
 )

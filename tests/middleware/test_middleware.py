@@ -350,7 +350,7 @@ class Foreign:
         ([Blocking()], "Blocking.around_step is `def`, and must be `async def`"),
         ([Awaited()], "Awaited.around_serialize is `async def`, and must be `def`"),
         ([Foreign()], "middleware.Middleware, not .*Foreign"),
-        ([Sealed(), Foreign()], r"Foreign is none: class Foreign\(Middleware\)"),
+        ([Sealed(), Foreign()], r"Foreign is not one: class Foreign\(Middleware\)"),
         (Sealed(), "takes a list"),
     ],
 )
