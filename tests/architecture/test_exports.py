@@ -1,4 +1,4 @@
-"""The public face: complete, sorted, and nothing else."""
+"""The public names: complete, sorted, and no others."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""The testing package needs nothing but the SDK: no extra, no test framework."""
+"""The testing package needs the SDK only: no extra, no test framework."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users' type checkers say: the right calls pass, and each wrong one is an error."""
+"""Type checkers accept the correct calls of the API, and report each wrong one."""
 
 import re
 import subprocess
@@ -34,7 +34,7 @@ CHECKERS = {
 }
 
 
-# The environments of groups of tests have no linters.
+# The environments of the test groups have no type checkers.
 each_checker = pytest.mark.parametrize(
     "checker",
     [

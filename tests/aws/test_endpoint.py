@@ -1,4 +1,4 @@
-"""Where the API is, against botocore's own endpoint rules."""
+"""Endpoints, compared with botocore's own endpoint rules."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REGIONS = [
         for partition in SESSION.get_available_partitions()
         for region in SESSION.get_available_regions("lambda", partition)
     ),
-    # One that nobody has heard of yet.
+    # A region that does not exist yet.
     "eu-west-99",
 ]
 LOADER: Any = SESSION.get_component("data_loader")
 
 
 def botocore_host(region: str, *, fips: bool, dual_stack: bool) -> str | None:
-    """The host by botocore's endpoint rules; ``None`` where there is none."""
+    """Return the host by botocore's endpoint rules; ``None`` where there is none."""
     from botocore.endpoint_provider import EndpointProvider
 
     rules: Any = EndpointProvider(
@@ -38,10 +38,10 @@ def botocore_host(region: str, *, fips: bool, dual_stack: bool) -> str | None:
         partition_data=LOADER.load_data("partitions"),
     )
     try:
-        found = rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack)
+        endpoint = rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack)
     except EndpointProviderError:
         return None
-    return urlsplit(found.url).hostname
+    return urlsplit(endpoint.url).hostname
 
 
 @pytest.mark.parametrize("dual_stack", [False, True])
@@ -78,9 +78,11 @@ def test_hosts_are_those_of_botocores_rules(fips: bool, dual_stack: bool) -> Non
 def test_an_endpoint_url_wins_over_the_region(
     url: str, host: str, port: int, secure: bool, prefix: str, authority: str
 ) -> None:
-    found = find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
-    assert found == Endpoint(region="eu-west-1", host=host, port=port, secure=secure, prefix=prefix)
-    assert found.authority == authority
+    endpoint = find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
+    assert endpoint == Endpoint(
+        region="eu-west-1", host=host, port=port, secure=secure, prefix=prefix
+    )
+    assert endpoint.authority == authority
 
 
 def test_the_endpoint_of_the_service_wins_over_the_endpoint_of_all() -> None:

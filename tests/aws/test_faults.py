@@ -1,4 +1,4 @@
-"""Every error of the service's model, and whatever else may come, becomes a ``ServiceError``."""
+"""All errors of the service's model, and malformed responses, become a ``ServiceError``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERRORS: list[Any] = [
     for name in OPERATIONS
     for shape in operation(name).error_shapes
 ]
-# Somebody has to mend the key first, whatever the status says.
+# Errors that last until the KMS key is repaired, although their status is that of a server error.
 LASTING = {
     "KMSAccessDeniedException",
     "KMSDisabledException",

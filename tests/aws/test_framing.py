@@ -1,4 +1,4 @@
-"""A response is the same response however its bytes are cut."""
+"""A response is parsed equally for every division of its bytes."""
 
 from __future__ import annotations
 

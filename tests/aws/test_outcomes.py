@@ -1,4 +1,4 @@
-"""Every fault of the service that the SDK can see, and what the execution does: docs/faults.md."""
+"""All faults of the service, and their effect on the execution, as listed in docs/faults.md."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WRONG_CHUNK = Answer(raw=LONG + b"3\r\n{}\r\n0\r\n\r\n", then_close=True)
 DEEP = Answer.http(body=b'{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}")
 FAR = 9e12
 
-# What came first, how it goes on if the service answers well after that, and if it never does.
+# First responses after which the call is retried within the invocation.
 INSIDE: dict[str, Answer] = {
     "throttled": refused(429, "TooManyRequestsException"),
     "throttled with 400": refused(400, "ThrottlingException"),
@@ -128,16 +128,16 @@ AT_ONCE: dict[str, tuple[Answer, str]] = {
 
 @dataclass
 class Ran:
-    """What came of an invocation."""
+    """Outcome of an invocation."""
 
     outcome: str
     error: str = ""
-    told: Any = None
+    result: Any = None
 
 
 @dataclass
 class LambdaContext:
-    """As much of Lambda's as the SDK asks for."""
+    """The members of Lambda's context that the SDK uses."""
 
     milliseconds: int = 10_000
     aws_request_id: str = "request"
@@ -172,7 +172,7 @@ def event(**members: Any) -> dict[str, Any]:
 
 @dataclass
 class Service:
-    """A function at a service that answers as it is told; its delays take no time."""
+    """A function with a service that sends scripted responses; delays take no real time."""
 
     server: Loopback
     waits: Waits
@@ -189,31 +189,31 @@ class Service:
         client = LambdaClient(environ=environ, timing=self.waits.timing, patience=self.patience)
         plane = LambdaDataPlane(client)
         try:
-            told = handler.bind(plane)(event(**members), LambdaContext(milliseconds))
+            outcome = handler.bind(plane)(event(**members), LambdaContext(milliseconds))
         except (ServiceError, InvocationError) as error:
             return Ran(AGAIN, str(error))
         finally:
             client._transport.close()  # pyright: ignore[reportPrivateUsage]
-        error = cast("dict[str, Any]", told.get("Error") or {})
-        return Ran(told["Status"], error.get("ErrorMessage", ""), told.get("Result"))
+        error = cast("dict[str, Any]", outcome.get("Error") or {})
+        return Ran(outcome["Status"], error.get("ErrorMessage", ""), outcome.get("Result"))
 
 
 @pytest.fixture
 def service(server: Loopback, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(framing, "LARGEST_BODY", 1_000_000)
     server.usual = OK
-    made = Service(server, waits)
-    yield made
+    instance = Service(server, waits)
+    yield instance
 
 
 @pytest.mark.parametrize("fault", INSIDE)
 def test_what_passes_is_retried_inside_the_invocation(fault: str, service: Service) -> None:
     service.server.answers.append(INSIDE[fault])
-    assert service.run() == Ran(SUCCEEDED, told="2")
+    assert service.run() == Ran(SUCCEEDED, result="2")
     assert len(service.server.requests) == 2
-    sent = [json.loads(each.body) for each in service.server.requests]
-    # The same request: the service knows it by its token.
-    assert sent[0] == sent[1] and sent[0]["ClientToken"]
+    bodies = [json.loads(request.body) for request in service.server.requests]
+    # The same request, which the service recognizes by its token.
+    assert bodies[0] == bodies[1] and bodies[0]["ClientToken"]
     if fault == "throttled with Retry-After":
         assert service.waits.slept[0] >= 2
 
@@ -268,7 +268,7 @@ def test_an_unknown_status_of_what_the_code_asks_for_waits_for_a_newer_sdk(
     ran = service.run(eager)
     assert ran.outcome == AGAIN
     assert "'FROZEN'" in ran.error and "step 'add'" in ran.error
-    # On replay too, where it is in the event.
+    # Also on replay, where the operation is in the event.
     recorded = event()["InitialExecutionState"]["Operations"] + [frozen | {"StartTimestamp": 2}]
     ran = service.run(InitialExecutionState={"Operations": recorded, "NextMarker": ""})
     assert ran.outcome == AGAIN
@@ -337,8 +337,10 @@ def test_how_many_operations_there_are_is_no_bound(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(n: int) -> dict[str, Any]:
-        found = [operation(f"{n}-{each}", StepDetails={"Attempt": 1}) for each in range(1_000)]
-        return {"Operations": found, "NextMarker": f"n{n}" if n < 12 else None}
+        operations = [
+            operation(f"{n}-{index}", StepDetails={"Attempt": 1}) for index in range(1_000)
+        ]
+        return {"Operations": operations, "NextMarker": f"n{n}" if n < 12 else None}
 
     monkeypatch.setattr(service.server, "answer", pages(make))
     assert service.run(InitialExecutionState=MARKED).outcome in {SUCCEEDED, FAILED}

@@ -68,7 +68,7 @@ def test_a_callback_is_answered_once(running: Execution) -> None:
     assert details(running).result == "1"
 
 
-@pytest.mark.parametrize("operation_id", ["nobody", "run-1"])
+@pytest.mark.parametrize("operation_id", ["missing", "run-1"])
 def test_what_is_no_callback_is_not_found(running: Execution, operation_id: str) -> None:
     with pytest.raises(Rejected) as refused:
         running.send(CompleteCallback(operation_id=operation_id))

@@ -111,11 +111,11 @@ def test_tenant_and_trace_go_along(running: Execution) -> None:
 
 
 def test_an_unknown_name_fails_in_the_same_answer(running: Execution) -> None:
-    (failed,) = running.checkpoint(invoke("nobody:1")).operations
+    (failed,) = running.checkpoint(invoke("missing:1")).operations
     assert failed.status == "FAILED"
     error = details(running).error
     assert error is not None and error.error_type == "ResourceNotFoundException"
-    assert "nobody:1" in (error.error_message or "")
+    assert "missing:1" in (error.error_message or "")
     assert running.acts == []
 
 
@@ -253,7 +253,7 @@ def test_a_closed_parent_hears_no_more(running: Execution) -> None:
 def test_what_may_have_been_lost_is_named_when_an_execution_is_loaded(
     running: Execution,
 ) -> None:
-    running.checkpoint(invoke(), invoke("plain:$LATEST", "j"), invoke("nobody", "k"))
+    running.checkpoint(invoke(), invoke("plain:$LATEST", "j"), invoke("missing", "k"))
     started = running.acts
     assert outstanding_effects(running.state) == started
     running.send(FinishChainedInvoke(operation_id="i", status=OperationStatus.SUCCEEDED))

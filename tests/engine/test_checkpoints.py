@@ -224,7 +224,7 @@ def test_a_parent_is_a_context_of_an_earlier_batch_or_of_this_one(running: Execu
     assert running.operation("s").parent_id == "inner"
 
 
-@pytest.mark.parametrize("parent_id", ["nobody", "a-step", "run-1", "later"])
+@pytest.mark.parametrize("parent_id", ["missing", "a-step", "run-1", "later"])
 def test_nothing_else_is_a_parent(running: Execution, parent_id: str) -> None:
     running.checkpoint(step("START", "a-step"))
     message = refusal(running, step("START", "s", parent_id=parent_id), context("START", "later"))

@@ -205,7 +205,7 @@ def test_contexts(running: Execution) -> None:
 
 
 def test_a_chained_invoke(running: Execution) -> None:
-    running.checkpoint(invoke(name="call"), invoke("nobody", "j"))
+    running.checkpoint(invoke(name="call"), invoke("missing", "j"))
     running.suspend()
     running.send(
         FinishChainedInvoke(operation_id="i", status=OperationStatus.SUCCEEDED, result="1")

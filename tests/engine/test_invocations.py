@@ -141,7 +141,7 @@ def test_no_answer_at_all_fails_the_execution(running: Execution) -> None:
 
 def test_the_end_of_another_invocation_is_refused(running: Execution) -> None:
     with pytest.raises(Rejected, match="is not running") as refused:
-        running.send(FinishInvocation(request_id="somebody else", error=CRASH))
+        running.send(FinishInvocation(request_id="another request", error=CRASH))
     assert refused.value.status == 409
 
 

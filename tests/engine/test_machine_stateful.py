@@ -90,7 +90,7 @@ def made(operation_id: str, action: str, seconds: int) -> OperationUpdate:
         case "CALLBACK", "START":
             return callback(operation_id, timeout=seconds * 2 % 5, heartbeat=seconds % 3, **fields)
         case "CHAINED_INVOKE", "START":
-            name = "nobody" if seconds == 4 else "child:3"
+            name = "missing" if seconds == 4 else "child:3"
             return invoke(name, operation_id, **fields)
         case "STEP", "RETRY":
             return retry(operation_id, seconds, **fields)
@@ -124,7 +124,7 @@ class Model:
             if result is None:
                 return False
             if asked.chained_invoke_options is not None:
-                unknown = asked.chained_invoke_options.function_name == "nobody"
+                unknown = asked.chained_invoke_options.function_name == "missing"
                 result = "FAILED" if unknown else result
             statuses[asked.id] = result
         self.statuses = statuses
@@ -345,7 +345,7 @@ class Life(RuleBasedStateMachine):
             with pytest.raises(Rejected):
                 self.execution.send(StartInvocation(request_id="again"))
         with pytest.raises(Rejected):
-            self.execution.send(FinishInvocation(request_id="nobody", error=CRASH))
+            self.execution.send(FinishInvocation(request_id="missing", error=CRASH))
 
     @invariant()
     def operations_are_where_the_model_says(self) -> None:

@@ -58,7 +58,7 @@ def busy(running: Execution) -> Execution:
         callback("cb", timeout=60, heartbeat=20),
         callback("other"),
         invoke(),
-        invoke("nobody", "j"),
+        invoke("missing", "j"),
         client_token="k",
     )
     running.suspend()
@@ -138,7 +138,7 @@ def test_the_log_as_json_folds_to_the_same_state(busy: Execution) -> None:
 def test_an_event_of_a_newer_version_can_be_read(busy: Execution) -> None:
     for event in busy.log:
         written: dict[str, Any] = msgspec.json.decode(encode_event(event))
-        written["added_later"] = {"by": "somebody"}
+        written["added_later"] = {"by": "a newer version"}
         assert decode_event(msgspec.json.encode(written)) == event
 
 

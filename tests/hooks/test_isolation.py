@@ -1,4 +1,4 @@
-"""No plugin affects the execution, or another plugin; and without any, nothing is there."""
+"""Plugins affect neither the execution nor each other; without plugins, nothing is loaded."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from durable_execution_sdk.replay.check import replay_history
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody")
 
 
-# What these observe comes from the execution's ARN, which is another one each time.
+# Their observations depend on the execution's ARN, which differs between runs.
 DIFFER = {"callbacks", "replay_safe_values"}
-# Here two retries fall due in the same batch or not, as fast as the machine is.
+# Two retries may fall due in one batch or in two, depending on the speed of the machine.
 RACES = {"gathered_mixture"}
 
 
 class Faulty(DurablePlugin):
-    """Meddles wherever it is called, and then raises."""
+    """Tries to affect the execution in each hook, and then raises."""
 
     def __init__(self) -> None:
         self.called: Counter[str] = Counter()

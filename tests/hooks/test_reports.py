@@ -1,4 +1,4 @@
-"""What is reported, when, and with what: over single workflows."""
+"""Reports to plugins: which hook is called, when, and with which info."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def id_of(ran: Ran, name: str) -> str:
 
 
 class Flaky:
-    """Fails until it is called often enough."""
+    """Fails until it has been called a number of times."""
 
     def __init__(self, until: int = 2) -> None:
         self.calls = 0
@@ -363,7 +363,7 @@ def test_a_lost_answer_is_reported_with_the_call_that_failed() -> None:
     calls = recorder.infos("on_checkpoint")
     assert calls[0].error.error_message == "connection reset"
     assert calls[-1].error is None
-    # The log never held the first START, so it is no replay when it comes again.
+    # The first START was never recorded, so the second one is not a replay.
     assert [info.is_replay for info in recorder.infos("on_operation_start")] == [False, False]
     assert len(recorder.infos("on_operation_end")) == 1
 
@@ -426,7 +426,7 @@ def test_the_trace_header_is_that_of_the_invocation(monkeypatch: pytest.MonkeyPa
         assert headers["workflow"] is None
         return headers["other"]
 
-    # One that is too long for the service is none; the first that fits decides.
+    # A header that is too long for the service is ignored; the first valid one is used.
     assert run(Header("x" * 8_193), Header("from second"), Header("from third")) == "from second"
     assert run(Header("")) is None
 

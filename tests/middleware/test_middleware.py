@@ -1,4 +1,4 @@
-"""Middleware: what it surrounds, in which order, what replay sees of it, and what it may not do."""
+"""Middleware: the wrapped calls, their order, replay, and refused middleware."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(workflow: Any, *middleware: Any, event: Any = None, **rig: Any) -> Ran:
 
 
 class Traces(Middleware):
-    """Notes what it is around."""
+    """Records the calls that it wraps."""
 
     def __init__(self, name: str, notes: list[str]) -> None:
         self.name = name
@@ -76,7 +76,7 @@ class Traces(Middleware):
 
 
 class Sealed(Middleware):
-    """Keeps what is this handler's own unreadable in the log."""
+    """Encrypts the payloads that only this handler reads."""
 
     def around_serialize(self, value: Any, info: PayloadInfo, call_next: Any) -> str:
         text = call_next(value)
@@ -201,7 +201,7 @@ def test_the_handler_can_be_given_another_event_and_result_or_be_refused() -> No
 
 
 class Audits(Middleware):
-    """Records who began, around the handler and each context, with operations of its own."""
+    """Records the start of the handler and of each context, with durable operations."""
 
     async def around_handler(self, event: Any, ctx: DurableContext, call_next: Any) -> Any:
         await ctx.step(lambda: None, name="audit begin")

@@ -1,4 +1,4 @@
-"""When a map or a parallel is done."""
+"""Completion of a map or a parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations: whole seconds, rounded up, and refused when they make no sense."""
+"""Durations: whole seconds, rounded up; invalid values are refused."""
 
 from __future__ import annotations
 
