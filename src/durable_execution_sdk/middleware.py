@@ -185,8 +185,10 @@ async def _in_workflow(
     ``run`` gets the scope of the context, as without interceptors, in any task.
     """
     inner: Any = _task().scope
-    own = [Scope(frame, f"{frame.prefix}m{n}-", maker=inner) for n in range(1, len(links) + 1)]
-    scopes = [*own, inner]
+    interceptor_scopes = [
+        Scope(frame, f"{frame.prefix}m{n}-", maker=inner) for n in range(1, len(links) + 1)
+    ]
+    scopes = [*interceptor_scopes, inner]
 
     async def enter(depth: int, *args: Any) -> Any:
         task = _task()

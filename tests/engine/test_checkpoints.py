@@ -252,7 +252,7 @@ def test_an_operation_keeps_its_type_name_subtype_and_parent(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "operation_update",
     [
         step("FAIL", payload="1"),
         step("SUCCEED", error=BOOM),
@@ -268,9 +268,12 @@ def test_an_operation_keeps_its_type_name_subtype_and_parent(
     ],
 )
 def test_fields_that_do_not_go_with_the_action_are_refused(
-    running: Execution, asked: OperationUpdate
+    running: Execution, operation_update: OperationUpdate
 ) -> None:
-    assert asked.id in refusal(running, asked) or asked.type == "EXECUTION"
+    assert (
+        operation_update.id in refusal(running, operation_update)
+        or operation_update.type == "EXECUTION"
+    )
 
 
 def test_a_lost_race_to_cancel_a_wait_is_no_mistake(running: Execution) -> None:

@@ -30,9 +30,9 @@ def begun(**limits: int) -> Execution:
     return execution
 
 
-def refused(execution: Execution, asked: OperationUpdate) -> str:
+def refused(execution: Execution, operation_update: OperationUpdate) -> str:
     with pytest.raises(Rejected) as error_info:
-        execution.checkpoint(asked)
+        execution.checkpoint(operation_update)
     assert (error_info.value.code, error_info.value.status) == (
         "InvalidParameterValueException",
         400,
@@ -144,7 +144,7 @@ def test_a_callback_result_has_its_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("operation_update", "field"),
     [
         (wait(seconds=0), "WaitSeconds 0"),
         (wait(seconds=31_622_401), "WaitSeconds 31622401"),
@@ -155,12 +155,14 @@ def test_a_callback_result_has_its_limit() -> None:
         (callback(heartbeat=100_000_000), "HeartbeatTimeoutSeconds 100000000"),
     ],
 )
-def test_times_have_their_range(running: Execution, asked: OperationUpdate, field: str) -> None:
-    assert refused(running, asked).startswith(f"Invalid {field}")
+def test_times_have_their_range(
+    running: Execution, operation_update: OperationUpdate, field: str
+) -> None:
+    assert refused(running, operation_update).startswith(f"Invalid {field}")
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "operation_update",
     [
         step("START", ""),
         step("START", "x" * 65),
@@ -174,8 +176,8 @@ def test_times_have_their_range(running: Execution, asked: OperationUpdate, fiel
         step("START", parent_id="a b"),
     ],
 )
-def test_names_have_their_form(running: Execution, asked: OperationUpdate) -> None:
-    assert refused(running, asked).startswith("Invalid ")
+def test_names_have_their_form(running: Execution, operation_update: OperationUpdate) -> None:
+    assert refused(running, operation_update).startswith("Invalid ")
 
 
 # Quotas end the execution

@@ -108,25 +108,29 @@ class Model:
     def accepts(self, batch: list[OperationUpdate]) -> bool:
         statuses = dict(self.statuses)
         actions: dict[str, list[str]] = {}
-        for asked in batch:
-            before = actions.setdefault(asked.id, [])
+        for operation_update in batch:
+            before = actions.setdefault(operation_update.id, [])
             if before and (
-                asked.type not in ("STEP", "CONTEXT")
+                operation_update.type not in ("STEP", "CONTEXT")
                 or before != ["START"]
-                or asked.action == "START"
+                or operation_update.action == "START"
             ):
                 return False
-            before.append(asked.action)
-            status = statuses.get(asked.id, "ABSENT")
-            if status == "ABSENT" and asked.parent_id and asked.parent_id not in statuses:
+            before.append(operation_update.action)
+            status = statuses.get(operation_update.id, "ABSENT")
+            if (
+                status == "ABSENT"
+                and operation_update.parent_id
+                and operation_update.parent_id not in statuses
+            ):
                 return False
-            result = RESULTING.get((asked.type, asked.action, status))
+            result = RESULTING.get((operation_update.type, operation_update.action, status))
             if result is None:
                 return False
-            if asked.chained_invoke_options is not None:
-                unknown = asked.chained_invoke_options.function_name == "missing"
+            if operation_update.chained_invoke_options is not None:
+                unknown = operation_update.chained_invoke_options.function_name == "missing"
                 result = "FAILED" if unknown else result
-            statuses[asked.id] = result
+            statuses[operation_update.id] = result
         self.statuses = statuses
         return True
 
@@ -189,7 +193,7 @@ class Life(RuleBasedStateMachine):
             self.invoke()
         batch: list[OperationUpdate] = []
         for place, seconds in picks:
-            allowed = self.model.allowed({asked.id for asked in batch})
+            allowed = self.model.allowed({operation_update.id for operation_update in batch})
             if allowed:
                 batch.append(made(*allowed[place % len(allowed)], seconds))
         self.checkpoint(batch, named)
@@ -207,7 +211,9 @@ class Life(RuleBasedStateMachine):
             return
         response = self.execution.checkpoint(*batch, client_token=client_token)
         self.mirror |= {operation.id: operation for operation in response.operations}
-        changed = {asked.id for asked in batch if asked.action != "CANCEL"}
+        changed = {
+            operation_update.id for operation_update in batch if operation_update.action != "CANCEL"
+        }
         assert changed <= {operation.id for operation in response.operations}
         self.compare_with_mirror()
         if client_token is not None:

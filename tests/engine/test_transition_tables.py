@@ -75,16 +75,16 @@ def test_a_cell_leads_where_the_documentation_says(
     running: Execution, kind: str, action: str, status: str
 ) -> None:
     put(running, kind, status)
-    asked = update(kind, action, "op", **OPTIONS.get(kind, {}))
+    operation_update = update(kind, action, "op", **OPTIONS.get(kind, {}))
     expected = ALLOWED.get((kind, action, status))
     if expected is None:
         with pytest.raises(Rejected, match=f"Invalid action {action} for {kind}") as refused:
-            running.checkpoint(asked)
+            running.checkpoint(operation_update)
         assert (refused.value.code, refused.value.status) == ("InvalidParameterValueException", 400)
         assert running.state.invocation is not None
         assert running.state.invocation.sequence == 0
     else:
-        running.checkpoint(asked)
+        running.checkpoint(operation_update)
         assert running.status("op") == expected
 
 
@@ -101,14 +101,14 @@ def test_the_tables_hold_these_cells_and_no_others() -> None:
 def test_an_execution_can_be_ended_by_its_handler_and_by_nothing_else(
     running: Execution, action: str
 ) -> None:
-    asked = update("EXECUTION", action, "anything")
+    operation_update = update("EXECUTION", action, "anything")
     if action in ("SUCCEED", "FAIL"):
-        assert running.checkpoint(asked).checkpoint_token is None
+        assert running.checkpoint(operation_update).checkpoint_token is None
         assert running.state.settled is not None
         assert running.state.settled.status == {"SUCCEED": "SUCCEEDED", "FAIL": "FAILED"}[action]
     else:
         with pytest.raises(Rejected, match=f"Invalid action {action} for EXECUTION"):
-            running.checkpoint(asked)
+            running.checkpoint(operation_update)
 
 
 def test_the_execution_table_only_starts_from_started() -> None:

@@ -141,8 +141,8 @@ class LambdaControlPlane:
             headers=JSON,
             body=control_wire.encode_error(error),
         )
-        read = partial(control_wire.decode_timestamp, "StopTimestamp")
-        return read_answer(call.operation, read, await self._client.call(call))
+        decode = partial(control_wire.decode_timestamp, "StopTimestamp")
+        return read_answer(call.operation, decode, await self._client.call(call))
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
         """Stop invoking the handler until the execution is resumed."""
@@ -167,8 +167,8 @@ class LambdaControlPlane:
     async def delete(self, arn: str) -> int:
         """Delete a closed execution and its data; return the time of the deletion."""
         call = Call(operation="DeleteDurableExecution", method="DELETE", path=execution_path(arn))
-        read = partial(control_wire.decode_timestamp, "DeletionRequestTimestamp")
-        return read_answer(call.operation, read, await self._client.call(call))
+        decode = partial(control_wire.decode_timestamp, "DeletionRequestTimestamp")
+        return read_answer(call.operation, decode, await self._client.call(call))
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Complete a callback with a result: raw bytes, at most 1 MiB.

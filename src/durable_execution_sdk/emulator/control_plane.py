@@ -167,9 +167,9 @@ def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> Invok
 
 def _check_size(limits: Limits, request: InvokeRequest, payload: bytes) -> None:
     is_event = request.invocation_type is InvocationType.EVENT
-    most = limits.asynchronous_payload_bytes if is_event else limits.synchronous_payload_bytes
-    if len(payload) > most:
-        raise too_large(f"The input payload has {len(payload)} bytes; at most {most}.")
+    max_bytes = limits.asynchronous_payload_bytes if is_event else limits.synchronous_payload_bytes
+    if len(payload) > max_bytes:
+        raise too_large(f"The input payload has {len(payload)} bytes; at most {max_bytes}.")
 
 
 def _result(emulator: Emulator, arn: str) -> tuple[bytes, str | None]:

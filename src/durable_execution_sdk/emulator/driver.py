@@ -285,5 +285,5 @@ def _finished(request_id: str, answer: Answer) -> FinishInvocation:
     return FinishInvocation(request_id=request_id, outcome=outcome)
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
-    return min((at for at in (one, other) if at is not None), default=None)
+def _earlier(first: int | None, second: int | None) -> int | None:
+    return min((at for at in (first, second) if at is not None), default=None)

@@ -72,8 +72,8 @@ class Ledger:
     def recording(self, arn: str) -> Callable[[], list[Event]]:
         """Return a function that decodes and returns the events stored up to now."""
         self.state(arn)
-        stored = self._store.events(arn)
-        return lambda: [_decoded(arn, data) for data in stored]
+        encoded_events = self._store.events(arn)
+        return lambda: [_decoded(arn, data) for data in encoded_events]
 
     def head(self, arn: str) -> int:
         """Return the number of an execution's events in the cached state; 0 if none is cached."""
@@ -145,10 +145,10 @@ class Ledger:
 
     def _caught_up(self, arn: str) -> _CacheEntry | None:
         entry = self._cache.get(arn)
-        stored = self._store.events(arn, entry.head if entry is not None else 0)
-        if not stored:
+        encoded_events = self._store.events(arn, entry.head if entry is not None else 0)
+        if not encoded_events:
             return entry
-        events = [_decoded(arn, data) for data in stored]
+        events = [_decoded(arn, data) for data in encoded_events]
         if entry is None:
             entry = self._add(arn, None, events, len(events))
             self._on_news(entry.state, [])

@@ -62,10 +62,10 @@ def decide_callback_answer(
                 )
             ]
         case CompleteCallback():
-            most = limits.callback_result_bytes
-            if text_bytes(command.result) > most:
+            max_bytes = limits.callback_result_bytes
+            if text_bytes(command.result) > max_bytes:
                 raise invalid(
-                    f"Callback result size must be less than or equal to {most} bytes. "
+                    f"Callback result size must be less than or equal to {max_bytes} bytes. "
                     f"(callback {operation.id} {operation.name or ''!r}, "
                     f"{text_bytes(command.result)} bytes)"
                 )
@@ -121,13 +121,13 @@ def decide_finish_chained_invoke(
     ref = operation_ref(operation)
     match command.status:
         case OperationStatus.SUCCEEDED:
-            most = limits.chained_invoke_payload_bytes
-            if text_bytes(command.result) > most:
+            max_bytes = limits.chained_invoke_payload_bytes
+            if text_bytes(command.result) > max_bytes:
                 error = ErrorObject(
                     error_type="InvalidParameterValueException",
                     error_message=(
                         "CHAINED_INVOKE output payload size must be less than or equal to "
-                        f"{most} bytes."
+                        f"{max_bytes} bytes."
                     ),
                 )
                 return [ChainedInvokeFailed(at=at, operation=ref, error=error)]

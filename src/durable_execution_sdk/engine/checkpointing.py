@@ -93,11 +93,11 @@ def _left_out(
             running.add(update.id)
     if not running:
         return ()  # the handler may suspend without another checkpoint
-    own = {update.id for update in command.updates}
+    updated_ids = {update.id for update in command.updates}
     return tuple(
         operation_id
         for operation_id in state.unseen
-        if operation_id not in own
+        if operation_id not in updated_ids
         and crc32(f"{limits.late_news} {operation_id} {sequence}".encode()) % 3
     )
 
@@ -192,14 +192,16 @@ class _Batch:
             self._stored += stored_bytes(event)
         self._actions[update.id] = update.action
 
-    def _check_repetition(self, update: OperationUpdate, before: OperationAction) -> None:
+    def _check_repetition(self, update: OperationUpdate, previous_action: OperationAction) -> None:
         ends_started_operation = (
-            update.type in _CAN_START_AND_END and before == _START and update.action != _START
+            update.type in _CAN_START_AND_END
+            and previous_action == _START
+            and update.action != _START
         )
         if not ends_started_operation:
             raise invalid(
                 "Cannot checkpoint multiple operations with the same ID. "
-                f"({update.type} {update.id}: {before}, then {update.action})"
+                f"({update.type} {update.id}: {previous_action}, then {update.action})"
             )
 
     def _check_parent(self, update: OperationUpdate, parent_id: str) -> None:

@@ -108,34 +108,34 @@ def _begin(event: Event) -> ExecutionState:
 
 def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
     operation_id = event.operation.id
-    before = state.operations.get(operation_id)
-    after = apply_event(before, event)
-    if before is None or type(event) is StepRetryScheduled:
+    previous = state.operations.get(operation_id)
+    operation = apply_event(previous, event)
+    if previous is None or type(event) is StepRetryScheduled:
         state.operation_count += 1
-    if after is not before:
-        state.put_operation(after)
+    if operation is not previous:
+        state.put_operation(operation)
         state.unseen[operation_id] = None
         if type(event) in MOVES:
             _wake(state)
     for timer in timers_after(event):
         state.set_timer(operation_id, *timer)
-    update_index = _INDEX_UPDATES.get(after.type)
+    update_index = _INDEX_UPDATES.get(operation.type)
     if update_index is not None:
-        update_index(state, event, after)
+        update_index(state, event, operation)
 
 
-def _index_heartbeat(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
+def _index_heartbeat(state: ExecutionState, event: OperationEvent, operation: Operation) -> None:
     if isinstance(event, CallbackStarted) and event.heartbeat_seconds:
-        state.heartbeats[after.id] = event.heartbeat_seconds
-    elif not is_pending(after):
-        state.heartbeats.pop(after.id, None)
+        state.heartbeats[operation.id] = event.heartbeat_seconds
+    elif not is_pending(operation):
+        state.heartbeats.pop(operation.id, None)
 
 
-def _index_invoke(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
+def _index_invoke(state: ExecutionState, event: OperationEvent, operation: Operation) -> None:
     if isinstance(event, ChainedInvokeStarted):
-        state.invokes[after.id] = event
-    elif not is_pending(after):
-        state.invokes.pop(after.id, None)
+        state.invokes[operation.id] = event
+    elif not is_pending(operation):
+        state.invokes.pop(operation.id, None)
 
 
 _INDEX_UPDATES: Mapping[str, Callable[[ExecutionState, OperationEvent, Operation], None]] = {

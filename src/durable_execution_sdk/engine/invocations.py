@@ -105,9 +105,9 @@ def _contract_problem(state: ExecutionState, outcome: Outcome, limits: Limits) -
         return "Cannot return a Result with FAILED status."
     if outcome.status == OutcomeStatus.SUCCEEDED and outcome.error is not None:
         return "Cannot return an Error with SUCCEEDED status."
-    most = execution_payload_limit(state, limits)
-    if text_bytes(outcome.result) > most:
-        return f"Execution output payload size must be less than or equal to {most} bytes."
+    max_bytes = execution_payload_limit(state, limits)
+    if text_bytes(outcome.result) > max_bytes:
+        return f"Execution output payload size must be less than or equal to {max_bytes} bytes."
     if error_bytes(outcome.error) > limits.error_bytes:
         return f"Execution error size must be less than or equal to {limits.error_bytes} bytes."
     return None
@@ -122,8 +122,8 @@ def _suspend(
     nothing_pending = state.pending_count == 0
     if nothing_pending and not (state.unseen or invocation.saw_changes or lost_token):
         return _refuse_pending(state, invocation, at, now, limits)
-    again = bool(state.unseen) or nothing_pending or invocation.token is None
-    events: list[Event] = [_completed(invocation, at, invoke_again=again)]
+    invoke_again = bool(state.unseen) or nothing_pending or invocation.token is None
+    events: list[Event] = [_completed(invocation, at, invoke_again=invoke_again)]
     return events + _pause_if_requested(state, at, limits)
 
 

@@ -62,13 +62,15 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
         retention = limits.default_retention_days
     _check_range("RetentionPeriodInDays", retention, limits.retention_days)
     if command.parent is not None:
-        most = limits.chained_invoke_payload_bytes
+        max_bytes = limits.chained_invoke_payload_bytes
     elif command.synchronous:
-        most = limits.synchronous_payload_bytes
+        max_bytes = limits.synchronous_payload_bytes
     else:
-        most = limits.asynchronous_payload_bytes
-    if text_bytes(command.input) > most:
-        raise too_large(f"The input payload has {text_bytes(command.input)} bytes; at most {most}.")
+        max_bytes = limits.asynchronous_payload_bytes
+    if text_bytes(command.input) > max_bytes:
+        raise too_large(
+            f"The input payload has {text_bytes(command.input)} bytes; at most {max_bytes}."
+        )
     return [
         ExecutionStarted(
             at=at,
@@ -85,9 +87,9 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
     ]
 
 
-def _check_range(field: str, value: int, most: int) -> None:
-    if not 1 <= value <= most:
-        raise invalid(f"Invalid {field} {value}: 1 to {most}.")
+def _check_range(field: str, value: int, maximum: int) -> None:
+    if not 1 <= value <= maximum:
+        raise invalid(f"Invalid {field} {value}: 1 to {maximum}.")
 
 
 def decide_stop(

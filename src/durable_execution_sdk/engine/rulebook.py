@@ -96,9 +96,9 @@ def _not_allowed(
     )
 
 
-def apply_event(before: Operation | None, event: OperationEvent) -> Operation:
+def apply_event(previous: Operation | None, event: OperationEvent) -> Operation:
     """Return the operation as it is after the event."""
-    return APPLIES[type(event)](before, event)
+    return APPLIES[type(event)](previous, event)
 
 
 def timers_after(event: OperationEvent) -> Timers:

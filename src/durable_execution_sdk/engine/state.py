@@ -212,16 +212,18 @@ class ExecutionState:
 
     def due_timers(self, now: int) -> list[tuple[int, TimerKind, str]]:
         """Return (due time, kind, operation id) of the timers that are due, in firing order."""
-        due: set[tuple[int, int, TimerKind, str]] = set()
+        due_entries: set[tuple[int, int, TimerKind, str]] = set()
         # Visit the heap from its root; below an entry that is not due, no entry is due.
         nodes = [0]
         while nodes:
             node = nodes.pop()
             if node < len(self.timer_heap) and self.timer_heap[node][0] <= now:
                 if self._is_armed(self.timer_heap[node]):
-                    due.add(self.timer_heap[node])
+                    due_entries.add(self.timer_heap[node])
                 nodes += (2 * node + 1, 2 * node + 2)
-        return [(due_at, kind, operation_id) for due_at, _, kind, operation_id in sorted(due)]
+        return [
+            (due_at, kind, operation_id) for due_at, _, kind, operation_id in sorted(due_entries)
+        ]
 
     def _is_armed(self, entry: tuple[int, int, TimerKind, str]) -> bool:
         due_at, _, kind, operation_id = entry

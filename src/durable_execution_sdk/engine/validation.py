@@ -103,9 +103,9 @@ def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limit
         if update.type in _TYPES_WITH_OWN_LIMIT:
             limit = _payload_limit(state, update.type, limits)
         if text_bytes(payload) > limit:
-            what = "input" if update.type == OperationType.CHAINED_INVOKE else "output"
+            direction = "input" if update.type == OperationType.CHAINED_INVOKE else "output"
             raise invalid(
-                f"{update.type} {what} payload size must be less than or equal to {limit} bytes. "
+                f"{update.type} {direction} payload size must be less than or equal to {limit} bytes. "
                 f"(operation {_label(update)}, {text_bytes(payload)} bytes)"
             )
     if error is not None:
@@ -128,20 +128,22 @@ def _check_options(state: ExecutionState, update: OperationUpdate, limits: Limit
         )
     if update.callback_options is not None:
         options = update.callback_options
-        most = limits.callback_timeout_seconds
-        _check_range(update, "TimeoutSeconds", options.timeout_seconds, 0, most)
-        _check_range(update, "HeartbeatTimeoutSeconds", options.heartbeat_timeout_seconds, 0, most)
+        maximum = limits.callback_timeout_seconds
+        _check_range(update, "TimeoutSeconds", options.timeout_seconds, 0, maximum)
+        _check_range(
+            update, "HeartbeatTimeoutSeconds", options.heartbeat_timeout_seconds, 0, maximum
+        )
     if update.chained_invoke_options is not None:
         _check_account(state, update.chained_invoke_options.function_name)
 
 
 def _check_range(
-    update: OperationUpdate, field: str, value: int | None, least: int, most: int
+    update: OperationUpdate, field: str, value: int | None, minimum: int, maximum: int
 ) -> None:
-    if value is not None and not least <= value <= most:
+    if value is not None and not minimum <= value <= maximum:
         raise invalid(
             f"Invalid {field} {value} of {update.type} operation {_label(update)}: "
-            f"{least} to {most}."
+            f"{minimum} to {maximum}."
         )
 
 
@@ -150,11 +152,11 @@ def _check_account(state: ExecutionState, function_name: str) -> None:
     # A full ARN has the account as its fifth part, a partial ARN (ACCOUNT:function:NAME) as its first.
     account = parts[4] if parts[0] == "arn" and len(parts) > 4 else parts[0]
     if account.isdigit() and len(account) == 12 and len(parts) > 2:
-        own = ExecutionArn.parse(state.arn).account
-        if account != own:
+        own_account = ExecutionArn.parse(state.arn).account
+        if account != own_account:
             raise invalid(
                 "Cannot start a CHAINED_INVOKE on a function in another account. "
-                f"({function_name}, from account {own})"
+                f"({function_name}, from account {own_account})"
             )
 
 

@@ -248,8 +248,8 @@ def operation_info(
         operation.wait_details,
         operation.callback_details,
     )
-    due = step.next_attempt_timestamp if step else None
-    end = wait.scheduled_end_timestamp if wait else None
+    due_at = step.next_attempt_timestamp if step else None
+    ends_at = wait.scheduled_end_timestamp if wait else None
     details = step or callback or operation.chained_invoke_details or operation.context_details
     return OperationInfo(
         execution_arn=arn,
@@ -266,8 +266,8 @@ def operation_info(
         result=details.result if details else None,
         error=own(details.error) if details else None,
         previous_status=previous_status,
-        next_attempt_timestamp=_utc(due),
-        scheduled_end_timestamp=_utc(end),
+        next_attempt_timestamp=_utc(due_at),
+        scheduled_end_timestamp=_utc(ends_at),
         callback_id=callback.callback_id if callback else None,
         function_name=function_name,
     )

@@ -207,9 +207,9 @@ def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
             force_setattr(op, "end_timestamp", round(end * 1000))
         step, wait = op.step_details, op.wait_details
         if step is not None and step.next_attempt_timestamp is not None:
-            due = milliseconds(step.next_attempt_timestamp)
-            force_setattr(step, "next_attempt_timestamp", due)
+            due_at = milliseconds(step.next_attempt_timestamp)
+            force_setattr(step, "next_attempt_timestamp", due_at)
         if wait is not None and wait.scheduled_end_timestamp is not None:
-            due = milliseconds(wait.scheduled_end_timestamp)
-            force_setattr(wait, "scheduled_end_timestamp", due)
+            due_at = milliseconds(wait.scheduled_end_timestamp)
+            force_setattr(wait, "scheduled_end_timestamp", due_at)
     return listed

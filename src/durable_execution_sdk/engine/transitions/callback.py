@@ -65,18 +65,18 @@ MOVES: Moves = {
 }
 
 
-def _started(before: Operation | None, event: CallbackStarted) -> Operation:
+def _started(previous: Operation | None, event: CallbackStarted) -> Operation:
     return replace(
-        _callback(before, event), callback_details=CallbackDetails(callback_id=event.callback_id)
+        _callback(previous, event), callback_details=CallbackDetails(callback_id=event.callback_id)
     )
 
 
-def _kept_alive(before: Operation | None, event: CallbackHeartbeatReceived) -> Operation:
-    return _callback(before, event)
+def _kept_alive(previous: Operation | None, event: CallbackHeartbeatReceived) -> Operation:
+    return _callback(previous, event)
 
 
-def _succeeded(before: Operation | None, event: CallbackSucceeded) -> Operation:
-    callback = _callback(before, event)
+def _succeeded(previous: Operation | None, event: CallbackSucceeded) -> Operation:
+    callback = _callback(previous, event)
     return replace(
         callback,
         status=OperationStatus.SUCCEEDED,
@@ -87,8 +87,8 @@ def _succeeded(before: Operation | None, event: CallbackSucceeded) -> Operation:
     )
 
 
-def _failed(before: Operation | None, event: CallbackFailed | CallbackTimedOut) -> Operation:
-    callback = _callback(before, event)
+def _failed(previous: Operation | None, event: CallbackFailed | CallbackTimedOut) -> Operation:
+    callback = _callback(previous, event)
     return replace(
         callback,
         status=MOVES[type(event)].to,
@@ -97,8 +97,8 @@ def _failed(before: Operation | None, event: CallbackFailed | CallbackTimedOut) 
     )
 
 
-def _callback(before: Operation | None, event: OperationEvent) -> Operation:
-    return before or opened(OperationType.CALLBACK, event.operation, event.at)
+def _callback(previous: Operation | None, event: OperationEvent) -> Operation:
+    return previous or opened(OperationType.CALLBACK, event.operation, event.at)
 
 
 APPLIES: Applies = {

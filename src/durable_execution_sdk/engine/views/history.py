@@ -26,12 +26,12 @@ def history(events: Iterable[Event], *, include_execution_data: bool = True) -> 
     run_id, name = None, None
     for event in events:
         if isinstance(event, OperationFields):
-            entry = operation_entry(event, len(entries) + 1, shown=include_execution_data)
+            entry = operation_entry(event, len(entries) + 1, include_data=include_execution_data)
         else:
             if isinstance(event, ExecutionStarted):
                 arn = ExecutionArn.parse(event.arn)
                 run_id, name = arn.run_id, arn.execution_name
-            entry = execution_entry(event, len(entries) + 1, shown=include_execution_data)
+            entry = execution_entry(event, len(entries) + 1, include_data=include_execution_data)
             if entry is not None and entry.invocation_completed_details is None:
                 entry = replace(entry, id=run_id, name=name)
         if entry is not None:

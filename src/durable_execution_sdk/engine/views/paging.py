@@ -25,9 +25,9 @@ def place_of(marker: str) -> tuple[str, int]:
     """Return the kind of list and the position that a marker stands for."""
     try:
         kind, _, position = base64.b64decode(marker, validate=True).decode().partition(":")
-        place = int(position)
+        index = int(position)
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise invalid(f"Invalid Marker {marker!r}: use the NextMarker of an answer.") from error
-    if place < 0:
+    if index < 0:
         raise invalid(f"Invalid Marker {marker!r}: use the NextMarker of an answer.")
-    return kind, place
+    return kind, index

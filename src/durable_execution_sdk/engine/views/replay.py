@@ -46,12 +46,12 @@ def state_page(
 ) -> StatePage:
     """Return a page of operations by start order; raise ``Rejected`` for a stale token."""
     require_current_token(state, token)
-    most = page_size(max_items, limits)
+    page_items = page_size(max_items, limits)
     kind, start = place_of(marker) if marker else (_STATE, 0)
     if kind == _STATE:
-        operations, next_position = _operations_from(state, start, most, limits)
+        operations, next_position = _operations_from(state, start, page_items, limits)
     elif kind == _RESPONSE and state.last_response is not None:
-        operations, next_position = _page(state.last_response.operations, start, most, limits)
+        operations, next_position = _page(state.last_response.operations, start, page_items, limits)
     else:
         raise invalid(f"Invalid Marker {marker!r}: use the NextMarker of an answer.")
     return StatePage(
@@ -85,12 +85,12 @@ def _stored_response(state: ExecutionState, token: str, client_token: str | None
 
 
 def _operations_from(
-    state: ExecutionState, start: int, most: int, limits: Limits
+    state: ExecutionState, start: int, max_items: int, limits: Limits
 ) -> tuple[list[Operation], int | None]:
     """Return operations from position ``start`` in start order, and the next page's position, if any."""
     hidden_contexts: dict[str, bool] = {}
     remaining_ids = state.order[start:]
-    if len(remaining_ids) <= most:
+    if len(remaining_ids) <= max_items:
         visible = [
             operation
             for operation in map(state.operations.__getitem__, remaining_ids)
@@ -108,7 +108,7 @@ def _operations_from(
         ):
             continue
         room -= len(_encoder.encode(operation))
-        if len(operations) == most or (room < 0 and operations):
+        if len(operations) == max_items or (room < 0 and operations):
             return operations, position
         operations.append(operation)
     return operations, None
@@ -132,16 +132,16 @@ def _hides_children(state: ExecutionState, context_id: str, cache: dict[str, boo
 
 
 def _page(
-    operations: Sequence[Operation], start: int, most: int, limits: Limits
+    operations: Sequence[Operation], start: int, max_items: int, limits: Limits
 ) -> tuple[list[Operation], int | None]:
     remaining = operations[start:]
-    if len(remaining) <= most and _fit(remaining, limits):
+    if len(remaining) <= max_items and _fit(remaining, limits):
         return list(remaining), None
     page: list[Operation] = []
     room = limits.page_bytes
     for position in range(start, len(operations)):
         room -= len(_encoder.encode(operations[position]))
-        if len(page) == most or (room < 0 and page):
+        if len(page) == max_items or (room < 0 and page):
             return page, position
         page.append(operations[position])
     return page, None
