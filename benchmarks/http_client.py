@@ -76,9 +76,9 @@ async def own_framing_on_streams(port: int) -> Call:
         writer.write(REQUEST)
         response = ResponseReader()
         while True:
-            whole = response.feed(await reader.read(65536))
-            if whole is not None:
-                return whole.body
+            complete = response.feed(await reader.read(65536))
+            if complete is not None:
+                return complete.body
 
     return call
 

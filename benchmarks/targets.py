@@ -34,8 +34,8 @@ def targets() -> list[Target]:
         _plain("warm, no operation, ms", "warm-nothing", 0.3),
         _plain("warm, one step, ms", "warm-step", 0.5),
         *(
-            _share(f"replay of {n:,}, {how}, CPU", f"replay-{n}-{how}", "cpu", 1 / 5)
-            for how in ("event", "paged")
+            _share(f"replay of {n:,}, {pages}, CPU", f"replay-{n}-{pages}", "cpu", 1 / 5)
+            for pages in ("event", "paged")
             for n in (1_000, 3_000, 25_000)
         ),
         _growth(
@@ -79,14 +79,14 @@ def _share(what: str, key: str, figure: str, at_most: float) -> Target:
     """Make a target that is our share of the better peer's figure; 0 where both peers failed."""
 
     def share(results: Results) -> float | None:
-        ours = _of(results, key, "ours", figure)
-        if ours is None:
+        own_figure = _of(results, key, "ours", figure)
+        if own_figure is None:
             return None
         peer = better_peer(results, key, figure)
         tried = all((key, name) in results for name in PEERS)
         if peer is None:
             return 0.0 if tried else None
-        return ours / peer if peer else None
+        return own_figure / peer if peer else None
 
     words = {1 / 3: "a third", 1 / 5: "a fifth", 1 / 10: "a tenth", 1.0: "no more"}[at_most]
     return Target(

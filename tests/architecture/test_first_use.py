@@ -43,7 +43,7 @@ def fresh(script: str) -> str:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_what_type_checkers_are_told_is_what_is_loaded(package):
+def test_type_checkers_and_the_interpreter_see_the_same_names(package):
     declared, loaded = names_on_first_use(package)
     assert declared
     assert loaded == declared
@@ -69,7 +69,7 @@ def test_a_name_that_is_not_there_is_an_error_as_ever(module):
         _ = module.x
 
 
-def test_the_package_of_operations_tells_type_checkers_what_it_loads():
+def test_the_package_of_operations_declares_the_names_that_it_loads():
     for name in operations.__all__:
         assert getattr(operations, name).__name__ == f"durable_execution_sdk.operations.{name}"
 

@@ -21,8 +21,8 @@ def reported(command: list[str], pattern: str) -> tuple[set[int], str]:
     run = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, cwd=ROOT, check=False
     )
-    found = {int(number) for number in re.findall(pattern, run.stdout)}
-    return found, run.stdout + run.stderr
+    line_numbers = {int(number) for number in re.findall(pattern, run.stdout)}
+    return line_numbers, run.stdout + run.stderr
 
 
 CHECKERS = {

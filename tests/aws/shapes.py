@@ -162,11 +162,11 @@ def parameters(name: str, received: Received) -> dict[str, Any]:
     template = model.http["requestUri"].strip("/").split("/")
     segments = path.strip("/").split("/")
     assert len(template) == len(segments), f"{path} has other segments than {template}"
-    for wanted, sent in zip(template, segments, strict=True):
-        if wanted.startswith("{"):
-            request_parameters[wanted.strip("{}")] = unquote(sent, errors="strict")
+    for template_segment, sent in zip(template, segments, strict=True):
+        if template_segment.startswith("{"):
+            request_parameters[template_segment.strip("{}")] = unquote(sent, errors="strict")
         else:
-            assert wanted == sent
+            assert template_segment == sent
     in_query: dict[str, list[str]] = {}
     for key, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
         in_query.setdefault(key, []).append(value)

@@ -274,7 +274,7 @@ def test_half_an_answer_is_no_answer(server: Loopback, client: LambdaClient) -> 
     assert len(server.requests) == 2
 
 
-def test_what_is_no_http_is_no_answer(server: Loopback, clients: Clients) -> None:
+def test_a_response_that_is_not_http_counts_as_none(server: Loopback, clients: Clients) -> None:
     server.usual = Answer(raw=b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
     client = clients(server.environ(), backoff=Backoff(attempts=1))
     with pytest.raises(ServiceError, match=r"not an HTTP/1\.x response: 'SSH-2\.0"):
@@ -308,16 +308,16 @@ def test_every_address_of_the_host_is_tried(
 ) -> None:
     """An unsupported address family, an address without a server, and the server."""
     closed = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, 1))
-    there = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
+    reachable = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
     unknown = (9999, socket.SOCK_STREAM, 0, "", (server.host, server.port))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, closed, there])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, closed, reachable])
     asyncio.run(client.call(READ))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     with pytest.raises(ServiceError, match="has no address"):
         asyncio.run(client.call(READ))
 
 
-def test_nobody_listening_is_a_transient_error_that_names_the_endpoint(
+def test_a_refused_connection_is_a_transient_error_that_names_the_endpoint(
     server: Loopback, clients: Clients, waits: Waits
 ) -> None:
     client = clients(

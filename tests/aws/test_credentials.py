@@ -86,19 +86,19 @@ def test_a_profile_is_read_by_botocore(no_aws: Path) -> None:
     assert find_endpoint({}).region == "eu-central-1"
 
 
-def test_no_credentials_anywhere_says_what_to_set(no_aws: Path) -> None:
+def test_missing_credentials_name_the_variables_to_set(no_aws: Path) -> None:
     assert not no_aws.exists()
     with pytest.raises(ConfigError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"):
         asyncio.run(credential_source({}).credentials())
 
 
-def test_no_region_anywhere_says_what_to_set(no_aws: Path) -> None:
+def test_a_missing_region_names_the_variable_to_set(no_aws: Path) -> None:
     assert not no_aws.exists()
     with pytest.raises(ConfigError, match="no AWS region: set AWS_REGION"):
         find_endpoint({})
 
 
-def test_without_botocore_the_error_says_what_to_install(
+def test_without_botocore_the_error_names_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)

@@ -53,9 +53,9 @@ def test_hosts_are_those_of_botocores_rules(fips: bool, dual_stack: bool) -> Non
             "AWS_USE_FIPS_ENDPOINT": str(fips).lower(),
             "AWS_USE_DUALSTACK_ENDPOINT": str(dual_stack),
         }
-        theirs = botocore_host(region, fips=fips, dual_stack=dual_stack)
-        assert theirs is not None
-        assert find_endpoint(environ) == Endpoint(region=region, host=theirs), region
+        botocore_result = botocore_host(region, fips=fips, dual_stack=dual_stack)
+        assert botocore_result is not None
+        assert find_endpoint(environ) == Endpoint(region=region, host=botocore_result), region
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_an_argument_wins_over_the_environments_region() -> None:
         "http://user@h",
     ],
 )
-def test_what_is_no_endpoint_url_is_refused(url: str) -> None:
+def test_an_invalid_endpoint_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="not an endpoint URL"):
         find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_LAMBDA": url})
 
@@ -171,6 +171,6 @@ def test_a_choice_of_awss_endpoints_and_another_endpoint_contradict(flag: str) -
 
 
 @pytest.mark.parametrize("region", ["evil.example/", "a b", "x\r\ny", "é"])
-def test_what_is_no_region_is_refused(region: str) -> None:
+def test_an_invalid_region_is_refused(region: str) -> None:
     with pytest.raises(ConfigError, match="not an AWS region"):
         find_endpoint({"AWS_REGION": region})

@@ -41,13 +41,20 @@ def loaded(code: str) -> list[str]:
 
 def test_the_data_plane_loads_little() -> None:
     floor = set(loaded(""))
-    more = set(loaded("import durable_execution_sdk.aws.data_plane")) - floor
-    foreign = {name for name in more if not name.startswith("durable_execution_sdk")}
+    loaded_modules = set(loaded("import durable_execution_sdk.aws.data_plane")) - floor
+    foreign = {name for name in loaded_modules if not name.startswith("durable_execution_sdk")}
     assert foreign <= ALLOWED
-    ours = {name.removeprefix("durable_execution_sdk").strip(".") for name in more - foreign}
-    assert not {name.split(".")[0] for name in ours} & {"engine", "emulator", "testing", "server"}
-    assert "aws.control_plane" not in ours
-    assert "model.control" not in ours
+    own_modules = {
+        name.removeprefix("durable_execution_sdk").strip(".") for name in loaded_modules - foreign
+    }
+    assert not {name.split(".")[0] for name in own_modules} & {
+        "engine",
+        "emulator",
+        "testing",
+        "server",
+    }
+    assert "aws.control_plane" not in own_modules
+    assert "model.control" not in own_modules
 
 
 def test_a_client_in_lambda_loads_nothing_more() -> None:

@@ -207,7 +207,7 @@ def service(server: Loopback, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("fault", INSIDE)
-def test_what_passes_is_retried_inside_the_invocation(fault: str, service: Service) -> None:
+def test_a_transient_fault_is_retried_inside_the_invocation(fault: str, service: Service) -> None:
     service.server.answers.append(INSIDE[fault])
     assert service.run() == Ran(SUCCEEDED, result="2")
     assert len(service.server.requests) == 2
@@ -219,7 +219,7 @@ def test_what_passes_is_retried_inside_the_invocation(fault: str, service: Servi
 
 
 @pytest.mark.parametrize("fault", INSIDE)
-def test_what_does_not_pass_lets_lambda_invoke_again(fault: str, service: Service) -> None:
+def test_a_lasting_transient_fault_lets_lambda_invoke_again(fault: str, service: Service) -> None:
     service.server.usual = INSIDE[fault]
     ran = service.run()
     assert ran.outcome == AGAIN, ran
@@ -227,7 +227,7 @@ def test_what_does_not_pass_lets_lambda_invoke_again(fault: str, service: Servic
 
 
 @pytest.mark.parametrize("fault", AT_ONCE)
-def test_what_is_no_matter_of_patience_has_its_outcome_at_once(
+def test_a_fault_that_retries_cannot_cure_has_its_outcome_at_once(
     fault: str, service: Service
 ) -> None:
     answer, outcome = AT_ONCE[fault]
@@ -247,17 +247,17 @@ def test_a_stale_token_lets_lambda_invoke_again(service: Service) -> None:
     assert len(service.server.requests) == 1
 
 
-def test_an_unknown_status_of_what_the_code_asks_for_waits_for_a_newer_sdk(
+def test_an_unknown_status_of_an_awaited_operation_fails_the_invocation_only(
     service: Service,
 ) -> None:
-    seen: list[str] = []
+    error_types: list[str] = []
 
     @durable_execution(checkpointing=CheckpointingMode.EAGER)
     async def eager(event: int, ctx: DurableContext) -> None:
         try:
             await ctx.step(add, 1, 1)
         except BaseException as error:
-            seen.append(type(error).__name__)
+            error_types.append(type(error).__name__)
             raise
 
     service.server.usual = OK
@@ -333,7 +333,7 @@ def test_pages_of_an_answer_are_read_within_the_same_bounds(
     assert (ran.outcome, "came twice" in ran.error) == (AGAIN, True)
 
 
-def test_how_many_operations_there_are_is_no_bound(
+def test_the_number_of_operations_is_not_limited(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(n: int) -> dict[str, Any]:
@@ -368,7 +368,7 @@ def test_a_service_that_is_silent_only_longer_than_patience_is_asked_again(
     assert len(service.server.requests) == 2
 
 
-def test_nobody_listens(service: Service) -> None:
+def test_a_service_that_refuses_connections(service: Service) -> None:
     service.environ = {"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     ran = service.run()
     assert (ran.outcome, "no connection to 127.0.0.1:9" in ran.error) == (AGAIN, True)
@@ -443,7 +443,7 @@ def test_an_event_that_is_none_of_the_services_is_raised(fault: str, service: Se
 @pytest.mark.parametrize(
     "url", ["http://me:secret@[::1", "https://me:secret@host/x?y", "ftp://me:secret@host"]
 )
-def test_a_password_in_an_endpoint_is_shown_to_nobody(url: str, service: Service) -> None:
+def test_a_password_in_an_endpoint_is_never_shown(url: str, service: Service) -> None:
     service.environ = {"AWS_ENDPOINT_URL_LAMBDA": url}
     with pytest.raises(ValueError, match="not an endpoint URL") as caught:
         service.run()

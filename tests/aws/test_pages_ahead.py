@@ -33,9 +33,7 @@ async def until_asked(server: Loopback, times: int) -> None:
     raise AssertionError(f"{len(server.requests)} requests instead of {times}")
 
 
-def test_the_next_page_is_asked_for_before_anybody_wants_it(
-    server: Loopback, client: LambdaClient
-) -> None:
+def test_the_next_page_is_requested_in_advance(server: Loopback, client: LambdaClient) -> None:
     server.answers.extend([page(1, "second"), page(2, "third"), page(3, None)])
     plane = LambdaDataPlane(client)
 
@@ -50,9 +48,9 @@ def test_the_next_page_is_asked_for_before_anybody_wants_it(
                 checkpoint_token="token",
                 marker=marker,
             )
-            read = await plane.get_state(next_request)
-            operation_ids.append(read.operations[0].id)
-            marker = read.next_marker
+            page = await plane.get_state(next_request)
+            operation_ids.append(page.operations[0].id)
+            marker = page.next_marker
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return operation_ids
 
@@ -63,7 +61,7 @@ def test_the_next_page_is_asked_for_before_anybody_wants_it(
     ]
 
 
-def test_a_page_that_nobody_wants_after_all_is_given_up(
+def test_a_page_that_was_requested_in_advance_and_is_not_needed_is_cancelled(
     server: Loopback, client: LambdaClient
 ) -> None:
     server.answers.extend([page(1, "second"), page(2, None), page(9, None)])
@@ -75,10 +73,10 @@ def test_a_page_that_nobody_wants_after_all_is_given_up(
             durable_execution_arn=REQUEST.durable_execution_arn, checkpoint_token="another"
         )
         await until_asked(server, 2)
-        read = await plane.get_state(other)
+        page = await plane.get_state(other)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        return read.operations[0].id
+        return page.operations[0].id
 
     assert asyncio.run(main()) == "9"
 

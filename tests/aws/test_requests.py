@@ -157,7 +157,7 @@ def planes(module_server: Loopback) -> Iterator[Planes]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_requests_are_what_the_model_says(
+def test_requests_fit_the_service_model(
     module_server: Loopback, planes: Planes, name: str, data: st.DataObject
 ) -> None:
     params = data.draw(inputs(name, without=NOT_OFFERED))

@@ -158,7 +158,7 @@ def test_timestamps_of_stop_and_delete_are_milliseconds(
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"Operations":7}', b"", b"\xff"])
-def test_a_success_that_is_no_answer_is_told_with_operation_and_cause(
+def test_a_malformed_success_is_an_error_with_operation_and_cause(
     server: Loopback, client: LambdaClient, body: bytes
 ) -> None:
     server.usual = Answer.http(body=body)
@@ -214,7 +214,7 @@ BOTOCORE_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_botocores_client_reads_what_a_server_of_ours_writes(
+def test_botocores_client_reads_the_responses_that_we_write(
     module_server: Loopback, botocore_client: Any, name: str, data: st.DataObject
 ) -> None:
     result = DECODERS[name](body_of(name, data.draw(outputs(name))))

@@ -84,7 +84,7 @@ header_values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_
     token=st.none() | secrets,
     now=st.integers(0, 4_000_000_000),
 )
-def test_signs_what_botocore_signs(
+def test_signatures_equal_those_of_botocore(
     method: str,
     parts: list[str],
     query: list[tuple[str, str]],

@@ -96,7 +96,7 @@ def test_a_peer_that_does_not_speak_tls_is_left(server: Loopback, clients: Clien
         asyncio.run(client.call(READ))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_a_certificate_of_an_unknown_authority_is_refused(
     tls_server: Loopback, environ: dict[str, str], clients: Clients
 ) -> None:
     del environ["AWS_CA_BUNDLE"]
@@ -105,7 +105,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     assert tls_server.requests == []
 
 
-def test_a_certificate_of_somebody_else_is_refused(
+def test_a_certificate_of_another_host_is_refused(
     tls_server: Loopback, environ: dict[str, str], clients: Clients
 ) -> None:
     environ["AWS_ENDPOINT_URL_LAMBDA"] = f"https://127.0.0.1:{tls_server.port}"

@@ -68,7 +68,7 @@ def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
 
 
 @pytest.mark.parametrize("target", ["child:$LATEST", "plain"])
-def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, target: str) -> None:
+def test_a_target_starts_after_its_caller_has_suspended(memory: World, target: str) -> None:
     runs: list[str] = []
     runs_while_parent_ran: list[int] = []
 
@@ -102,8 +102,8 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     assert len(runs) == 1
 
 
-def test_who_drives_a_target_alone_waits_until_it_may_run(memory: World) -> None:
-    ended: list[Ending] = []
+def test_driving_only_a_target_waits_for_its_start_delay(memory: World) -> None:
+    endings: list[Ending] = []
 
     async def child(run: Invoked) -> Outcome:
         return succeeded(1)
@@ -115,17 +115,17 @@ def test_who_drives_a_target_alone_waits_until_it_may_run(memory: World) -> None
                 ListRequest(function_name="child")
             ).durable_executions
             arn = summary.durable_execution_arn
-            ended.append(await asyncio.to_thread(Driver(memory.emulator).run_until_closed, arn))
+            endings.append(await asyncio.to_thread(Driver(memory.emulator).run_until_closed, arn))
             return PENDING
         return succeeded("done")
 
     memory.add("parent", parent)
     memory.add("child", child)
     assert memory.run(memory.start("parent")) is Ending.DONE
-    assert ended == [Ending.DONE]
+    assert endings == [Ending.DONE]
 
 
-def test_a_target_is_waited_for_by_the_one_that_invoked_it_while_time_stands_still(
+def test_a_caller_can_wait_for_its_target_while_virtual_time_stands_still(
     memory: World,
 ) -> None:
     runs: list[str] = []
@@ -268,5 +268,5 @@ def test_a_function_that_this_process_does_not_have_is_left_to_others(tmp_path: 
     assert answering.run(arn) is Ending.DONE
     assert asking.run(arn) is Ending.DONE
     assert asking.result(arn) == ["SUCCEEDED", 3]
-    for each in (asking, answering):
-        each.emulator.close()
+    for world in (asking, answering):
+        world.emulator.close()

@@ -41,7 +41,7 @@ def test_a_synchronous_invoke_waits_for_the_result(memory: World) -> None:
     assert memory.status(response.durable_execution_arn) == "SUCCEEDED"
 
 
-def test_a_synchronous_invoke_of_what_fails_brings_the_error(memory: World) -> None:
+def test_a_synchronous_invoke_returns_the_error_of_a_failure(memory: World) -> None:
     async def fails(_: Invoked) -> Outcome:
         error = ErrorObject(error_type="Declined", error_message="no", error_data="d")
         return Outcome(status=OutcomeStatus.FAILED, error=error)

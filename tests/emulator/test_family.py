@@ -32,7 +32,7 @@ def test_skipping_time_for_one_execution_does_not_end_the_waits_of_another(tmp_p
     second.emulator.close()
 
 
-def test_what_the_execution_invoked_before_belongs_to_it_too(tmp_path: Path) -> None:
+def test_executions_invoked_earlier_belong_to_the_family(tmp_path: Path) -> None:
     first = World(SqliteStore(tmp_path / "x.db"))
     first.add("f", invokes)
     first.add("child", waits)

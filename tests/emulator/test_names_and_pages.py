@@ -66,7 +66,7 @@ def test_a_list_pages_through_a_functions_executions(world: World) -> None:
         world.emulator.list_executions(ListRequest(function_name="f", marker="?"))
 
 
-def test_a_list_shows_what_time_has_done(memory: World) -> None:
+def test_a_list_shows_executions_that_have_timed_out(memory: World) -> None:
     memory.add("f", calls_back, execution_timeout=5)
     memory.start()
     memory.clock.advance(6_000)
@@ -126,7 +126,7 @@ def test_an_input_that_is_not_json_is_refused(memory: World) -> None:
 
 
 @pytest.mark.parametrize("arn", ["nonsense", "arn:aws:lambda:x:1:function:f"])
-def test_what_is_no_arn_is_an_invalid_parameter(memory: World, arn: str) -> None:
+def test_an_invalid_arn_is_an_invalid_parameter(memory: World, arn: str) -> None:
     with pytest.raises(ServiceError) as refused:
         memory.emulator.describe(arn)
     assert refused.value.code == "InvalidParameterValueException"

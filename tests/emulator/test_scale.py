@@ -126,7 +126,7 @@ def test_a_new_process_takes_in_suspended_executions_one_by_one(
     assert counts[1] < counts[0] * 1.15
 
 
-def test_two_emulators_on_one_store_see_what_the_other_one_did() -> None:
+def test_two_emulators_on_one_store_see_each_others_changes() -> None:
     crowd = Crowd(MemoryStore())
     other = Emulator(crowd.store, crowd.clock, crowd.functions)
     other.conductor.refresh()
@@ -191,7 +191,7 @@ def test_due_times_are_found_in_their_order_and_outdated_ones_are_dropped() -> N
     assert (times.earliest(), len(times)) == (10_000, 1_000)
 
 
-def test_an_empty_agenda_holds_nothing_of_what_has_ended() -> None:
+def test_an_empty_agenda_keeps_nothing_of_ended_executions() -> None:
     crowd = Crowd(MemoryStore())
     crowd.start(5)
     crowd.end()

@@ -98,11 +98,11 @@ def test_a_slow_service_takes_virtual_time() -> None:
 def test_observers_hear_of_events_in_order_once_they_are_stored(world: World) -> None:
     world.add("f", waits)
     event_names: list[str] = []
-    stored: list[bool] = []
+    were_stored: list[bool] = []
 
     def observe(arn: str, events: Any) -> None:
         event_names.extend(type(event).__name__ for event in events)
-        stored.append(world.emulator.store.find(arn) is not None)
+        were_stored.append(world.emulator.store.find(arn) is not None)
         world.emulator.describe(arn)
 
     unsubscribe = world.emulator.subscribe(observe)
@@ -110,7 +110,7 @@ def test_observers_hear_of_events_in_order_once_they_are_stored(world: World) ->
     world.run(arn)
     events = [type(event).__name__ for event in world.emulator.conductor.events(arn)]
     assert event_names == events
-    assert all(stored)
+    assert all(were_stored)
     unsubscribe()
     unsubscribe()
     world.start(payload=2)

@@ -72,11 +72,14 @@ def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path)
     emulator = Emulator(SqliteStore(path), RealClock(), functions)
     other = Emulator(SqliteStore(path), RealClock(), Functions())
     arn = emulator.start(InvokeRequest(function_name="f:$LATEST"))
-    answered: list[int] = []
+    answer_times: list[int] = []
 
     def answer(_: str, events: Any) -> None:
-        if any(type(event).__name__ == "InvocationCompleted" for event in events) and not answered:
-            answered.append(1)
+        if (
+            any(type(event).__name__ == "InvocationCompleted" for event in events)
+            and not answer_times
+        ):
+            answer_times.append(1)
             operation = other.operations(arn)[-1]
             assert operation.callback_details is not None
             assert operation.callback_details.callback_id is not None
@@ -89,7 +92,7 @@ def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path)
     other.close()
 
 
-def test_what_another_process_ended_and_deleted_is_no_longer_driven(tmp_path: Path) -> None:
+def test_an_execution_that_another_process_deleted_is_no_longer_driven(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     world, other = World(SqliteStore(path)), World(SqliteStore(path))
     for each_world in (world, other):
@@ -148,7 +151,7 @@ def test_a_lease_that_another_worker_has_keeps_an_invocation_from_being_buried(
         each_world.emulator.close()
 
 
-def test_closed_executions_are_read_again_when_somebody_asks(memory: World) -> None:
+def test_closed_executions_are_read_again_on_request(memory: World) -> None:
     memory.add("f", waits)
     arns = [memory.start(payload=number) for number in range(80)]
     for arn in arns:

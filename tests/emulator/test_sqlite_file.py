@@ -37,7 +37,7 @@ def test_only_the_owner_can_read_a_new_store(tmp_path: Path) -> None:
     store.close()
 
 
-def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+def test_written_executions_are_there_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "executions.db"
     store = SqliteStore(path)
     store.create(RECORD, [b"1"])
@@ -80,7 +80,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
     other.close()
 
 
-def test_a_file_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_refused_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "executions.db"
     newer = sqlite3.connect(path)
     newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")

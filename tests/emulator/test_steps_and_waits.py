@@ -74,7 +74,7 @@ def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
     ]
 
 
-def test_nothing_is_waited_for_when_only_what_is_due_is_asked_for(memory: World) -> None:
+def test_without_wait_only_due_work_is_done(memory: World) -> None:
     memory.add("f", waits)
     arn = memory.start()
     began = memory.clock.now()
@@ -95,7 +95,7 @@ def test_a_run_ends_at_the_time_it_may_take(memory: World) -> None:
     assert memory.run(arn) is Ending.DONE
 
 
-def test_a_run_ends_when_it_is_told_to(memory: World) -> None:
+def test_a_run_ends_when_it_is_stopped(memory: World) -> None:
     memory.add("f", waits)
     arn = memory.start()
     stop = threading.Event()

@@ -106,7 +106,7 @@ def test_an_execution_is_found_by_arn_and_by_name(store: Store) -> None:
     assert store.find_name("b") is None
 
 
-def test_open_heads_leaves_out_what_has_ended(store: Store) -> None:
+def test_open_heads_leaves_out_ended_executions(store: Store) -> None:
     store.create(record("a"), [b"1"])
     store.create(record("b"), [b"1", b"2"])
     store.append("arn:a", 1, [b"2"], Standing(status="SUCCEEDED", is_open=False, ended_at=9))
@@ -269,7 +269,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
-def test_kill_9_keeps_what_was_appended_drops_the_rest_and_frees_the_lease(
+def test_kill_9_keeps_complete_appends_only_and_frees_the_lease(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "executions.db"

@@ -69,13 +69,15 @@ def test_a_callback_is_answered_once(running: Execution) -> None:
 
 
 @pytest.mark.parametrize("operation_id", ["missing", "run-1"])
-def test_what_is_no_callback_is_not_found(running: Execution, operation_id: str) -> None:
+def test_an_operation_that_is_not_a_callback_is_not_found(
+    running: Execution, operation_id: str
+) -> None:
     with pytest.raises(Rejected) as refused:
         running.send(CompleteCallback(operation_id=operation_id))
     assert refused.value.status == 404
 
 
-def test_nobody_answers_in_time(running: Execution) -> None:
+def test_a_callback_times_out(running: Execution) -> None:
     running.checkpoint(callback(timeout=30))
     running.tick(29.999)
     assert running.status("cb") == "STARTED"
@@ -125,7 +127,7 @@ def test_zero_seconds_mean_no_timeout(running: Execution) -> None:
     assert running.tick(86_000) == []
 
 
-def test_an_answer_after_the_deadline_is_late_even_if_time_was_not_told(
+def test_an_answer_after_the_deadline_is_late_even_without_a_tick(
     running: Execution,
 ) -> None:
     running.checkpoint(callback(timeout=30))

@@ -165,7 +165,7 @@ def test_no_invoke_ends_as_something_else(running: Execution) -> None:
         running.send(FinishChainedInvoke(operation_id="i", status=OperationStatus.READY))
 
 
-def test_news_of_what_is_no_invoke_is_not_found(running: Execution) -> None:
+def test_the_end_of_an_operation_that_is_not_an_invoke_is_not_found(running: Execution) -> None:
     with pytest.raises(Rejected, match="no chained invoke"):
         running.send(FinishChainedInvoke(operation_id="x", status=OperationStatus.FAILED))
 
@@ -182,7 +182,7 @@ def test_a_child_that_ends_before_its_parent_suspends_is_not_lost(running: Execu
     assert details(running).result == "42"
 
 
-def test_news_that_comes_twice_changes_nothing(running: Execution) -> None:
+def test_a_repeated_end_of_an_invoke_changes_nothing(running: Execution) -> None:
     running.checkpoint(invoke())
     child = child_of(running)
     child.invoke()
@@ -250,7 +250,7 @@ def test_a_closed_parent_hears_no_more(running: Execution) -> None:
     assert (running.state.status, running.status("i")) == ("STOPPED", "STARTED")
 
 
-def test_what_may_have_been_lost_is_named_when_an_execution_is_loaded(
+def test_effects_that_may_be_lost_are_returned_when_an_execution_is_loaded(
     running: Execution,
 ) -> None:
     running.checkpoint(invoke(), invoke("plain:$LATEST", "j"), invoke("missing", "k"))
@@ -264,7 +264,7 @@ def test_what_may_have_been_lost_is_named_when_an_execution_is_loaded(
     ]
 
 
-def test_a_closed_child_still_owes_its_parent_the_news(running: Execution) -> None:
+def test_a_closed_child_still_has_to_notify_its_parent(running: Execution) -> None:
     running.checkpoint(invoke())
     child = child_of(running)
     child.invoke()

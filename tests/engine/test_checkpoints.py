@@ -121,7 +121,7 @@ def refusal_with_client_token(execution: Execution, token: str, client_token: st
 # Answers
 
 
-def test_an_answer_holds_what_the_batch_changed(running: Execution) -> None:
+def test_a_response_holds_the_operations_that_the_batch_changed(running: Execution) -> None:
     response = running.checkpoint(step("START"), wait(seconds=3))
     assert [(operation.id, operation.status) for operation in response.operations] == [
         ("s", "STARTED"),
@@ -132,7 +132,7 @@ def test_an_answer_holds_what_the_batch_changed(running: Execution) -> None:
     assert response.operations[1].wait_details.scheduled_end_timestamp == due_at
 
 
-def test_an_answer_holds_what_happened_outside_since_the_last_one(running: Execution) -> None:
+def test_a_response_holds_external_changes_since_the_previous_one(running: Execution) -> None:
     running.checkpoint(callback(), wait(seconds=1))
     running.send(CompleteCallback(operation_id="cb", result="hello"))
     running.tick(1)
@@ -285,7 +285,7 @@ def test_a_lost_race_to_cancel_a_wait_is_no_mistake(running: Execution) -> None:
     ]
 
 
-def test_a_refusal_names_the_operation_and_what_is_allowed(running: Execution) -> None:
+def test_a_rejection_names_the_operation_and_the_allowed_actions(running: Execution) -> None:
     running.checkpoint(step("SUCCEED", "abc", name="charge"))
     message = refusal(running, step("START", "abc", name="charge"))
     assert message == (

@@ -134,7 +134,7 @@ def test_a_poll_that_goes_on_is_a_success_with_a_next_attempt(running: Execution
     }
 
 
-def test_a_wait_says_how_long_and_until_when(running: Execution) -> None:
+def test_a_wait_shows_its_length_and_its_end(running: Execution) -> None:
     running.checkpoint(wait(seconds=5, sub_type="Wait"))
     due_at = running.state.last_at + 5_000
     running.suspend()

@@ -59,7 +59,7 @@ def test_a_suspended_execution_is_not_invoked_without_a_reason(running: Executio
         running.invoke()
 
 
-def test_what_changed_since_the_last_invocation_is_named(running: Execution) -> None:
+def test_operations_that_changed_since_the_last_invocation_are_named(running: Execution) -> None:
     running.checkpoint(wait(seconds=1), callback(), retry(delay=1, error=BOOM))
     running.suspend()
     running.tick(1)
@@ -155,7 +155,7 @@ def test_an_invocation_that_was_overtaken_by_a_stop_still_ends(running: Executio
 # Results too large to return
 
 
-def test_a_settled_result_wins_over_what_the_handler_returns(running: Execution) -> None:
+def test_a_settled_result_wins_over_the_handlers_return_value(running: Execution) -> None:
     response = running.checkpoint(update("EXECUTION", "SUCCEED", "e", payload='"large"'))
     assert response.checkpoint_token is None
     assert running.state.status == "RUNNING"
@@ -249,7 +249,7 @@ def test_crashes_go_on_until_the_execution_times_out() -> None:
 # Suspending with nothing pending
 
 
-def test_pending_with_nothing_pending_is_tried_three_times_more_and_then_believed(
+def test_pending_without_pending_operations_fails_after_three_more_tries(
     running: Execution,
 ) -> None:
     for _ in range(3):
@@ -278,7 +278,7 @@ def test_only_refusals_in_a_row_count(running: Execution) -> None:
 
 
 @pytest.mark.parametrize("open_operation", [step("START"), context("START"), step("SUCCEED")])
-def test_what_only_the_handler_can_finish_is_not_pending(
+def test_operations_that_only_the_handler_can_finish_are_not_pending(
     running: Execution, open_operation: object
 ) -> None:
     running.checkpoint(open_operation)  # type: ignore[arg-type]
@@ -287,7 +287,7 @@ def test_what_only_the_handler_can_finish_is_not_pending(
 
 
 @pytest.mark.parametrize("pending", [wait(), callback(), retry(error=BOOM)])
-def test_what_the_service_or_somebody_else_will_finish_is_pending(
+def test_operations_that_the_service_or_others_will_finish_are_pending(
     running: Execution, pending: object
 ) -> None:
     running.checkpoint(pending)  # type: ignore[arg-type]
@@ -296,7 +296,7 @@ def test_what_the_service_or_somebody_else_will_finish_is_pending(
     assert running.state.pending_count == 1
 
 
-def test_pending_is_accepted_when_the_last_thing_pending_came_in_during_the_invocation(
+def test_pending_is_accepted_when_the_last_pending_operation_ended_during_the_invocation(
     running: Execution,
 ) -> None:
     running.checkpoint(wait(seconds=1))

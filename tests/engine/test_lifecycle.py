@@ -183,7 +183,9 @@ def test_a_log_that_begins_twice_is_our_defect(running: Execution) -> None:
         evolve(running.state, running.log[0])
 
 
-def test_a_log_whose_checkpoint_has_no_invocation_is_our_defect(running: Execution) -> None:
+def test_a_log_with_a_checkpoint_without_an_invocation_is_an_internal_error(
+    running: Execution,
+) -> None:
     running.checkpoint(wait())
     accepted = running.log[-1]
     running.suspend()

@@ -121,7 +121,7 @@ def test_a_returned_result_has_its_limit() -> None:
     )
 
 
-def test_an_error_has_its_limit_wherever_it_comes_from() -> None:
+def test_an_error_from_any_source_has_its_limit() -> None:
     large = ErrorObject(error_type="E", error_message="x" * 8, stack_trace=["yz"])
     execution = begun(error_bytes=10)
     assert "error size must be" in refused(execution, step("FAIL", error=large))

@@ -134,12 +134,12 @@ class Model:
         self.statuses = statuses
         return True
 
-    def allowed(self, taken: set[str]) -> list[tuple[str, str]]:
+    def allowed(self, excluded_ids: set[str]) -> list[tuple[str, str]]:
         """Return the allowed updates of operations that are not in the batch yet."""
         return [
             (name, action)
             for name in IDS
-            if name not in taken
+            if name not in excluded_ids
             if parent_of(name) is None or "C0" in self.statuses
             for action in ACTIONS
             if (kind_of(name), action, self.statuses.get(name, "ABSENT")) in RESULTING
@@ -169,10 +169,10 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.state.wants_invocation)
     @rule()
     def invoke(self) -> None:
-        known = self.execution.invoke()
-        assert known.initial_execution_state.next_marker == ""
+        invocation = self.execution.invoke()
+        assert invocation.initial_execution_state.next_marker == ""
         self.mirror = {
-            operation.id: operation for operation in known.initial_execution_state.operations
+            operation.id: operation for operation in invocation.initial_execution_state.operations
         }
         self.note_token()
         self.compare_with_mirror()

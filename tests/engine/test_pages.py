@@ -98,7 +98,7 @@ def test_a_large_answer_goes_on_in_the_state(running: Execution) -> None:
     assert operation_ids + ids(execution, marker=response.next_marker) == [*names, "s"]
 
 
-def test_what_is_in_a_completed_context_is_left_out(running: Execution) -> None:
+def test_children_of_a_completed_context_are_left_out(running: Execution) -> None:
     running.checkpoint(
         context("START", "outer"),
         context("START", "inner", parent_id="outer"),
@@ -113,7 +113,7 @@ def test_what_is_in_a_completed_context_is_left_out(running: Execution) -> None:
     assert ids(running, 1) == ["run-1", "outer"]
 
 
-def test_what_is_in_a_context_that_replays_its_children_stays(running: Execution) -> None:
+def test_children_of_a_context_that_replays_them_stay(running: Execution) -> None:
     running.checkpoint(
         context("START", "outer"),
         context("START", "inner", parent_id="outer"),

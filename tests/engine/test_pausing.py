@@ -29,7 +29,7 @@ def test_an_execution_at_rest_is_paused_at_once(suspended: Execution) -> None:
     assert suspended.state.status == "PAUSED"
 
 
-def test_timers_and_callbacks_go_on_but_nobody_is_invoked(suspended: Execution) -> None:
+def test_timers_and_callbacks_go_on_but_the_handler_is_not_invoked(suspended: Execution) -> None:
     suspended.send(PauseExecution())
     suspended.tick(10)
     suspended.send(CompleteCallback(operation_id="cb"))
@@ -190,14 +190,14 @@ def test_a_stopped_pause_is_over(suspended: Execution) -> None:
 # Who may ask
 
 
-def test_what_does_not_run_cannot_be_paused(suspended: Execution) -> None:
+def test_an_execution_that_is_not_running_cannot_be_paused(suspended: Execution) -> None:
     suspended.send(PauseExecution())
     with pytest.raises(Rejected) as refused:
         suspended.send(PauseExecution())
     assert (refused.value.code, refused.value.status) == ("ResourceConflictException", 409)
 
 
-def test_what_is_not_paused_cannot_be_resumed(suspended: Execution) -> None:
+def test_an_execution_that_is_not_paused_cannot_be_resumed(suspended: Execution) -> None:
     with pytest.raises(Rejected) as refused:
         suspended.send(ResumeExecution())
     assert refused.value.code == "ResourceConflictException"

@@ -137,9 +137,9 @@ def test_the_log_as_json_folds_to_the_same_state(busy: Execution) -> None:
 
 def test_an_event_of_a_newer_version_can_be_read(busy: Execution) -> None:
     for event in busy.log:
-        written: dict[str, Any] = msgspec.json.decode(encode_event(event))
-        written["added_later"] = {"by": "a newer version"}
-        assert decode_event(msgspec.json.encode(written)) == event
+        members: dict[str, Any] = msgspec.json.decode(encode_event(event))
+        members["added_later"] = {"by": "a newer version"}
+        assert decode_event(msgspec.json.encode(members)) == event
 
 
 def test_two_executions_do_not_know_of_one_another(busy: Execution) -> None:

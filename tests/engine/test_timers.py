@@ -37,7 +37,7 @@ def test_a_cancelled_wait_never_goes_off(running: Execution) -> None:
     assert next_deadline(running.state) == running.state.times_out_at
 
 
-def test_what_was_due_first_happens_first_even_when_it_is_noticed_late(
+def test_a_late_tick_fires_timers_in_order_of_their_due_times(
     running: Execution,
 ) -> None:
     running.checkpoint(wait("late", seconds=7), wait("early", seconds=5))
@@ -47,7 +47,7 @@ def test_what_was_due_first_happens_first_even_when_it_is_noticed_late(
     assert early.end_timestamp < late.end_timestamp
 
 
-def test_what_is_due_together_happens_together_in_the_order_of_its_start(
+def test_timers_due_together_fire_together_in_order_of_their_starts(
     running: Execution,
 ) -> None:
     running.checkpoint(*(wait(f"w{number}", seconds=5) for number in range(5)))
@@ -105,7 +105,7 @@ def test_a_year_of_waiting_is_one_deadline(running: Execution) -> None:
     assert execution.status("w") == "SUCCEEDED"
 
 
-def test_an_execution_times_out_whatever_it_is_doing() -> None:
+def test_an_execution_times_out_in_any_state() -> None:
     for running in (False, True):
         execution = Execution().start(execution_timeout=60)
         execution.invoke()
@@ -158,7 +158,7 @@ STARTS = {
 
 
 @pytest.mark.parametrize("kind", STARTS)
-def test_what_waits_for_a_time_waits_for_the_clock_however_far_the_log_is_ahead(kind: str) -> None:
+def test_timers_are_due_by_the_clock_however_far_the_log_is_ahead(kind: str) -> None:
     execution = far_ahead()
     assert execution.state.last_at > execution.now + 1_000
     execution.checkpoint(STARTS[kind])
@@ -190,7 +190,7 @@ def test_a_failed_invocation_is_retried_by_the_clock() -> None:
     assert len(execution.tick(0.001)) == 1
 
 
-def test_what_is_due_first_is_recorded_first_however_far_the_log_was_ahead_when_it_began() -> None:
+def test_timers_are_recorded_in_order_however_far_the_log_was_ahead() -> None:
     execution = far_ahead(0)
     execution.checkpoint(wait("early", 10))
     run_ahead(execution, 1_500)

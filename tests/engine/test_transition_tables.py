@@ -151,8 +151,8 @@ def test_only_a_started_callback_can_be_answered(
 @pytest.mark.parametrize("status", [status for status in OperationStatus if status != "STARTED"])
 def test_an_invoke_that_is_over_stays_as_it_is(running: Execution, status: str) -> None:
     put(running, "CHAINED_INVOKE", status)
-    news = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)
-    assert running.send(news) == []
+    command = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)
+    assert running.send(command) == []
     assert running.status("op") == status
 
 

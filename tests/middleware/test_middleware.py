@@ -136,7 +136,7 @@ def test_transparent_middleware_leaves_ids_history_and_observations_as_they_are(
         assert observations[0] == observations[1]
 
 
-def test_what_is_sealed_is_unreadable_in_the_log_and_readable_in_the_workflow() -> None:
+def test_encrypted_payloads_are_unreadable_in_the_log_and_readable_in_the_workflow() -> None:
     seen: list[Any] = []
 
     async def item(ctx: DurableContext, item: str, index: int) -> str:
@@ -280,7 +280,7 @@ def test_a_step_runs_in_the_context_that_its_interceptor_made() -> None:
     assert run(workflow, Tokens()).result == ["TOKEN FOR PLAIN", "TOKEN FOR BODY", "none"]
 
 
-def test_what_an_interceptor_of_a_step_raises_is_retried_and_what_it_handles_is_not() -> None:
+def test_errors_of_a_step_interceptor_are_retried_and_errors_that_it_handles_are_not() -> None:
     attempts: list[int] = []
 
     class Unreliable(Middleware):
@@ -354,7 +354,7 @@ class Foreign:
         (Sealed(), "takes a list"),
     ],
 )
-def test_what_intercepts_nothing_is_refused_when_the_handler_is_made(
+def test_middleware_that_intercepts_nothing_is_refused_by_the_decorator(
     middleware: Any, message: str
 ) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None: ...

@@ -72,14 +72,14 @@ async def each(ctx: DurableContext, item: int, index: int) -> int:
 @durable_execution
 async def waiting(event: dict[str, Any], ctx: DurableContext) -> list[Any]:
     callback = await ctx.create_callback(name="answer")
-    done = await asyncio.gather(
+    results = await asyncio.gather(
         ctx.wait(Duration.from_seconds(5), name="wait"),
         ctx.invoke("other:$LATEST", 1, name="call"),
         callback,
         ctx.step(double, event["n"], name="beside"),
         return_exceptions=True,
     )
-    return [type(one).__name__ for one in done]
+    return [type(one).__name__ for one in results]
 
 
 class Strict(MemoryService):
@@ -164,14 +164,14 @@ def operations_of(event: dict[str, Any]) -> list[Operation]:
 
 def check(outcome: Any, event: Any, name: str, seed: int) -> None:
     """Check that the outcome can be sent to Lambda, and that a success agrees with the log."""
-    where = f"seed {seed}: {outcome!r:.300}"
+    context = f"seed {seed}: {outcome!r:.300}"
     json.dumps(outcome, allow_nan=False).encode()
-    assert outcome["Status"] in {"SUCCEEDED", "FAILED", "PENDING"}, where
+    assert outcome["Status"] in {"SUCCEEDED", "FAILED", "PENDING"}, context
     if outcome["Status"] != "SUCCEEDED":
-        assert outcome.get("Result") is None, where
-        assert outcome["Status"] == "PENDING" or outcome["Error"]["ErrorType"], where
+        assert outcome.get("Result") is None, context
+        assert outcome["Status"] == "PENDING" or outcome["Error"]["ErrorType"], context
         return
-    assert outcome.get("Error") is None, where
+    assert outcome.get("Error") is None, context
     if name == "sequence":
         first, paid, inner, items = json.loads(outcome["Result"])
         results = {
@@ -180,10 +180,10 @@ def check(outcome: Any, event: Any, name: str, seed: int) -> None:
             if isinstance(op, dict) and op.get("Status") == "SUCCEEDED"
         }
         recorded_first = results.get(operation_id("1"))
-        assert recorded_first is None or first == json.loads(recorded_first), where
-        assert isinstance(paid, str | None), where
-        assert isinstance(inner, int | None), where
-        assert isinstance(items, list), where
+        assert recorded_first is None or first == json.loads(recorded_first), context
+        assert isinstance(paid, str | None), context
+        assert isinstance(inner, int | None), context
+        assert isinstance(items, list), context
 
 
 @pytest.mark.parametrize("name", HANDLERS)
