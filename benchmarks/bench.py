@@ -1,4 +1,4 @@
-"""Every workload with this SDK and its peers, side by side.
+"""Run all workloads with this SDK and its peers, side by side.
 
 make bench                      everything; writes benchmarks/RESULTS.md
 make bench ARGS="--quick"       the smaller workloads, once; prints, and writes nothing

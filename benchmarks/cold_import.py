@@ -1,6 +1,6 @@
-"""What an import costs a process that has asyncio and msgspec loaded already.
+"""CPU time of an import in a process that has loaded asyncio and msgspec already.
 
-Modules of the SDK are measured without its public face, which would load the rest of the SDK first.
+Modules of the SDK are imported without its ``__init__``, which would load the rest of the SDK first.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ print(json.dumps([took, len(sys.modules) - modules]))
 
 
 class Cost(NamedTuple):
-    """CPU time in milliseconds, the best of several runs, and how many modules came."""
+    """CPU time in milliseconds, the best of several runs, and the number of modules loaded."""
 
     milliseconds: float
     modules: int
 
 
 def import_cost(statement: str, *, runs: int = 9) -> Cost | None:
-    """Measure an import statement; ``None`` when something that it imports is not installed."""
+    """Measure an import statement; return ``None`` when a module is not installed."""
     best: Cost | None = None
     for _ in range(runs):
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", _CODE.format(statement=statement)],
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.stderr.startswith("missing:"):
+        if process.stderr.startswith("missing:"):
             return None
-        if done.returncode:
-            raise RuntimeError(done.stderr)
-        seconds, modules = json.loads(done.stdout)
+        if process.returncode:
+            raise RuntimeError(process.stderr)
+        seconds, modules = json.loads(process.stdout)
         if best is None or seconds * 1000 < best.milliseconds:
             best = Cost(seconds * 1000, modules)
     return best

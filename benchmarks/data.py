@@ -1,4 +1,4 @@
-"""What the bodies of steps do, the same for every SDK."""
+"""Bodies of steps, the same for all SDKs."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def double(n: int) -> int:
 
 
 def rows(size: int) -> list[str]:
-    """A list that is about so many bytes of JSON."""
+    """Return a list of about ``size`` bytes as JSON."""
     return ["x" * 97] * (size // 100)

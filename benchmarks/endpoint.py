@@ -1,9 +1,9 @@
-"""The service over HTTP, on loopback: what the default clients are measured against.
+"""The service over HTTP on loopback, for measuring the SDKs' default clients.
 
     python benchmarks/endpoint.py
 
-Prints its port, and serves until its standard input is closed. It reads no more of HTTP than these
-clients write.
+Prints its port, and serves until its standard input is closed. It supports only the part of HTTP that
+these clients use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.service import Service
 
 
 class Connection(asyncio.Protocol):
-    """A kept connection: answers each checkpoint, and anything else with an empty object."""
+    """A persistent connection: responds to checkpoints, and to other requests with an empty object."""
 
     def __init__(self) -> None:
         self._pending = b""
@@ -34,8 +34,8 @@ class Connection(asyncio.Protocol):
         self._pending += data
         while (end := self._pending.find(b"\r\n\r\n")) >= 0:
             head = self._pending[:end].lower()
-            _, found, rest = head.partition(b"content-length:")
-            length = int(rest.split(b"\r\n", 1)[0]) if found else 0
+            _, name, value = head.partition(b"content-length:")
+            length = int(value.split(b"\r\n", 1)[0]) if name else 0
             if len(self._pending) < end + 4 + length:
                 return
             body = self._pending[end + 4 : end + 4 + length]

@@ -1,4 +1,4 @@
-"""How the embedded engine grows: open executions on both stores, a restart, and a map with retries.
+"""Scaling of the embedded engine: open executions in both stores, a restart, and a map with retries.
 
 Run it by hand: ``.venv/bin/python benchmarks/engine_scale.py``. Figures are CPU time of this process.
 """
@@ -34,9 +34,9 @@ async def waits(event: None, ctx: DurableContext) -> int:
 
 
 def open_executions(kind: str, count: int) -> None:
-    """Start so many, let all suspend, take them in in a new process's way, and let all end."""
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "executions.db"
+    """Start executions, suspend all, read them as a new process does, and finish all."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "executions.db"
         store: Store = MemoryStore() if kind == "memory" else SqliteStore(path)
         functions = Functions()
         functions.add_durable("waits", waits.bind)
@@ -56,13 +56,15 @@ def open_executions(kind: str, count: int) -> None:
             store = SqliteStore(path)
         emulator = Emulator(store, clock, functions)
         emulator.conductor.refresh()
-        taken_in = time.process_time()
+        restarted = time.process_time()
         Driver(emulator).run_until(lambda: False)
-        ended = time.process_time()
+        finished = time.process_time()
         assert all(emulator.is_closed(arn) for arn in arns[-10:])
         emulator.close()
-    each = (suspended - began + ended - taken_in) / count * 1000
-    print(f"{kind:<7} {count:>6} open  {each:.2f} ms each  restart {taken_in - suspended:.2f} s")
+    milliseconds = (suspended - began + finished - restarted) / count * 1000
+    print(
+        f"{kind:<7} {count:>6} open  {milliseconds:.2f} ms each  restart {restarted - suspended:.2f} s"
+    )
 
 
 @durable_execution

@@ -1,4 +1,4 @@
-"""A virtual environment for each SDK, in a directory that is not committed."""
+"""Virtual environments for the SDKs, in a directory that is not committed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REQUIREMENTS = {
     "aws": ["aws-durable-execution-sdk-python", "aws-durable-execution-sdk-python-testing"],
     "async_durable": ["async-durable-execution"],
 }
-# What runs in the environment of another.
+# Adapters that run in the environment of another.
 BORROWED = {"floors": "ours", "floor": "ours", "bare": "ours"}
 
 
@@ -22,13 +22,13 @@ def python_of(sdk: str) -> str:
 
 
 def make_all(*, fresh: bool) -> None:
-    """Make what is missing; this SDK is installed anew each time, as a wheel, like its peers."""
+    """Create missing environments; reinstall this SDK each time, as a wheel like its peers."""
     for name, requirements in REQUIREMENTS.items():
-        place = HERE / name
-        is_new = fresh or not (place / "bin" / "python").exists()
+        environment = HERE / name
+        is_new = fresh or not (environment / "bin" / "python").exists()
         if is_new:
             print(f"making the environment of {name}", flush=True)
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
         if is_new or name == "ours":
             pip = [
                 python_of(name),

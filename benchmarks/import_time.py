@@ -1,7 +1,7 @@
-"""What importing the SDK costs beside importing asyncio and msgspec alone.
+"""CPU time of importing the SDK, beside that of importing asyncio and msgspec alone.
 
 Each import runs in a fresh interpreter, in turn; the figures are CPU milliseconds beyond a bare
-interpreter, the best of several runs. Byte code is compiled before.
+interpreter, the best of several runs, with compiled byte code.
 
     python benchmarks/import_time.py [RUNS]
 """

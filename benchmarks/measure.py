@@ -1,4 +1,4 @@
-"""Runs cells, each run in a fresh process, and keeps what they took."""
+"""Run the cells, each run in a fresh process, and collect their figures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from benchmarks.environments import ROOT, python_of
 from benchmarks.service import Service
 from benchmarks.workloads import SDKS, Cell, as_argument
 
-# A cell whose runs took so long with one SDK is not run again with it.
+# A cell whose runs took longer than this with one SDK is not run again with it.
 ENOUGH_SECONDS = 8.0
 
 
 @dataclass
 class Measured:
-    """The runs of one cell with one SDK, or why there are none."""
+    """The runs of one cell with one SDK, or the reason for a failure; ``spent`` is in seconds."""
 
     runs: list[dict[str, Any]] = field(default_factory=list)
     failure: str | None = None
@@ -41,7 +41,7 @@ Results = dict[tuple[str, str], Measured]
 
 @contextmanager
 def endpoint() -> Iterator[int]:
-    """The service over HTTP, in another process."""
+    """Run the service over HTTP in another process, and provide its port."""
     command = [python_of("ours"), str(ROOT / "benchmarks" / "endpoint.py")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -52,7 +52,7 @@ def endpoint() -> Iterator[int]:
 
 
 def run_all(cells: list[Cell], rounds: int, sdks: list[str]) -> Results:
-    """Every cell with every SDK, in turn, and all of that again."""
+    """Run all cells with all SDKs in turn, and repeat that for each round."""
     results: Results = {}
     with endpoint() as port:
         environment = _environment(port)
@@ -63,8 +63,10 @@ def run_all(cells: list[Cell], rounds: int, sdks: list[str]) -> Results:
                 chosen = [sdk for sdk in cell.sdks if sdk in sdks or sdk not in SDKS]
                 if not chosen:
                     continue
-                with ThreadPoolExecutor(len(chosen) if cell.together else 1) as turns:
-                    runs = [turns.submit(_run, cell, sdk, results, environment) for sdk in chosen]
+                with ThreadPoolExecutor(len(chosen) if cell.together else 1) as executor:
+                    runs = [
+                        executor.submit(_run, cell, sdk, results, environment) for sdk in chosen
+                    ]
                 for run in runs:
                     run.result()
             print(f"round {number + 1} done", file=sys.stderr, flush=True)
@@ -91,18 +93,18 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
 
 def _worker(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
     command = [python_of(sdk), str(ROOT / "benchmarks" / "worker.py"), sdk, as_argument(cell)]
-    done = subprocess.run(
+    process = subprocess.run(
         command, env=environment, check=True, capture_output=True, text=True, timeout=cell.limit
     )
-    return json.loads(done.stdout)
+    return json.loads(process.stdout)
 
 
 def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
-    """A whole process, from its start to its end."""
+    """Measure a whole process, from its start to its end."""
     script = str(ROOT / "benchmarks" / "cold" / f"{sdk}.py")
     command = [python_of(sdk), *(["-c", "import json"] if sdk == "bare" else [script])]
     event = json.dumps(Service().event("21"))
-    before, began = _cpu_of_children(), time.perf_counter()
+    cpu_before, began = _cpu_of_children(), time.perf_counter()
     subprocess.run(
         command,
         env=environment,
@@ -112,7 +114,7 @@ def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
         text=True,
         timeout=cell.limit,
     )
-    return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - before}
+    return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - cpu_before}
 
 
 def _cpu_of_children() -> float:
@@ -121,9 +123,9 @@ def _cpu_of_children() -> float:
 
 
 def _environment(port: int) -> dict[str, str]:
-    """What Lambda sets, pointing at the local endpoint; hashes differ from run to run."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {
+    """Return Lambda's environment variables for the local endpoint; hash seeds stay random."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return inherited | {
         "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_SESSION_TOKEN": "token",
@@ -135,8 +137,8 @@ def _environment(port: int) -> dict[str, str]:
 
 
 def _reason(stderr: str) -> str:
-    """The last line that says what went wrong, short."""
+    """Return the last line of the error output, shortened."""
     lines = [line.strip() for line in stderr.strip().splitlines() if line.strip()]
     if any("RecursionError" in line or "recursion" in line for line in lines):
         return "recursion limit"
-    return lines[-1][:120] if lines else "failed without a word"
+    return lines[-1][:120] if lines else "failed without a message"

@@ -1,4 +1,4 @@
-"""Writes what was measured as a page: machine, versions, targets, every figure."""
+"""Write the results as a page: machine, versions, targets, all figures."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def versions() -> list[str]:
     code = "import sys; from importlib.metadata import version as v; print(*map(v, sys.argv[1:]))"
     lines: list[str] = []
     for sdk, names in DISTRIBUTIONS.items():
-        done = subprocess.run(
+        process = subprocess.run(
             [python_of(sdk), "-c", code, *names], check=True, capture_output=True, text=True
         )
-        found = done.stdout.split()
+        numbers = process.stdout.split()
         lines.append(
-            ", ".join(f"{name} {number}" for name, number in zip(names, found, strict=True))
+            ", ".join(f"{name} {number}" for name, number in zip(names, numbers, strict=True))
         )
     return lines
 
@@ -85,20 +85,22 @@ def versions() -> list[str]:
 def target_lines(results: Results) -> list[str]:
     lines = ["| what | at most | found | |", "|---|---|---|---|"]
     for target in targets():
-        found = target.figure(results)
-        if found is None:
+        figure = target.figure(results)
+        if figure is None:
             lines.append(f"| {target.what} | {target.wanted} | not measured | |")
             continue
-        holds = "holds" if found <= target.at_most else "**missed**"
-        shown = "peers failed" if found == 0.0 else _times(target.at_most, found)
-        lines.append(f"| {target.what} | {target.wanted} | {shown} | {holds} |")
+        holds = "holds" if figure <= target.at_most else "**missed**"
+        text = "peers failed" if figure == 0.0 else _times(target.at_most, figure)
+        lines.append(f"| {target.what} | {target.wanted} | {text} | {holds} |")
     return lines
 
 
-def _times(at_most: float, found: float) -> str:
-    """A share as one over so many, anything else as it is."""
+def _times(at_most: float, figure: float) -> str:
+    """Format a small share as ``1/n``, any other figure as a decimal."""
     return (
-        f"1/{1 / found:.1f}" if at_most < 0.5 and found < 1 and at_most != 0.3 else f"{found:.2f}"
+        f"1/{1 / figure:.1f}"
+        if at_most < 0.5 and figure < 1 and at_most != 0.3
+        else f"{figure:.2f}"
     )
 
 
@@ -130,17 +132,17 @@ def _row(cell: Cell, figure: str, results: Results) -> str | None:
             return None
         value = _shown(figure, _median(results, cell, "bare", figure), cell)
         return f"| {cell.label} | {figure} | {value} | | | |"
-    ours = _median(results, cell, "ours", figure)
-    if ours is None and (figure != "cpu" or "memory" in cell.worker):
+    own_figure = _median(results, cell, "ours", figure)
+    if own_figure is None and (figure != "cpu" or "memory" in cell.worker):
         return None
     if figure == "calls" and cell.worker["kind"] != "live":
         return None
-    shown = [_cell_of(cell, sdk, figure, results) for sdk in SDKS]
+    figures = [_cell_of(cell, sdk, figure, results) for sdk in SDKS]
     peer = better_peer(results, cell.key, figure)
-    times = f"{peer / ours:.1f}" if peer and ours else ""
+    times = f"{peer / own_figure:.1f}" if peer and own_figure else ""
     name = {"peak": "peak memory", "beyond": "beyond the event"}.get(figure, figure)
     unit = f" per {cell.unit}" if figure in ("cpu", "wall") else ""
-    row = f"| {cell.label} | {name}{unit} | {' | '.join(shown)} | {times} |"
+    row = f"| {cell.label} | {name}{unit} | {' | '.join(figures)} | {times} |"
     floor = _median(results, cell, "floor", figure)
     if floor is not None:
         row += f"\n| floor: asyncio, msgspec, one bare call | {figure} | {_shown(figure, floor, cell)} | | | |"
@@ -166,17 +168,17 @@ def _shown(figure: str, value: float | None, cell: Cell) -> str:
         return f"{value:,.0f}"
     if figure in ("peak", "beyond"):
         return f"{value / 1024 / 1024:.1f} MB"
-    each = value / cell.per
-    return f"{each * 1e6:,.1f} us" if each < 0.001 else f"{each * 1e3:,.1f} ms"
+    per_unit = value / cell.per
+    return f"{per_unit * 1e6:,.1f} us" if per_unit < 0.001 else f"{per_unit * 1e3:,.1f} ms"
 
 
 def summary(results: Results) -> str:
-    """For the terminal: the targets."""
-    found = [(target, target.figure(results)) for target in targets()]
+    """Return the targets and their figures, for the terminal."""
+    figures = [(target, target.figure(results)) for target in targets()]
     lines = [
         f"  {'ok    ' if figure <= target.at_most else 'MISSED'} {target.what}:"
         f" {'peers failed' if figure == 0.0 else _times(target.at_most, figure)} ({target.wanted})"
-        for target, figure in found
+        for target, figure in figures
         if figure is not None
     ]
     return "\n".join(lines)

@@ -1,8 +1,8 @@
-"""The service that every SDK is measured against: it records, in memory, and counts.
+"""A service in memory that records and counts, used to measure all SDKs.
 
-It speaks the dictionaries of the Lambda API, as a client of that API takes and gives them; adapters put
-them into the seam that an SDK has for its client. It decides nothing: a START is STARTED, and so on.
-Its own CPU time is counted, so that it can be taken off what an SDK is charged.
+Requests and responses are the dictionaries of the Lambda API; adapters pass them to each SDK in place of
+its client. The service applies no rules: a START gives STARTED, and so on. Its own CPU time is measured,
+so that it can be subtracted from an SDK's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Answer = dict[str, Any]
 
 
 class Service:
-    """Operations by id; ``timestamp`` makes of milliseconds what the client at hand would give."""
+    """Operations by id; ``timestamp`` converts milliseconds to the type that the SDK's client returns."""
 
     def __init__(
         self, seconds_per_call: float = 0.0, timestamp: Callable[[int], Any] = int
@@ -41,7 +41,7 @@ class Service:
         self._now = 1_700_000_000_000
         self._pages: list[Answer] = []
 
-    # What clients call. Blocking and asynchronous ones take as long for it.
+    # Called by clients. Blocking and asynchronous calls take equally long.
 
     def checkpoint(self, updates: list[Answer]) -> Answer:
         if self._seconds:
@@ -63,10 +63,10 @@ class Service:
             await asyncio.sleep(self._seconds)
         return self._page(marker)
 
-    # What the benchmark asks.
+    # Called by the benchmark.
 
     def event(self, payload: str, *, paged: bool = False) -> Answer:
-        """The event of the next invocation, its first page of state included."""
+        """Return the event of the next invocation, with the first page of the state."""
         execution: Answer = {
             "Id": RUN,
             "Type": "EXECUTION",
@@ -74,10 +74,10 @@ class Service:
             "StartTimestamp": 1_700_000_000_000,
             "ExecutionDetails": {"InputPayload": payload},
         }
-        kept = list(self.operations.values())
-        first = [execution, *(kept[: PAGE - 1] if paged else kept)]
-        rest = kept[PAGE - 1 :] if paged else []
-        pages = [rest[i : i + PAGE] for i in range(0, len(rest), PAGE)]
+        operations = list(self.operations.values())
+        first = [execution, *(operations[: PAGE - 1] if paged else operations)]
+        remaining = operations[PAGE - 1 :] if paged else []
+        pages = [remaining[i : i + PAGE] for i in range(0, len(remaining), PAGE)]
         self._pages = [
             {"Operations": [self._as_client(op) for op in page], "NextMarker": str(number + 1)}
             for number, page in enumerate(pages)
@@ -97,9 +97,10 @@ class Service:
         self._batches = []
 
     def own_cpu(self) -> float:
-        """What it took itself since then: as much as the same updates take another one, alone.
+        """Return the service's own CPU time since ``reset_counts``.
 
-        Clocks around each call would cost more than the calls.
+        Measured by sending the same updates to another service, because reading clocks around each call
+        would take longer than the calls.
         """
         batches, twin = self._batches, Service(timestamp=self._timestamp)
         began = time.process_time()
@@ -111,12 +112,12 @@ class Service:
         self.calls += 1
         self._batches.append(updates)
         self._now += 1
-        told: dict[str, Answer] = {}
+        changed: dict[str, Answer] = {}
         for update in updates:
-            told[update["Id"]] = self.operations[update["Id"]] = self._recorded(update)
+            changed[update["Id"]] = self.operations[update["Id"]] = self._recorded(update)
         return {
             "CheckpointToken": f"token-{self.calls}",
-            "NewExecutionState": {"Operations": [self._as_client(op) for op in told.values()]},
+            "NewExecutionState": {"Operations": [self._as_client(op) for op in changed.values()]},
         }
 
     def _page(self, marker: str) -> Answer:
@@ -125,18 +126,18 @@ class Service:
 
     def _recorded(self, update: Answer) -> Answer:
         kind, status = update["Type"], STATUS[update["Action"]]
-        known = self.operations.get(update["Id"])
+        previous = self.operations.get(update["Id"])
         operation: Answer = {
             "Id": update["Id"],
             "Type": kind,
             "Status": status,
-            "StartTimestamp": known["StartTimestamp"] if known else self._now,
+            "StartTimestamp": previous["StartTimestamp"] if previous else self._now,
         }
         for member in ("ParentId", "Name", "SubType"):
             if update.get(member) is not None:
                 operation[member] = update[member]
-        ended = status in ("SUCCEEDED", "FAILED", "CANCELLED")
-        if ended:
+        has_ended = status in ("SUCCEEDED", "FAILED", "CANCELLED")
+        if has_ended:
             operation["EndTimestamp"] = self._now
         details: Answer = {}
         if update.get("Payload") is not None:
@@ -144,7 +145,7 @@ class Service:
         if update.get("Error") is not None:
             details["Error"] = update["Error"]
         if kind == "STEP":
-            operation["StepDetails"] = {"Attempt": int(ended), **details}
+            operation["StepDetails"] = {"Attempt": int(has_ended), **details}
         elif kind == "CONTEXT":
             options = update.get("ContextOptions") or {}
             if "ReplayChildren" in options:
@@ -153,7 +154,7 @@ class Service:
         return operation
 
     def _as_client(self, operation: Answer) -> Answer:
-        """A copy, with timestamps as the client gives them."""
+        """Return a copy with timestamps as the SDK's client returns them."""
         copied = dict(operation)
         for member in ("StartTimestamp", "EndTimestamp"):
             if member in copied:

@@ -1,8 +1,8 @@
-"""Our SigV4 signer against botocore's and awscrt's: what they cost to import, and per request.
+"""Compare our SigV4 signer with botocore's and awscrt's: CPU time of the import, and per request.
 
     python benchmarks/signer.py
 
-Peers that are not installed are left out (pip install botocore awscrt).
+Signers that are not installed are left out (pip install botocore awscrt).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REQUESTS = 5_000
 
 
 def ours() -> Callable[[], object]:
-    """The signer of this project."""
+    """Return a call of this project's signer."""
     signer = Signer(region="eu-west-1", service="lambda")
     credentials = Credentials(access_key=ACCESS_KEY, secret_key=SECRET_KEY, session_token=TOKEN)
     headers = {"host": HOST, "content-type": "application/json"}
@@ -41,7 +41,7 @@ def ours() -> Callable[[], object]:
 
 
 def botocore() -> Callable[[], object]:
-    """botocore's signer."""
+    """Return a call of botocore's signer."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials as BotocoreCredentials
@@ -62,7 +62,7 @@ def botocore() -> Callable[[], object]:
 
 
 def awscrt() -> Callable[[], object]:
-    """The signer of the AWS common runtime."""
+    """Return a call of the AWS common runtime's signer."""
     import io
 
     from awscrt.auth import (
@@ -97,7 +97,7 @@ SIGNERS: list[tuple[str, str, Callable[[], Callable[[], object]]]] = [
 
 
 def per_request(sign: Callable[[], object]) -> float:
-    """CPU time per request in microseconds, the best of five rounds."""
+    """Return the CPU time per request in microseconds, the best of five rounds."""
     best = float("inf")
     for _ in range(5):
         began = time.process_time()

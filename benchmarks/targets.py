@@ -1,4 +1,4 @@
-"""What was to be reached, and whether it was: each target is a figure and the most it may be."""
+"""Targets of the benchmarks: each has a figure and its upper limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PEERS = ("aws", "async_durable")
 
 @dataclass(frozen=True)
 class Target:
-    """``figure`` is ``None`` where the run has not measured it."""
+    """A figure and its limit; ``figure`` returns ``None`` when the run has not measured it."""
 
     what: str
     wanted: str
@@ -34,8 +34,8 @@ def targets() -> list[Target]:
         _plain("warm, no operation, ms", "warm-nothing", 0.3),
         _plain("warm, one step, ms", "warm-step", 0.5),
         *(
-            _share(f"replay of {n:,}, {how}, CPU", f"replay-{n}-{how}", "cpu", 1 / 5)
-            for how in ("event", "paged")
+            _share(f"replay of {n:,}, {pages}, CPU", f"replay-{n}-{pages}", "cpu", 1 / 5)
+            for pages in ("event", "paged")
             for n in (1_000, 3_000, 25_000)
         ),
         _growth(
@@ -70,23 +70,23 @@ def _of(results: Results, key: str, sdk: str, figure: str) -> float | None:
 
 
 def better_peer(results: Results, key: str, figure: str) -> float | None:
-    """The least that a peer took; ``None`` if none of them came to an end."""
-    found = [_of(results, key, peer, figure) for peer in PEERS]
-    return min((value for value in found if value is not None), default=None)
+    """Return the smallest figure of the peers; ``None`` if none of them finished."""
+    values = [_of(results, key, peer, figure) for peer in PEERS]
+    return min((value for value in values if value is not None), default=None)
 
 
 def _share(what: str, key: str, figure: str, at_most: float) -> Target:
-    """Of what the better peer took. Where both failed, what we took is infinitely better."""
+    """Make a target that is our share of the better peer's figure; 0 where both peers failed."""
 
     def share(results: Results) -> float | None:
-        ours = _of(results, key, "ours", figure)
-        if ours is None:
+        own_figure = _of(results, key, "ours", figure)
+        if own_figure is None:
             return None
         peer = better_peer(results, key, figure)
         tried = all((key, name) in results for name in PEERS)
         if peer is None:
             return 0.0 if tried else None
-        return ours / peer if peer else None
+        return own_figure / peer if peer else None
 
     words = {1 / 3: "a third", 1 / 5: "a fifth", 1 / 10: "a tenth", 1.0: "no more"}[at_most]
     return Target(
@@ -107,16 +107,17 @@ def _over_the_calls(n: int) -> Target:
 
 def _calls(n: int) -> Target:
     def calls(results: Results) -> float | None:
-        made = _of(results, f"steps-{n}-0 ms", "ours", "calls")
-        return None if made is None else made / n
+        count = _of(results, f"steps-{n}-0 ms", "ours", "calls")
+        return None if count is None else count / n
 
     return Target(f"{n:,} steps, calls a step", "one", 1.0, calls)
 
 
 def _growth(what: str, small: str, large: str, times: int) -> Target:
     def growth(results: Results) -> float | None:
-        one, other = _of(results, small, "ours", "cpu"), _of(results, large, "ours", "cpu")
-        return None if one is None or other is None else other / one / times
+        small_cpu = _of(results, small, "ours", "cpu")
+        large_cpu = _of(results, large, "ours", "cpu")
+        return None if small_cpu is None or large_cpu is None else large_cpu / small_cpu / times
 
     return Target(what, "linear: 1.25", 1.25, growth)
 

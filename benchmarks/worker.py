@@ -1,9 +1,9 @@
-"""Runs one workload once, in an environment of its own, and prints what it took.
+"""Run one workload once with one SDK, and print its figures as JSON.
 
     PYTHON benchmarks/worker.py SDK CELL
 
-``CELL`` is JSON: kind, workload, the event, what the answer must be. The SDK is imported and warmed up
-before anything is measured; what is measured is one call of the handler, as Lambda's runtime makes it.
+``CELL`` is JSON: kind, workload, event, and the expected result. The SDK is imported and warmed up first;
+then one call of the handler is measured, made as Lambda's runtime makes it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WARM_INVOCATIONS = 300
 
 
 class LambdaContext:
-    """What Lambda's runtime passes."""
+    """The context object that Lambda's runtime passes to a handler."""
 
     aws_request_id = "00000000-0000-0000-0000-000000000000"
     invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST"
@@ -38,11 +38,11 @@ class LambdaContext:
         return 900_000
 
     def log(self, _msg: object) -> None:
-        """Nowhere."""
+        """Discard the message."""
 
 
 def measured(handler: Any, event: Any, service: Service) -> tuple[dict[str, Any], Any]:
-    """CPU time of the process without the service's own, and elapsed time, of one invocation."""
+    """Return the figures and the outcome of one invocation; CPU time without the service's own."""
     service.reset_counts()
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
@@ -53,14 +53,14 @@ def measured(handler: Any, event: Any, service: Service) -> tuple[dict[str, Any]
 
 
 def check(outcome: Any, cell: dict[str, Any]) -> None:
-    found = outcome.get("Status"), outcome.get("Result")
-    wanted = ("SUCCEEDED", json.dumps(cell["answer"]))
-    if found != wanted:
-        raise SystemExit(f"expected {wanted}, found {str(outcome)[:300]}")
+    actual = outcome.get("Status"), outcome.get("Result")
+    expected = ("SUCCEEDED", json.dumps(cell["answer"]))
+    if actual != expected:
+        raise SystemExit(f"expected {expected}, found {str(outcome)[:300]}")
 
 
 def warmed_up(sdk: Any, workload: str, event: Any) -> None:
-    """Run something small of the same kind, so that no import or first use is measured."""
+    """Run a small workload of the same kind, so that imports and first uses are not measured."""
     service = Service(timestamp=sdk.timestamp)
     handler = sdk.handler(workload, service)
     for _ in range(2):
@@ -69,7 +69,7 @@ def warmed_up(sdk: Any, workload: str, event: Any) -> None:
 
 
 def recorded_steps(service: Service, count: int) -> None:
-    """Write the log of so many steps, from that of the first; ids are those of every SDK here."""
+    """Write the log of ``count`` steps, copied from the first; all measured SDKs have the same ids."""
     first = next(iter(service.operations.values()), _STEP)
     assert first["Id"] == _STEP["Id"], "ids are made in another way"
     service.operations = {
@@ -106,7 +106,7 @@ def live(sdk: Any, cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def warm(sdk: Any, cell: dict[str, Any]) -> dict[str, Any]:
-    """Medians of many invocations of a warm environment."""
+    """Measure many invocations in a warm process; return the medians."""
     service = Service(timestamp=sdk.timestamp)
     handler = sdk.handler(cell["workload"], service)
     runs: list[dict[str, Any]] = []
@@ -119,7 +119,7 @@ def warm(sdk: Any, cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def replay(sdk: Any, cell: dict[str, Any]) -> dict[str, Any]:
-    """An invocation that finds everything recorded but its own end."""
+    """Measure an invocation in which all operations are recorded already."""
     service = Service(timestamp=sdk.timestamp)
     if cell["workload"] == "steps":
         sdk.handler("steps", service)(service.event("1"), LambdaContext())
@@ -140,18 +140,18 @@ def replay(sdk: Any, cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def reopen(service: Service) -> None:
-    """Take the end of the map out of the log, and what its ended items hold, as the service does."""
+    """Remove the map's end and the children of its ended items from the log, as the service does."""
     top = next(op for op in service.operations.values() if op.get("SubType") == "Map")
-    kept = {i: op for i, op in service.operations.items() if op.get("ParentId") == top["Id"]}
+    items = {i: op for i, op in service.operations.items() if op.get("ParentId") == top["Id"]}
     opened = {name: value for name, value in top.items() if name != "EndTimestamp"}
     service.operations = {
         top["Id"]: {**opened, "Status": "STARTED", "ContextDetails": {}},
-        **kept,
+        **items,
     }
 
 
 def memory(handler: Any, state: str, service: Service, cell: dict[str, Any]) -> dict[str, Any]:
-    """Peak memory of an invocation, its event included, in bytes."""
+    """Measure the peak memory of an invocation in bytes, its event included."""
     payloads = sum(
         len((op.get("StepDetails") or {}).get("Result") or "") for op in service.operations.values()
     )
@@ -168,15 +168,15 @@ def memory(handler: Any, state: str, service: Service, cell: dict[str, Any]) -> 
 
 
 def runner(sdk: Any, cell: dict[str, Any]) -> dict[str, Any]:
-    """Steps and long waits in the SDK's own test runner; it keeps the log itself."""
+    """Measure steps and long waits in the SDK's own test runner, which keeps the log itself."""
     steps, waits = cell["event"]
     run = sdk.in_test_runner(steps, waits)
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
-    found = run()
+    result = run()
     figures = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
-    if found != cell["answer"]:
-        raise SystemExit(f"expected {cell['answer']}, found {found}")
+    if result != cell["answer"]:
+        raise SystemExit(f"expected {cell['answer']}, found {result}")
     return figures
 
 

@@ -1,4 +1,4 @@
-"""What is measured: the cells of the table, and the floors beside them."""
+"""The measured workloads: the cells of the table, and the lower bounds beside them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ MS_5 = 0.005
 class Cell:
     """One line of the table.
 
-    ``per``: how many operations or items the figures are divided by. ``larger_than``: the cell that has
-    to have worked, in time, for this one to be tried. ``rounds``: at most so many. ``together``: it
-    sleeps for most of its time, which is long, so the SDKs run it side by side instead of in turn. ``limit``: a
-    run that takes more seconds is stopped, and counts as too slow.
+    Attributes:
+        per: the number of operations or items by which figures are divided.
+        rounds: the largest number of rounds.
+        larger_than: the smaller cell; if that has failed, this one is not tried.
+        together: run by all SDKs at the same time, because it is long and mostly sleeps.
+        limit: the longest run in seconds; a longer one is stopped and counts as failed.
     """
 
     key: str
@@ -56,7 +58,7 @@ def sequential() -> list[Cell]:
     group = "Sequential steps"
     cells: list[Cell] = []
     for seconds, cost in ((0.0, "0 ms"), (MS_5, "5 ms")):
-        before = None
+        previous_key = None
         for n in (100, 1_000, 10_000):
             key = f"steps-{n}-{cost}"
             worker = {
@@ -75,22 +77,22 @@ def sequential() -> list[Cell]:
                     worker,
                     per=n,
                     rounds=1 if n > 1_000 else 3,
-                    larger_than=before,
+                    larger_than=previous_key,
                     is_quick=n < 10_000,
                     together=seconds > 0 and n > 1_000,
                 )
             )
-            before = key
+            previous_key = key
     return cells
 
 
 def warm() -> list[Cell]:
     group = "Warm invocation"
     nothing = {"kind": "warm", "workload": "nothing", "event": 3, "answer": 3, "warm_up": 3}
-    one = {"kind": "warm", "workload": "steps", "event": 1, "answer": 1, "warm_up": 3}
+    one_step = {"kind": "warm", "workload": "steps", "event": 1, "answer": 1, "warm_up": 3}
     return [
         Cell("warm-nothing", group, "no operation", nothing, unit="invocation", rounds=3),
-        Cell("warm-step", group, "one step", one, unit="invocation", rounds=3),
+        Cell("warm-step", group, "one step", one_step, unit="invocation", rounds=3),
     ]
 
 
@@ -98,24 +100,24 @@ def replay() -> list[Cell]:
     group = "Replay"
     cells: list[Cell] = []
     for paged in (False, True):
-        before = None
+        previous_key = None
         for n in (1_000, 3_000, 25_000):
             key = f"replay-{n}-{'paged' if paged else 'event'}"
             worker = _replay("steps", n, n * (n + 1) // 2, 3) | {"paged": paged}
-            how = "pages of 1,000" if paged else "one event"
+            pages = "pages of 1,000" if paged else "one event"
             cells.append(
                 Cell(
                     key,
                     group,
-                    f"{n:,} steps, {how}",
+                    f"{n:,} steps, {pages}",
                     worker,
                     per=n,
                     rounds=3 if n < 25_000 else 2,
-                    larger_than=before,
+                    larger_than=previous_key,
                     is_quick=n < 25_000,
                 )
             )
-            before = key
+            previous_key = key
     slow = _replay("steps", 25_000, 25_000 * 25_001 // 2, 3) | {"paged": True, "seconds": MS_5}
     cells.append(
         Cell(
@@ -129,13 +131,13 @@ def replay() -> list[Cell]:
             is_quick=False,
         )
     )
-    kept = _replay("steps", 25_000, 25_000 * 25_001 // 2, 3) | {"paged": True, "memory": True}
+    memory = _replay("steps", 25_000, 25_000 * 25_001 // 2, 3) | {"paged": True, "memory": True}
     cells.append(
         Cell(
             "replay-25000-memory",
             group,
             "25,000 steps, pages of 1,000: memory",
-            kept,
+            memory,
             per=25_000,
             rounds=1,
             larger_than="replay-25000-paged",
@@ -174,7 +176,7 @@ def growth() -> list[Cell]:
     group = "Map that grows"
     cells: list[Cell] = []
     for most in (10, 0):
-        before = None
+        previous_key = None
         for items in (1_000, 2_000, 4_000, 8_000, 16_000):
             key = f"growth-{items}-{most}"
             label = f"{items:,} items, {'10 at a time' if most else 'unlimited'}"
@@ -188,11 +190,11 @@ def growth() -> list[Cell]:
                     unit="item",
                     rounds=1,
                     limit=20.0,
-                    larger_than=before,
+                    larger_than=previous_key,
                     is_quick=items < 4_000,
                 )
             )
-            before = key
+            previous_key = key
     return cells
 
 

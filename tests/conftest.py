@@ -1,4 +1,4 @@
-"""What all tests share: the table of the conformance requirements at the end."""
+"""Shared by all tests: the table of the conformance requirements at the end of a run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ for package in (operations, retry, serdes):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell which requirements of AWS's conformance suite hold, suite by suite."""
+    """Print the requirements of AWS's conformance suite that hold, suite by suite."""
     verdicts: dict[str, dict[str, str]] = defaultdict(dict)
     for outcome, sign in (("passed", "ok"), ("failed", "FAILED"), ("error", "FAILED")):
         for report in terminalreporter.getreports(outcome):
-            # What could not be collected has none.
+            # Reports of failed collections have no properties.
             for name, value in getattr(report, "user_properties", ()):
                 if name == "conformance":
                     suite, number = str(value).split()
@@ -31,11 +31,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not verdicts:
         return
     terminalreporter.section("conformance requirements")
-    for suite, found in sorted(verdicts.items(), key=lambda each: _order(min(each[1], key=_order))):
-        numbers = sorted(found, key=_order)
-        passed = sum(found[number] == "ok" for number in numbers)
-        told = " ".join(n if found[n] == "ok" else f"{n}:{found[n]}" for n in numbers)
-        terminalreporter.write_line(f"{suite:20} {passed:3} of {len(numbers):3} hold   {told}")
+    for suite, signs in sorted(verdicts.items(), key=lambda item: _order(min(item[1], key=_order))):
+        numbers = sorted(signs, key=_order)
+        passed = sum(signs[number] == "ok" for number in numbers)
+        line = " ".join(n if signs[n] == "ok" else f"{n}:{signs[n]}" for n in numbers)
+        terminalreporter.write_line(f"{suite:20} {passed:3} of {len(numbers):3} hold   {line}")
 
 
 def _order(number: str) -> tuple[int, ...]:

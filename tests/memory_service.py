@@ -1,4 +1,4 @@
-"""A service in memory that only records: what the runtime does without a network or an engine."""
+"""A service in memory that only records, to test the runtime without a network or an engine."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ STATUS = {
 
 
 class MemoryService:
-    """Keeps operations, counts calls, and takes as long for each as it is told.
+    """Keeps operations and counts calls; each call takes ``seconds_per_call``.
 
-    Later pages of the state are made when they are asked for.
+    Later pages of the state are created on request.
     """
 
     def __init__(self, seconds_per_call: float = 0.0) -> None:
@@ -74,7 +74,7 @@ class MemoryService:
         )
 
     def event(self, payload: str, *, paged: bool = False) -> dict[str, Any]:
-        """The event of an invocation; ``paged``: everything recorded comes in later pages."""
+        """Return the event of an invocation; ``paged`` moves all operations to later pages."""
         execution = Operation(
             id="run",
             type="EXECUTION",

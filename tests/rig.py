@@ -1,4 +1,4 @@
-"""The real engine, on a virtual clock, around real handlers: what tests run workflows on."""
+"""The real engine on a virtual clock, for running workflows in tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from durable_execution_sdk.model.history import HistoryEvent
 
 @dataclass
 class Ran:
-    """What came of an execution."""
+    """Outcome of an execution."""
 
     arn: str
     status: str
@@ -44,7 +44,7 @@ class Ran:
 
 @dataclass
 class Rig:
-    """One emulator with one durable function, `workflow`, and others by name."""
+    """An emulator with the durable function ``workflow``, and others by name."""
 
     handler: Any
     others: dict[str, Any] = field(default_factory=dict)
@@ -112,11 +112,11 @@ class Rig:
 
 
 def rig_of(workflow: Any, *, options: dict[str, Any] | None = None, **rig: Any) -> Rig:
-    """A rig around an undecorated workflow; ``options`` are those of ``durable_execution``."""
+    """Return a rig for an undecorated workflow; ``options`` are those of ``durable_execution``."""
     return Rig(durable_execution(**(options or {}))(workflow), **rig)
 
 
 def run_workflow(workflow: Any, event: Any = None, **rig: Any) -> Ran:
     """Run an undecorated workflow to its end, or for a simulated day if it does not end."""
-    made = rig_of(workflow, **rig)
-    return made.drive(made.start(event), until=made.clock.now() + 86_400_000)
+    instance = rig_of(workflow, **rig)
+    return instance.drive(instance.start(event), until=instance.clock.now() + 86_400_000)

@@ -1,4 +1,4 @@
-"""A plugin of pytest for ``tools/pytest``: a slow test that is not marked as slow fails."""
+"""A pytest plugin for ``tools/pytest``: a slow test without the mark ``slow`` fails."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pytest_runtest_logstart(nodeid: str) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a failure of a phase that took too long."""
+    """Turn a phase that took too long into a failure."""
     report = yield
     duration = call.duration
     if duration > LIMIT:

@@ -1,4 +1,4 @@
-"""async-durable-execution, given the service as its asynchronous client."""
+"""Adapter of async-durable-execution, which receives the service as its asynchronous client."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def timestamp(milliseconds: int) -> datetime:
 
 
 class _Client:
-    """What its own HTTP client has."""
+    """The methods of its own HTTP client."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -135,7 +135,7 @@ def in_test_runner(steps: int, waits: int) -> Callable[[], Any]:
     import json
     import os
 
-    # Its documented way to make timers short.
+    # Its documented way to shorten timers.
     os.environ["DURABLE_EXECUTION_TIME_SCALE"] = "0"
 
     @sdk.durable_execution

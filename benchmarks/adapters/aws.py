@@ -1,4 +1,4 @@
-"""aws-durable-execution-sdk-python, given the service as its ``boto3_client``.
+"""Adapter of aws-durable-execution-sdk-python, which receives the service as its ``boto3_client``.
 
 It is synchronous: steps are plain functions, and its map runs threads.
 """
@@ -29,7 +29,7 @@ def timestamp(milliseconds: int) -> datetime:
 
 
 class _Client:
-    """What boto3's client has of the durable API."""
+    """The methods of boto3's client for the durable API."""
 
     def __init__(self, service: Service) -> None:
         self._service = service

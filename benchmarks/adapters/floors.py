@@ -1,4 +1,4 @@
-"""What no SDK can be faster than: bare tasks, bare decoding, a bare round trip."""
+"""Lower bounds for all SDKs: bare tasks, bare decoding, a bare HTTP call."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _round_trips(port: int) -> Callable[[], object]:
 
 
 def floor(cell: dict[str, Any], state: Callable[[Service, int], None]) -> dict[str, Any]:
-    """What a cell's floor takes; ``state`` writes a log of so many steps."""
+    """Measure the lower bound of a cell; ``state(service, count)`` writes a log of steps."""
     if cell["floor"] == "tasks":
         work = _tasks_once(cell["count"])
     elif cell["floor"] == "decoding":

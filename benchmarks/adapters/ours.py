@@ -1,4 +1,4 @@
-"""This SDK, and how it is given the service: as a ``DataPlane``."""
+"""Adapter of this SDK, which receives the service as a ``DataPlane``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def version() -> str:
 
 
 class _Plane:
-    """The service behind the port, its dictionaries converted as a client's codec would."""
+    """The service as a ``DataPlane``; dictionaries are converted as by a client's codec."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -53,9 +53,9 @@ class _Plane:
         return time.time_ns() // 1_000_000
 
 
-def _operations(told: list[dict[str, Any]]) -> list[Operation]:
-    # A class is looked up by msgspec, a list of it would be looked into anew in each call.
-    return [msgspec.convert(operation, Operation) for operation in told]
+def _operations(operations: list[dict[str, Any]]) -> list[Operation]:
+    # One by one, because msgspec caches the class, but would inspect ``list[Operation]`` in each call.
+    return [msgspec.convert(operation, Operation) for operation in operations]
 
 
 async def add_async(a: int, b: int) -> int:

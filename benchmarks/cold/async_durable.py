@@ -1,4 +1,4 @@
-"""A function's cold start with async-durable-execution, its default client included."""
+"""Cold start with async-durable-execution and its default client."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A function's cold start with aws-durable-execution-sdk-python, its default client included."""
+"""Cold start with aws-durable-execution-sdk-python and its default client."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The floor of a cold start: asyncio and msgspec are imported, and one bare HTTP call is made."""
+"""Lower bound of a cold start: import asyncio and msgspec, and make one bare HTTP call."""
 
 import asyncio
 import json

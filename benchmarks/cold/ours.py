@@ -1,4 +1,4 @@
-"""A function's cold start with this SDK: import, decorate, one step through the default client."""
+"""Cold start with this SDK: import, decorate, one step through the default client."""
 
 import json
 import sys

@@ -1,6 +1,6 @@
-"""A release waits for a person, while the metrics of its canary are watched: whichever is first.
+"""Wait for a person's approval of a release while polling its canary; the first event decides.
 
-Plain asyncio does it: two tasks, a timeout, and durable operations in each.
+The workflow uses plain asyncio: two tasks with durable operations, and a timeout.
 
 Run it with::
 
@@ -34,23 +34,23 @@ class Release:
 class Canary:
     version: str
     breaks_after: int
-    looks: int = 0
+    checks: int = 0
 
     @property
     def is_healthy(self) -> bool:
-        return self.looks < self.breaks_after
+        return self.checks < self.breaks_after
 
 
 def ask_for_approval(callback_id: str, version: str) -> None:
     print(f"May {version} be released? durable callback succeed {callback_id} --data '\"Ada\"'")
 
 
-def look_at(canary: Canary) -> Canary:
-    return Canary(canary.version, canary.breaks_after, canary.looks + 1)
+def check_canary(canary: Canary) -> Canary:
+    return Canary(canary.version, canary.breaks_after, canary.checks + 1)
 
 
-def roll(where: Literal["out", "back"], version: str) -> str:
-    return f"{version} rolled {where}"
+def roll(direction: Literal["out", "back"], version: str) -> str:
+    return f"{version} rolled {direction}"
 
 
 async def approval(ctx: DurableContext, version: str) -> str:
@@ -59,8 +59,8 @@ async def approval(ctx: DurableContext, version: str) -> str:
     )
 
 
-async def trouble(ctx: DurableContext, release: Release) -> None:
-    healthy = wait_while(
+async def broken_canary(ctx: DurableContext, release: Release) -> None:
+    while_healthy = wait_while(
         lambda canary: canary.is_healthy,
         initial_delay=timedelta(minutes=15),
         max_delay=timedelta(minutes=15),
@@ -69,25 +69,25 @@ async def trouble(ctx: DurableContext, release: Release) -> None:
         max_attempts=10_000,
     )
     start = Canary(release.version, release.breaks_after)
-    config = WaitForConditionConfig(initial_state=start, wait_strategy=healthy)
-    await ctx.wait_for_condition(look_at, config, name="canary")
+    config = WaitForConditionConfig(initial_state=start, wait_strategy=while_healthy)
+    await ctx.wait_for_condition(check_canary, config, name="canary")
 
 
 @durable_execution
 async def release(event: Release, ctx: DurableContext) -> str:
-    approving = asyncio.create_task(approval(ctx, event.version))
-    watching = asyncio.create_task(trouble(ctx, event))
+    approval_task = asyncio.create_task(approval(ctx, event.version))
+    canary_task = asyncio.create_task(broken_canary(ctx, event))
     try:
         async with asyncio.timeout(A_DAY):
-            await asyncio.wait([approving, watching], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([approval_task, canary_task], return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
-        ctx.log_warn("nobody has approved", version=event.version)
-    if approving.done():
-        watching.cancel()
-        ctx.log_info("approved", by=await approving)
+        ctx.log_warn("not approved within a day", version=event.version)
+    if approval_task.done():
+        canary_task.cancel()
+        ctx.log_info("approved", by=await approval_task)
         return await ctx.step(roll, "out", event.version)
-    approving.cancel()
-    if watching.done():
-        await watching  # raises if looking has failed; otherwise the canary has
-    watching.cancel()
+    approval_task.cancel()
+    if canary_task.done():
+        await canary_task  # raises if a check has failed; returns if the canary is broken
+    canary_task.cancel()
     return await ctx.step(roll, "back", event.version)

@@ -1,4 +1,4 @@
-"""A person approves, the canary breaks, or a day goes by: each ends the release its own way."""
+"""An approval, a broken canary, or a timeout of a day ends the release."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ def test_a_person_approves_while_the_canary_is_watched(durable_runner):
 def test_a_broken_canary_rolls_back_without_asking_further(durable_runner):
     result = durable_runner(release).run_sync(Release("1.4", breaks_after=3))
     assert result.result == "1.4 rolled back"
-    assert result.operation("canary").result["looks"] == 3
+    assert result.operation("canary").result["checks"] == 3
     assert result.duration < timedelta(hours=1)
 
 
@@ -27,4 +27,4 @@ def test_a_day_without_an_answer_rolls_back(durable_runner):
     result = durable_runner(release).run_sync(Release("1.4"))
     assert result.result == "1.4 rolled back"
     assert timedelta(hours=24) <= result.duration < timedelta(hours=25)
-    assert [each.getMessage() for each in result.logs] == ["nobody has approved"]
+    assert [record.getMessage() for record in result.logs] == ["not approved within a day"]

@@ -1,6 +1,6 @@
-"""A photo album: fan out over its photos, fan in to one page, and ask somebody before it is public.
+"""Publish a photo album: fan out over its photos, collect the thumbnails, and ask for approval.
 
-Run it, and answer from another terminal::
+Run it, and approve from another terminal::
 
     durable run examples/fan_out/app.py:publish_album \
         --input '{"album": "summer", "pages": 2}' --name summer
@@ -42,7 +42,7 @@ class Published:
     approved_by: str
 
 
-# The world outside: an archive that lists photos by the page, some of which nobody can read any more.
+# External systems: an archive that lists photos by page; some photos are damaged.
 
 
 def photos_on(album: str, page: int) -> list[str]:
@@ -69,17 +69,17 @@ def mirrors_that_have_it(count: int) -> int:
 
 
 async def photos(ctx: DurableContext, album: Album) -> AsyncIterator[str]:
-    """Every photo; the next page is fetched when there is room for its photos."""
+    """Yield all photos; a page is fetched when the map can start its first photo."""
     for page in range(album.pages):
         for photo in await ctx.step(photos_on, album.album, page):
             yield photo
 
 
 async def thumbnail(ctx: DurableContext, photo: str, index: int) -> Thumbnail:
-    """One photo: its own context, its own retries, nobody else's trouble."""
-    made = await ctx.step(resize, photo)
+    """Resize one photo in a context of its own, whose failure does not affect other photos."""
+    resized = await ctx.step(resize, photo)
     await ctx.wait(Duration.from_seconds(1), name="spare_the_archive")
-    return made
+    return resized
 
 
 @durable_execution
@@ -104,17 +104,17 @@ async def publish_album(album: Album, ctx: DurableContext) -> Published:
         return await callback
 
     async def mirrored(branch: DurableContext) -> str:
-        until = wait_until(lambda count: count >= 3, initial_delay=Duration.from_seconds(30))
-        config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
+        until_three = wait_until(lambda count: count >= 3, initial_delay=Duration.from_seconds(30))
+        config = WaitForConditionConfig(initial_state=0, wait_strategy=until_three)
         return f"{await branch.wait_for_condition(mirrors_that_have_it, config)} mirrors"
 
-    # A person decides, perhaps next week, while the other branch looks again and again.
-    both = await ctx.parallel(
+    # A person decides, perhaps next week, while the other branch polls.
+    checks = await ctx.parallel(
         {"approval": approval, "mirrored": mirrored}, name="before_it_is_public"
     )
-    both.throw_if_error()
+    checks.throw_if_error()
     return Published(
         thumbnails=batch.results(),
         broken=[item.name or "" for item in batch.failed()],
-        approved_by=both.results()[0],
+        approved_by=checks.results()[0],
     )

@@ -1,4 +1,4 @@
-"""The album is published with all photos but the broken one, after somebody has said yes."""
+"""The album is published with all photos but the broken one, after an approval."""
 
 import pytest
 from examples.fan_out import app
@@ -24,12 +24,14 @@ def test_an_album_is_published_without_its_broken_photo(published, capsys):
 
 
 def test_each_photo_is_resized_in_a_context_of_its_own_and_three_at_a_time(published):
-    photos = [each for each in published.operations if each.sub_type == "MapIteration"]
-    assert [each.name for each in photos] == PHOTOS
-    assert all(published.children(each)[0].name == "resize" for each in photos)
-    for each in photos:
-        at_work = [one for one in photos if one.started_at <= each.started_at < one.ended_at]
-        assert len(at_work) <= 3
+    photos = [item for item in published.operations if item.sub_type == "MapIteration"]
+    assert [photo.name for photo in photos] == PHOTOS
+    assert all(published.children(photo)[0].name == "resize" for photo in photos)
+    for photo in photos:
+        running = [
+            other for other in photos if other.started_at <= photo.started_at < other.ended_at
+        ]
+        assert len(running) <= 3
 
 
 def test_the_polling_branch_ends_while_the_other_waits_for_a_person(durable_runner):
@@ -38,8 +40,8 @@ def test_the_polling_branch_ends_while_the_other_waits_for_a_person(durable_runn
     result = runner.advance(hours=1)
     assert result.operation("mirrored").succeeded
     assert not result.operation("approval").is_done
-    [waiting] = runner.callbacks()
-    waiting.fail(PermissionError("Grace says no"))
+    [callback] = runner.callbacks()
+    callback.fail(PermissionError("Grace says no"))
     assert runner.complete().error.error_type == "PermissionError"
 
 

@@ -1,6 +1,6 @@
-"""An order, from the basket to the parcel: every operation that a workflow is made of, on one page.
+"""Process an order from the basket to the parcel, with all basic operations of a workflow.
 
-Run it with ``make demo``, or by hand, and interrupt it wherever you like::
+Run it with ``make demo``, or with this command, and interrupt it at any point::
 
     durable run examples/order_processing/app.py:process_order \
         --input @examples/order_processing/order.json --name my-order
@@ -64,7 +64,7 @@ class Receipt:
 
 
 class InvalidOrderError(ValueError):
-    """The order cannot be carried out as it is; trying again does not help."""
+    """The order is invalid; retries would not help."""
 
 
 @durable_step(retry_strategy=NoRetry())
@@ -77,7 +77,7 @@ def validate(order: Order) -> Decimal:
     return sum((item.price * item.quantity for item in order.items), start=Decimal(0))
 
 
-# Nobody is charged twice: the step is not run again, not even after a crash in the middle of it.
+# The card is never charged twice: the step does not run again, even after a crash in its body.
 @durable_step(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=NoRetry())
 def charge(order: Order, total: Decimal) -> str:
     return outside.charge(order.card, order.order_id, total)
@@ -108,13 +108,13 @@ async def pay(ctx: DurableContext, order: Order, total: Decimal) -> str | None:
     except outside.CardDeclinedError:
         return None
     except StepInterruptedError:
-        # Cut off while the bank was at it: only the bank knows whether it was done.
+        # The function died during the call; only the bank knows if the payment was made.
         return await ctx.step(find_payment, order.order_id)
 
 
 async def pack(ctx: DurableContext, items: list[Item]) -> list[str]:
-    reserving = [ctx.step(reserve, item, name=f"reserve_{item.sku}") for item in items]
-    return list(await asyncio.gather(*reserving))
+    reservations = [ctx.step(reserve, item, name=f"reserve_{item.sku}") for item in items]
+    return list(await asyncio.gather(*reservations))
 
 
 @durable_execution

@@ -1,7 +1,7 @@
-"""Runs the order in the foreground, and plays the warehouse that answers the callback.
+"""Run the order in the foreground, and complete its callback as the warehouse does.
 
-``durable run`` shows the progress; meanwhile this script does what a second terminal would do: it
-looks at what the execution waits for, and answers.
+``durable run`` shows the progress. Meanwhile this script does the same as a user in a second terminal: it
+lists the callbacks that the execution waits for, and completes them.
 """
 
 import json
@@ -17,18 +17,18 @@ DURABLE = [sys.executable, "-m", "durable_execution_sdk.cli.main"]
 ANSWER_AFTER = 2.0
 
 
-def play_warehouse(name: str, over: threading.Event) -> None:
-    while not over.wait(0.5):
-        for waiting in waits(name):
-            if waiting["callback_id"]:
+def simulate_warehouse(name: str, is_over: threading.Event) -> None:
+    while not is_over.wait(0.5):
+        for operation in pending_operations(name):
+            if operation["callback_id"]:
                 time.sleep(ANSWER_AFTER)
-                answer = json.dumps({"picked_by": "Ada"})
-                durable("callback", "succeed", waiting["callback_id"], "--data", answer)
+                result = json.dumps({"picked_by": "Ada"})
+                durable("callback", "succeed", operation["callback_id"], "--data", result)
 
 
-def waits(name: str) -> list[dict[str, str | None]]:
-    shown = durable("show", name, "--json")
-    return [] if shown.returncode else json.loads(shown.stdout)["waiting"]
+def pending_operations(name: str) -> list[dict[str, str | None]]:
+    process = durable("show", name, "--json")
+    return [] if process.returncode else json.loads(process.stdout)["waiting"]
 
 
 def durable(*words: str) -> subprocess.CompletedProcess[str]:
@@ -37,19 +37,19 @@ def durable(*words: str) -> subprocess.CompletedProcess[str]:
 
 def main() -> int:
     name = f"demo-{uuid.uuid4().hex[:6]}"
-    over = threading.Event()
-    warehouse = threading.Thread(target=play_warehouse, args=(name, over))
+    is_over = threading.Event()
+    warehouse = threading.Thread(target=simulate_warehouse, args=(name, is_over))
     warehouse.start()
     try:
         order = f"@{HERE / 'order.json'}"
         workflow = f"{HERE / 'app.py'}:process_order"
-        run = [*DURABLE, "run", workflow, "--input", order, "--name", name, *sys.argv[1:]]
-        return subprocess.run(run, check=False).returncode
+        command = [*DURABLE, "run", workflow, "--input", order, "--name", name, *sys.argv[1:]]
+        return subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
-        # The run got it too, and has said how to go on.
+        # ``durable run`` was interrupted as well, and has printed the command that continues.
         return 3
     finally:
-        over.set()
+        is_over.set()
         warehouse.join()
 
 

@@ -1,7 +1,7 @@
-"""The world outside of the workflow: a bank, a warehouse and a carrier, played by files.
+"""External systems of the shop: a bank, a warehouse and a carrier, simulated by files.
 
-They are in the directory that SHOP names, ``.durable/shop`` by default. This bank charges whenever it
-is asked to: whoever asks twice pays twice.
+The files are in the directory named by the environment variable SHOP, ``.durable/shop`` by default.
+The bank does not recognize repeated requests: two calls of ``charge`` are two payments.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The order is shipped, declined or refused, and nobody is charged twice."""
+"""The order is shipped, declined or refused, and is never charged twice."""
 
 import outside
 import pytest
@@ -52,13 +52,15 @@ def test_a_declined_card_ends_the_order_without_a_payment(runner, rows):
 
 
 @pytest.mark.parametrize("items", [[], [Item("cup", 0, 1)]])
-def test_an_order_that_makes_no_sense_fails_at_once(runner, items):
+def test_an_invalid_order_fails_at_once(runner, items):
     result = runner.run(Order("2041", "visa", items)).assert_failed()
     assert isinstance(result.error, InvalidOrderError)
     assert result.operation("validate").attempt == 1
 
 
-def test_nobody_is_charged_twice_when_the_function_dies_at_the_bank(durable_runner, rows, tmp_path):
+def test_an_order_is_charged_once_when_the_function_dies_at_the_bank(
+    durable_runner, rows, tmp_path
+):
     runner = durable_runner(
         process_order, functions={"ship_order": ship_order}, environment={"SHOP": str(tmp_path)}
     )
@@ -67,7 +69,7 @@ def test_nobody_is_charged_twice_when_the_function_dies_at_the_bank(durable_runn
     runner.sync.wait_for_callback("warehouse_picks").succeed({"picked_by": "Grace"})
     result = runner.sync.complete()
     assert result.result.status == "shipped"
-    assert [each["id"] for each in rows("payments")] == [result.result.payment_id]
+    assert [payment["id"] for payment in rows("payments")] == [result.result.payment_id]
 
 
 def test_the_warehouse_has_eight_hours(runner):

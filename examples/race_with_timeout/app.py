@@ -1,6 +1,6 @@
-"""The first carrier to answer gets the parcel; if nobody does within two days, a person is asked.
+"""Give a parcel to the first carrier with an offer; after two days without one, the office handles it.
 
-Each carrier is asked again when its line is busy, and nothing runs between the attempts.
+A carrier whose line is busy is asked again later; no code runs between the attempts.
 
 Run it with::
 
@@ -51,12 +51,12 @@ def ask(carrier: str, parcel: str) -> Offer:
 
 
 def ask_the_office(parcel: str) -> str:
-    return f"somebody looks after {parcel}"
+    return f"the office handles {parcel}"
 
 
 @durable_execution
 async def book_parcel(request: Request, ctx: DurableContext) -> Offer | str:
-    carriers = ["nobody", "swift", "steady"]
+    carriers = ["local", "swift", "steady"]
     offers = [
         ctx.step(ask, carrier, request.parcel, name=f"ask_{carrier}", config=PATIENT)
         for carrier in carriers
@@ -64,9 +64,9 @@ async def book_parcel(request: Request, ctx: DurableContext) -> Offer | str:
     try:
         offer = await ctx.race(
             ctx.any(*offers, name="first_offer"),
-            ctx.wait(timedelta(days=2), name="patience"),
+            ctx.wait(timedelta(days=2), name="deadline"),
         )
     except AllFailedError as refusals:
-        ctx.log_warn("no carrier wants it", reasons=[str(each) for each in refusals.exceptions])
+        ctx.log_warn("all carriers refused", reasons=[str(error) for error in refusals.exceptions])
         offer = None
     return offer or await ctx.step(ask_the_office, request.parcel)

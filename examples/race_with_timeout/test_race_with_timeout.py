@@ -1,4 +1,4 @@
-"""The first carrier wins, failures do not count while one may answer, and patience has an end."""
+"""The first offer wins, failed carriers do not end the race, and a timeout does."""
 
 from examples.race_with_timeout import app
 from examples.race_with_timeout.app import Offer, book_parcel
@@ -11,29 +11,29 @@ def test_the_first_offer_wins_across_retries(durable_runner):
     winner = result.operation(f"ask_{offer.carrier}")
     assert winner.attempt == {"steady": 2, "swift": 3}[offer.carrier]
     assert winner.ended_at <= result.operation("first_offer").ended_at
-    assert result.operation("ask_nobody").status == "FAILED"
-    assert not result.operation("patience").is_done
+    assert result.operation("ask_local").status == "FAILED"
+    assert not result.operation("deadline").is_done
     assert len(result.invocations) > 1
 
 
-def test_nobody_answers_in_time(durable_runner, monkeypatch):
+def test_no_carrier_answers_in_time(durable_runner, monkeypatch):
     def busy(carrier, parcel):
         raise ConnectionError("busy")
 
     monkeypatch.setattr(app, "ask", busy)
     result = durable_runner(book_parcel).run_sync({"parcel": "p"})
-    assert result.result == "somebody looks after p"
-    assert result.operation("patience").duration.days == 2
+    assert result.result == "the office handles p"
+    assert result.operation("deadline").duration.days == 2
     assert result.operation("ask_swift").attempt > 2
 
 
-def test_nobody_carries_it(durable_runner, monkeypatch):
+def test_all_carriers_refuse(durable_runner, monkeypatch):
     def refuse(carrier, parcel):
         raise LookupError(f"{carrier} does not carry {parcel}")
 
     monkeypatch.setattr(app, "ask", refuse)
     result = durable_runner(book_parcel).run_sync({"parcel": "p"})
-    assert result.result == "somebody looks after p"
+    assert result.result == "the office handles p"
     assert len(result.invocations) == 1
-    [line] = [each for each in result.logs if each.getMessage() == "no carrier wants it"]
-    assert len(line.reasons) == 3
+    [record] = [record for record in result.logs if record.getMessage() == "all carriers refused"]
+    assert len(record.reasons) == 3

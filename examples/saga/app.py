@@ -1,6 +1,6 @@
-"""A trip is booked as a whole or not at all: what was booked is cancelled when a later part fails.
+"""Book a trip as a whole or not at all: when a booking fails, the earlier ones are cancelled.
 
-Run it; the hotel takes half a day to confirm, which ``--skip-time`` skips::
+The hotel takes half a day to confirm; ``--skip-time`` skips that wait::
 
     durable run examples/saga/app.py:book_trip --skip-time \
         --input '{"traveller": "Ada", "budget": 900}'
@@ -54,10 +54,10 @@ def cancel_hotel(booking: Booking) -> str:
 
 
 @durable_step(retry_strategy=NoRetry())
-def book_car(trip: Trip, spent: int) -> Booking:
+def book_car(trip: Trip, subtotal: int) -> Booking:
     price = 200
-    if spent + price > trip.budget:
-        raise TooExpensiveError(spent + price - trip.budget)
+    if subtotal + price > trip.budget:
+        raise TooExpensiveError(subtotal + price - trip.budget)
     return Booking(f"car-{trip.traveller}", price)
 
 
@@ -65,21 +65,21 @@ def cancel_car(booking: Booking) -> str:
     return f"cancelled {booking.number}"
 
 
-def tell(traveller: str, news: str) -> str:
-    return f"Dear {traveller}, {news}"
+def write_to(traveller: str, message: str) -> str:
+    return f"Dear {traveller}, {message}"
 
 
 @durable_execution
 async def book_trip(trip: Trip, ctx: DurableContext) -> Itinerary | str:
     try:
         async with ctx.saga() as saga:
-            saga.add_compensation(tell, trip.traveller, "we are sorry", name="apologize")
+            saga.add_compensation(write_to, trip.traveller, "we are sorry", name="apologize")
             flight = await saga.step(book_flight, trip, compensate=cancel_flight)
             hotel = await saga.step(book_hotel, trip, compensate=cancel_hotel)
-            # The invocation ends here. That is no failure: nothing is cancelled.
+            # The execution suspends here. That is not a failure, so nothing is cancelled.
             await ctx.wait(timedelta(hours=12), name="hotel_confirms")
-            spent = flight.price + hotel.price
-            car = await saga.step(book_car, trip, spent, compensate=cancel_car)
+            subtotal = flight.price + hotel.price
+            car = await saga.step(book_car, trip, subtotal, compensate=cancel_car)
     except TooExpensiveError as error:
         return f"the trip is {error.missing} over budget"
     return Itinerary(flight.number, hotel.number, car.number)

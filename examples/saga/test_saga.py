@@ -1,4 +1,4 @@
-"""A trip is booked as a whole, or cancelled in reverse; waiting for the hotel cancels nothing."""
+"""A trip is booked as a whole, or cancelled in reverse order; a suspension cancels nothing."""
 
 from examples.saga.app import Itinerary, Trip, book_trip
 
@@ -6,7 +6,7 @@ from examples.saga.app import Itinerary, Trip, book_trip
 def test_a_trip_within_the_budget_is_booked(durable_runner):
     result = durable_runner(book_trip).run_sync(Trip("Ada", 1100))
     assert result.result == Itinerary("flight-Ada", "hotel-Ada", "car-Ada")
-    assert [each.name for each in result.operations] == [
+    assert [operation.name for operation in result.operations] == [
         "book_flight",
         "book_hotel",
         "hotel_confirms",
@@ -19,14 +19,20 @@ def test_a_trip_over_the_budget_is_cancelled_in_reverse(durable_runner):
     result = durable_runner(book_trip).run_sync(Trip("Ada", 900))
     assert result.result == "the trip is 200 over budget"
     assert result.operation("book_car").status == "FAILED"
-    undone = result.children("compensations")
-    assert [each.name for each in undone] == ["cancel_hotel", "cancel_flight", "apologize"]
-    assert undone[0].result == "cancelled hotel-Ada"
+    compensations = result.children("compensations")
+    assert [operation.name for operation in compensations] == [
+        "cancel_hotel",
+        "cancel_flight",
+        "apologize",
+    ]
+    assert compensations[0].result == "cancelled hotel-Ada"
 
 
 def test_waiting_for_the_hotel_cancels_nothing(durable_runner):
     runner = durable_runner(book_trip).sync
     runner.start(Trip("Ada", 900))
     result = runner.advance(hours=11)
-    assert [each.name for each in result.operations if not each.is_done] == ["hotel_confirms"]
+    assert [operation.name for operation in result.operations if not operation.is_done] == [
+        "hotel_confirms"
+    ]
     assert len(result.operations) == 3

@@ -1,7 +1,7 @@
-"""Durable execution for Python: plain ``async`` workflows whose every operation is checkpointed.
+"""Durable execution for Python: plain ``async`` workflows whose operations are checkpointed.
 
-On AWS Lambda durable functions, on a laptop and in tests the same code survives crashes, restarts
-and waits of up to a year: it is invoked again, replays its checkpoints, and goes on.
+On AWS Lambda durable functions, on a laptop and in tests, the same code survives crashes, restarts
+and waits of up to a year: it is invoked again, replays its checkpoints, and continues.
 """
 
 from typing import TYPE_CHECKING
@@ -61,8 +61,8 @@ from durable_execution_sdk.serdes import (
 )
 from durable_execution_sdk.version import __version__
 
-# Every workflow has the modules above. Those below are loaded when somebody first asks for a name of
-# theirs, because a cold start pays for each module that it loads.
+# Every workflow uses the modules above. Those below are loaded when one of their names is first used,
+# because each module costs time in a cold start.
 if TYPE_CHECKING:
     from durable_execution_sdk.completion import (
         CompletionConfig,

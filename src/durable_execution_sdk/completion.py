@@ -1,6 +1,6 @@
-"""When a map or a parallel is done: enough successes, too many failures, or everything finished.
+"""Completion rules of ``map`` and ``parallel``: successes, failures, or all items ended.
 
-The decision is a pure function of four counts, so it is the same on the first run and on replay.
+A decision depends only on counts of items and the configuration, so it is the same on replay.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class CompletionReason(StrEnum):
-    """Why a map or a parallel stopped."""
+    """Reasons for which a map or a parallel has stopped."""
 
     ALL_COMPLETED = "ALL_COMPLETED"
     MIN_SUCCESSFUL_REACHED = "MIN_SUCCESSFUL_REACHED"
@@ -37,35 +37,35 @@ class CompletionReason(StrEnum):
 
 
 class CompletionOutcome(StrEnum):
-    """What it means that ``should_complete`` stops a batch."""
+    """Outcomes with which ``should_complete`` can stop a batch."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
 
 class CompletionDecision(Struct, frozen=True):
-    """What ``should_complete`` answers; ``outcome`` is ``None`` to go on."""
+    """Decision of ``should_complete``; ``outcome=None`` continues the batch."""
 
     outcome: CompletionOutcome | None = None
 
 
 def continue_batch() -> CompletionDecision:
-    """Go on."""
+    """Continue the batch."""
     return CompletionDecision()
 
 
 def complete_batch(
     outcome: CompletionOutcome = CompletionOutcome.SUCCEEDED,
 ) -> CompletionDecision:
-    """Stop now: start no more items, and give up those that run."""
+    """Stop the batch now: start no more items, and give up the running ones."""
     return CompletionDecision(outcome)
 
 
 class CompletionStatus:
-    """How far a batch is, as ``should_complete`` sees it.
+    """Progress of a batch, the argument of ``should_complete``.
 
-    ``success_count`` and ``failure_count`` are the items that have ended; ``total_count`` is all of
-    them, or ``None`` while an iterable of unknown length gives more.
+    ``success_count`` and ``failure_count`` count ended items. ``total_count`` counts all items, and is
+    ``None`` until an iterable of unknown length is exhausted.
     """
 
     __slots__ = ("_items", "failure_count", "success_count", "total_count")
@@ -84,38 +84,39 @@ class CompletionStatus:
 
     @property
     def completed_count(self) -> int:
-        """How many items have ended."""
+        """Number of items that have ended."""
         return self.success_count + self.failure_count
 
     @property
     def items(self) -> tuple[Any, ...]:
-        """The items that have ended (``BatchItem``), with results and errors, in order of the index."""
+        """The ended items (``BatchItem``), with results and errors, by index."""
         return self._items()
 
     @property
     def results(self) -> list[Any]:
-        """The results of the items that succeeded, in order of the index."""
+        """The results of the succeeded items, by index."""
         return [item.result for item in self.items if item.status == CompletionOutcome.SUCCEEDED]
 
 
 class CompletionConfig(Struct, frozen=True, kw_only=True):
-    """How many successes are enough, and how many failures too many.
+    """Numbers of successes and failures at which a map or a parallel stops.
 
     With nothing set, the first failure stops the operation. With only ``min_successful`` set, any
-    number of failures is tolerated. Wrong values raise ``ConfigError`` at once.
+    number of failures is tolerated. Invalid values raise ``ConfigError`` at once.
 
     Args:
         min_successful: stop as soon as this many items succeeded; 1 or more.
         tolerated_failure_count: stop as soon as more items than this failed; 0 or more.
         tolerated_failure_percentage: stop as soon as more than this share of all items failed;
             0 to 100.
-        should_complete: your own rule, in place of the three above. It is asked before the first item
-            starts and after each one that ended, in the order of the log, and answers
-            ``continue_batch()`` or ``complete_batch(outcome)``. ``True`` is ``complete_batch()``, which
-            ends the batch as a success, and ``False`` is ``continue_batch()``; for too many failures
-            answer ``complete_batch(CompletionOutcome.FAILED)``.
-            A batch whose items have all ended is over whatever it answers. It is workflow code: it
-            runs again on replay, so it has to depend on nothing but the ``CompletionStatus``.
+        should_complete: your own rule, instead of the three above. It is called before the first item
+            starts and after each item that ended, in the order of the log, and returns
+            ``continue_batch()`` or ``complete_batch(outcome)``. ``True`` means ``complete_batch()``,
+            which ends the batch as a success, and ``False`` means ``continue_batch()``; for too many
+            failures return ``complete_batch(CompletionOutcome.FAILED)``.
+            A batch whose items have all ended is over, even if the rule returns
+            ``continue_batch()``. The rule is workflow code: it runs again on replay, so its result
+            may depend on the ``CompletionStatus`` only.
     """
 
     min_successful: int | None = None
@@ -124,7 +125,7 @@ class CompletionConfig(Struct, frozen=True, kw_only=True):
     should_complete: Callable[[CompletionStatus], CompletionDecision | bool] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that can never make sense, whatever the number of items."""
+        """Raise ``ConfigError`` for values that are invalid for any number of items."""
         _check_count("min_successful", self.min_successful, 1)
         _check_count("tolerated_failure_count", self.tolerated_failure_count, 0)
         _check_share("tolerated_failure_percentage", self.tolerated_failure_percentage)
@@ -144,7 +145,7 @@ class CompletionConfig(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def all_completed(cls) -> CompletionConfig:
-        """Run every item to its end, however many fail."""
+        """Run every item to its end, even when items fail."""
         return cls(tolerated_failure_percentage=100)
 
     @classmethod
@@ -158,9 +159,9 @@ class CompletionConfig(Struct, frozen=True, kw_only=True):
         return cls(min_successful=1)
 
     def validate_against(self, total: int, what: str = "completion_config") -> None:
-        """Raise ``ConfigError`` if ``total`` items can never satisfy this; ``what`` names it.
+        """Raise ``ConfigError`` if ``total`` items cannot reach ``min_successful``.
 
-        No items at all are always fine: there is nothing to wait for.
+        An empty batch is always valid: it completes at once. ``what`` names the option in the error.
         """
         if self.min_successful is not None and 0 < total < self.min_successful:
             raise ConfigError(
@@ -172,10 +173,10 @@ class CompletionConfig(Struct, frozen=True, kw_only=True):
 def decide(
     config: CompletionConfig | None, total: int, succeeded: int, failed: int
 ) -> CompletionReason | None:
-    """Why to stop now, or ``None`` to go on; ask after each completion.
+    """Return the reason to stop, or ``None`` to go on; called after each item that ended.
 
-    ``total`` counts all items, started or not. Success is looked at first, then tolerance, then
-    whether anything is left. No config is the same as an empty one: the first failure stops.
+    ``total`` counts all items, started or not. Checked in this order: enough successes, too many
+    failures, no items left. ``config=None`` equals ``CompletionConfig()``: the first failure stops.
     """
     config = config or _FAIL_FAST
     if config.min_successful is not None and succeeded >= config.min_successful:
@@ -192,16 +193,19 @@ def decide_by(
     status: CompletionStatus,
     what: str,
 ) -> CompletionReason | None:
-    """Why a rule of the user's stops a batch, or ``None`` to go on; ``what`` names the batch."""
-    answer: object = rule(status)
-    if isinstance(answer, bool):
-        answer = complete_batch() if answer else continue_batch()
-    if not isinstance(answer, CompletionDecision):
+    """Return the reason for which the user's rule stops a batch, or ``None`` to go on.
+
+    Raises ``ConfigError`` when the rule returns something else; ``what`` names the batch.
+    """
+    decision: object = rule(status)
+    if isinstance(decision, bool):
+        decision = complete_batch() if decision else continue_batch()
+    if not isinstance(decision, CompletionDecision):
         raise ConfigError(
-            f"the should_complete of {what} returned {answer!r}; it must return continue_batch(),"
+            f"the should_complete of {what} returned {decision!r}; it must return continue_batch(),"
             " complete_batch(outcome), or a bool"
         )
-    match answer.outcome:
+    match decision.outcome:
         case CompletionOutcome.SUCCEEDED:
             return CompletionReason.CUSTOM_COMPLETION_SUCCEEDED
         case CompletionOutcome.FAILED:

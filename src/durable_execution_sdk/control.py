@@ -1,7 +1,4 @@
-"""The port to the service's control plane: what everybody but a running handler asks of it.
-
-It raises ``ServiceError`` when the service refuses a call or cannot be reached.
-"""
+"""Port to the control plane of the service: start, read, stop, pause and delete executions."""
 
 from __future__ import annotations
 
@@ -24,16 +21,20 @@ __all__ = ["ControlPlane"]
 
 
 class ControlPlane(Protocol):
-    """What everybody else does with executions. Timestamps are milliseconds since the epoch."""
+    """The service's operations on executions from outside of a handler.
+
+    Timestamps are milliseconds since the epoch. All methods raise ``ServiceError`` when the service
+    refuses a call or cannot be reached.
+    """
 
     async def invoke(self, request: InvokeRequest) -> InvokeResponse:
-        """Start an execution, or find the one that already has this name."""
+        """Invoke a function; for a durable one, start an execution or return the one with its name."""
         ...
 
     async def describe(
         self, arn: str, *, include_execution_data: bool = True
     ) -> ExecutionDescription:
-        """Tell status, input, result and error of an execution."""
+        """Return status, input, result and error of an execution."""
         ...
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
@@ -45,27 +46,27 @@ class ControlPlane(Protocol):
         ...
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
-        """End an execution as STOPPED; returns when that was."""
+        """End an execution as STOPPED; return the time of its end."""
         ...
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
-        """Invoke no more until the execution is resumed."""
+        """Stop invoking the handler until the execution is resumed."""
         ...
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
-        """Go on after a pause."""
+        """Resume a paused execution."""
         ...
 
     async def delete(self, arn: str) -> int:
-        """Delete a closed execution and its data; returns when that was accepted."""
+        """Delete a closed execution and its data; return the time of the deletion."""
         ...
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
-        """Answer a callback with a result: raw bytes, at most 1 MiB."""
+        """Complete a callback with a result: raw bytes, at most 1 MiB."""
         ...
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
-        """Answer a callback with a failure."""
+        """Complete a callback with an error."""
         ...
 
     async def callback_heartbeat(self, callback_id: str) -> None:

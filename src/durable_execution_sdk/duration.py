@@ -1,7 +1,7 @@
-"""A length of time in whole seconds, which is what the service counts in.
+"""Durations in whole seconds, the resolution of the service's timers.
 
-Wherever a ``Duration`` is taken, a ``datetime.timedelta`` is too. Fractions of a second round up, so
-that nothing happens earlier than asked; days have 24 hours, months 30 days, years 365.
+Every parameter that takes a ``Duration`` also takes a ``datetime.timedelta``. Fractions of a second are
+rounded up, so that no wait is shorter than requested. A day has 24 hours, a month 30 days, a year 365.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _DAY = 24 * _HOUR
 
 
 class Duration(Struct, frozen=True, order=True):
-    """How long something takes or waits: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``."""
+    """A length of time in whole seconds: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``."""
 
     seconds: int
 
     def __post_init__(self) -> None:
-        """Refuse what is not a whole, non-negative number of seconds."""
+        """Raise ``ConfigError`` unless ``seconds`` is a whole, non-negative number."""
         if type(self.seconds) is not int or self.seconds < 0:
             raise ConfigError(
                 f"a duration is a whole number of seconds, 0 or more, not {self.seconds!r}; "
@@ -38,54 +38,57 @@ class Duration(Struct, frozen=True, order=True):
 
     @classmethod
     def from_seconds(cls, seconds: float) -> Duration:
-        """This many seconds; a fraction rounds up to the next whole second."""
+        """Return this many seconds; a fraction is rounded up to the next whole second."""
         return cls._counted(seconds, 1, "seconds")
 
     @classmethod
     def from_minutes(cls, minutes: float) -> Duration:
-        """This many minutes."""
+        """Return this many minutes."""
         return cls._counted(minutes, _MINUTE, "minutes")
 
     @classmethod
     def from_hours(cls, hours: float) -> Duration:
-        """This many hours."""
+        """Return this many hours."""
         return cls._counted(hours, _HOUR, "hours")
 
     @classmethod
     def from_days(cls, days: float) -> Duration:
-        """This many days of 24 hours."""
+        """Return this many days of 24 hours."""
         return cls._counted(days, _DAY, "days")
 
     @classmethod
     def from_weeks(cls, weeks: float) -> Duration:
-        """This many weeks of 7 days."""
+        """Return this many weeks of 7 days."""
         return cls._counted(weeks, 7 * _DAY, "weeks")
 
     @classmethod
     def from_months(cls, months: float) -> Duration:
-        """This many months of 30 days."""
+        """Return this many months of 30 days."""
         return cls._counted(months, 30 * _DAY, "months")
 
     @classmethod
     def from_years(cls, years: float) -> Duration:
-        """This many years of 365 days."""
+        """Return this many years of 365 days."""
         return cls._counted(years, 365 * _DAY, "years")
 
     @classmethod
     def of(cls, value: DurationLike, what: str = "a duration") -> Duration:
-        """The same length of time as a ``Duration``; ``what`` names the option in the error."""
+        """Convert a ``timedelta`` to a ``Duration``; raise ``ConfigError`` for any other type.
+
+        ``what`` names the option in the error.
+        """
         return _as_duration(value, what)
 
     def to_seconds(self) -> int:
-        """The whole length in seconds."""
+        """Return the length in seconds."""
         return self.seconds
 
     def checked(
         self, what: str, minimum: int = 1, maximum: int = LONGEST_TIMER_SECONDS
     ) -> Duration:
-        """This duration, if it is from ``minimum`` to ``maximum`` seconds; else a ``ConfigError``.
+        """Return this duration; raise ``ConfigError`` unless it is ``minimum`` to ``maximum`` seconds.
 
-        ``what`` names the operation or option, as in ``"wait 'cool_down'"``.
+        ``what`` names the operation or option in the error, as in ``"wait 'cool_down'"``.
         """
         if minimum <= self.seconds <= maximum:
             return self
@@ -107,7 +110,7 @@ class Duration(Struct, frozen=True, order=True):
         return cls(total)
 
     def __add__(self, other: DurationLike) -> Duration:
-        """Both lengths, one after the other."""
+        """Return the sum of both lengths."""
         match other:
             case Duration() | timedelta():
                 return Duration(self.seconds + Duration.of(other).seconds)
@@ -117,7 +120,7 @@ class Duration(Struct, frozen=True, order=True):
     __radd__ = __add__
 
     def __str__(self) -> str:
-        """For people: ``1d 2h 30m``."""
+        """Return a readable form: ``1d 2h 30m``."""
         minutes, seconds = divmod(self.seconds, 60)
         hours, minutes = divmod(minutes, 60)
         days, hours = divmod(hours, 24)
@@ -126,7 +129,7 @@ class Duration(Struct, frozen=True, order=True):
 
 
 DurationLike = Duration | timedelta
-"""What is taken wherever a length of time is asked for."""
+"""The type of every parameter that is a length of time."""
 
 
 def _as_duration(value: object, what: str) -> Duration:

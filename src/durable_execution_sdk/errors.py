@@ -1,4 +1,4 @@
-"""Every exception that the SDK raises, in one tree.
+"""All exceptions that the SDK raises, in one tree.
 
 ::
 
@@ -7,33 +7,34 @@
     │   ├── StepError
     │   │   └── StepInterruptedError      an at-most-once body was cut off and may not run again
     │   ├── CallbackError
-    │   │   ├── CallbackTimeoutError      nobody answered in time
-    │   │   ├── CallbackExternalError     somebody answered with a failure
-    │   │   └── CallbackSubmitterError    the id could not be handed out
+    │   │   ├── CallbackTimeoutError      no result and no heartbeat came in time
+    │   │   ├── CallbackExternalError     the external system sent an error
+    │   │   └── CallbackSubmitterError    the function that submits the callback id failed
     │   ├── InvokeError
     │   ├── ChildContextError
     │   ├── WaitForConditionError
     │   ├── OperationCancelledError   the workflow gave the operation up, and awaits it again
-    │   └── FailureGroupError             several failed: an ExceptionGroup too
-    │       ├── AllFailedError                ctx.any: not one operand succeeded
-    │       └── CompensationError             a saga failed, and so did compensations of it
-    ├── ExecutionError            the environment: this execution fails, no retry helps
+    │   └── FailureGroupError             several operations failed: an ExceptionGroup too
+    │       ├── AllFailedError                ctx.any: no operation succeeded
+    │       └── CompensationError             a saga failed, and so did some of its compensations
+    ├── ExecutionError            the environment: this execution fails, retries would not help
     │   ├── DeterminismError              replay took another path than the log
     │   ├── DeadlockError                 every task waits and nothing can wake one
     │   ├── SerDesError                   a value does not fit its type, or is not JSON
     │   └── PayloadSizeError              a value is larger than the service stores
     ├── InvocationError           the environment: this invocation fails, Lambda invokes again
-    ├── ServiceError              the service's answer to a call, with its code and status
-    ├── StoreError                the file that the emulator keeps executions in cannot be used
-    ├── ConfigError               a wrong argument, found before anything was recorded
-    ├── ContextMisuseError        a context used where it does not belong
+    ├── ServiceError              the service refused a call (code, status), or was not reached
+    ├── StoreError                the emulator's file of executions cannot be used
+    ├── ConfigError               an invalid argument, detected before anything is recorded
+    ├── ContextMisuseError        a context used outside of its own function
     └── InternalError             ours: please report it
 
-``durable_execution_sdk.testing`` adds a ``DurableTestError`` for what only a test can run into.
+``durable_execution_sdk.testing`` adds ``DurableTestError``, for errors that only tests can have.
 
 An ``OperationError`` is also an instance of the exception that was raised inside the operation, or of
-its nearest bases that are loaded: ``except CardDeclined`` and ``except StepError`` both catch it, on the
-first run and on every replay. ``docs/errors.md`` says what is kept of it.
+its nearest base classes whose modules are loaded: ``except CardDeclined`` and ``except StepError`` both
+catch it, on the first run and on every replay. ``docs/errors.md`` lists the parts of the exception that
+are recorded.
 """
 
 from __future__ import annotations
@@ -71,33 +72,33 @@ __all__ = [
 ]
 
 
-# Without a layout of their own, these classes go with any other exception's, even with those written in C.
-# By name, because type checkers would take a literal for the list of all attributes.
+# Empty slots let these classes be combined with any other exception class, even one written in C. A
+# variable, because type checkers read a literal as the complete list of attributes.
 _NO_SLOTS: tuple[str, ...] = ()
 
 
 class DurableError(Exception):
-    """What everything that the SDK raises has in common."""
+    """Base of all exceptions that the SDK raises."""
 
     __slots__ = _NO_SLOTS
 
     @staticmethod
     def execution(message: str) -> ExecutionError:
-        """An error that fails the execution: FAILED, and Lambda does not invoke again."""
+        """Return an error that fails the execution: Lambda does not invoke it again."""
         return ExecutionError(message)
 
     @staticmethod
     def invocation(message: str) -> InvocationError:
-        """An error that fails only this invocation: Lambda invokes again, with backoff."""
+        """Return an error that fails only this invocation: Lambda invokes again, with backoff."""
         return InvocationError(message)
 
 
 class OperationError(DurableError):
-    """A durable operation failed for good; retries, where it has any, are used up.
+    """A durable operation failed, after all its retries.
 
-    ``error_type``, ``error_message`` and ``stack_trace`` are what the log holds, so they are the same on
-    every replay. ``error_data`` is what the sender of a failure from outside sent along: that of a
-    callback, or an invoked function.
+    ``error_type``, ``error_message`` and ``stack_trace`` are read from the log, so they are the same on
+    every replay. ``error_data`` is set by the sender of an error from outside: the external system of a
+    callback, or the invoked function.
     """
 
     __slots__ = _NO_SLOTS
@@ -121,10 +122,10 @@ class OperationError(DurableError):
         self.operation_name = operation_name
 
     def is_a(self, name: str) -> bool:
-        """Report whether the failure is of a class with this name, or of a subclass of it.
+        """Return True when the failure is of the class with this name, or of a subclass.
 
-        The name is ``"httpx.HTTPStatusError"`` or ``"HTTPStatusError"``. The class need not be loaded,
-        unlike one that an ``except`` clause names.
+        The name is ``"httpx.HTTPStatusError"`` or ``"HTTPStatusError"``. Unlike in an ``except``
+        clause, the class does not have to be imported.
         """
         if name == self.__dict__.get("error_type"):
             return True
@@ -135,13 +136,13 @@ class OperationError(DurableError):
 
 
 def _paths_of(kind: type) -> Sequence[str]:
-    """The recorded classes of a failure (``module:name``), or those that it has."""
+    """Return the classes of a failure as ``module:name``: the recorded ones, or its own."""
     recorded: Sequence[str] | None = getattr(kind, "recorded_classes__", None)
-    return recorded or [f"{each.__module__}:{each.__qualname__}" for each in kind.__mro__]
+    return recorded or [f"{base.__module__}:{base.__qualname__}" for base in kind.__mro__]
 
 
 class StepError(OperationError):
-    """A step failed and its retry strategy gave up; ``attempts`` is how often its function has run."""
+    """A step failed and its retry strategy gave up; ``attempts`` is the number of attempts made."""
 
     __slots__ = _NO_SLOTS
 
@@ -149,22 +150,22 @@ class StepError(OperationError):
 
 
 class StepInterruptedError(StepError):
-    """An at-most-once step was cut off while its body ran; it may have had its effect.
+    """An at-most-once step was interrupted while its body ran; its effect may have happened.
 
-    The retry strategy decides whether there is another attempt, as for any failure.
+    The retry strategy decides about another attempt, as for any failure.
     """
 
     __slots__ = _NO_SLOTS
 
 
 class CallbackError(OperationError):
-    """A callback did not bring a result."""
+    """A callback ended without a result."""
 
     __slots__ = _NO_SLOTS
 
 
 class CallbackTimeoutError(CallbackError):
-    """Nobody answered before the timeout, or no heartbeat came in time.
+    """The callback was not completed before its timeout, or no heartbeat came in time.
 
     ``error_type`` is ``Callback.Timeout`` or ``Callback.Heartbeat``.
     """
@@ -173,13 +174,13 @@ class CallbackTimeoutError(CallbackError):
 
 
 class CallbackExternalError(CallbackError):
-    """The external system answered with a failure: type, message and data are the sender's."""
+    """The external system completed the callback with an error; type, message and data are its own."""
 
     __slots__ = _NO_SLOTS
 
 
 class CallbackSubmitterError(CallbackError):
-    """The function that hands out the callback id failed for good."""
+    """The function that submits the callback id failed, after all its retries."""
 
     __slots__ = _NO_SLOTS
 
@@ -191,32 +192,32 @@ class InvokeError(OperationError):
 
 
 class ChildContextError(OperationError):
-    """The function of a child context raised."""
+    """The function of a child context raised an exception."""
 
     __slots__ = _NO_SLOTS
 
 
 class WaitForConditionError(OperationError):
-    """The check raised, or the wait strategy ran out of attempts."""
+    """The check raised an exception, or the polling strategy's attempts were used up."""
 
     __slots__ = _NO_SLOTS
 
 
 class OperationCancelledError(OperationError):
-    """The operation was given up: the task that awaited it was cancelled, and no other one did.
+    """The operation was given up: the last task that awaited it was cancelled.
 
-    Raised where it is awaited again. It is no ``CancelledError``, which would end the awaiting task
-    without a word.
+    Raised where the operation is awaited again. It is not a ``CancelledError``, because that would end
+    the awaiting task silently.
     """
 
 
 class FailureGroupError(OperationError, ExceptionGroup[Exception]):
-    """Several operations failed; ``except*`` and ``exceptions`` give each of their errors."""
+    """Several operations failed; ``exceptions`` and ``except*`` give their errors."""
 
     __slots__ = _NO_SLOTS
 
     def __new__(cls, message: str, exceptions: Sequence[Exception]) -> Self:
-        """As for any exception group."""
+        """Create the group with the message and exceptions of an ``ExceptionGroup``."""
         return super().__new__(cls, message, exceptions)
 
     def __init__(self, message: str, exceptions: Sequence[Exception]) -> None:
@@ -225,34 +226,34 @@ class FailureGroupError(OperationError, ExceptionGroup[Exception]):
 
 
 class AllFailedError(FailureGroupError):
-    """``ctx.any``: not one of the operations succeeded. ``exceptions`` has their order."""
+    """None of the operations of ``ctx.any`` succeeded; ``exceptions`` are in their order."""
 
     __slots__ = _NO_SLOTS
 
 
 class CompensationError(FailureGroupError):
-    """A saga failed, and so did compensations of it: something is left half done.
+    """A saga failed, and so did some of its compensations: their steps are not undone.
 
-    ``exceptions`` are the error that the saga failed with, and those of the compensations.
+    ``exceptions`` are the saga's error, followed by those of the compensations.
     """
 
     __slots__ = _NO_SLOTS
 
 
 class ExecutionError(DurableError):
-    """Fails the execution; no retry would help. ``DurableError.execution(...)`` makes one."""
+    """Fails the execution without a retry; created by ``DurableError.execution(...)``."""
 
     __slots__ = _NO_SLOTS
 
 
 class DeterminismError(ExecutionError):
-    """On replay, the code asked for another operation than the log holds at this place."""
+    """On replay, the code started another operation than the log holds at this place."""
 
     __slots__ = _NO_SLOTS
 
 
 class DeadlockError(ExecutionError):
-    """Every task of the workflow waits, and nothing durable is pending that could wake one."""
+    """Every task of the workflow waits, and no pending operation could wake one."""
 
     __slots__ = _NO_SLOTS
 
@@ -264,18 +265,18 @@ class SerDesError(ExecutionError):
 
 
 class PayloadSizeError(ExecutionError):
-    """A payload is larger than the service stores for its kind of operation."""
+    """A payload exceeds the service's limit for its type of operation."""
 
     __slots__ = _NO_SLOTS
 
 
 class InvocationError(DurableError):
-    """Fails this invocation only; Lambda invokes again. ``DurableError.invocation(...)`` makes one."""
+    """Fails this invocation only, Lambda invokes again; created by ``DurableError.invocation(...)``."""
 
     __slots__ = _NO_SLOTS
 
 
-# AWS's names for "later", some of which come with status 400.
+# Error codes of AWS that ask for a later retry; some come with status 400.
 _TRANSIENT_CODES = frozenset(
     {
         "RequestLimitExceeded",
@@ -313,8 +314,8 @@ _CREDENTIAL_CODES = frozenset(
 class ServiceError(DurableError):
     """The service refused a call, or could not be reached.
 
-    ``code`` is the API's error name (``InvalidParameterValueException`` ...), ``status`` the HTTP
-    status; both are ``None`` when no answer came at all.
+    ``code`` is the API's error name (such as ``InvalidParameterValueException``), ``status`` the HTTP
+    status; both are ``None`` when there was no response. ``retry_after`` is in seconds.
     """
 
     __slots__ = _NO_SLOTS
@@ -334,12 +335,12 @@ class ServiceError(DurableError):
         self.retry_after = retry_after
 
     def __str__(self) -> str:
-        """The message, with the API's name for the error in front."""
+        """Return the message, preceded by the API's name of the error."""
         return f"{self.code}: {self.message}" if self.code else self.message
 
     @property
     def is_stale_token(self) -> bool:
-        """Whether the checkpoint token was used up: another invocation has taken over."""
+        """True when the checkpoint token is no longer valid: another invocation has taken over."""
         return (
             self.code == "InvalidParameterValueException"
             and "invalid checkpoint token" in self.message.lower()
@@ -347,9 +348,9 @@ class ServiceError(DurableError):
 
     @property
     def is_transient(self) -> bool:
-        """Whether the same call may succeed later: no answer, throttled, or the service's fault.
+        """True when the same call may succeed later: no response, throttled, or a server error.
 
-        KMS errors are answered with 502 but last until somebody changes the key.
+        KMS errors have status 502, but last until the key is changed, so they are not transient.
         """
         code = self.code
         if code is not None and (code.startswith("KMS") or code in _CREDENTIAL_CODES):
@@ -360,32 +361,32 @@ class ServiceError(DurableError):
 
     @property
     def is_about_credentials(self) -> bool:
-        """Whether the caller's keys were refused: missing, expired, not yet valid, or another clock.
+        """True when the credentials were refused: missing, expired, not yet valid, or a wrong clock.
 
-        The next process has others, so that Lambda is to invoke again.
+        The next process has new credentials, so such an error fails only the invocation.
         """
         return self.code in _CREDENTIAL_CODES
 
 
 class StoreError(DurableError):
-    """The file that the emulator keeps executions in cannot be used; the message says what to do."""
+    """The emulator's file of executions cannot be used; the message says how to proceed."""
 
     __slots__ = _NO_SLOTS
 
 
 class ConfigError(DurableError, ValueError):
-    """An argument or option is wrong; found when it is given, before anything is recorded."""
+    """An argument or option is invalid; raised before anything is recorded."""
 
     __slots__ = _NO_SLOTS
 
 
 class ContextMisuseError(DurableError):
-    """A durable context was used where it does not belong; the message says what to use."""
+    """A durable context was used outside of its own function; the message names the right one."""
 
     __slots__ = _NO_SLOTS
 
 
 class InternalError(DurableError):
-    """A defect of the SDK, not of your code: please report it."""
+    """A defect of the SDK, not of your code; please report it."""
 
     __slots__ = _NO_SLOTS

@@ -1,8 +1,9 @@
-"""Names of a package whose modules are loaded when somebody first asks for one of them (PEP 562).
+"""Load a package's modules when one of their names is first used (PEP 562).
 
-A cold start pays for each module that it loads, so a package's ``__init__`` imports what every workflow
-has, and leaves the rest to this. It does so in the ``else`` of an ``if TYPE_CHECKING`` that holds the
-plain imports: those are what type checkers read, which would take any name at all from a ``__getattr__``.
+Each module costs time in a cold start, so a package's ``__init__`` imports only the names that every
+workflow uses, and loads the others with ``on_first_use``. That call stands in the ``else`` branch of an
+``if TYPE_CHECKING`` with ordinary imports: type checkers read the imports, and would accept any name
+from a ``__getattr__``.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +15,9 @@ __all__ = ["on_first_use"]
 
 
 def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A ``__getattr__`` for the package: ``homes`` holds the module of each name.
+    """Return a ``__getattr__`` for the package; ``homes`` maps each name to its module.
 
-    From then on it is a name like any other. One that is its own home is the module itself.
+    After the first use the name is an ordinary attribute. A name that maps to itself is the module.
     """
 
     def load(name: str) -> Any:

@@ -1,7 +1,7 @@
 """Interceptors around a handler, its contexts, its steps and its payloads.
 
-``durable_execution(middleware=[...])`` with subclasses of ``Middleware``. A handler without any loads
-nothing of this module.
+Pass instances of subclasses of ``Middleware`` to ``durable_execution(middleware=[...])``. Handlers
+without middleware do not load this module.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _ASYNC = ("around_context", "around_handler", "around_step")
 _PLAIN = ("around_deserialize", "around_serialize")
 _NAMES = (*_ASYNC, *_PLAIN)
 
-# Their payloads are written or read by somebody else, who knows nothing of this middleware.
+# Operations whose payloads another program writes or reads, without this middleware.
 _FOREIGN = frozenset(
     {OperationType.EXECUTION, OperationType.CALLBACK, OperationType.CHAINED_INVOKE}
 )
 
 
 class ContextInfo(Struct, frozen=True, kw_only=True):
-    """The context whose function runs: its operation's id (a virtual one has only the id) and name."""
+    """The context whose function runs. A virtual context has an id but no recorded operation."""
 
     execution_arn: str
     operation_id: str
@@ -45,11 +45,11 @@ class ContextInfo(Struct, frozen=True, kw_only=True):
 
 
 class PayloadInfo(Struct, frozen=True, kw_only=True):
-    """Whose payload it is. ``type`` and ``sub_type`` are those of the wire (``"STEP"``, ``"Step"``).
+    """The operation of a payload; ``type`` and ``sub_type`` are the wire's (``"STEP"``, ``"Step"``).
 
-    ``is_foreign``: the other side is not this handler. The event and the result of the execution are
-    (type EXECUTION), the answer to a callback, and the payload and the result of an invoke. What is
-    encrypted there, others would have to decrypt.
+    ``is_foreign``: another program writes or reads the payload. That holds for the event and the result
+    of the execution (type EXECUTION), the result of a callback, and the payload and result of an
+    invoke. If you encrypt these, the other program has to decrypt them.
     """
 
     execution_arn: str
@@ -60,80 +60,82 @@ class PayloadInfo(Struct, frozen=True, kw_only=True):
 
     @property
     def is_foreign(self) -> bool:
-        """Whether somebody else writes or reads it."""
+        """True when another program writes or reads the payload."""
         return self.type in _FOREIGN
 
 
 class Middleware:
-    """An interceptor: subclass it, and override what you need. The first of the list is outermost.
+    """Base class of interceptors: override the methods that you need.
 
-    Each method calls ``call_next`` to go on, and may change what goes in and what comes out, handle
-    what is raised, or not go on at all. Unlike a plugin it is part of the execution: what it raises
-    is raised.
+    The first middleware of the list is the outermost. Each method calls ``call_next`` to continue. It may
+    change arguments and results, handle exceptions, or skip the call. Unlike a plugin's, its exceptions
+    propagate.
 
     ``around_handler`` and ``around_context`` are **workflow code**: they run on every invocation, so they
-    must do the same every time, and reach the world outside through durable operations only. Those
-    take ids from a numbering of their own: adding or removing middleware shifts no other operation.
+    must do the same every time, with side effects in durable operations only. The ids of these operations
+    are numbered separately: adding or removing middleware does not change the ids of other operations.
     ``around_step`` is **step code**: it runs only when a body runs, and may do anything.
 
-    The two for payloads are plain functions: a payload is read in the very turn in which the workflow
-    sees the value, and to await anything there would let other completions overtake it. They must
-    undo one another exactly, for as long as executions that were written with them live.
+    ``around_serialize`` and ``around_deserialize`` are plain functions: a payload is decoded at the moment
+    when its completion is delivered, and awaiting there would let other completions overtake it. They must
+    be exact inverses of each other, for as long as executions exist that used them.
     """
 
     async def around_handler(
         self, event: Any, ctx: DurableContext, call_next: Callable[[Any], Awaitable[Any]]
     ) -> Any:
-        """Around the handler: gets the decoded event, returns the result before it is written."""
+        """Wrap the handler: receive the decoded event, return the result before it is serialized."""
         return await call_next(event)
 
     async def around_context(
         self, info: ContextInfo, ctx: DurableContext, call_next: Callable[[], Awaitable[Any]]
     ) -> Any:
-        """Around the function of a child context, an item, a branch or an attempt of ``with_retry``."""
+        """Wrap the function of a child context, an item, a branch or an attempt of ``with_retry``."""
         return await call_next()
 
     async def around_step(self, info: StepContext, call_next: Callable[[], Awaitable[Any]]) -> Any:
-        """Around an attempt of a step, a check of a poll, or the submitter of a callback.
+        """Wrap an attempt of a step, a check of a poll, or the submitter of a callback.
 
-        What it returns is recorded; what it raises fails the attempt, and is retried like any error.
-        A plain body runs in a worker thread, with the context variables that are set here.
+        The returned value is recorded. An exception fails the attempt and is retried like any other.
+        A plain (not async) body runs in a worker thread, with the context variables set here.
         """
         return await call_next()
 
     def around_serialize(
         self, value: Any, info: PayloadInfo, call_next: Callable[[Any], str]
     ) -> str:
-        """Around the writing of a value: what it returns goes into the log."""
+        """Wrap the serialization of a value: the returned text is recorded."""
         return call_next(value)
 
     def around_deserialize(
         self, payload: str, info: PayloadInfo, call_next: Callable[[str], Any]
     ) -> Any:
-        """Around the reading of a payload from the log, on the first run as on every replay."""
+        """Wrap the deserialization of a recorded payload, on the first run and on every replay."""
         return call_next(payload)
 
     @staticmethod
     def __compose__(stack: Sequence[object]) -> _Chain:
-        """What a handler runs through: found here, so that one without middleware loads none of it."""
+        """Return the chain of a handler. Here, so that handlers without middleware do not load it."""
         for middleware in stack:
             _check(middleware)
         return _Chain(stack)
 
 
 class _Chain:
-    """The middleware of a handler, by what it is around; only what is overridden is called."""
+    """The middleware of a handler, by method; only overridden methods are called."""
 
     def __init__(self, stack: Sequence[object]) -> None:
         self._around = {
-            name: [getattr(each, name) for each in stack if _overrides(each, name)]
+            name: [
+                getattr(middleware, name) for middleware in stack if _overrides(middleware, name)
+            ]
             for name in _NAMES
         }
 
     async def handler(
         self, frame: Frame, event: Any, run: Callable[[Any, DurableContext], Awaitable[Any]]
     ) -> Any:
-        """Run the handler."""
+        """Run the handler inside the interceptors."""
         ctx = DurableContext(frame)
         arounds = self._around["around_handler"]
         links = [partial(_around_handler, around, ctx) for around in arounds]
@@ -144,7 +146,7 @@ class _Chain:
         return await _in_workflow(frame, links, inner, event)
 
     async def context(self, frame: Frame, run: Callable[[], Awaitable[Any]]) -> Any:
-        """Run the function of a context."""
+        """Run the function of a context inside the interceptors."""
         info = ContextInfo(
             execution_arn=frame.workflow.invoked.arn,
             operation_id=frame.operation_id or "",
@@ -156,13 +158,13 @@ class _Chain:
         return await _in_workflow(frame, links, run)
 
     async def step(self, info: Any, run: Callable[[], Awaitable[Any]]) -> Any:
-        """Run the body of a step."""
+        """Run the body of a step inside the interceptors."""
         for around in reversed(self._around["around_step"]):
             run = partial(around, info, run)
         return await run()
 
     def serdes(self, serdes: SerDes[Any], kind: str, sub_type: str | None) -> SerDes[Any]:
-        """A serdes with the middleware around it."""
+        """Return a serdes with the interceptors around it."""
         return _Intercepted(
             serdes,
             kind,
@@ -178,13 +180,15 @@ async def _in_workflow(
     run: _Call,
     *args: Any,
 ) -> Any:
-    """Call workflow code through its interceptors, each in a scope of its own.
+    """Call workflow code through its interceptors, each in its own scope.
 
-    ``run`` has the scope of the context, as if there were no interceptors, whichever task it runs in.
+    ``run`` gets the scope of the context, as without interceptors, in any task.
     """
     inner: Any = _task().scope
-    own = [Scope(frame, f"{frame.prefix}m{n}-", maker=inner) for n in range(1, len(links) + 1)]
-    scopes = [*own, inner]
+    interceptor_scopes = [
+        Scope(frame, f"{frame.prefix}m{n}-", maker=inner) for n in range(1, len(links) + 1)
+    ]
+    scopes = [*interceptor_scopes, inner]
 
     async def enter(depth: int, *args: Any) -> Any:
         task = _task()
@@ -208,7 +212,7 @@ def _around_context(around: _Call, info: ContextInfo, ctx: DurableContext, call_
 
 
 def _task() -> WorkflowTask[Any]:
-    current: Any = CURRENT.get()  # interceptors of workflow code run in its tasks only
+    current: Any = CURRENT.get()  # Any: interceptors of workflow code run in WorkflowTasks only
     task: WorkflowTask[Any] = current
     return task
 
@@ -231,7 +235,7 @@ class _Intercepted:
         self._reading = reading
 
     def serialize(self, value: Any, context: SerDesContext, /) -> str:
-        """Write the value as text."""
+        """Serialize the value as text."""
         info = self._info(context)
         call: Callable[[Any], str] = lambda value: self._serdes.serialize(value, context)  # noqa: E731
         for around in reversed(self._writing):
@@ -239,7 +243,7 @@ class _Intercepted:
         return call(value)
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
-        """Read the value back."""
+        """Deserialize the payload."""
         info = self._info(context)
         call: Callable[[str], Any] = lambda text: self._serdes.deserialize(text, context)  # noqa: E731
         for around in reversed(self._reading):
@@ -268,7 +272,7 @@ def _overrides(middleware: object, name: str) -> bool:
 
 
 def _check(middleware: object) -> None:
-    """Refuse what intercepts nothing, or not what its author thinks."""
+    """Raise ``ConfigError`` for middleware that intercepts nothing, or has a wrong method."""
     if isinstance(middleware, type):
         raise ConfigError(
             "durable_execution(middleware=...) takes objects, not classes:"
@@ -277,11 +281,11 @@ def _check(middleware: object) -> None:
     what = type(middleware).__qualname__
     if not isinstance(middleware, Middleware):
         raise ConfigError(
-            f"durable_execution(middleware=...) takes subclasses of Middleware, and {what} is none:"
+            f"durable_execution(middleware=...) takes subclasses of Middleware, and {what} is not one:"
             f" class {what}(Middleware)"
         )
-    found = [name for name in dir(type(middleware)) if name.startswith("around_")]
-    unknown = [name for name in found if name not in _NAMES]
+    method_names = [name for name in dir(type(middleware)) if name.startswith("around_")]
+    unknown = [name for name in method_names if name not in _NAMES]
     if unknown:
         raise ConfigError(
             f"{what}.{unknown[0]} would never be called; what can be overridden is"
@@ -293,5 +297,5 @@ def _check(middleware: object) -> None:
     for name in overridden:
         is_async = inspect.iscoroutinefunction(getattr(middleware, name))
         if is_async != (name in _ASYNC):
-            found_, wanted = ("`async def`", "`def`") if is_async else ("`def`", "`async def`")
-            raise ConfigError(f"{what}.{name} is {found_}, and must be {wanted}")
+            actual, expected = ("`async def`", "`def`") if is_async else ("`def`", "`async def`")
+            raise ConfigError(f"{what}.{name} is {actual}, and must be {expected}")

@@ -1,6 +1,6 @@
-"""Ids and times that are the same on every replay, for code that has no context at hand.
+"""Ids and times that are the same on every replay, for code outside of the workflow function.
 
-``ctx.now()``, ``ctx.uuid4()`` and ``ctx.random()`` are the shorter way where there is one.
+With a context, ``ctx.now()``, ``ctx.uuid4()`` and ``ctx.random()`` are shorter.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ __all__ = [
 
 
 def uuid_from_operation(operation_id: str, seed: int = 0) -> UUID:
-    """A UUID that follows from an operation's id: the same on every replay.
+    """Return a UUID derived from an operation's id, the same on every replay.
 
-    Another ``seed`` gives another UUID of the same operation.
+    Different values of ``seed`` give different UUIDs for one operation.
     """
     digest = hashlib.blake2b(f"{operation_id}|{seed}".encode(), digest_size=16).digest()
     return UUID(bytes=digest, version=4)
 
 
 def uuid_string_from_operation(operation_id: str, seed: int = 0) -> str:
-    """``uuid_from_operation`` as text."""
+    """Return ``uuid_from_operation`` as text."""
     return str(uuid_from_operation(operation_id, seed))
 
 
 def timestamp_from_execution(ctx: DurableContext) -> int:
-    """When the execution started, in milliseconds since the epoch."""
+    """Return the start of the execution, in milliseconds since the epoch."""
     return ctx.started_at
 
 
 def timestamp_seconds_from_execution(ctx: DurableContext) -> int:
-    """When the execution started, in whole seconds since the epoch."""
+    """Return the start of the execution, in whole seconds since the epoch."""
     return ctx.started_at // 1000
 
 
 def datetime_from_execution(ctx: DurableContext) -> datetime:
-    """When the execution started, in UTC."""
+    """Return the start of the execution, in UTC."""
     return datetime.fromtimestamp(ctx.started_at / 1000, UTC)

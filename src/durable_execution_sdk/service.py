@@ -1,4 +1,4 @@
-"""The port to the service that keeps the log: Lambda in production, the emulator elsewhere."""
+"""Port to the data plane of the service: Lambda in production, the emulator elsewhere."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ __all__ = ["EXPECTED_ANSWERS", "DataPlane", "ExpectedAnswers"]
 
 
 class DataPlane(Protocol):
-    """What a running handler needs of the service."""
+    """The service's operations that a running handler uses.
+
+    All methods but ``now`` raise ``ServiceError`` when the service refuses a call or cannot be reached.
+    """
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates, all or none; the token is used up and the next one comes back."""
+        """Record updates, all or none; the token is valid once, the response has the next one."""
         ...
 
     async def get_state(self, request: StateRequest) -> StatePage:
@@ -27,15 +30,16 @@ class DataPlane(Protocol):
         ...
 
     def now(self) -> int:
-        """The service's time, in milliseconds since the epoch."""
+        """Return the service's time, in milliseconds since the epoch."""
         ...
 
 
 class ExpectedAnswers:
-    """The checks of answers to callbacks whose type is known in this process.
+    """Checks of results for callbacks that code in this process waits for.
 
-    AWS takes any answer, and the workflow finds out. A service that runs in the process of its
-    functions can refuse one that the waiting code cannot read, so that the sender may correct it.
+    AWS accepts any result, and the workflow fails when it cannot decode it. An emulator in the process
+    of its functions can refuse such a result instead, so that the sender can correct it. At most 4,096
+    checks are kept; the oldest is dropped.
     """
 
     MOST = 4_096
@@ -44,22 +48,22 @@ class ExpectedAnswers:
         self._checks: dict[str, Callable[[bytes | None], object]] = {}
 
     def expect(self, callback_id: str, check: Callable[[bytes | None], object]) -> None:
-        """Remember how the code that waits for a callback reads its answer."""
+        """Register the function that decodes the result of a callback and raises if it cannot."""
         checks = self._checks
         if callback_id not in checks and len(checks) >= self.MOST:
             checks.pop(next(iter(checks)), None)
         checks[callback_id] = check
 
     def check(self, callback_id: str, answer: bytes | None) -> None:
-        """Raise what the waiting code would raise for this answer, if its type is known here."""
+        """Raise the error that the waiting code would raise for this result, if a check is registered."""
         check = self._checks.get(callback_id)
         if check is not None:
             check(answer)
 
     def forget(self, callback_id: str) -> None:
-        """The callback has its answer, or takes any."""
+        """Remove the check of a callback."""
         self._checks.pop(callback_id, None)
 
 
 EXPECTED_ANSWERS = ExpectedAnswers()
-"""Those of this process."""
+"""The checks of this process."""

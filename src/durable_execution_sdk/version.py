@@ -1,4 +1,4 @@
-"""The version of the SDK, kept apart because reading package metadata is slow to import."""
+"""The version of the SDK, a constant because reading package metadata slows the cold start."""
 
 from __future__ import annotations
 

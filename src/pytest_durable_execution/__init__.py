@@ -1,7 +1,7 @@
-"""The pytest plugin: ``durable_runner``, ``--update-histories``, and what failed tests show of executions.
+"""The pytest plugin: ``durable_runner``, ``--update-histories``, and reports of failed tests' executions.
 
-pytest loads this wherever the SDK is installed, so nothing of the SDK is imported before a test asks
-for a runner.
+pytest loads this module wherever the SDK is installed, so the SDK is imported only when a test requests
+a runner.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UPDATE = "DURABLE_UPDATE_HISTORIES"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the flag that accepts what executions do now."""
+    """Add the flag that writes golden histories instead of comparing them."""
     parser.addoption(
         "--update-histories",
         action="store_true",
@@ -35,27 +35,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and hand the flag on: nothing of the SDK is loaded here."""
+    """Register the marker, and pass the flag on in the environment, without importing the SDK."""
     config.addinivalue_line("markers", _MARKER)
     if config.getoption("update_histories"):
-        before = os.environ.get(_UPDATE)
+        previous = os.environ.get(_UPDATE)
         os.environ[_UPDATE] = "1"
-        config.add_cleanup(lambda: _restore(before))
+        config.add_cleanup(lambda: _restore(previous))
 
 
-def _restore(before: str | None) -> None:
+def _restore(previous: str | None) -> None:
     os.environ.pop(_UPDATE, None)
-    if before is not None:
-        os.environ[_UPDATE] = before
+    if previous is not None:
+        os.environ[_UPDATE] = previous
 
 
 @pytest.fixture
 def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
-    """Make runners: ``durable_runner(handler, **options)`` is a ``LocalDurableTestRunner``.
+    """Return a factory: ``durable_runner(handler, **options)`` is a ``LocalDurableTestRunner``.
 
-    When the test fails, the report shows the executions of all of them as trees, and their histories
-    are saved for a look at them, or to replay them. ``@pytest.mark.durable(...)`` on a test, class or
-    module gives options to every runner in it.
+    When the test fails, the report shows the executions of all its runners as trees, and their histories
+    are saved for reading and replay. ``@pytest.mark.durable(...)`` on a test, class or module sets
+    options of every runner in it.
     """
     from durable_execution_sdk.testing import RunnerFactory  # noqa: PLC0415 - not before it is used
 
@@ -77,7 +77,7 @@ def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the executions of a failed test came to."""
+    """Add the executions of a failed test to its report."""
     report = yield
     runners = item.stash.get(_RUNNERS, None)
     if runners and report.failed and call.when != "teardown":
@@ -88,7 +88,7 @@ def pytest_runtest_makereport(
 
 
 def _directory(item: pytest.Item) -> Path | None:
-    """Where the histories of this test go, unless pytest keeps no cache."""
+    """Return the directory for saved histories; ``None`` when pytest has no cache."""
     if not item.config.pluginmanager.has_plugin("cacheprovider") or item.config.cache is None:
         return None
     return item.config.cache.mkdir(_DIRECTORY)

@@ -1,4 +1,4 @@
-"""The public face: complete, sorted, and nothing else."""
+"""The public names: complete, sorted, and no others."""
 
 import ast
 import importlib
@@ -46,7 +46,7 @@ def test_the_tree_in_the_docstring_names_every_exception():
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_every_module_says_what_it_is(name):
+def test_every_module_has_a_docstring(name):
     module = importlib.import_module(name)
     path = Path(module.__file__ or "")
     if path.name == "__init__.py" and not ast.parse(path.read_text(encoding="utf-8")).body:
@@ -55,9 +55,9 @@ def test_every_module_says_what_it_is(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_nobody_imports_the_face(name):
+def test_no_module_imports_the_public_package(name):
     path = Path(importlib.import_module(name).__file__ or "")
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module == "durable_execution_sdk":
             packages = {f"durable_execution_sdk.{alias.name}" for alias in node.names}
-            assert packages <= set(MODULES), f"{name} imports the package face"
+            assert packages <= set(MODULES), f"{name} imports the public package"

@@ -1,4 +1,4 @@
-"""Names of the face that are loaded on first use are names like any other."""
+"""Public names that are loaded on first use behave like ordinary attributes."""
 
 import ast
 import importlib
@@ -18,21 +18,21 @@ PACKAGES = [durable_execution_sdk, retry, serdes]
 
 
 def names_on_first_use(package: ModuleType) -> tuple[dict[str, str], dict[str, str]]:
-    """The module of each name that is loaded on first use: as type checkers are told, and as is done."""
-    told, done = {}, {}
+    """Return the modules of names loaded on first use: by the imports for type checkers, and at run time."""
+    declared, loaded = {}, {}
     for node in ast.parse(Path(package.__file__).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             for imported in node.body:
                 assert isinstance(imported, ast.ImportFrom)
                 for alias in imported.names:
                     is_module = imported.module == package.__name__
-                    told[alias.name] = (
+                    declared[alias.name] = (
                         f"{package.__name__}.{alias.name}" if is_module else imported.module
                     )
             (assigned,) = node.orelse
             homes = ast.literal_eval(assigned.value.args[1])
-            done |= {name: f"{package.__name__}.{home}" for name, home in homes.items()}
-    return told, done
+            loaded |= {name: f"{package.__name__}.{home}" for name, home in homes.items()}
+    return declared, loaded
 
 
 def fresh(script: str) -> str:
@@ -43,11 +43,11 @@ def fresh(script: str) -> str:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_what_type_checkers_are_told_is_what_is_loaded(package):
-    told, done = names_on_first_use(package)
-    assert told
-    assert done == told
-    for name, home in told.items():
+def test_type_checkers_and_the_interpreter_see_the_same_names(package):
+    declared, loaded = names_on_first_use(package)
+    assert declared
+    assert loaded == declared
+    for name, home in declared.items():
         module = importlib.import_module(home)
         assert getattr(package, name) is getattr(module, name, module)
 
@@ -69,7 +69,7 @@ def test_a_name_that_is_not_there_is_an_error_as_ever(module):
         _ = module.x
 
 
-def test_the_package_of_operations_tells_type_checkers_what_it_loads():
+def test_the_package_of_operations_declares_the_names_that_it_loads():
     for name in operations.__all__:
         assert getattr(operations, name).__name__ == f"durable_execution_sdk.operations.{name}"
 

@@ -1,9 +1,9 @@
-"""What a cold start in Lambda loads: this list, and nothing else without a reason."""
+"""A cold start in Lambda loads the modules of this list; an addition needs a reason."""
 
 import subprocess
 import sys
 
-# Of the standard library, beyond what asyncio and msgspec load themselves: the signer's hashes.
+# Modules of the standard library that asyncio and msgspec do not load: the signer's hashes.
 ALLOWED_STANDARD = {"_blake2", "_hashlib", "hashlib", "hmac"}
 
 ALLOWED_PACKAGES = {
@@ -21,7 +21,7 @@ ALLOWED_PACKAGES = {
     "service",
     "version",
 }
-# What steps need. Every other operation is loaded when a workflow first asks for it.
+# Modules for steps. Those of other operations are loaded on first use.
 ALLOWED_OPERATIONS = {"arity", "attempts", "combining", "lifecycle", "options", "step"}
 NEVER_LOADED = {
     "model.control",

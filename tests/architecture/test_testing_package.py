@@ -1,4 +1,4 @@
-"""The testing package needs nothing but the SDK: no extra, no test framework."""
+"""The testing package needs the SDK only: no extra, no test framework."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_importing_it_loads_no_extra_and_no_test_framework():
     assert set(run.stdout.split()) & EXTRAS == set()
 
 
-def test_its_face_is_sorted_and_everything_on_it_exists_and_says_what_it_is():
+def test_its_public_names_are_sorted_exist_and_have_docstrings():
     names = face.__all__
     classes = sorted(name for name in names if name[0].isupper())
     functions = sorted(name for name in names if not name[0].isupper())

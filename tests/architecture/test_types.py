@@ -1,4 +1,4 @@
-"""What users' type checkers say: the right calls pass, and each wrong one is an error."""
+"""Type checkers accept the correct calls of the API, and report each wrong one."""
 
 import re
 import subprocess
@@ -21,8 +21,8 @@ def reported(command: list[str], pattern: str) -> tuple[set[int], str]:
     run = subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, cwd=ROOT, check=False
     )
-    found = {int(number) for number in re.findall(pattern, run.stdout)}
-    return found, run.stdout + run.stderr
+    line_numbers = {int(number) for number in re.findall(pattern, run.stdout)}
+    return line_numbers, run.stdout + run.stderr
 
 
 CHECKERS = {
@@ -34,7 +34,7 @@ CHECKERS = {
 }
 
 
-# The environments of groups of tests have no linters.
+# The environments of the test groups have no type checkers.
 each_checker = pytest.mark.parametrize(
     "checker",
     [

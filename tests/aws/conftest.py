@@ -1,4 +1,4 @@
-"""A server on loopback that answers what a test tells it to, and records what came."""
+"""A server on loopback with scripted responses, which records the requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY_AND_CERTIFICATE = Path(__file__).parent / "data" / "loopback.pem"
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """A request as it came."""
+    """A received request."""
 
     method: str
     target: str
@@ -36,9 +36,9 @@ class Received:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Bytes to write for one request; none at all keeps the caller waiting.
+    """Response bytes for one request; without any the client waits.
 
-    ``then_unwrap`` ends TLS properly before the connection is closed.
+    ``then_unwrap`` sends TLS's closing message before the connection is closed.
     """
 
     raw: bytes = b""
@@ -53,10 +53,10 @@ class Answer:
 
 
 class Loopback:
-    """The server: ``answers`` are given one after the other, then ``usual`` for ever.
+    """The server: sends ``answers`` one after the other, then always ``usual``.
 
-    It waits until as many requests have come as ``together`` says before it answers them, and
-    answers with ``refusal``, if there is one, before a body was read.
+    It receives ``together`` requests before it responds to the first. ``refusal``, if set, is sent before
+    the body of a request is read.
     """
 
     host = "127.0.0.1"
@@ -77,18 +77,18 @@ class Loopback:
         self._thread.start()
 
     def hang_up(self, *, reset: bool = False) -> None:
-        """Close every open connection from this side, and wait until that is done."""
+        """Close all open connections, and wait until they are closed."""
         lines, self._lines = self._lines, []
         for line in lines:
             line.hang_up(reset=reset)
 
     def say(self, raw: bytes, *, in_the_clear: bool = False) -> None:
-        """Send something unasked on every open connection; TLS can be gone behind."""
+        """Send unrequested bytes on all open connections; ``in_the_clear`` bypasses TLS."""
         for line in self._lines:
             line.say(raw, in_the_clear=in_the_clear)
 
     def stop(self) -> None:
-        """Stop listening, and close every connection."""
+        """Stop listening, and close all connections."""
         self._waker.send(b"x")
         self._thread.join()
         self.hang_up()
@@ -96,7 +96,7 @@ class Loopback:
             closing.close()
 
     def environ(self, **more: str) -> dict[str, str]:
-        """The environment of a process that is to call this server."""
+        """Return the environment of a process that calls this server."""
         return {
             "AWS_REGION": "eu-west-1",
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -106,7 +106,7 @@ class Loopback:
         }
 
     def answer(self, request: Received) -> Answer:
-        """What to answer to a request."""
+        """Return the next response."""
         self.requests.append(request)
         self.together.wait(5)
         return self.answers.popleft() if self.answers else self.usual
@@ -117,9 +117,9 @@ class Loopback:
             if self._wake in ready:
                 return
             sock, _ = self._listening.accept()
-            for ended in [line for line in self._lines if not line.is_open]:
-                self._lines.remove(ended)
-                ended.hang_up(reset=False)
+            for closed_lines in [line for line in self._lines if not line.is_open]:
+                self._lines.remove(closed_lines)
+                closed_lines.hang_up(reset=False)
             self.connections += 1
             line = _Line(self, sock, self._tls, self.connections)
             self._lines.append(line)
@@ -127,7 +127,7 @@ class Loopback:
 
 
 class _Line:
-    """One connection, served by a thread of its own."""
+    """A connection, served in its own thread."""
 
     def __init__(
         self, server: Loopback, sock: socket.socket, tls: ssl.SSLContext | None, number: int
@@ -192,10 +192,10 @@ class _Line:
             ready, _, _ = select.select([sock, self._wake], [], [])
             if self._wake in ready:
                 return
-            more = sock.recv(1 << 20)
-            if not more:
+            chunk = sock.recv(1 << 20)
+            if not chunk:
                 return
-            pending += more
+            pending += chunk
 
     def _reply(self, sock: socket.socket, head: str, body: bytes) -> bool:
         method, target, _ = head.partition("\r\n")[0].split(" ")
@@ -221,7 +221,7 @@ def _headers(head: str) -> dict[str, str]:
 
 @pytest.fixture
 def server() -> Iterator[Loopback]:
-    """A server in the clear."""
+    """A server without TLS."""
     serving = Loopback()
     yield serving
     serving.stop()
@@ -229,7 +229,7 @@ def server() -> Iterator[Loopback]:
 
 @pytest.fixture(scope="module")
 def module_server() -> Iterator[Loopback]:
-    """A server for the many examples of one module; they set ``usual`` and read ``requests``."""
+    """A server for all examples of a module, which set ``usual`` and read ``requests``."""
     serving = Loopback()
     yield serving
     serving.stop()
@@ -237,7 +237,7 @@ def module_server() -> Iterator[Loopback]:
 
 @pytest.fixture
 def tls_server() -> Iterator[Loopback]:
-    """A server with a certificate for localhost that only those who are told to trust."""
+    """A server whose certificate for localhost no system trusts."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(KEY_AND_CERTIFICATE)
     serving = Loopback(context)
@@ -247,12 +247,12 @@ def tls_server() -> Iterator[Loopback]:
 
 @pytest.fixture
 def certificate() -> Path:
-    """The certificate of ``tls_server``, as a bundle of authorities."""
+    """The certificate of ``tls_server``, as a CA bundle."""
     return CERTIFICATE
 
 
 class Waits:
-    """Time that passes only when somebody sleeps; ``slept`` holds for how long, in order."""
+    """Virtual time that passes by sleeping only; ``slept`` lists the lengths of the sleeps."""
 
     def __init__(self, jitter: float = 1.0) -> None:
         self.now = 1_767_225_600.0
@@ -275,12 +275,12 @@ class Waits:
 
 @pytest.fixture
 def waits() -> Waits:
-    """Virtual time, with the longest jitter."""
+    """Virtual time, with maximum jitter."""
     return Waits()
 
 
 class Clients:
-    """Makes clients of a server that never really sleep, and closes them after the test."""
+    """Creates clients of a server with virtual time, and closes them after the test."""
 
     def __init__(self, timing: Timing) -> None:
         self._timing = timing
@@ -306,10 +306,10 @@ class Clients:
 
 @pytest.fixture
 def clients(waits: Waits) -> Iterator[Clients]:
-    """Makes clients."""
-    made = Clients(waits.timing)
-    yield made
-    asyncio.run(made.aclose())
+    """A factory of clients."""
+    factory = Clients(waits.timing)
+    yield factory
+    asyncio.run(factory.aclose())
 
 
 @pytest.fixture

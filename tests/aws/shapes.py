@@ -1,4 +1,4 @@
-"""botocore's service model as a specification: values that fit a shape, and what a request says."""
+"""botocore's service model as a specification: values of a shape, and the meaning of a request."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPERATIONS = (
 )
 
 _FIRST_SECOND, _LAST_SECOND = 0, 4_000_000_000
-# Made of parts, because to make it from its pattern takes Hypothesis long.
+# Built from parts, because generating it from its pattern is slow in Hypothesis.
 _ARNS = st.builds(
     "arn:{}:lambda:{}:123456789012:function:{}:{}/durable-execution/{}/{}".format,
     st.sampled_from(["aws", "aws-cn", "0"]),
@@ -44,9 +44,9 @@ _ARNS = st.builds(
     st.text("aZ0_-", min_size=1, max_size=5),
 )
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
-# What the service always sends, though its model does not say so.
+# Members that the service always sends, although the model does not require them.
 _ALWAYS = {"Event": frozenset({"EventType", "EventId", "EventTimestamp"})}
-# Where an enum's values are put in, and where a service that is newer than us adds one.
+# An enum value that a newer service may add.
 NEWER = "SOMETHING_NEW"
 
 
@@ -56,13 +56,13 @@ def operation(name: str) -> OperationModel:
 
 @functools.cache
 def inputs(name: str, *, without: frozenset[str] = frozenset()) -> st.SearchStrategy[Any]:
-    """Parameters that the model accepts, as botocore's users write them."""
+    """Generate parameters that the model accepts, in the form of botocore's users."""
     return _structures(operation(name).input_shape, strict=True, without=without)
 
 
 @functools.cache
 def outputs(name: str) -> st.SearchStrategy[Any]:
-    """Results that a service may give: enums may have new values, optional members be missing."""
+    """Generate results of the service, with new enum values and without optional members."""
     return _structures(operation(name).output_shape, strict=False)
 
 
@@ -126,17 +126,17 @@ def to_milliseconds(moment: datetime) -> int:
 
 
 def encode(shape: Shape, value: Any, *, newer: bool = False) -> Any:
-    """A value as rest-json writes it in a body; ``newer`` adds members that nobody knows yet."""
+    """Encode a value as rest-json does in a body; ``newer`` adds unknown members."""
     match shape.type_name:
         case "structure":
-            written = {
+            members = {
                 member.serialization.get("name", name): encode(member, value[name], newer=newer)
                 for name, member in shape.members.items()
                 if name in value
             }
             if newer:
-                written["NewMember"] = {"Of": ["any", "kind"]}
-            return written
+                members["NewMember"] = {"Of": ["any", "kind"]}
+            return members
         case "list":
             return [encode(shape.member, item, newer=newer) for item in value]
         case "timestamp":
@@ -149,24 +149,24 @@ def encode(shape: Shape, value: Any, *, newer: bool = False) -> Any:
 
 
 def body_of(name: str, value: dict[str, Any], *, newer: bool = False) -> bytes:
-    """A result as the body of a response."""
+    """Return a result as the body of a response."""
     return json.dumps(encode(operation(name).output_shape, value, newer=newer)).encode()
 
 
 def parameters(name: str, received: Received) -> dict[str, Any]:
-    """What a request asks for, read as a server that knows the model would."""
+    """Return the parameters of a request, parsed by the model."""
     model = operation(name)
     path, _, query = received.target.partition("?")
     assert received.method == model.http["method"]
-    asked: dict[str, Any] = {}
+    request_parameters: dict[str, Any] = {}
     template = model.http["requestUri"].strip("/").split("/")
     segments = path.strip("/").split("/")
     assert len(template) == len(segments), f"{path} has other segments than {template}"
-    for wanted, sent in zip(template, segments, strict=True):
-        if wanted.startswith("{"):
-            asked[wanted.strip("{}")] = unquote(sent, errors="strict")
+    for template_segment, sent in zip(template, segments, strict=True):
+        if template_segment.startswith("{"):
+            request_parameters[template_segment.strip("{}")] = unquote(sent, errors="strict")
         else:
-            assert wanted == sent
+            assert template_segment == sent
     in_query: dict[str, list[str]] = {}
     for key, value in parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)):
         in_query.setdefault(key, []).append(value)
@@ -177,25 +177,27 @@ def parameters(name: str, received: Received) -> dict[str, Any]:
         location = member.serialization.get("location")
         if location == "querystring" and wire_name in in_query:
             texts = in_query.pop(wire_name)
-            asked[member_name] = texts if member.type_name == "list" else _read(member, texts[0])
+            request_parameters[member_name] = (
+                texts if member.type_name == "list" else _read(member, texts[0])
+            )
         elif location == "header" and wire_name.lower() in received.headers:
-            asked[member_name] = received.headers[wire_name.lower()]
+            request_parameters[member_name] = received.headers[wire_name.lower()]
         elif location is None and payload is None:
             in_body[member_name] = member
     assert not in_query, f"the model has no query parameters {sorted(in_query)}"
     if payload is not None:
         member = model.input_shape.members[payload]
         if received.body:
-            asked[payload] = (
+            request_parameters[payload] = (
                 received.body if member.type_name == "blob" else json.loads(received.body)
             )
     elif in_body:
         sent = json.loads(received.body)
         assert set(sent) <= set(in_body), "the body has members that the model does not know"
-        asked.update(sent)
+        request_parameters.update(sent)
     else:
         assert not received.body
-    return asked
+    return request_parameters
 
 
 def _read(shape: Shape, text: str) -> Any:
@@ -212,37 +214,37 @@ def _read(shape: Shape, text: str) -> Any:
 
 
 def violations(shape: Shape, value: Any, at: str = "") -> list[str]:
-    """Every constraint of the model that a value breaks: botocore itself checks only a few."""
-    found: list[str] = []
+    """List the constraints of the model that a value breaks; botocore itself checks only a few."""
+    problems: list[str] = []
     match shape.type_name:
         case "structure":
-            found += [
+            problems += [
                 f"{at}.{name} is missing" for name in shape.required_members if name not in value
             ]
             for name, member in value.items():
                 if name in shape.members:
-                    found += violations(shape.members[name], member, f"{at}.{name}")
+                    problems += violations(shape.members[name], member, f"{at}.{name}")
                 else:
-                    found.append(f"{at}.{name} is not known")
-            return found
+                    problems.append(f"{at}.{name} is not known")
+            return problems
         case "list":
             for index, item in enumerate(value):
-                found += violations(shape.member, item, f"{at}[{index}]")
+                problems += violations(shape.member, item, f"{at}[{index}]")
             measure = len(value)
         case "string":
             pattern = shape.metadata.get("pattern")
             if pattern and not re.fullmatch(pattern, value, re.ASCII):
-                found.append(f"{at} does not match {pattern}")
+                problems.append(f"{at} does not match {pattern}")
             if shape.enum and value not in shape.enum:
-                found.append(f"{at} is none of {shape.enum}")
+                problems.append(f"{at} is none of {shape.enum}")
             measure = len(value)
         case "blob":
             measure = len(value)
         case "integer":
             measure = value
         case _:
-            return found
+            return problems
     lowest, most = shape.metadata.get("min"), shape.metadata.get("max")
     if (lowest is not None and measure < lowest) or (most is not None and measure > most):
-        found.append(f"{at}: {measure} is not within {lowest} and {most}")
-    return found
+        problems.append(f"{at}: {measure} is not within {lowest} and {most}")
+    return problems

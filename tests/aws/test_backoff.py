@@ -1,4 +1,4 @@
-"""When to try again."""
+"""Delays between the attempts of a call."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def test_a_wait_is_never_shorter_than_asked_for_nor_past_the_deadline(
     attempt: int, elapsed: float, jitter: float, retry_after: float | None
 ) -> None:
     backoff = Backoff()
-    wait = backoff.delay(attempt=attempt, elapsed=elapsed, jitter=jitter, retry_after=retry_after)
-    if wait is None:
+    delay = backoff.delay(attempt=attempt, elapsed=elapsed, jitter=jitter, retry_after=retry_after)
+    if delay is None:
         assert (
             attempt >= backoff.attempts
             or elapsed + max(backoff.longest, retry_after or 0) > backoff.give_up_after
         )
     else:
-        assert wait >= (retry_after or 0)
-        assert elapsed + wait <= backoff.give_up_after
+        assert delay >= (retry_after or 0)
+        assert elapsed + delay <= backoff.give_up_after
 
 
 def test_chance_is_a_number_from_0_to_1_and_not_always_the_same() -> None:

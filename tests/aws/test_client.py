@@ -1,4 +1,4 @@
-"""A call over loopback: kept connections, stale ones, retries, and what is raised."""
+"""Calls over loopback: kept and stale connections, retries, and errors."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_connection_closed_while_idle_is_replaced(
 def test_a_connection_closed_under_the_request_is_replaced_at_once(
     server: Loopback, client: LambdaClient, waits: Waits
 ) -> None:
-    """As after a freeze: the hang-up is only noticed when the request is on its way."""
+    """As after a freeze of the process, when a send is the first to notice the closed connection."""
     server.answers.extend([Answer.http(), Answer(then_close=True), Answer.http()])
 
     async def main() -> None:
@@ -274,7 +274,7 @@ def test_half_an_answer_is_no_answer(server: Loopback, client: LambdaClient) -> 
     assert len(server.requests) == 2
 
 
-def test_what_is_no_http_is_no_answer(server: Loopback, clients: Clients) -> None:
+def test_a_response_that_is_not_http_counts_as_none(server: Loopback, clients: Clients) -> None:
     server.usual = Answer(raw=b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
     client = clients(server.environ(), backoff=Backoff(attempts=1))
     with pytest.raises(ServiceError, match=r"not an HTTP/1\.x response: 'SSH-2\.0"):
@@ -284,7 +284,7 @@ def test_what_is_no_http_is_no_answer(server: Loopback, clients: Clients) -> Non
 def test_an_answer_that_comes_before_the_body_was_sent_is_read(
     server: Loopback, client: LambdaClient
 ) -> None:
-    """A peer that refuses a large body need not read it."""
+    """A peer may refuse a large body without reading it."""
     server.refusal = faulty(413, "RequestTooLargeException")
     with pytest.raises(ServiceError, match="RequestTooLargeException"):
         asyncio.run(
@@ -306,18 +306,18 @@ def test_a_peer_that_hangs_up_while_the_body_is_being_sent_gave_no_answer(
 def test_every_address_of_the_host_is_tried(
     server: Loopback, client: LambdaClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A family that the system does not have, an address where nobody listens, and the server."""
-    nobody = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, 1))
-    there = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
+    """An unsupported address family, an address without a server, and the server."""
+    closed = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, 1))
+    reachable = (socket.AF_INET, socket.SOCK_STREAM, 0, "", (server.host, server.port))
     unknown = (9999, socket.SOCK_STREAM, 0, "", (server.host, server.port))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, nobody, there])
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unknown, closed, reachable])
     asyncio.run(client.call(READ))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
     with pytest.raises(ServiceError, match="has no address"):
         asyncio.run(client.call(READ))
 
 
-def test_nobody_listening_is_a_transient_error_that_names_the_endpoint(
+def test_a_refused_connection_is_a_transient_error_that_names_the_endpoint(
     server: Loopback, clients: Clients, waits: Waits
 ) -> None:
     client = clients(
@@ -404,9 +404,9 @@ def test_the_endpoints_prefix_and_the_query_are_sent(server: Loopback, clients: 
     )
     query = (("Marker", "a b/="), ("Empty", ""))
     asyncio.run(client.call(Call(operation="X", method="GET", path="/x%3Ay", query=query)))
-    path, _, sent = server.requests[0].target.partition("?")
+    path, _, query_text = server.requests[0].target.partition("?")
     assert path == "/a%20b/x%3Ay"
-    assert dict(urllib.parse.parse_qsl(sent, keep_blank_values=True)) == dict(query)
+    assert dict(urllib.parse.parse_qsl(query_text, keep_blank_values=True)) == dict(query)
 
 
 def test_the_session_token_is_sent_and_signed(server: Loopback, clients: Clients) -> None:

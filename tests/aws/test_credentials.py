@@ -1,4 +1,4 @@
-"""Who signs: the environment first, botocore's chain elsewhere, a clear error otherwise."""
+"""Credentials: from the environment first, then botocore's chain, else a clear error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ aws_session_token = profile-token
 
 @pytest.fixture
 def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A process that has no AWS settings at all; the file returned may hold a profile."""
+    """Remove all AWS settings; return the file that a test may write a profile to."""
     for name in (
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -66,8 +66,8 @@ def test_an_environment_that_lost_its_credentials_says_so() -> None:
 
 
 def test_fixed_credentials_stay_what_they_are() -> None:
-    given = Credentials(access_key="A", secret_key="s")
-    assert asyncio.run(FixedCredentials(given).credentials()) is given
+    credentials = Credentials(access_key="A", secret_key="s")
+    assert asyncio.run(FixedCredentials(credentials).credentials()) is credentials
 
 
 def test_a_profile_is_read_by_botocore(no_aws: Path) -> None:
@@ -86,19 +86,19 @@ def test_a_profile_is_read_by_botocore(no_aws: Path) -> None:
     assert find_endpoint({}).region == "eu-central-1"
 
 
-def test_no_credentials_anywhere_says_what_to_set(no_aws: Path) -> None:
+def test_missing_credentials_name_the_variables_to_set(no_aws: Path) -> None:
     assert not no_aws.exists()
     with pytest.raises(ConfigError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"):
         asyncio.run(credential_source({}).credentials())
 
 
-def test_no_region_anywhere_says_what_to_set(no_aws: Path) -> None:
+def test_a_missing_region_names_the_variable_to_set(no_aws: Path) -> None:
     assert not no_aws.exists()
     with pytest.raises(ConfigError, match="no AWS region: set AWS_REGION"):
         find_endpoint({})
 
 
-def test_without_botocore_the_error_says_what_to_install(
+def test_without_botocore_the_error_names_the_extra_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)

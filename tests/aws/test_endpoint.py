@@ -1,4 +1,4 @@
-"""Where the API is, against botocore's own endpoint rules."""
+"""Endpoints, compared with botocore's own endpoint rules."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REGIONS = [
         for partition in SESSION.get_available_partitions()
         for region in SESSION.get_available_regions("lambda", partition)
     ),
-    # One that nobody has heard of yet.
+    # A region that does not exist yet.
     "eu-west-99",
 ]
 LOADER: Any = SESSION.get_component("data_loader")
 
 
 def botocore_host(region: str, *, fips: bool, dual_stack: bool) -> str | None:
-    """The host by botocore's endpoint rules; ``None`` where there is none."""
+    """Return the host by botocore's endpoint rules; ``None`` where there is none."""
     from botocore.endpoint_provider import EndpointProvider
 
     rules: Any = EndpointProvider(
@@ -38,10 +38,10 @@ def botocore_host(region: str, *, fips: bool, dual_stack: bool) -> str | None:
         partition_data=LOADER.load_data("partitions"),
     )
     try:
-        found = rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack)
+        endpoint = rules.resolve_endpoint(Region=region, UseFIPS=fips, UseDualStack=dual_stack)
     except EndpointProviderError:
         return None
-    return urlsplit(found.url).hostname
+    return urlsplit(endpoint.url).hostname
 
 
 @pytest.mark.parametrize("dual_stack", [False, True])
@@ -53,9 +53,9 @@ def test_hosts_are_those_of_botocores_rules(fips: bool, dual_stack: bool) -> Non
             "AWS_USE_FIPS_ENDPOINT": str(fips).lower(),
             "AWS_USE_DUALSTACK_ENDPOINT": str(dual_stack),
         }
-        theirs = botocore_host(region, fips=fips, dual_stack=dual_stack)
-        assert theirs is not None
-        assert find_endpoint(environ) == Endpoint(region=region, host=theirs), region
+        botocore_result = botocore_host(region, fips=fips, dual_stack=dual_stack)
+        assert botocore_result is not None
+        assert find_endpoint(environ) == Endpoint(region=region, host=botocore_result), region
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,11 @@ def test_hosts_are_those_of_botocores_rules(fips: bool, dual_stack: bool) -> Non
 def test_an_endpoint_url_wins_over_the_region(
     url: str, host: str, port: int, secure: bool, prefix: str, authority: str
 ) -> None:
-    found = find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
-    assert found == Endpoint(region="eu-west-1", host=host, port=port, secure=secure, prefix=prefix)
-    assert found.authority == authority
+    endpoint = find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": url})
+    assert endpoint == Endpoint(
+        region="eu-west-1", host=host, port=port, secure=secure, prefix=prefix
+    )
+    assert endpoint.authority == authority
 
 
 def test_the_endpoint_of_the_service_wins_over_the_endpoint_of_all() -> None:
@@ -122,7 +124,7 @@ def test_an_argument_wins_over_the_environments_region() -> None:
         "http://user@h",
     ],
 )
-def test_what_is_no_endpoint_url_is_refused(url: str) -> None:
+def test_an_invalid_endpoint_url_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="not an endpoint URL"):
         find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_LAMBDA": url})
 
@@ -169,6 +171,6 @@ def test_a_choice_of_awss_endpoints_and_another_endpoint_contradict(flag: str) -
 
 
 @pytest.mark.parametrize("region", ["evil.example/", "a b", "x\r\ny", "é"])
-def test_what_is_no_region_is_refused(region: str) -> None:
+def test_an_invalid_region_is_refused(region: str) -> None:
     with pytest.raises(ConfigError, match="not an AWS region"):
         find_endpoint({"AWS_REGION": region})

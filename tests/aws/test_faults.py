@@ -1,4 +1,4 @@
-"""Every error of the service's model, and whatever else may come, becomes a ``ServiceError``."""
+"""All errors of the service's model, and malformed responses, become a ``ServiceError``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERRORS: list[Any] = [
     for name in OPERATIONS
     for shape in operation(name).error_shapes
 ]
-# Somebody has to mend the key first, whatever the status says.
+# Errors that last until the KMS key is repaired, although their status is that of a server error.
 LASTING = {
     "KMSAccessDeniedException",
     "KMSDisabledException",
@@ -56,7 +56,7 @@ def test_every_error_of_the_model_is_mapped(name: str, shape: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ["Invalid checkpoint token", "Invalid Checkpoint Token."])
-def test_a_stale_token_is_told_from_other_mistakes(text: str) -> None:
+def test_a_stale_token_is_distinguished_from_other_errors(text: str) -> None:
     error = refusal(
         "CheckpointDurableExecution",
         HttpResponse(
@@ -86,7 +86,7 @@ def test_an_error_is_named_in_the_header_or_in_the_body(
     assert refusal("Invoke", response).code == "ServiceException"
 
 
-def test_whose_fault_it_is_is_not_the_name_of_the_error() -> None:
+def test_the_party_at_fault_is_not_taken_for_the_error_code() -> None:
     response = HttpResponse(status=400, headers={}, body=b'{"Type":"User","Message":"no"}')
     assert refusal("Invoke", response).code is None
 
@@ -98,7 +98,7 @@ def test_a_page_of_a_proxy_has_no_name_and_says_so() -> None:
     assert str(error) == "AWS answered Invoke with HTTP 502 and no reason"
 
 
-def test_the_traceback_tells_operation_reason_and_request_id() -> None:
+def test_the_traceback_shows_operation_reason_and_request_id() -> None:
     error = refusal(
         "CheckpointDurableExecution",
         HttpResponse(

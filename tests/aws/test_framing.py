@@ -1,4 +1,4 @@
-"""A response is the same response however its bytes are cut."""
+"""A response is parsed equally for every division of its bytes."""
 
 from __future__ import annotations
 
@@ -127,13 +127,13 @@ def test_headers_that_come_twice_are_put_together() -> None:
         b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 60_000,
     ],
 )
-def test_what_is_no_response_is_refused(raw: bytes) -> None:
+def test_a_malformed_response_is_refused(raw: bytes) -> None:
     with pytest.raises(MalformedResponseError):
         read(raw)
 
 
 @pytest.mark.parametrize("raw", [b"", b"HTTP/1.1 2", sized([b"abc"])[:-1], chunked([b"abc"])[:-1]])
-def test_a_connection_that_ends_too_early_is_told(raw: bytes) -> None:
+def test_a_connection_that_ends_too_early_is_an_error(raw: bytes) -> None:
     with pytest.raises(MalformedResponseError, match="in the middle of the response"):
         read(*([raw] if raw else []), b"")
 
@@ -148,6 +148,6 @@ def test_garbage_is_a_response_or_refused(raw: bytes) -> None:
         pass
 
 
-def test_a_request_tells_its_length() -> None:
+def test_a_request_has_a_content_length() -> None:
     raw = render_request(method="POST", target="/x?y", headers={"host": "h"}, body=b"\xff\x00")
     assert raw == b"POST /x?y HTTP/1.1\r\nhost: h\r\ncontent-length: 2\r\n\r\n\xff\x00"

@@ -1,4 +1,4 @@
-"""A cold start loads what two HTTP calls need, and no more."""
+"""A cold start loads only the modules that two HTTP calls need."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import durable_execution_sdk.aws.control_plane as control_plane_module
 import durable_execution_sdk.aws.data_plane as data_plane_module
 from durable_execution_sdk.version import __version__
 
-# What importing the data plane may load beyond asyncio, msgspec and the package's own modules.
+# Modules that importing the data plane may load besides asyncio, msgspec and the package's own.
 ALLOWED = {"hmac", "hashlib", "_hashlib", "_blake2", "msgspec.structs"}
 
 
-# The public face would load the rest of the SDK, whose cost is tested elsewhere.
+# Without ``durable_execution_sdk/__init__.py``, which would load the rest of the SDK (tested elsewhere).
 FACELESS = """
 import asyncio, importlib.util, json, msgspec, sys, types
 face = types.ModuleType("durable_execution_sdk")
@@ -28,7 +28,7 @@ sys.modules["durable_execution_sdk"] = face
 
 
 def loaded(code: str) -> list[str]:
-    """The modules that a fresh interpreter has after running the code."""
+    """Return the modules of a fresh interpreter after running the code."""
     result = subprocess.run(
         [sys.executable, "-c", f"{FACELESS}\n{code}\nprint(json.dumps(sorted(sys.modules)))"],
         capture_output=True,
@@ -41,17 +41,24 @@ def loaded(code: str) -> list[str]:
 
 def test_the_data_plane_loads_little() -> None:
     floor = set(loaded(""))
-    more = set(loaded("import durable_execution_sdk.aws.data_plane")) - floor
-    foreign = {name for name in more if not name.startswith("durable_execution_sdk")}
+    loaded_modules = set(loaded("import durable_execution_sdk.aws.data_plane")) - floor
+    foreign = {name for name in loaded_modules if not name.startswith("durable_execution_sdk")}
     assert foreign <= ALLOWED
-    ours = {name.removeprefix("durable_execution_sdk").strip(".") for name in more - foreign}
-    assert not {name.split(".")[0] for name in ours} & {"engine", "emulator", "testing", "server"}
-    assert "aws.control_plane" not in ours
-    assert "model.control" not in ours
+    own_modules = {
+        name.removeprefix("durable_execution_sdk").strip(".") for name in loaded_modules - foreign
+    }
+    assert not {name.split(".")[0] for name in own_modules} & {
+        "engine",
+        "emulator",
+        "testing",
+        "server",
+    }
+    assert "aws.control_plane" not in own_modules
+    assert "model.control" not in own_modules
 
 
 def test_a_client_in_lambda_loads_nothing_more() -> None:
-    """Not even when it is made: credentials and region are in the environment."""
+    """Nor when it is created: credentials and region are in the environment."""
     code = """
 import os
 os.environ.update(

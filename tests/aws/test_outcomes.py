@@ -1,4 +1,4 @@
-"""Every fault of the service that the SDK can see, and what the execution does: docs/faults.md."""
+"""All faults of the service, and their effect on the execution, as listed in docs/faults.md."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WRONG_CHUNK = Answer(raw=LONG + b"3\r\n{}\r\n0\r\n\r\n", then_close=True)
 DEEP = Answer.http(body=b'{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}")
 FAR = 9e12
 
-# What came first, how it goes on if the service answers well after that, and if it never does.
+# First responses after which the call is retried within the invocation.
 INSIDE: dict[str, Answer] = {
     "throttled": refused(429, "TooManyRequestsException"),
     "throttled with 400": refused(400, "ThrottlingException"),
@@ -128,16 +128,16 @@ AT_ONCE: dict[str, tuple[Answer, str]] = {
 
 @dataclass
 class Ran:
-    """What came of an invocation."""
+    """Outcome of an invocation."""
 
     outcome: str
     error: str = ""
-    told: Any = None
+    result: Any = None
 
 
 @dataclass
 class LambdaContext:
-    """As much of Lambda's as the SDK asks for."""
+    """The members of Lambda's context that the SDK uses."""
 
     milliseconds: int = 10_000
     aws_request_id: str = "request"
@@ -172,7 +172,7 @@ def event(**members: Any) -> dict[str, Any]:
 
 @dataclass
 class Service:
-    """A function at a service that answers as it is told; its delays take no time."""
+    """A function with a service that sends scripted responses; delays take no real time."""
 
     server: Loopback
     waits: Waits
@@ -189,37 +189,37 @@ class Service:
         client = LambdaClient(environ=environ, timing=self.waits.timing, patience=self.patience)
         plane = LambdaDataPlane(client)
         try:
-            told = handler.bind(plane)(event(**members), LambdaContext(milliseconds))
+            outcome = handler.bind(plane)(event(**members), LambdaContext(milliseconds))
         except (ServiceError, InvocationError) as error:
             return Ran(AGAIN, str(error))
         finally:
             client._transport.close()  # pyright: ignore[reportPrivateUsage]
-        error = cast("dict[str, Any]", told.get("Error") or {})
-        return Ran(told["Status"], error.get("ErrorMessage", ""), told.get("Result"))
+        error = cast("dict[str, Any]", outcome.get("Error") or {})
+        return Ran(outcome["Status"], error.get("ErrorMessage", ""), outcome.get("Result"))
 
 
 @pytest.fixture
 def service(server: Loopback, waits: Waits, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(framing, "LARGEST_BODY", 1_000_000)
     server.usual = OK
-    made = Service(server, waits)
-    yield made
+    instance = Service(server, waits)
+    yield instance
 
 
 @pytest.mark.parametrize("fault", INSIDE)
-def test_what_passes_is_retried_inside_the_invocation(fault: str, service: Service) -> None:
+def test_a_transient_fault_is_retried_inside_the_invocation(fault: str, service: Service) -> None:
     service.server.answers.append(INSIDE[fault])
-    assert service.run() == Ran(SUCCEEDED, told="2")
+    assert service.run() == Ran(SUCCEEDED, result="2")
     assert len(service.server.requests) == 2
-    sent = [json.loads(each.body) for each in service.server.requests]
-    # The same request: the service knows it by its token.
-    assert sent[0] == sent[1] and sent[0]["ClientToken"]
+    bodies = [json.loads(request.body) for request in service.server.requests]
+    # The same request, which the service recognizes by its token.
+    assert bodies[0] == bodies[1] and bodies[0]["ClientToken"]
     if fault == "throttled with Retry-After":
         assert service.waits.slept[0] >= 2
 
 
 @pytest.mark.parametrize("fault", INSIDE)
-def test_what_does_not_pass_lets_lambda_invoke_again(fault: str, service: Service) -> None:
+def test_a_lasting_transient_fault_lets_lambda_invoke_again(fault: str, service: Service) -> None:
     service.server.usual = INSIDE[fault]
     ran = service.run()
     assert ran.outcome == AGAIN, ran
@@ -227,7 +227,7 @@ def test_what_does_not_pass_lets_lambda_invoke_again(fault: str, service: Servic
 
 
 @pytest.mark.parametrize("fault", AT_ONCE)
-def test_what_is_no_matter_of_patience_has_its_outcome_at_once(
+def test_a_fault_that_retries_cannot_cure_has_its_outcome_at_once(
     fault: str, service: Service
 ) -> None:
     answer, outcome = AT_ONCE[fault]
@@ -247,17 +247,17 @@ def test_a_stale_token_lets_lambda_invoke_again(service: Service) -> None:
     assert len(service.server.requests) == 1
 
 
-def test_an_unknown_status_of_what_the_code_asks_for_waits_for_a_newer_sdk(
+def test_an_unknown_status_of_an_awaited_operation_fails_the_invocation_only(
     service: Service,
 ) -> None:
-    seen: list[str] = []
+    error_types: list[str] = []
 
     @durable_execution(checkpointing=CheckpointingMode.EAGER)
     async def eager(event: int, ctx: DurableContext) -> None:
         try:
             await ctx.step(add, 1, 1)
         except BaseException as error:
-            seen.append(type(error).__name__)
+            error_types.append(type(error).__name__)
             raise
 
     service.server.usual = OK
@@ -268,7 +268,7 @@ def test_an_unknown_status_of_what_the_code_asks_for_waits_for_a_newer_sdk(
     ran = service.run(eager)
     assert ran.outcome == AGAIN
     assert "'FROZEN'" in ran.error and "step 'add'" in ran.error
-    # On replay too, where it is in the event.
+    # Also on replay, where the operation is in the event.
     recorded = event()["InitialExecutionState"]["Operations"] + [frozen | {"StartTimestamp": 2}]
     ran = service.run(InitialExecutionState={"Operations": recorded, "NextMarker": ""})
     assert ran.outcome == AGAIN
@@ -333,12 +333,14 @@ def test_pages_of_an_answer_are_read_within_the_same_bounds(
     assert (ran.outcome, "came twice" in ran.error) == (AGAIN, True)
 
 
-def test_how_many_operations_there_are_is_no_bound(
+def test_the_number_of_operations_is_not_limited(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(n: int) -> dict[str, Any]:
-        found = [operation(f"{n}-{each}", StepDetails={"Attempt": 1}) for each in range(1_000)]
-        return {"Operations": found, "NextMarker": f"n{n}" if n < 12 else None}
+        operations = [
+            operation(f"{n}-{index}", StepDetails={"Attempt": 1}) for index in range(1_000)
+        ]
+        return {"Operations": operations, "NextMarker": f"n{n}" if n < 12 else None}
 
     monkeypatch.setattr(service.server, "answer", pages(make))
     assert service.run(InitialExecutionState=MARKED).outcome in {SUCCEEDED, FAILED}
@@ -366,7 +368,7 @@ def test_a_service_that_is_silent_only_longer_than_patience_is_asked_again(
     assert len(service.server.requests) == 2
 
 
-def test_nobody_listens(service: Service) -> None:
+def test_a_service_that_refuses_connections(service: Service) -> None:
     service.environ = {"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:9"}
     ran = service.run()
     assert (ran.outcome, "no connection to 127.0.0.1:9" in ran.error) == (AGAIN, True)
@@ -441,7 +443,7 @@ def test_an_event_that_is_none_of_the_services_is_raised(fault: str, service: Se
 @pytest.mark.parametrize(
     "url", ["http://me:secret@[::1", "https://me:secret@host/x?y", "ftp://me:secret@host"]
 )
-def test_a_password_in_an_endpoint_is_shown_to_nobody(url: str, service: Service) -> None:
+def test_a_password_in_an_endpoint_is_never_shown(url: str, service: Service) -> None:
     service.environ = {"AWS_ENDPOINT_URL_LAMBDA": url}
     with pytest.raises(ValueError, match="not an endpoint URL") as caught:
         service.run()

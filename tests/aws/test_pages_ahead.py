@@ -1,4 +1,4 @@
-"""A page of the state is decoded while the next one is on its way."""
+"""The next page of the state is requested before a page is decoded."""
 
 from __future__ import annotations
 
@@ -33,28 +33,26 @@ async def until_asked(server: Loopback, times: int) -> None:
     raise AssertionError(f"{len(server.requests)} requests instead of {times}")
 
 
-def test_the_next_page_is_asked_for_before_anybody_wants_it(
-    server: Loopback, client: LambdaClient
-) -> None:
+def test_the_next_page_is_requested_in_advance(server: Loopback, client: LambdaClient) -> None:
     server.answers.extend([page(1, "second"), page(2, "third"), page(3, None)])
     plane = LambdaDataPlane(client)
 
     async def main() -> list[str]:
         first = await plane.get_state(REQUEST)
         await until_asked(server, 2)
-        found = [first.operations[0].id]
+        operation_ids = [first.operations[0].id]
         marker = first.next_marker
         while marker:
-            following = StateRequest(
+            next_request = StateRequest(
                 durable_execution_arn=REQUEST.durable_execution_arn,
                 checkpoint_token="token",
                 marker=marker,
             )
-            read = await plane.get_state(following)
-            found.append(read.operations[0].id)
-            marker = read.next_marker
+            page = await plane.get_state(next_request)
+            operation_ids.append(page.operations[0].id)
+            marker = page.next_marker
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        return found
+        return operation_ids
 
     assert asyncio.run(main()) == ["1", "2", "3"]
     assert ["Marker=first", "Marker=second", "Marker=third"] == [
@@ -63,7 +61,7 @@ def test_the_next_page_is_asked_for_before_anybody_wants_it(
     ]
 
 
-def test_a_page_that_nobody_wants_after_all_is_given_up(
+def test_a_page_that_was_requested_in_advance_and_is_not_needed_is_cancelled(
     server: Loopback, client: LambdaClient
 ) -> None:
     server.answers.extend([page(1, "second"), page(2, None), page(9, None)])
@@ -75,10 +73,10 @@ def test_a_page_that_nobody_wants_after_all_is_given_up(
             durable_execution_arn=REQUEST.durable_execution_arn, checkpoint_token="another"
         )
         await until_asked(server, 2)
-        read = await plane.get_state(other)
+        page = await plane.get_state(other)
         await asyncio.sleep(0)
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        return read.operations[0].id
+        return page.operations[0].id
 
     assert asyncio.run(main()) == "9"
 
@@ -105,9 +103,9 @@ def test_a_page_asked_for_in_a_loop_that_has_ended_is_asked_for_again(
     server.usual = page(2, None)
     plane = LambdaDataPlane(client)
     first = asyncio.run(plane.get_state(REQUEST))
-    following = StateRequest(
+    next_request = StateRequest(
         durable_execution_arn=REQUEST.durable_execution_arn,
         checkpoint_token="token",
         marker=first.next_marker,
     )
-    assert asyncio.run(plane.get_state(following)).operations[0].id == "2"
+    assert asyncio.run(plane.get_state(next_request)).operations[0].id == "2"

@@ -1,4 +1,4 @@
-"""What we send is what botocore's service model, and botocore itself, say it should be."""
+"""Requests are valid by botocore's service model, and equal to those of botocore."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from durable_execution_sdk.model import api, control
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.update import OperationUpdate
 
-# Asking for logs in the answer, and context for mobile clients: no port asks for these.
+# Parameters that the ports do not offer: logs in the response, and the context of mobile clients.
 NOT_OFFERED = frozenset({"LogType", "ClientContext"})
 DEFAULTS: dict[str, Any] = {
     "MaxItems": 0,
@@ -59,7 +59,7 @@ Params = dict[str, Any]
 
 
 class Planes(NamedTuple):
-    """Both ports, and the loop that they are used in."""
+    """Both ports, and their event loop."""
 
     data: LambdaDataPlane
     control: LambdaControlPlane
@@ -75,7 +75,7 @@ def error_of(params: Params) -> ErrorObject | None:
 
 
 def options(params: Params, *names: str) -> dict[str, Any]:
-    """The parameters that are there, named as the model's structs name them."""
+    """Return the present parameters, with the names of our structs."""
     return {msgspec_name(name): params[name] for name in names if name in params}
 
 
@@ -157,7 +157,7 @@ def planes(module_server: Loopback) -> Iterator[Planes]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_requests_are_what_the_model_says(
+def test_requests_fit_the_service_model(
     module_server: Loopback, planes: Planes, name: str, data: st.DataObject
 ) -> None:
     params = data.draw(inputs(name, without=NOT_OFFERED))
@@ -167,16 +167,18 @@ def test_requests_are_what_the_model_says(
     planes.runner.run(_call(name, planes, params))
 
     [request] = module_server.requests
-    asked = parameters(name, request)
-    assert violations(model.input_shape, asked) == []
-    assert not ParamValidator().validate(asked, model.input_shape).has_errors()
-    if "ClientToken" in asked and "ClientToken" not in params:
-        params = {**params, "ClientToken": asked["ClientToken"]}
-    assert without_defaults(asked) == without_defaults(params)
+    request_parameters = parameters(name, request)
+    assert violations(model.input_shape, request_parameters) == []
+    assert not ParamValidator().validate(request_parameters, model.input_shape).has_errors()
+    if "ClientToken" in request_parameters and "ClientToken" not in params:
+        params = {**params, "ClientToken": request_parameters["ClientToken"]}
+    assert without_defaults(request_parameters) == without_defaults(params)
 
-    theirs = create_serializer("rest-json").serialize_to_request(asked, model)
-    assert request.target.partition("?")[0] == theirs["url_path"]
-    assert plain(request.body) == plain(theirs["body"])
+    botocore_request = create_serializer("rest-json").serialize_to_request(
+        request_parameters, model
+    )
+    assert request.target.partition("?")[0] == botocore_request["url_path"]
+    assert plain(request.body) == plain(botocore_request["body"])
 
 
 async def _call(name: str, planes: Planes, params: Params) -> None:
@@ -184,7 +186,7 @@ async def _call(name: str, planes: Planes, params: Params) -> None:
 
 
 def without_defaults(params: Params) -> Params:
-    """The parameters that say something; the order of statuses to filter by says nothing."""
+    """Return the parameters without those equal to the default; sort the statuses of a filter."""
     return {
         name: sorted(value) if name == "Statuses" else value
         for name, value in params.items()

@@ -1,4 +1,4 @@
-"""What the service may answer, we read as botocore reads it; what we write, botocore reads."""
+"""Responses are read as botocore reads them, and botocore reads those that we write."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ ENCODERS: dict[str, Callable[[Any], bytes]] = {
 }
 
 
-# Members with these values say what their absence says.
+# Values that mean the same as the absence of the member.
 NOTHING = (("NextMarker", ""), ("CheckpointToken", ""), ("CurrentAttempt", 0))
 
 
 def meaning(value: Any) -> Any:
-    """A value without what says nothing."""
+    """Return a value without members that mean nothing."""
     match value:
         case dict():
             members = {name: meaning(member) for name, member in value.items()}
@@ -66,7 +66,7 @@ def meaning(value: Any) -> Any:
 
 
 def ours(result: Any) -> Any:
-    """What we read, named as the API names it."""
+    """Return our result, with the names of the API."""
     match result:
         case api.CheckpointResponse():
             state = {"Operations": result.operations, "NextMarker": result.next_marker}
@@ -79,7 +79,7 @@ def ours(result: Any) -> Any:
 
 
 def theirs(name: str, body: bytes) -> Any:
-    """What botocore reads."""
+    """Return botocore's result."""
     answer = {"status_code": 200, "headers": {}, "body": body}
     parsed = create_parser("rest-json").parse(answer, operation(name).output_shape)
     del parsed["ResponseMetadata"]
@@ -93,7 +93,7 @@ def theirs(name: str, body: bytes) -> Any:
 def test_responses_are_read_as_botocore_reads_them(
     name: str, newer: bool, data: st.DataObject
 ) -> None:
-    """Members that nobody knows yet are passed over, enum values that nobody knows yet are kept."""
+    """Unknown members are ignored, unknown enum values are kept."""
     body = body_of(name, data.draw(outputs(name)), newer=newer)
     assert ours(DECODERS[name](body)) == theirs(name, body)
 
@@ -113,10 +113,10 @@ def test_responses_that_we_write_are_read_by_botocore(name: str, data: st.DataOb
 @given(data=st.data())
 def test_members_that_are_null_are_absent(name: str, data: st.DataObject) -> None:
     shape = operation(name).output_shape
-    written = json.loads(body_of(name, data.draw(outputs(name))))
+    members = json.loads(body_of(name, data.draw(outputs(name))))
     nulls = {member: None for member in shape.members if member not in shape.required_members}
-    absent = json.dumps(written).encode()
-    null = json.dumps({**nulls, **written}).encode()
+    absent = json.dumps(members).encode()
+    null = json.dumps({**nulls, **members}).encode()
     assert ours(DECODERS[name](null)) == ours(DECODERS[name](absent))
 
 
@@ -158,7 +158,7 @@ def test_timestamps_of_stop_and_delete_are_milliseconds(
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"Operations":7}', b"", b"\xff"])
-def test_a_success_that_is_no_answer_is_told_with_operation_and_cause(
+def test_a_malformed_success_is_an_error_with_operation_and_cause(
     server: Loopback, client: LambdaClient, body: bytes
 ) -> None:
     server.usual = Answer.http(body=body)
@@ -176,7 +176,7 @@ def test_a_stop_without_its_timestamp_is_no_answer(server: Loopback, client: Lam
 
 @pytest.fixture(scope="module")
 def botocore_client(module_server: Loopback) -> Iterator[Any]:
-    """botocore's own client, calling a server of ours."""
+    """botocore's own client, calling the test server."""
     client = botocore.session.Session().create_client(
         "lambda",
         region_name="eu-west-1",
@@ -214,7 +214,7 @@ BOTOCORE_CALLS: dict[str, tuple[str, dict[str, Any]]] = {
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_botocores_client_reads_what_a_server_of_ours_writes(
+def test_botocores_client_reads_the_responses_that_we_write(
     module_server: Loopback, botocore_client: Any, name: str, data: st.DataObject
 ) -> None:
     result = DECODERS[name](body_of(name, data.draw(outputs(name))))
@@ -228,7 +228,7 @@ def test_botocores_client_reads_what_a_server_of_ours_writes(
 def test_both_clients_ask_the_same_server_the_same_thing(
     module_server: Loopback, botocore_client: Any
 ) -> None:
-    """One request each, compared as they came over the wire."""
+    """Compare one request of each client as received."""
     module_server.requests.clear()
     module_server.usual = Answer.http(body=b'{"StopTimestamp":0}')
     botocore_client.stop_durable_execution(

@@ -1,4 +1,4 @@
-"""SigV4 against AWS's published vectors, and against botocore for everything else."""
+"""SigV4, compared with AWS's published vectors and with botocore."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from durable_execution_sdk.aws.percent import query_string, segment, twice
 from durable_execution_sdk.aws.signer import Credentials, Signer
 
-# The pair that AWS's documentation signs its examples with.
+# The credentials of the examples in AWS's documentation.
 EXAMPLE = Credentials(
     access_key="AKIDEXAMPLE", secret_key="wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 )
@@ -84,7 +84,7 @@ header_values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_
     token=st.none() | secrets,
     now=st.integers(0, 4_000_000_000),
 )
-def test_signs_what_botocore_signs(
+def test_signatures_equal_those_of_botocore(
     method: str,
     parts: list[str],
     query: list[tuple[str, str]],
@@ -95,26 +95,29 @@ def test_signs_what_botocore_signs(
     now: int,
 ) -> None:
     path = "".join(f"/{segment(part)}" for part in parts) or "/"
-    sent = query_string(query)
-    ours = Signer(region="eu-west-1", service="lambda").sign(
+    encoded_query = query_string(query)
+    own_headers = Signer(region="eu-west-1", service="lambda").sign(
         method=method,
         canonical_path=twice(path),
-        canonical_query=sent,
+        canonical_query=encoded_query,
         headers={"host": "lambda.eu-west-1.amazonaws.com", "x-amz-something": trace},
         body=body,
         credentials=Credentials(access_key="AKID", secret_key=secret, session_token=token),
         now=now,
     )
-    theirs = botocore_signature(
+    botocore_headers = botocore_signature(
         method=method,
-        url=f"https://lambda.eu-west-1.amazonaws.com{path}" + (f"?{sent}" if sent else ""),
+        url=f"https://lambda.eu-west-1.amazonaws.com{path}"
+        + (f"?{encoded_query}" if encoded_query else ""),
         body=body,
         headers={
-            name: value for name, value in ours.items() if name not in {"authorization", "host"}
+            name: value
+            for name, value in own_headers.items()
+            if name not in {"authorization", "host"}
         },
         credentials=BotocoreCredentials("AKID", secret, token),
     )
-    assert ours["authorization"].rpartition("=")[2] == theirs
+    assert own_headers["authorization"].rpartition("=")[2] == botocore_headers
 
 
 def botocore_signature(
@@ -161,6 +164,6 @@ def test_an_arn_is_one_segment() -> None:
 
 
 def test_credentials_keep_their_secrets_out_of_logs() -> None:
-    shown = repr(Credentials(access_key="AKID", secret_key="hush", session_token="hush"))
-    assert "AKID" in shown
-    assert "hush" not in shown
+    text = repr(Credentials(access_key="AKID", secret_key="hush", session_token="hush"))
+    assert "AKID" in text
+    assert "hush" not in text

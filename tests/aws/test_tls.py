@@ -1,4 +1,4 @@
-"""TLS: whom we trust, and that a connection over it behaves as one in the clear."""
+"""TLS: trusted certificates, and connections that behave like those without TLS."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READ = Call(operation="GetDurableExecutionState", method="GET", path="/read")
 
 @pytest.fixture
 def environ(tls_server: Loopback, certificate: Path) -> dict[str, str]:
-    """The environment of a process that trusts the server's certificate."""
+    """Return the environment of a process that trusts the server's certificate."""
     return tls_server.environ(
         AWS_ENDPOINT_URL_LAMBDA=f"https://localhost:{tls_server.port}",
         AWS_CA_BUNDLE=str(certificate),
@@ -79,14 +79,14 @@ def test_a_body_without_a_length_ends_where_the_server_says_so(
     tls_server: Loopback, environ: dict[str, str], clients: Clients
 ) -> None:
     tls_server.usual = Answer(raw=b"HTTP/1.1 200 OK\r\n\r\nall", then_close=True)
-    with pytest.raises(ServiceError, match="half an answer"):
+    with pytest.raises(ServiceError, match="incomplete response"):
         asyncio.run(clients(environ).call(READ))
     tls_server.usual = Answer(raw=b"HTTP/1.1 200 OK\r\n\r\nall", then_unwrap=True)
     assert asyncio.run(clients(environ).call(READ)).body == b"all"
 
 
 def test_a_peer_that_does_not_speak_tls_is_left(server: Loopback, clients: Clients) -> None:
-    """It waits for the end of a request that never comes."""
+    """The peer waits for the end of a request that never comes."""
     client = clients(
         server.environ(AWS_ENDPOINT_URL_LAMBDA=f"https://localhost:{server.port}"),
         backoff=Backoff(attempts=1),
@@ -96,7 +96,7 @@ def test_a_peer_that_does_not_speak_tls_is_left(server: Loopback, clients: Clien
         asyncio.run(client.call(READ))
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(
+def test_a_certificate_of_an_unknown_authority_is_refused(
     tls_server: Loopback, environ: dict[str, str], clients: Clients
 ) -> None:
     del environ["AWS_CA_BUNDLE"]
@@ -105,7 +105,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     assert tls_server.requests == []
 
 
-def test_a_certificate_of_somebody_else_is_refused(
+def test_a_certificate_of_another_host_is_refused(
     tls_server: Loopback, environ: dict[str, str], clients: Clients
 ) -> None:
     environ["AWS_ENDPOINT_URL_LAMBDA"] = f"https://127.0.0.1:{tls_server.port}"
@@ -122,7 +122,7 @@ def test_a_chosen_bundle_is_all_that_is_trusted(certificate: Path) -> None:
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: Path) -> Path:
-    """A system that keeps its roots in a hashed directory, and one more in its bundle."""
+    """Simulate a system with a hashed directory of root certificates, and one more in its bundle."""
     directory = tmp_path / "certs"
     directory.mkdir()
     (directory / "README").touch()
@@ -186,5 +186,5 @@ def test_a_directory_without_hashes_is_not_used(
 
 def test_the_certificate_of_the_tests_has_not_expired(certificate: Path) -> None:
     context = ssl.create_default_context(cafile=str(certificate))
-    [known] = context.get_ca_certs()
-    assert ssl.cert_time_to_seconds(str(known["notAfter"])) > time.time()
+    [authority] = context.get_ca_certs()
+    assert ssl.cert_time_to_seconds(str(authority["notAfter"])) > time.time()

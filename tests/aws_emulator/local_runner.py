@@ -1,4 +1,4 @@
-"""AWS's local runner as a process, and the Lambda endpoint that it calls handlers at."""
+"""AWS's local runner as a process, and the Lambda endpoint at which it calls handlers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Handlers = Mapping[str, DurableHandler[Any, Any] | Callable[[Any, Any], Any]]
 
 
 class Functions(ThreadingHTTPServer):
-    """What Lambda is for the runner: a function for each handler, called in a thread of this process."""
+    """A Lambda endpoint for the runner: calls each handler in a thread of this process."""
 
     daemon_threads = True
 
@@ -138,7 +138,7 @@ class LocalRunner:
         return status
 
     def answer_first_callback(self, arn: str, result: bytes) -> None:
-        """Answer the execution's callback, once its submitter has come through."""
+        """Complete the execution's callback, once its submitter has succeeded."""
         ends = time.monotonic() + _PATIENCE
         while time.monotonic() < ends:
             started = [e for e in self.history(arn) if e["EventType"] == "CallbackStarted"]
@@ -178,7 +178,7 @@ class LocalRunner:
         self._callback(callback_id, "heartbeat", b"")
 
     def pass_time(self, arn: str, seconds: float) -> None:
-        """Wait until nothing more is to be expected of an execution without an answer from outside."""
+        """Wait until the execution has ended, or waits for an external event only."""
         ends = time.monotonic() + max(0.2, seconds)
         while self.outcome(arn)[0] not in _ENDED and time.monotonic() < ends:
             threading.Event().wait(_OPERATION_SECONDS)

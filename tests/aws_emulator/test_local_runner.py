@@ -1,4 +1,4 @@
-"""The SDK on AWS's own local runner, over HTTP: a service that nobody here wrote.
+"""The SDK with AWS's own local runner as the service, over HTTP.
 
 Run by ``make test-emulator``, in an environment of its own; ``make test`` leaves it out.
 """
@@ -36,7 +36,7 @@ LEFT_OUT: dict[str, set[str]] = {
     "CallbackStarted": {"Timeout", "HeartbeatTimeout"},
     "ChainedInvokeStarted": {"ExecutedVersion"},
 }
-"""What the runner leaves out of its events, by their types; AWS's service tells it."""
+"""Details that the runner leaves out of its events, by type of event; AWS's service has them."""
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +61,14 @@ def test_requirement(requirement: Requirement, runner: LocalRunner) -> None:
 
 @pytest.mark.parametrize("requirement", required(lambda each: each.suite == "wait_for_condition"))
 def test_a_poll_in_eager_mode(requirement: Requirement, runner: LocalRunner) -> None:
-    """The runner's answer to the START of a check does not repeat the state, as AWS's does."""
+    """The runner's response to the START of a check lacks the state, which AWS's response has."""
     check(requirement, runner, f"eager-{function_of(requirement.id)}")
 
 
 def check(requirement: Requirement, runner: LocalRunner, function: str) -> None:
     expected = [_as_the_runner_tells_it(event) for event in requirement.history]
     if requirement.suite == "invoke":
-        # A quick target's end may come before that of the invocation that asked for it.
+        # A quick target may end before the invocation that invoked it.
         expected = []
     content = {**requirement.content, "ExpectedExecutionHistory": expected}
     told = Requirement(requirement.id, requirement.suite, requirement.description, content)
@@ -91,7 +91,7 @@ def _as_the_runner_tells_it(event: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRunner]:
-    """The examples, deployed where time is skipped: some wait for days."""
+    """The examples on a runner that skips time: some wait for days."""
     place = tmp_path_factory.mktemp("examples")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "examples" / "order_processing"))

@@ -1,4 +1,4 @@
-"""The emulator to test, over each kind of store."""
+"""Fixtures: an emulator over each kind of store."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from durable_execution_sdk.emulator.stores.store import Store
 @pytest.fixture(params=["memory", "sqlite"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     store: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "x.db")
-    made = World(store)
-    yield made
-    made.emulator.close()
+    instance = World(store)
+    yield instance
+    instance.emulator.close()
 
 
 @pytest.fixture

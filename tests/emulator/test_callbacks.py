@@ -1,4 +1,4 @@
-"""Callbacks that are answered, time out, or are kept alive."""
+"""Callbacks: completed, timed out, or kept alive by heartbeats."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_callback_that_fails_carries_the_senders_error(memory: World) -> None:
         ({"timeout_seconds": 90, "heartbeat_timeout_seconds": 20}, "Callback.Heartbeat", 20),
     ],
 )
-def test_a_callback_that_nobody_answers_times_out(
+def test_a_callback_without_a_result_times_out(
     world: World, options: dict[str, int], error_type: str, seconds: int
 ) -> None:
     async def workflow(run: Invoked) -> Outcome:
@@ -103,7 +103,7 @@ def test_a_callback_answered_while_the_handler_runs_is_seen_in_its_next_checkpoi
     assert memory.history(arn).count("InvocationCompleted") == 1
 
 
-def test_what_is_due_happens_before_a_late_answer(memory: World) -> None:
+def test_due_timers_fire_before_a_late_answer(memory: World) -> None:
     async def workflow(run: Invoked) -> Outcome:
         await run.callback("cb", timeout_seconds=10)
         return PENDING
@@ -131,15 +131,15 @@ def test_an_answer_that_is_not_text_is_refused(memory: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (ErrorObject(error_type="Late", error_message="too late"), " (Late: too late)."),
         (ErrorObject(error_message="m" * 600), f" ({'m' * 500}...)."),
         (ErrorObject(error_type="Late"), " (Late)."),
     ],
 )
-def test_an_answer_that_comes_too_late_tells_the_error_of_the_execution(
-    memory: World, error: ErrorObject, told: str
+def test_a_late_answer_is_refused_with_the_error_of_the_execution(
+    memory: World, error: ErrorObject, message: str
 ) -> None:
     memory.add("f", calls_back)
     arn = memory.start()
@@ -147,4 +147,4 @@ def test_an_answer_that_comes_too_late_tells_the_error_of_the_execution(
     memory.emulator.stop(arn, error)
     with pytest.raises(ServiceError) as refused:
         memory.emulator.callback_success(memory.callback_id(arn), b"1")
-    assert str(refused.value).endswith(f"is closed: its execution is STOPPED{told}")
+    assert str(refused.value).endswith(f"is closed: its execution is STOPPED{message}")

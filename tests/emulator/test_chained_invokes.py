@@ -1,4 +1,4 @@
-"""Functions that invoke others: durable, plain, and not there."""
+"""Chained invokes of durable, plain and missing functions."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
 
 
 @pytest.mark.parametrize("target", ["child:$LATEST", "plain"])
-def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, target: str) -> None:
+def test_a_target_starts_after_its_caller_has_suspended(memory: World, target: str) -> None:
     runs: list[str] = []
-    before: list[int] = []
+    runs_while_parent_ran: list[int] = []
 
     async def child(run: Invoked) -> Outcome:
         runs.append("child")
@@ -83,12 +83,12 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     async def parent(run: Invoked) -> Outcome:
         operation = await run.invoke("i", target)
         if operation.status == "STARTED":
-            # Another thread of a server drives too, while this one still runs.
+            # Another thread drives the emulator while this invocation still runs.
             other = Driver(memory.emulator)
             for milliseconds in (0, DISPATCH_MILLISECONDS - 20, 40):
                 memory.clock.advance(milliseconds)
                 await asyncio.to_thread(other.run_until, lambda: False, wait=False)
-                before.append(len(runs))
+                runs_while_parent_ran.append(len(runs))
             return PENDING
         return succeeded("done")
 
@@ -97,13 +97,13 @@ def test_a_target_lets_the_one_that_invoked_it_suspend_first(memory: World, targ
     memory.functions.add_plain("plain", plain)
     arn = memory.start("parent")
     assert memory.run(arn) is Ending.DONE
-    # Only one that goes on meanwhile is not waited for.
-    assert before == [0, 0, 1]
+    # The target starts once the start delay has passed, although its caller still runs.
+    assert runs_while_parent_ran == [0, 0, 1]
     assert len(runs) == 1
 
 
-def test_who_drives_a_target_alone_waits_until_it_may_run(memory: World) -> None:
-    ended: list[Ending] = []
+def test_driving_only_a_target_waits_for_its_start_delay(memory: World) -> None:
+    endings: list[Ending] = []
 
     async def child(run: Invoked) -> Outcome:
         return succeeded(1)
@@ -115,17 +115,17 @@ def test_who_drives_a_target_alone_waits_until_it_may_run(memory: World) -> None
                 ListRequest(function_name="child")
             ).durable_executions
             arn = summary.durable_execution_arn
-            ended.append(await asyncio.to_thread(Driver(memory.emulator).run_until_closed, arn))
+            endings.append(await asyncio.to_thread(Driver(memory.emulator).run_until_closed, arn))
             return PENDING
         return succeeded("done")
 
     memory.add("parent", parent)
     memory.add("child", child)
     assert memory.run(memory.start("parent")) is Ending.DONE
-    assert ended == [Ending.DONE]
+    assert endings == [Ending.DONE]
 
 
-def test_a_target_is_waited_for_by_the_one_that_invoked_it_while_time_stands_still(
+def test_a_caller_can_wait_for_its_target_while_virtual_time_stands_still(
     memory: World,
 ) -> None:
     runs: list[str] = []
@@ -137,7 +137,7 @@ def test_a_target_is_waited_for_by_the_one_that_invoked_it_while_time_stands_sti
     async def parent(run: Invoked) -> Outcome:
         operation = await run.invoke("i", "child:$LATEST")
         if operation.status == "STARTED":
-            # A step of it looks at what the target has done, and no virtual time passes meanwhile.
+            # A step of the caller waits for an effect of the target, while virtual time stands still.
             other = Driver(memory.emulator)
             await asyncio.to_thread(other.run_until, lambda: bool(runs), patient=True)
             return PENDING
@@ -268,5 +268,5 @@ def test_a_function_that_this_process_does_not_have_is_left_to_others(tmp_path: 
     assert answering.run(arn) is Ending.DONE
     assert asking.run(arn) is Ending.DONE
     assert asking.result(arn) == ["SUCCEEDED", 3]
-    for each in (asking, answering):
-        each.emulator.close()
+    for world in (asking, answering):
+        world.emulator.close()

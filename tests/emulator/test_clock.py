@@ -63,7 +63,7 @@ def test_a_skipping_clock_jumps_over_waits_and_then_flows_on() -> None:
     assert before + 86_400_000 <= clock.now() < before + 2 * 86_400_000
 
 
-def test_a_real_clock_that_was_told_a_later_time_flows_on_from_there() -> None:
+def test_a_real_clock_that_was_set_forward_continues_from_there() -> None:
     clock = RealClock()
     later = clock.now() + 86_400_000
     clock.jump_to(later)
@@ -92,7 +92,7 @@ def test_nothing_is_skipped_when_there_is_something_new_to_do(clock: Clock) -> N
 
 @pytest.mark.parametrize("hours", [-1, 1])
 @pytest.mark.parametrize("make", [RealClock, SkippingClock])
-def test_a_clock_does_not_care_what_the_computers_clock_is_set_to_meanwhile(
+def test_setting_the_computers_clock_does_not_change_a_running_clock(
     make: type[RealClock], hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = make()

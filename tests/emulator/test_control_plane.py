@@ -1,4 +1,4 @@
-"""The control plane, as others use it."""
+"""The control plane over an emulator."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_synchronous_invoke_waits_for_the_result(memory: World) -> None:
     assert memory.status(response.durable_execution_arn) == "SUCCEEDED"
 
 
-def test_a_synchronous_invoke_of_what_fails_brings_the_error(memory: World) -> None:
+def test_a_synchronous_invoke_returns_the_error_of_a_failure(memory: World) -> None:
     async def fails(_: Invoked) -> Outcome:
         error = ErrorObject(error_type="Declined", error_message="no", error_data="d")
         return Outcome(status=OutcomeStatus.FAILED, error=error)
@@ -120,17 +120,17 @@ def test_the_control_plane_speaks_wire_json(memory: World) -> None:
         assert (await control.describe(arn)).status == "PAUSED"
         await control.resume(arn, ResumeRequest())
         await control.callback_success(memory.callback_id(arn), b"x")
-        done = await control.invoke(
+        response = await control.invoke(
             request("f:$LATEST", {"a": 1}, durable_execution_name=arn.split("/")[-2])
         )
-        assert (done.payload, done.durable_execution_arn) == (b'"x"', arn)
+        assert (response.payload, response.durable_execution_arn) == (b'"x"', arn)
         description = await control.describe(arn)
         assert isinstance(description.start_timestamp, int)
         assert description.input_payload == '{"a": 1}'
         page = await control.history(HistoryRequest(durable_execution_arn=arn))
         assert page.events[0].event_timestamp == description.start_timestamp
         listed = await control.list_executions(ListRequest(function_name="f"))
-        assert [each.durable_execution_arn for each in listed.durable_executions] == [arn]
+        assert [execution.durable_execution_arn for execution in listed.durable_executions] == [arn]
         assert await control.stop(arn, ErrorObject(error_type="x")) == description.end_timestamp
         assert await control.delete(arn) > 0
         other = await control.invoke(

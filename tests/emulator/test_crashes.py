@@ -1,4 +1,4 @@
-"""What a process that dies leaves behind, and what the next one makes of it."""
+"""A process dies before or after a write, and the next one resumes its executions."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from durable_execution_sdk.model.invocation import Outcome
 
 
 class Killed(BaseException):
-    """Stands for the end of the process."""
+    """Simulates the death of the process."""
 
 
 class DyingStore:
-    """Dies before or after its n-th write, as a process may."""
+    """Raises ``Killed`` before or after its n-th write."""
 
     def __init__(self, store: Store, writes: int, after: bool) -> None:
         self._store = store
@@ -82,7 +82,7 @@ def complete(world: World) -> str:
 
 
 def crash_and_resume(open_store: Callable[[], Store], write: int, *, after: bool) -> bool:
-    """Die at a write, resume, and compare; whether there was such a write."""
+    """Die at a write, resume and compare; return False when there was no such write."""
     dying = World(cast("Store", DyingStore(open_store(), write, after)))
     try:
         complete(dying)

@@ -1,4 +1,4 @@
-"""How executions and their invocations end."""
+"""Ends of executions and of their invocations."""
 
 from __future__ import annotations
 
@@ -92,9 +92,9 @@ def test_a_deleted_execution_is_gone_and_its_name_is_free(world: World) -> None:
     assert missing.value.status == 404
     assert world.emulator.find_name("once") is None
     assert world.emulator.is_closed(arn)
-    again = world.start(durable_execution_name="once", payload="other")
-    assert again != arn
-    assert world.emulator.find_name("once") == again
+    second_arn = world.start(durable_execution_name="once", payload="other")
+    assert second_arn != arn
+    assert world.emulator.find_name("once") == second_arn
 
 
 def test_an_invocation_that_raises_is_tried_again_after_a_delay(world: World) -> None:

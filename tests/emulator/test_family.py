@@ -1,4 +1,4 @@
-"""Running one execution of a store leaves the others in it alone."""
+"""Running one execution of a store does not touch the others."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_skipping_time_for_one_execution_does_not_end_the_waits_of_another(tmp_p
     second.emulator.close()
 
 
-def test_what_the_execution_invoked_before_belongs_to_it_too(tmp_path: Path) -> None:
+def test_executions_invoked_earlier_belong_to_the_family(tmp_path: Path) -> None:
     first = World(SqliteStore(tmp_path / "x.db"))
     first.add("f", invokes)
     first.add("child", waits)
@@ -52,5 +52,7 @@ def test_an_emulator_tells_the_progress_and_the_tally_of_an_execution(memory: Wo
     memory.add("f", waits)
     arn = memory.start()
     memory.run(arn)
-    assert [each.operation.id for each in memory.emulator.progress(arn).operations] == ["w"]
+    assert [operation.operation.id for operation in memory.emulator.progress(arn).operations] == [
+        "w"
+    ]
     assert memory.emulator.tally(arn).invocations == 2

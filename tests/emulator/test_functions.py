@@ -31,9 +31,13 @@ def functions() -> Functions:
 def test_every_form_of_a_name_finds_its_function(
     functions: Functions, name: str, version: str, qualified: bool
 ) -> None:
-    found = functions.resolve(name)
-    assert (found.function.name, found.version, found.qualified) == ("pay", version, qualified)
-    assert found.arn == f"{ARN}:{version}"
+    resolved = functions.resolve(name)
+    assert (resolved.function.name, resolved.version, resolved.qualified) == (
+        "pay",
+        version,
+        qualified,
+    )
+    assert resolved.arn == f"{ARN}:{version}"
 
 
 def test_a_qualifier_may_be_given_beside_the_name(functions: Functions) -> None:
@@ -51,7 +55,7 @@ def test_a_qualifier_may_be_given_beside_the_name(functions: Functions) -> None:
         (ARN.replace("us-east-1", "eu-west-1"), ARN.replace("us-east-1", "eu-west-1")),
     ],
 )
-def test_what_is_not_there_is_not_found_under_its_arn(
+def test_a_missing_function_is_not_found_under_its_arn(
     functions: Functions, name: str, missing: str
 ) -> None:
     with pytest.raises(ServiceError) as refused:
@@ -60,7 +64,7 @@ def test_what_is_not_there_is_not_found_under_its_arn(
     assert refused.value.message == f"Function not found: {missing}"
 
 
-def test_what_is_no_name_is_an_invalid_parameter(functions: Functions) -> None:
+def test_an_invalid_name_is_an_invalid_parameter(functions: Functions) -> None:
     with pytest.raises(ServiceError) as refused:
         functions.resolve("no such: name")
     assert (refused.value.code, refused.value.status) == ("InvalidParameterValueException", 400)

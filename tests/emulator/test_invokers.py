@@ -31,10 +31,10 @@ def test_an_empty_payload_is_an_empty_event() -> None:
     assert call(lambda event, _: event, b"").payload == b"{}"
 
 
-def test_the_context_has_what_lambda_gives() -> None:
-    seen: list[Any] = []
-    call(lambda _, context: seen.append(context))
-    context = seen[0]
+def test_the_context_has_the_members_of_lambdas() -> None:
+    contexts: list[Any] = []
+    call(lambda _, context: contexts.append(context))
+    context = contexts[0]
     assert context.aws_request_id == "11111111-2222-3333-4444-555555555555"
     assert context.function_name == "pay"
     assert context.function_version == "7"

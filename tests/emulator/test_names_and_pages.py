@@ -1,4 +1,4 @@
-"""Names that are given twice, and what comes in pages."""
+"""Repeated names, and results in pages."""
 
 from __future__ import annotations
 
@@ -49,24 +49,24 @@ def test_a_list_pages_through_a_functions_executions(world: World) -> None:
     for number in range(5):
         arns.append(world.start(payload=number))
         world.clock.advance(10)
-    seen: list[str] = []
+    listed_arns: list[str] = []
     marker: str | None = None
     while True:
         page = world.emulator.list_executions(
             ListRequest(function_name="f", max_items=2, marker=marker, reverse_order=True)
         )
-        seen += [each.durable_execution_arn for each in page.durable_executions]
+        listed_arns += [execution.durable_execution_arn for execution in page.durable_executions]
         marker = page.next_marker
         if marker is None:
             break
-    assert seen == arns
+    assert listed_arns == arns
     newest = world.emulator.list_executions(ListRequest(function_name="f", max_items=1))
     assert newest.durable_executions[0].durable_execution_arn == arns[-1]
-    with pytest.raises(ServiceError, match="marker"):
+    with pytest.raises(ServiceError, match="Invalid Marker"):
         world.emulator.list_executions(ListRequest(function_name="f", marker="?"))
 
 
-def test_a_list_shows_what_time_has_done(memory: World) -> None:
+def test_a_list_shows_executions_that_have_timed_out(memory: World) -> None:
     memory.add("f", calls_back, execution_timeout=5)
     memory.start()
     memory.clock.advance(6_000)
@@ -126,7 +126,7 @@ def test_an_input_that_is_not_json_is_refused(memory: World) -> None:
 
 
 @pytest.mark.parametrize("arn", ["nonsense", "arn:aws:lambda:x:1:function:f"])
-def test_what_is_no_arn_is_an_invalid_parameter(memory: World, arn: str) -> None:
+def test_an_invalid_arn_is_an_invalid_parameter(memory: World, arn: str) -> None:
     with pytest.raises(ServiceError) as refused:
         memory.emulator.describe(arn)
     assert refused.value.code == "InvalidParameterValueException"

@@ -1,4 +1,4 @@
-"""What the operating system sees: processes that are killed, files and threads that are left."""
+"""Killed processes, and the files and threads that are left."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def test_a_killed_handler_is_invoked_again_by_the_next_process(tmp_path: Path) -
         if event.invocation_completed_details is not None
     ]
     errors = [
-        each.error.payload.error_type
-        for each in invocations
-        if each.error is not None and each.error.payload is not None
+        invocation.error.payload.error_type
+        for invocation in invocations
+        if invocation.error is not None and invocation.error.payload is not None
     ]
     assert errors == ["Runtime.ExitError", "Runtime.ExitError"]
     assert len(invocations) == 3

@@ -1,4 +1,4 @@
-"""The work of one execution does not grow with the number of others: counted, not timed."""
+"""The work for one execution, in function calls, does not grow with the number of others."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ async def waits(event: None, ctx: DurableContext) -> int:
 
 
 def calls_of(work: Callable[[], object]) -> int:
-    """How many functions of the emulator and the engine are called, the parts of a loop included."""
+    """Count calls of the emulator's functions, resumed generators included."""
     count = 0
 
-    def look(frame: FrameType, event: str, argument: Any) -> None:
+    def count_call(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal count
         if event == "call" and "/emulator/" in frame.f_code.co_filename:
             count += 1
 
-    sys.setprofile(look)
+    sys.setprofile(count_call)
     try:
         work()
     finally:
@@ -54,7 +54,7 @@ def calls_of(work: Callable[[], object]) -> int:
 
 
 class Crowd:
-    """So many executions on one store."""
+    """An emulator with many executions in one store."""
 
     def __init__(self, store: Store) -> None:
         self.functions = Functions()
@@ -89,14 +89,14 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Stor
 
 @pytest.fixture
 def most(request: pytest.FixtureRequest) -> int:
-    # Each event of a file is a write to the disk.
+    # In a file, each event is a write to the disk.
     return 300 if request.node.callspec.params["make"] == "memory" else 60
 
 
 def test_an_execution_takes_the_same_beside_a_few_and_beside_many_others(
     make: Callable[[str], Store], most: int
 ) -> None:
-    each: list[float] = []
+    counts: list[float] = []
     for count in (5, most):
         crowd = Crowd(make(f"{count}.db"))
         arns = crowd.start(count)
@@ -105,28 +105,28 @@ def test_an_execution_takes_the_same_beside_a_few_and_beside_many_others(
             crowd.suspend()
             crowd.end()
 
-        each.append(calls_of(whole) / count)
+        counts.append(calls_of(whole) / count)
         assert all(crowd.emulator.is_closed(arn) for arn in arns)
         crowd.emulator.close()
-    assert each[1] < each[0] * 1.15
+    assert counts[1] < counts[0] * 1.15
 
 
 def test_a_new_process_takes_in_suspended_executions_one_by_one(
     make: Callable[[str], Store], most: int
 ) -> None:
-    each: list[float] = []
+    counts: list[float] = []
     for count in (20, most):
         crowd = Crowd(make(f"{count}.db"))
         arns = crowd.start(count)
         crowd.suspend()
         again = Emulator(crowd.store, crowd.clock, crowd.functions)
-        each.append(calls_of(again.conductor.refresh) / count)
+        counts.append(calls_of(again.conductor.refresh) / count)
         assert again.conductor.agenda.arns == set(arns)
         again.close()
-    assert each[1] < each[0] * 1.15
+    assert counts[1] < counts[0] * 1.15
 
 
-def test_two_emulators_on_one_store_see_what_the_other_one_did() -> None:
+def test_two_emulators_on_one_store_see_each_others_changes() -> None:
     crowd = Crowd(MemoryStore())
     other = Emulator(crowd.store, crowd.clock, crowd.functions)
     other.conductor.refresh()
@@ -160,16 +160,16 @@ attempts: dict[int, int] = {}
 
 
 def test_time_jumps_when_nothing_can_run_so_a_map_with_retries_takes_few_invocations() -> None:
-    taken: list[int] = []
+    invocations: list[int] = []
     for count in (100, 700):
         attempts.clear()
         runner = LocalDurableTestRunner(many, limits=Limits(operations=100_000))
         result = runner.run_sync(count)
         assert (result.status, result.result) == ("SUCCEEDED", count)
-        taken.append(len(result.invocations))
-    # The delays are spread over a few seconds, and each second is one invocation.
-    assert taken[1] <= taken[0] + 6
-    assert taken[1] < 25
+        invocations.append(len(result.invocations))
+    # Retry delays are whole seconds, spread over a few, so each second is one invocation.
+    assert invocations[1] <= invocations[0] + 6
+    assert invocations[1] < 25
 
 
 def test_due_times_are_found_in_their_order_and_outdated_ones_are_dropped() -> None:
@@ -191,7 +191,7 @@ def test_due_times_are_found_in_their_order_and_outdated_ones_are_dropped() -> N
     assert (times.earliest(), len(times)) == (10_000, 1_000)
 
 
-def test_an_empty_agenda_holds_nothing_of_what_has_ended() -> None:
+def test_an_empty_agenda_keeps_nothing_of_ended_executions() -> None:
     crowd = Crowd(MemoryStore())
     crowd.start(5)
     crowd.end()

@@ -1,4 +1,4 @@
-"""What can be put in front of the service, and who may watch it."""
+"""Wrappers around the data plane, and observers of events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from durable_execution_sdk.service import DataPlane
 
 
 class CrashingPlane:
-    """Loses the answer to the n-th checkpoint."""
+    """Loses the response to the n-th checkpoint."""
 
     def __init__(self, plane: DataPlane, lost: int) -> None:
         self._plane = plane
@@ -97,24 +97,24 @@ def test_a_slow_service_takes_virtual_time() -> None:
 
 def test_observers_hear_of_events_in_order_once_they_are_stored(world: World) -> None:
     world.add("f", waits)
-    heard: list[str] = []
-    stored: list[bool] = []
+    event_names: list[str] = []
+    were_stored: list[bool] = []
 
     def observe(arn: str, events: Any) -> None:
-        heard.extend(type(event).__name__ for event in events)
-        stored.append(world.emulator.store.find(arn) is not None)
+        event_names.extend(type(event).__name__ for event in events)
+        were_stored.append(world.emulator.store.find(arn) is not None)
         world.emulator.describe(arn)
 
     unsubscribe = world.emulator.subscribe(observe)
     arn = world.start()
     world.run(arn)
     events = [type(event).__name__ for event in world.emulator.conductor.events(arn)]
-    assert heard == events
-    assert all(stored)
+    assert event_names == events
+    assert all(were_stored)
     unsubscribe()
     unsubscribe()
     world.start(payload=2)
-    assert heard == events
+    assert event_names == events
 
 
 def test_an_observer_that_raises_changes_nothing(

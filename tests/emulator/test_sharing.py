@@ -1,4 +1,4 @@
-"""Several drivers and several emulators on one store."""
+"""Several drivers and several emulators share one store."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
             running.remove(run.arn)
 
     worlds = [World(SqliteStore(path)) for _ in range(2)]
-    for each in worlds:
-        each.add("f", workflow)
+    for each_world in worlds:
+        each_world.add("f", workflow)
     arns = [worlds[0].start(payload=number) for number in range(6)]
 
     def drive(world: World) -> None:
         world.driver.run_until(lambda: all(world.emulator.is_closed(arn) for arn in arns))
 
-    threads = [threading.Thread(target=drive, args=(each,)) for each in worlds]
+    threads = [threading.Thread(target=drive, args=(each_world,)) for each_world in worlds]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -61,8 +61,8 @@ def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
         assert worlds[0].result(arn) == 2
         assert worlds[1].history(arn).count("InvocationCompleted") == 2
         assert worlds[0].history(arn) == worlds[1].history(arn)
-    for each in worlds:
-        each.emulator.close()
+    for each_world in worlds:
+        each_world.emulator.close()
 
 
 def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path) -> None:
@@ -72,11 +72,14 @@ def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path)
     emulator = Emulator(SqliteStore(path), RealClock(), functions)
     other = Emulator(SqliteStore(path), RealClock(), Functions())
     arn = emulator.start(InvokeRequest(function_name="f:$LATEST"))
-    answered: list[int] = []
+    answer_times: list[int] = []
 
     def answer(_: str, events: Any) -> None:
-        if any(type(event).__name__ == "InvocationCompleted" for event in events) and not answered:
-            answered.append(1)
+        if (
+            any(type(event).__name__ == "InvocationCompleted" for event in events)
+            and not answer_times
+        ):
+            answer_times.append(1)
             operation = other.operations(arn)[-1]
             assert operation.callback_details is not None
             assert operation.callback_details.callback_id is not None
@@ -89,11 +92,11 @@ def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path)
     other.close()
 
 
-def test_what_another_process_ended_and_deleted_is_no_longer_driven(tmp_path: Path) -> None:
+def test_an_execution_that_another_process_deleted_is_no_longer_driven(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     world, other = World(SqliteStore(path)), World(SqliteStore(path))
-    for each in (world, other):
-        each.add("f", waits)
+    for each_world in (world, other):
+        each_world.add("f", waits)
     stopped, deleted = world.start(payload=1), world.start(payload=2)
     world.driver.run_until(lambda: False, wait=False)
     for arn in (stopped, deleted):
@@ -102,8 +105,8 @@ def test_what_another_process_ended_and_deleted_is_no_longer_driven(tmp_path: Pa
     assert world.driver.run_until(lambda: False) is Ending.IDLE
     assert world.status(stopped) == "STOPPED"
     assert world.emulator.is_closed(deleted)
-    for each in (world, other):
-        each.emulator.close()
+    for each_world in (world, other):
+        each_world.emulator.close()
 
 
 def test_two_emulators_that_write_at_once_agree(tmp_path: Path) -> None:
@@ -111,17 +114,17 @@ def test_two_emulators_that_write_at_once_agree(tmp_path: Path) -> None:
     world, other = World(SqliteStore(path)), World(SqliteStore(path))
     world.add("f", calls_back)
     arn = world.start()
-    seen: list[str] = []
-    world.emulator.subscribe(lambda _, events: seen.extend(type(e).__name__ for e in events))
+    steps: list[str] = []
+    world.emulator.subscribe(lambda _, events: steps.extend(type(e).__name__ for e in events))
     world.run(arn)
     other.emulator.pause(arn, PauseRequest())
     world.emulator.resume(arn, ResumeRequest())
     other.emulator.stop(arn)
     assert world.status(arn) == other.status(arn) == "STOPPED"
     assert world.history(arn) == other.history(arn)
-    assert "ExecutionPaused" in seen and "ExecutionStopped" in seen
-    for each in (world, other):
-        each.emulator.close()
+    assert "ExecutionPaused" in steps and "ExecutionStopped" in steps
+    for each_world in (world, other):
+        each_world.emulator.close()
 
 
 def test_a_lease_that_another_worker_has_keeps_an_invocation_from_being_buried(
@@ -129,24 +132,26 @@ def test_a_lease_that_another_worker_has_keeps_an_invocation_from_being_buried(
 ) -> None:
     path = tmp_path / "x.db"
     world, other = World(SqliteStore(path)), World(SqliteStore(path))
-    seen: list[Ending] = []
+    endings: list[Ending] = []
 
     async def workflow(run: Invoked) -> Outcome:
-        seen.append(other.driver.run_until_closed(run.arn, until=other.clock.now(), patient=True))
-        seen.append(other.driver.run_until(lambda: False, wait=False))
+        endings.append(
+            other.driver.run_until_closed(run.arn, until=other.clock.now(), patient=True)
+        )
+        endings.append(other.driver.run_until(lambda: False, wait=False))
         return succeeded(await run.step("s", lambda: 1))
 
-    for each in (world, other):
-        each.add("f", workflow)
+    for each_world in (world, other):
+        each_world.add("f", workflow)
     arn = world.start()
     assert world.run(arn) is Ending.DONE
-    assert seen == [Ending.LATE, Ending.IDLE]
+    assert endings == [Ending.LATE, Ending.IDLE]
     assert world.history(arn).count("InvocationCompleted") == 1
-    for each in (world, other):
-        each.emulator.close()
+    for each_world in (world, other):
+        each_world.emulator.close()
 
 
-def test_closed_executions_are_read_again_when_somebody_asks(memory: World) -> None:
+def test_closed_executions_are_read_again_on_request(memory: World) -> None:
     memory.add("f", waits)
     arns = [memory.start(payload=number) for number in range(80)]
     for arn in arns:
@@ -157,19 +162,19 @@ def test_closed_executions_are_read_again_when_somebody_asks(memory: World) -> N
 def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: World) -> None:
     memory.add("f", waits)
     arn = memory.start()
-    looked = threading.Semaphore(0)
+    checks = threading.Semaphore(0)
     ends: list[int] = []
 
     def plain(_: Any, context: Any) -> int:
-        # The other thread has nothing to do but wait for the timer: it looks around, and looks again.
-        for _look in range(2):
-            assert looked.acquire(timeout=60)
+        # The other thread, which waits for the timer, checks its condition twice while this one runs.
+        for _check in range(2):
+            assert checks.acquire(timeout=60)
             memory.emulator.conductor.wake()
         ends.append(memory.clock.now())
         return context.get_remaining_time_in_millis()
 
     def is_closed() -> bool:
-        looked.release()
+        checks.release()
         return memory.emulator.is_closed(arn)
 
     began = memory.clock.now()

@@ -1,4 +1,4 @@
-"""The file itself: who may read it, what it is for, and what is not taken for it."""
+"""The store's file: its permissions, its format, and foreign or damaged files."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def test_only_the_owner_can_read_a_new_store(tmp_path: Path) -> None:
     store.create(RECORD, [b"1"])
     release = store.leases.acquire("arn:a")
     assert release is not None
-    modes = {each: stat.S_IMODE(each.stat().st_mode) for each in path.parent.rglob("*")}
+    modes = {file: stat.S_IMODE(file.stat().st_mode) for file in path.parent.rglob("*")}
     assert modes and all(mode & 0o077 == 0 for mode in modes.values()), modes
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     release()
     store.close()
 
 
-def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
+def test_written_executions_are_there_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "executions.db"
     store = SqliteStore(path)
     store.create(RECORD, [b"1"])
@@ -80,7 +80,7 @@ def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: Path) 
     other.close()
 
 
-def test_a_file_of_a_newer_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_of_a_newer_version_is_refused_with_advice(tmp_path: Path) -> None:
     path = tmp_path / "executions.db"
     newer = sqlite3.connect(path)
     newer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -95,8 +95,8 @@ def test_a_damaged_file_gives_one_clear_error(tmp_path: Path) -> None:
     store = SqliteStore(path)
     store.create(RECORD, [b"1"])
     store.close()
-    whole = path.read_bytes()
-    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
     with pytest.raises(StoreError, match=r"executions\.db"):
         damaged = SqliteStore(path)
         try:

@@ -1,4 +1,4 @@
-"""Steps and waits, from start to end."""
+"""Steps and waits, from their start to their end."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def test_steps_run_in_one_invocation(world: World) -> None:
 
 
 def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
-    seen: list[list[str]] = []
+    operation_ids: list[list[str]] = []
 
     async def workflow(run: Invoked) -> Outcome:
-        seen.append(run.updated)
+        operation_ids.append(run.updated)
         if not await run.wait("w", 300 * DAY):
             return PENDING
         return succeeded(await run.step("s", lambda: "done"))
@@ -60,8 +60,8 @@ def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
     assert world.run(arn) is Ending.DONE
     assert world.result(arn) == "done"
     assert 300 * DAY * 1_000 <= world.clock.now() - began < 300 * DAY * 1_000 + 100
-    assert len(seen) == 2
-    assert seen[1] == ["w"]
+    assert len(operation_ids) == 2
+    assert operation_ids[1] == ["w"]
     assert world.history(arn) == [
         "ExecutionStarted",
         "WaitStarted",
@@ -74,7 +74,7 @@ def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
     ]
 
 
-def test_nothing_is_waited_for_when_only_what_is_due_is_asked_for(memory: World) -> None:
+def test_without_wait_only_due_work_is_done(memory: World) -> None:
     memory.add("f", waits)
     arn = memory.start()
     began = memory.clock.now()
@@ -95,7 +95,7 @@ def test_a_run_ends_at_the_time_it_may_take(memory: World) -> None:
     assert memory.run(arn) is Ending.DONE
 
 
-def test_a_run_ends_when_it_is_told_to(memory: World) -> None:
+def test_a_run_ends_when_it_is_stopped(memory: World) -> None:
     memory.add("f", waits)
     arn = memory.start()
     stop = threading.Event()
@@ -109,8 +109,10 @@ def test_a_failed_step_is_due_again_after_its_delay(world: World) -> None:
 
     async def workflow(run: Invoked) -> Outcome:
         operation = run.operations.get("s")
-        ended = operation.step_details.attempt if operation and operation.step_details else 0
-        attempts.append(ended or 0)
+        ended_attempts = (
+            operation.step_details.attempt if operation and operation.step_details else 0
+        )
+        attempts.append(ended_attempts or 0)
         start = update("s", OperationType.STEP, OperationAction.START)
         if len(attempts) < 3:
             await run.send(

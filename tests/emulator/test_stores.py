@@ -1,4 +1,4 @@
-"""One contract, two stores."""
+"""Both stores fulfil the same contract."""
 
 from __future__ import annotations
 
@@ -57,9 +57,14 @@ def test_an_append_after_an_outdated_event_is_refused_and_changes_nothing(store:
     store.append("arn:a", 1, [b"2"], RUNNING)
     with pytest.raises(ConflictError):
         store.append("arn:a", 1, [b"3"], Standing(status="FAILED", is_open=False, ended_at=5))
-    found = store.find("arn:a")
+    stored_record = store.find("arn:a")
     assert store.events("arn:a") == [b"1", b"2"]
-    assert found is not None and found.head == 2 and found.status == "RUNNING" and found.is_open
+    assert (
+        stored_record is not None
+        and stored_record.head == 2
+        and stored_record.status == "RUNNING"
+        and stored_record.is_open
+    )
 
 
 def test_an_append_to_an_unknown_execution_is_a_conflict(store: Store) -> None:
@@ -88,25 +93,33 @@ def test_a_deleted_execution_leaves_nothing_and_its_name_is_free(store: Store) -
 
 def test_an_execution_is_found_by_arn_and_by_name(store: Store) -> None:
     store.create(record("a"), [b"1"])
-    found = store.find("arn:a")
-    assert found == store.find_name("a")
-    assert found is not None
-    assert (found.arn, found.head, found.is_open, found.ended_at) == ("arn:a", 1, True, None)
+    stored_record = store.find("arn:a")
+    assert stored_record == store.find_name("a")
+    assert stored_record is not None
+    assert (
+        stored_record.arn,
+        stored_record.head,
+        stored_record.is_open,
+        stored_record.ended_at,
+    ) == ("arn:a", 1, True, None)
     assert store.find("arn:b") is None
     assert store.find_name("b") is None
 
 
-def test_open_heads_leaves_out_what_has_ended(store: Store) -> None:
+def test_open_heads_leaves_out_ended_executions(store: Store) -> None:
     store.create(record("a"), [b"1"])
     store.create(record("b"), [b"1", b"2"])
     store.append("arn:a", 1, [b"2"], Standing(status="SUCCEEDED", is_open=False, ended_at=9))
     assert store.open_heads() == {"arn:b": 2}
-    found = store.find("arn:a")
-    assert found is not None and (found.status, found.ended_at) == ("SUCCEEDED", 9)
+    stored_record = store.find("arn:a")
+    assert stored_record is not None and (stored_record.status, stored_record.ended_at) == (
+        "SUCCEEDED",
+        9,
+    )
 
 
 def names(store: Store, search: Search) -> list[str]:
-    return [found.name for found in store.search(search)]
+    return [execution.name for execution in store.search(search)]
 
 
 def test_a_search_is_newest_first_and_filters(store: Store) -> None:
@@ -129,13 +142,13 @@ def test_pages_of_executions_that_started_together_are_complete(
 ) -> None:
     for number in range(7):
         store.create(record(f"e{number}", started_at=1_000 + number // 3), [b"1"])
-    whole = names(store, Search(oldest_first=oldest_first))
+    all_names = names(store, Search(oldest_first=oldest_first))
     paged: list[str] = []
     after: tuple[int, int] | None = None
     while page := store.search(Search(oldest_first=oldest_first, after=after, limit=2)):
-        paged.extend(found.name for found in page)
+        paged.extend(execution.name for execution in page)
         after = (page[-1].started_at, page[-1].number)
-    assert paged == whole
+    assert paged == all_names
     assert len(paged) == 7
 
 
@@ -155,12 +168,12 @@ def test_threads_that_append_at_once_take_turns(store: Store) -> None:
                 done += 1
 
     in_threads(append, 4)
-    written = store.events("arn:a")
-    assert len(written) == 81
-    assert len(set(written)) == 81
+    events = store.events("arn:a")
+    assert len(events) == 81
+    assert len(set(events)) == 81
     for worker in range(4):
-        mine = [event for event in written if event.startswith(f'"{worker}-'.encode())]
-        assert mine == [f'"{worker}-{number}"'.encode() for number in range(20)]
+        worker_events = [event for event in events if event.startswith(f'"{worker}-'.encode())]
+        assert worker_events == [f'"{worker}-{number}"'.encode() for number in range(20)]
 
 
 def in_threads(run: Callable[[int], None], count: int) -> None:
@@ -256,15 +269,15 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is POSIX")
-def test_kill_9_keeps_what_was_appended_drops_the_rest_and_frees_the_lease(
+def test_kill_9_keeps_complete_appends_only_and_frees_the_lease(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "executions.db"
     store = SqliteStore(path)
     store.create(record("a"), [b"1"])
     assert subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False).returncode == -9
-    found = store.find("arn:a")
-    assert found is not None and found.head == 2
+    stored_record = store.find("arn:a")
+    assert stored_record is not None and stored_record.head == 2
     assert store.events("arn:a") == [b"1", b"2"]
     store.append("arn:a", 2, [b"3"], RUNNING)
     release = store.leases.acquire("arn:a")

@@ -1,7 +1,7 @@
-"""Executions from start to end, with handlers that speak wire JSON and need no SDK.
+"""Executions with handlers that use wire JSON directly, without the SDK.
 
-A handler here is a coroutine function of an ``Invoked``, which knows the operations so far and
-sends updates. Time is virtual: nothing here waits.
+A handler is a coroutine function of an ``Invoked``, which holds the operations and sends updates. Time
+is virtual, so nothing here takes real time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def succeeded(result: object) -> Outcome:
 
 
 class Invoked:
-    """One invocation of a handler, by hand."""
+    """One invocation of a handler written without the SDK."""
 
     def __init__(self, plane: DataPlane, event: Any, context: Any) -> None:
         invocation = wire.decode_invocation(event)
@@ -98,7 +98,7 @@ class Invoked:
         self.merge(response.operations)
 
     async def step(self, operation_id: str, body: Callable[[], object]) -> Any:
-        """A step, as an SDK would run it."""
+        """Run a step as an SDK does, and return its result."""
         operation = self.operations.get(operation_id)
         if operation is not None and operation.status == "SUCCEEDED":
             details = operation.step_details
@@ -112,7 +112,7 @@ class Invoked:
         return json.loads(value)
 
     async def wait(self, operation_id: str, seconds: int) -> bool:
-        """Whether a wait is over; starts it if need be."""
+        """Start a wait unless started; return True once it is over."""
         if operation_id not in self.operations:
             await self.send(
                 update(
@@ -125,7 +125,7 @@ class Invoked:
         return self.status(operation_id) == "SUCCEEDED"
 
     async def callback(self, operation_id: str, **options: int) -> Operation:
-        """A callback as of now; starts it if need be."""
+        """Start a callback unless started; return its operation."""
         if operation_id not in self.operations:
             await self.send(
                 update(
@@ -138,7 +138,7 @@ class Invoked:
         return self.operations[operation_id]
 
     async def invoke(self, operation_id: str, function: str, payload: object = None) -> Operation:
-        """A chained invoke as of now; starts it if need be."""
+        """Start a chained invoke unless started; return its operation."""
         if operation_id not in self.operations:
             await self.send(
                 update(
@@ -175,7 +175,7 @@ def bound(workflow: Workflow) -> Bind:
 
 
 def returns(value: object) -> Handler:
-    """A plain function that always answers the same."""
+    """Return a plain handler with a constant result."""
 
     def handler(_: Any, __: Any) -> object:
         return value
@@ -184,7 +184,7 @@ def returns(value: object) -> Handler:
 
 
 class World:
-    """An emulator on a virtual clock, and a driver for it."""
+    """An emulator on a virtual clock, with a driver."""
 
     def __init__(self, store: Store, limits: Limits = DEFAULT_LIMITS, seams: Seams | None = None):
         self.clock = VirtualClock()
@@ -221,10 +221,11 @@ class World:
         return [event.event_type for event in page.events]
 
     def callback_id(self, arn: str, operation_id: str = "cb") -> str:
-        found = {each.id: each for each in self.emulator.operations(arn)}[operation_id]
-        assert found.callback_details is not None
-        assert found.callback_details.callback_id is not None
-        return found.callback_details.callback_id
+        operations = {operation.id: operation for operation in self.emulator.operations(arn)}
+        details = operations[operation_id].callback_details
+        assert details is not None
+        assert details.callback_id is not None
+        return details.callback_id
 
 
 async def waits(run: Invoked) -> Outcome:

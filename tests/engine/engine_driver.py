@@ -1,4 +1,4 @@
-"""The smallest shell around the engine: a log, the state that it folds to, and a clock to set."""
+"""A minimal driver of the engine: a log, its folded state, and a clock that tests set."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ CRASH = ErrorObject(error_type="Runtime.ExitError", error_message="exit status 1
 
 
 class Execution:
-    """One execution of the engine."""
+    """One execution, driven by commands."""
 
     def __init__(
         self, limits: Limits = DEFAULT_LIMITS, now: int = 1_000_000, *, stands_still: bool = False
@@ -73,7 +73,7 @@ class Execution:
         return self.found
 
     def send(self, command: Command) -> list[Event]:
-        """Decide, fold, and keep the effects of this command in ``acts``."""
+        """Decide and fold a command; keep its effects in ``acts``."""
         if self.found is not None and not self.stands_still:
             self.now = max(self.now, self.found.last_at + 1)
         events = decide(self.found, command, self.now, self.limits)
@@ -86,8 +86,8 @@ class Execution:
         return events
 
     def start(self, **fields: Any) -> Execution:
-        given: dict[str, Any] = {"arn": ARN, "input": '{"n":1}', "execution_timeout": 86_400}
-        self.send(StartExecution(**(given | fields)))
+        defaults: dict[str, Any] = {"arn": ARN, "input": '{"n":1}', "execution_timeout": 86_400}
+        self.send(StartExecution(**(defaults | fields)))
         return self
 
     def invoke(self) -> Invocation:
@@ -138,7 +138,7 @@ class Execution:
         return self.finish(error=CRASH)
 
     def tick(self, seconds: float = 0) -> list[Event]:
-        """Let time pass, and what is due happen."""
+        """Advance the clock and fire the due timers."""
         if not self.stands_still:
             self.now = max(self.now, self.state.last_at)
         self.now += round(seconds * 1_000)
@@ -146,7 +146,7 @@ class Execution:
 
     @property
     def token(self) -> str:
-        """The newest checkpoint token."""
+        """Return the newest checkpoint token."""
         assert self.state.invocation is not None
         assert self.state.invocation.token is not None
         return self.state.invocation.token
@@ -161,7 +161,7 @@ class Execution:
         return history(self.log)
 
     def story(self) -> list[str]:
-        """The history as event types with operation ids."""
+        """Return the history as event types with operation ids."""
         return [
             f"{entry.event_type} {entry.id}" if is_about_operation(entry) else entry.event_type
             for entry in self.history()

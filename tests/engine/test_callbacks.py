@@ -14,9 +14,9 @@ from durable_execution_sdk.model.operation import CallbackDetails
 
 
 def details(execution: Execution) -> CallbackDetails:
-    found = execution.operation("cb").callback_details
-    assert found is not None
-    return found
+    callback = execution.operation("cb").callback_details
+    assert callback is not None
+    return callback
 
 
 def test_a_callback_id_leads_back_to_its_operation(running: Execution) -> None:
@@ -68,14 +68,16 @@ def test_a_callback_is_answered_once(running: Execution) -> None:
     assert details(running).result == "1"
 
 
-@pytest.mark.parametrize("operation_id", ["nobody", "run-1"])
-def test_what_is_no_callback_is_not_found(running: Execution, operation_id: str) -> None:
+@pytest.mark.parametrize("operation_id", ["missing", "run-1"])
+def test_an_operation_that_is_not_a_callback_is_not_found(
+    running: Execution, operation_id: str
+) -> None:
     with pytest.raises(Rejected) as refused:
         running.send(CompleteCallback(operation_id=operation_id))
     assert refused.value.status == 404
 
 
-def test_nobody_answers_in_time(running: Execution) -> None:
+def test_a_callback_times_out(running: Execution) -> None:
     running.checkpoint(callback(timeout=30))
     running.tick(29.999)
     assert running.status("cb") == "STARTED"
@@ -125,7 +127,7 @@ def test_zero_seconds_mean_no_timeout(running: Execution) -> None:
     assert running.tick(86_000) == []
 
 
-def test_an_answer_after_the_deadline_is_late_even_if_time_was_not_told(
+def test_an_answer_after_the_deadline_is_late_even_without_a_tick(
     running: Execution,
 ) -> None:
     running.checkpoint(callback(timeout=30))

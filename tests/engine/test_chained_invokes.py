@@ -35,13 +35,13 @@ from durable_execution_sdk.model.update import ChainedInvokeOptions
 
 
 def details(execution: Execution, operation_id: str = "i") -> ChainedInvokeDetails:
-    found = execution.operation(operation_id).chained_invoke_details
-    assert found is not None
-    return found
+    invoke = execution.operation(operation_id).chained_invoke_details
+    assert invoke is not None
+    return invoke
 
 
 def child_of(parent: Execution) -> Execution:
-    """The child execution that the parent's last command wants to be started."""
+    """Start the child execution that the effects of the parent's last command ask for."""
     (act,) = (act for act in parent.acts if isinstance(act, StartChild))
     return Execution(parent.limits, parent.now).start(
         arn=act.arn,
@@ -52,7 +52,7 @@ def child_of(parent: Execution) -> Execution:
 
 
 def tell(parent: Execution, child: Execution) -> None:
-    """Carry the child's news to the parent."""
+    """Send the end of the child to the parent."""
     (act,) = (act for act in child.acts if isinstance(act, NotifyParent))
     assert act.parent_arn == parent.state.arn
     parent.send(
@@ -111,11 +111,11 @@ def test_tenant_and_trace_go_along(running: Execution) -> None:
 
 
 def test_an_unknown_name_fails_in_the_same_answer(running: Execution) -> None:
-    (failed,) = running.checkpoint(invoke("nobody:1")).operations
+    (failed,) = running.checkpoint(invoke("missing:1")).operations
     assert failed.status == "FAILED"
     error = details(running).error
     assert error is not None and error.error_type == "ResourceNotFoundException"
-    assert "nobody:1" in (error.error_message or "")
+    assert "missing:1" in (error.error_message or "")
     assert running.acts == []
 
 
@@ -165,7 +165,7 @@ def test_no_invoke_ends_as_something_else(running: Execution) -> None:
         running.send(FinishChainedInvoke(operation_id="i", status=OperationStatus.READY))
 
 
-def test_news_of_what_is_no_invoke_is_not_found(running: Execution) -> None:
+def test_the_end_of_an_operation_that_is_not_an_invoke_is_not_found(running: Execution) -> None:
     with pytest.raises(Rejected, match="no chained invoke"):
         running.send(FinishChainedInvoke(operation_id="x", status=OperationStatus.FAILED))
 
@@ -182,7 +182,7 @@ def test_a_child_that_ends_before_its_parent_suspends_is_not_lost(running: Execu
     assert details(running).result == "42"
 
 
-def test_news_that_comes_twice_changes_nothing(running: Execution) -> None:
+def test_a_repeated_end_of_an_invoke_changes_nothing(running: Execution) -> None:
     running.checkpoint(invoke())
     child = child_of(running)
     child.invoke()
@@ -250,10 +250,10 @@ def test_a_closed_parent_hears_no_more(running: Execution) -> None:
     assert (running.state.status, running.status("i")) == ("STOPPED", "STARTED")
 
 
-def test_what_may_have_been_lost_is_named_when_an_execution_is_loaded(
+def test_effects_that_may_be_lost_are_returned_when_an_execution_is_loaded(
     running: Execution,
 ) -> None:
-    running.checkpoint(invoke(), invoke("plain:$LATEST", "j"), invoke("nobody", "k"))
+    running.checkpoint(invoke(), invoke("plain:$LATEST", "j"), invoke("missing", "k"))
     started = running.acts
     assert outstanding_effects(running.state) == started
     running.send(FinishChainedInvoke(operation_id="i", status=OperationStatus.SUCCEEDED))
@@ -264,7 +264,7 @@ def test_what_may_have_been_lost_is_named_when_an_execution_is_loaded(
     ]
 
 
-def test_a_closed_child_still_owes_its_parent_the_news(running: Execution) -> None:
+def test_a_closed_child_still_has_to_notify_its_parent(running: Execution) -> None:
     running.checkpoint(invoke())
     child = child_of(running)
     child.invoke()

@@ -12,7 +12,7 @@ MINUTE = 60
 
 
 def refusal(execution: Execution, *updates: OperationUpdate, token: str | None = None) -> str:
-    """The message of a refused batch, which must not leave a trace."""
+    """Return the message with which a batch is rejected, and check that it recorded nothing."""
     before = (len(execution.log), execution.token)
     with pytest.raises(Rejected) as refused:
         execution.checkpoint(*updates, token=token)
@@ -58,7 +58,7 @@ def test_no_token_is_good_once_the_execution_is_closed(running: Execution) -> No
 def test_state_is_read_with_the_newest_token_only(running: Execution) -> None:
     old = running.token
     running.checkpoint(step("START"))
-    assert [found.id for found in state_page(running.state, running.token).operations] == [
+    assert [operation.id for operation in state_page(running.state, running.token).operations] == [
         "run-1",
         "s",
     ]
@@ -121,9 +121,9 @@ def refusal_with_client_token(execution: Execution, token: str, client_token: st
 # Answers
 
 
-def test_an_answer_holds_what_the_batch_changed(running: Execution) -> None:
+def test_a_response_holds_the_operations_that_the_batch_changed(running: Execution) -> None:
     response = running.checkpoint(step("START"), wait(seconds=3))
-    assert [(found.id, found.status) for found in response.operations] == [
+    assert [(operation.id, operation.status) for operation in response.operations] == [
         ("s", "STARTED"),
         ("w", "STARTED"),
     ]
@@ -132,12 +132,12 @@ def test_an_answer_holds_what_the_batch_changed(running: Execution) -> None:
     assert response.operations[1].wait_details.scheduled_end_timestamp == due_at
 
 
-def test_an_answer_holds_what_happened_outside_since_the_last_one(running: Execution) -> None:
+def test_a_response_holds_external_changes_since_the_previous_one(running: Execution) -> None:
     running.checkpoint(callback(), wait(seconds=1))
     running.send(CompleteCallback(operation_id="cb", result="hello"))
     running.tick(1)
     response = running.checkpoint(step("START"))
-    assert [found.id for found in response.operations] == ["cb", "w", "s"]
+    assert [operation.id for operation in response.operations] == ["cb", "w", "s"]
     assert running.checkpoint().operations == []
 
 
@@ -224,7 +224,7 @@ def test_a_parent_is_a_context_of_an_earlier_batch_or_of_this_one(running: Execu
     assert running.operation("s").parent_id == "inner"
 
 
-@pytest.mark.parametrize("parent_id", ["nobody", "a-step", "run-1", "later"])
+@pytest.mark.parametrize("parent_id", ["missing", "a-step", "run-1", "later"])
 def test_nothing_else_is_a_parent(running: Execution, parent_id: str) -> None:
     running.checkpoint(step("START", "a-step"))
     message = refusal(running, step("START", "s", parent_id=parent_id), context("START", "later"))
@@ -252,7 +252,7 @@ def test_an_operation_keeps_its_type_name_subtype_and_parent(
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "operation_update",
     [
         step("FAIL", payload="1"),
         step("SUCCEED", error=BOOM),
@@ -268,19 +268,24 @@ def test_an_operation_keeps_its_type_name_subtype_and_parent(
     ],
 )
 def test_fields_that_do_not_go_with_the_action_are_refused(
-    running: Execution, asked: OperationUpdate
+    running: Execution, operation_update: OperationUpdate
 ) -> None:
-    assert asked.id in refusal(running, asked) or asked.type == "EXECUTION"
+    assert (
+        operation_update.id in refusal(running, operation_update)
+        or operation_update.type == "EXECUTION"
+    )
 
 
 def test_a_lost_race_to_cancel_a_wait_is_no_mistake(running: Execution) -> None:
     running.checkpoint(wait(seconds=1))
     running.tick(1)
     response = running.checkpoint(update("WAIT", "CANCEL", "w"))
-    assert [(found.id, found.status) for found in response.operations] == [("w", "SUCCEEDED")]
+    assert [(operation.id, operation.status) for operation in response.operations] == [
+        ("w", "SUCCEEDED")
+    ]
 
 
-def test_a_refusal_names_the_operation_and_what_is_allowed(running: Execution) -> None:
+def test_a_rejection_names_the_operation_and_the_allowed_actions(running: Execution) -> None:
     running.checkpoint(step("SUCCEED", "abc", name="charge"))
     message = refusal(running, step("START", "abc", name="charge"))
     assert message == (

@@ -31,15 +31,15 @@ from durable_execution_sdk.model.operation import OperationStatus
 
 
 def entry(execution: Execution, event_id: int) -> dict[str, Any]:
-    """An entry as the wire has it."""
-    found: dict[str, Any] = msgspec.to_builtins(execution.history()[event_id - 1])
-    return found
+    """Return an entry of the history in its wire form."""
+    fields: dict[str, Any] = msgspec.to_builtins(execution.history()[event_id - 1])
+    return fields
 
 
 def test_events_are_numbered_from_one(running: Execution) -> None:
     running.checkpoint(step("START"), step("SUCCEED"))
     running.succeed()
-    assert [found.event_id for found in running.history()] == [1, 2, 3, 4, 5]
+    assert [event.event_id for event in running.history()] == [1, 2, 3, 4, 5]
     assert running.story() == [
         "ExecutionStarted",
         "StepStarted s",
@@ -134,7 +134,7 @@ def test_a_poll_that_goes_on_is_a_success_with_a_next_attempt(running: Execution
     }
 
 
-def test_a_wait_says_how_long_and_until_when(running: Execution) -> None:
+def test_a_wait_shows_its_length_and_its_end(running: Execution) -> None:
     running.checkpoint(wait(seconds=5, sub_type="Wait"))
     due_at = running.state.last_at + 5_000
     running.suspend()
@@ -205,7 +205,7 @@ def test_contexts(running: Execution) -> None:
 
 
 def test_a_chained_invoke(running: Execution) -> None:
-    running.checkpoint(invoke(name="call"), invoke("nobody", "j"))
+    running.checkpoint(invoke(name="call"), invoke("missing", "j"))
     running.suspend()
     running.send(
         FinishChainedInvoke(operation_id="i", status=OperationStatus.SUCCEEDED, result="1")
@@ -273,7 +273,7 @@ def test_a_history_without_data_says_where_data_was_left_out(running: Execution)
     running.invoke()
     running.succeed("secret")
     entries = [
-        msgspec.to_builtins(found) for found in history(running.log, include_execution_data=False)
+        msgspec.to_builtins(event) for event in history(running.log, include_execution_data=False)
     ]
     left_out = {"Truncated": True}
     assert entries[0]["ExecutionStartedDetails"]["Input"] == left_out

@@ -59,7 +59,7 @@ def test_a_suspended_execution_is_not_invoked_without_a_reason(running: Executio
         running.invoke()
 
 
-def test_what_changed_since_the_last_invocation_is_named(running: Execution) -> None:
+def test_operations_that_changed_since_the_last_invocation_are_named(running: Execution) -> None:
     running.checkpoint(wait(seconds=1), callback(), retry(delay=1, error=BOOM))
     running.suspend()
     running.tick(1)
@@ -128,9 +128,9 @@ def test_an_outcome_that_contradicts_itself_fails_the_execution(
 
 
 def test_an_answer_that_is_no_outcome_fails_the_execution_at_once(running: Execution) -> None:
-    junk = ErrorObject(error_type="InvalidParameterValueException", error_message="not an outcome")
-    running.finish(error=junk, fatal=True)
-    assert (running.state.status, running.state.error) == ("FAILED", junk)
+    error = ErrorObject(error_type="InvalidParameterValueException", error_message="not an outcome")
+    running.finish(error=error, fatal=True)
+    assert (running.state.status, running.state.error) == ("FAILED", error)
 
 
 def test_no_answer_at_all_fails_the_execution(running: Execution) -> None:
@@ -141,7 +141,7 @@ def test_no_answer_at_all_fails_the_execution(running: Execution) -> None:
 
 def test_the_end_of_another_invocation_is_refused(running: Execution) -> None:
     with pytest.raises(Rejected, match="is not running") as refused:
-        running.send(FinishInvocation(request_id="somebody else", error=CRASH))
+        running.send(FinishInvocation(request_id="another request", error=CRASH))
     assert refused.value.status == 409
 
 
@@ -155,7 +155,7 @@ def test_an_invocation_that_was_overtaken_by_a_stop_still_ends(running: Executio
 # Results too large to return
 
 
-def test_a_settled_result_wins_over_what_the_handler_returns(running: Execution) -> None:
+def test_a_settled_result_wins_over_the_handlers_return_value(running: Execution) -> None:
     response = running.checkpoint(update("EXECUTION", "SUCCEED", "e", payload='"large"'))
     assert response.checkpoint_token is None
     assert running.state.status == "RUNNING"
@@ -225,8 +225,8 @@ def test_steps_in_flight_stay_started_when_an_invocation_crashes(running: Execut
     running.checkpoint(step("START"), context("START"))
     running.crash()
     running.tick(1)
-    found = running.invoke().initial_execution_state.operations
-    assert [(operation.id, operation.status) for operation in found] == [
+    operations = running.invoke().initial_execution_state.operations
+    assert [(operation.id, operation.status) for operation in operations] == [
         ("run-1", "STARTED"),
         ("s", "STARTED"),
         ("c", "STARTED"),
@@ -249,7 +249,7 @@ def test_crashes_go_on_until_the_execution_times_out() -> None:
 # Suspending with nothing pending
 
 
-def test_pending_with_nothing_pending_is_tried_three_times_more_and_then_believed(
+def test_pending_without_pending_operations_fails_after_three_more_tries(
     running: Execution,
 ) -> None:
     for _ in range(3):
@@ -278,7 +278,7 @@ def test_only_refusals_in_a_row_count(running: Execution) -> None:
 
 
 @pytest.mark.parametrize("open_operation", [step("START"), context("START"), step("SUCCEED")])
-def test_what_only_the_handler_can_finish_is_not_pending(
+def test_operations_that_only_the_handler_can_finish_are_not_pending(
     running: Execution, open_operation: object
 ) -> None:
     running.checkpoint(open_operation)  # type: ignore[arg-type]
@@ -287,7 +287,7 @@ def test_what_only_the_handler_can_finish_is_not_pending(
 
 
 @pytest.mark.parametrize("pending", [wait(), callback(), retry(error=BOOM)])
-def test_what_the_service_or_somebody_else_will_finish_is_pending(
+def test_operations_that_the_service_or_others_will_finish_are_pending(
     running: Execution, pending: object
 ) -> None:
     running.checkpoint(pending)  # type: ignore[arg-type]
@@ -296,7 +296,7 @@ def test_what_the_service_or_somebody_else_will_finish_is_pending(
     assert running.state.pending_count == 1
 
 
-def test_pending_is_accepted_when_the_last_thing_pending_came_in_during_the_invocation(
+def test_pending_is_accepted_when_the_last_pending_operation_ended_during_the_invocation(
     running: Execution,
 ) -> None:
     running.checkpoint(wait(seconds=1))
@@ -304,7 +304,7 @@ def test_pending_is_accepted_when_the_last_thing_pending_came_in_during_the_invo
     running.checkpoint()
     running.suspend()
     assert running.state.refusals == 0
-    # Nothing else could wake it any more.
+    # No timer and no external event is left that could cause another invocation.
     assert invoked_again(running)
 
 

@@ -20,27 +20,31 @@ DAY = 86_400_000
 
 
 def test_an_execution_is_described(execution: Execution) -> None:
-    found = describe(execution.state)
-    assert found.durable_execution_arn == ARN
-    assert found.durable_execution_name == execution_name(ARN) == "order-7"
-    assert (found.function_arn, found.version) == (FUNCTION, "$LATEST")
-    assert (found.status, found.input_payload, found.end_timestamp) == ("RUNNING", '{"n":1}', None)
-    assert found.durable_config is not None
-    assert found.durable_config.execution_timeout == 86_400
-    assert found.durable_config.retention_period_in_days == 14
-    assert found.expected_execution_timeout_timestamp == execution.state.started_at + DAY
-    assert found.execution_data_included
+    description = describe(execution.state)
+    assert description.durable_execution_arn == ARN
+    assert description.durable_execution_name == execution_name(ARN) == "order-7"
+    assert (description.function_arn, description.version) == (FUNCTION, "$LATEST")
+    assert (description.status, description.input_payload, description.end_timestamp) == (
+        "RUNNING",
+        '{"n":1}',
+        None,
+    )
+    assert description.durable_config is not None
+    assert description.durable_config.execution_timeout == 86_400
+    assert description.durable_config.retention_period_in_days == 14
+    assert description.expected_execution_timeout_timestamp == execution.state.started_at + DAY
+    assert description.execution_data_included
 
 
 def test_a_closed_execution_is_described(running: Execution) -> None:
     running.succeed("7")
-    found = describe(running.state)
-    assert (found.status, found.result, found.end_timestamp) == (
+    description = describe(running.state)
+    assert (description.status, description.result, description.end_timestamp) == (
         "SUCCEEDED",
         "7",
         running.state.last_at,
     )
-    assert found.expected_execution_timeout_timestamp is None
+    assert description.expected_execution_timeout_timestamp is None
     short = describe(running.state, include_execution_data=False)
     assert (short.input_payload, short.result, short.error) == (None, None, None)
     assert short.execution_data_included is False
@@ -51,10 +55,16 @@ def test_a_closed_execution_is_described(running: Execution) -> None:
 def test_an_alias_and_a_trace_are_remembered() -> None:
     alias = FUNCTION.replace("$LATEST", "prod")
     execution = Execution().start(function_arn=alias, trace_id="Root=1", retention=3)
-    found = describe(execution.state)
-    assert found.function_arn == alias
-    assert found.trace_header is not None and found.trace_header.x_amzn_trace_id == "Root=1"
-    assert found.durable_config is not None and found.durable_config.retention_period_in_days == 3
+    description = describe(execution.state)
+    assert description.function_arn == alias
+    assert (
+        description.trace_header is not None
+        and description.trace_header.x_amzn_trace_id == "Root=1"
+    )
+    assert (
+        description.durable_config is not None
+        and description.durable_config.retention_period_in_days == 3
+    )
 
 
 # Stop
@@ -119,9 +129,9 @@ def test_a_name_with_another_input_is_refused(running: Execution) -> None:
     closed = Execution().start()
     closed.invoke()
     closed.succeed()
-    for taken in (running, closed):
+    for existing in (running, closed):
         with pytest.raises(Rejected, match="'order-7'") as refused:
-            may_reuse_name(taken.state, '{"n":2}', taken.now)
+            may_reuse_name(existing.state, '{"n":2}', existing.now)
         assert refused.value.code == "DurableExecutionAlreadyStartedException"
         assert refused.value.status == 409
 
@@ -173,7 +183,9 @@ def test_a_log_that_begins_twice_is_our_defect(running: Execution) -> None:
         evolve(running.state, running.log[0])
 
 
-def test_a_log_whose_checkpoint_has_no_invocation_is_our_defect(running: Execution) -> None:
+def test_a_log_with_a_checkpoint_without_an_invocation_is_an_internal_error(
+    running: Execution,
+) -> None:
     running.checkpoint(wait())
     accepted = running.log[-1]
     running.suspend()

@@ -30,11 +30,14 @@ def begun(**limits: int) -> Execution:
     return execution
 
 
-def refused(execution: Execution, asked: OperationUpdate) -> str:
-    with pytest.raises(Rejected) as found:
-        execution.checkpoint(asked)
-    assert (found.value.code, found.value.status) == ("InvalidParameterValueException", 400)
-    return found.value.message
+def refused(execution: Execution, operation_update: OperationUpdate) -> str:
+    with pytest.raises(Rejected) as error_info:
+        execution.checkpoint(operation_update)
+    assert (error_info.value.code, error_info.value.status) == (
+        "InvalidParameterValueException",
+        400,
+    )
+    return error_info.value.message
 
 
 def test_the_defaults_are_the_services() -> None:
@@ -80,10 +83,10 @@ def test_sizes_are_counted_in_utf8() -> None:
 def test_a_payload_may_be_a_mebibyte(
     running: Execution, largest: OperationUpdate, larger: OperationUpdate, message: str
 ) -> None:
-    found = refused(running, larger)
-    assert found.startswith(message)
-    assert "payload size must be less than or equal to 1048576 bytes." in found
-    assert str(MIB + 1) in found
+    message_text = refused(running, larger)
+    assert message_text.startswith(message)
+    assert "payload size must be less than or equal to 1048576 bytes." in message_text
+    assert str(MIB + 1) in message_text
     running.checkpoint(largest)
 
 
@@ -103,9 +106,9 @@ def test_an_input_has_its_limit() -> None:
         ({"parent": ParentLink(arn="a", operation_id="b")}, MIB),
     ):
         Execution().start(input="x" * most, **fields)
-        with pytest.raises(Rejected) as found:
+        with pytest.raises(Rejected) as error_info:
             Execution().start(input="x" * (most + 1), **fields)
-        assert (found.value.code, found.value.status) == ("RequestTooLargeException", 413)
+        assert (error_info.value.code, error_info.value.status) == ("RequestTooLargeException", 413)
 
 
 def test_a_returned_result_has_its_limit() -> None:
@@ -118,7 +121,7 @@ def test_a_returned_result_has_its_limit() -> None:
     )
 
 
-def test_an_error_has_its_limit_wherever_it_comes_from() -> None:
+def test_an_error_from_any_source_has_its_limit() -> None:
     large = ErrorObject(error_type="E", error_message="x" * 8, stack_trace=["yz"])
     execution = begun(error_bytes=10)
     assert "error size must be" in refused(execution, step("FAIL", error=large))
@@ -141,7 +144,7 @@ def test_a_callback_result_has_its_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("operation_update", "field"),
     [
         (wait(seconds=0), "WaitSeconds 0"),
         (wait(seconds=31_622_401), "WaitSeconds 31622401"),
@@ -152,12 +155,14 @@ def test_a_callback_result_has_its_limit() -> None:
         (callback(heartbeat=100_000_000), "HeartbeatTimeoutSeconds 100000000"),
     ],
 )
-def test_times_have_their_range(running: Execution, asked: OperationUpdate, field: str) -> None:
-    assert refused(running, asked).startswith(f"Invalid {field}")
+def test_times_have_their_range(
+    running: Execution, operation_update: OperationUpdate, field: str
+) -> None:
+    assert refused(running, operation_update).startswith(f"Invalid {field}")
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "operation_update",
     [
         step("START", ""),
         step("START", "x" * 65),
@@ -171,8 +176,8 @@ def test_times_have_their_range(running: Execution, asked: OperationUpdate, fiel
         step("START", parent_id="a b"),
     ],
 )
-def test_names_have_their_form(running: Execution, asked: OperationUpdate) -> None:
-    assert refused(running, asked).startswith("Invalid ")
+def test_names_have_their_form(running: Execution, operation_update: OperationUpdate) -> None:
+    assert refused(running, operation_update).startswith("Invalid ")
 
 
 # Quotas end the execution

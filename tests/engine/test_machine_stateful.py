@@ -1,4 +1,4 @@
-"""Random lives of an execution against a naive model, with the engine's laws checked all the time."""
+"""Random commands to an execution, compared with a simple model; invariants are checked after each."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def made(operation_id: str, action: str, seconds: int) -> OperationUpdate:
         case "CALLBACK", "START":
             return callback(operation_id, timeout=seconds * 2 % 5, heartbeat=seconds % 3, **fields)
         case "CHAINED_INVOKE", "START":
-            name = "nobody" if seconds == 4 else "child:3"
+            name = "missing" if seconds == 4 else "child:3"
             return invoke(name, operation_id, **fields)
         case "STEP", "RETRY":
             return retry(operation_id, seconds, **fields)
@@ -100,7 +100,7 @@ def made(operation_id: str, action: str, seconds: int) -> OperationUpdate:
 
 
 class Model:
-    """What a batch of updates should do, by the table and nothing else."""
+    """Expected effect of batches of updates, read from the documented table only."""
 
     def __init__(self) -> None:
         self.statuses: dict[str, str] = {}
@@ -108,34 +108,38 @@ class Model:
     def accepts(self, batch: list[OperationUpdate]) -> bool:
         statuses = dict(self.statuses)
         actions: dict[str, list[str]] = {}
-        for asked in batch:
-            before = actions.setdefault(asked.id, [])
+        for operation_update in batch:
+            before = actions.setdefault(operation_update.id, [])
             if before and (
-                asked.type not in ("STEP", "CONTEXT")
+                operation_update.type not in ("STEP", "CONTEXT")
                 or before != ["START"]
-                or asked.action == "START"
+                or operation_update.action == "START"
             ):
                 return False
-            before.append(asked.action)
-            status = statuses.get(asked.id, "ABSENT")
-            if status == "ABSENT" and asked.parent_id and asked.parent_id not in statuses:
+            before.append(operation_update.action)
+            status = statuses.get(operation_update.id, "ABSENT")
+            if (
+                status == "ABSENT"
+                and operation_update.parent_id
+                and operation_update.parent_id not in statuses
+            ):
                 return False
-            result = RESULTING.get((asked.type, asked.action, status))
+            result = RESULTING.get((operation_update.type, operation_update.action, status))
             if result is None:
                 return False
-            if asked.chained_invoke_options is not None:
-                unknown = asked.chained_invoke_options.function_name == "nobody"
+            if operation_update.chained_invoke_options is not None:
+                unknown = operation_update.chained_invoke_options.function_name == "missing"
                 result = "FAILED" if unknown else result
-            statuses[asked.id] = result
+            statuses[operation_update.id] = result
         self.statuses = statuses
         return True
 
-    def allowed(self, taken: set[str]) -> list[tuple[str, str]]:
-        """The updates that the table has for operations that are not in a batch yet."""
+    def allowed(self, excluded_ids: set[str]) -> list[tuple[str, str]]:
+        """Return the allowed updates of operations that are not in the batch yet."""
         return [
             (name, action)
             for name in IDS
-            if name not in taken
+            if name not in excluded_ids
             if parent_of(name) is None or "C0" in self.statuses
             for action in ACTIONS
             if (kind_of(name), action, self.statuses.get(name, "ABSENT")) in RESULTING
@@ -143,7 +147,7 @@ class Model:
 
 
 class Life(RuleBasedStateMachine):
-    """One execution, everything that can happen to it, and a handler that believes its answers."""
+    """State machine: an execution, all commands, and a handler with a mirror of its responses."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -165,9 +169,11 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.state.wants_invocation)
     @rule()
     def invoke(self) -> None:
-        known = self.execution.invoke()
-        assert known.initial_execution_state.next_marker == ""
-        self.mirror = {found.id: found for found in known.initial_execution_state.operations}
+        invocation = self.execution.invoke()
+        assert invocation.initial_execution_state.next_marker == ""
+        self.mirror = {
+            operation.id: operation for operation in invocation.initial_execution_state.operations
+        }
         self.note_token()
         self.compare_with_mirror()
 
@@ -187,7 +193,7 @@ class Life(RuleBasedStateMachine):
             self.invoke()
         batch: list[OperationUpdate] = []
         for place, seconds in picks:
-            allowed = self.model.allowed({asked.id for asked in batch})
+            allowed = self.model.allowed({operation_update.id for operation_update in batch})
             if allowed:
                 batch.append(made(*allowed[place % len(allowed)], seconds))
         self.checkpoint(batch, named)
@@ -204,9 +210,11 @@ class Life(RuleBasedStateMachine):
             assert (len(self.execution.log), self.execution.token) == (recorded, token)
             return
         response = self.execution.checkpoint(*batch, client_token=client_token)
-        self.mirror |= {found.id: found for found in response.operations}
-        changed = {asked.id for asked in batch if asked.action != "CANCEL"}
-        assert changed <= {found.id for found in response.operations}
+        self.mirror |= {operation.id: operation for operation in response.operations}
+        changed = {
+            operation_update.id for operation_update in batch if operation_update.action != "CANCEL"
+        }
+        assert changed <= {operation.id for operation in response.operations}
         self.compare_with_mirror()
         if client_token is not None:
             self.last = (client_token, token, response)
@@ -262,9 +270,9 @@ class Life(RuleBasedStateMachine):
                     }[kind_of(operation_id)]
         else:
             self.model.statuses |= {
-                found.id: found.status
-                for found in self.state.operations.values()
-                if found.id in self.model.statuses
+                operation.id: operation.status
+                for operation in self.state.operations.values()
+                if operation.id in self.model.statuses
             }
 
     @rule(place=places, how=places)
@@ -343,12 +351,12 @@ class Life(RuleBasedStateMachine):
             with pytest.raises(Rejected):
                 self.execution.send(StartInvocation(request_id="again"))
         with pytest.raises(Rejected):
-            self.execution.send(FinishInvocation(request_id="nobody", error=CRASH))
+            self.execution.send(FinishInvocation(request_id="missing", error=CRASH))
 
     @invariant()
     def operations_are_where_the_model_says(self) -> None:
-        found = {name: self.execution.status(name) for name in self.model.statuses}
-        assert found == self.model.statuses
+        statuses = {name: self.execution.status(name) for name in self.model.statuses}
+        assert statuses == self.model.statuses
         assert set(self.state.operations) == {*self.model.statuses, "run-1"}
 
     @invariant()
@@ -415,14 +423,14 @@ class Life(RuleBasedStateMachine):
         return self.state.invocation is not None and self.state.invocation.token is not None
 
     def one_of(self, letter: str, place: int) -> str:
-        """One of the open operations of a kind, or any of that kind if none is open."""
+        """Choose an open operation of a kind, or any of that kind if none is open."""
         names = [name for name in IDS if name[0] == letter]
         is_open = [name for name in names if self.model.statuses.get(name) == "STARTED"]
         return (is_open or names)[place % len(is_open or names)]
 
     def due_at(self, operation_id: str) -> int | None:
-        found = [self.state.timers.get((operation_id, kind)) for kind in TimerKind]
-        return min((due_at for due_at in found if due_at is not None), default=None)
+        times = [self.state.timers.get((operation_id, kind)) for kind in TimerKind]
+        return min((due_at for due_at in times if due_at is not None), default=None)
 
     def note_token(self) -> None:
         invocation = self.state.invocation
@@ -431,7 +439,7 @@ class Life(RuleBasedStateMachine):
         assert self.tokens == sorted(set(self.tokens))
 
     def compare_with_mirror(self) -> None:
-        """The handler has seen every operation that it can ever ask for, as it is now."""
+        """Check that the handler's mirror holds every operation that replay needs, with its last state."""
         context = self.state.operations.get("C0")
         hidden = context is not None and context.status in TERMINAL_STATUSES
         for operation in self.state.operations.values():

@@ -19,15 +19,15 @@ from durable_execution_sdk.model.control import HistoryRequest
 
 
 def ids(execution: Execution, max_items: int = 0, marker: str | None = None) -> list[str]:
-    """The ids on all pages from ``marker`` on."""
-    found: list[str] = []
+    """Return the ids on all pages from ``marker`` on."""
+    all_ids: list[str] = []
     while True:
         page = state_page(execution.state, execution.token, marker, max_items, execution.limits)
         assert len(page.operations) <= (max_items or 100)
-        found += [operation.id for operation in page.operations]
+        all_ids += [operation.id for operation in page.operations]
         marker = page.next_marker
         if marker is None:
-            return found
+            return all_ids
 
 
 @pytest.mark.parametrize("max_items", [0, 1, 7, 250, 1_000])
@@ -94,11 +94,11 @@ def test_a_large_answer_goes_on_in_the_state(running: Execution) -> None:
         execution.send(CompleteCallback(operation_id=name, result="x" * 900))
     response = execution.checkpoint(step("START"))
     assert response.next_marker is not None
-    found = [operation.id for operation in response.operations]
-    assert found + ids(execution, marker=response.next_marker) == [*names, "s"]
+    operation_ids = [operation.id for operation in response.operations]
+    assert operation_ids + ids(execution, marker=response.next_marker) == [*names, "s"]
 
 
-def test_what_is_in_a_completed_context_is_left_out(running: Execution) -> None:
+def test_children_of_a_completed_context_are_left_out(running: Execution) -> None:
     running.checkpoint(
         context("START", "outer"),
         context("START", "inner", parent_id="outer"),
@@ -113,7 +113,7 @@ def test_what_is_in_a_completed_context_is_left_out(running: Execution) -> None:
     assert ids(running, 1) == ["run-1", "outer"]
 
 
-def test_what_is_in_a_context_that_replays_its_children_stays(running: Execution) -> None:
+def test_children_of_a_context_that_replays_them_stay(running: Execution) -> None:
     running.checkpoint(
         context("START", "outer"),
         context("START", "inner", parent_id="outer"),
@@ -145,7 +145,7 @@ def test_a_history_is_read_in_pages_from_either_end(
     running: Execution, max_items: int, reverse: bool
 ) -> None:
     running.checkpoint(*(step("SUCCEED", f"s{number}") for number in range(150)))
-    found: list[int] = []
+    event_ids: list[int] = []
     marker = None
     while True:
         page = history_page(
@@ -158,16 +158,16 @@ def test_a_history_is_read_in_pages_from_either_end(
             ),
         )
         assert len(page.events) <= (max_items or 100)
-        found += [entry.event_id for entry in page.events]
+        event_ids += [entry.event_id for entry in page.events]
         marker = page.next_marker
         if marker is None:
             break
-        # What happens between two pages neither repeats nor hides an event.
-        if len(found) < 30:
-            running.checkpoint(step("SUCCEED", f"late{len(found)}"))
+        # An event that is added between two pages neither repeats nor hides another.
+        if len(event_ids) < 30:
+            running.checkpoint(step("SUCCEED", f"late{len(event_ids)}"))
     step_by = -1 if reverse else 1
-    assert all(later - earlier == step_by for earlier, later in pairwise(found))
-    assert 1 in found
+    assert all(later - earlier == step_by for earlier, later in pairwise(event_ids))
+    assert 1 in event_ids
 
 
 def test_a_marker_of_one_direction_is_refused_in_the_other(running: Execution) -> None:

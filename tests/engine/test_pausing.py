@@ -29,7 +29,7 @@ def test_an_execution_at_rest_is_paused_at_once(suspended: Execution) -> None:
     assert suspended.state.status == "PAUSED"
 
 
-def test_timers_and_callbacks_go_on_but_nobody_is_invoked(suspended: Execution) -> None:
+def test_timers_and_callbacks_go_on_but_the_handler_is_not_invoked(suspended: Execution) -> None:
     suspended.send(PauseExecution())
     suspended.tick(10)
     suspended.send(CompleteCallback(operation_id="cb"))
@@ -71,7 +71,7 @@ def test_a_running_invocation_is_cut_at_its_next_checkpoint(running: Execution) 
     assert running.state.status == "PAUSING"
     response = running.checkpoint(step("SUCCEED"), token=token)
     assert response.checkpoint_token is None
-    assert [found.id for found in response.operations] == ["s"]
+    assert [operation.id for operation in response.operations] == ["s"]
     assert running.state.status == "PAUSED"
     with pytest.raises(Rejected) as refused:
         running.checkpoint(token="anything")
@@ -190,14 +190,14 @@ def test_a_stopped_pause_is_over(suspended: Execution) -> None:
 # Who may ask
 
 
-def test_what_does_not_run_cannot_be_paused(suspended: Execution) -> None:
+def test_an_execution_that_is_not_running_cannot_be_paused(suspended: Execution) -> None:
     suspended.send(PauseExecution())
     with pytest.raises(Rejected) as refused:
         suspended.send(PauseExecution())
     assert (refused.value.code, refused.value.status) == ("ResourceConflictException", 409)
 
 
-def test_what_is_not_paused_cannot_be_resumed(suspended: Execution) -> None:
+def test_an_execution_that_is_not_paused_cannot_be_resumed(suspended: Execution) -> None:
     with pytest.raises(Rejected) as refused:
         suspended.send(ResumeExecution())
     assert refused.value.code == "ResourceConflictException"
@@ -223,10 +223,10 @@ def test_a_reason_has_its_limit(suspended: Execution) -> None:
 
 def test_a_pause_is_described(suspended: Execution) -> None:
     suspended.send(PauseExecution(reason="lunch"))
-    found = describe(suspended.state)
-    assert (found.status, found.pause_details is not None) == ("PAUSED", True)
-    assert found.pause_details is not None
-    assert found.pause_details.reason == "lunch"
-    assert found.pause_details.pause_request_timestamp == suspended.state.last_at
+    description = describe(suspended.state)
+    assert (description.status, description.pause_details is not None) == ("PAUSED", True)
+    assert description.pause_details is not None
+    assert description.pause_details.reason == "lunch"
+    assert description.pause_details.pause_request_timestamp == suspended.state.last_at
     hidden = describe(suspended.state, include_execution_data=False).pause_details
     assert hidden is not None and hidden.reason is None

@@ -1,4 +1,4 @@
-"""What somebody who watches an execution is told."""
+"""Progress of an execution, as observers receive it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from durable_execution_sdk.engine.views.progress import (
 
 
 def shown(execution: Execution) -> dict[str, OperationProgress]:
-    return {each.operation.id: each for each in progress(execution.state).operations}
+    return {operation.operation.id: operation for operation in progress(execution.state).operations}
 
 
 def test_an_operation_that_time_ends_says_when(running: Execution) -> None:
@@ -41,9 +41,11 @@ def test_a_step_between_two_attempts_names_the_next_one_and_when_it_comes(
     running: Execution,
 ) -> None:
     running.checkpoint(step("START"), retry(delay=5, error=BOOM))
-    found = shown(running)["s"]
-    assert found.attempt == 2
-    assert found.waiting == Waiting(awaited=Awaited.RETRY, until=running.state.last_at + 5_000)
+    step_progress = shown(running)["s"]
+    assert step_progress.attempt == 2
+    assert step_progress.waiting == Waiting(
+        awaited=Awaited.RETRY, until=running.state.last_at + 5_000
+    )
 
 
 def test_a_step_that_runs_or_is_done_waits_for_nothing(running: Execution) -> None:
@@ -80,15 +82,23 @@ def test_nothing_waits_once_the_execution_has_ended(running: Execution) -> None:
 
 def test_the_execution_itself_is_no_operation_of_its_own(running: Execution) -> None:
     running.checkpoint(context("START"))
-    found = progress(running.state)
-    assert [each.operation.id for each in found.operations] == ["c"]
-    assert (found.invocations, found.is_idle, found.failures) == (1, False, 0)
+    execution_progress = progress(running.state)
+    assert [operation.operation.id for operation in execution_progress.operations] == ["c"]
+    assert (
+        execution_progress.invocations,
+        execution_progress.is_idle,
+        execution_progress.failures,
+    ) == (1, False, 0)
 
 
 def test_failed_invocations_say_when_the_next_one_comes(running: Execution) -> None:
     running.crash()
-    found = progress(running.state)
-    assert (found.is_idle, found.failures, found.retry_at) == (
+    execution_progress = progress(running.state)
+    assert (
+        execution_progress.is_idle,
+        execution_progress.failures,
+        execution_progress.retry_at,
+    ) == (
         True,
         1,
         running.state.last_at + 1_000,

@@ -48,7 +48,7 @@ V = TypeVar("V")
 
 @pytest.fixture
 def busy(running: Execution) -> Execution:
-    """An execution with something of everything, in its second invocation."""
+    """An execution with operations of all types, in its second invocation."""
     running.checkpoint(
         context("START"),
         step("START", "s", parent_id="c"),
@@ -58,7 +58,7 @@ def busy(running: Execution) -> Execution:
         callback("cb", timeout=60, heartbeat=20),
         callback("other"),
         invoke(),
-        invoke("nobody", "j"),
+        invoke("missing", "j"),
         client_token="k",
     )
     running.suspend()
@@ -137,9 +137,9 @@ def test_the_log_as_json_folds_to_the_same_state(busy: Execution) -> None:
 
 def test_an_event_of_a_newer_version_can_be_read(busy: Execution) -> None:
     for event in busy.log:
-        written: dict[str, Any] = msgspec.json.decode(encode_event(event))
-        written["added_later"] = {"by": "somebody"}
-        assert decode_event(msgspec.json.encode(written)) == event
+        members: dict[str, Any] = msgspec.json.decode(encode_event(event))
+        members["added_later"] = {"by": "a newer version"}
+        assert decode_event(msgspec.json.encode(members)) == event
 
 
 def test_two_executions_do_not_know_of_one_another(busy: Execution) -> None:
@@ -155,7 +155,7 @@ def test_two_executions_do_not_know_of_one_another(busy: Execution) -> None:
 
 
 class Unlistable(dict[K, V]):
-    """A mapping that may be asked for one key at a time only."""
+    """A mapping that allows access by key and refuses iteration."""
 
     def _refuse(self, *_: object) -> Any:
         raise AssertionError("this command looked at all operations")

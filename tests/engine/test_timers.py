@@ -10,9 +10,9 @@ from durable_execution_sdk.model.operation import StepDetails
 
 
 def details(execution: Execution, operation_id: str = "s") -> StepDetails:
-    found = execution.operation(operation_id).step_details
-    assert found is not None
-    return found
+    step = execution.operation(operation_id).step_details
+    assert step is not None
+    return step
 
 
 def test_a_wait_ends_when_it_is_due_and_not_before(running: Execution) -> None:
@@ -37,7 +37,7 @@ def test_a_cancelled_wait_never_goes_off(running: Execution) -> None:
     assert next_deadline(running.state) == running.state.times_out_at
 
 
-def test_what_was_due_first_happens_first_even_when_it_is_noticed_late(
+def test_a_late_tick_fires_timers_in_order_of_their_due_times(
     running: Execution,
 ) -> None:
     running.checkpoint(wait("late", seconds=7), wait("early", seconds=5))
@@ -47,7 +47,7 @@ def test_what_was_due_first_happens_first_even_when_it_is_noticed_late(
     assert early.end_timestamp < late.end_timestamp
 
 
-def test_what_is_due_together_happens_together_in_the_order_of_its_start(
+def test_timers_due_together_fire_together_in_order_of_their_starts(
     running: Execution,
 ) -> None:
     running.checkpoint(*(wait(f"w{number}", seconds=5) for number in range(5)))
@@ -60,9 +60,9 @@ def test_what_is_due_together_happens_together_in_the_order_of_its_start(
 
 def test_a_retried_step_is_pending_until_it_is_due_and_then_ready(running: Execution) -> None:
     running.checkpoint(step("START"), retry(delay=5, error=BOOM))
-    found = details(running)
-    assert (running.status("s"), found.attempt, found.error) == ("PENDING", 1, BOOM)
-    assert found.next_attempt_timestamp == running.state.last_at + 5_000
+    step_details = details(running)
+    assert (running.status("s"), step_details.attempt, step_details.error) == ("PENDING", 1, BOOM)
+    assert step_details.next_attempt_timestamp == running.state.last_at + 5_000
     running.tick(5)
     assert running.status("s") == "READY"
     assert details(running).next_attempt_timestamp is None
@@ -105,7 +105,7 @@ def test_a_year_of_waiting_is_one_deadline(running: Execution) -> None:
     assert execution.status("w") == "SUCCEEDED"
 
 
-def test_an_execution_times_out_whatever_it_is_doing() -> None:
+def test_an_execution_times_out_in_any_state() -> None:
     for running in (False, True):
         execution = Execution().start(execution_timeout=60)
         execution.invoke()
@@ -137,7 +137,7 @@ def test_a_closed_execution_is_kept_for_its_retention(running: Execution) -> Non
 
 
 def far_ahead(milliseconds: int = 1_500) -> Execution:
-    """An execution whose log is ahead of a clock that stands still."""
+    """Return an execution whose log is ahead of a clock that stands still."""
     execution = Execution(stands_still=True).start()
     execution.invoke()
     run_ahead(execution, milliseconds)
@@ -158,14 +158,14 @@ STARTS = {
 
 
 @pytest.mark.parametrize("kind", STARTS)
-def test_what_waits_for_a_time_waits_for_the_clock_however_far_the_log_is_ahead(kind: str) -> None:
+def test_timers_are_due_by_the_clock_however_far_the_log_is_ahead(kind: str) -> None:
     execution = far_ahead()
     assert execution.state.last_at > execution.now + 1_000
     execution.checkpoint(STARTS[kind])
     began_at = execution.state.last_at
     assert execution.tick(9.999) == []
     [event] = execution.tick(0.001)
-    # And in the log it has the same length as ever.
+    # In the log's time it has its full length too.
     assert event.at == began_at + 10_000
     if isinstance(event, WaitSucceeded):
         assert event.seconds == 10
@@ -190,7 +190,7 @@ def test_a_failed_invocation_is_retried_by_the_clock() -> None:
     assert len(execution.tick(0.001)) == 1
 
 
-def test_what_is_due_first_is_recorded_first_however_far_the_log_was_ahead_when_it_began() -> None:
+def test_timers_are_recorded_in_order_however_far_the_log_was_ahead() -> None:
     execution = far_ahead(0)
     execution.checkpoint(wait("early", 10))
     run_ahead(execution, 1_500)

@@ -1,4 +1,4 @@
-"""Every (type, action, status) cell, against a table that is written down here by hand."""
+"""Every (type, action, status) cell of the transition tables, compared with a table written by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from durable_execution_sdk.model.update import (
 
 ABSENT = "ABSENT"
 
-# What the service's documentation allows; everything else is refused.
+# The transitions that the service's documentation allows; all others are rejected.
 ALLOWED: dict[tuple[str, str, str], str] = {
     ("STEP", "START", "ABSENT"): "STARTED",
     ("STEP", "START", "READY"): "STARTED",
@@ -75,40 +75,40 @@ def test_a_cell_leads_where_the_documentation_says(
     running: Execution, kind: str, action: str, status: str
 ) -> None:
     put(running, kind, status)
-    asked = update(kind, action, "op", **OPTIONS.get(kind, {}))
+    operation_update = update(kind, action, "op", **OPTIONS.get(kind, {}))
     expected = ALLOWED.get((kind, action, status))
     if expected is None:
         with pytest.raises(Rejected, match=f"Invalid action {action} for {kind}") as refused:
-            running.checkpoint(asked)
+            running.checkpoint(operation_update)
         assert (refused.value.code, refused.value.status) == ("InvalidParameterValueException", 400)
         assert running.state.invocation is not None
         assert running.state.invocation.sequence == 0
     else:
-        running.checkpoint(asked)
+        running.checkpoint(operation_update)
         assert running.status("op") == expected
 
 
 def test_the_tables_hold_these_cells_and_no_others() -> None:
-    found = {
+    cells = {
         (kind, action, status or ABSENT): rule.to
         for kind, rules in UPDATES.items()
         for (action, status), rule in rules.items()
     }
-    assert found == ALLOWED
+    assert cells == ALLOWED
 
 
 @pytest.mark.parametrize("action", OperationAction)
 def test_an_execution_can_be_ended_by_its_handler_and_by_nothing_else(
     running: Execution, action: str
 ) -> None:
-    asked = update("EXECUTION", action, "anything")
+    operation_update = update("EXECUTION", action, "anything")
     if action in ("SUCCEED", "FAIL"):
-        assert running.checkpoint(asked).checkpoint_token is None
+        assert running.checkpoint(operation_update).checkpoint_token is None
         assert running.state.settled is not None
         assert running.state.settled.status == {"SUCCEED": "SUCCEEDED", "FAIL": "FAILED"}[action]
     else:
         with pytest.raises(Rejected, match=f"Invalid action {action} for EXECUTION"):
-            running.checkpoint(asked)
+            running.checkpoint(operation_update)
 
 
 def test_the_execution_table_only_starts_from_started() -> None:
@@ -118,7 +118,7 @@ def test_the_execution_table_only_starts_from_started() -> None:
     }
 
 
-# What the service does by itself, or because somebody outside answered.
+# Transitions by timers and by external systems.
 SERVICE_MOVES = {
     "StepReady": ("PENDING", "READY"),
     "WaitSucceeded": ("STARTED", "SUCCEEDED"),
@@ -151,8 +151,8 @@ def test_only_a_started_callback_can_be_answered(
 @pytest.mark.parametrize("status", [status for status in OperationStatus if status != "STARTED"])
 def test_an_invoke_that_is_over_stays_as_it_is(running: Execution, status: str) -> None:
     put(running, "CHAINED_INVOKE", status)
-    news = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)
-    assert running.send(news) == []
+    command = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)
+    assert running.send(command) == []
     assert running.status("op") == status
 
 

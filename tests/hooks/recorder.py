@@ -1,4 +1,4 @@
-"""A plugin that keeps what it is told."""
+"""A plugin that records its calls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HOOKS = [name for name in dir(DurablePlugin) if name.startswith("on_")]
 
 
 class Recorder(DurablePlugin):
-    """Keeps every hook with its info, in order."""
+    """Records each hook with its info, in order."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Any]] = []
@@ -24,7 +24,7 @@ class Recorder(DurablePlugin):
         ]
 
     def names(self, *hooks: str) -> list[str]:
-        """What happened, in short: the hook and the operation's name."""
+        """Return hooks with the names of their operations, in order."""
         return [
             f"{hook.removeprefix('on_')} {getattr(info, 'name', '')}".strip()
             for hook, info in self.told

@@ -1,4 +1,4 @@
-"""No plugin affects the execution, or another plugin; and without any, nothing is there."""
+"""Plugins affect neither the execution nor each other; without plugins, nothing is loaded."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from durable_execution_sdk.replay.check import replay_history
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody")
 
 
-# What these observe comes from the execution's ARN, which is another one each time.
+# Their observations depend on the execution's ARN, which differs between runs.
 DIFFER = {"callbacks", "replay_safe_values"}
-# Here two retries fall due in the same batch or not, as fast as the machine is.
+# Two retries may fall due in one batch or in two, depending on the speed of the machine.
 RACES = {"gathered_mixture"}
 
 
 class Faulty(DurablePlugin):
-    """Meddles wherever it is called, and then raises."""
+    """Tries to affect the execution in each hook, and then raises."""
 
     def __init__(self) -> None:
         self.called: Counter[str] = Counter()
@@ -86,7 +86,7 @@ def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
     logged = [record.getMessage() for record in caplog.records if "plugin hook" in record.message]
     assert len(logged) == len(set(logged)) == len(faulty.called)
 
-    ended = {
+    ended_ids = {
         event.id
         for event in ran.events
         if event.id
@@ -94,12 +94,12 @@ def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
         and event.event_type.endswith(("Succeeded", "Failed", "TimedOut", "Stopped", "Cancelled"))
         and not is_retried(event)
     }
-    assert recorder.ends() == dict.fromkeys(ended, 1)
+    assert recorder.ends() == dict.fromkeys(ended_ids, 1)
     started = Counter(info.id for info in recorder.infos("on_operation_start", is_replay=False))
     assert set(started.values()) <= {1}
-    assert ended <= set(started)
-    begun = Counter(info.id for info in recorder.infos("on_attempt_start"))
-    assert begun == Counter(info.id for info in recorder.infos("on_attempt_end"))
+    assert ended_ids <= set(started)
+    start_counts = Counter(info.id for info in recorder.infos("on_attempt_start"))
+    assert start_counts == Counter(info.id for info in recorder.infos("on_attempt_end"))
 
 
 def is_retried(event: Any) -> bool:
@@ -109,37 +109,37 @@ def is_retried(event: Any) -> bool:
 
 
 def test_only_a_body_sees_what_its_own_attempt_hook_has_set() -> None:
-    seen: dict[str, str] = {}
+    values: dict[str, str] = {}
 
     class Sets(DurablePlugin):
         def on_invocation_start(self, info: Any) -> None:
             VARIABLE.set("invocation")
 
         def on_operation_start(self, info: Any) -> None:
-            seen.setdefault("hook", VARIABLE.get())
+            values.setdefault("hook", VARIABLE.get())
             VARIABLE.set("operation")
 
         def on_attempt_start(self, info: Any) -> None:
             VARIABLE.set(f"attempt of {info.name}")
 
     def plain() -> None:
-        seen["plain"] = VARIABLE.get()
-        seen["thread"] = str(threading.current_thread() is not threading.main_thread())
+        values["plain"] = VARIABLE.get()
+        values["thread"] = str(threading.current_thread() is not threading.main_thread())
 
     async def body() -> None:
-        seen["async"] = VARIABLE.get()
+        values["async"] = VARIABLE.get()
 
     async def child(ctx: DurableContext) -> None:
-        seen["child"] = VARIABLE.get()
+        values["child"] = VARIABLE.get()
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.step(plain)
         await ctx.step(body)
         await ctx.run_in_child_context(child)
-        seen["workflow"] = VARIABLE.get()
+        values["workflow"] = VARIABLE.get()
 
     rig_of(workflow, options={"plugins": [Sets()]}).run()
-    assert seen == {
+    assert values == {
         "hook": "invocation",
         "plain": "attempt of plain",
         "thread": "True",
@@ -204,7 +204,7 @@ def test_a_hook_that_is_no_method_and_not_even_hashable_is_logged_once_too(
 
 
 def test_no_hook_can_change_an_error_that_the_workflow_will_see() -> None:
-    seen: list[Any] = []
+    errors: list[Any] = []
 
     class Vandal(DurablePlugin):
         def on_operation_end(self, info: OperationInfo) -> None:
@@ -225,14 +225,14 @@ def test_no_hook_can_change_an_error_that_the_workflow_will_see() -> None:
         try:
             await ctx.step(fails, config=StepConfig(retry_strategy=NoRetry()))
         except StepError as error:
-            seen.append(len(error.stack_trace))
+            errors.append(len(error.stack_trace))
         await ctx.wait(Duration.from_seconds(1))
 
     rig_of(workflow, options={"plugins": [Vandal()]}).run()
-    assert seen[0] == seen[1] > 0
+    assert errors[0] == errors[1] > 0
 
 
-def test_a_rehearsal_of_a_recorded_history_is_observed_by_nobody() -> None:
+def test_a_rehearsal_of_a_recorded_history_is_not_reported() -> None:
     recorder = Recorder()
 
     @durable_execution(plugins=[recorder])
@@ -244,7 +244,7 @@ def test_a_rehearsal_of_a_recorded_history_is_observed_by_nobody() -> None:
     assert recorder.told == []
 
 
-def test_a_plain_hook_that_returns_a_coroutine_is_told_so(
+def test_a_plain_hook_that_returns_a_coroutine_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def later() -> None: ...
@@ -256,7 +256,7 @@ def test_a_plain_hook_that_returns_a_coroutine_is_told_so(
     async def workflow(event: Any, ctx: DurableContext) -> None: ...
 
     rig_of(workflow, options={"plugins": [Lazy()]}).run()
-    assert "Lazy.on_invocation_end returned a coroutine, which nobody awaits" in caplog.text
+    assert "Lazy.on_invocation_end returned a coroutine, which is not awaited" in caplog.text
 
 
 class Nothing(DurablePlugin):
@@ -283,13 +283,11 @@ class Foreign:
         ([Misspelled()], r"Misspelled.on_operation_ended is not a hook.*on_operation_end"),
         ([Awaited()], r"Awaited.on_operation_end is a coroutine function.*plain `def`"),
         ([Foreign()], r"hooks.DurablePlugin, not .*Foreign"),
-        ([Recorder(), Foreign()], r"Foreign is none: class Foreign\(DurablePlugin\)"),
+        ([Recorder(), Foreign()], r"Foreign is not one: class Foreign\(DurablePlugin\)"),
         (Recorder(), r"takes a list of objects"),
     ],
 )
-def test_what_observes_nothing_is_refused_when_the_handler_is_made(
-    plugins: Any, message: str
-) -> None:
+def test_a_plugin_without_hooks_is_refused_by_the_decorator(plugins: Any, message: str) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None: ...
 
     with pytest.raises(ConfigError, match=message):

@@ -1,4 +1,4 @@
-"""What is reported, when, and with what: over single workflows."""
+"""Reports to plugins: which hook is called, when, and with which info."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ START_OF_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 def observed(workflow: Any, event: Any = None, **rig: Any) -> tuple[Recorder, Ran]:
     recorder = Recorder()
     options = {"plugins": [recorder], **rig.pop("options", {})}
-    made = rig_of(workflow, options=options, **rig)
-    return recorder, made.run(event)
+    rig_instance = rig_of(workflow, options=options, **rig)
+    return recorder, rig_instance.run(event)
 
 
 def id_of(ran: Ran, name: str) -> str:
@@ -57,7 +57,7 @@ def id_of(ran: Ran, name: str) -> str:
 
 
 class Flaky:
-    """Fails until it is called often enough."""
+    """Fails until it has been called a number of times."""
 
     def __init__(self, until: int = 2) -> None:
         self.calls = 0
@@ -104,11 +104,11 @@ def test_a_quick_step_is_reported_from_invocation_to_invocation() -> None:
     assert end.execution_error is None
     assert [info.name for info in end.operations.values()] == [None, "greet"]
     (start,) = recorder.infos("on_operation_start")
-    (over,) = recorder.infos("on_operation_end")
+    (end_info,) = recorder.infos("on_operation_end")
     assert (start.id, start.type, start.sub_type) == (id_of(ran, "greet"), "STEP", "Step")
     assert (start.status, start.is_replay, start.attempt) == ("STARTED", False, 1)
-    assert (over.status, over.result, over.attempt) == ("SUCCEEDED", '"Hello, Ada!"', 1)
-    assert START_OF_TIME <= start.start_timestamp <= over.end_timestamp
+    assert (end_info.status, end_info.result, end_info.attempt) == ("SUCCEEDED", '"Hello, Ada!"', 1)
+    assert START_OF_TIME <= start.start_timestamp <= end_info.end_timestamp
     (call,) = recorder.infos("on_checkpoint")
     assert (call.updates, call.error) == (2, None)
     assert call.request_bytes > 100
@@ -297,7 +297,7 @@ def test_a_batch_too_large_to_store_ends_once_though_it_is_built_again(nesting: 
     assert flags == [False, True]
 
 
-def test_what_is_given_up_has_no_end_and_its_attempt_is_incomplete() -> None:
+def test_a_given_up_operation_has_no_end_and_an_incomplete_attempt() -> None:
     async def forever() -> None:
         await asyncio.Event().wait()
 
@@ -363,7 +363,7 @@ def test_a_lost_answer_is_reported_with_the_call_that_failed() -> None:
     calls = recorder.infos("on_checkpoint")
     assert calls[0].error.error_message == "connection reset"
     assert calls[-1].error is None
-    # The log never held the first START, so it is no replay when it comes again.
+    # The first START was never recorded, so the second one is not a replay.
     assert [info.is_replay for info in recorder.infos("on_operation_start")] == [False, False]
     assert len(recorder.infos("on_operation_end")) == 1
 
@@ -380,7 +380,7 @@ def test_results_that_are_handed_on_early_end_once_they_are_recorded() -> None:
     ]
 
 
-def test_a_service_that_repeats_itself_is_no_news() -> None:
+def test_a_status_that_the_service_repeats_is_reported_once() -> None:
     class Repeating(Watched):
         def __init__(self, plane: Any) -> None:
             super().__init__(plane)
@@ -426,7 +426,7 @@ def test_the_trace_header_is_that_of_the_invocation(monkeypatch: pytest.MonkeyPa
         assert headers["workflow"] is None
         return headers["other"]
 
-    # One that is too long for the service is none; the first that fits decides.
+    # A header that is too long for the service is ignored; the first valid one is used.
     assert run(Header("x" * 8_193), Header("from second"), Header("from third")) == "from second"
     assert run(Header("")) is None
 
@@ -437,7 +437,7 @@ def test_the_trace_header_is_that_of_the_invocation(monkeypatch: pytest.MonkeyPa
     assert headers["workflow"] == "Root=1-2-3"
 
 
-def test_the_end_of_an_invocation_repeats_what_its_start_told(
+def test_the_end_of_an_invocation_repeats_the_fields_of_its_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-2-3")
@@ -451,13 +451,13 @@ def test_the_end_of_an_invocation_repeats_what_its_start_told(
     assert dict(ends[1].updated_operations).keys() == {id_of(ran, "pause")}
     for start, end in zip(starts, ends, strict=True):
         for name in set(InvocationInfo.__struct_fields__) - {"operations"}:
-            told, again = getattr(start, name), getattr(end, name)
-            assert again == told or dict(again) == dict(told), name
+            start_value, end_value = getattr(start, name), getattr(end, name)
+            assert end_value == start_value or dict(end_value) == dict(start_value), name
         assert (end.trace_header, end.execution_input) == ("Root=1-2-3", '"Ada"')
         assert START_OF_TIME <= end.start_timestamp <= end.end_timestamp
 
 
-def test_a_call_is_told_with_when_it_began_and_how_long_it_took() -> None:
+def test_a_checkpoint_call_is_reported_with_its_start_and_duration() -> None:
     class Slow(Watched):
         async def checkpoint(self, request: Any) -> Any:
             await asyncio.sleep(0.02)

@@ -1,7 +1,7 @@
-"""A function in a process of its own, as Lambda runs it: the Runtime API, as small as it can be.
+"""Run a function in its own process as Lambda does: a minimal implementation of the Runtime API.
 
-AWS's runtime interface client polls for invocations, hands them to the handler and posts what
-comes of them. The process is started when there is something to do, and again after it died.
+AWS's runtime interface client polls for invocations, calls the handler and posts the results. The
+process is started for the first invocation, and again after it died.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PATIENCE = 60.0
 
 @dataclass(eq=False)
 class Running:
-    """An invocation, and what will come of it."""
+    """An invocation in progress, and its future result."""
 
     call: Call
     answer: Future[Answer] = field(default_factory=Future)
@@ -37,7 +37,7 @@ class Running:
 
 
 class Sandbox:
-    """An emulator's invoker that calls ``handler``, which is ``module.function`` in ``task``."""
+    """An invoker for the emulator that calls ``handler`` (``module.function`` in ``task``)."""
 
     def __init__(self, task: Path, handler: str, *, log: Path, **environ: str) -> None:
         self.starts = 0
@@ -55,7 +55,7 @@ class Sandbox:
         self._thread.start()
 
     def __call__(self, call: Call) -> Answer:
-        """Have the process handle an invocation."""
+        """Run an invocation in the process."""
         with self._one_at_a_time:
             running = self._running = Running(call)
             self._ensure_process()
@@ -63,16 +63,16 @@ class Sandbox:
             return running.answer.result(_PATIENCE)
 
     def kill(self) -> None:
-        """``kill -9``, from outside and without warning."""
+        """Kill the process with SIGKILL."""
         assert self._process is not None
         self._process.kill()
 
     def lines(self) -> list[dict[str, Any]]:
-        """What the function has logged so far."""
+        """Return the lines that the function has logged."""
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
     def take(self) -> Running | None:
-        """Wait for the next invocation; there is none when the sandbox is being closed."""
+        """Wait for the next invocation; return ``None`` when the sandbox is being closed."""
         todo = self._todo
         running = todo.get()
         if running is None:
@@ -80,13 +80,13 @@ class Sandbox:
         return running
 
     def end(self, request_id: str, answer: Answer) -> None:
-        """What came of an invocation."""
+        """Complete an invocation with its answer."""
         running = self._running
         assert running is not None and running.call.request_id == request_id
         running.end(answer)
 
     def fail_to_start(self, error: ErrorObject) -> None:
-        """The handler could not be loaded."""
+        """Fail the invocation, because the handler could not be loaded."""
         if self._running is not None:
             self._running.end(Answer(error=error))
 
@@ -203,7 +203,7 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """The tests say what went wrong."""
+        """Log nothing: the tests report failures."""
 
 
 def _read_error(body: bytes) -> ErrorObject:

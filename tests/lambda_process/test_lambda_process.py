@@ -1,7 +1,6 @@
 """A function in AWS's own runtime interface client, with the embedded engine as the service.
 
-Only time is virtual, and only on the service's side: the function has its real process, its real
-client and real HTTP.
+The function runs in a real process with its real client over HTTP; only the service's time is virtual.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ TASK = Path(__file__).parent / "task"
 
 
 class Line:
-    """Notes which connections the function's checkpoints come over."""
+    """Records the connections of the function's checkpoints."""
 
     def __init__(self, app: ASGIApp, connections: list[Any]) -> None:
         self._app = app
@@ -49,7 +48,7 @@ class Line:
 
 @dataclass
 class Ran:
-    """What came of an execution."""
+    """Outcome of an execution."""
 
     arn: str
     result: Any

@@ -1,4 +1,4 @@
-"""Middleware: what it surrounds, in which order, what replay sees of it, and what it may not do."""
+"""Middleware: the wrapped calls, their order, replay, and refused middleware."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(workflow: Any, *middleware: Any, event: Any = None, **rig: Any) -> Ran:
 
 
 class Traces(Middleware):
-    """Notes what it is around."""
+    """Records the calls that it wraps."""
 
     def __init__(self, name: str, notes: list[str]) -> None:
         self.name = name
@@ -76,7 +76,7 @@ class Traces(Middleware):
 
 
 class Sealed(Middleware):
-    """Keeps what is this handler's own unreadable in the log."""
+    """Encrypts the payloads that only this handler reads."""
 
     def around_serialize(self, value: Any, info: PayloadInfo, call_next: Any) -> str:
         text = call_next(value)
@@ -136,7 +136,7 @@ def test_transparent_middleware_leaves_ids_history_and_observations_as_they_are(
         assert observations[0] == observations[1]
 
 
-def test_what_is_sealed_is_unreadable_in_the_log_and_readable_in_the_workflow() -> None:
+def test_encrypted_payloads_are_unreadable_in_the_log_and_readable_in_the_workflow() -> None:
     seen: list[Any] = []
 
     async def item(ctx: DurableContext, item: str, index: int) -> str:
@@ -201,7 +201,7 @@ def test_the_handler_can_be_given_another_event_and_result_or_be_refused() -> No
 
 
 class Audits(Middleware):
-    """Records who began, around the handler and each context, with operations of its own."""
+    """Records the start of the handler and of each context, with durable operations."""
 
     async def around_handler(self, event: Any, ctx: DurableContext, call_next: Any) -> Any:
         await ctx.step(lambda: None, name="audit begin")
@@ -280,7 +280,7 @@ def test_a_step_runs_in_the_context_that_its_interceptor_made() -> None:
     assert run(workflow, Tokens()).result == ["TOKEN FOR PLAIN", "TOKEN FOR BODY", "none"]
 
 
-def test_what_an_interceptor_of_a_step_raises_is_retried_and_what_it_handles_is_not() -> None:
+def test_errors_of_a_step_interceptor_are_retried_and_errors_that_it_handles_are_not() -> None:
     attempts: list[int] = []
 
     class Unreliable(Middleware):
@@ -350,11 +350,11 @@ class Foreign:
         ([Blocking()], "Blocking.around_step is `def`, and must be `async def`"),
         ([Awaited()], "Awaited.around_serialize is `async def`, and must be `def`"),
         ([Foreign()], "middleware.Middleware, not .*Foreign"),
-        ([Sealed(), Foreign()], r"Foreign is none: class Foreign\(Middleware\)"),
+        ([Sealed(), Foreign()], r"Foreign is not one: class Foreign\(Middleware\)"),
         (Sealed(), "takes a list"),
     ],
 )
-def test_what_intercepts_nothing_is_refused_when_the_handler_is_made(
+def test_middleware_that_intercepts_nothing_is_refused_by_the_decorator(
     middleware: Any, message: str
 ) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None: ...

@@ -1,4 +1,4 @@
-"""Durations: whole seconds, rounded up, and refused when they make no sense."""
+"""Durations: whole seconds, rounded up; invalid values are refused."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_duration_in_range_is_checked_to_itself() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, LONGEST_TIMER_SECONDS + 1])
-def test_out_of_range_names_what_was_found_and_what_is_allowed(seconds: int) -> None:
+def test_out_of_range_names_the_value_and_the_allowed_range(seconds: int) -> None:
     with pytest.raises(ConfigError) as caught:
         Duration(seconds).checked("wait 'cool_down'")
     message = str(caught.value)

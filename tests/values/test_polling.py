@@ -1,4 +1,4 @@
-"""Wait strategies: stop, look again later, or give up."""
+"""Polling strategies: stop, check again later, or give up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which serdes a function's annotations ask for."""
+"""Choice of a serdes by a function's annotations."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Holder:
 
 
 def back(value: Any, kind: Any) -> Any:
-    """What user code gets for a value that it returned."""
+    """Return the value that user code gets after a value was serialized and deserialized."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     return serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
 

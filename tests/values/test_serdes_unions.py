@@ -133,7 +133,7 @@ AnswerId = NewType("AnswerId", Answer)  # type: ignore[valid-newtype]  # a union
 
 
 def back(value: Any, kind: Any) -> Any:
-    """What user code gets for a value that it returned."""
+    """Return the value that user code gets after a value was serialized and deserialized."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     return serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
 

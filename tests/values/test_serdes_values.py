@@ -110,7 +110,7 @@ class Blob(bytes):
 
 
 def back(value: Any, kind: Any = Any) -> Any:
-    """What user code gets for a value that it returned."""
+    """Return the value that user code gets after a value was serialized and deserialized."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     payload = serdes.serialize(value, CONTEXT)
     json.loads(payload, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))

@@ -1,4 +1,4 @@
-"""Mutations of JSON and of requests: by structure, and byte by byte. One seed is one case, always."""
+"""Mutations of JSON values and of bytes. A seed always gives the same case."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 VARIABLE = "WIRE_FUZZ"
-"""The environment variable that says how many cases to try; ``make fuzz-wire`` sets it."""
+"""Environment variable with the number of cases; ``make fuzz-wire`` sets it."""
 
 _FEW = 300
 
@@ -62,13 +62,13 @@ NASTY: list[Any] = [
 
 
 def budget() -> int:
-    """How many cases to try."""
+    """Return the number of cases."""
     return int(os.environ.get(VARIABLE) or _FEW)
 
 
 @contextmanager
 def bounded_memory(most: int = 300 * 1024 * 1024) -> Generator[None]:
-    """Allow a run to grow by so many bytes, however many cases it has."""
+    """Fail when the process grows by ``most`` bytes or more, for any number of cases."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
@@ -76,17 +76,17 @@ def bounded_memory(most: int = 300 * 1024 * 1024) -> Generator[None]:
 
 
 def seeds() -> range:
-    """The seeds of this run; ``WIRE_FUZZ_FROM`` begins elsewhere, to repeat a case or to see new ones."""
+    """Return the seeds of this run; ``WIRE_FUZZ_FROM`` is the first, to repeat a case or try new ones."""
     first = int(os.environ.get("WIRE_FUZZ_FROM") or 0)
     return range(first, first + budget())
 
 
 def mutated(value: Any, chance: Random) -> Any:
-    """A copy of plain JSON values in which a few things are otherwise."""
-    found = copy.deepcopy(value)
+    """Return a copy of plain JSON values with a few random changes."""
+    mutant = copy.deepcopy(value)
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
-        found = _mutate(found, chance)
-    return found
+        mutant = _mutate(mutant, chance)
+    return mutant
 
 
 def _mutate(root: Any, chance: Random) -> Any:
@@ -150,22 +150,22 @@ def _text(text: str, chance: Random) -> str:
 
 
 def as_bytes(value: Any) -> bytes:
-    """JSON as a sloppy client writes it: with NaN and half surrogates, where there are any."""
+    """Encode JSON as a careless client does, with NaN and lone surrogates."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def mangled(data: bytes, chance: Random) -> bytes:
-    """Bytes of which a few are otherwise."""
-    found = bytearray(data)
+    """Return a copy of the bytes with a few random changes."""
+    mutant = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 5))):
-        at = chance.randrange(len(found) + 1)
+        at = chance.randrange(len(mutant) + 1)
         match chance.randrange(4):
             case 0:
-                del found[at : at + chance.randrange(1, 9)]
+                del mutant[at : at + chance.randrange(1, 9)]
             case 1:
-                found[at:at] = chance.choice((b"\x00", b"\xff", b'"', b"{", b"[" * 600, b"1e999"))
-            case 2 if at < len(found):
-                found[at] = chance.randrange(256)
+                mutant[at:at] = chance.choice((b"\x00", b"\xff", b'"', b"{", b"[" * 600, b"1e999"))
+            case 2 if at < len(mutant):
+                mutant[at] = chance.randrange(256)
             case _:
-                found[at:at] = found[: chance.randrange(1, 20)]
-    return bytes(found)
+                mutant[at:at] = mutant[: chance.randrange(1, 20)]
+    return bytes(mutant)

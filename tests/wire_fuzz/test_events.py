@@ -1,4 +1,4 @@
-"""Mutated events into a real handler: an outcome, or an error that the documentation names."""
+"""Mutated events for a real handler: an outcome, or an error that the documentation names."""
 
 from __future__ import annotations
 
@@ -72,18 +72,18 @@ async def each(ctx: DurableContext, item: int, index: int) -> int:
 @durable_execution
 async def waiting(event: dict[str, Any], ctx: DurableContext) -> list[Any]:
     callback = await ctx.create_callback(name="answer")
-    done = await asyncio.gather(
+    results = await asyncio.gather(
         ctx.wait(Duration.from_seconds(5), name="wait"),
         ctx.invoke("other:$LATEST", 1, name="call"),
         callback,
         ctx.step(double, event["n"], name="beside"),
         return_exceptions=True,
     )
-    return [type(one).__name__ for one in done]
+    return [type(one).__name__ for one in results]
 
 
 class Strict(MemoryService):
-    """Refuses a marker that it did not give, as the service does, and knows all actions."""
+    """Refuses unknown markers, as the service does, and supports all actions."""
 
     def _recorded(self, update: OperationUpdate) -> Operation:
         if update.action in (OperationAction.RETRY, OperationAction.CANCEL):
@@ -100,10 +100,10 @@ class Strict(MemoryService):
                 if is_retry
                 else None,
             )
-        found = super()._recorded(update)
+        operation = super()._recorded(update)
         if update.type == "CALLBACK":
-            found = replace(found, callback_details=CallbackDetails(callback_id="cb"))
-        return found
+            operation = replace(operation, callback_details=CallbackDetails(callback_id="cb"))
+        return operation
 
     async def get_state(self, request: Any) -> Any:
         if request.marker is not None and not request.marker.isdecimal():
@@ -112,16 +112,16 @@ class Strict(MemoryService):
 
 
 def recorded(handler: DurableHandler[Any, Any]) -> list[dict[str, Any]]:
-    """Events of one execution: its first, and one with some of what it recorded, and all."""
+    """Return events of one execution: without its operations, with half, with all, and in pages."""
     service = Strict()
     first = service.event('{"n": 21}')
     outcome = handler.bind(service)(first, Context())
     assert outcome["Status"] in {"SUCCEEDED", "PENDING"}
-    whole = service.event('{"n": 21}')
-    partly = msgspec.json.decode(msgspec.json.encode(whole))
-    kept = partly["InitialExecutionState"]["Operations"]
-    del kept[len(kept) // 2 :]
-    return [first, partly, whole, service.event('{"n": 21}', paged=True)]
+    complete = service.event('{"n": 21}')
+    partly = msgspec.json.decode(msgspec.json.encode(complete))
+    operations = partly["InitialExecutionState"]["Operations"]
+    del operations[len(operations) // 2 :]
+    return [first, partly, complete, service.event('{"n": 21}', paged=True)]
 
 
 HANDLERS = {"sequence": sequence, "waiting": waiting}
@@ -158,37 +158,37 @@ def mutate_events(name: str, handler: DurableHandler[Any, Any]) -> None:
 
 
 def operations_of(event: dict[str, Any]) -> list[Operation]:
-    found = wire.decode_invocation(event).initial_execution_state.operations
-    return [op for op in found if op.type != "EXECUTION"]
+    operations = wire.decode_invocation(event).initial_execution_state.operations
+    return [op for op in operations if op.type != "EXECUTION"]
 
 
 def check(outcome: Any, event: Any, name: str, seed: int) -> None:
-    """It can be sent to Lambda, and a success is what the log says."""
-    where = f"seed {seed}: {outcome!r:.300}"
+    """Check that the outcome can be sent to Lambda, and that a success agrees with the log."""
+    context = f"seed {seed}: {outcome!r:.300}"
     json.dumps(outcome, allow_nan=False).encode()
-    assert outcome["Status"] in {"SUCCEEDED", "FAILED", "PENDING"}, where
+    assert outcome["Status"] in {"SUCCEEDED", "FAILED", "PENDING"}, context
     if outcome["Status"] != "SUCCEEDED":
-        assert outcome.get("Result") is None, where
-        assert outcome["Status"] == "PENDING" or outcome["Error"]["ErrorType"], where
+        assert outcome.get("Result") is None, context
+        assert outcome["Status"] == "PENDING" or outcome["Error"]["ErrorType"], context
         return
-    assert outcome.get("Error") is None, where
+    assert outcome.get("Error") is None, context
     if name == "sequence":
         first, paid, inner, items = json.loads(outcome["Result"])
-        found = {
+        results = {
             op.get("Id"): (op.get("StepDetails") or {}).get("Result")
             for op in event["InitialExecutionState"]["Operations"]
             if isinstance(op, dict) and op.get("Status") == "SUCCEEDED"
         }
-        recorded_first = found.get(operation_id("1"))
-        assert recorded_first is None or first == json.loads(recorded_first), where
-        assert isinstance(paid, str | None), where
-        assert isinstance(inner, int | None), where
-        assert isinstance(items, list), where
+        recorded_first = results.get(operation_id("1"))
+        assert recorded_first is None or first == json.loads(recorded_first), context
+        assert isinstance(paid, str | None), context
+        assert isinstance(inner, int | None), context
+        assert isinstance(items, list), context
 
 
 @pytest.mark.parametrize("name", HANDLERS)
 def test_a_mutated_answer_has_an_outcome_or_a_documented_error(name: str) -> None:
-    """What the service answers to checkpoints, and its pages of state."""
+    """Mutations of the responses to checkpoints, and of pages of the state."""
     handler = HANDLERS[name]
     recorded(handler)
     for seed in seeds():
@@ -206,7 +206,7 @@ def test_a_mutated_answer_has_an_outcome_or_a_documented_error(name: str) -> Non
 
 
 class Mutating(Strict):
-    """Answers as ever, and now and then something else, as bytes that are decoded."""
+    """Encodes its responses, mutates some of them, and decodes the bytes."""
 
     def __init__(self, chance: Random) -> None:
         super().__init__()
@@ -218,10 +218,10 @@ class Mutating(Strict):
 
     def _read(self, body: bytes, decode: Any) -> Any:
         if self._chance.random() < 0.4:
-            found = mutated(json.loads(body), self._chance)
-            body = json.dumps(found).encode("utf-8", "surrogatepass")
+            mutant = mutated(json.loads(body), self._chance)
+            body = json.dumps(mutant).encode("utf-8", "surrogatepass")
         try:
             return decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            # As the client does: an answer that makes no sense is as good as none.
+            # As in the client, a malformed response counts as no response.
             raise ServiceError(f"not an answer: {error}") from error

@@ -1,4 +1,4 @@
-"""Mutated requests into the server: an answer that the API documents, and never its own defect."""
+"""Mutated requests to the server: responses that the API documents, and no internal errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def update(**members: Any) -> dict[str, Any]:
 def requests(
     house: House, arn: str, callback_id: str
 ) -> list[tuple[str, str, dict[str, str], Any]]:
-    """One good request of each operation: method, path, query, body."""
+    """Return a valid request of each operation: method, path, query, body."""
     token = token_of(house, arn)
     updates = [
         update(),
@@ -83,8 +83,8 @@ HEADERS = {
 }
 
 
-def varied(given: tuple[str, str, dict[str, str], Any], chance: Random) -> dict[str, Any]:
-    method, path, query, body = given
+def varied(template: tuple[str, str, dict[str, str], Any], chance: Random) -> dict[str, Any]:
+    method, path, query, body = template
     if chance.random() < 0.15:
         method = chance.choice(METHODS)
     if chance.random() < 0.25:
@@ -108,7 +108,7 @@ def varied(given: tuple[str, str, dict[str, str], Any], chance: Random) -> dict[
     headers = {
         name: chance.choice(values) for name, values in HEADERS.items() if chance.random() < 0.3
     }
-    # A durable function would be waited for, and nobody drives it.
+    # A synchronous invoke of a durable function would wait forever: no driver runs it.
     headers.setdefault("X-Amz-Invocation-Type", "Event")
     if headers["X-Amz-Invocation-Type"] in {"RequestResponse", ""}:
         headers["X-Amz-Invocation-Type"] = "Event"
@@ -116,7 +116,7 @@ def varied(given: tuple[str, str, dict[str, str], Any], chance: Random) -> dict[
 
 
 class Houses:
-    """A fresh house now and then: requests stop executions, and fill the store."""
+    """A server with an execution, renewed regularly: requests stop executions and fill the store."""
 
     def __init__(self) -> None:
         self.house = House()
@@ -132,7 +132,7 @@ async def play(caplog: pytest.LogCaptureFixture) -> None:
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
                 for seed in block:
                     await one(client, houses, seed)
-        problems = [each for each in caplog.records if each.levelno >= logging.ERROR]
+        problems = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert not problems, problems
 
 
@@ -150,9 +150,9 @@ async def one(client: httpx.AsyncClient, houses: Houses, seed: int) -> None:
         if "x-amzn-errortype" not in answer.headers:
             assert answer.status_code == 404, where  # none of Lambda's paths
         elif built.method != "HEAD":
-            told = json.loads(answer.content)
-            assert told["Type"] == "User", where
-            assert told.get("message") or told.get("Message"), where
+            body = json.loads(answer.content)
+            assert body["Type"] == "User", where
+            assert body.get("message") or body.get("Message"), where
 
 
 def batches(values: list[int], size: int) -> list[list[int]]:
@@ -165,13 +165,13 @@ def test_a_mutated_request_has_a_documented_answer(caplog: pytest.LogCaptureFixt
 
 
 def test_every_request_is_good_before_it_is_mutated() -> None:
-    """The templates reach what they are to reach."""
-    found = Houses()
+    """The unmutated requests reach their operations."""
+    houses = Houses()
     statuses = [
-        found.house.call(
+        houses.house.call(
             method, path, params=query, content=b"" if body is None else as_bytes(body)
         ).status_code
-        for method, path, query, body in found.requests
+        for method, path, query, body in houses.requests
         if "functions" not in path or "greet" in path
     ]
     assert all(status < 500 for status in statuses)

@@ -1,4 +1,4 @@
 """The service's ports over the Lambda HTTP API.
 
-Nothing is imported here: a handler in Lambda loads the data plane and no more.
+Nothing is imported here, so that a handler in Lambda loads the data plane only.
 """

@@ -1,4 +1,4 @@
-"""When to try again: exponential backoff with full jitter, and what the service asks for."""
+"""Delays between the attempts of a call: exponential backoff, full jitter, and ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Backoff", "Timing"]
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
-    """How often to try, and how long to wait in between; all times are in seconds.
+    """Number of attempts and the delays between them; all times are in seconds.
 
     No attempt begins later than ``give_up_after`` after the first one.
     """
@@ -26,16 +26,16 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     def delay(
         self, *, attempt: int, elapsed: float, jitter: float, retry_after: float | None
     ) -> float | None:
-        """How long to wait after this failed attempt (from 1); ``None`` means give up.
+        """Return the delay after failed attempt ``attempt`` (from 1); ``None`` means give up.
 
-        ``jitter`` is a number from 0 to 1.
+        ``jitter`` is a random number from 0 to 1.
         """
         if attempt >= self.attempts:
             return None
-        wait = jitter * min(self.longest, self.first * 2 ** (attempt - 1))
+        seconds = jitter * min(self.longest, self.first * 2 ** (attempt - 1))
         if retry_after is not None:
-            wait = max(wait, retry_after)
-        return wait if elapsed + wait <= self.give_up_after else None
+            seconds = max(seconds, retry_after)
+        return seconds if elapsed + seconds <= self.give_up_after else None
 
 
 def _jitter() -> float:
@@ -43,7 +43,7 @@ def _jitter() -> float:
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """The clocks, the wait and the chance that a client uses."""
+    """The clocks, the sleep and the random numbers of a client; tests replace them."""
 
     wall: Callable[[], float] = time.time  # noqa: TID251 - signatures are dated by the wall clock
     elapsed: Callable[[], float] = time.monotonic

@@ -1,8 +1,8 @@
-"""A byte stream to the API, in the clear or over TLS, on a plain socket.
+"""Byte streams to the API, plain or over TLS, on non-blocking sockets.
 
-The socket is registered with the event loop only while a call waits for it. So nothing of an idle
-connection can run in the next invocation, the kernel can be asked at any time whether the peer has
-hung up, and a connection can be closed when its loop is gone.
+A socket is registered with the event loop only while a call waits for it. So an idle connection runs no
+callbacks in the next invocation, a read shows at any time if the peer has closed, and a connection can
+be closed after its loop has ended.
 """
 
 from __future__ import annotations
@@ -14,42 +14,44 @@ from typing import Protocol
 
 __all__ = ["Channel", "PlainChannel", "TlsChannel", "open_channel"]
 
-_AT_ONCE = 64 * 1024
-# A long synchronous invoke is silent for minutes; NAT gateways forget silent connections.
+_READ_BYTES = 64 * 1024
+# A long synchronous invoke sends nothing for minutes, and NAT gateways drop silent connections.
 _KEEP_ALIVE_AFTER = 60
 
 
 class Channel(Protocol):
-    """Bytes out, bytes in."""
+    """A byte stream to a peer. All methods may raise ``OSError``."""
 
     async def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of the data."""
         ...
 
     async def receive(self) -> bytes:
-        """Some bytes; none when the peer sends no more."""
+        """Return some bytes; no bytes when the peer has closed its side."""
         ...
 
     def is_quiet(self) -> bool:
-        """Whether the peer neither hung up nor sent anything that was not asked for."""
+        """True when the peer has neither closed the connection nor sent unrequested data."""
         ...
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
         ...
 
 
 async def open_channel(host: str, port: int, *, tls: ssl.SSLContext | None) -> Channel:
-    """Connect to the first address of the host that answers. Raises ``OSError``."""
+    """Connect to the first address of the host that accepts; raise ``OSError`` if none does."""
     loop = asyncio.get_running_loop()
-    # Text would load the codec for names in other alphabets, with its tables.
+    # Bytes, because text would import the "idna" codec with its tables.
     name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        addresses = socket.getaddrinfo(
+            name, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
     except socket.gaierror:
-        found = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        addresses = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     failure = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _, address in addresses:
         try:
             plain = PlainChannel(socket.socket(family, kind, protocol))
         except OSError as error:
@@ -82,32 +84,32 @@ class PlainChannel:
         self._socket = sock
 
     async def connect(self, address: tuple[object, ...]) -> None:
-        """Connect to an address that is resolved."""
+        """Connect to a resolved address."""
         await asyncio.get_running_loop().sock_connect(self._socket, address)
 
     async def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of the data."""
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
     async def receive(self) -> bytes:
-        """Some bytes; none when the peer sends no more."""
-        return await asyncio.get_running_loop().sock_recv(self._socket, _AT_ONCE)
+        """Return some bytes; no bytes when the peer has closed its side."""
+        return await asyncio.get_running_loop().sock_recv(self._socket, _READ_BYTES)
 
-    def waiting(self) -> bytes | None:
-        """What has come already: ``None`` is nothing, no bytes means that the peer hung up."""
+    def received(self) -> bytes | None:
+        """Return data that has arrived: ``None`` if there is none, ``b""`` if the peer has closed."""
         try:
-            return self._socket.recv(_AT_ONCE)
+            return self._socket.recv(_READ_BYTES)
         except BlockingIOError:
             return None
         except OSError:
             return b""
 
     def is_quiet(self) -> bool:
-        """Whether the peer neither hung up nor sent anything that was not asked for."""
-        return self.waiting() is None
+        """True when the peer has neither closed the connection nor sent unrequested data."""
+        return self.received() is None
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
         self._socket.close()
 
 
@@ -122,7 +124,7 @@ class TlsChannel:
 
     @classmethod
     async def over(cls, plain: PlainChannel, tls: ssl.SSLContext, host: str) -> TlsChannel:
-        """Agree on keys, and check that the peer is who it should be."""
+        """Perform the TLS handshake over a connection; raise ``ssl.SSLError`` for a wrong certificate."""
         channel = cls(plain, tls, host)
         while True:
             try:
@@ -135,28 +137,28 @@ class TlsChannel:
                 return channel
 
     async def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of the data."""
         self._tls.write(data)
         await self._flush()
 
     async def receive(self) -> bytes:
-        """Some bytes; none when the peer sends no more."""
+        """Return some bytes; no bytes when the peer has closed its side."""
         while True:
             try:
-                return self._tls.read(_AT_ONCE)
+                return self._tls.read(_READ_BYTES)
             except ssl.SSLWantReadError:
                 await self._flush()
                 await self._fill()
 
     def is_quiet(self) -> bool:
-        """Whether the peer neither hung up nor sent anything that was not asked for.
+        """True when the peer has neither closed the connection nor sent unrequested data.
 
-        Session tickets and new keys come unasked and mean nothing.
+        Session tickets and key updates of TLS do not count.
         """
-        while (waiting := self._plain.waiting()) is not None:
-            if not waiting:
+        while (data := self._plain.received()) is not None:
+            if not data:
                 return False
-            self._incoming.write(waiting)
+            self._incoming.write(data)
         try:
             self._tls.read(1)
         except ssl.SSLWantReadError:
@@ -166,7 +168,7 @@ class TlsChannel:
         return False
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
         self._plain.close()
 
     async def _flush(self) -> None:

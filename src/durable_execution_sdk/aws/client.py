@@ -1,4 +1,4 @@
-"""A call to Lambda's API: signed, sent, tried again where that is safe."""
+"""Client of Lambda's API: signs calls, sends them, and retries where that is safe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ __all__ = ["Call", "LambdaClient", "user_agent"]
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A request of the API: ``path`` is percent-encoded, header names are in lower case.
 
-    ``repeatable``: sent twice, it has the effect of being sent once.
+    ``repeatable``: sending the request twice has the same effect as once. ``answer_within`` is the
+    longest wait for the response, in seconds.
     """
 
     operation: str
@@ -39,9 +40,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LambdaClient:
-    """Calls Lambda's API at one endpoint; a kept connection and a signing key make it cheap.
+    """Calls Lambda's API at one endpoint; keeps connections and the day's signing key.
 
-    Use it from one event loop at a time. What is not given comes from the environment.
+    Use it from one event loop at a time. Endpoint and credentials default to those of the environment.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class LambdaClient:
         )
 
     async def call(self, call: Call) -> HttpResponse:
-        """Make a call; a response that is no success is raised as a ``ServiceError``."""
+        """Make a call with retries; raise ``ServiceError`` for an error response or none at all."""
         timing = self._timing
         started = timing.elapsed()
         attempt = 0
@@ -99,7 +100,7 @@ class LambdaClient:
             await timing.sleep(delay)
 
     async def aclose(self) -> None:
-        """Close the connections. The client may be used again: it then makes new ones."""
+        """Close the connections. A later call opens new ones."""
         self._transport.close()
 
     async def _send(self, call: Call) -> HttpResponse:
@@ -135,7 +136,7 @@ class LambdaClient:
 
 
 def user_agent(environ: Mapping[str, str]) -> str:
-    """Who calls, as AWS's own tools write it."""
+    """Return the ``User-Agent`` header, in the format of AWS's own SDKs."""
     python = ".".join(str(part) for part in sys.version_info[:3])
     parts = [
         f"durable-execution-sdk-python/{__version__}",

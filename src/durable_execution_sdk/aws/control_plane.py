@@ -1,4 +1,4 @@
-"""What everybody else calls: start, watch, stop, and answer callbacks."""
+"""The control plane over Lambda's API: start, read and stop executions, complete callbacks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from durable_execution_sdk.model.failure import ErrorObject
 
 __all__ = ["LambdaControlPlane", "default_control_plane"]
 
-# A synchronous invoke answers when the whole execution is over: after 15 minutes at most.
+# A synchronous invoke responds when the whole execution is over, after 15 minutes at most.
 _LONGEST_EXECUTION = 15 * 60 + 30.0
 _BYTES = {"content-type": "application/octet-stream"}
 
@@ -42,9 +42,9 @@ class LambdaControlPlane:
         self._client = client
 
     async def invoke(self, request: InvokeRequest) -> InvokeResponse:
-        """Start an execution, or find the one that already has this name.
+        """Invoke a function; for a durable one, start an execution or return the one with its name.
 
-        Only an invoke with a name is tried again when nobody knows whether it got through.
+        Without a response, only an invoke with an execution name is retried: that cannot start two.
         """
         headers = {
             **_BYTES,
@@ -81,7 +81,7 @@ class LambdaControlPlane:
     async def describe(
         self, arn: str, *, include_execution_data: bool = True
     ) -> ExecutionDescription:
-        """Tell status, input, result and error of an execution."""
+        """Return status, input, result and error of an execution."""
         call = Call(
             operation="GetDurableExecution",
             method="GET",
@@ -133,7 +133,7 @@ class LambdaControlPlane:
         )
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
-        """End an execution as STOPPED; returns when that was."""
+        """End an execution as STOPPED; return the time of its end."""
         call = Call(
             operation="StopDurableExecution",
             method="POST",
@@ -141,11 +141,11 @@ class LambdaControlPlane:
             headers=JSON,
             body=control_wire.encode_error(error),
         )
-        read = partial(control_wire.decode_timestamp, "StopTimestamp")
-        return read_answer(call.operation, read, await self._client.call(call))
+        decode = partial(control_wire.decode_timestamp, "StopTimestamp")
+        return read_answer(call.operation, decode, await self._client.call(call))
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
-        """Invoke no more until the execution is resumed."""
+        """Stop invoking the handler until the execution is resumed."""
         if request.client_token is None:
             request = replace(request, client_token=client_token())
         await self._post(
@@ -155,7 +155,7 @@ class LambdaControlPlane:
         )
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
-        """Go on after a pause."""
+        """Resume a paused execution."""
         if request.client_token is None:
             request = replace(request, client_token=client_token())
         await self._post(
@@ -165,16 +165,16 @@ class LambdaControlPlane:
         )
 
     async def delete(self, arn: str) -> int:
-        """Delete a closed execution and its data; returns when that was accepted."""
+        """Delete a closed execution and its data; return the time of the deletion."""
         call = Call(operation="DeleteDurableExecution", method="DELETE", path=execution_path(arn))
-        read = partial(control_wire.decode_timestamp, "DeletionRequestTimestamp")
-        return read_answer(call.operation, read, await self._client.call(call))
+        decode = partial(control_wire.decode_timestamp, "DeletionRequestTimestamp")
+        return read_answer(call.operation, decode, await self._client.call(call))
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
-        """Answer a callback with a result: raw bytes, at most 1 MiB.
+        """Complete a callback with a result: raw bytes, at most 1 MiB.
 
-        The first answer counts. When its confirmation is lost, trying again cannot change it, but
-        may raise ``CallbackTimeoutException``: somebody has answered already.
+        The first result counts. When its response is lost, a retry does not change it, but may raise
+        ``ServiceError`` with the code ``CallbackTimeoutException``: the callback is complete already.
         """
         await self._post(
             "SendDurableExecutionCallbackSuccess",
@@ -184,7 +184,7 @@ class LambdaControlPlane:
         )
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
-        """Answer a callback with a failure."""
+        """Complete a callback with an error."""
         await self._post(
             "SendDurableExecutionCallbackFailure",
             f"{_callback_path(callback_id)}/fail",
@@ -198,7 +198,7 @@ class LambdaControlPlane:
         )
 
     async def aclose(self) -> None:
-        """Close the connections; the next call makes new ones."""
+        """Close the connections; the next call opens new ones."""
         await self._client.aclose()
 
     async def _post(
@@ -211,7 +211,7 @@ class LambdaControlPlane:
 
 @functools.cache
 def default_control_plane() -> LambdaControlPlane:
-    """The control plane that the environment points to: made on first use."""
+    """Return the control plane of the environment's endpoint; created on first use."""
     return LambdaControlPlane(LambdaClient())
 
 
@@ -226,8 +226,8 @@ def _query(**parameters: str | None) -> tuple[tuple[str, str], ...]:
 def _iso_8601(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:03d}Z"
+    seconds, fraction = divmod(milliseconds, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:03d}Z"
 
 
 def _header(argument: str, value: str) -> str:

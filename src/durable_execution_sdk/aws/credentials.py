@@ -1,4 +1,4 @@
-"""Where credentials come from: the environment in Lambda, botocore's chain elsewhere."""
+"""Sources of credentials: the environment in Lambda, botocore's chain elsewhere."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = [
 
 
 class CredentialSource(Protocol):
-    """Tells who signs the next request; asked before every request, so that keys may rotate."""
+    """Provides credentials. Called before every request, so that keys may be rotated."""
 
     async def credentials(self) -> Credentials:
-        """The credentials to use now."""
+        """Return the credentials for the next request; raise ``ConfigError`` if there are none."""
         ...
 
 
@@ -40,14 +40,14 @@ class _RefreshingCredentials(Protocol):
 
 
 class BotocoreSession(Protocol):
-    """What is used of ``botocore.session.Session``."""
+    """The used methods of ``botocore.session.Session``."""
 
     def get_credentials(self) -> _RefreshingCredentials | None:
-        """Walk botocore's credential chain."""
+        """Return the first credentials in botocore's chain, if any."""
         ...
 
     def get_config_variable(self, logical_name: str) -> str | None:
-        """Read a setting of the profile, such as ``region``."""
+        """Return a setting of the profile, such as ``region``."""
         ...
 
 
@@ -58,25 +58,25 @@ class FixedCredentials:
         self._credentials = credentials
 
     async def credentials(self) -> Credentials:
-        """The credentials that were given."""
+        """Return the given credentials."""
         return self._credentials
 
 
 class EnvironmentCredentials:
-    """Reads ``AWS_ACCESS_KEY_ID`` and its siblings anew for every request."""
+    """Reads ``AWS_ACCESS_KEY_ID`` and the related variables for every request."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
 
     async def credentials(self) -> Credentials:
-        """The credentials that the environment holds now."""
-        found = _from_environment(self._environ)
-        if found is None:
+        """Return the environment's present credentials; raise ``ConfigError`` if they are gone."""
+        credentials = _from_environment(self._environ)
+        if credentials is None:
             raise ConfigError(
                 "the environment no longer has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
                 "which signed earlier calls to AWS; keep both set for as long as the client is used"
             )
-        return found
+        return credentials
 
 
 class BotocoreCredentials:
@@ -84,29 +84,32 @@ class BotocoreCredentials:
 
     def __init__(self, session: BotocoreSession) -> None:
         self._session = session
-        self._found: _RefreshingCredentials | None = None
+        self._refreshing: _RefreshingCredentials | None = None
 
     async def credentials(self) -> Credentials:
-        """The chain's credentials, refreshed when they are about to expire."""
+        """Return the chain's credentials, refreshed when they are about to expire."""
         return await asyncio.to_thread(self._read)
 
     def _read(self) -> Credentials:
-        if self._found is None:
-            self._found = self._session.get_credentials()
-        if self._found is None:
+        if self._refreshing is None:
+            self._refreshing = self._session.get_credentials()
+        if self._refreshing is None:
             raise ConfigError(
                 "no AWS credentials: neither the environment nor botocore's credential chain has "
                 "any; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a "
                 "profile that is configured (aws configure, aws sso login)"
             )
-        frozen = self._found.get_frozen_credentials()
+        frozen = self._refreshing.get_frozen_credentials()
         return Credentials(
             access_key=frozen.access_key, secret_key=frozen.secret_key, session_token=frozen.token
         )
 
 
 def credential_source(environ: Mapping[str, str]) -> CredentialSource:
-    """Choose the source: what the environment holds wins, as it does in botocore."""
+    """Choose the source of credentials: the environment first, as in botocore.
+
+    Raises ``ConfigError`` when the environment has none and botocore is not installed.
+    """
     if _from_environment(environ) is not None:
         return EnvironmentCredentials(environ)
     session = botocore_session()
@@ -120,7 +123,7 @@ def credential_source(environ: Mapping[str, str]) -> CredentialSource:
 
 
 def botocore_session() -> BotocoreSession | None:
-    """A botocore session, if botocore is installed: slow to import, so only where it is needed."""
+    """Return a botocore session, if botocore is installed; imported here because that is slow."""
     try:
         module = importlib.import_module("botocore.session")
     except ImportError:

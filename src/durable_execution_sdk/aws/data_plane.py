@@ -1,4 +1,4 @@
-"""What a running handler calls: checkpoint, and read the state."""
+"""The data plane over Lambda's API: checkpoints and pages of the state."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ class LambdaDataPlane:
 
     def __init__(self, client: LambdaClient) -> None:
         self._client = client
-        self._ahead: tuple[StateRequest, asyncio.Task[HttpResponse]] | None = None
+        self._prefetch: tuple[StateRequest, asyncio.Task[HttpResponse]] | None = None
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates, all or none; the token is used up and the next one comes back.
+        """Record updates, all or none; the token is valid once, the response has the next one.
 
-        A lost answer is asked for again under the same client token, and the service repeats it.
+        When the response is lost, the request is sent again with the same client token, and the
+        service repeats its response.
         """
         if request.client_token is None:
             request = replace(request, client_token=client_token())
@@ -58,35 +59,35 @@ class LambdaDataPlane:
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started.
 
-        The next one is on its way while this one is decoded: whoever reads a state reads all of it.
+        The next page is requested before this one is decoded, because the SDK reads all pages.
         """
         response = await self._page(request)
         marker = read_answer(_GET_STATE, wire.next_marker, response)
         if marker is not None:
-            following = replace(request, marker=marker)
-            self._ahead = following, asyncio.create_task(self._get_state(following))
-            await asyncio.sleep(0)  # so that it is sent
+            next_request = replace(request, marker=marker)
+            self._prefetch = next_request, asyncio.create_task(self._get_state(next_request))
+            await asyncio.sleep(0)  # so that the task sends the request before decoding begins
         try:
             return read_answer(_GET_STATE, wire.decode_state_page, response)
         except ServiceError:
-            await self._give_up_ahead()
+            await self._cancel_prefetch()
             raise
 
     async def _page(self, request: StateRequest) -> HttpResponse:
-        ahead = self._ahead
-        if ahead is not None and ahead[0] == request:
-            task = ahead[1]
+        prefetch = self._prefetch
+        if prefetch is not None and prefetch[0] == request:
+            task = prefetch[1]
             if task.get_loop() is asyncio.get_running_loop() and not task.cancelled():
-                self._ahead = None
+                self._prefetch = None
                 return await task
-        await self._give_up_ahead()
+        await self._cancel_prefetch()
         return await self._get_state(request)
 
-    async def _give_up_ahead(self) -> None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[1].get_loop() is asyncio.get_running_loop():
-            ahead[1].cancel()
-            await asyncio.gather(ahead[1], return_exceptions=True)
+    async def _cancel_prefetch(self) -> None:
+        prefetch, self._prefetch = self._prefetch, None
+        if prefetch is not None and prefetch[1].get_loop() is asyncio.get_running_loop():
+            prefetch[1].cancel()
+            await asyncio.gather(prefetch[1], return_exceptions=True)
 
     async def _get_state(self, request: StateRequest) -> HttpResponse:
         query = [("CheckpointToken", request.checkpoint_token)]
@@ -104,27 +105,27 @@ class LambdaDataPlane:
         )
 
     def now(self) -> int:
-        """The time, which the service has too: milliseconds since the epoch."""
+        """Return this computer's time, in milliseconds since the epoch; the service's differs little."""
         return time.time_ns() // 1_000_000
 
     async def aclose(self) -> None:
-        """Close the connections; the next call makes new ones."""
-        await self._give_up_ahead()
+        """Close the connections; the next call opens new ones."""
+        await self._cancel_prefetch()
         await self._client.aclose()
 
 
 @functools.cache
 def default_data_plane() -> LambdaDataPlane:
-    """The data plane that the environment points to: made on first use, kept for warm starts."""
+    """Return the data plane of the environment's endpoint; created on first use, kept while warm."""
     return LambdaDataPlane(LambdaClient())
 
 
-@functools.lru_cache(maxsize=16)  # every call of an invocation is about the same execution
+@functools.lru_cache(maxsize=16)  # all calls of an invocation have the same ARN
 def execution_path(arn: str) -> str:
-    """The path of an execution: its ARN is one segment."""
+    """Return the URL path of an execution, in which its ARN is one segment."""
     return f"/2025-12-01/durable-executions/{segment(arn)}"
 
 
 def client_token() -> str:
-    """A token that makes a request one of a kind."""
+    """Return a random token that identifies a request when it is sent again."""
     return os.urandom(16).hex()

@@ -1,4 +1,4 @@
-"""Where Lambda's API is: region, partition and the overrides that every AWS tool honours."""
+"""Address of Lambda's API, from region, partition and the settings that all AWS tools share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["Endpoint", "find_endpoint"]
 
-# Region prefix, DNS suffix, dual-stack DNS suffix; the first prefix that fits wins.
+# Region prefix, DNS suffix, dual-stack DNS suffix; the first matching prefix is used.
 _PARTITIONS = (
     ("us-isob-", "sc2s.sgov.gov", "api.aws.scloud"),
     ("us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
@@ -23,7 +23,7 @@ _PARTITIONS = (
     ("", "amazonaws.com", "api.aws"),
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# What may stand among the letters and digits of a plain host or path segment.
+# Characters besides letters and digits in a plain host or path segment.
 _PUNCTUATION = dict.fromkeys(b"-._")
 
 
@@ -38,18 +38,21 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def authority(self) -> str:
-        """The ``Host`` header: the port is only there when it is not the usual one."""
+        """The ``Host`` header: the host, and the port unless it is the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = _DEFAULT_PORTS["https" if self.secure else "http"]
-        return host if self.port == usual else f"{host}:{self.port}"
+        default_port = _DEFAULT_PORTS["https" if self.secure else "http"]
+        return host if self.port == default_port else f"{host}:{self.port}"
 
     @classmethod
     def at(cls, url: str, *, region: str) -> Endpoint:
-        """The endpoint at a URL (http or https, with or without port and path prefix)."""
+        """Return the endpoint at a URL: http(s), with or without port and path prefix.
+
+        Raises ``ConfigError`` for anything else.
+        """
         plain = _plain(url, region)
         if plain is not None:
             return plain
-        from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - spares most cold starts
+        from urllib.parse import unquote, urlsplit  # noqa: PLC0415 - not needed by most cold starts
 
         try:
             parts = urlsplit(url)
@@ -78,30 +81,30 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _without_password(url: str) -> str:
-    """A URL as it may be shown: what stands before an @ in it is nobody's business."""
-    scheme, mark, rest = url.rpartition("//")
-    secret, at, place = rest.rpartition("@")
-    return f"{scheme}{mark}***@{place}" if at and secret else url
+    """Return the URL without user name and password, for messages."""
+    scheme, slashes, authority_path = url.rpartition("//")
+    user_info, at, host_path = authority_path.rpartition("@")
+    return f"{scheme}{slashes}***@{host_path}" if at and user_info else url
 
 
 def _plain(url: str, region: str) -> Endpoint | None:
-    """The endpoint at a URL of letters and digits, as most are; ``None`` leaves it to ``urllib``.
+    """Parse a URL of letters, digits and ``-._``; return ``None`` for others, which need ``urllib``.
 
-    Importing ``urllib.parse`` costs a cold start a third of what the rest of the SDK does.
+    Importing ``urllib.parse`` takes a third as long as importing the rest of the SDK.
     """
-    scheme, _, rest = url.partition("://")
-    authority, _, path = rest.partition("/")
+    scheme, _, authority_path = url.partition("://")
+    authority, _, path = authority_path.partition("/")
     host, colon, port = authority.partition(":")
-    usual = _DEFAULT_PORTS.get(scheme)
+    default_port = _DEFAULT_PORTS.get(scheme)
     segments = [part for part in path.split("/") if part]
-    if usual is None or not all(map(_is_plain, (host, *segments))):
+    if default_port is None or not all(map(_is_plain, (host, *segments))):
         return None
     if colon and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return None
     return Endpoint(
         region=region,
         host=host.lower(),
-        port=int(port) if colon else usual,
+        port=int(port) if colon else default_port,
         secure=scheme == "https",
         prefix="".join([f"/{part}" for part in segments]),
     )
@@ -114,7 +117,10 @@ def _is_plain(text: str) -> bool:
 def find_endpoint(
     environ: Mapping[str, str], *, url: str | None = None, region: str | None = None
 ) -> Endpoint:
-    """The endpoint that the arguments, else the environment, else the AWS profile point to."""
+    """Return the endpoint of the arguments, else of the environment, else of the AWS profile.
+
+    Raises ``ConfigError`` when no region is set, or settings contradict each other.
+    """
     region = region or _region(environ)
     url = url or _configured_url(environ)
     fips = _flag(environ, "AWS_USE_FIPS_ENDPOINT")
@@ -123,7 +129,7 @@ def find_endpoint(
         if fips or dual_stack:
             raise ConfigError(
                 f"AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT choose among AWS's own "
-                f"endpoints, and {url} was asked for; unset them, or the endpoint URL"
+                f"endpoints, but the endpoint URL is {url}; unset them, or the endpoint URL"
             )
         return Endpoint.at(url, region=region)
     suffix, dual_suffix = next(

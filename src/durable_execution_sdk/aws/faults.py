@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a call, as a ``ServiceError``: the one place that maps it."""
+"""Map failed calls to ``ServiceError``: error responses, missing responses, missing credentials."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ __all__ = ["read_answer", "refusal", "without_answer", "without_credentials"]
 
 _T = TypeVar("_T")
 
-# In the body, "Type" says whose fault it is; only where no header names the error is it the name.
-_BLAME = frozenset({"User", "Service", "Sender", "Receiver", "Server"})
+# Values of "Type" in a body that name the party at fault. Other values are the error's code, if no header
+# has it.
+_FAULT_PARTIES = frozenset({"User", "Service", "Sender", "Receiver", "Server"})
 
 
 def refusal(operation: str, response: HttpResponse) -> ServiceError:
-    """The error that a response reports."""
+    """Return the error that a response reports."""
     body = _members(response.body)
     error = ServiceError(
         _first(body, "message", "Message", "errorMessage")
@@ -40,19 +41,19 @@ def refusal(operation: str, response: HttpResponse) -> ServiceError:
 
 
 def without_answer(operation: str, failure: NoAnswerError) -> ServiceError:
-    """The error of a call that got no answer."""
+    """Return the error of a call without a response."""
     error = ServiceError(f"{operation}: {failure}")
     error.__cause__ = failure
     return error
 
 
 def without_credentials(operation: str, error: Exception) -> ServiceError:
-    """The error of a call that could not be signed: keys may come back, in this process or the next."""
+    """Return the error of a call that could not be signed; transient, as keys may become available."""
     return ServiceError(f"{operation} cannot be signed: {error}", code="CredentialsError")
 
 
 def read_answer(operation: str, decode: Callable[[bytes], _T], response: HttpResponse) -> _T:
-    """Decode the body of a success; one that makes no sense is as good as no answer."""
+    """Decode the body of a success; raise ``ServiceError``, as without a response, if it is malformed."""
     try:
         return decode(response.body)
     except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -73,7 +74,7 @@ def _code(response: HttpResponse, body: dict[str, object]) -> str | None:
     name = response.headers.get("x-amzn-errortype") or _first(body, "__type", "code", "Code")
     if name is None:
         name = _first(body, "Type")
-        if name in _BLAME:
+        if name in _FAULT_PARTIES:
             return None
     return name.partition(":")[0].rpartition("#")[2] if name else None
 
@@ -87,7 +88,7 @@ def _first(body: dict[str, object], *names: str) -> str | None:
 
 
 def _seconds(text: str | None) -> float | None:
-    """Read ``Retry-After``; a date, which Lambda does not send, is not understood."""
+    """Parse ``Retry-After`` in seconds; return ``None`` for a date, which Lambda does not send."""
     try:
         seconds = float(text or "")
     except ValueError:

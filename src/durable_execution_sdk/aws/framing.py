@@ -1,7 +1,7 @@
-"""HTTP/1.1 as bytes: what a request looks like, and where a response ends. No I/O.
+"""HTTP/1.1 messages as bytes: render requests, parse responses. No I/O.
 
-Only what the Lambda API needs of RFC 9112: one request at a time, no pipelining, no upgrades, no
-content coding (none is asked for).
+The part of RFC 9112 that the Lambda API needs: one request at a time, no pipelining, no upgrades, no
+content coding (none is requested).
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ __all__ = ["HttpResponse", "MalformedResponseError", "ResponseReader", "render_r
 _END_OF_HEAD = b"\r\n\r\n"
 _LARGEST_HEAD = 256 * 1024
 LARGEST_BODY = 64 * 1024 * 1024
-"""Ten times what Lambda answers with at most."""
+"""Largest accepted body: ten times Lambda's largest response."""
 
 _MOST_DIGITS = 20
 _WITHOUT_BODY = frozenset({204, 304})
 
 
 class MalformedResponseError(Exception):
-    """What came is not an HTTP/1.x response, or it ended in the middle."""
+    """The received bytes are not an HTTP/1.x response, or the response is incomplete."""
 
 
 class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole response; header names are in lower case."""
+    """A complete response; header names are in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -34,16 +34,16 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def render_request(*, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:
-    """A request as it goes over the wire; its length is told, so bodies may be of any kind."""
+    """Return a request as bytes, with a ``Content-Length`` header."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     head = f"{method} {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
     return head.encode("latin-1") + body
 
 
 class ResponseReader:
-    """Takes bytes as they come, and says when a response is whole.
+    """Incremental parser of one response.
 
-    ``began`` tells whether any byte came, ``reusable`` whether the connection may be used again.
+    ``began``: some bytes were received. ``reusable``: the connection may be used for another request.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,10 @@ class ResponseReader:
         self._in_trailers = False
 
     def feed(self, data: bytes) -> HttpResponse | None:
-        """Take what was received (empty: the peer sends no more); the response once it is whole."""
+        """Parse received bytes (empty: the peer closed); return the response once it is complete.
+
+        Raises ``MalformedResponseError``.
+        """
         if not data:
             return self._finish_at_end()
         self.began = True
@@ -74,10 +77,10 @@ class ResponseReader:
             return None
         body = bytes(self._pending[: self._length])
         del self._pending[: self._length]
-        return self._whole(body)
+        return self._response(body)
 
     def _read_head(self) -> bool:
-        """Read one head; interim ones (100, 103) are passed over."""
+        """Parse one head; skip interim ones (100, 103). Return False if it is incomplete."""
         end = self._pending.find(_END_OF_HEAD)
         if end < 0:
             if len(self._pending) > _LARGEST_HEAD:
@@ -88,8 +91,10 @@ class ResponseReader:
         if 100 <= status < 200:
             return True
         self._status, self._headers = status, headers
-        closing = headers.get("connection", "").lower()
-        self.reusable = "close" not in closing and (version == "1.1" or "keep-alive" in closing)
+        connection = headers.get("connection", "").lower()
+        self.reusable = "close" not in connection and (
+            version == "1.1" or "keep-alive" in connection
+        )
         if status in _WITHOUT_BODY:
             self._length = 0
         elif "transfer-encoding" in headers:
@@ -117,7 +122,7 @@ class ResponseReader:
                 at = line_end + 2
                 if not line:
                     del pending[:at]
-                    return self._whole(b"".join(self._chunks))
+                    return self._response(b"".join(self._chunks))
                 continue
             size = _number(line.partition(b";")[0].strip().decode("latin-1"), base=16)
             start = line_end + 2
@@ -142,9 +147,9 @@ class ResponseReader:
         self.reusable = False
         body = bytes(self._pending)
         self._pending.clear()
-        return self._whole(body)
+        return self._response(body)
 
-    def _whole(self, body: bytes) -> HttpResponse:
+    def _response(self, body: bytes) -> HttpResponse:
         if self._pending:
             self.reusable = False
         return HttpResponse(status=self._status, headers=self._headers, body=body)
@@ -157,8 +162,8 @@ def _check_size(size: int) -> None:
 
 def _parse_head(head: str) -> tuple[int, str, dict[str, str]]:
     status_line, *lines = head.split("\r\n")
-    protocol, _, rest = status_line.partition(" ")
-    code = rest[:3]
+    protocol, _, code_reason = status_line.partition(" ")
+    code = code_reason[:3]
     if not protocol.startswith("HTTP/1.") or not (code.isascii() and code.isdigit()):
         raise MalformedResponseError(f"not an HTTP/1.x response: {status_line[:80]!r}")
     headers: dict[str, str] = {}

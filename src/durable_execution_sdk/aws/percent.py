@@ -1,4 +1,4 @@
-"""Percent-encoding as SigV4 wants it, so that what is sent is already what is signed."""
+"""Percent-encoding by the rules of SigV4, so that paths and queries are sent as they are signed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ _encoded = _TABLE.__getitem__
 
 
 def segment(text: str) -> str:
-    """Encode text for one path segment: slashes, colons and dollars too."""
+    """Encode text as one path segment; slashes, colons and dollars are encoded too."""
     return "".join(map(_encoded, text.encode()))
 
 
 def query_string(parameters: Iterable[tuple[str, str]]) -> str:
-    """Encode and sort parameters: the canonical query is also the one that is sent."""
+    """Encode and sort parameters: the canonical query of SigV4, which is also sent."""
     pairs = sorted((segment(name), segment(value)) for name, value in parameters)
     return "&".join([f"{name}={value}" for name, value in pairs])
 
 
 def twice(path: str) -> str:
-    """Encode a path that is encoded already, as every service but S3 signs it."""
+    """Encode an encoded path again: the canonical path of SigV4 for all services but S3."""
     return path.replace("%", "%25")

@@ -1,4 +1,4 @@
-"""Signature Version 4 for requests with a body that is known: pure, the time is an argument.
+"""Signature Version 4 for requests with a body in memory; the time is an argument.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -18,19 +18,19 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """Who signs. Temporary credentials have a session token."""
+    """Keys that sign requests; temporary credentials have a session token."""
 
     access_key: str
     secret_key: str
     session_token: str | None = None
 
     def __repr__(self) -> str:
-        """Tell who, and keep the secrets out of logs and tracebacks."""
+        """Show the access key only, to keep the secrets out of logs and tracebacks."""
         return f"Credentials(access_key={self.access_key!r})"
 
 
 class Signer:
-    """Signs requests to one service in one region; the day's key is derived once."""
+    """Signs requests to one service in one region; derives the signing key once a day."""
 
     def __init__(self, *, region: str, service: str) -> None:
         self._region = region
@@ -48,27 +48,28 @@ class Signer:
         credentials: Credentials,
         now: float,
     ) -> dict[str, str]:
-        """The headers that a request needs: ``headers`` (names in lower case) and the signature.
+        """Return the headers of the signed request: ``headers`` (names in lower case) and the signature.
 
-        Every header given is signed; add those that proxies may change afterwards.
+        All of ``headers`` are signed; add those that proxies may change to the result. ``now`` is in
+        seconds since the epoch.
         """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         signed = {**headers, "x-amz-date": stamp}
         if credentials.session_token:
             signed["x-amz-security-token"] = credentials.session_token
         names = sorted(signed)
-        listed = ";".join(names)
+        signed_headers = ";".join(names)
         lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
         canonical = (
-            f"{method}\n{canonical_path}\n{canonical_query}\n{lines}\n{listed}\n"
+            f"{method}\n{canonical_path}\n{canonical_query}\n{lines}\n{signed_headers}\n"
             f"{hashlib.sha256(body).hexdigest()}"
         )
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n{_hash(canonical)}"
         key = self._key(credentials.secret_key, stamp[:8])
         signed["authorization"] = (
-            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={listed}, "
-            f"Signature={_hmac(key, to_sign).hex()}"
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
+            f"SignedHeaders={signed_headers}, Signature={_hmac(key, to_sign).hex()}"
         )
         return signed
 

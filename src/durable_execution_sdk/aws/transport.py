@@ -1,8 +1,7 @@
-"""One request, one response, over connections that are kept for the next call.
+"""Send requests and receive responses over connections that are kept for later calls.
 
-A connection that the peer closed while it was idle (Lambda freezes the process between invocations)
-is replaced without anybody noticing. That repeats the request, so a request that must not be
-repeated gets a connection of its own.
+A connection that the peer closed while it was idle (Lambda freezes the process between invocations) is
+replaced, and the request is sent again. So a request that must not be repeated gets a new connection.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ __all__ = ["HttpTransport", "NoAnswerError", "Patience"]
 
 
 class NoAnswerError(Exception):
-    """There was no whole response. ``sent`` tells whether the peer may have seen the request."""
+    """There was no complete response. ``sent``: the peer may have received the request."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -28,7 +27,7 @@ class NoAnswerError(Exception):
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait, in seconds, for a connection, for a response, and to trust an idle one."""
+    """Time limits in seconds: to connect, for a response, and for reusing an idle connection."""
 
     connect: float = 5.0
     answer: float = 30.0
@@ -36,11 +35,11 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _StaleError(Exception):
-    """The peer hung up before it answered a single byte."""
+    """The peer closed the connection before the first byte of a response."""
 
 
 class HttpTransport:
-    """Requests to one host. Belongs to the event loop that used it last."""
+    """Sends requests to one host. Connections belong to the event loop that used them last."""
 
     def __init__(
         self,
@@ -56,7 +55,7 @@ class HttpTransport:
         self._trust = trust
         self._patience = patience or Patience()
         self._most_idle = most_idle
-        # With the time since when nobody uses it.
+        # Each with the time since which it is idle.
         self._idle: list[tuple[Channel, float]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
@@ -64,7 +63,10 @@ class HttpTransport:
     async def send(
         self, request: bytes, *, repeatable: bool, answer_within: float | None = None
     ) -> HttpResponse:
-        """Send a request and read its response. Raises ``NoAnswerError``."""
+        """Send a request and return its response; raise ``NoAnswerError`` if there is none.
+
+        ``answer_within`` is the time limit for the response in seconds, ``Patience.answer`` by default.
+        """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self.close()
@@ -88,7 +90,7 @@ class HttpTransport:
             ) from stale.__cause__
 
     def close(self) -> None:
-        """Close what is idle, and what is in use as soon as it is not."""
+        """Close idle connections now, and the others as soon as their call ends."""
         self._generation += 1
         idle, self._idle = self._idle, []
         for channel, _ in idle:
@@ -130,13 +132,13 @@ class HttpTransport:
         self, channel: Channel, request: bytes, within: float, generation: int
     ) -> HttpResponse:
         reader = ResponseReader()
-        whole = False
+        is_complete = False
         try:
             async with asyncio.timeout(within):
                 response = await _converse(channel, request, reader)
-            whole = True
+            is_complete = True
         except TimeoutError as error:
-            # What silenced this connection has probably silenced those that are idle.
+            # The idle connections are probably dead as well.
             self.close()
             raise NoAnswerError(
                 f"no answer from {self._host}:{self._port} within {within:g} s", sent=True
@@ -145,10 +147,10 @@ class HttpTransport:
             if not reader.began:
                 raise _StaleError from error
             raise NoAnswerError(
-                f"half an answer from {self._host}:{self._port}: {error}", sent=True
+                f"incomplete response from {self._host}:{self._port}: {error}", sent=True
             ) from error
         finally:
-            if whole and reader.reusable and generation == self._generation:
+            if is_complete and reader.reusable and generation == self._generation:
                 self._put_back(channel)
             else:
                 channel.close()
@@ -162,18 +164,18 @@ class HttpTransport:
 
 
 async def _converse(channel: Channel, request: bytes, reader: ResponseReader) -> HttpResponse:
-    refused: OSError | None = None
+    send_error: OSError | None = None
     try:
         await channel.send(request)
     except OSError as error:
-        # A peer that refuses a body answers, and hangs up while it is still being sent.
-        refused = error
+        # A peer that refuses a body may respond and close while the body is being sent.
+        send_error = error
     try:
         while True:
             response = reader.feed(await channel.receive())
             if response is not None:
                 return response
     except (OSError, MalformedResponseError) as error:
-        if refused is not None:
-            raise refused from error
+        if send_error is not None:
+            raise send_error from error
         raise

@@ -1,8 +1,8 @@
-"""Which certificate authorities are trusted: the system's, or those of ``AWS_CA_BUNDLE``.
+"""Trusted certificate authorities: the system's, or those of ``AWS_CA_BUNDLE``.
 
-Reading the system's whole bundle costs more than every import of a cold start together, and a
-connection needs one root of it. Where the system keeps its roots in a hashed directory too, OpenSSL
-looks up just that one; the bundle is read only if that did not do.
+Reading the system's whole bundle takes longer than all imports of a cold start, and a connection needs
+one root certificate of it. Where the system also has a hashed directory of its roots, OpenSSL reads only
+that one; the bundle is read only if verification with the directory fails.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HASHED = frozenset("0123456789abcdef")
 
 
 class Trust:
-    """Makes the TLS context, when the first connection asks for it."""
+    """Creates the TLS context for the first connection."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._bundle = environ.get("AWS_CA_BUNDLE") or None
@@ -26,14 +26,14 @@ class Trust:
         self._context: ssl.SSLContext | None = None
 
     def context(self) -> ssl.SSLContext:
-        """The context to connect with now."""
+        """Return the TLS context for the next connection."""
         if self._context is None:
             self._context = ssl.create_default_context(cafile=self._bundle, capath=self._directory)
             self._context.set_alpn_protocols(["http/1.1"])
         return self._context
 
     def widen(self) -> bool:
-        """Read the whole bundle from now on; whether that may trust more than before."""
+        """Use the whole bundle from now on; return False if it is in use already."""
         if self._directory is None:
             return False
         self._directory = self._context = None
@@ -41,7 +41,7 @@ class Trust:
 
 
 def hashed_directory() -> str | None:
-    """The system's directory of roots, if OpenSSL can look them up there by their hash."""
+    """Return the system's directory of root certificates, if its files are named by hash."""
     directory = ssl.get_default_verify_paths().capath
     if not directory:
         return None

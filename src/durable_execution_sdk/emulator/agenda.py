@@ -1,7 +1,7 @@
-"""What is to be done, and when: an index over the open executions, made from their states.
+"""Index of the open executions: due invocations and calls, running invocations, and deadlines.
 
-No question costs more than its answer: a driver asks after each invocation, and with thousands of open
-executions whatever looked at all of them would take most of the time.
+The cost of a query is proportional to the size of its result, never to the number of open executions:
+a driver queries after each invocation, and there may be thousands.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
 
 CallKey = tuple[str, str]
-"""Whose chained invoke a call is for: the execution's ARN and the operation's id."""
+"""The chained invoke that a call belongs to: the execution's ARN and the operation's id."""
 
 DISPATCH_MILLISECONDS = 300
-"""How long a function that was invoked by another one keeps that one's turn to suspend.
+"""Longest delay of an invoked function's start while its caller's invocation still runs.
 
-The service takes longer than a suspension to get a function going, so its end is not in the log before
-the end of the invocation that asked for it. Here it would be, now and then.
+AWS takes longer to start a function than a caller takes to suspend, so there the result never appears
+in the log before the caller's invocation has ended. Without this delay it sometimes would here.
 """
 
-_FIRST_LOOK = 8
+_FIRST_PORTION = 8
 
 _K = TypeVar("_K")
 
 
 class _Index:
-    """What some executions have to do: those of one family, or all."""
+    """Due work and deadlines of some executions: those of one family, or all."""
 
     def __init__(self) -> None:
-        # A plain dictionary is slow to iterate whose first entries have been removed.
+        # OrderedDict, because iterating a dict is slow once many of its first entries were removed.
         self.ready: OrderedDict[str, None] = OrderedDict()
         self.running: dict[str, None] = {}
         self.deadlines = DueTimes[str]()
@@ -53,7 +53,7 @@ class _Index:
         _mark(self.running, arn, belongs=state.invocation is not None)
         deadline = next_deadline(state)
         self.deadlines.set(arn, deadline)
-        self.awaited.set(arn, None if _is_last_resort(state) else deadline)
+        self.awaited.set(arn, None if _has_only_longest_timeout(state) else deadline)
 
     def forget(self, arn: str) -> None:
         self.ready.pop(arn, None)
@@ -63,7 +63,7 @@ class _Index:
 
 
 class _Family(_Index):
-    """The executions that one execution led to, and itself."""
+    """An execution, and all executions that it invoked directly or indirectly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,10 @@ class _Family(_Index):
 
 
 class Agenda:
-    """Which executions are to be invoked, are running, or wait for a time."""
+    """Index of executions by due work, running invocation and deadline; all and by family.
+
+    Not thread-safe: callers hold the conductor's lock.
+    """
 
     def __init__(self) -> None:
         self._all = _Index()
@@ -82,11 +85,11 @@ class Agenda:
 
     @property
     def arns(self) -> set[str]:
-        """Every execution that has something on the agenda."""
+        """The ARNs of all indexed executions."""
         return {*self._all.ready, *self._all.running, *self._all.deadlines.every_key()}
 
     def note(self, state: ExecutionState) -> None:
-        """Take in an execution's newest state."""
+        """Update the index from an execution's newest state."""
         arn = state.arn
         if state.is_closed:
             self.forget(arn)
@@ -101,52 +104,52 @@ class Agenda:
         self._family(arn).note(state)
 
     def note_or_forget(self, arn: str, state: ExecutionState | None) -> None:
-        """Take in an execution's newest state, or that it is gone."""
+        """Update the index from an execution's newest state; ``None`` means that it was deleted."""
         if state is None:
             self.forget(arn)
         else:
             self.note(state)
 
     def note_call(self, call: CallFunction, now: int) -> None:
-        """Take in a call of a plain function; the same one counts once."""
+        """Add a due call of a function that is not durable; a repeated one is ignored."""
         key = call.parent_arn, call.operation_id
         if key not in self._all.calls:
             self._all.calls[key] = self._family(call.parent_arn).calls[key] = call
             self._dispatch(key, call.parent_arn, now)
 
     def drop_call(self, key: CallKey) -> None:
-        """A call was made, or is no longer wanted."""
+        """Remove a call that was made or is no longer needed."""
         self._all.calls.pop(key, None)
         self._family(key[0]).calls.pop(key, None)
         self._undispatch(key)
-        self._leave_if_empty(key[0])
+        self._remove_if_empty(key[0])
 
     def forget(self, arn: str) -> None:
-        """An execution has nothing to do any more; its own calls and children still may."""
+        """Remove an execution; its calls and the executions that it invoked stay."""
         self._all.forget(arn)
         self._undispatch(arn)
         root = self._roots.get(arn, arn)
         if root in self._families:
             self._families[root].forget(arn)
-            self._leave_if_empty(arn)
+            self._remove_if_empty(arn)
 
     def due(self, now: int) -> list[str]:
-        """Executions whose deadline has come, the earliest first."""
+        """Return the executions whose deadline has passed, earliest deadline first."""
         return self._all.deadlines.due(now)
 
     def ready(self, family: str | None, now: int) -> Iterator[list[str]]:
-        """Executions that are to be invoked, the longest ready first, a few at a time."""
+        """Yield portions of the executions that are due for invocation, longest due first."""
         for arns in _in_portions(self._index(family).ready):
             yield [
                 arn for arn in arns if not self._is_early(arn, now) and self._belongs(arn, family)
             ]
 
     def running(self, family: str | None) -> list[str]:
-        """Executions of which an invocation began and has not ended."""
+        """Return the executions whose log has an invocation that began and has not ended."""
         return [arn for arn in self._index(family).running if self._belongs(arn, family)]
 
     def calls(self, family: str | None, now: int) -> Iterator[list[CallFunction]]:
-        """Plain functions that are to be called, a few at a time."""
+        """Yield portions of the due calls of functions that are not durable."""
         index = self._index(family)
         for keys in _in_portions(index.calls):
             yield [
@@ -156,12 +159,12 @@ class Agenda:
             ]
 
     def dispatch(self) -> None:
-        """Let no function wait any longer for whoever invoked it."""
+        """End all start delays (see ``DISPATCH_MILLISECONDS``)."""
         self._dispatched.clear()
         self._dispatchers.clear()
 
     def is_dispatching(self, family: str | None, now: int) -> bool:
-        """Whether functions are about to run that wait for whoever invoked them to suspend."""
+        """True while a start delay holds back a function (see ``DISPATCH_MILLISECONDS``)."""
         if family is not None and self._is_early(family, now):
             return True
         return any(
@@ -171,10 +174,10 @@ class Agenda:
         )
 
     def next_deadline(self, family: str | None) -> int | None:
-        """When time has something to do next that is worth waiting for.
+        """Return the earliest deadline that is worth waiting for.
 
-        Nobody waits for the timeout of an execution that may take as long as the service allows,
-        unless it also waits for something that time would bring later.
+        The execution timeout alone does not count when it is the service's maximum of 366 days: an
+        execution with no other timer waits for an external event.
         """
         index = self._index(family)
         if family is None or index is self._families.get(family):
@@ -184,7 +187,7 @@ class Agenda:
         return min((at for at in times if at is not None), default=None)
 
     def _index(self, family: str | None) -> _Index:
-        """What holds a family's executions; others of a larger family may be in it too."""
+        """Return the index that contains the family; it may hold members of a larger family too."""
         if family is None:
             return self._all
         return self._families.get(self._roots.get(family, family)) or _Index()
@@ -201,7 +204,7 @@ class Agenda:
             root = self._roots[arn] = self._roots.get(parent, parent)
             self._family(root).parents[arn] = parent
 
-    def _leave_if_empty(self, arn: str) -> None:
+    def _remove_if_empty(self, arn: str) -> None:
         root = self._roots.get(arn, arn)
         family = self._families.get(root)
         if family is not None and family.is_empty:
@@ -222,7 +225,7 @@ class Agenda:
                 del self._dispatched[parent]
 
     def _is_early(self, key: str | CallKey, now: int) -> bool:
-        """Whether something is not to run yet, for the sake of the execution that asked for it."""
+        """True while the caller's invocation runs and the start delay has not passed."""
         parent = self._dispatchers.get(key)
         return (
             parent is not None
@@ -240,15 +243,15 @@ class Agenda:
         return member is not None
 
 
-def _in_portions(found: Mapping[_K, object]) -> Iterator[list[_K]]:
-    """Keys in their order, a few and then ever more: mostly the first few are enough.
+def _in_portions(index: Mapping[_K, object]) -> Iterator[list[_K]]:
+    """Yield the keys in order, in portions of doubling size: the first few are usually enough.
 
-    The dictionary may change between portions; what that hides is found when it is looked at again.
+    The mapping may change between portions, so an iteration can miss keys; the next one yields them.
     """
-    place, size = 0, _FIRST_LOOK
-    while portion := list(islice(found, place, place + size)):
+    start, size = 0, _FIRST_PORTION
+    while portion := list(islice(index, start, start + size)):
         yield portion
-        place += size
+        start += size
         size *= 2
 
 
@@ -259,7 +262,7 @@ def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
         arns.pop(arn, None)
 
 
-def _is_last_resort(state: ExecutionState) -> bool:
+def _has_only_longest_timeout(state: ExecutionState) -> bool:
     return (
         state.execution_timeout >= MAX_EXECUTION_TIMEOUT
         and len(state.timers) == 1

@@ -1,4 +1,4 @@
-"""Events for whoever watches: told in the order of the log, outside every lock."""
+"""Deliver stored events to observers, in the order of the log and outside all locks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from durable_execution_sdk.engine.events import Event
 _logger = logging.getLogger(__name__)
 
 Observer = Callable[[str, Sequence[Event]], None]
-"""Is told an execution's ARN and its new events."""
+"""Called with an execution's ARN and its new events."""
 
 
 class Broadcast:
-    """Passes stored events on to observers, one batch at a time."""
+    """Queue of stored events and its observers; one thread delivers at a time."""
 
     def __init__(self) -> None:
         self._observers: list[Observer] = []
@@ -24,7 +24,7 @@ class Broadcast:
         self._delivering = threading.Lock()
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Add an observer; call what comes back to remove it."""
+        """Add an observer; the returned function removes it."""
         self._observers.append(observer)
 
         def unsubscribe() -> None:
@@ -39,20 +39,20 @@ class Broadcast:
             self._outbox.append((arn, events))
 
     def deliver(self) -> None:
-        """Tell the observers what is queued, unless somebody is at it: then they will."""
+        """Call the observers with the queued events; if another thread is delivering, it does so."""
         while self._outbox and self._delivering.acquire(blocking=False):
             try:
                 while self._outbox:
                     arn, events = self._outbox.popleft()
                     for observer in tuple(self._observers):
-                        _tell(observer, arn, events)
+                        _notify(observer, arn, events)
             finally:
                 self._delivering.release()
 
 
-def _tell(observer: Observer, arn: str, events: Sequence[Event]) -> None:
+def _notify(observer: Observer, arn: str, events: Sequence[Event]) -> None:
     try:
         observer(arn, events)
     except Exception:
-        # Whoever watches must not change what happens.
+        # An observer's failure must not change the execution.
         _logger.exception("an observer of %s raised, and missed %d events", arn, len(events))

@@ -1,4 +1,4 @@
-"""One call of one function: its context, its timeout, the size of its answer."""
+"""Call a function with Lambda's limits: its timeout and the size of its response."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.service import DataPlane
 
 RESPONSE_BYTES = 6 * 1024 * 1024 + 100
-"""What a function may answer at most; Lambda allows these few bytes beyond 6 MiB."""
+"""Largest response of a function in bytes: Lambda's 6 MiB and 100 bytes that it allows beyond."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seams:
-    """Where something can be put between the emulator and what it calls, and what calls it."""
+    """Wrappers around the data plane and the invokers, for fault injection and latency."""
 
     data_plane: Seam = lambda plane: plane
     invoker: Callable[[Invoker], Invoker] = lambda invoker: invoker
 
 
 class Caller:
-    """Calls functions; a function is connected to the data plane once, as a warm one is."""
+    """Calls functions; connects each to the data plane once, like a warm Lambda environment."""
 
     def __init__(self, emulator: Emulator, seams: Seams) -> None:
         self._emulator = emulator
@@ -42,7 +42,7 @@ class Caller:
         request_id: str | None = None,
         trace_header: str | None = None,
     ) -> Call:
-        """Make the call: from now on its time runs."""
+        """Return a call of the function whose timeout counts from now."""
         ends_at = self._emulator.clock.now() + round(function.timeout * 1000)
         return Call(
             request_id=request_id or self._emulator.ids(),
@@ -57,7 +57,7 @@ class Caller:
         )
 
     def answer(self, function: Function, call: Call) -> Answer:
-        """Call the function in this thread; one that took or answered too much has failed."""
+        """Call the function in this thread; too late or too large a response becomes an error."""
         answer = self._invoker(function)(call)
         if call.remaining() < 0:
             return Answer(error=timeout_error(call.request_id, function.timeout))
@@ -74,8 +74,8 @@ class Caller:
         return answer
 
     def _invoker(self, function: Function) -> Invoker:
-        known = self._invokers.get(function.name)
-        if known is None or known[0] is not function:
-            known = (function, self._seams.invoker(function.connect(self._plane)))
-            self._invokers[function.name] = known
-        return known[1]
+        entry = self._invokers.get(function.name)
+        if entry is None or entry[0] is not function:
+            entry = (function, self._seams.invoker(function.connect(self._plane)))
+            self._invokers[function.name] = entry
+        return entry[1]

@@ -1,7 +1,7 @@
-"""Commands in, events stored, effects carried out: one step at a time, behind one lock.
+"""Execute commands under one lock: decide them, store their events, perform their effects.
 
-An event is in the store before anything else sees it. Effects that are bookkeeping (a child to start,
-a parent to tell) are carried out at once; what runs user code is put on the agenda, for a driver.
+Events are stored before any other code sees them. Effects that concern other executions (start a child,
+notify a parent) are performed at once; those that run user code go to the agenda, for a driver.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _HELD = nullcontext()
 
 
 class Conductor:
-    """Lets commands happen to the executions of a store. Usable from any thread."""
+    """Executes commands on the executions of a store. Thread-safe."""
 
     def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
         self.store = store
@@ -66,68 +66,68 @@ class Conductor:
         self._sleepers: set[threading.Event] = set()
 
     def holding(self) -> AbstractContextManager[None]:
-        """Let nobody else in while something is looked at and then done."""
-        # A thread finds itself here only while it holds: then there is nothing more to take.
+        """Return a context manager that holds the lock, for a read and a write that belong together."""
+        # The holder is this thread only while it has the lock, so there is no race in the check.
         return _HELD if self._holder == threading.get_ident() else self._hold()
 
     @contextmanager
     def _hold(self) -> Generator[None]:
         try:
             with self._lock:
-                before, self._holder = self._holder, threading.get_ident()
+                previous, self._holder = self._holder, threading.get_ident()
                 try:
                     yield
                 finally:
-                    self._holder = before
+                    self._holder = previous
         finally:
             self._broadcast.deliver()
 
     def find(self, arn: str) -> ExecutionState | None:
-        """An execution's state as of now: look at it while holding, and only look."""
+        """Return an execution's state after all due timers; read it while holding, never change it."""
         with self.holding():
             state = self._ledger.find(arn)
             return None if state is None else self._as_of_now(state)
 
     def state(self, arn: str) -> ExecutionState:
-        """The state of an execution that has to be there: look while holding, and only look."""
+        """Like ``find``, but raise ``ServiceError`` when there is no such execution."""
         with self.holding():
             return self._up_to_now(arn)
 
     def recorded(self, arn: str) -> ExecutionState:
-        """The state of an execution that has to be there, as it is stored, whatever time it is."""
+        """Return the stored state of an execution without firing due timers; raise if there is none."""
         return self._ledger.state(arn)
 
     def events(self, arn: str) -> list[Event]:
-        """All events of an execution, as they are stored."""
+        """Return all stored events of an execution."""
         with self.holding():
             return self._ledger.events(arn)
 
     def recording(self, arn: str) -> Callable[[], list[Event]]:
-        """All events of an execution as of now, which are read when they are asked for."""
+        """Return a function that decodes and returns the events stored up to now."""
         with self.holding():
             return self._ledger.recording(arn)
 
     def submit(self, arn: str, command: Command) -> ExecutionState:
-        """Let a command happen, after everything that is due by now."""
+        """Execute a command after all due timers, and return the state after it."""
         return self.answer(arn, command, _as_it_is)
 
     def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
-        """Let a command happen, and give what ``view`` makes of the state after it."""
-        # As in ``_hold``, whose generator would cost a checkpoint as much as storing it does.
+        """Execute a command after all due timers, and return ``view`` of the state after it."""
+        # The code of ``_hold`` inline: its generator costs as much as storing a checkpoint.
         try:
             with self._lock:
-                before, self._holder = self._holder, threading.get_ident()
+                previous, self._holder = self._holder, threading.get_ident()
                 try:
                     state = self._up_to_now(arn)
                     return view(self._after(self._ledger.submit(state, command, self.clock.now())))
                 finally:
-                    self._holder = before
+                    self._holder = previous
         finally:
             if self._holder != threading.get_ident():
                 self._broadcast.deliver()
 
     def start(self, command: StartExecution) -> ExecutionState:
-        """Start an execution, or find the one that has its name and input."""
+        """Start an execution, or return the existing one with its name and input."""
         name = ExecutionArn.parse(command.arn).execution_name
         with self.holding():
             while True:
@@ -142,7 +142,7 @@ class Conductor:
                     return self._after(self._ledger.create(command, now))
 
     def refresh(self) -> None:
-        """Take in what other processes wrote, and let everything happen that is due by now."""
+        """Read other processes' changes, and fire all due timers."""
         with self.holding():
             pulse = self.store.pulse()
             if pulse != self._pulse:
@@ -152,12 +152,12 @@ class Conductor:
                 self._up_to_now(arn)
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Tell an observer of all events once they are stored; call what comes back to stop."""
+        """Call ``observer`` with all events once they are stored; the returned function ends that."""
         return self._broadcast.subscribe(observer)
 
     @contextmanager
     def sleeper(self) -> Generator[threading.Event]:
-        """An event that is set whenever there may be something new to do."""
+        """Provide an event that is set whenever there may be new work."""
         woken = threading.Event()
         self._sleepers.add(woken)
         try:
@@ -166,19 +166,19 @@ class Conductor:
             self._sleepers.discard(woken)
 
     def wake(self) -> None:
-        """Let everybody who sleeps look again."""
+        """Set the events of all sleepers."""
         for sleeper in tuple(self._sleepers):
-            # What is new is there already, so whoever clears the event after this looks at it.
+            # The new work is stored already, so a sleeper that clears its event afterwards sees it.
             if not sleeper.is_set():
                 sleeper.set()
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         with self.holding():
             self.store.close()
 
     def _catch_up(self, since: int | None) -> None:
-        """Read what was written after the pulse was ``since``."""
+        """Read the changes since the store's pulse was ``since``."""
         if since is None:
             self._finish_deletions()
         changes = None if since is None else self.store.changes(since)
@@ -188,14 +188,14 @@ class Conductor:
                 if head:
                     self._ledger.find(arn)
                 else:
-                    self._see_off(arn)
+                    self._refresh_ended(arn)
         if changes is None:
             for arn in self.agenda.arns - heads.keys():
-                self._see_off(arn)
+                self._refresh_ended(arn)
         self._carry_out_all()
 
-    def _see_off(self, arn: str) -> None:
-        # Somebody else ended it, and may have deleted it since.
+    def _refresh_ended(self, arn: str) -> None:
+        # Another process ended the execution, and may have deleted it.
         if self.store.find(arn) is None:
             self._ledger.forget(arn)
             self.agenda.forget(arn)
@@ -211,8 +211,8 @@ class Conductor:
             return state
         return self._after(self._ledger.submit(state, Tick(), now))
 
-    def _after(self, happened: tuple[ExecutionState, list[Event]]) -> ExecutionState:
-        state, events = happened
+    def _after(self, result: tuple[ExecutionState, list[Event]]) -> ExecutionState:
+        state, events = result
         if events:
             self._broadcast.add(state.arn, events)
             self.agenda.note(state)
@@ -231,7 +231,7 @@ class Conductor:
         self.wake()
 
     def _carry_out_all(self) -> None:
-        # Effects lead to more effects; this keeps them in a queue instead of on the stack.
+        # Effects cause further effects: a queue keeps them from recursing.
         if self._carrying_out:
             return
         self._carrying_out = True
@@ -270,7 +270,7 @@ class Conductor:
     def _start_child(self, effect: StartChild) -> None:
         existing = self._ledger.find(effect.arn)
         if existing is not None:
-            # It may have ended without having told its parent.
+            # It may have ended, and the process died before it notified the parent.
             self._effects.extend(machine.outstanding_effects(existing))
             return
         command = StartExecution(
@@ -314,8 +314,9 @@ def _as_it_is(state: ExecutionState) -> ExecutionState:
 
 
 def _is_reusable(existing: ExecutionState, command: StartExecution, now: int) -> bool:
-    same = ExecutionArn.parse(existing.arn).function_name
-    wanted = ExecutionArn.parse(command.arn).function_name
-    # Names are unique in the account, so another function's execution is not what was asked for.
-    payload = command.input if same == wanted else f"{wanted}\0{command.input}"
+    existing_function = ExecutionArn.parse(existing.arn).function_name
+    function = ExecutionArn.parse(command.arn).function_name
+    # Names are unique in the account. An execution of another function counts as one with another
+    # input: JSON holds no NUL, so the prefix makes the payloads differ.
+    payload = command.input if existing_function == function else f"{function}\0{command.input}"
     return machine.may_reuse_name(existing, payload, now)

@@ -1,4 +1,4 @@
-"""The control plane in process, through the same JSON bytes that would travel to AWS and back."""
+"""The control plane in process; requests and responses pass through the JSON of AWS's API."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 
 SYNCHRONOUS_MILLISECONDS = 900_000
-"""How long a synchronous invoke waits for an execution at most."""
+"""Longest wait of a synchronous invoke for its execution."""
 
 
 class Underway(msgspec.Struct, frozen=True, kw_only=True):
-    """A synchronous invoke whose execution has begun; its end is what the caller waits for."""
+    """A synchronous invoke whose execution has begun and whose caller waits for its end."""
 
     arn: str
 
 
 def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | Underway:
-    """Do what ``Invoke`` asks for, all but waiting for an execution; a plain function is called."""
+    """Handle ``Invoke`` up to the wait for an execution; a function that is not durable is called."""
     emulator = driver.emulator
-    found = emulator.functions.resolve(request.function_name, request.qualifier)
+    resolved = emulator.functions.resolve(request.function_name, request.qualifier)
     if request.invocation_type is InvocationType.DRY_RUN:
         return InvokeResponse(status_code=204)
-    if not found.function.durable:
-        return _invoke_plain(driver, request, found.version)
+    if not resolved.function.durable:
+        return _invoke_plain(driver, request, resolved.version)
     arn = emulator.start(request)
     if request.invocation_type is InvocationType.REQUEST_RESPONSE:
         return Underway(arn=arn)
@@ -58,7 +58,7 @@ def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | Underway:
 
 
 def finish(emulator: Emulator, underway: Underway) -> InvokeResponse:
-    """What a synchronous invoke answers now: the result, the error, or that it took too long."""
+    """Return the response to a synchronous invoke: result, error, or timeout if still open."""
     payload, error = _result(emulator, underway.arn)
     return InvokeResponse(
         status_code=200,
@@ -70,35 +70,35 @@ def finish(emulator: Emulator, underway: Underway) -> InvokeResponse:
 
 
 def invoke(driver: Driver, request: InvokeRequest) -> InvokeResponse:
-    """Call a function as ``Invoke`` does; a synchronous call drives the execution to its end."""
-    begun = begin(driver, request)
-    if isinstance(begun, InvokeResponse):
-        return begun
+    """Handle ``Invoke``; a synchronous call drives the execution to its end, for 15 minutes at most."""
+    response = begin(driver, request)
+    if isinstance(response, InvokeResponse):
+        return response
     until = driver.emulator.clock.now() + SYNCHRONOUS_MILLISECONDS
-    driver.run_until_closed(begun.arn, until=until, patient=True)
-    return finish(driver.emulator, begun)
+    driver.run_until_closed(response.arn, until=until, patient=True)
+    return finish(driver.emulator, response)
 
 
 class EmulatorControlPlane:
-    """What everybody else does with executions, served by an emulator."""
+    """``ControlPlane`` over an emulator in this process."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._emulator = driver.emulator
 
     async def invoke(self, request: InvokeRequest) -> InvokeResponse:
-        """Start an execution, or find the one that already has this name.
+        """Invoke a function; for a durable one, start an execution or return the one with its name.
 
-        A synchronous call drives the execution in a thread, while the caller's loop goes on.
+        A synchronous call drives the execution in a thread, so the caller's event loop is not blocked.
         """
         return await asyncio.to_thread(invoke, self._driver, request)
 
     async def describe(
         self, arn: str, *, include_execution_data: bool = True
     ) -> ExecutionDescription:
-        """Tell status, input, result and error of an execution."""
-        found = self._emulator.describe(arn, include_execution_data=include_execution_data)
-        return control_wire.decode_description(control_wire.encode_description(found))
+        """Return status, input, result and error of an execution."""
+        description = self._emulator.describe(arn, include_execution_data=include_execution_data)
+        return control_wire.decode_description(control_wire.encode_description(description))
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
@@ -112,30 +112,30 @@ class EmulatorControlPlane:
         return control_wire.decode_list_page(control_wire.encode_list_page(page))
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
-        """End an execution as STOPPED; returns when that was."""
+        """End an execution as STOPPED; return the time of its end."""
         body = (
             None if error is None else control_wire.decode_error(control_wire.encode_error(error))
         )
         return self._emulator.stop(arn, body)
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
-        """Invoke no more until the execution is resumed."""
+        """Stop invoking the handler until the execution is resumed."""
         self._emulator.pause(arn, control_wire.decode_pause(control_wire.encode_pause(request)))
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
-        """Go on after a pause."""
+        """Resume a paused execution."""
         self._emulator.resume(arn, control_wire.decode_resume(control_wire.encode_resume(request)))
 
     async def delete(self, arn: str) -> int:
-        """Delete a closed execution and its data; returns when that was accepted."""
+        """Delete a closed execution and its data; return the time of the deletion."""
         return self._emulator.delete(arn)
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
-        """Answer a callback with a result."""
+        """Complete a callback with a result."""
         self._emulator.readable_success(callback_id, result)
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
-        """Answer a callback with a failure."""
+        """Complete a callback with an error."""
         body = control_wire.decode_error(control_wire.encode_error(error))
         self._emulator.callback_failure(callback_id, body)
 
@@ -167,19 +167,19 @@ def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> Invok
 
 def _check_size(limits: Limits, request: InvokeRequest, payload: bytes) -> None:
     is_event = request.invocation_type is InvocationType.EVENT
-    most = limits.asynchronous_payload_bytes if is_event else limits.synchronous_payload_bytes
-    if len(payload) > most:
-        raise too_large(f"The input payload has {len(payload)} bytes; at most {most}.")
+    max_bytes = limits.asynchronous_payload_bytes if is_event else limits.synchronous_payload_bytes
+    if len(payload) > max_bytes:
+        raise too_large(f"The input payload has {len(payload)} bytes; at most {max_bytes}.")
 
 
 def _result(emulator: Emulator, arn: str) -> tuple[bytes, str | None]:
     if not emulator.is_closed(arn):
         seconds = SYNCHRONOUS_MILLISECONDS // 1000
-        late = ErrorObject(
+        timeout = ErrorObject(
             error_type="Sandbox.Timedout",
             error_message=f"The execution did not end within {seconds} seconds; it goes on: {arn}",
         )
-        return _error_payload(late), "Unhandled"
+        return _error_payload(timeout), "Unhandled"
     execution = emulator.describe(arn)
     if execution.status == ExecutionStatus.SUCCEEDED:
         return (execution.result or "null").encode(), None

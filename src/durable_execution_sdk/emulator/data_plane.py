@@ -1,4 +1,4 @@
-"""The data plane in process, through the same JSON bytes that would travel to AWS and back."""
+"""The data plane in process; requests and responses pass through the JSON of AWS's API."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from durable_execution_sdk.model.api import (
 from durable_execution_sdk.service import DataPlane
 
 Seam = Callable[[DataPlane], DataPlane]
-"""Puts something in front of the service: latency, a lost response, a crash."""
+"""Wraps a data plane, to add latency, lost responses or crashes."""
 
 
 class EmulatorDataPlane:
-    """What a running handler needs of the service, served by an emulator."""
+    """``DataPlane`` over an emulator in this process."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates, all or none; the token is used up and the next one comes back."""
+        """Record updates, all or none; the token is valid once, the response has the next one."""
         body = wire.encode_checkpoint(request)
-        await _travel()
+        await _yield_to_loop()
         try:
             received = wire.decode_checkpoint(request.durable_execution_arn, body)
         except msgspec.ValidationError as error:
             raise invalid(str(error)) from error
-        answer = wire.encode_checkpoint_response(self._emulator.checkpoint(received))
-        return wire.decode_checkpoint_response(answer)
+        response = wire.encode_checkpoint_response(self._emulator.checkpoint(received))
+        return wire.decode_checkpoint_response(response)
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started."""
-        await _travel()
+        await _yield_to_loop()
         return wire.decode_state_page(wire.encode_state_page(self._emulator.get_state(request)))
 
     def now(self) -> int:
-        """The emulator's time, virtual or not."""
+        """Return the emulator's time, which may be virtual."""
         return self._emulator.clock.now()
 
 
 class SlowDataPlane:
-    """Lets virtual time pass with each call, as a network would."""
+    """Advances the virtual clock with each call, like the latency of a network."""
 
     def __init__(self, plane: DataPlane, clock: VirtualClock, milliseconds: int) -> None:
         self._plane = plane
@@ -59,20 +59,20 @@ class SlowDataPlane:
         self._milliseconds = milliseconds
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates, a little later."""
+        """Advance the clock, then record the updates."""
         self._clock.advance(self._milliseconds)
         return await self._plane.checkpoint(request)
 
     async def get_state(self, request: StateRequest) -> StatePage:
-        """Read a page of operations, a little later."""
+        """Advance the clock, then read the page of operations."""
         self._clock.advance(self._milliseconds)
         return await self._plane.get_state(request)
 
     def now(self) -> int:
-        """The service's time."""
+        """Return the service's time."""
         return self._plane.now()
 
 
-async def _travel() -> None:
-    # A call to a real service lets other tasks run before it returns; so does this one.
+async def _yield_to_loop() -> None:
+    # A call over a network lets other tasks run before it returns; so must this one.
     await asyncio.sleep(0)

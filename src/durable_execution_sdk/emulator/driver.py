@@ -1,7 +1,7 @@
-"""What makes an emulator go: calls the functions that are due, and waits for what comes next.
+"""Drive an emulator: call the functions that are due, and wait for the next deadline.
 
-Functions run in the thread that drives; several threads or processes may drive one store, and a lease
-for each invocation keeps them from running the same one. An invocation whose lease is free was cut.
+Functions run in the driving thread. Several threads or processes may drive one store: a lease for each
+invocation keeps two from running the same one. An open invocation whose lease is free lost its process.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Turn(Enum):
 
 
 class Ending(StrEnum):
-    """Why driving came to an end."""
+    """Reasons why ``run_until`` returned."""
 
     DONE = "done"
     IDLE = "idle"
@@ -53,7 +53,7 @@ class Ending(StrEnum):
 
 
 class Driver:
-    """Calls the functions of an emulator when they are due."""
+    """Calls the functions of an emulator when they are due. Thread-safe."""
 
     def __init__(self, emulator: Emulator, *, seams: Seams | None = None) -> None:
         self.emulator = emulator
@@ -73,7 +73,7 @@ class Driver:
         patient: bool = False,
         stop: threading.Event | None = None,
     ) -> Ending:
-        """Drive an execution, and what it invokes, until it has ended."""
+        """Drive an execution and those that it invokes until it has ended; see ``run_until``."""
         return self.run_until(
             lambda: self.emulator.is_closed(arn),
             family=arn,
@@ -92,12 +92,16 @@ class Driver:
         wait: bool = True,
         stop: threading.Event | None = None,
     ) -> Ending:
-        """Do what is due and wait for what comes next, until ``done``.
+        """Do all due work and wait for deadlines until ``done()`` is true.
 
-        Ends ``IDLE`` when nothing can happen any more unless somebody outside does something, or
-        with ``patient`` waits for that too; ``LATE`` at the time ``until``; ``STOPPED`` soon after
-        ``stop`` is set. Without ``wait`` it does what is due now, and no more. ``family`` leaves
-        aside every execution but this one and those that it invoked.
+        Args:
+            done: Checked between two pieces of work.
+            family: Drive only this execution and those that it invoked.
+            until: Return ``LATE`` at this time of the emulator's clock.
+            patient: Wait also when only an external event can change anything; otherwise return
+                ``IDLE`` then.
+            wait: With ``False``, do the work that is due now and return ``IDLE``.
+            stop: Return ``STOPPED`` soon after this event is set.
         """
         with self._conductor.sleeper() as woken:
             while True:
@@ -117,27 +121,28 @@ class Driver:
                     deadline = self._agenda.next_deadline(family)
                 if not wait or (deadline is None and not busy and not patient):
                     return Ending.IDLE
-                before = self._clock.now()
+                waited_from = self._clock.now()
                 self._clock.wait(_earlier(deadline, until), woken, busy=busy)
-                if busy and not woken.is_set() and self._clock.now() == before:
-                    # A clock stands still while somebody is at work, who may wait for a target.
+                if busy and not woken.is_set() and self._clock.now() == waited_from:
+                    # A virtual clock stands still while a function runs. That function may wait for one
+                    # that is held back, whose start delay would then never pass.
                     self._agenda.dispatch()
 
     def call(self, function: Function, payload: bytes, tenant_id: str | None = None) -> Answer:
-        """Call a function once, now, in this thread, and cut it off at its timeout."""
+        """Call a function once in this thread; a response after its timeout becomes an error."""
         with self._at_work():
             return self.caller.answer(
                 function, self.caller.prepare(function, LATEST, payload, tenant_id)
             )
 
     def call_later(self, function: Function, payload: bytes, tenant_id: str | None = None) -> None:
-        """Call a function when the driver runs next; nobody waits for its answer."""
+        """Queue a call for the next run of the driver; its response is discarded."""
         self._later.append((function, self.caller.prepare(function, LATEST, payload, tenant_id)))
         self._conductor.wake()
 
     @contextmanager
     def _at_work(self) -> Generator[None]:
-        """Let no other thread skip time while a function runs that is on no agenda."""
+        """Keep other threads from skipping time while a function runs that is not on the agenda."""
         with self._conductor.holding():
             self._unlisted += 1
         self._conductor.wake()
@@ -149,7 +154,7 @@ class Driver:
             self._conductor.wake()
 
     def _take_turn(self, family: str | None) -> _Turn:
-        """Do one thing that is due and that nobody else is at."""
+        """Do one piece of due work that no other worker holds."""
         with self._conductor.holding():
             is_dispatching = self._agenda.is_dispatching(family, self._clock.now())
         turn = _Turn.ELSEWHERE if is_dispatching else _Turn.NOTHING
@@ -164,7 +169,7 @@ class Driver:
         return turn
 
     def _work(self, family: str | None) -> Iterator[tuple[str, Callable[[], None]]]:
-        """What is due, a few at a time: the agenda is looked at while nobody changes it."""
+        """Yield (lease key, action) of the due work, reading the agenda in portions under the lock."""
         now = self._clock.now()
         for arns in self._portions(self._agenda.ready(family, now)):
             for arn in arns:
@@ -181,7 +186,7 @@ class Driver:
         with self._conductor.holding():
             running = self._agenda.running(family)
         for arn in running:
-            yield arn, partial(self._bury, arn)
+            yield arn, partial(self._fail_lost_invocation, arn)
 
     def _portions(self, source: Iterator[list[_T]]) -> Iterator[list[_T]]:
         while True:
@@ -202,8 +207,8 @@ class Driver:
             self._conductor.wake()
         return True
 
-    def _bury(self, arn: str) -> None:
-        """See an invocation that nobody runs any more as failed."""
+    def _fail_lost_invocation(self, arn: str) -> None:
+        """Record the failure of an invocation whose worker is gone."""
         with self._conductor.holding():
             state = self._conductor.find(arn)
             if state is None or state.invocation is None:
@@ -217,7 +222,7 @@ class Driver:
         with self._conductor.holding():
             state = self._conductor.find(arn)
             if state is None or not state.wants_invocation:
-                # Somebody else was faster, in this process or in another.
+                # Another worker, in this process or another, invoked it first.
                 self._agenda.note_or_forget(arn, state)
                 return
             state = self._conductor.submit(
@@ -280,5 +285,5 @@ def _finished(request_id: str, answer: Answer) -> FinishInvocation:
     return FinishInvocation(request_id=request_id, outcome=outcome)
 
 
-def _earlier(one: int | None, other: int | None) -> int | None:
-    return min((at for at in (one, other) if at is not None), default=None)
+def _earlier(first: int | None, second: int | None) -> int | None:
+    return min((at for at in (first, second) if at is not None), default=None)

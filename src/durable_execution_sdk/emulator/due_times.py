@@ -1,4 +1,4 @@
-"""Times at which something falls due, by key, with the earliest at hand."""
+"""Due times by key, with fast access to the earliest."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _SLACK = 64
 
 
 class DueTimes(Generic[_K]):
-    """A heap of due times in which each key has one time at most.
+    """A heap of due times; each key has at most one time.
 
-    A time that was replaced stays in the heap until it surfaces, or until most of the heap is outdated.
+    A replaced time stays in the heap until it reaches the top, or until more than half is outdated.
     """
 
     def __init__(self) -> None:
@@ -24,11 +24,11 @@ class DueTimes(Generic[_K]):
         return len(self._times)
 
     def every_key(self) -> set[_K]:
-        """All keys that have a time."""
+        """Return all keys that have a time."""
         return set(self._times)
 
     def time(self, key: _K) -> int | None:
-        """The time of a key, if it has one."""
+        """Return the time of a key, if it has one."""
         return self._times.get(key)
 
     def set(self, key: _K, at: int | None) -> None:
@@ -39,25 +39,25 @@ class DueTimes(Generic[_K]):
             self._times[key] = at
             heapq.heappush(self._heap, (at, key))
             if len(self._heap) > 2 * len(self._times) + _SLACK:
-                self._heap = [(time, each) for each, time in self._times.items()]
+                self._heap = [(time, heap_key) for heap_key, time in self._times.items()]
                 heapq.heapify(self._heap)
 
     def earliest(self) -> int | None:
-        """The earliest time of all."""
+        """Return the earliest time of all."""
         while self._heap and not self._is_current(self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: int) -> list[_K]:
-        """The keys whose time has come, the earliest first; they keep their times."""
-        found: list[tuple[int, _K]] = []
+        """Return the keys whose time has passed, earliest first; they keep their times."""
+        entries: list[tuple[int, _K]] = []
         while self._heap and self._heap[0][0] <= now:
             entry = heapq.heappop(self._heap)
-            if self._is_current(entry) and entry not in found[-1:]:
-                found.append(entry)
-        for entry in found:
+            if self._is_current(entry) and entry not in entries[-1:]:
+                entries.append(entry)
+        for entry in entries:
             heapq.heappush(self._heap, entry)
-        return [key for _, key in found]
+        return [key for _, key in entries]
 
     def _is_current(self, entry: tuple[int, _K]) -> bool:
         at, key = entry

@@ -1,6 +1,6 @@
-"""The service's API over the running engine, as plain calls from any thread.
+"""The service's API over the engine, as synchronous calls from any thread.
 
-What is refused is refused with the service's own error names (``ServiceError``).
+Refused requests raise ``ServiceError`` with the error codes of the service.
 """
 
 from __future__ import annotations
@@ -75,8 +75,9 @@ _EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 class Emulator:
     """The service over a store, a clock and a registry of functions.
 
-    It records and answers; a ``Driver`` calls the functions and lets time pass. ``secret`` is what
-    makes tokens and callback ids impossible to guess; a test that gives ``""`` sees the same ones each time.
+    It records and responds; a ``Driver`` calls the functions and waits for deadlines. ``secret`` goes
+    into tokens and callback ids, so that they cannot be guessed; it is random unless given. With ``""``
+    they are the same in each run of a test.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class Emulator:
     # The data plane
 
     def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates, all or none; the token is used up and the next one comes back."""
+        """Record updates, all or none; the token is valid once, the response has the next one."""
         functions: dict[str, FunctionTarget | ErrorObject] = {}
         for update in request.updates:
             options = update.chained_invoke_options
@@ -139,11 +140,11 @@ class Emulator:
     # The control plane
 
     def start(self, request: InvokeRequest) -> str:
-        """Start a durable function's execution, or find the one with its name; returns its ARN."""
-        found = self.functions.resolve(request.function_name, request.qualifier)
-        if not found.function.durable:
-            raise invalid(f"The function {found.function.name} is not a durable function.")
-        if not found.qualified:
+        """Start an execution, or find the one with its name and input; return its ARN."""
+        resolved = self.functions.resolve(request.function_name, request.qualifier)
+        if not resolved.function.durable:
+            raise invalid(f"The function {resolved.function.name} is not a durable function.")
+        if not resolved.qualified:
             raise invalid(UNQUALIFIED)
         name = request.durable_execution_name or self.ids()
         if not isinstance(cast("object", name), str) or not _EXECUTION_NAME.fullmatch(name):
@@ -152,11 +153,11 @@ class Emulator:
             )
         state = self.conductor.start(
             StartExecution(
-                arn=f"{found.arn}/durable-execution/{name}/{self.ids()}",
+                arn=f"{resolved.arn}/durable-execution/{name}/{self.ids()}",
                 input=json_text(request.payload),
-                execution_timeout=found.function.execution_timeout or MAX_EXECUTION_TIMEOUT,
-                retention=found.function.retention_days,
-                function_arn=found.arn,
+                execution_timeout=resolved.function.execution_timeout or MAX_EXECUTION_TIMEOUT,
+                retention=resolved.function.retention_days,
+                function_arn=resolved.arn,
                 synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
                 tenant_id=request.tenant_id,
             )
@@ -164,7 +165,7 @@ class Emulator:
         return state.arn
 
     def describe(self, arn: str, *, include_execution_data: bool = True) -> ExecutionDescription:
-        """Tell status, input, result and error of an execution."""
+        """Return status, input, result and error of an execution."""
         with self.conductor.holding():
             state = self.conductor.state(_checked(arn))
             return describe(state, include_execution_data=include_execution_data)
@@ -190,7 +191,7 @@ class Emulator:
                 started_after=request.started_after,
                 started_before=request.started_before,
                 oldest_first=request.reverse_order,
-                after=_place(request.marker),
+                after=_position(request.marker),
                 limit=size + 1,
             )
         )
@@ -202,13 +203,13 @@ class Emulator:
         )
 
     def stop(self, arn: str, error: ErrorObject | None = None) -> int:
-        """End an execution as STOPPED; returns when it ended."""
+        """End an execution as STOPPED; return the time of its end."""
         ended_at = self.conductor.submit(_checked(arn), StopExecution(error=error)).ended_at
         assert ended_at is not None
         return ended_at
 
     def pause(self, arn: str, request: PauseRequest) -> None:
-        """Invoke no more until the execution is resumed."""
+        """Stop invoking the handler until the execution is resumed."""
         self.conductor.submit(
             _checked(arn),
             PauseExecution(
@@ -219,19 +220,19 @@ class Emulator:
         )
 
     def resume(self, arn: str, request: ResumeRequest) -> None:
-        """Go on after a pause."""
+        """Resume a paused execution."""
         self.conductor.submit(
             _checked(arn), ResumeExecution(reason=request.reason, client_token=request.client_token)
         )
 
     def delete(self, arn: str) -> int:
-        """Delete a closed execution and its data; returns when that was accepted."""
+        """Delete a closed execution and its data; return the time of the deletion."""
         deleted_at = self.conductor.submit(_checked(arn), DeleteExecution()).deleted_at
         assert deleted_at is not None
         return deleted_at
 
     def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
-        """Answer a callback with a result."""
+        """Complete a callback with a result, any bytes that are UTF-8."""
         try:
             text = None if result is None else result.decode()
         except UnicodeDecodeError as error:
@@ -243,9 +244,10 @@ class Emulator:
         EXPECTED_ANSWERS.forget(callback_id)
 
     def readable_success(self, callback_id: str, result: bytes | None = None) -> None:
-        """Answer a callback as ``callback_success`` does, unless its waiting code cannot read it.
+        """Complete a callback like ``callback_success``, but refuse a result that its serdes cannot read.
 
-        That is known of code in this process. AWS takes any answer, so ``callback_success`` does.
+        The serdes is known only for callbacks that code in this process waits for. AWS accepts any
+        result, and so does ``callback_success``.
         """
         try:
             EXPECTED_ANSWERS.check(callback_id, result)
@@ -256,7 +258,7 @@ class Emulator:
         self.callback_success(callback_id, result)
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
-        """Answer a callback with a failure."""
+        """Complete a callback with an error."""
         arn, operation_id = parse_callback_id(callback_id)
         self.conductor.submit(
             arn, FailCallback(operation_id=operation_id, callback_id=callback_id, error=error)
@@ -269,58 +271,59 @@ class Emulator:
             arn, HeartbeatCallback(operation_id=operation_id, callback_id=callback_id)
         )
 
-    # What the API does not show
+    # Beyond the API of the service
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
-        """Hear of all events once they are stored, other processes' too; call it to stop.
+        """Call ``observer`` with all events once they are stored, also those of other processes.
 
-        An observer that raises is reported to the log, and changes nothing else.
+        The returned function ends the subscription. An observer's exception is logged and changes
+        nothing else.
         """
         return self.conductor.subscribe(observer)
 
     def operations(self, arn: str) -> list[Operation]:
-        """All operations of an execution as of now, in the order in which they started."""
+        """Return all operations of an execution in start order."""
         with self.conductor.holding():
             state = self.conductor.state(_checked(arn))
-            return [state.operations[each] for each in state.order]
+            return [state.operations[operation_id] for operation_id in state.order]
 
     def progress(self, arn: str) -> ExecutionProgress:
-        """Where an execution is, and what each of its operations waits for, until when."""
+        """Return the progress of an execution and of each of its operations."""
         with self.conductor.holding():
             return progress(self.conductor.state(_checked(arn)))
 
     def snapshot(self, arn: str) -> ExecutionState:
-        """The state of an execution as of now, and as nobody will change it."""
+        """Return a copy of the state of an execution that does not change afterwards."""
         with self.conductor.holding():
             return self.conductor.state(_checked(arn)).copied()
 
     def recording(self, arn: str) -> Callable[[], list[Event]]:
-        """The events of an execution as of now, which are read when they are asked for."""
+        """Return a function that decodes and returns the events stored up to now."""
         return self.conductor.recording(_checked(arn))
 
     def tally(self, arn: str) -> Tally:
-        """How many invocations, operations and checkpoints an execution took."""
+        """Count an execution's invocations, operations and checkpoints."""
         with self.conductor.holding():
             return tally(self.conductor.state(_checked(arn)), self.conductor.events(arn))
 
     def is_closed(self, arn: str) -> bool:
-        """Whether an execution has ended, however it ended; a deleted one has."""
+        """True once an execution has ended, with any status, or was deleted."""
         with self.conductor.holding():
             state = self.conductor.find(arn)
             return state is None or state.is_closed
 
     def find_name(self, name: str) -> str | None:
-        """The ARN of the execution that has this name."""
+        """Return the ARN of the execution that has this name, if any."""
         record = self.store.find_name(name)
         return None if record is None else record.arn
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Close the store."""
         self.conductor.close()
 
 
 def _as_invalid(error: Rejected) -> Rejected:
-    # The data plane's calls do not know ResourceNotFoundException.
+    # The data plane's API has no ResourceNotFoundException.
     return invalid(error.message) if error.code == "ResourceNotFoundException" else error
 
 
@@ -347,10 +350,10 @@ def _marker(record: ExecutionRecord) -> str:
     return base64.b64encode(msgspec.json.encode([record.started_at, record.number])).decode()
 
 
-def _place(marker: str | None) -> tuple[int, int] | None:
+def _position(marker: str | None) -> tuple[int, int] | None:
     if not marker:
         return None
     try:
         return msgspec.json.decode(base64.b64decode(marker, validate=True), type=tuple[int, int])
     except (ValueError, msgspec.DecodeError) as error:
-        raise invalid(f"The marker is not one that a page ended with: {marker!r}") from error
+        raise invalid(f"Invalid Marker {marker!r}: use the NextMarker of a response.") from error

@@ -1,7 +1,7 @@
-"""The functions that an emulator knows, and how their names are read.
+"""Registry of the functions of an emulator, and the parsing of their names.
 
-A name may be a function's name, a partial or a full ARN, each with or without a qualifier. One
-function stands for all its versions and aliases: an alias runs ``$LATEST``.
+A name may be a function's name, a partial or a full ARN, each with or without a qualifier. All versions
+and aliases of a function run the same code: an alias resolves to ``$LATEST``.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _NAME = re.compile(
 )
 
 Bind = Callable[[DataPlane], Handler]
-"""Gives a durable handler the service that it talks to."""
+"""Makes a durable handler that uses the given data plane."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """One function. ``connect`` makes its invoker; timeouts are in seconds."""
+    """A function. ``connect`` makes its invoker for a data plane; timeouts are in seconds."""
 
     name: str
     durable: bool
@@ -45,7 +45,7 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolved(NamedTuple):
-    """A function, and the version that a name stands for. ``qualified``: the name said which."""
+    """The function and version that a name resolves to. ``qualified``: the name had a qualifier."""
 
     function: Function
     version: str
@@ -98,7 +98,7 @@ class Functions:
         )
 
     def add_function(self, function: Function) -> Function:
-        """Register a function, in place of one that had its name."""
+        """Register a function, replacing one with the same name."""
         if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", function.name):
             raise ConfigError(
                 f"a function's name is 1 to 64 letters, digits, '-' and '_', not {function.name!r}"
@@ -114,23 +114,26 @@ class Functions:
 
     @property
     def names(self) -> list[str]:
-        """The names of all functions."""
+        """The names of all registered functions, sorted."""
         return sorted(self._functions)
 
     def get(self, name: str) -> Function | None:
-        """The function that has exactly this name."""
+        """Return the function with exactly this name, if any."""
         return self._functions.get(name)
 
     def resolve(self, name: str, qualifier: str | None = None) -> Resolved:
-        """Find the function that a name or ARN stands for, or refuse as the service does."""
-        match, qualifier = _taken_apart(name, qualifier)
+        """Return the function of a name or ARN; raise the service's ``ServiceError`` if there is none."""
+        match, qualifier = _split_name(name, qualifier)
         function = self._functions.get(match["name"])
-        here = match["region"] in (None, self.region) and match["account"] in (None, self.account)
-        if function is None or not here:
+        is_local = match["region"] in (None, self.region) and match["account"] in (
+            None,
+            self.account,
+        )
+        if function is None or not is_local:
             suffix = f":{qualifier}" if qualifier else ""
-            place = f"{match['region'] or self.region}:{match['account'] or self.account}"
+            region_account = f"{match['region'] or self.region}:{match['account'] or self.account}"
             raise ServiceError(
-                f"Function not found: arn:{self.partition}:lambda:{place}:function:"
+                f"Function not found: arn:{self.partition}:lambda:{region_account}:function:"
                 f"{match['name']}{suffix}",
                 code="ResourceNotFoundException",
                 status=404,
@@ -140,45 +143,45 @@ class Functions:
         return Resolved(function, version, arn, qualifier is not None)
 
     def parse(self, name: str, qualifier: str | None = None) -> tuple[str, str | None]:
-        """The bare name, and the version if there is one, of a function that need not be here."""
-        match, qualifier = _taken_apart(name, qualifier)
+        """Return name and version (if any) of a name or ARN; the function may be unregistered."""
+        match, qualifier = _split_name(name, qualifier)
         if qualifier is not None and not qualifier.isdecimal():
             qualifier = LATEST
         return match["name"], qualifier
 
     def target(self, name: str) -> FunctionTarget | ErrorObject:
-        """What a chained invoke of this name starts, or why it cannot."""
+        """Return the target of a chained invoke of this name, or the error that prevents it."""
         try:
-            found = self.resolve(name)
+            resolved = self.resolve(name)
         except ServiceError as error:
             return ErrorObject(error_type=error.code, error_message=error.message)
-        if found.function.durable and not found.qualified:
+        if resolved.function.durable and not resolved.qualified:
             return ErrorObject(
                 error_type="InvalidParameterValueException", error_message=UNQUALIFIED
             )
         return FunctionTarget(
-            function_arn=found.arn,
-            version=found.version,
-            durable=found.function.durable,
-            execution_timeout=found.function.execution_timeout,
+            function_arn=resolved.arn,
+            version=resolved.version,
+            durable=resolved.function.durable,
+            execution_timeout=resolved.function.execution_timeout,
         )
 
     def arn(self, name: str, version: str | None = None) -> str:
-        """The ARN of a function, or of a version of it."""
+        """Return the ARN of a function, or of a version of it."""
         suffix = f":{version}" if version else ""
         return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}{suffix}"
 
 
-def _taken_apart(name: str, qualifier: str | None) -> tuple[re.Match[str], str | None]:
+def _split_name(name: str, qualifier: str | None) -> tuple[re.Match[str], str | None]:
     match = _NAME.fullmatch(name)
     if match is None or len(name) > 256:
         raise _invalid(f"not a function name or ARN: {name!r}")
-    given = match["qualifier"]
-    if given and qualifier and given != qualifier:
+    name_qualifier = match["qualifier"]
+    if name_qualifier and qualifier and name_qualifier != qualifier:
         raise _invalid(
             "The derived qualifier from the function name does not match the specified qualifier."
         )
-    return match, given or qualifier
+    return match, name_qualifier or qualifier
 
 
 def _invalid(message: str) -> ServiceError:

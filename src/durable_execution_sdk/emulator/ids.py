@@ -1,4 +1,4 @@
-"""The only place where the emulator makes up something that is not derived from the log."""
+"""Random ids: the emulator's only source of values that the log does not determine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable
 
 Ids = Callable[[], str]
-"""Gives a text that was never given before; tests give their own, to see the same ids each time."""
+"""Returns a new unique text with each call; tests pass a deterministic one."""
 
 
 def unique_id() -> str:
-    """A random UUID: for run ids, request ids and names that nobody chose."""
+    """Return a random UUID, for run ids, request ids and default names."""
     return str(uuid.uuid4())

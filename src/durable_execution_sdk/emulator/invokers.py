@@ -1,4 +1,4 @@
-"""How a function is called: a Lambda payload in, an answer out, whatever happens in between."""
+"""Call handlers as Lambda does: a JSON payload in, a JSON response or an error out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import msgspec
 from durable_execution_sdk.model.failure import ErrorObject
 
 _logger = logging.getLogger(__name__)
-_OURS = str(Path(__file__).parent.parent)
+_PACKAGE_DIRECTORY = str(Path(__file__).parent.parent)
 
 Handler = Callable[[Any, Any], Any]
 """A Lambda handler: ``(event, lambda_context) -> JSON value``."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a function. ``remaining`` tells the milliseconds until it is cut off."""
+    """One call of a function. ``remaining()`` is the number of milliseconds until its timeout."""
 
     request_id: str
     function_name: str
@@ -35,22 +35,22 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of a call: JSON text, or how the function failed."""
+    """Response to a call: JSON text, or the error with which the function failed."""
 
     payload: bytes = b""
     error: ErrorObject | None = None
 
 
 class Invoker(Protocol):
-    """A way to call one function."""
+    """Calls one function, in this process or elsewhere."""
 
     def __call__(self, call: Call) -> Answer:
-        """Call it and wait; a function that fails is an answer too."""
+        """Call the function and wait; its failure is returned in the answer, not raised."""
         ...
 
 
 class LambdaContext:
-    """What a handler gets as its second argument, with the members that Lambda's has."""
+    """The handler's second argument, with the members of Lambda's context object."""
 
     def __init__(self, call: Call) -> None:
         self.aws_request_id = call.request_id
@@ -68,7 +68,7 @@ class LambdaContext:
         self._remaining = call.remaining
 
     def get_remaining_time_in_millis(self) -> int:
-        """How long the handler may still run."""
+        """Return the milliseconds until the function's timeout; 0 after it."""
         return max(0, self._remaining())
 
 
@@ -79,11 +79,11 @@ class InProcess:
         self._handler = handler
 
     def __call__(self, call: Call) -> Answer:
-        """Call it; an exception is an answer with the exception's class name, as in Lambda."""
+        """Call the handler; an exception becomes an error with its class name, as in Lambda."""
         try:
             event = msgspec.json.decode(call.payload or b"{}")
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-            # Another function may have sent anything: with a serdes of its own, not even JSON.
+            # A chained invoke with a custom serdes may send something that is not JSON.
             return Answer(
                 error=ErrorObject(
                     error_type="Runtime.UnmarshalError",
@@ -93,14 +93,14 @@ class InProcess:
         try:
             result = self._handler(event, LambdaContext(call))
         except (KeyboardInterrupt, GeneratorExit):
-            # Whoever runs the emulator wants to stop; the invocation counts as cut.
+            # The process is being stopped: the invocation is recorded as lost by the next driver.
             raise
         except SystemExit as error:
             _warn_of_exit(error)
             return Answer(error=exit_error(call.request_id, error.code))
         except BaseException as error:
-            # Lambda answers for whatever a handler does.
-            return Answer(error=_described(error))
+            # Lambda turns every exception of a handler into an error response.
+            return Answer(error=_error_object(error))
         try:
             return Answer(payload=json.dumps(result, ensure_ascii=False, allow_nan=False).encode())
         except (TypeError, ValueError, RecursionError) as error:
@@ -113,9 +113,9 @@ class InProcess:
 
 
 def _warn_of_exit(error: SystemExit) -> None:
-    """Say where code of the user's ended its process, as far as it can here."""
+    """Log the place of a ``sys.exit`` in the user's code."""
     frames = traceback.extract_tb(error.__traceback__)
-    if not frames or frames[-1].filename.startswith(_OURS):
+    if not frames or frames[-1].filename.startswith(_PACKAGE_DIRECTORY):
         return
     _logger.warning(
         "%s line %d, in %s, called sys.exit(%r), which ends the process in Lambda: the invocation has"
@@ -128,23 +128,23 @@ def _warn_of_exit(error: SystemExit) -> None:
 
 
 def exit_error(request_id: str, status: object = None) -> ErrorObject:
-    """The error of an invocation whose process is gone."""
-    how = "" if status is None else f": exit status {status}"
+    """Return the error of an invocation whose process ended."""
+    suffix = "" if status is None else f": exit status {status}"
     return ErrorObject(
         error_type="Runtime.ExitError",
-        error_message=f"RequestId: {request_id} Error: Runtime exited with error{how}",
+        error_message=f"RequestId: {request_id} Error: Runtime exited with error{suffix}",
     )
 
 
 def timeout_error(request_id: str, seconds: float) -> ErrorObject:
-    """The error of an invocation that took longer than its function's timeout."""
+    """Return the error of an invocation that exceeded its function's timeout."""
     return ErrorObject(
         error_type="Sandbox.Timedout",
         error_message=f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds",
     )
 
 
-def _described(error: BaseException) -> ErrorObject:
+def _error_object(error: BaseException) -> ErrorObject:
     return ErrorObject(
         error_type=type(error).__name__,
         error_message=str(error),

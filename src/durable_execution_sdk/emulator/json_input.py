@@ -1,4 +1,4 @@
-"""JSON that somebody sends to a function."""
+"""Validate the JSON payload of an invocation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
 
 
 def json_text(payload: bytes) -> str:
-    """The text of a payload, which has to be JSON that can be read; an empty one is ``{}``."""
+    """Return the text of a payload, ``{}`` if empty; raise ``ServiceError`` unless it is valid JSON."""
     if is_too_deep(payload):
         raise _unreadable(f"it is nested more than {DEEPEST} deep")
     try:

@@ -1,7 +1,7 @@
-"""One live worker for each execution, across threads and processes.
+"""Leases: at most one live worker for each execution, across threads and processes.
 
-A lease is what tells an invocation that is running from one that was cut: the operating system gives
-the lease of a process that died, however it died, back at once.
+The lease distinguishes a running invocation from one whose process died: the operating system releases
+a dead process's file locks at once.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ Release = Callable[[], None]
 
 
 class Leases(Protocol):
-    """Who may work on which execution."""
+    """Exclusive leases by execution ARN."""
 
     def acquire(self, arn: str) -> Release | None:
-        """Take an execution's lease, or ``None`` when a live worker has it; call it to let go."""
+        """Acquire the lease and return a function that releases it; ``None`` if another worker has it."""
         ...
 
 
 class MemoryLeases:
-    """Leases among the threads of one process."""
+    """Leases between the threads of one process."""
 
     def __init__(self) -> None:
         self._held: set[str] = set()
         self._lock = threading.Lock()
 
     def acquire(self, arn: str) -> Release | None:
-        """Take an execution's lease, or ``None`` when a live worker has it."""
+        """Acquire the lease and return a function that releases it; ``None`` if another worker has it."""
         with self._lock:
             if arn in self._held:
                 return None
@@ -66,20 +66,23 @@ class MemoryLeases:
 
 
 class FileLeases:
-    """Leases among all processes that share a directory, as locks on files in it."""
+    """Leases between all processes that share a directory, as locks on files in it."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def acquire(self, arn: str) -> Release | None:
-        """Take an execution's lease, or ``None`` when a live worker has it."""
+        """Acquire the lease and return a function that releases it; ``None`` if another worker has it.
+
+        Raises ``StoreError`` when the lock file cannot be created or locked.
+        """
         path = self._directory / hashlib.sha256(arn.encode()).hexdigest()[:32]
         try:
             return self._acquire(path)
         except OSError as error:
             raise StoreError(
                 f"cannot lock {path}: {error}; {self._directory} has to be a directory that you can"
-                " write to: move away what is there, or choose another file for the store"
+                " write to: move it away, or choose another file for the store"
             ) from error
 
     def _acquire(self, path: Path) -> Release | None:
@@ -89,13 +92,13 @@ class FileLeases:
             if not _try_lock(descriptor):
                 os.close(descriptor)
                 return None
-            if _is_still(path, descriptor):
+            if _is_file_at(path, descriptor):
                 return lambda: _release(path, descriptor)
-            # The holder before us removed the file between our open and our lock.
+            # The previous holder removed the file after our open and before our lock.
             os.close(descriptor)
 
 
-def _is_still(path: Path, descriptor: int) -> bool:
+def _is_file_at(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -103,8 +106,8 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 def _release(path: Path, descriptor: int) -> None:
-    # Removed while it is locked, so nobody can hold a lock on a file that is no longer there
-    # without noticing. Windows does not remove open files; there the empty file stays.
+    # Remove the file while it is locked: a process that locks it afterwards notices in ``_acquire``.
+    # Windows cannot remove an open file; the empty file stays there.
     with suppress(OSError):
         path.unlink()
     os.close(descriptor)

@@ -1,7 +1,7 @@
-"""Every execution's state, folded from the store: command in, stored events out.
+"""States of executions, folded from their stored events; commands become stored events here.
 
-The store decides what happened. What is held here is only a fold of it, which catches up with what
-other processes appended, and is thrown away when a fold is cut short.
+The store is the source of truth; the states here are a cache. A state is taken out of the cache before
+it is changed, and put back once its events are stored. Events of other processes are read when needed.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.errors import StoreError
 from durable_execution_sdk.model.ids import ExecutionArn
 
-_CLOSED_HELD = 64
-"""How many closed executions are kept folded; others are read again when somebody asks."""
+_MAX_CLOSED_CACHED = 64
+"""Number of closed executions whose state is cached; others are read again when needed."""
 
 
 @dataclass(slots=True)
-class _Held:
+class _CacheEntry:
     state: ExecutionState
     head: int
 
 
 class Ledger:
-    """Decides commands on the newest state, and stores what they lead to.
+    """Decides commands on the newest state and stores their events.
 
-    ``on_news`` hears of executions that are read for the first time, and of events that somebody else
-    stored since. Not thread-safe: the caller has a lock.
+    ``on_news`` is called for executions that are read for the first time, and for events that another
+    process stored. Not thread-safe: callers hold a lock.
     """
 
     def __init__(
@@ -50,38 +50,38 @@ class Ledger:
         self._store = store
         self._limits = limits
         self._on_news = on_news
-        self._held: dict[str, _Held] = {}
+        self._cache: dict[str, _CacheEntry] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     def find(self, arn: str) -> ExecutionState | None:
-        """The newest state of an execution, or ``None`` if there is no such execution."""
-        held = self._caught_up(arn)
-        return None if held is None else held.state
+        """Return the newest state of an execution, or ``None`` if there is no such execution."""
+        entry = self._caught_up(arn)
+        return None if entry is None else entry.state
 
     def state(self, arn: str) -> ExecutionState:
-        """The newest state of an execution that has to be there."""
-        found = self.find(arn)
-        if found is None:
+        """Return the newest state of an execution; raise ``Rejected`` if there is none."""
+        state = self.find(arn)
+        if state is None:
             raise not_found(f"Durable execution not found: {arn}")
-        return found
+        return state
 
     def events(self, arn: str) -> list[Event]:
-        """All events of an execution."""
+        """Return all events of an execution."""
         return self.recording(arn)()
 
     def recording(self, arn: str) -> Callable[[], list[Event]]:
-        """All events of an execution as of now, which are read when they are asked for."""
+        """Return a function that decodes and returns the events stored up to now."""
         self.state(arn)
-        stored = self._store.events(arn)
-        return lambda: [_decoded(arn, data) for data in stored]
+        encoded_events = self._store.events(arn)
+        return lambda: [_decoded(arn, data) for data in encoded_events]
 
     def head(self, arn: str) -> int:
-        """How many of an execution's events are folded; 0 when none is."""
-        held = self._held.get(arn)
-        return 0 if held is None else held.head
+        """Return the number of an execution's events in the cached state; 0 if none is cached."""
+        entry = self._cache.get(arn)
+        return 0 if entry is None else entry.head
 
     def create(self, command: StartExecution, now: int) -> tuple[ExecutionState, list[Event]]:
-        """Add an execution; ``NameTakenError`` if its name is there already."""
+        """Add an execution; raise ``NameTakenError`` if its name exists."""
         events = machine.decide(None, command, now, self._limits)
         arn = ExecutionArn.parse(command.arn)
         self._store.create(
@@ -95,21 +95,22 @@ class Ledger:
             ),
             list(map(encode_event, events)),
         )
-        return self._hold(command.arn, None, events, len(events)).state, events
+        return self._add(command.arn, None, events, len(events)).state, events
 
     def submit(
         self, state: ExecutionState, command: Command, now: int
     ) -> tuple[ExecutionState, list[Event]]:
-        """Decide a command on the newest state, and store its events; returns the state after them.
+        """Decide a command and store its events; return the state after them and the events.
 
-        If the state is not the newest after all, the store says so, and it is decided again.
+        When another process has appended since ``state`` was read, the store refuses the append, and
+        the command is decided again on the newest state.
         """
         arn = state.arn
         while True:
             events = machine.decide(state, command, now, self._limits)
             if not events:
                 return state, events
-            head = self._held[arn].head
+            head = self._cache[arn].head
             try:
                 return self._append(arn, state, events, head), events
             except ConflictError:
@@ -117,64 +118,68 @@ class Ledger:
                 state = self.state(arn)
 
     def forget(self, arn: str) -> None:
-        """Drop what is held of an execution."""
-        self._held.pop(arn, None)
+        """Drop the cached state of an execution."""
+        self._cache.pop(arn, None)
         self._closed.pop(arn, None)
 
     def _append(
         self, arn: str, state: ExecutionState, events: list[Event], head: int
     ) -> ExecutionState:
-        # The index in the store needs the status after the events, and ``evolve`` may change the
-        # state in place. So from here on the held state is good only if the append succeeds.
-        held = self._held.pop(arn)
-        after = _fold(state, events)
+        # The store's index needs the status after the events, and ``evolve`` changes the state in
+        # place. So the cached state is taken out, and put back only if the append succeeds.
+        entry = self._cache.pop(arn)
+        new_state = _fold(state, events)
         self._store.append(
             arn,
             head,
             list(map(encode_event, events)),
-            Standing(status=after.status, is_open=not after.is_closed, ended_at=after.ended_at),
+            Standing(
+                status=new_state.status,
+                is_open=not new_state.is_closed,
+                ended_at=new_state.ended_at,
+            ),
         )
-        held.state, held.head = after, head + len(events)
-        self._keep(arn, held)
-        return after
+        entry.state, entry.head = new_state, head + len(events)
+        self._keep(arn, entry)
+        return new_state
 
-    def _caught_up(self, arn: str) -> _Held | None:
-        held = self._held.get(arn)
-        stored = self._store.events(arn, held.head if held is not None else 0)
-        if not stored:
-            return held
-        events = [_decoded(arn, data) for data in stored]
-        if held is None:
-            held = self._hold(arn, None, events, len(events))
-            self._on_news(held.state, [])
+    def _caught_up(self, arn: str) -> _CacheEntry | None:
+        entry = self._cache.get(arn)
+        encoded_events = self._store.events(arn, entry.head if entry is not None else 0)
+        if not encoded_events:
+            return entry
+        events = [_decoded(arn, data) for data in encoded_events]
+        if entry is None:
+            entry = self._add(arn, None, events, len(events))
+            self._on_news(entry.state, [])
         else:
-            self._held.pop(arn)
-            held = self._hold(arn, held.state, events, held.head + len(events))
-            self._on_news(held.state, events)
-        return held
+            self._cache.pop(arn)
+            entry = self._add(arn, entry.state, events, entry.head + len(events))
+            self._on_news(entry.state, events)
+        return entry
 
     def _read_again(self, arn: str, head: int) -> None:
         self._closed.pop(arn, None)
         events = [_decoded(arn, data) for data in self._store.events(arn)]
         if events:
-            held = self._hold(arn, None, events, len(events))
-            self._on_news(held.state, events[head:])
+            entry = self._add(arn, None, events, len(events))
+            self._on_news(entry.state, events[head:])
 
-    def _hold(
+    def _add(
         self, arn: str, state: ExecutionState | None, events: list[Event], head: int
-    ) -> _Held:
-        held = _Held(_fold(state, events), head)
-        self._keep(arn, held)
-        return held
+    ) -> _CacheEntry:
+        entry = _CacheEntry(_fold(state, events), head)
+        self._keep(arn, entry)
+        return entry
 
-    def _keep(self, arn: str, held: _Held) -> None:
-        self._held[arn] = held
-        if held.state.is_closed:
+    def _keep(self, arn: str, entry: _CacheEntry) -> None:
+        self._cache[arn] = entry
+        if entry.state.is_closed:
             self._closed[arn] = None
             self._closed.move_to_end(arn)
-            while len(self._closed) > _CLOSED_HELD:
+            while len(self._closed) > _MAX_CLOSED_CACHED:
                 oldest, _ = self._closed.popitem(last=False)
-                self._held.pop(oldest, None)
+                self._cache.pop(oldest, None)
 
 
 def _fold(state: ExecutionState | None, events: list[Event]) -> ExecutionState:

@@ -1,4 +1,4 @@
-"""What is to be done about events: the effects that a shell carries out after it stored them."""
+"""Effects of events: the actions that the caller performs after storing the events."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ _WITH_EFFECTS = _ENDS | {ChainedInvokeStarted, ExecutionDeleted}
 
 
 def effects(state: ExecutionState, events: Sequence[Event]) -> list[Effect]:
-    """What to do once ``events`` are stored and ``state`` is the state after them."""
-    found: list[Effect] = []
+    """Return the effects of ``events`` that are stored; ``state`` is the state after them."""
+    actions: list[Effect] = []
     for event in events:
         if type(event) not in _WITH_EFFECTS:
             continue
         if isinstance(event, ExecutionDeleted):
-            found.append(ForgetExecution(arn=state.arn))
+            actions.append(ForgetExecution(arn=state.arn))
         elif not isinstance(event, ChainedInvokeStarted):
-            found += _notify_parent(state)
+            actions += _notify_parent(state)
         elif event.operation.id in state.invokes:
-            found += _start_target(state, event)
-    return found + _invoke(state)
+            actions += _start_target(state, event)
+    return actions + _invoke(state)
 
 
 def outstanding_effects(state: ExecutionState) -> list[Effect]:
-    """What may still have to be done when an execution is loaded: every effect that could be lost."""
+    """Return every effect that a crash may have lost; for an execution that was loaded from a store."""
     if state.status == ExecutionStatus.DELETING:
         return [ForgetExecution(arn=state.arn)]
     if state.is_closed:
         return _notify_parent(state)
-    found: list[Effect] = []
+    actions: list[Effect] = []
     for started in state.invokes.values():
-        found += _start_target(state, started)
-    return found + _invoke(state)
+        actions += _start_target(state, started)
+    return actions + _invoke(state)
 
 
 def _invoke(state: ExecutionState) -> list[Effect]:
@@ -100,7 +100,7 @@ def _notify_parent(state: ExecutionState) -> list[Effect]:
             operation_id=state.parent.operation_id,
             status=OperationStatus(state.status.value),
             result=state.result,
-            # The parent says in its own words that the invoked execution timed out.
+            # The parent makes a timeout error of its own (``ChainedInvoke.Timeout``).
             error=None if timed_out else state.error,
         )
     ]

@@ -1,4 +1,4 @@
-"""Answers from outside: to callbacks, and from invoked functions."""
+"""Decide results from outside: of callbacks and of invoked functions."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from durable_execution_sdk.engine.validation import check_error_size
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
 
-# Of an execution's error in a refusal, in characters.
+# Characters of an execution's error that a rejection quotes.
 _LONGEST_REASON = 500
 
 CallbackAnswer = CompleteCallback | FailCallback | HeartbeatCallback
 
 
 def operation_ref(operation: Operation) -> OperationRef:
-    """How an event names a stored operation."""
+    """Return the reference that events hold to a stored operation."""
     return OperationRef(
         id=operation.id,
         parent_id=operation.parent_id,
@@ -48,7 +48,7 @@ def operation_ref(operation: Operation) -> OperationRef:
 def decide_callback_answer(
     state: ExecutionState, command: CallbackAnswer, at: int, now: int, limits: Limits
 ) -> list[Event]:
-    """Settle a callback, or keep it alive; refused when it is over."""
+    """Complete a callback or record its heartbeat; raise ``Rejected`` when it has ended."""
     operation = _open_callback(state, command.operation_id, command.callback_id, now)
     match command:
         case HeartbeatCallback():
@@ -62,10 +62,10 @@ def decide_callback_answer(
                 )
             ]
         case CompleteCallback():
-            most = limits.callback_result_bytes
-            if text_bytes(command.result) > most:
+            max_bytes = limits.callback_result_bytes
+            if text_bytes(command.result) > max_bytes:
                 raise invalid(
-                    f"Callback result size must be less than or equal to {most} bytes. "
+                    f"Callback result size must be less than or equal to {max_bytes} bytes. "
                     f"(callback {operation.id} {operation.name or ''!r}, "
                     f"{text_bytes(command.result)} bytes)"
                 )
@@ -101,9 +101,9 @@ def _open_callback(
 
 
 def _why(error: ErrorObject | None) -> str:
-    """The error that an execution ended with, for the end of a sentence."""
-    told = [] if error is None else [error.error_type, error.error_message]
-    text = ": ".join(part for part in told if part)
+    """Return the execution's error in parentheses, to end a sentence with; "" if there is none."""
+    parts = [] if error is None else [error.error_type, error.error_message]
+    text = ": ".join(part for part in parts if part)
     text = text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}..."
     return f" ({text})" if text else ""
 
@@ -111,7 +111,7 @@ def _why(error: ErrorObject | None) -> str:
 def decide_finish_chained_invoke(
     state: ExecutionState, command: FinishChainedInvoke, at: int, limits: Limits
 ) -> list[Event]:
-    """Settle a chained invoke; news that comes twice, or too late, changes nothing."""
+    """End a chained invoke; a repeated or late report changes nothing."""
     operation = state.operations.get(command.operation_id)
     started = state.invokes.get(command.operation_id)
     if operation is None or operation.type != OperationType.CHAINED_INVOKE:
@@ -121,13 +121,13 @@ def decide_finish_chained_invoke(
     ref = operation_ref(operation)
     match command.status:
         case OperationStatus.SUCCEEDED:
-            most = limits.chained_invoke_payload_bytes
-            if text_bytes(command.result) > most:
+            max_bytes = limits.chained_invoke_payload_bytes
+            if text_bytes(command.result) > max_bytes:
                 error = ErrorObject(
                     error_type="InvalidParameterValueException",
                     error_message=(
                         "CHAINED_INVOKE output payload size must be less than or equal to "
-                        f"{most} bytes."
+                        f"{max_bytes} bytes."
                     ),
                 )
                 return [ChainedInvokeFailed(at=at, operation=ref, error=error)]
@@ -149,9 +149,9 @@ def decide_finish_chained_invoke(
 
 
 def _timeout_error(started: ChainedInvokeStarted) -> ErrorObject:
-    after = started.execution_timeout
+    seconds = started.execution_timeout
     return ErrorObject(
         error_type="ChainedInvoke.Timeout",
         error_message="CHAINED_INVOKE timed out"
-        + (f" after {after} seconds." if after is not None else "."),
+        + (f" after {seconds} seconds." if seconds is not None else "."),
     )

@@ -1,4 +1,4 @@
-"""A checkpoint: a batch of updates that is recorded whole or not at all, and uses up its token."""
+"""Decide a checkpoint: a batch of updates, all recorded or none; its token is valid once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 _CAN_START_AND_END = frozenset({OperationType.STEP, OperationType.CONTEXT})
 _NEED_FACTS = frozenset({OperationType.CALLBACK, OperationType.CHAINED_INVOKE})
 
-# Members of an enum are looked up anew each time; these are asked for with each update.
+# Reading a member of an enum is slow, and these are read for every update.
 _EXECUTION = OperationType.EXECUTION
 _START = OperationAction.START
 _RETRY = OperationAction.RETRY
@@ -48,8 +48,8 @@ _RETRY = OperationAction.RETRY
 def decide_checkpoint(
     state: ExecutionState, command: Checkpoint, at: int, now: int, limits: Limits
 ) -> list[Event]:
-    """The events of a batch; none when the client only asks again for an answer it was given."""
-    if _was_answered(state, command, now):
+    """Return the events of a batch; none when the client repeats a request that was answered."""
+    if _is_repetition(state, command, now):
         return []
     invocation = require_current_token(state, command.token)
     batch = _Batch(state, command, at, now, limits)
@@ -58,7 +58,7 @@ def decide_checkpoint(
     events: list[Event] = batch.events
     settled = batch.settles
     if (error := batch.exceeded_quota()) is not None:
-        # The service ends the execution, not only the call, and takes the token away.
+        # The service fails the whole execution, not only the call, and issues no further token.
         settled = True
         events.clear()
         events.append(ExecutionOutcomeRecorded(at=at, status=ExecutionStatus.FAILED, error=error))
@@ -83,21 +83,22 @@ def decide_checkpoint(
 def _left_out(
     state: ExecutionState, command: Checkpoint, sequence: int, limits: Limits
 ) -> tuple[str, ...]:
-    """Which news this answer keeps to itself; by default there is none."""
+    """Choose the changed operations that this response omits; none unless ``limits.late_news`` is set."""
     if limits.late_news is None:
         return ()
-    running = {each.id for each in state.operations.values() if _is_running(each)}
+    running = {operation.id for operation in state.operations.values() if _is_running(operation)}
     for update in command.updates:
         running.discard(update.id)
         if update.type == OperationType.STEP and update.action == _START:
             running.add(update.id)
     if not running:
-        return ()  # the handler may suspend without another word
-    own = {update.id for update in command.updates}
+        return ()  # the handler may suspend without another checkpoint
+    updated_ids = {update.id for update in command.updates}
     return tuple(
-        each
-        for each in state.unseen
-        if each not in own and crc32(f"{limits.late_news} {each} {sequence}".encode()) % 3
+        operation_id
+        for operation_id in state.unseen
+        if operation_id not in updated_ids
+        and crc32(f"{limits.late_news} {operation_id} {sequence}".encode()) % 3
     )
 
 
@@ -105,15 +106,15 @@ def _is_running(operation: Operation) -> bool:
     return operation.type == OperationType.STEP and operation.status == OperationStatus.STARTED
 
 
-def _was_answered(state: ExecutionState, command: Checkpoint, now: int) -> bool:
+def _is_repetition(state: ExecutionState, command: Checkpoint, now: int) -> bool:
     if command.client_token is None:
         return False
-    given = state.responses.get((command.client_token, command.token))
-    return given is not None and now < given.at + CLIENT_TOKEN_WINDOW
+    response = state.responses.get((command.client_token, command.token))
+    return response is not None and now < response.at + CLIENT_TOKEN_WINDOW
 
 
 class _Batch:
-    """The updates of one checkpoint, each seen in the light of those before it."""
+    """The updates of one checkpoint, each decided with the effect of those before it."""
 
     def __init__(
         self, state: ExecutionState, command: Checkpoint, at: int, now: int, limits: Limits
@@ -132,7 +133,7 @@ class _Batch:
         self._stored = 0
 
     def add(self, update: OperationUpdate) -> None:
-        """Record one more update."""
+        """Decide one update and append its events."""
         if self.settles:
             raise invalid(
                 "EXECUTION checkpoint must be the last update, and there can be only one. "
@@ -144,7 +145,7 @@ class _Batch:
             self._change(update)
 
     def exceeded_quota(self) -> ErrorObject | None:
-        """The error of an execution that this batch would take over a limit of the service."""
+        """Return the error of an execution that this batch takes over a limit; else ``None``."""
         operations = self._state.operation_count + self._metered
         if operations > self._limits.operations:
             return too_many_operations(self._limits)
@@ -165,9 +166,9 @@ class _Batch:
 
     def _change(self, update: OperationUpdate) -> None:
         current = self._changed.get(update.id) or self._state.operations.get(update.id)
-        # The names of an operation that is there were looked at when it came.
-        is_known = current is not None and is_consistent(update, current)
-        if not is_known:
+        # The names of a stored operation were checked with its first update.
+        has_checked_names = current is not None and is_consistent(update, current)
+        if not has_checked_names:
             check_names(update)
         check_update(self._state, update, self._limits)
         if update.id in self._actions:
@@ -176,38 +177,40 @@ class _Batch:
             self._metered += 1
             if update.parent_id is not None:
                 self._check_parent(update, update.parent_id)
-        elif not is_known:
+        elif not has_checked_names:
             raise inconsistent(update, current)
         if update.action == _RETRY:
             self._metered += 1
-        # Only a START may be followed by another update of its operation, and of parents only the
-        # type is asked: what the others make of an operation is seen when the events are folded.
-        is_kept = current is None or update.action == _START
+        # Apply events here only for a new operation or a START: only these can matter to later updates
+        # of the same batch (a further action, or a parent's type). ``evolve`` applies all of them.
+        is_applied = current is None or update.action == _START
         facts = self._facts_for(update) if update.type in _NEED_FACTS else self._facts
         for event in record_update(update, current, facts):
-            if is_kept:
+            if is_applied:
                 current = self._changed[update.id] = apply_event(current, event)
             self.events.append(event)
             self._stored += stored_bytes(event)
         self._actions[update.id] = update.action
 
-    def _check_repetition(self, update: OperationUpdate, before: OperationAction) -> None:
-        ends_what_it_started = (
-            update.type in _CAN_START_AND_END and before == _START and update.action != _START
+    def _check_repetition(self, update: OperationUpdate, previous_action: OperationAction) -> None:
+        ends_started_operation = (
+            update.type in _CAN_START_AND_END
+            and previous_action == _START
+            and update.action != _START
         )
-        if not ends_what_it_started:
+        if not ends_started_operation:
             raise invalid(
                 "Cannot checkpoint multiple operations with the same ID. "
-                f"({update.type} {update.id}: {before}, then {update.action})"
+                f"({update.type} {update.id}: {previous_action}, then {update.action})"
             )
 
     def _check_parent(self, update: OperationUpdate, parent_id: str) -> None:
         parent = self._changed.get(parent_id) or self._state.operations.get(parent_id)
         if parent is None or parent.type != OperationType.CONTEXT:
-            found = "does not exist" if parent is None else f"is a {parent.type}"
+            problem = "does not exist" if parent is None else f"is a {parent.type}"
             raise invalid(
                 f"Invalid parent operation id. {parent_id}, the parent of {update.type} "
-                f"{update.id}, {found}; it must be a CONTEXT that has been started."
+                f"{update.id}, {problem}; it must be a CONTEXT that has been started."
             )
 
     def _facts_for(self, update: OperationUpdate) -> Facts:

@@ -1,4 +1,4 @@
-"""How an execution ends."""
+"""Ends of an execution: the settled outcome, and the errors for broken rules and quotas."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from durable_execution_sdk.model.failure import ErrorObject
 
 
 def close_as_settled(settled: SettledOutcome, at: int) -> Event:
-    """The end that an EXECUTION update has settled."""
+    """Return the final event for an outcome that an EXECUTION update has recorded."""
     if settled.status == ExecutionStatus.SUCCEEDED:
         return ExecutionSucceeded(at=at, result=settled.result)
     return ExecutionFailed(at=at, error=settled.error or ErrorObject())
 
 
 def contract_error(message: str) -> ErrorObject:
-    """The error of an execution that broke the service's contract."""
+    """Return the error of an execution whose handler broke a rule of the service."""
     return ErrorObject(error_type="InvalidParameterValueException", error_message=message)
 
 
 def too_many_operations(limits: Limits) -> ErrorObject:
-    """The error of an execution that has reached its quota, with what saves operations."""
+    """Return the error of an execution above its quota of operations, with ways to need fewer."""
     return contract_error(
         f"The execution exceeded the limit of {limits.operations} durable operations. Every operation"
         " counts, and every retry: give the items of a map no operation of their own"

@@ -1,4 +1,4 @@
-"""Everything that somebody can ask of an execution, in the imperative."""
+"""The commands that the engine accepts, named in the imperative."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from durable_execution_sdk.model.update import OperationUpdate
 
 
 class FunctionTarget(msgspec.Struct, frozen=True, kw_only=True):
-    """What a function name stands for; ``function_arn`` is qualified with the version."""
+    """The function that a name resolves to; ``function_arn`` is qualified with the version."""
 
     function_arn: str
     version: str
@@ -23,10 +23,10 @@ class FunctionTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartExecution(msgspec.Struct, frozen=True, kw_only=True):
-    """Begin an execution: its ARN says the function version, the name and the run.
+    """Start an execution; its ARN holds the function version, the name and the run id.
 
-    ``function_arn`` is what was invoked (an alias, say), ``execution_timeout`` is in seconds and
-    ``retention`` in days. The same again with the same input changes nothing.
+    ``function_arn`` is the ARN that was invoked (for example an alias), ``execution_timeout`` is in
+    seconds, ``retention`` in days. Repeating the command with the same input changes nothing.
     """
 
     arn: str
@@ -43,7 +43,7 @@ class StartExecution(msgspec.Struct, frozen=True, kw_only=True):
 class StartInvocation(msgspec.Struct, frozen=True, kw_only=True):
     """Invoke the handler; refused unless ``state.wants_invocation``.
 
-    ``secret`` is what makes the checkpoint tokens of the invocation impossible to guess.
+    ``secret`` goes into the checkpoint tokens, so that they cannot be guessed.
     """
 
     request_id: str
@@ -53,9 +53,9 @@ class StartInvocation(msgspec.Struct, frozen=True, kw_only=True):
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Record updates, all or none.
 
-    ``functions`` holds what the caller found for the names in CHAINED_INVOKE updates: a target, or
-    why it cannot be started; a name that is not there does not exist. ``secret`` is what makes tokens
-    and callback ids impossible to guess.
+    ``functions`` maps the function names in CHAINED_INVOKE updates to a target, or to the error that
+    prevents a start; a name without an entry does not exist. ``secret`` goes into tokens and callback
+    ids, so that they cannot be guessed.
     """
 
     token: str
@@ -68,10 +68,10 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishInvocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Tell how the running invocation ended: with an outcome, or with an error.
+    """Report the end of the running invocation: its outcome or its error.
 
-    An error means that the invocation crashed and is tried again, unless it is ``fatal``: what the
-    handler returned was not an outcome, so the execution fails.
+    After an error the invocation is retried. With ``fatal`` the execution fails instead: the handler
+    returned something that is not an outcome.
     """
 
     request_id: str
@@ -81,11 +81,11 @@ class FinishInvocation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):
-    """Let everything happen that is due by now."""
+    """Fire all timers that are due by now."""
 
 
 class CompleteCallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer a callback with a result; a ``callback_id`` that is given has to be the callback's."""
+    """Complete a callback with a result; ``callback_id``, if given, must be the callback's."""
 
     operation_id: str
     callback_id: str | None = None
@@ -93,7 +93,7 @@ class CompleteCallback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailCallback(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer a callback with a failure."""
+    """Complete a callback with an error."""
 
     operation_id: str
     callback_id: str | None = None
@@ -108,9 +108,9 @@ class HeartbeatCallback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishChainedInvoke(msgspec.Struct, frozen=True, kw_only=True):
-    """Tell how an invoked function ended: SUCCEEDED, FAILED, TIMED_OUT or STOPPED.
+    """Report the end of an invoked function: SUCCEEDED, FAILED, TIMED_OUT or STOPPED.
 
-    News for an operation that is already over, or for a closed execution, changes nothing.
+    Changes nothing when the operation has ended or the execution is closed.
     """
 
     operation_id: str
@@ -120,13 +120,13 @@ class FinishChainedInvoke(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StopExecution(msgspec.Struct, frozen=True, kw_only=True):
-    """End the execution now; a closed one stays as it is."""
+    """End the execution now; a closed execution does not change."""
 
     error: ErrorObject | None = None
 
 
 class PauseExecution(msgspec.Struct, frozen=True, kw_only=True):
-    """Invoke no more until resumed."""
+    """Stop invoking the handler until the execution is resumed."""
 
     execution_timeout_paused: bool = True
     reason: str | None = None
@@ -134,7 +134,7 @@ class PauseExecution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ResumeExecution(msgspec.Struct, frozen=True, kw_only=True):
-    """Go on after a pause, or cancel one that has not begun."""
+    """End a pause, or cancel a requested pause that has not begun."""
 
     reason: str | None = None
     client_token: str | None = None

@@ -1,4 +1,4 @@
-"""What the outside has to do after events were stored. Each may be carried out more than once."""
+"""Actions for the caller of the engine once events are stored; each may be performed more than once."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from durable_execution_sdk.model.operation import OperationStatus
 
 
 class InvokeHandler(msgspec.Struct, frozen=True, kw_only=True):
-    """Invoke the handler: ``StartInvocation`` now, and ``FinishInvocation`` when it ended.
+    """Invoke the handler: send ``StartInvocation`` now and ``FinishInvocation`` when it has ended.
 
-    Given after every command for as long as an invocation is due, so a lost one is no loss.
+    Returned after every command while an invocation is due, so losing one does no harm.
     """
 
     arn: str
@@ -19,7 +19,7 @@ class InvokeHandler(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartChild(msgspec.Struct, frozen=True, kw_only=True):
-    """Start the durable execution ``arn`` for a chained invoke; it may exist already."""
+    """Start the durable execution ``arn`` for a chained invoke, unless it exists already."""
 
     arn: str
     function_arn: str
@@ -32,7 +32,7 @@ class StartChild(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallFunction(msgspec.Struct, frozen=True, kw_only=True):
-    """Call a plain function for a chained invoke, and ``FinishChainedInvoke`` with its answer."""
+    """Call a function that is not durable for a chained invoke; send its result as ``FinishChainedInvoke``."""
 
     function_arn: str
     input: str
@@ -43,7 +43,7 @@ class CallFunction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyParent(msgspec.Struct, frozen=True, kw_only=True):
-    """Tell the execution that waits for this one: ``FinishChainedInvoke`` there."""
+    """Send ``FinishChainedInvoke`` to the execution that waits for this one."""
 
     parent_arn: str
     operation_id: str

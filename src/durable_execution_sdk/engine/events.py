@@ -1,8 +1,8 @@
-"""Everything that can happen to an execution, in the past tense: what a store keeps, append-only.
+"""The events of an execution, which a store appends and never changes.
 
-Each event is complete in itself: folding them in order gives the state, and mapping them one by one
-gives the history. Times are milliseconds since the epoch. Unknown fields are ignored when events are
-read, so a store that a newer version wrote can still be read.
+Folding the events in order gives the state (``evolution``); mapping them one by one gives the history
+(``views.history``). Times are milliseconds since the epoch. Unknown fields are ignored when events are
+read, so this version reads a store that a newer version wrote.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from durable_execution_sdk.model.failure import ErrorObject
 
 
 class OperationRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which operation an event is about, as the history names it."""
+    """Identity of the operation that an event is about: the fields that the history repeats."""
 
     id: str
     parent_id: str | None = None
@@ -30,13 +30,13 @@ class ParentLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    """What every event has: when it happened."""
+    """Base of all events: ``at`` is the event's time."""
 
     at: int
 
 
 class OperationFields(EventFields, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    """What every event about an operation has."""
+    """Base of all events about an operation."""
 
     operation: OperationRef
 
@@ -59,7 +59,7 @@ class ExecutionStarted(EventFields, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ExecutionOutcomeRecorded(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """How the execution will end once the running invocation is over is settled."""
+    """An EXECUTION update settled the outcome, which takes effect when the invocation is over."""
 
     status: ExecutionStatus
     result: str | None = None
@@ -73,7 +73,7 @@ class ExecutionSucceeded(EventFields, frozen=True, kw_only=True, omit_defaults=T
 
 
 class ExecutionFailed(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """The handler returned an error, or broke the contract."""
+    """The handler returned FAILED, or broke a rule of the service."""
 
     error: ErrorObject
 
@@ -85,13 +85,13 @@ class ExecutionTimedOut(EventFields, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ExecutionStopped(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody stopped the execution."""
+    """StopDurableExecution ended the execution."""
 
     error: ErrorObject | None = None
 
 
 class PauseRequested(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody asked for a pause; it begins when no invocation can checkpoint any more."""
+    """A pause was requested; it begins once no invocation can checkpoint any more."""
 
     execution_timeout_paused: bool = True
     reason: str | None = None
@@ -99,14 +99,14 @@ class PauseRequested(EventFields, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PauseCancelled(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody resumed before the pause had begun."""
+    """The execution was resumed before the requested pause had begun."""
 
     reason: str | None = None
     client_token: str | None = None
 
 
 class ExecutionPaused(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """The pause began; as long as it lasts, the execution timeout is at ``times_out_at``."""
+    """The pause began; while it lasts, the execution timeout is at ``times_out_at``."""
 
     requested_at: int
     times_out_at: int
@@ -124,14 +124,14 @@ class ExecutionResumed(EventFields, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ExecutionDeleted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Somebody deleted the closed execution."""
+    """The closed execution was deleted."""
 
 
 # Invocations and checkpoints
 
 
 class InvocationStarted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """The handler was invoked, with this token for its first checkpoint."""
+    """The handler was invoked; ``token`` is for its first checkpoint."""
 
     number: int
     request_id: str
@@ -139,10 +139,10 @@ class InvocationStarted(EventFields, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class CheckpointAccepted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A batch was recorded, in the events before this one, and answered.
+    """A batch of updates was recorded, by the events before this one.
 
-    Without a ``next_token`` the invocation may not checkpoint any more. ``left_out`` are operations of
-    which the answer does not tell yet that they have changed.
+    Without a ``next_token`` the invocation may not checkpoint any more. ``left_out`` lists changed
+    operations that this checkpoint's response omits and a later response reports.
     """
 
     sequence: int
@@ -153,7 +153,7 @@ class CheckpointAccepted(EventFields, frozen=True, kw_only=True, omit_defaults=T
 
 
 class InvocationCompleted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """An invocation is over. ``invoke_again`` says that there is already a reason for the next."""
+    """An invocation is over. ``invoke_again``: a change is waiting, so the handler is invoked again."""
 
     number: int
     request_id: str
@@ -182,7 +182,7 @@ class StepStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=True
 
 
 class StepSucceeded(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A step is done; ``attempt`` counts the attempts that have ended."""
+    """A step succeeded; ``attempt`` is the number of attempts that have ended."""
 
     attempt: int
     result: str | None = None
@@ -196,7 +196,7 @@ class StepFailed(OperationFields, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class StepRetryScheduled(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """An attempt ended and another follows: after an error, or to poll again with a new state."""
+    """An attempt ended and another follows: after an error, or to poll again with the new state."""
 
     attempt: int
     delay_seconds: int
@@ -229,9 +229,9 @@ class WaitCancelled(OperationFields, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class CallbackStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A callback waits for an answer; 0 seconds mean no timeout.
+    """A callback was created; 0 seconds mean no timeout.
 
-    ``clock_at`` is what the clock showed, if that was not the log's time.
+    ``clock_at`` is the clock's time, ``None`` when it equals ``at``, the log's time.
     """
 
     callback_id: str
@@ -241,34 +241,34 @@ class CallbackStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=
 
 
 class CallbackHeartbeatReceived(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A sign of life restarted the heartbeat timeout."""
+    """A heartbeat restarted the heartbeat timeout."""
 
     heartbeat_seconds: int = 0
     clock_at: int | None = None
 
 
 class CallbackSucceeded(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A callback was answered with a result."""
+    """An external system completed the callback with a result."""
 
     result: str | None = None
 
 
 class CallbackFailed(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A callback was answered with a failure."""
+    """An external system completed the callback with an error."""
 
     error: ErrorObject
 
 
 class CallbackTimedOut(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Nobody answered, or showed a sign of life, in time."""
+    """The callback timeout or the heartbeat timeout passed."""
 
     error: ErrorObject
 
 
 class ChainedInvokeStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """Another function was invoked; a durable one as the execution ``child_arn``.
+    """Another function was invoked; a durable function as the execution ``child_arn``.
 
-    An empty ``function_arn`` means that it cannot be started, and a failure follows.
+    An empty ``function_arn`` means that the function cannot be started: ChainedInvokeFailed follows.
     """
 
     function_name: str
@@ -310,7 +310,7 @@ class ContextStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=T
 
 
 class ContextSucceeded(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
-    """A child context is done; with ``replay_children`` its children stay in the state."""
+    """A child context succeeded; with ``replay_children`` its children are sent to the handler too."""
 
     result: str | None = None
     replay_children: bool | None = None
@@ -373,7 +373,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def clock_at(at: int, now: int) -> int | None:
-    """The clock's time, if that is not the log's."""
+    """Return the clock's time, or ``None`` when it equals the log's time ``at``."""
     return None if now == at else now
 
 

@@ -1,7 +1,7 @@
-"""What each event makes of the state: the only place that changes it.
+"""Fold events into the state: the only module that changes a state.
 
-Nothing here decides. An event happened; its consequences that matter later are all in it or follow from
-it alone, so the same events always give the same state.
+No decisions are made here. An event holds all that its effect on the state depends on, so the same
+events always give the same state.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ from durable_execution_sdk.model.operation import (
 
 
 def evolve(state: ExecutionState | None, event: Event) -> ExecutionState:
-    """Fold one event in. The state given may be changed and returned; it is the caller's to own."""
+    """Fold one event into the state, in place, and return it; ``None`` begins a new state.
+
+    Raises ``InternalError`` for an event that cannot follow the ones before it.
+    """
     if state is None:
         state = _begin(event)
     else:
@@ -105,39 +108,39 @@ def _begin(event: Event) -> ExecutionState:
 
 def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
     operation_id = event.operation.id
-    before = state.operations.get(operation_id)
-    after = apply_event(before, event)
-    if before is None or type(event) is StepRetryScheduled:
+    previous = state.operations.get(operation_id)
+    operation = apply_event(previous, event)
+    if previous is None or type(event) is StepRetryScheduled:
         state.operation_count += 1
-    if after is not before:
-        state.put_operation(after)
+    if operation is not previous:
+        state.put_operation(operation)
         state.unseen[operation_id] = None
         if type(event) in MOVES:
             _wake(state)
     for timer in timers_after(event):
         state.set_timer(operation_id, *timer)
-    mind = _MINDED.get(after.type)
-    if mind is not None:
-        mind(state, event, after)
+    update_index = _INDEX_UPDATES.get(operation.type)
+    if update_index is not None:
+        update_index(state, event, operation)
 
 
-def _mind_heartbeat(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
+def _index_heartbeat(state: ExecutionState, event: OperationEvent, operation: Operation) -> None:
     if isinstance(event, CallbackStarted) and event.heartbeat_seconds:
-        state.heartbeats[after.id] = event.heartbeat_seconds
-    elif not is_pending(after):
-        state.heartbeats.pop(after.id, None)
+        state.heartbeats[operation.id] = event.heartbeat_seconds
+    elif not is_pending(operation):
+        state.heartbeats.pop(operation.id, None)
 
 
-def _mind_invoke(state: ExecutionState, event: OperationEvent, after: Operation) -> None:
+def _index_invoke(state: ExecutionState, event: OperationEvent, operation: Operation) -> None:
     if isinstance(event, ChainedInvokeStarted):
-        state.invokes[after.id] = event
-    elif not is_pending(after):
-        state.invokes.pop(after.id, None)
+        state.invokes[operation.id] = event
+    elif not is_pending(operation):
+        state.invokes.pop(operation.id, None)
 
 
-_MINDED: Mapping[str, Callable[[ExecutionState, OperationEvent, Operation], None]] = {
-    OperationType.CALLBACK: _mind_heartbeat,
-    OperationType.CHAINED_INVOKE: _mind_invoke,
+_INDEX_UPDATES: Mapping[str, Callable[[ExecutionState, OperationEvent, Operation], None]] = {
+    OperationType.CALLBACK: _index_heartbeat,
+    OperationType.CHAINED_INVOKE: _index_invoke,
 }
 
 
@@ -169,19 +172,19 @@ def _complete_invocation(state: ExecutionState, event: InvocationCompleted) -> N
     state.last_failure = event.error
 
 
-def _postpone_invocation(state: ExecutionState, event: InvocationRetryScheduled) -> None:
+def _schedule_invocation_retry(state: ExecutionState, event: InvocationRetryScheduled) -> None:
     state.failures = event.failures
     state.retry_at = event.due_at
     state.operation_count += 1
     state.set_timer("", TimerKind.INVOCATION_RETRY, event.due_at)
 
 
-def _allow_invocation(state: ExecutionState, _event: InvocationRetryReady) -> None:
+def _end_invocation_delay(state: ExecutionState, _event: InvocationRetryReady) -> None:
     state.retry_at = None
     state.set_timer("", TimerKind.INVOCATION_RETRY, None)
 
 
-def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None:
+def _accept_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None:
     if state.invocation is None:
         raise InternalError("A log holds CheckpointAccepted without an invocation.")
     response = GivenResponse(
@@ -189,7 +192,9 @@ def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None
         token=event.token,
         next_token=event.next_token,
         operations=tuple(
-            state.operations[each] for each in state.unseen if each not in event.left_out
+            state.operations[operation_id]
+            for operation_id in state.unseen
+            if operation_id not in event.left_out
         ),
     )
     state.unseen = dict.fromkeys(event.left_out)
@@ -205,12 +210,12 @@ def _answer_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None
     state.invocation.token = event.next_token
 
 
-def _settle(state: ExecutionState, event: ExecutionOutcomeRecorded) -> None:
+def _record_outcome(state: ExecutionState, event: ExecutionOutcomeRecorded) -> None:
     state.settled = SettledOutcome(status=event.status, result=event.result, error=event.error)
 
 
-def _ask_for_pause(state: ExecutionState, event: PauseRequested) -> None:
-    _remember(state, "pause", event.client_token, event.at)
+def _request_pause(state: ExecutionState, event: PauseRequested) -> None:
+    _store_client_token(state, "pause", event.client_token, event.at)
     state.status = ExecutionStatus.PAUSING
     state.pause = Pause(
         requested_at=event.at,
@@ -219,8 +224,8 @@ def _ask_for_pause(state: ExecutionState, event: PauseRequested) -> None:
     )
 
 
-def _call_pause_off(state: ExecutionState, event: PauseCancelled) -> None:
-    _remember(state, "resume", event.client_token, event.at)
+def _cancel_pause(state: ExecutionState, event: PauseCancelled) -> None:
+    _store_client_token(state, "resume", event.client_token, event.at)
     state.status = ExecutionStatus.RUNNING
     state.pause = None
 
@@ -238,7 +243,7 @@ def _begin_pause(state: ExecutionState, event: ExecutionPaused) -> None:
 
 
 def _end_pause(state: ExecutionState, event: ExecutionResumed) -> None:
-    _remember(state, "resume", event.client_token, event.at)
+    _store_client_token(state, "resume", event.client_token, event.at)
     state.status = ExecutionStatus.RUNNING
     state.pause = None
     _move_timeout(state, event.times_out_at)
@@ -249,7 +254,9 @@ def _move_timeout(state: ExecutionState, times_out_at: int) -> None:
     state.set_timer("", TimerKind.EXECUTION_TIMEOUT, times_out_at)
 
 
-def _remember(state: ExecutionState, request: str, client_token: str | None, at: int) -> None:
+def _store_client_token(
+    state: ExecutionState, request: str, client_token: str | None, at: int
+) -> None:
     if client_token is not None:
         state.client_tokens[request, client_token] = at
 
@@ -279,7 +286,7 @@ def _delete(state: ExecutionState, event: ExecutionDeleted) -> None:
     state.deleted_at = event.at
 
 
-def _begin_again(_state: ExecutionState, _event: ExecutionStarted) -> None:
+def _reject_second_start(_state: ExecutionState, _event: ExecutionStarted) -> None:
     raise InternalError("A log holds ExecutionStarted twice.")
 
 
@@ -306,20 +313,20 @@ def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
 
 
 CHANGES: Mapping[type[Event], Callable[[ExecutionState, Any], None]] = {
-    CheckpointAccepted: _answer_checkpoint,
+    CheckpointAccepted: _accept_checkpoint,
     InvocationStarted: _start_invocation,
     InvocationCompleted: _complete_invocation,
-    InvocationRetryScheduled: _postpone_invocation,
-    InvocationRetryReady: _allow_invocation,
-    ExecutionOutcomeRecorded: _settle,
-    ExecutionStarted: _begin_again,
+    InvocationRetryScheduled: _schedule_invocation_retry,
+    InvocationRetryReady: _end_invocation_delay,
+    ExecutionOutcomeRecorded: _record_outcome,
+    ExecutionStarted: _reject_second_start,
     ExecutionSucceeded: _succeed,
     ExecutionFailed: _fail,
     ExecutionTimedOut: _time_out,
     ExecutionStopped: _stop,
     ExecutionDeleted: _delete,
-    PauseRequested: _ask_for_pause,
-    PauseCancelled: _call_pause_off,
+    PauseRequested: _request_pause,
+    PauseCancelled: _cancel_pause,
     ExecutionPaused: _begin_pause,
     ExecutionResumed: _end_pause,
 }

@@ -1,4 +1,4 @@
-"""Invocations of the handler: one at a time, and what follows from how each one ends."""
+"""Decide the start and end of invocations; at most one runs at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOTHING_PENDING = "Cannot return PENDING status with no pending operations."
 def decide_start_invocation(
     state: ExecutionState, command: StartInvocation, at: int
 ) -> list[Event]:
-    """Invoke the handler, if there is a reason to and no other invocation."""
+    """Start an invocation; raise ``Rejected`` unless ``state.wants_invocation``."""
     if not state.wants_invocation:
         raise conflict(f"Cannot invoke {state.arn}: {_why_not(state)}.")
     number = state.invocation_count + 1
@@ -60,7 +60,7 @@ def _why_not(state: ExecutionState) -> str:
 def decide_finish_invocation(
     state: ExecutionState, command: FinishInvocation, at: int, now: int, limits: Limits
 ) -> list[Event]:
-    """Record how the running invocation ended, and end, retry, pause or suspend the execution."""
+    """Record the end of the running invocation, and end, retry, pause or suspend the execution."""
     invocation = state.invocation
     if invocation is None or invocation.request_id != command.request_id:
         raise conflict(f"Invocation {command.request_id} of {state.arn} is not running.")
@@ -85,8 +85,8 @@ def _end_with(
     now: int,
     limits: Limits,
 ) -> list[Event]:
-    if (junk := _broken_contract(state, outcome, limits)) is not None:
-        return [_completed(invocation, at), ExecutionFailed(at=at, error=contract_error(junk))]
+    if (problem := _contract_problem(state, outcome, limits)) is not None:
+        return [_completed(invocation, at), ExecutionFailed(at=at, error=contract_error(problem))]
     match outcome.status:
         case OutcomeStatus.SUCCEEDED:
             return [
@@ -100,14 +100,14 @@ def _end_with(
             return _suspend(state, invocation, at, now, limits)
 
 
-def _broken_contract(state: ExecutionState, outcome: Outcome, limits: Limits) -> str | None:
+def _contract_problem(state: ExecutionState, outcome: Outcome, limits: Limits) -> str | None:
     if outcome.status == OutcomeStatus.FAILED and outcome.result is not None:
         return "Cannot return a Result with FAILED status."
     if outcome.status == OutcomeStatus.SUCCEEDED and outcome.error is not None:
         return "Cannot return an Error with SUCCEEDED status."
-    most = execution_payload_limit(state, limits)
-    if text_bytes(outcome.result) > most:
-        return f"Execution output payload size must be less than or equal to {most} bytes."
+    max_bytes = execution_payload_limit(state, limits)
+    if text_bytes(outcome.result) > max_bytes:
+        return f"Execution output payload size must be less than or equal to {max_bytes} bytes."
     if error_bytes(outcome.error) > limits.error_bytes:
         return f"Execution error size must be less than or equal to {limits.error_bytes} bytes."
     return None
@@ -116,21 +116,22 @@ def _broken_contract(state: ExecutionState, outcome: Outcome, limits: Limits) ->
 def _suspend(
     state: ExecutionState, invocation: RunningInvocation, at: int, now: int, limits: Limits
 ) -> list[Event]:
-    cut = state.status in (ExecutionStatus.PAUSING, ExecutionStatus.PAUSED) or (
+    lost_token = state.status in (ExecutionStatus.PAUSING, ExecutionStatus.PAUSED) or (
         invocation.token is None
     )
     nothing_pending = state.pending_count == 0
-    if nothing_pending and not (state.unseen or invocation.saw_changes or cut):
+    if nothing_pending and not (state.unseen or invocation.saw_changes or lost_token):
         return _refuse_pending(state, invocation, at, now, limits)
-    again = bool(state.unseen) or nothing_pending or invocation.token is None
-    events: list[Event] = [_completed(invocation, at, invoke_again=again)]
+    invoke_again = bool(state.unseen) or nothing_pending or invocation.token is None
+    events: list[Event] = [_completed(invocation, at, invoke_again=invoke_again)]
     return events + _pause_if_requested(state, at, limits)
 
 
 def _refuse_pending(
     state: ExecutionState, invocation: RunningInvocation, at: int, now: int, limits: Limits
 ) -> list[Event]:
-    # Two tasks of an SDK may race to this answer, so it is tried again before it is believed.
+    # An SDK may return PENDING while its last checkpoint races with it, so the invocation is retried
+    # ``pending_refusals`` times before the execution fails.
     error = contract_error(NOTHING_PENDING)
     completed = _completed(invocation, at, error, refused=True, invoke_again=True)
     if state.refusals >= limits.pending_refusals:
@@ -156,7 +157,7 @@ def _schedule_retry(state: ExecutionState, at: int, now: int, limits: Limits) ->
     if state.operation_count + 1 > limits.operations:
         return ExecutionFailed(at=at, error=too_many_operations(limits))
     failures = state.failures + 1
-    # Beyond 32 doublings the cap has long been reached; a year of failures must not overflow.
+    # The cap is reached long before 32 doublings; the bound keeps the shift small.
     delay = min(limits.invocation_backoff << min(failures - 1, 32), limits.max_invocation_backoff)
     return InvocationRetryScheduled(at=at, failures=failures, due_at=now + delay)
 

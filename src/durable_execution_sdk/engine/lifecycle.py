@@ -1,4 +1,4 @@
-"""The life of an execution as others direct it: start, stop, delete, and whose name it is."""
+"""Decide the start, stop and deletion of an execution, and the reuse of its name."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from durable_execution_sdk.model.ids import ExecutionArn
 
 
 def may_reuse_name(existing: ExecutionState | None, payload: str, now: int) -> bool:
-    """Whether a name is free for a new execution; if not, the existing one is what was asked for.
+    """Return True when a new execution may take the name of ``existing``.
 
-    ``Rejected`` when the name belongs to an execution with another input.
+    False means that the request is for the existing execution. Raises ``Rejected`` when that has
+    another input.
     """
     if existing is None or existing.status == ExecutionStatus.DELETING:
         return True
@@ -35,7 +36,7 @@ def may_reuse_name(existing: ExecutionState | None, payload: str, now: int) -> b
 
 
 def require_same_input(existing: ExecutionState, payload: str) -> None:
-    """Refuse to take an execution for one with another input."""
+    """Raise ``Rejected`` when the existing execution was started with another input."""
     if existing.input != payload:
         name = ExecutionArn.parse(existing.arn).execution_name
         raise already_started(
@@ -45,7 +46,7 @@ def require_same_input(existing: ExecutionState, payload: str) -> None:
 
 
 def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event]:
-    """Begin an execution."""
+    """Check the command and return the event that begins an execution."""
     try:
         arn = ExecutionArn.parse(command.arn)
     except ValueError as error:
@@ -61,13 +62,15 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
         retention = limits.default_retention_days
     _check_range("RetentionPeriodInDays", retention, limits.retention_days)
     if command.parent is not None:
-        most = limits.chained_invoke_payload_bytes
+        max_bytes = limits.chained_invoke_payload_bytes
     elif command.synchronous:
-        most = limits.synchronous_payload_bytes
+        max_bytes = limits.synchronous_payload_bytes
     else:
-        most = limits.asynchronous_payload_bytes
-    if text_bytes(command.input) > most:
-        raise too_large(f"The input payload has {text_bytes(command.input)} bytes; at most {most}.")
+        max_bytes = limits.asynchronous_payload_bytes
+    if text_bytes(command.input) > max_bytes:
+        raise too_large(
+            f"The input payload has {text_bytes(command.input)} bytes; at most {max_bytes}."
+        )
     return [
         ExecutionStarted(
             at=at,
@@ -84,26 +87,26 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
     ]
 
 
-def _check_range(field: str, value: int, most: int) -> None:
-    if not 1 <= value <= most:
-        raise invalid(f"Invalid {field} {value}: 1 to {most}.")
+def _check_range(field: str, value: int, maximum: int) -> None:
+    if not 1 <= value <= maximum:
+        raise invalid(f"Invalid {field} {value}: 1 to {maximum}.")
 
 
 def decide_stop(
     state: ExecutionState, command: StopExecution, at: int, limits: Limits
 ) -> list[Event]:
-    """End an execution now. A running invocation finds out at its next checkpoint."""
+    """End an execution now. A running invocation's next checkpoint is rejected."""
     check_error_size(command.error, limits, "Stop")
     if state.is_closed:
         return []
-    # A result that was accepted is not lost because somebody stops a handler that is done.
+    # An accepted outcome is kept, even when the execution is stopped before the handler returns.
     if state.settled is not None:
         return [close_as_settled(state.settled, at)]
     return [ExecutionStopped(at=at, error=command.error)]
 
 
 def decide_delete(state: ExecutionState, at: int) -> list[Event]:
-    """Delete an execution that has ended."""
+    """Delete an execution; raise ``Rejected`` while it is open."""
     if not state.is_closed:
         raise conflict(f"Cannot delete {state.arn}: it is {state.status}; stop it first.")
     return [ExecutionDeleted(at=at)]

@@ -1,4 +1,4 @@
-"""How much the service allows. Sizes are UTF-8 bytes, times milliseconds unless the name says more."""
+"""The service's limits. Sizes are UTF-8 bytes; times are milliseconds unless the name has a unit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECOND = 1000
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """The service's current limits; give others to test how a workflow meets them."""
+    """The service's current limits; pass smaller ones to test a workflow's behaviour at a limit."""
 
     operations: int = 3_000
     storage_bytes: int = 100 * _MIB
@@ -35,8 +35,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     invocation_backoff: int = _SECOND
     max_invocation_backoff: int = 60 * _SECOND
     pending_refusals: int = 3
-    # With a seed, an answer to a checkpoint may leave out what others than the handler have changed, if
-    # the handler is sure to call again, and a later one tells it, with its time.
+    # A seed makes responses to checkpoints omit some operations that timers or external systems have
+    # changed, when the handler is sure to checkpoint again. A later response reports them, with the time
+    # at which they changed.
     late_news: int | None = None
 
 

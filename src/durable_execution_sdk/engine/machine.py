@@ -1,6 +1,7 @@
-"""The rules as three functions: decide what a command means, fold it in, and say what to do about it.
+"""The rules of the service as three functions.
 
-``decide`` only reads the state; ``evolve`` only folds; ``effects`` only names what a shell does next.
+``decide`` turns a command into events and changes nothing. ``evolve`` folds one event into the state.
+``effects`` lists the actions that the caller performs once the events are stored.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ from durable_execution_sdk.model.control import ExecutionStatus
 __all__ = ["decide", "effects", "evolve", "may_reuse_name", "outstanding_effects"]
 
 
-_Later = (
+_CommandForExisting = (
     StartInvocation
     | Checkpoint
     | FinishInvocation
@@ -69,9 +70,10 @@ _Later = (
 def decide(
     state: ExecutionState | None, command: Command, now: int, limits: Limits = DEFAULT_LIMITS
 ) -> list[Event]:
-    """The events that a command leads to, none if it changes nothing; ``Rejected`` if it may not be.
+    """Return the events that a command causes; an empty list when it changes nothing.
 
-    When a deadline has passed, send ``Tick`` first: a command does not let time catch up.
+    ``now`` is the clock's time in milliseconds. Raises ``Rejected`` for a command that the rules
+    forbid. Send ``Tick`` first when a deadline has passed: other commands do not fire timers.
     """
     if isinstance(command, StartExecution):
         if state is None:
@@ -87,10 +89,12 @@ def decide(
     return _decide(state, command, now, limits)
 
 
-def _decide(state: ExecutionState, command: _Later, now: int, limits: Limits) -> list[Event]:
-    # Strictly later than everything before: the order of completions is the order of their times. So
-    # the log may run ahead of the clock; what waits for a time waits for the clock, and is recorded
-    # as late in the log as it began.
+def _decide(
+    state: ExecutionState, command: _CommandForExisting, now: int, limits: Limits
+) -> list[Event]:
+    # Each command gets a later time than all events before it, because completions are ordered by
+    # time. After many quick commands the log's time is ahead of the clock. Timers are due by the
+    # clock; their events are recorded in the log's time, so a wait of 1 s also takes 1 s in the log.
     at = max(now, state.last_at + 1)
     match command:
         case Checkpoint():

@@ -1,4 +1,4 @@
-"""Pause and resume: no invocations in between, while timers and callbacks go on."""
+"""Decide pause and resume: a paused execution is not invoked; timers and callbacks go on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def decide_pause(
 
 
 def begin_pause(state: ExecutionState, pause: Pause, at: int, limits: Limits) -> ExecutionPaused:
-    """The event that a pause holds from now on."""
+    """Return the event with which a pause begins, and the execution timeout during it."""
     cap = state.started_at + limits.paused_execution_seconds * 1_000
     return ExecutionPaused(
         at=at,
@@ -56,7 +56,7 @@ def begin_pause(state: ExecutionState, pause: Pause, at: int, limits: Limits) ->
 def decide_resume(
     state: ExecutionState, command: ResumeExecution, at: int, limits: Limits
 ) -> list[Event]:
-    """Go on, or cancel a pause that has not begun."""
+    """End a pause, or cancel a requested pause that has not begun."""
     _check_reason(command.reason, limits)
     if _is_repeated(state, "resume", command.client_token, at):
         return []
@@ -89,5 +89,5 @@ def _check_reason(reason: str | None, limits: Limits) -> None:
 def _is_repeated(state: ExecutionState, request: str, client_token: str | None, at: int) -> bool:
     if client_token is None:
         return False
-    before = state.client_tokens.get((request, client_token))
-    return before is not None and at < before + CLIENT_TOKEN_WINDOW
+    requested_at = state.client_tokens.get((request, client_token))
+    return requested_at is not None and at < requested_at + CLIENT_TOKEN_WINDOW

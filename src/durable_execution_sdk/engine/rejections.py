@@ -1,44 +1,44 @@
-"""How the service says no: one function for each answer, with the API's name and HTTP status."""
+"""Errors with which the service refuses a command: the API's error code and HTTP status of each."""
 
 from __future__ import annotations
 
 from durable_execution_sdk.errors import ServiceError
 
 
-class Rejected(ServiceError):  # noqa: N818 - an answer, not an accident
-    """A command that the rules do not allow; nothing was recorded."""
+class Rejected(ServiceError):  # noqa: N818 - a regular response of the service
+    """Raised for a command that the rules do not allow; no event was recorded."""
 
 
 def invalid(message: str) -> Rejected:
-    """A request that is wrong in itself."""
+    """Return the error for a malformed request."""
     return Rejected(message, code="InvalidParameterValueException", status=400)
 
 
 def stale_token() -> Rejected:
-    """A token that was used, or belongs to an invocation that is over. Clients match this text."""
+    """Return the error for a token that was used or whose invocation is over. Clients match its text."""
     return invalid("Invalid checkpoint token")
 
 
 def conflict(message: str) -> Rejected:
-    """A request that does not fit what is going on."""
+    """Return the error for a request that the execution's present status forbids."""
     return Rejected(message, code="ResourceConflictException", status=409)
 
 
 def not_found(message: str) -> Rejected:
-    """A request for something that is not there."""
+    """Return the error for a resource that does not exist."""
     return Rejected(message, code="ResourceNotFoundException", status=404)
 
 
 def callback_closed(message: str) -> Rejected:
-    """An answer to a callback that is over."""
+    """Return the error for completing a callback that has ended."""
     return Rejected(message, code="CallbackTimeoutException", status=400)
 
 
 def already_started(message: str) -> Rejected:
-    """A name that is taken by an execution with another input."""
+    """Return the error for a name that belongs to an execution with another input."""
     return Rejected(message, code="DurableExecutionAlreadyStartedException", status=409)
 
 
 def too_large(message: str) -> Rejected:
-    """An input that is larger than an invocation takes."""
+    """Return the error for an input above the limit of an invocation."""
     return Rejected(message, code="RequestTooLargeException", status=413)

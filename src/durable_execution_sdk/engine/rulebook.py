@@ -1,4 +1,4 @@
-"""The six tables as one: which update is allowed when, and what an event makes of an operation."""
+"""The six transition tables joined: allowed updates by status, and the effect of each event."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ MOVES: Moves = {
     **context.MOVES,
 }
 
-# Events are looked up by their class, here and in the other tables: one after the other, as a ``match``
-# tries them, costs more than all the rest of folding an event.
+# Tables are keyed by the event's class: a ``match``, which tries classes one after the other, costs more
+# than all the rest of folding an event.
 APPLIES: Applies = {
     **step.APPLIES,
     **wait.APPLIES,
@@ -64,7 +64,7 @@ TIMERS: TimersAfter = {
 def record_update(
     update: OperationUpdate, current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:
-    """The events for an update of an operation that is now ``current``."""
+    """Return the events for an update of the operation ``current``; raise ``Rejected`` if not allowed."""
     status = current.status if current else None
     rules = UPDATES[update.type]
     rule = rules.get((update.action, status))
@@ -75,7 +75,7 @@ def record_update(
 
 
 def settle_execution(update: OperationUpdate, current: Operation) -> ExecutionStatus:
-    """How the execution ends after an EXECUTION update."""
+    """Return the status with which the execution ends after an EXECUTION update."""
     status = current.status
     outcome = execution.UPDATES.get((update.action, status))
     if outcome is None:
@@ -88,20 +88,20 @@ def _not_allowed(
     update: OperationUpdate, status: str | None, allowed: list[OperationAction]
 ) -> Rejected:
     name = f" {update.name!r}" if update.name else ""
-    found = f"is {status}" if status else "does not exist yet"
+    actual = f"is {status}" if status else "does not exist yet"
     expected = " or ".join(allowed) if allowed else "nothing"
     return invalid(
         f"Invalid action {update.action} for {update.type} operation {update.id}{name}: "
-        f"it {found}, which allows {expected}."
+        f"it {actual}, which allows {expected}."
     )
 
 
-def apply_event(before: Operation | None, event: OperationEvent) -> Operation:
-    """An operation after an event."""
-    return APPLIES[type(event)](before, event)
+def apply_event(previous: Operation | None, event: OperationEvent) -> Operation:
+    """Return the operation as it is after the event."""
+    return APPLIES[type(event)](previous, event)
 
 
 def timers_after(event: OperationEvent) -> Timers:
-    """The timers that an event arms (with when they are due) and disarms (with ``None``)."""
+    """Return the timers that an event arms (with a due time) and disarms (with ``None``)."""
     timers = TIMERS.get(type(event))
     return [] if timers is None else timers(event)

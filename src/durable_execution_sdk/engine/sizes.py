@@ -1,4 +1,4 @@
-"""How large things are, in UTF-8 bytes: what the service's limits are counted in."""
+"""Sizes in UTF-8 bytes, the unit of the service's limits."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from durable_execution_sdk.model.failure import ErrorObject
 
 
 def text_bytes(text: str | None) -> int:
-    """The size of a payload."""
+    """Return the size of a payload."""
     if text is None:
         return 0
-    # A lone surrogate has no UTF-8 form; it must still be counted, not crash the count.
+    # A lone surrogate has no UTF-8 form; "surrogatepass" counts it as three bytes.
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def error_bytes(error: ErrorObject | None) -> int:
-    """The size of an error: all its fields together."""
+    """Return the size of an error: the sum over its fields."""
     if error is None:
         return 0
     return (
@@ -45,7 +45,7 @@ def error_bytes(error: ErrorObject | None) -> int:
 
 
 def stored_bytes(event: Event) -> int:
-    """How much an event adds to what an execution has stored."""
+    """Return the number of bytes that an event adds to the execution's storage."""
     measure = _MEASURES.get(type(event))
     return 0 if measure is None else measure(event)
 

@@ -1,7 +1,7 @@
-"""An execution as of now: what folding its events gives.
+"""The state of one execution: the result of folding its events.
 
-The state belongs to whoever folds: ``evolve`` changes it in place, everybody else only reads. It keeps
-indexes (timers, unseen changes, counts) so that no command has to look at all operations.
+Only ``evolve`` changes a state, in place; all other code reads it. Indexes (timers, unseen changes,
+counts) spare every command a scan of all operations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from durable_execution_sdk.model.operation import Operation, OperationStatus, Op
 
 
 class TimerKind(StrEnum):
-    """What a timer ends."""
+    """Kinds of deadline that an execution can have."""
 
     WAIT = "wait"
     STEP_RETRY = "step retry"
@@ -33,19 +33,19 @@ class TimerKind(StrEnum):
 
 TimerKey = tuple[str, TimerKind]
 
-# How long a client token is remembered: the service's 15 minutes.
+# Period for which a client token is remembered, in milliseconds: 15 minutes, as the service has it.
 CLIENT_TOKEN_WINDOW = 15 * 60 * 1_000
 
 _OVER = CLOSED_STATUSES | {ExecutionStatus.DELETING}
 
-# Timers that are due together go off in the order in which their operations started, and those of
-# the execution itself after them: a wait that ends with the execution still ends.
+# Timers due at the same time fire in the order in which their operations started. The execution's own
+# timers come last, so that a wait that is due together with the execution timeout still succeeds.
 _AFTER_OPERATIONS = 1 << 60
 
 
 @dataclass(kw_only=True, slots=True)
 class RunningInvocation:
-    """The invocation in flight. Without a token it may not checkpoint any more."""
+    """The invocation in flight. ``token=None``: it may not checkpoint any more."""
 
     number: int
     request_id: str
@@ -57,7 +57,7 @@ class RunningInvocation:
 
 
 class GivenResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What a checkpoint was answered, kept for a client that asks the same again."""
+    """Response to a checkpoint, kept for a client that sends the same request again."""
 
     at: int
     token: str
@@ -67,9 +67,9 @@ class GivenResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True, frozen=True)
 class Pause:
-    """A pause that was asked for; ``began_at`` says since when it holds.
+    """A requested pause; ``began_at`` is ``None`` until it begins.
 
-    ``timed_out_at`` is where the execution timeout was when it began.
+    ``timed_out_at`` is the time of the execution timeout at the moment when the pause began.
     """
 
     requested_at: int
@@ -81,7 +81,7 @@ class Pause:
 
 @dataclass(kw_only=True, frozen=True)
 class SettledOutcome:
-    """An EXECUTION update: how the execution ends once its invocation is over."""
+    """Outcome recorded by an EXECUTION update; it takes effect when the invocation is over."""
 
     status: ExecutionStatus
     result: str | None
@@ -90,7 +90,11 @@ class SettledOutcome:
 
 @dataclass(kw_only=True, slots=True)
 class ExecutionState:
-    """Everything that the rules need to know of one execution."""
+    """Everything about one execution that the rules read.
+
+    ``unseen`` holds the ids of operations whose latest change the handler has not received; ``order``
+    lists operation ids by start, and ``positions`` is its inverse.
+    """
 
     arn: str
     run_id: str
@@ -148,12 +152,12 @@ class ExecutionState:
 
     @property
     def is_closed(self) -> bool:
-        """Whether the execution has ended, however it ended."""
+        """True once the execution has ended, with any status."""
         return self.status in _OVER
 
     @property
     def wants_invocation(self) -> bool:
-        """Whether the handler is to be invoked now."""
+        """True when the handler has to be invoked now."""
         return (
             self.invocation_due
             and self.invocation is None
@@ -162,19 +166,19 @@ class ExecutionState:
         )
 
     def copied(self) -> ExecutionState:
-        """The state as it is now, for whoever looks at its operations later."""
+        """Return a copy whose operations, timers and invokes do not change with this state."""
         state = copy(self)
         state.operations, state.order = self.operations.copy(), self.order.copy()
         state.timers, state.invokes = self.timers.copy(), self.invokes.copy()
         return state
 
     def put_operation(self, operation: Operation) -> None:
-        """Replace an operation, or add it after all others."""
-        before = self.operations.get(operation.id)
-        if before is None:
+        """Replace an operation, or append a new one."""
+        previous = self.operations.get(operation.id)
+        if previous is None:
             self.positions[operation.id] = len(self.order)
             self.order.append(operation.id)
-        elif is_pending(before):
+        elif is_pending(previous):
             self.pending_count -= 1
         if is_pending(operation):
             self.pending_count += 1
@@ -187,7 +191,11 @@ class ExecutionState:
         due_at: int | None,
         recorded_at: int | None = None,
     ) -> None:
-        """Arm, move or (with ``None``) disarm a timer; it is recorded at ``due_at`` or later."""
+        """Arm, move or (with ``due_at=None``) disarm a timer.
+
+        It fires when the clock reaches ``due_at``. ``recorded_at`` is the earliest time of its event in
+        the log, ``due_at`` if omitted.
+        """
         key = (operation_id, kind)
         if recorded_at is not None and recorded_at != due_at:
             self.recorded_at[key] = recorded_at
@@ -203,16 +211,19 @@ class ExecutionState:
             heapq.heappop(self.timer_heap)
 
     def due_timers(self, now: int) -> list[tuple[int, TimerKind, str]]:
-        """The timers that are due, in the order in which they go off: when, what, whose."""
-        due: set[tuple[int, int, TimerKind, str]] = set()
-        places = [0]
-        while places:
-            place = places.pop()
-            if place < len(self.timer_heap) and self.timer_heap[place][0] <= now:
-                if self._is_armed(self.timer_heap[place]):
-                    due.add(self.timer_heap[place])
-                places += (2 * place + 1, 2 * place + 2)
-        return [(due_at, kind, operation_id) for due_at, _, kind, operation_id in sorted(due)]
+        """Return (due time, kind, operation id) of the timers that are due, in firing order."""
+        due_entries: set[tuple[int, int, TimerKind, str]] = set()
+        # Visit the heap from its root; below an entry that is not due, no entry is due.
+        nodes = [0]
+        while nodes:
+            node = nodes.pop()
+            if node < len(self.timer_heap) and self.timer_heap[node][0] <= now:
+                if self._is_armed(self.timer_heap[node]):
+                    due_entries.add(self.timer_heap[node])
+                nodes += (2 * node + 1, 2 * node + 2)
+        return [
+            (due_at, kind, operation_id) for due_at, _, kind, operation_id in sorted(due_entries)
+        ]
 
     def _is_armed(self, entry: tuple[int, int, TimerKind, str]) -> bool:
         due_at, _, kind, operation_id = entry
@@ -228,5 +239,5 @@ _PENDING: Mapping[str, OperationStatus] = {
 
 
 def is_pending(operation: Operation) -> bool:
-    """Whether the service, or somebody outside, will go on with an operation."""
+    """True when the operation waits for the service or for an external system, not for the SDK."""
     return _PENDING.get(operation.type) == operation.status

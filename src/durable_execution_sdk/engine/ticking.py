@@ -1,4 +1,4 @@
-"""What time does by itself: everything that is due, in the order in which it was due."""
+"""Decide a tick: the events of the timers that are due, in order."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from durable_execution_sdk.model.operation import Operation
 
 
 def decide_tick(state: ExecutionState, at: int, now: int) -> list[Event]:
-    """The events of all timers that are due by now.
+    """Return the events of all timers that are due by now.
 
-    What was due at different times happens at different times, even when it is noticed late: the
-    SDK orders completions by their time, and the earlier deadline has to win.
+    Timers with different due times get events with different times, even when one late tick fires
+    both: the SDK orders completions by time, and the earlier deadline must come first.
     """
     events: list[Event] = []
-    settled: set[str] = set()
+    ended_ids: set[str] = set()
     previous: int | None = None
     for due_at, kind, operation_id in state.due_timers(now):
-        if operation_id in settled:
+        if operation_id in ended_ids:
             continue
         if previous is not None and due_at > previous:
             at += 1
@@ -41,12 +41,12 @@ def decide_tick(state: ExecutionState, at: int, now: int) -> list[Event]:
                 events.append(_time_out(state, at))
                 break
             case _:
-                settled.add(operation_id)
-                events.append(_go_off(state.operations[operation_id], kind, at, recorded_at))
+                ended_ids.add(operation_id)
+                events.append(_fire(state.operations[operation_id], kind, at, recorded_at))
     return events
 
 
-def _go_off(operation: Operation, kind: TimerKind, at: int, recorded_at: int) -> Event:
+def _fire(operation: Operation, kind: TimerKind, at: int, recorded_at: int) -> Event:
     ref = operation_ref(operation)
     started_at = int(operation.start_timestamp or 0)
     match kind:
@@ -61,16 +61,16 @@ def _go_off(operation: Operation, kind: TimerKind, at: int, recorded_at: int) ->
             )
             return CallbackTimedOut(at=at, operation=ref, error=error)
         case _:
-            after = (recorded_at - started_at) // 1_000
+            seconds = (recorded_at - started_at) // 1_000
             error = ErrorObject(
                 error_type="Callback.Timeout",
-                error_message=f"Callback timed out after {after} seconds.",
+                error_message=f"Callback timed out after {seconds} seconds.",
             )
             return CallbackTimedOut(at=at, operation=ref, error=error)
 
 
 def _time_out(state: ExecutionState, at: int) -> Event:
-    # A result that was accepted is not lost because the handler was slow to return.
+    # An accepted outcome is kept, even when the handler has not returned before the timeout.
     if state.settled is not None:
         return close_as_settled(state.settled, at)
     error = ErrorObject(

@@ -1,7 +1,7 @@
-"""Names that are made, not stored: checkpoint tokens, callback ids and the ARNs of child executions.
+"""Derived names: checkpoint tokens, callback ids and the ARNs of child executions.
 
-All are derived from what the log holds, and tokens and callback ids from a secret too, which nobody
-can guess who does not have the store. To others they are opaque base64 text.
+They are computed from the log and not stored. Tokens and callback ids also include a proof made with
+the store's secret, so that they cannot be forged without the store. Clients see opaque base64 text.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from durable_execution_sdk.engine.rejections import not_found, stale_token
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.model.ids import ExecutionArn
 
-_PROOF = 32
+_PROOF_LENGTH = 32
 
 
 def checkpoint_token(run_id: str, invocation: int, sequence: int, secret: str = "") -> str:
-    """The token for one checkpoint of one invocation."""
+    """Return the token for one checkpoint of one invocation."""
     return _encode([run_id, invocation, sequence], secret)
 
 
 def require_current_token(state: ExecutionState, token: str) -> RunningInvocation:
-    """The running invocation, if the token is its newest one; every other token is refused."""
+    """Return the running invocation; raise ``Rejected`` unless the token is its newest."""
     if state.invocation is None or state.is_closed or state.invocation.token != token:
         raise stale_token()
     return state.invocation
 
 
 def callback_id(arn: str, operation_id: str, secret: str = "") -> str:
-    """The id that an external system answers to."""
+    """Return the id with which an external system completes the callback."""
     return _encode([arn, operation_id], secret)
 
 
 def parse_callback_id(text: str) -> tuple[str, str]:
-    """The execution's ARN and the operation's id in a callback id; unknown ids are not found."""
+    """Return the execution's ARN and the operation's id; raise ``Rejected`` for a malformed id."""
     try:
         parts = msgspec.json.decode(base64.b64decode(text, validate=True), type=tuple[str, ...])
         arn, operation_id = parts[:2]
@@ -47,7 +47,7 @@ def parse_callback_id(text: str) -> tuple[str, str]:
 
 
 def child_arn(parent_arn: str, operation_id: str, function_arn: str) -> str:
-    """The ARN of the execution that a chained invoke of a durable function starts."""
+    """Return the ARN of the execution that a chained invoke of a durable function starts."""
     digest = hashlib.sha256(f"{parent_arn}\n{operation_id}".encode()).hexdigest()
     run_id = "-".join(
         (digest[:8], digest[8:12], "8" + digest[13:16], "8" + digest[17:20], digest[20:32])
@@ -56,13 +56,13 @@ def child_arn(parent_arn: str, operation_id: str, function_arn: str) -> str:
 
 
 def execution_name(arn: str) -> str:
-    """The execution's name in its ARN."""
+    """Return the execution's name from its ARN."""
     return ExecutionArn.parse(arn).execution_name
 
 
 def _encode(parts: list[str | int], secret: str) -> str:
     if secret:
-        # Whoever knows an ARN could make all the rest up.
+        # All other parts can be guessed from the ARN.
         text = "\n".join([secret, *map(str, parts)])
-        parts = [*parts, hashlib.sha256(text.encode()).hexdigest()[:_PROOF]]
+        parts = [*parts, hashlib.sha256(text.encode()).hexdigest()[:_PROOF_LENGTH]]
     return base64.b64encode(msgspec.json.encode(parts)).decode()

@@ -1,4 +1,4 @@
-"""Whether an update is well formed: names, sizes and ranges, before any rule is asked."""
+"""Validate single updates: names, sizes and ranges. The transition tables are checked afterwards."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME = re.compile(r"[\x20-\x7E]{1,256}")
 _FAIL = OperationAction.FAIL
-_NO_FAILURES = frozenset({OperationAction.SUCCEED, OperationAction.START})
-_WITH_OTHER_LIMITS = frozenset({OperationType.EXECUTION, OperationType.CHAINED_INVOKE})
+_ACTIONS_WITHOUT_ERROR = frozenset({OperationAction.SUCCEED, OperationAction.START})
+_TYPES_WITH_OWN_LIMIT = frozenset({OperationType.EXECUTION, OperationType.CHAINED_INVOKE})
 _SUB_TYPE = re.compile(r"[a-zA-Z0-9_-]{1,32}")
 
 
 def check_update(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
-    """Refuse an update whose values are out of bounds, or do not go with its action."""
+    """Raise ``Rejected`` for values out of bounds, or that do not fit the update's action."""
     _check_payload(state, update, limits)
     _check_options(state, update, limits)
 
 
 def check_error_size(error: ErrorObject | None, limits: Limits, what: str) -> None:
-    """Refuse an error that is larger than the service stores."""
+    """Raise ``Rejected`` for an error above the size limit; ``what`` begins the message."""
     if error_bytes(error) > limits.error_bytes:
         raise invalid(
             f"{what} error size must be less than or equal to {limits.error_bytes} bytes."
@@ -36,7 +36,7 @@ def check_error_size(error: ErrorObject | None, limits: Limits, what: str) -> No
 
 
 def execution_payload_limit(state: ExecutionState, limits: Limits) -> int:
-    """How large the result of this execution may be: that depends on how it was started."""
+    """Return the size limit of the execution's result, which depends on the kind of its start."""
     if state.parent is not None:
         return limits.chained_invoke_payload_bytes
     if state.synchronous:
@@ -45,7 +45,7 @@ def execution_payload_limit(state: ExecutionState, limits: Limits) -> int:
 
 
 def is_consistent(update: OperationUpdate, current: Operation) -> bool:
-    """Whether an update names its operation like the one that is stored."""
+    """True when type, subtype, name and parent of the update are those of the stored operation."""
     return (
         update.type == current.type
         and update.sub_type == current.sub_type
@@ -55,22 +55,22 @@ def is_consistent(update: OperationUpdate, current: Operation) -> bool:
 
 
 def inconsistent(update: OperationUpdate, current: Operation) -> Rejected:
-    """The refusal of an update that names its operation differently from the one that is stored."""
+    """Return the error for an update whose type, subtype, name or parent differs from the stored."""
     names = (
         ("type", current.type, update.type),
         ("subtype", current.sub_type, update.sub_type),
         ("name", current.name, update.name),
         ("parent id", current.parent_id, update.parent_id),
     )
-    field, expected, found = next(each for each in names if each[1] != each[2])
+    field, expected, actual = next(row for row in names if row[1] != row[2])
     return invalid(
         f"Inconsistent operation {field}. Operation {update.id} has {expected!r}, "
-        f"the update has {found!r}."
+        f"the update has {actual!r}."
     )
 
 
 def check_names(update: OperationUpdate) -> None:
-    """Refuse an update whose id, parent, name or subtype is none."""
+    """Raise ``Rejected`` for an id, parent id, name or subtype with an invalid form."""
     if not _ID.fullmatch(update.id):
         raise invalid(
             f"Invalid operation id {update.id!r}: 1 to 64 of letters, digits, '-' and '_'."
@@ -94,18 +94,18 @@ def check_names(update: OperationUpdate) -> None:
 
 def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
     action, payload, error = update.action, update.payload, update.error
-    if error is not None and action in _NO_FAILURES:
+    if error is not None and action in _ACTIONS_WITHOUT_ERROR:
         raise invalid(f"{action} of operation {update.id} has an Error; only a failure takes one.")
     if payload is not None:
         if action == _FAIL:
             raise invalid(f"FAIL of operation {update.id} has a Payload; it takes an Error.")
         limit = limits.operation_payload_bytes
-        if update.type in _WITH_OTHER_LIMITS:
+        if update.type in _TYPES_WITH_OWN_LIMIT:
             limit = _payload_limit(state, update.type, limits)
         if text_bytes(payload) > limit:
-            what = "input" if update.type == OperationType.CHAINED_INVOKE else "output"
+            direction = "input" if update.type == OperationType.CHAINED_INVOKE else "output"
             raise invalid(
-                f"{update.type} {what} payload size must be less than or equal to {limit} bytes. "
+                f"{update.type} {direction} payload size must be less than or equal to {limit} bytes. "
                 f"(operation {_label(update)}, {text_bytes(payload)} bytes)"
             )
     if error is not None:
@@ -128,33 +128,35 @@ def _check_options(state: ExecutionState, update: OperationUpdate, limits: Limit
         )
     if update.callback_options is not None:
         options = update.callback_options
-        most = limits.callback_timeout_seconds
-        _check_range(update, "TimeoutSeconds", options.timeout_seconds, 0, most)
-        _check_range(update, "HeartbeatTimeoutSeconds", options.heartbeat_timeout_seconds, 0, most)
+        maximum = limits.callback_timeout_seconds
+        _check_range(update, "TimeoutSeconds", options.timeout_seconds, 0, maximum)
+        _check_range(
+            update, "HeartbeatTimeoutSeconds", options.heartbeat_timeout_seconds, 0, maximum
+        )
     if update.chained_invoke_options is not None:
         _check_account(state, update.chained_invoke_options.function_name)
 
 
 def _check_range(
-    update: OperationUpdate, field: str, value: int | None, least: int, most: int
+    update: OperationUpdate, field: str, value: int | None, minimum: int, maximum: int
 ) -> None:
-    if value is not None and not least <= value <= most:
+    if value is not None and not minimum <= value <= maximum:
         raise invalid(
             f"Invalid {field} {value} of {update.type} operation {_label(update)}: "
-            f"{least} to {most}."
+            f"{minimum} to {maximum}."
         )
 
 
 def _check_account(state: ExecutionState, function_name: str) -> None:
     parts = function_name.split(":")
-    # A full ARN has the account in fifth place, a partial one (ACCOUNT:function:NAME) in first.
+    # A full ARN has the account as its fifth part, a partial ARN (ACCOUNT:function:NAME) as its first.
     account = parts[4] if parts[0] == "arn" and len(parts) > 4 else parts[0]
     if account.isdigit() and len(account) == 12 and len(parts) > 2:
-        own = ExecutionArn.parse(state.arn).account
-        if account != own:
+        own_account = ExecutionArn.parse(state.arn).account
+        if account != own_account:
             raise invalid(
                 "Cannot start a CHAINED_INVOKE on a function in another account. "
-                f"({function_name}, from account {own})"
+                f"({function_name}, from account {own_account})"
             )
 
 

@@ -1,7 +1,7 @@
 """Observers of an execution, for tracing, metrics and audit: ``durable_execution(plugins=[...])``.
 
-Subclass ``DurablePlugin`` and override the hooks that you need. A handler without plugins loads
-nothing of this package.
+Subclass ``DurablePlugin`` and override the hooks that you need. Handlers without plugins do not load
+this package.
 """
 
 from durable_execution_sdk.hooks.infos import (

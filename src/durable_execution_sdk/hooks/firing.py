@@ -1,4 +1,4 @@
-"""Calling hooks: in order, only those that are overridden, and so that none can do harm."""
+"""Call the overridden hooks of plugins in order, and isolate the execution from their exceptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _Hook = Callable[[Any], object]
 
 
 class Hooks:
-    """The hooks of a handler's plugins: ``hooks["on_operation_end"]`` are those to call."""
+    """The overridden hooks of a handler's plugins, by name."""
 
     def __init__(self, base: type, plugins: Sequence[object], logger: logging.Logger) -> None:
         self._logger = logger
@@ -31,37 +31,42 @@ class Hooks:
                     self._hooks[name].append(hook)
 
     def wants(self, name: str) -> bool:
-        """Whether anybody has this hook."""
+        """True when a plugin overrides this hook."""
         return bool(self._hooks[name])
 
     def fire(self, name: str, info: object, answers: list[object] | None = None) -> None:
-        """Call this hook of every plugin that has it."""
+        """Call this hook of every plugin that overrides it; collect return values in ``answers``.
+
+        Exceptions are logged, once for each hook, and not raised; only ``KeyboardInterrupt`` is.
+        """
         for hook in self._hooks[name]:
             try:
                 result = hook(info)
             except KeyboardInterrupt:
-                raise  # somebody at the keyboard, and not the hook
-            except BaseException as error:  # a CancelledError or SystemExit is a hook's own here
+                raise  # from the user at the keyboard, not from the hook
+            except BaseException as error:  # here, CancelledError and SystemExit come from the hook
                 self._log(hook, "raised", error)
             else:
                 if inspect.iscoroutine(result):
                     result.close()
-                    self._log(hook, "returned a coroutine, which nobody awaits", None)
+                    self._log(hook, "returned a coroutine, which is not awaited", None)
                 elif answers is not None:
                     answers.append(result)
 
     def ask(self, name: str, info: object, longest: int) -> str | None:
-        """The first text that a plugin answers with; one that is too long is none."""
+        """Return the first text of 1 to ``longest`` characters that a plugin returns, if any."""
         answers: list[object] = []
         self.fire(name, info, answers)
-        fitting = (each for each in answers if isinstance(each, str) and 0 < len(each) <= longest)
-        return next(fitting, None)
+        texts = (text for text in answers if isinstance(text, str) and 0 < len(text) <= longest)
+        return next(texts, None)
 
     def _log(self, hook: _Hook, what: str, error: BaseException | None) -> None:
-        if id(hook) in self._logged:  # they live as long as this does, and may be unhashable
+        if (
+            id(hook) in self._logged
+        ):  # ids, because hooks may be unhashable; they live as long as this
             return
         self._logged.add(id(hook))
-        with suppress(Exception):  # a filter of the user's may raise as well
+        with suppress(Exception):  # the user's logging filters may raise too
             self._logger.error(
                 "the plugin hook %s %s; the execution goes on, and this is logged only once",
                 getattr(hook, "__qualname__", hook),
@@ -75,7 +80,7 @@ def _hooks_of(cls: type) -> list[str]:
 
 
 def _check(base: type, plugin: object, names: Sequence[str]) -> None:
-    """Refuse what observes nothing, or not what its author thinks."""
+    """Raise ``ConfigError`` for a plugin that observes nothing, or has a wrong method."""
     if isinstance(plugin, type):
         raise ConfigError(
             f"durable_execution(plugins=...) takes plugins, not classes: {plugin.__qualname__}()"
@@ -84,7 +89,7 @@ def _check(base: type, plugin: object, names: Sequence[str]) -> None:
     if not isinstance(plugin, base):
         raise ConfigError(
             f"durable_execution(plugins=...) takes subclasses of {base.__qualname__}, and {what} is"
-            f" none: class {what}({base.__qualname__})"
+            f" not one: class {what}({base.__qualname__})"
         )
     unknown = [name for name in _hooks_of(type(plugin)) if name not in names]
     if unknown:

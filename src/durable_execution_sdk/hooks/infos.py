@@ -1,4 +1,4 @@
-"""What hooks are told. Every info is a frozen struct, complete in itself, with times in UTC."""
+"""Arguments of hooks: frozen structs, each complete in itself, with times in UTC."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _PAYLOADS = frozenset({"execution_input", "execution_result", "result"})
 
 
 class InvocationStatus(StrEnum):
-    """How an invocation ended.
+    """Outcomes of an invocation.
 
-    ``SUCCEEDED`` and ``FAILED`` end the execution. ``PENDING``: it is suspended until the service has
-    news. ``RETRY``: the invocation raised, so Lambda invokes again.
+    ``SUCCEEDED`` and ``FAILED`` end the execution. ``PENDING``: the execution is suspended until an
+    operation changes. ``RETRY``: the invocation raised an exception, so Lambda invokes again.
     """
 
     SUCCEEDED = "SUCCEEDED"
@@ -46,9 +46,9 @@ class InvocationStatus(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How a run of a user's function ended.
+    """Outcomes of an attempt, a call of the user's function.
 
-    ``INCOMPLETE``: it was cut off, because the invocation ended or its operation was given up.
+    ``INCOMPLETE``: interrupted, because the invocation ended or the operation was given up.
     """
 
     SUCCEEDED = "SUCCEEDED"
@@ -57,12 +57,12 @@ class AttemptOutcome(StrEnum):
 
 
 class _Info(Struct, frozen=True, kw_only=True):
-    """What all infos have."""
+    """Base of all infos."""
 
     execution_arn: str
 
     def __repr__(self) -> str:
-        """Everything but payloads, which may be secret or long, and do not belong into logs."""
+        """Show all fields but payloads, which may be secret or long and must not be logged."""
         members = ", ".join(
             f"{name}={getattr(self, name)!r}"
             for name in self.__struct_fields__
@@ -72,15 +72,19 @@ class _Info(Struct, frozen=True, kw_only=True):
 
 
 class OperationInfo(_Info, frozen=True, kw_only=True):
-    """One operation, as the log has it, or is about to.
+    """An operation as recorded in the log, or about to be recorded.
 
-    ``type`` and ``sub_type`` are the wire's (``"STEP"``, ``"Step"``). ``attempt``, of a step, is the
-    attempt that is under way, or due next, and the last one when it has ended. ``is_replay`` tells
-    that this is no news: an earlier invocation has started it, or has seen its end. ``result`` is the
-    payload as it is recorded.
-    ``previous_status`` is there in ``on_operation_change`` only, and ``None`` if it is not known.
-    ``next_attempt_timestamp`` is of a step that waits for another attempt, ``scheduled_end_timestamp``
-    of a wait, ``callback_id`` of a callback, and ``function_name`` of an invoke that is about to start.
+    Attributes:
+        type: the wire's type, such as ``"STEP"``.
+        sub_type: the wire's subtype, such as ``"Step"``.
+        attempt: of a step: the running or next attempt, or the last one once the step has ended.
+        is_replay: an earlier invocation has started the operation, or has seen its end.
+        result: the recorded payload.
+        previous_status: in ``on_operation_change`` only; ``None`` if unknown.
+        next_attempt_timestamp: of a step that waits for another attempt.
+        scheduled_end_timestamp: of a wait.
+        callback_id: of a callback.
+        function_name: of an invoke that is about to start.
     """
 
     id: str
@@ -103,10 +107,10 @@ class OperationInfo(_Info, frozen=True, kw_only=True):
 
 
 class OperationChangeInfo(OperationInfo, frozen=True, kw_only=True):
-    """One operation whose status in the log has changed, and all others beside it.
+    """An operation whose status in the log has changed.
 
-    ``updated_operations`` is what has changed, this operation alone, and ``operations`` everything that
-    the log holds now, by id, the EXECUTION included.
+    ``updated_operations`` holds this operation only; ``operations`` holds all operations of the log by
+    id, the EXECUTION included.
     """
 
     updated_operations: Mapping[str, OperationInfo] = {}
@@ -114,12 +118,12 @@ class OperationChangeInfo(OperationInfo, frozen=True, kw_only=True):
 
 
 class AttemptInfo(_Info, frozen=True, kw_only=True):
-    """One run of a function of the user's: a step's body, a poll's check, or that of a context.
+    """An attempt: one call of a step's body, a poll's check, or a context's function.
 
-    ``attempt`` counts the attempts of a step or a poll from 1; a context has none. ``is_replay``:
-    an earlier invocation has started the operation. ``is_replaying_children``: the function of a
-    context runs again, over operations that are recorded. ``outcome``, ``end_timestamp`` and
-    ``error`` are there when it has ended.
+    ``attempt`` counts the attempts of a step or a poll from 1, and is ``None`` for a context.
+    ``is_replay``: an earlier invocation has started the operation. ``is_replaying_children``: the
+    context's function runs again over recorded operations. ``outcome``, ``end_timestamp`` and ``error``
+    are set once the attempt has ended.
     """
 
     id: str
@@ -137,13 +141,12 @@ class AttemptInfo(_Info, frozen=True, kw_only=True):
 
 
 class InvocationInfo(_Info, frozen=True, kw_only=True):
-    """One invocation of the handler, as it begins.
+    """An invocation of the handler, at its start.
 
-    ``is_first_invocation``: the log held nothing yet but the execution itself.
-    ``operations``: what the log holds now, by id, the EXECUTION included. ``updated_operations``: those
-    of them that changed while the execution was suspended, such as a wait that is over.
-    ``execution_input`` is the payload that the execution was started with, as JSON text.
-    ``trace_header`` is the X-Amzn-Trace-Id that the invocation came with, if any.
+    ``is_first_invocation``: the log held only the EXECUTION operation. ``operations``: all operations of
+    the log by id, the EXECUTION included. ``updated_operations``: those of them that changed while the
+    execution was suspended, such as a wait that has ended. ``execution_input`` is the input of the
+    execution as JSON text. ``trace_header`` is the X-Amzn-Trace-Id of the invocation, if any.
     """
 
     request_id: str
@@ -157,11 +160,11 @@ class InvocationInfo(_Info, frozen=True, kw_only=True):
 
 
 class InvocationEndInfo(InvocationInfo, frozen=True, kw_only=True):
-    """One invocation of the handler, when nothing of it runs any more.
+    """An invocation of the handler, after its end.
 
-    ``execution_error``: why the execution failed, or, with ``RETRY``, what the invocation raised.
-    ``execution_result``: what it returned, as JSON text; empty if that was too large for the response
-    and is in the log.
+    ``execution_error``: the error of the execution, or, with ``RETRY``, of the invocation.
+    ``execution_result``: the result of the execution as JSON text; empty if it was too large for the
+    response and was recorded by a checkpoint instead.
     """
 
     end_timestamp: datetime
@@ -171,9 +174,9 @@ class InvocationEndInfo(InvocationInfo, frozen=True, kw_only=True):
 
 
 class CheckpointInfo(_Info, frozen=True, kw_only=True):
-    """One checkpoint call: how much it sent, how long it took, and the error if it failed.
+    """A checkpoint call: number of updates, size, duration, and the error if it failed.
 
-    ``request_bytes`` is the size of its updates as JSON.
+    ``request_bytes`` is the size of the updates as JSON.
     """
 
     updates: int
@@ -184,31 +187,31 @@ class CheckpointInfo(_Info, frozen=True, kw_only=True):
 
 
 class Operations(Mapping[str, OperationInfo]):
-    """The operations at one moment; an info is made when it is looked at."""
+    """The operations at one moment; each info is created on access."""
 
     def __init__(self, arn: str, operations: Mapping[str, Operation]) -> None:
         self._arn = arn
         self._operations = operations
 
     def __getitem__(self, operation_id: str) -> OperationInfo:
-        """The operation with this id."""
+        """Return the info of the operation with this id."""
         return operation_info(self._arn, self._operations[operation_id])
 
     def __iter__(self) -> Iterator[str]:
-        """The ids."""
+        """Iterate over the ids."""
         return iter(self._operations)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of operations."""
         return len(self._operations)
 
     def __repr__(self) -> str:
-        """How many there are; each may be large."""
+        """Show only the number of operations; each may be large."""
         return f"<{len(self)} operations>"
 
 
 def utc(milliseconds: float) -> datetime:
-    """A moment of the log."""
+    """Convert milliseconds since the epoch to a datetime in UTC."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
@@ -220,7 +223,7 @@ def change_info(
     attempt: int | None,
     previous_status: str | None,
 ) -> OperationChangeInfo:
-    """What an operation has become, and the log around it."""
+    """Return the info of a changed operation, with all operations of the log."""
     info = operation_info(arn, operation, attempt=attempt, previous_status=previous_status)
     members: dict[str, Any] = {name: getattr(info, name) for name in info.__struct_fields__}
     return OperationChangeInfo(
@@ -239,14 +242,14 @@ def operation_info(
     previous_status: str | None = None,
     function_name: str | None = None,
 ) -> OperationInfo:
-    """What the log says of an operation."""
+    """Return the info of an operation."""
     step, wait, callback = (
         operation.step_details,
         operation.wait_details,
         operation.callback_details,
     )
-    due = step.next_attempt_timestamp if step else None
-    end = wait.scheduled_end_timestamp if wait else None
+    due_at = step.next_attempt_timestamp if step else None
+    ends_at = wait.scheduled_end_timestamp if wait else None
     details = step or callback or operation.chained_invoke_details or operation.context_details
     return OperationInfo(
         execution_arn=arn,
@@ -263,15 +266,15 @@ def operation_info(
         result=details.result if details else None,
         error=own(details.error) if details else None,
         previous_status=previous_status,
-        next_attempt_timestamp=_utc(due),
-        scheduled_end_timestamp=_utc(end),
+        next_attempt_timestamp=_utc(due_at),
+        scheduled_end_timestamp=_utc(ends_at),
         callback_id=callback.callback_id if callback else None,
         function_name=function_name,
     )
 
 
 def own(error: ErrorObject | None) -> ErrorObject | None:
-    """An error whose list is nobody else's: user code may see the other."""
+    """Return the error with a copy of its stack trace, so that hooks cannot change the original."""
     if error is None or error.stack_trace is None:
         return error
     return replace(error, stack_trace=list(error.stack_trace))

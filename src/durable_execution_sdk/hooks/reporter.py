@@ -1,4 +1,4 @@
-"""What is reported, and when: the rules behind the hooks, for one invocation."""
+"""Decide the reports to plugins: which hook is called, when, and with which info."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
 __all__ = ["Observers", "Reporter"]
 
-# API shape XAmznTraceId.
+# Longest trace header, in characters (API shape XAmznTraceId).
 _LONGEST_HEADER = 8_192
 
 
@@ -55,35 +55,39 @@ class Observers:
         trace_header: str | None,
         now: Callable[[], float],
     ) -> Reporter:
-        """Whom one invocation reports to."""
-        known = {operation.id: operation for operation in operations}
-        updated = {each: known[each] for each in updated_ids if each in known}
+        """Return the reporter of one invocation; ``operations`` are those of the log at its start."""
+        recorded = {operation.id: operation for operation in operations}
+        updated = {
+            operation_id: recorded[operation_id]
+            for operation_id in updated_ids
+            if operation_id in recorded
+        }
         payload = execution.execution_details.input_payload if execution.execution_details else None
         info = InvocationInfo(
             execution_arn=arn,
             request_id=request_id,
             start_timestamp=utc(now()),
-            is_first_invocation=not known,
+            is_first_invocation=not recorded,
             execution_start_timestamp=(
                 None if execution.start_timestamp is None else utc(execution.start_timestamp)
             ),
             execution_input=payload,
-            operations=Operations(arn, {execution.id: execution, **known}),
+            operations=Operations(arn, {execution.id: execution, **recorded}),
             updated_operations=Operations(arn, updated),
             trace_header=trace_header,
         )
-        return Reporter(self._hooks, info, execution, known, updated, now)
+        return Reporter(self._hooks, info, execution, recorded, updated, now)
 
 
 class Reporter:
-    """What is known of the operations of one invocation, and what has been told."""
+    """The operations of one invocation, and the reports made about them."""
 
     def __init__(
         self,
         hooks: Hooks,
         info: InvocationInfo,
         execution: Operation,
-        known: dict[str, Operation],
+        operations: dict[str, Operation],
         updated: dict[str, Operation],
         now: Callable[[], float],
     ) -> None:
@@ -91,27 +95,27 @@ class Reporter:
         self._info = info
         self._arn = info.execution_arn
         self._execution = execution
-        self._known = known
-        self._recorded = frozenset(known)
+        self._operations = operations
+        self._recorded = frozenset(operations)
         self._updated = updated
-        self._taken_up: set[str] = set()
+        self._started: set[str] = set()
         self._ended: set[str] = set()
         self._now = now
-        # Of its own, so that no hook can be mistaken for workflow code.
+        # A context of its own, so that code in hooks does not count as workflow code.
         self._context: Context = copy_context()
 
     @property
     def wants_calls(self) -> bool:
-        """Whether checkpoint calls are to be measured."""
+        """True when a plugin observes checkpoint calls."""
         return self._hooks.wants("on_checkpoint")
 
     @property
     def wants_attempts(self) -> bool:
-        """Whether functions of the user's are to be watched."""
+        """True when a plugin observes attempts."""
         return self._hooks.wants("on_attempt_start") or self._hooks.wants("on_attempt_end")
 
     def invocation_started(self) -> None:
-        """No code of the handler has run yet."""
+        """Report the start of the invocation; called before any code of the handler runs."""
         self._fire("on_invocation_start", self._info)
         for operation in self._updated.values():
             self._changed(operation, None)
@@ -119,11 +123,11 @@ class Reporter:
     def invocation_ended(
         self, status: str, result: str | None = None, error: ErrorObject | None = None
     ) -> None:
-        """Nothing of the invocation runs any more."""
+        """Report the end of the invocation; called when none of its code runs any more."""
         if not self._hooks.wants("on_invocation_end"):
             return
         info = self._info
-        known = {self._execution.id: self._execution, **self._known}
+        operations = {self._execution.id: self._execution, **self._operations}
         self._fire(
             "on_invocation_end",
             InvocationEndInfo(
@@ -134,7 +138,7 @@ class Reporter:
                 is_first_invocation=info.is_first_invocation,
                 execution_start_timestamp=info.execution_start_timestamp,
                 execution_input=info.execution_input,
-                operations=Operations(self._arn, known),
+                operations=Operations(self._arn, operations),
                 updated_operations=info.updated_operations,
                 trace_header=info.trace_header,
                 status=InvocationStatus(status),
@@ -144,25 +148,25 @@ class Reporter:
         )
 
     def claimed(self, operation_id: str) -> None:
-        """The workflow asked for this operation."""
-        operation = self._known.get(operation_id)
+        """Report an operation that the workflow replays or resumes."""
+        operation = self._operations.get(operation_id)
         if operation is None:
             return
-        self._taken_up.add(operation_id)
-        ended = operation.status in TERMINAL_STATUSES
+        self._started.add(operation_id)
+        has_ended = operation.status in TERMINAL_STATUSES
         if operation_id in self._ended:
-            return  # its end is news of this invocation, and has been told
-        hook = "on_operation_replay" if ended else "on_operation_start"
+            return  # its end happened in this invocation and was reported
+        hook = "on_operation_replay" if has_ended else "on_operation_start"
         if self._hooks.wants(hook):
-            attempt = None if ended else _attempt(operation)
+            attempt = None if has_ended else _attempt(operation)
             info = operation_info(self._arn, operation, is_replay=True, attempt=attempt)
             self._fire(hook, info)
 
     def submitted(self, update: OperationUpdate) -> OperationUpdate:
-        """This update is about to be recorded; an invoke's gets the header that it takes along."""
-        if update.action is not OperationAction.START or update.id in self._taken_up:
+        """Report the start of an operation; return the update, an invoke's with its trace header."""
+        if update.action is not OperationAction.START or update.id in self._started:
             return update
-        self._taken_up.add(update.id)
+        self._started.add(update.id)
         if self._hooks.wants("on_operation_start"):
             self._fire("on_operation_start", self._starting(update))
         options = update.chained_invoke_options
@@ -192,23 +196,24 @@ class Reporter:
         )
 
     def learned(self, operation: Operation) -> None:
-        """The log holds this now."""
+        """Report an operation's new status in the log."""
         if operation.type == OperationType.EXECUTION:
             self._execution = operation
             return
-        before = self._known.get(operation.id)
-        if before is not None and before.status in TERMINAL_STATUSES:
+        previous = self._operations.get(operation.id)
+        if previous is not None and previous.status in TERMINAL_STATUSES:
             return
-        self._known[operation.id] = operation
-        if before is None or before.status != operation.status:
-            self._changed(operation, before)
+        self._operations[operation.id] = operation
+        if previous is None or previous.status != operation.status:
+            self._changed(operation, previous)
 
     def attempt_started(
         self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
     ) -> AttemptInfo:
-        """A function of this operation is about to run; ``in_place`` is in its own context.
+        """Report the start of an attempt, and return its info for ``attempt_ended``.
 
-        ``is_replaying``: the code that is about to run has run before.
+        ``in_place``: call the hook in the current context, which is the body's. ``is_replaying``: the
+        code has run before.
         """
         info = AttemptInfo(
             execution_arn=self._arn,
@@ -228,7 +233,7 @@ class Reporter:
     def attempt_ended(
         self, started: AttemptInfo, outcome: str, error: ErrorObject | None, *, in_place: bool
     ) -> None:
-        """The function has returned, raised or been cut off."""
+        """Report that the attempt's function has returned, raised or been interrupted."""
         info = replace(
             started,
             end_timestamp=utc(self._now()),
@@ -240,7 +245,7 @@ class Reporter:
     def called(
         self, updates: int, size: int, began_at: float, seconds: float, error: ErrorObject | None
     ) -> None:
-        """A checkpoint call has returned, or failed."""
+        """Report a checkpoint call that has returned or failed."""
         self._fire(
             "on_checkpoint",
             CheckpointInfo(
@@ -253,23 +258,23 @@ class Reporter:
             ),
         )
 
-    def _changed(self, operation: Operation, before: Operation | None) -> None:
-        ended = operation.status in TERMINAL_STATUSES
-        if ended:
+    def _changed(self, operation: Operation, previous: Operation | None) -> None:
+        has_ended = operation.status in TERMINAL_STATUSES
+        if has_ended:
             self._ended.add(operation.id)
-        attempt = None if ended else _attempt(operation)
+        attempt = None if has_ended else _attempt(operation)
         if self._hooks.wants("on_operation_change"):
-            known = {self._execution.id: self._execution, **self._known}
+            operations = {self._execution.id: self._execution, **self._operations}
             info = change_info(
                 self._arn,
                 operation,
-                known,
+                operations,
                 attempt=attempt,
-                previous_status=before.status if before else None,
+                previous_status=previous.status if previous else None,
             )
             self._fire("on_operation_change", info)
-        # The workflow never sees the end of what it gave up.
-        if ended and not was_given_up(operation) and self._hooks.wants("on_operation_end"):
+        # The workflow does not see the end of an operation that it gave up.
+        if has_ended and not was_given_up(operation) and self._hooks.wants("on_operation_end"):
             self._fire("on_operation_end", operation_info(self._arn, operation))
 
     def _fire(self, hook: str, info: object, *, in_place: bool = False) -> None:
@@ -280,7 +285,7 @@ class Reporter:
 
 
 def _attempt(operation: Operation) -> int | None:
-    """Which attempt of a step is under way, or due: the log counts those that have ended."""
+    """Return the number of a step's running or next attempt; the log counts the ended ones."""
     if operation.type != OperationType.STEP:
         return None
     details = operation.step_details

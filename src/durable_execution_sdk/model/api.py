@@ -1,7 +1,7 @@
-"""The data plane's requests and responses: what a running handler and the service exchange.
+"""Requests and responses of the data plane, which a running handler sends and receives.
 
-Members keep the API's names in snake case; what travels in the path or the query is an ordinary
-field here. ``aws`` and ``server`` know where each one goes.
+Fields have the API's names in snake case. Values that the HTTP API carries in the path or the query are
+fields here too; ``aws`` and ``server`` place them.
 """
 
 import msgspec
@@ -11,7 +11,7 @@ from durable_execution_sdk.model.update import OperationUpdate
 
 
 class CheckpointRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """``CheckpointDurableExecution``: record these updates, all or none."""
+    """Request of ``CheckpointDurableExecution``: updates to record, all or none."""
 
     durable_execution_arn: str
     checkpoint_token: str
@@ -20,9 +20,10 @@ class CheckpointRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckpointResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The next token, and every operation that changed since this invocation last looked.
+    """Response of ``CheckpointDurableExecution``: the next token and the changed operations.
 
-    Without a token the invocation may not checkpoint any more.
+    ``operations`` are those that changed since the invocation's previous response. Without a token the
+    invocation may not checkpoint any more.
     """
 
     checkpoint_token: str | None = None
@@ -31,7 +32,7 @@ class CheckpointResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """``GetDurableExecutionState``: a page of operations, at most 1,000; 0 means 100."""
+    """Request of ``GetDurableExecutionState``; ``max_items`` is at most 1,000, and 0 means 100."""
 
     durable_execution_arn: str
     checkpoint_token: str
@@ -40,7 +41,7 @@ class StateRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StatePage(msgspec.Struct, frozen=True, kw_only=True):
-    """Operations in the order in which they started, and where the next page begins."""
+    """A page of operations in start order; ``next_marker`` requests the next page."""
 
     operations: list[Operation] = []
     next_marker: str | None = None

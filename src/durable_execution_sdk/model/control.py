@@ -1,6 +1,6 @@
-"""The control plane's requests and responses: what everybody but a running handler asks for.
+"""Requests and responses of the control plane: start, read, stop, pause, delete, callbacks.
 
-Apart from ``api``, so that a handler in Lambda does not load it.
+Separate from ``api``, so that a handler in Lambda does not load them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from durable_execution_sdk.model.history import HistoryEvent
 
 
 class ExecutionStatus(StrEnum):
-    """Where an execution is in its life."""
+    """Statuses of an execution."""
 
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
@@ -37,7 +37,7 @@ CLOSED_STATUSES = frozenset(
 
 
 class InvocationType(StrEnum):
-    """How a function is started: wait for the result, or not."""
+    """Kinds of ``Invoke``: wait for the result, do not wait, or only validate."""
 
     REQUEST_RESPONSE = "RequestResponse"
     EVENT = "Event"
@@ -45,9 +45,9 @@ class InvocationType(StrEnum):
 
 
 class InvokeRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """``Invoke``: start an execution of a durable function, or call a plain one.
+    """Request of ``Invoke``: start an execution of a durable function, or call a plain one.
 
-    ``payload`` is JSON text. A durable function needs a qualifier, here or in its name.
+    ``payload`` is JSON text. A durable function needs a qualifier, in ``qualifier`` or in its name.
     """
 
     function_name: str
@@ -59,7 +59,7 @@ class InvokeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InvokeResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``Invoke`` answers; ``payload`` is the result or the error, as JSON text."""
+    """Response of ``Invoke``; ``payload`` is the result or the error as JSON text."""
 
     status_code: int
     payload: bytes = b""
@@ -71,7 +71,7 @@ class InvokeResponse(msgspec.Struct, frozen=True, kw_only=True):
 class ExecutionSummary(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """One line of a list (API shape ``Execution``)."""
+    """An execution in a list (API shape ``Execution``)."""
 
     durable_execution_arn: str
     durable_execution_name: str
@@ -97,7 +97,7 @@ class DurableConfig(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", 
 
 
 class PauseDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """Of an execution that is pausing or paused."""
+    """Details of an execution that is pausing or paused."""
 
     pause_request_timestamp: int | float
     execution_timeout_paused: bool
@@ -107,7 +107,7 @@ class PauseDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", o
 class ExecutionDescription(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """``GetDurableExecution``: all that is known of one execution."""
+    """Response of ``GetDurableExecution``; timestamps are milliseconds since the epoch."""
 
     durable_execution_arn: str
     durable_execution_name: str
@@ -127,7 +127,7 @@ class ExecutionDescription(
 
 
 class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """``ListDurableExecutionsByFunction``; the times are in milliseconds since the epoch."""
+    """Request of ``ListDurableExecutionsByFunction``; times are milliseconds since the epoch."""
 
     function_name: str
     qualifier: str | None = None
@@ -141,14 +141,14 @@ class ListRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """Executions of a function, newest first, and where the next page begins."""
+    """A page of a function's executions, newest first; ``next_marker`` requests the next page."""
 
     durable_executions: list[ExecutionSummary] = []
     next_marker: str | None = None
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """``GetDurableExecutionHistory``: a page of events, at most 1,000; 0 means 100."""
+    """Request of ``GetDurableExecutionHistory``; ``max_items`` is at most 1,000, and 0 means 100."""
 
     durable_execution_arn: str
     include_execution_data: bool = True
@@ -158,14 +158,14 @@ class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """Events, oldest first unless reversed, and where the next page begins."""
+    """A page of events, oldest first unless reversed; ``next_marker`` requests the next page."""
 
     events: list[HistoryEvent] = []
     next_marker: str | None = None
 
 
 class PauseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """``PauseDurableExecution``: no invocations until it is resumed."""
+    """Request of ``PauseDurableExecution``: no invocations until the execution is resumed."""
 
     client_token: str | None = None
     reason: str | None = None
@@ -173,7 +173,7 @@ class PauseRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", o
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """``ResumeDurableExecution``: go on after a pause."""
+    """Request of ``ResumeDurableExecution``."""
 
     client_token: str | None = None
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""The codec of the control plane, in both directions; see ``wire`` for what timestamps are."""
+"""Codec of the control plane's JSON, in both directions. ``wire`` explains the timestamps."""
 
 from __future__ import annotations
 
@@ -22,72 +22,72 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode_description(description: ExecutionDescription) -> bytes:
-    """Write the answer to ``GetDurableExecution``."""
+    """Encode the response of ``GetDurableExecution``."""
     return _encode(in_seconds(description))
 
 
 def decode_description(body: bytes) -> ExecutionDescription:
-    """Read the answer to ``GetDurableExecution``."""
+    """Decode the response of ``GetDurableExecution``."""
     return _from_seconds(body, ExecutionDescription)
 
 
 def encode_history_page(page: HistoryPage) -> bytes:
-    """Write a page of events."""
+    """Encode a page of events."""
     return _encode(in_seconds(page))
 
 
 def decode_history_page(body: bytes) -> HistoryPage:
-    """Read a page of events."""
+    """Decode a page of events."""
     return _from_seconds(body, HistoryPage)
 
 
 def encode_list_page(page: ListPage) -> bytes:
-    """Write a page of executions."""
+    """Encode a page of executions."""
     return _encode(in_seconds(page))
 
 
 def decode_list_page(body: bytes) -> ListPage:
-    """Read a page of executions."""
+    """Decode a page of executions."""
     return _from_seconds(body, ListPage)
 
 
 def encode_error(error: ErrorObject | None) -> bytes:
-    """Write a body that is an error object and nothing around it."""
+    """Encode a body that consists of an error object."""
     return _encode(error or ErrorObject())
 
 
 def decode_error(body: bytes) -> ErrorObject | None:
-    """Read a body that is an error object and nothing around it; an empty body is none."""
+    """Decode a body that consists of an error object; return ``None`` for an empty body."""
     return msgspec.json.decode(body, type=ErrorObject) if body else None
 
 
 def encode_pause(request: PauseRequest) -> bytes:
-    """Write the body of a pause."""
+    """Encode the body of ``PauseDurableExecution``."""
     return _encode(request)
 
 
 def decode_pause(body: bytes) -> PauseRequest:
-    """Read the body of a pause."""
+    """Decode the body of ``PauseDurableExecution``; an empty body means defaults."""
     return msgspec.json.decode(body or b"{}", type=PauseRequest)
 
 
 def encode_resume(request: ResumeRequest) -> bytes:
-    """Write the body of a resume."""
+    """Encode the body of ``ResumeDurableExecution``."""
     return _encode(request)
 
 
 def decode_resume(body: bytes) -> ResumeRequest:
-    """Read the body of a resume."""
+    """Decode the body of ``ResumeDurableExecution``; an empty body means defaults."""
     return msgspec.json.decode(body or b"{}", type=ResumeRequest)
 
 
 def encode_timestamp(name: str, milliseconds: int) -> bytes:
-    """Write a body of one timestamp (``StopTimestamp``, ``DeletionRequestTimestamp``)."""
+    """Encode a body of one timestamp (``StopTimestamp``, ``DeletionRequestTimestamp``)."""
     return _encode({name: milliseconds / 1000})
 
 
 def decode_timestamp(name: str, body: bytes) -> int:
-    """Read a body of one timestamp."""
+    """Decode a body of one timestamp to milliseconds."""
     seconds = msgspec.json.decode(body, type=dict[str, Any])[name]
     return milliseconds(float(seconds))
 

@@ -1,6 +1,6 @@
-"""The event history of an execution (API shape ``Event``): what happened, in order.
+"""Events of an execution's history (API shape ``Event``).
 
-Timestamps are integer milliseconds since the epoch here, whatever the transport carries.
+Timestamps are integer milliseconds since the epoch here; the API's bodies carry seconds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from durable_execution_sdk.model.failure import ErrorObject
 
 
 class EventType(StrEnum):
-    """Every event that a history can hold."""
+    """Types of event in a history."""
 
     EXECUTION_STARTED = "ExecutionStarted"
     EXECUTION_SUCCEEDED = "ExecutionSucceeded"
@@ -44,35 +44,35 @@ class EventType(StrEnum):
 
 
 class EventInput(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """An input payload, or that it was left out."""
+    """An input payload; ``truncated`` if it was left out."""
 
     payload: str | None = None
     truncated: bool | None = None
 
 
 class EventResult(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """A result payload, or that it was left out."""
+    """A result payload; ``truncated`` if it was left out."""
 
     payload: str | None = None
     truncated: bool | None = None
 
 
 class EventError(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """An error, or that it was left out."""
+    """An error; ``truncated`` if it was left out."""
 
     payload: ErrorObject | None = None
     truncated: bool | None = None
 
 
 class EventReason(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """Why somebody paused or resumed, or that it was left out."""
+    """The reason of a pause or resume; ``truncated`` if it was left out."""
 
     payload: str | None = None
     truncated: bool | None = None
 
 
 class RetryDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """Which attempt this was, from 1, and the delay in seconds before the next."""
+    """Number of the attempt, from 1, and the delay in seconds before the next."""
 
     current_attempt: int = 0
     next_attempt_delay_seconds: int | None = None
@@ -85,7 +85,7 @@ class EmptyDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 class ExecutionStartedDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """What an execution was started with; the timeout is in seconds."""
+    """Input and timeout, in seconds, of an execution."""
 
     input: EventInput
     execution_timeout: int
@@ -104,7 +104,7 @@ class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", o
 
 
 class WaitStartedDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """How many seconds a wait takes, and until when."""
+    """Length of a wait in seconds, and the time of its end."""
 
     duration: int
     scheduled_end_timestamp: int | float
@@ -113,20 +113,20 @@ class WaitStartedDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pasc
 class WaitSucceededDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """How many seconds a wait took."""
+    """Length of a wait in seconds."""
 
     duration: int | None = None
 
 
 class StepSucceededDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """A step's result (or a poll's state) and its attempt."""
+    """Result of a step's attempt, or state of a poll."""
 
     result: EventResult
     retry_details: RetryDetails
 
 
 class StepFailedDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """A failed attempt."""
+    """Error of a step's failed attempt."""
 
     error: EventError
     retry_details: RetryDetails
@@ -135,7 +135,7 @@ class StepFailedDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pasca
 class ChainedInvokeStartedDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Which function was invoked, with what."""
+    """The invoked function and its input."""
 
     function_name: str
     tenant_id: str | None = None
@@ -147,7 +147,7 @@ class ChainedInvokeStartedDetails(
 class CallbackStartedDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """The id to answer to, and the timeouts in seconds."""
+    """Id of a callback and its timeouts in seconds."""
 
     callback_id: str
     heartbeat_timeout: int | None = None
@@ -157,7 +157,7 @@ class CallbackStartedDetails(
 class InvocationCompletedDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """One invocation of the handler; an error says that it crashed."""
+    """An invocation of the handler; ``error`` is present when it crashed."""
 
     start_timestamp: int | float
     end_timestamp: int | float
@@ -168,7 +168,7 @@ class InvocationCompletedDetails(
 class ExecutionPausedDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Who asked for a pause, when, and whether the execution timeout stands still too."""
+    """Request time and reason of a pause; ``execution_timeout_paused`` if the timeout stands still."""
 
     pause_request_timestamp: int | float
     execution_timeout_paused: bool
@@ -178,14 +178,14 @@ class ExecutionPausedDetails(
 class ExecutionResumedDetails(
     msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Who asked to go on, and when."""
+    """Request time and reason of a resume."""
 
     resume_request_timestamp: int | float
     reason: EventReason | None = None
 
 
 class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """One thing that happened. Exactly one of the details is there: the one of its type."""
+    """An event of the history. Exactly one details field is set: the one of its type."""
 
     event_type: str
     event_id: int

@@ -1,4 +1,4 @@
-"""The names of things on the wire: execution ARNs and the ids inside them.
+"""Execution ARNs and the ids inside them.
 
 An execution's ARN is
 ``arn:{partition}:lambda:{region}:{account}:function:{name}:{version}/durable-execution/{execution name}/{run id}``;
@@ -11,7 +11,7 @@ import msgspec
 
 
 class ExecutionArn(msgspec.Struct, frozen=True):
-    """A durable execution's ARN, taken apart."""
+    """The parts of a durable execution's ARN."""
 
     partition: str
     region: str
@@ -23,12 +23,12 @@ class ExecutionArn(msgspec.Struct, frozen=True):
 
     @staticmethod
     def parse(arn: str) -> "ExecutionArn":
-        """Take an ARN apart; a ``ValueError`` says what an ARN looks like."""
+        """Split an ARN into its parts; raise ``ValueError`` for a malformed one."""
         return _parsed(arn)
 
     @staticmethod
     def read(arn: str) -> "ExecutionArn | None":
-        """Take an ARN apart if it has the parts that AWS's have: to an SDK it is an opaque text."""
+        """Split an ARN, or return ``None`` for another format: the SDK must accept any text as an ARN."""
         try:
             return _parsed(arn)
         except ValueError:
@@ -43,11 +43,11 @@ class ExecutionArn(msgspec.Struct, frozen=True):
         )
 
     def __str__(self) -> str:
-        """Put the ARN together again."""
+        """Return the ARN as text."""
         return f"{self.function_arn}/durable-execution/{self.execution_name}/{self.run_id}"
 
 
-# An emulator takes the same few apart again and again.
+# Cached, because an emulator parses the same few ARNs with each call.
 @lru_cache(maxsize=64)
 def _parsed(arn: str) -> ExecutionArn:
     function_arn, _, execution = arn.partition("/durable-execution/")
@@ -67,12 +67,12 @@ def _parsed(arn: str) -> ExecutionArn:
 
 
 def execution_operation_id(arn: str) -> str:
-    """The id that the service gives the EXECUTION operation of the execution with this ARN."""
+    """Return the id of the EXECUTION operation of the execution with this ARN."""
     return arn.rpartition("/")[2]
 
 
 def _is_name(text: str) -> bool:
-    """Whether a part is letters, digits, ``-`` and ``_`` (a pattern would cost a cold start more)."""
+    """True for letters, digits, ``-`` and ``_``; a regular expression would slow the cold start."""
     return text.isascii() and text.replace("-", "a").replace("_", "a").isalnum()
 
 

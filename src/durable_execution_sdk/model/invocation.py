@@ -1,4 +1,4 @@
-"""One invocation of a handler: what the service sends, and what the handler answers."""
+"""An invocation of a handler: the service's event, and the handler's outcome."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from durable_execution_sdk.model.operation import Operation
 
 
 class InitialExecutionState(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The first page of the operations so far; a marker says that there are more."""
+    """First page of the execution's operations; ``next_marker`` is set when there are more."""
 
     operations: list[Operation] = []
     next_marker: str | None = None
@@ -25,7 +25,7 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
 
 class OutcomeStatus(StrEnum):
-    """How an invocation ended."""
+    """Statuses that a handler returns."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
@@ -33,7 +33,7 @@ class OutcomeStatus(StrEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """The handler's answer: a result, an error, or that the service has to go on."""
+    """The handler's return value: a result, an error, or PENDING when the execution suspends."""
 
     status: OutcomeStatus
     result: str | None = None

@@ -1,20 +1,20 @@
-"""How deeply JSON from outside may be nested: what reads it recurses, and every stack has an end."""
+"""Limit for the nesting of JSON from outside: decoders recurse, and the stack is limited."""
 
 from __future__ import annotations
 
 import re
 
 DEEPEST = 500
-"""Arrays and objects inside one another; Python's own reader gives up at about 1,000."""
+"""Most arrays and objects inside one another; Python's ``json`` fails at about 1,000."""
 
-# One that never ends reaches to the end of the text, and nothing is tried twice: the search takes as long
-# as the text is, whatever stands there.
+# An unterminated string matches up to the end of the text. Possessive quantifiers avoid backtracking, so
+# the search is linear in the length of the text.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
 
 def is_too_deep(json: bytes, deepest: int = DEEPEST) -> bool:
-    """Tell whether a text that may be JSON is nested more deeply than that, without recursion."""
+    """Return True when a text, JSON or not, is nested more deeply than ``deepest``; no recursion."""
     if json.count(b"[") + json.count(b"{") <= deepest:
         return False
     depth = 0

@@ -1,8 +1,8 @@
 """Operations as the service reports them (API shape ``Operation``).
 
-Timestamps are integer milliseconds since the epoch here, whatever the transport carries.
-Type and status are plain strings when they come in, so that a value that a newer service adds is
-tolerated; the enums below are strings too and compare equal.
+Timestamps are integer milliseconds since the epoch here; the API's bodies carry seconds. Type and status
+are decoded as plain strings, so that values added by a newer service are tolerated; the enums below are
+strings too and compare equal.
 """
 
 from enum import StrEnum
@@ -13,14 +13,14 @@ import msgspec
 from durable_execution_sdk.model.failure import ErrorObject
 
 LATEST_TIMESTAMP = 253_402_300_799_999
-"""The last millisecond of the year 9999, after which Python's calendar has no more."""
+"""The last millisecond of the year 9999, the latest that Python's ``datetime`` can represent."""
 
 _CALENDAR = msgspec.Meta(ge=0, le=LATEST_TIMESTAMP)
 Timestamp = Annotated[int, _CALENDAR] | Annotated[float, _CALENDAR]
 
 
 class OperationType(StrEnum):
-    """The six kinds of operation."""
+    """The six types of operation."""
 
     EXECUTION = "EXECUTION"
     CONTEXT = "CONTEXT"
@@ -31,7 +31,7 @@ class OperationType(StrEnum):
 
 
 class OperationStatus(StrEnum):
-    """Where an operation is in its life."""
+    """Statuses of an operation."""
 
     STARTED = "STARTED"
     PENDING = "PENDING"
@@ -58,7 +58,7 @@ OPEN_STATUSES = frozenset(OperationStatus) - TERMINAL_STATUSES
 
 
 class OperationSubType(StrEnum):
-    """What the official SDKs call each operation in the history."""
+    """Subtypes of operations, with the names that AWS's SDKs use in the history."""
 
     STEP = "Step"
     WAIT = "Wait"
@@ -76,7 +76,7 @@ class OperationSubType(StrEnum):
 class ExecutionDetails(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Of an EXECUTION: the payload that it was started with, as JSON text."""
+    """Details of an EXECUTION: its input payload as JSON text."""
 
     input_payload: str | None = None
 
@@ -84,7 +84,7 @@ class ExecutionDetails(
 class ContextDetails(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Of a CONTEXT: its result, or that its children are kept for replay instead."""
+    """Details of a CONTEXT. ``replay_children``: the result is rebuilt from the children on replay."""
 
     replay_children: bool | None = None
     result: str | None = None
@@ -94,7 +94,7 @@ class ContextDetails(
 class StepDetails(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Of a STEP. ``attempt`` counts the attempts that have ended (as AWS's own SDK reads it)."""
+    """Details of a STEP. ``attempt`` is the number of ended attempts, as in AWS's own SDK."""
 
     attempt: int | None = None
     next_attempt_timestamp: Timestamp | None = None
@@ -105,7 +105,7 @@ class StepDetails(
 class WaitDetails(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Of a WAIT: when the service will end it."""
+    """Details of a WAIT: the time at which the service ends it."""
 
     scheduled_end_timestamp: Timestamp | None = None
 
@@ -113,7 +113,7 @@ class WaitDetails(
 class CallbackDetails(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Of a CALLBACK: the id that external systems answer to, and their answer."""
+    """Details of a CALLBACK: its id, and the result or error from the external system."""
 
     callback_id: str | None = None
     result: str | None = None
@@ -123,7 +123,7 @@ class CallbackDetails(
 class ChainedInvokeDetails(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Of a CHAINED_INVOKE: what the target answered."""
+    """Details of a CHAINED_INVOKE: the result or error of the invoked function."""
 
     result: str | None = None
     error: ErrorObject | None = None
@@ -132,7 +132,7 @@ class ChainedInvokeDetails(
 class Operation(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """One operation of an execution, as of now."""
+    """An operation of an execution, in its current state."""
 
     id: str
     type: str
@@ -151,7 +151,7 @@ class Operation(
 
 
 def label_of(type_: str, sub_type: str | None, name: str | None) -> str:
-    """Name an operation of this type, subtype and name for messages."""
+    """Return the text that names an operation in messages, such as ``map item 'order'``."""
     kind = _WORDS.get(sub_type or "") or type_.lower().replace("_", " ")
     return f"{kind} {name!r}" if name else f"an unnamed {kind}"
 
@@ -168,8 +168,8 @@ _WORDS: dict[str, str] = {
 }
 
 
-# The end of an operation that the workflow itself gave up. The data tells it from a failure of the same
-# name that a user's code raised.
+# The error of an operation that the workflow itself gave up. Its data distinguishes it from an error of the
+# same type that user code raised.
 GIVEN_UP = ErrorObject(
     error_type="OperationCancelled",
     error_message="the workflow gave the operation up: what awaited it was cancelled",
@@ -178,7 +178,7 @@ GIVEN_UP = ErrorObject(
 
 
 def was_given_up(operation: Operation) -> bool:
-    """Return whether the recorded end of an operation is that the workflow gave it up."""
+    """Return True when the recorded failure of an operation is that the workflow gave it up."""
     details = operation.step_details or operation.context_details
     error = details.error if details is not None else None
     if error is None or operation.status != OperationStatus.FAILED:

@@ -1,4 +1,4 @@
-"""What the SDK asks the service to record (API shape ``OperationUpdate``)."""
+"""Updates that the SDK sends to the service in checkpoints (API shape ``OperationUpdate``)."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from durable_execution_sdk.model.operation import OperationType
 
 
 class OperationAction(StrEnum):
-    """What an update does to its operation."""
+    """Actions of updates."""
 
     START = "START"
     SUCCEED = "SUCCEED"
@@ -21,7 +21,7 @@ class OperationAction(StrEnum):
 class ContextOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Whether a completed context's children stay in the state that replay gets."""
+    """Options of a CONTEXT: ``replay_children`` keeps a completed context's children in the state."""
 
     replay_children: bool | None = None
 
@@ -29,7 +29,7 @@ class ContextOptions(
 class StepOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """When a retried step is due: 1 to 31,622,400 seconds from now."""
+    """Options of a STEP: the delay before its next attempt, 1 to 31,622,400 seconds."""
 
     next_attempt_delay_seconds: int | None = None
 
@@ -37,7 +37,7 @@ class StepOptions(
 class WaitOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """How long a wait is: 1 to 31,622,400 seconds."""
+    """Options of a WAIT: its length, 1 to 31,622,400 seconds."""
 
     wait_seconds: int | None = None
 
@@ -45,7 +45,7 @@ class WaitOptions(
 class CallbackOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """A callback's timeouts in seconds, 0 to 99,999,999; 0 means none."""
+    """Options of a CALLBACK: timeouts in seconds, 0 to 99,999,999; 0 means none."""
 
     timeout_seconds: int | None = None
     heartbeat_timeout_seconds: int | None = None
@@ -54,7 +54,7 @@ class CallbackOptions(
 class ChainedInvokeOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Which function a chained invoke calls, and for which tenant."""
+    """Options of a CHAINED_INVOKE: the function, and the tenant for which it runs."""
 
     function_name: str
     tenant_id: str | None = None
@@ -64,7 +64,7 @@ class ChainedInvokeOptions(
 class OperationUpdate(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """One change to one operation."""
+    """A change of one operation."""
 
     id: str
     type: OperationType

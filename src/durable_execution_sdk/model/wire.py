@@ -1,6 +1,6 @@
-"""The codec between the model and the wire, in both directions, for what a handler needs.
+"""Codec of the data plane's and the invocation's JSON, in both directions.
 
-``control_wire`` has the rest: the control plane, which a handler in Lambda does not load.
+``control_wire`` has the control plane, which a handler in Lambda does not load.
 
 Timestamps differ by transport: integer milliseconds in the event of an invocation, which is also
 what the model holds, and seconds, with fractions, in the bodies of the API (API reference,
@@ -27,31 +27,31 @@ _LAST_SECOND = LATEST_TIMESTAMP / 1000
 
 
 def decode_invocation(event: object) -> Invocation:
-    """Read the event of an invocation; ``msgspec.ValidationError`` says what is wrong with it."""
+    """Decode the event of an invocation; raise ``msgspec.ValidationError`` if it is malformed."""
     return msgspec.convert(event, Invocation)
 
 
 def encode_invocation(invocation: Invocation) -> dict[str, Any]:
-    """Write the event of an invocation, as Lambda's runtime hands it to a handler."""
+    """Encode the event of an invocation as the dictionary that Lambda passes to a handler."""
     return cast("dict[str, Any]", msgspec.to_builtins(invocation))
 
 
 def encode_invocation_event(invocation: Invocation) -> bytes:
-    """Write the event of an invocation as the JSON that Lambda's runtime gets."""
+    """Encode the event of an invocation as JSON."""
     return _encode(invocation)
 
 
 def decode_outcome(outcome: object) -> Outcome:
-    """Read what a handler returned; ``msgspec.ValidationError`` says what is wrong with it."""
+    """Decode a handler's return value; raise ``msgspec.ValidationError`` if it is malformed."""
     return msgspec.convert(outcome, Outcome)
 
 
 def encode_outcome(outcome: Outcome) -> dict[str, Any]:
-    """Write what a handler returns."""
+    """Encode a handler's return value."""
     return cast("dict[str, Any]", msgspec.to_builtins(outcome))
 
 
-# The data plane. The execution's ARN travels in the path, so bodies are without it.
+# The data plane. The execution's ARN is in the path, not in the bodies.
 
 
 class _CheckpointBody(msgspec.Struct, rename="pascal", omit_defaults=True):
@@ -65,7 +65,7 @@ class _UpdatedState(msgspec.Struct, rename="pascal", omit_defaults=True):
     next_marker: str | None = None
 
 
-class _CheckpointAnswer(msgspec.Struct, rename="pascal", omit_defaults=True):
+class _CheckpointResponseBody(msgspec.Struct, rename="pascal", omit_defaults=True):
     new_execution_state: _UpdatedState | None = None
     checkpoint_token: str | None = None
 
@@ -79,72 +79,72 @@ class _Marker(msgspec.Struct, rename="pascal"):
     next_marker: str | None = None
 
 
-# No Decoder is made on import: that would analyze the types before anything is decoded.
+# No Decoder is built on import: it would analyze the types, and slow the cold start.
 
 
 def encode_checkpoint(request: CheckpointRequest) -> bytes:
-    """Write the body of a checkpoint call."""
+    """Encode the request body of a checkpoint."""
     return _encode(_CheckpointBody(request.checkpoint_token, request.updates, request.client_token))
 
 
 def decode_checkpoint(arn: str, body: bytes) -> CheckpointRequest:
-    """Read the body of a checkpoint call."""
-    read = msgspec.json.decode(body, type=_CheckpointBody)
+    """Decode the request body of a checkpoint."""
+    request = msgspec.json.decode(body, type=_CheckpointBody)
     return CheckpointRequest(
         durable_execution_arn=arn,
-        checkpoint_token=read.checkpoint_token,
-        updates=read.updates or [],
-        client_token=read.client_token,
+        checkpoint_token=request.checkpoint_token,
+        updates=request.updates or [],
+        client_token=request.client_token,
     )
 
 
 def encode_checkpoint_response(response: CheckpointResponse) -> bytes:
-    """Write the answer to a checkpoint call."""
+    """Encode the response of a checkpoint."""
     operations = list(map(_in_seconds, response.operations))
     state = _UpdatedState(operations, response.next_marker)
-    return _encode(_CheckpointAnswer(state, response.checkpoint_token))
+    return _encode(_CheckpointResponseBody(state, response.checkpoint_token))
 
 
 def decode_checkpoint_response(body: bytes) -> CheckpointResponse:
-    """Read the answer to a checkpoint call."""
-    read = msgspec.json.decode(body, type=_CheckpointAnswer)
-    state = read.new_execution_state or _UpdatedState()
+    """Decode the response of a checkpoint."""
+    response = msgspec.json.decode(body, type=_CheckpointResponseBody)
+    state = response.new_execution_state or _UpdatedState()
     return CheckpointResponse(
-        checkpoint_token=read.checkpoint_token or None,
+        checkpoint_token=response.checkpoint_token or None,
         operations=_in_milliseconds(state.operations or []),
         next_marker=state.next_marker or None,
     )
 
 
 def encode_state_page(page: StatePage) -> bytes:
-    """Write a page of operations."""
+    """Encode a page of operations."""
     return _encode(_UpdatedState(list(map(_in_seconds, page.operations)), page.next_marker))
 
 
 def next_marker(body: bytes) -> str | None:
-    """Where the page after this one begins, without reading its operations."""
+    """Return the marker of the next page without decoding the operations."""
     return msgspec.json.decode(body, type=_Marker).next_marker or None
 
 
 def decode_state_page(body: bytes) -> StatePage:
-    """Read a page of operations."""
-    read = msgspec.json.decode(body, type=_StateBody)
+    """Decode a page of operations."""
+    page = msgspec.json.decode(body, type=_StateBody)
     return StatePage(
-        operations=_in_milliseconds(read.operations), next_marker=read.next_marker or None
+        operations=_in_milliseconds(page.operations), next_marker=page.next_marker or None
     )
 
 
-# Seconds and milliseconds. Every timestamp member's wire name, and no other, ends in "Timestamp";
-# payloads are strings on the wire, so no user data is ever walked.
+# Seconds and milliseconds. The wire names of timestamps, and no others, end in "Timestamp". Payloads are
+# strings on the wire, so user data is never traversed.
 
 
 def in_seconds(value: msgspec.Struct) -> dict[str, Any]:
-    """A struct as plain JSON values, its timestamps in seconds."""
+    """Return a struct as plain JSON values, with timestamps in seconds."""
     return cast("dict[str, Any]", with_timestamps(msgspec.to_builtins(value), _seconds))
 
 
 def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
-    """Plain JSON values with every timestamp in them converted, without members that are null."""
+    """Return plain JSON values with all timestamps converted and without null members."""
     if isinstance(value, dict):
         members = cast("dict[str, object]", value)
         return {
@@ -160,7 +160,7 @@ def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
 
 
 def milliseconds(seconds: float) -> int:
-    """A timestamp of the API, as the model holds it; one that no calendar has is refused."""
+    """Convert a timestamp of the API; raise ``msgspec.ValidationError`` after the year 9999."""
     if seconds > _LAST_SECOND:
         raise _no_time(seconds)
     return round(seconds * 1000)
@@ -175,7 +175,7 @@ def _seconds(timestamp: float) -> float:
 
 
 def _in_seconds(op: Operation) -> Operation:
-    """An operation with its timestamps in seconds, to be written; ``in_seconds`` takes any struct."""
+    """Return the operation with timestamps in seconds; faster than ``in_seconds``, for operations only."""
     step, wait = op.step_details, op.wait_details
     if step is not None and step.next_attempt_timestamp is not None:
         step = replace(step, next_attempt_timestamp=step.next_attempt_timestamp / 1000)
@@ -192,11 +192,11 @@ def _in_seconds(op: Operation) -> Operation:
 
 
 def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
-    """Mend timestamps in place: these operations were decoded a moment ago and nobody has them."""
+    """Convert timestamps to milliseconds in place: the operations were just decoded and are unshared."""
     listed = list(operations)
     for op in listed:
         start, end = op.start_timestamp, op.end_timestamp
-        # No calls for each: there are thousands.
+        # Inline rather than by ``milliseconds``: there may be thousands of operations.
         if start is not None:
             if start > _LAST_SECOND:
                 raise _no_time(start)
@@ -207,9 +207,9 @@ def _in_milliseconds(operations: Iterable[Operation]) -> list[Operation]:
             force_setattr(op, "end_timestamp", round(end * 1000))
         step, wait = op.step_details, op.wait_details
         if step is not None and step.next_attempt_timestamp is not None:
-            due = milliseconds(step.next_attempt_timestamp)
-            force_setattr(step, "next_attempt_timestamp", due)
+            due_at = milliseconds(step.next_attempt_timestamp)
+            force_setattr(step, "next_attempt_timestamp", due_at)
         if wait is not None and wait.scheduled_end_timestamp is not None:
-            due = milliseconds(wait.scheduled_end_timestamp)
-            force_setattr(wait, "scheduled_end_timestamp", due)
+            due_at = milliseconds(wait.scheduled_end_timestamp)
+            force_setattr(wait, "scheduled_end_timestamp", due_at)
     return listed

@@ -1,4 +1,4 @@
-"""When to try again: strategies for failed steps, and for conditions that do not hold yet."""
+"""Strategies for retries of failed steps, and for polling (``wait_for_condition``)."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""How a delay grows, and how it is spread; the arithmetic that all strategies share.
+"""Growth and jitter of delays, shared by all strategies.
 
-Delays are whole seconds, at least 1, since that is what the service takes. Chance is drawn anew for
-each execution and attempt: a thousand executions that fail together must not come back together.
+Delays are whole seconds, at least 1, as the service requires. Jitter is drawn for each execution and
+attempt, so that many executions that fail together do not retry together.
 """
 
 from __future__ import annotations
@@ -29,30 +29,34 @@ __all__ = [
 
 
 class JitterStrategy(StrEnum):
-    """How a delay is spread at random: not at all, over all of it, or over its upper half."""
+    """Random spread of a delay: none, over all of it (FULL), or over its upper half (HALF)."""
 
     NONE = "NONE"
     FULL = "FULL"
     HALF = "HALF"
 
     def spread(self, seconds: float, random: Callable[[], float]) -> int:
-        """A whole number of seconds, 1 to ``seconds``; ``random`` draws from [0, 1)."""
+        """Return a whole number of seconds, 1 to ``seconds`` rounded up; ``random`` draws from [0, 1)."""
         match self:
             case JitterStrategy.NONE:
-                spread = seconds
+                delay = seconds
             case JitterStrategy.FULL:
-                spread = seconds * random()
+                delay = seconds * random()
             case JitterStrategy.HALF:
-                spread = seconds * (1 + random()) / 2
-        return max(1, math.ceil(spread))
+                delay = seconds * (1 + random()) / 2
+        return max(1, math.ceil(delay))
 
 
 DICE: ContextVar[Callable[[], float] | None] = ContextVar("durable_execution_dice", default=None)
-"""Whoever runs tests brings dice that fall the same way each time."""
+"""Source of random numbers for ``chance``; the testing package sets a seeded one."""
 
 
 def chance() -> float:
-    """A number in [0, 1) from the operating system: a snapshot that is thawed twice differs."""
+    """Return a random number in [0, 1).
+
+    From the operating system, because processes restored from one snapshot of Lambda SnapStart share the
+    state of a seeded generator.
+    """
     dice = DICE.get()
     if dice is not None:
         return dice()
@@ -60,7 +64,7 @@ def chance() -> float:
 
 
 def exponential_delay(initial: Duration, rate: float, limit: Duration, attempt: int) -> float:
-    """The delay after attempt ``attempt``, in seconds: ``initial`` the first time, then growing."""
+    """Return the delay after attempt ``attempt`` (from 1) in seconds, at most ``limit``."""
     try:
         return min(initial.seconds * rate ** (attempt - 1), float(limit.seconds))
     except OverflowError:
@@ -68,7 +72,7 @@ def exponential_delay(initial: Duration, rate: float, limit: Duration, attempt: 
 
 
 def check_attempts(count: int) -> None:
-    """Refuse a ``max_attempts`` that allows no attempt at all."""
+    """Raise ``ConfigError`` unless ``max_attempts`` is a whole number, 1 or more."""
     if type(count) is not int or count < 1:
         raise ConfigError(
             f"max_attempts is a whole number, 1 or more, not {count!r}; it counts all attempts, "
@@ -77,12 +81,12 @@ def check_attempts(count: int) -> None:
 
 
 def check_delay(option: str, delay: DurationLike) -> Duration:
-    """The delay as a ``Duration``, if it is one that the service takes."""
+    """Return the delay as a ``Duration``; raise ``ConfigError`` unless it is 1 second to 366 days."""
     return Duration.of(delay, option).checked(option)
 
 
 def check_delays(initial: DurationLike, limit: DurationLike) -> None:
-    """Refuse an ``initial_delay`` or ``max_delay`` that is out of range, or the wrong way round."""
+    """Raise ``ConfigError`` for delays out of range, or a ``max_delay`` below ``initial_delay``."""
     first, longest = check_delay("initial_delay", initial), check_delay("max_delay", limit)
     if longest < first:
         raise ConfigError(
@@ -91,12 +95,12 @@ def check_delays(initial: DurationLike, limit: DurationLike) -> None:
 
 
 def check_rate(rate: object) -> None:
-    """Refuse a ``backoff_rate`` by which delays would shrink."""
+    """Raise ``ConfigError`` unless ``backoff_rate`` is a finite number, 1 or more."""
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 1 <= rate < math.inf:
         raise ConfigError(f"backoff_rate is a number, 1 or more, not {rate!r}")
 
 
 def check_jitter(jitter: object) -> None:
-    """Refuse anything but a ``JitterStrategy``."""
+    """Raise ``ConfigError`` unless ``jitter`` is a ``JitterStrategy``."""
     if not isinstance(jitter, JitterStrategy):
         raise ConfigError(f"jitter is JitterStrategy.NONE, FULL or HALF, not {jitter!r}")

@@ -1,4 +1,4 @@
-"""Which errors are worth another attempt."""
+"""Filters for the errors that are retried."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Retryable", "RetryableErrorFilter", "check_retryable", "is_retryable
 
 
 class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
-    """Retries an error that matches any of its classes, type names or message patterns.
+    """Matches errors by class, type name or message; an error needs to match one of them.
 
     Args:
         error_types: exception classes; subclasses match too.
-        type_names: names of exception classes, as they stand in the log (``"CardDeclined"``) or with
-            their module (``"shop.CardDeclined"``); for errors whose class is not at hand.
+        type_names: names of exception classes, as in the log (``"CardDeclined"``) or with their module
+            (``"shop.CardDeclined"``); for errors whose class you cannot import.
         messages: regular expressions (text or compiled), searched for in ``str(error)``.
     """
 
@@ -27,7 +27,7 @@ class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
     messages: tuple[str | re.Pattern[str], ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a filter that nothing matches, or whose parts are of the wrong kind."""
+        """Raise ``ConfigError`` for an empty filter, or values of the wrong type."""
         _check_classes("error_types", self.error_types)
         _check_names("type_names", self.type_names)
         _check_tuple("messages", self.messages)
@@ -41,11 +41,11 @@ class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
                 re.compile(pattern)
             except (re.error, TypeError) as error:
                 raise ConfigError(
-                    f"messages holds {pattern!r}, which is no regular expression: {error}"
+                    f"messages holds {pattern!r}, which is not a regular expression: {error}"
                 ) from error
 
     def matches(self, error: Exception) -> bool:
-        """Whether this error is one of those."""
+        """Return True when the error matches a class, a name or a pattern."""
         if isinstance(error, self.error_types):
             return True
         if any(_is_named(error, name) for name in self.type_names):
@@ -64,11 +64,11 @@ def _is_named(error: Exception, name: str) -> bool:
 
 
 Retryable = RetryableErrorFilter | tuple[type[Exception], ...] | None
-"""What strategies take as ``retryable``; ``None`` means every error."""
+"""Type of the option ``retryable``; ``None`` means every error."""
 
 
 def is_retryable(retryable: Retryable, error: Exception) -> bool:
-    """Whether a strategy's ``retryable`` option lets this error be retried."""
+    """Return True when a strategy's ``retryable`` option covers this error."""
     match retryable:
         case None:
             return True
@@ -79,7 +79,7 @@ def is_retryable(retryable: Retryable, error: Exception) -> bool:
 
 
 def check_retryable(retryable: Retryable) -> None:
-    """Refuse a ``retryable`` option that is of another kind, or that nothing can match."""
+    """Raise ``ConfigError`` for a ``retryable`` option that is empty or of the wrong type."""
     if retryable is None or isinstance(retryable, RetryableErrorFilter):
         return
     _check_classes("retryable", retryable)

@@ -1,7 +1,7 @@
-"""When to look again: strategies for ``wait_for_condition``.
+"""Polling strategies of ``wait_for_condition``.
 
-A strategy is any callable ``(state, attempt) -> WaitDecision``; ``attempt`` is the number of the
-check that has just been made, from 1. Its decision is recorded, and replay does not ask again.
+A strategy is any callable ``(state, attempt) -> WaitDecision``; ``attempt`` is the number of the check
+that has just ended, from 1. The decision is recorded, so a strategy is not called on replay.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ StateT_contra = TypeVar("StateT_contra", contravariant=True)
 
 
 class WaitOutcome(StrEnum):
-    """What a wait strategy can decide."""
+    """Outcomes that a polling strategy can decide."""
 
     STOP = "STOP"
     CONTINUE = "CONTINUE"
@@ -43,24 +43,24 @@ class WaitOutcome(StrEnum):
 
 
 class WaitDecision(Struct, frozen=True):
-    """The condition holds, look again after ``delay_seconds``, or give up."""
+    """Decision of a polling strategy: stop, check again after ``delay_seconds``, or give up."""
 
     outcome: WaitOutcome
     delay_seconds: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a delay that the service would not take."""
+        """Raise ``ConfigError`` for a delay outside of 1 second to 366 days."""
         if self.outcome is WaitOutcome.CONTINUE:
             Duration(self.delay_seconds).checked("delay_seconds")
 
     @classmethod
     def stop(cls) -> WaitDecision:
-        """The condition holds: the state is the result."""
+        """Stop polling: the condition holds, and the state is the result."""
         return cls(WaitOutcome.STOP)
 
     @classmethod
     def continue_after(cls, delay: DurationLike) -> WaitDecision:
-        """Look again after this delay, 1 second to 366 days."""
+        """Check again after this delay, 1 second to 366 days."""
         seconds = check_delay("the delay before the next check", delay).seconds
         return cls(WaitOutcome.CONTINUE, seconds)
 
@@ -71,24 +71,24 @@ class WaitDecision(Struct, frozen=True):
 
 
 class WaitStrategy(Protocol[StateT_contra]):
-    """Decides after each check; any such function will do."""
+    """A function that decides after each check."""
 
     def __call__(self, state: StateT_contra, attempt: int, /) -> WaitDecision:
-        """Whether to look again after check ``attempt`` (from 1) gave ``state``."""
+        """Decide about another check after check ``attempt`` (from 1) returned ``state``."""
         ...
 
 
 class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
-    """Looks again after growing delays; ``wait_while`` and ``wait_until`` make one.
+    """Polls with growing delays; created by ``wait_while`` and ``wait_until``.
 
     Args:
         predicate: a plain, quick function of the state.
-        goal: the condition holds when the predicate says this.
-        max_attempts: all checks, the first one included; 1 or more.
-        initial_delay: after the first check; 1 second to 366 days.
-        max_delay: no delay is longer; at least ``initial_delay``.
+        goal: the result of the predicate at which the condition holds.
+        max_attempts: number of checks, the first one included; 1 or more.
+        initial_delay: delay after the first check; 1 second to 366 days.
+        max_delay: longest delay; at least ``initial_delay``.
         backoff_rate: the factor by which delays grow; 1 or more.
-        jitter: how each delay is spread at random.
+        jitter: random spread of each delay.
         random: draws from [0, 1); for tests.
     """
 
@@ -102,7 +102,7 @@ class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
     random: Callable[[], float] = chance
 
     def __post_init__(self) -> None:
-        """Check the options."""
+        """Raise ``ConfigError`` for invalid options."""
         check_attempts(self.max_attempts)
         check_delays(self.initial_delay, self.max_delay)
         check_rate(self.backoff_rate)
@@ -111,7 +111,7 @@ class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
             raise ConfigError(f"predicate is a function of the state, not {self.predicate!r}")
 
     def __call__(self, state: StateT, attempt: int, /) -> WaitDecision:
-        """Stop when the condition holds, give up when the attempts are used up."""
+        """Stop when the condition holds; give up when the attempts are used up."""
         if _truth(self.predicate(state)) is self.goal:
             return WaitDecision.stop()
         if attempt >= self.max_attempts:
@@ -134,7 +134,7 @@ def wait_while(
     backoff_rate: float = 1.5,
     jitter: JitterStrategy = JitterStrategy.FULL,
 ) -> Polling[StateT]:
-    """Look again as long as ``predicate(state)`` is true; see ``Polling`` for the options."""
+    """Poll while ``predicate(state)`` is true; see ``Polling`` for the options."""
     return Polling(
         predicate=predicate,
         goal=False,
@@ -155,7 +155,7 @@ def wait_until(
     backoff_rate: float = 1.5,
     jitter: JitterStrategy = JitterStrategy.FULL,
 ) -> Polling[StateT]:
-    """Look again until ``predicate(state)`` is true; see ``Polling`` for the options."""
+    """Poll until ``predicate(state)`` is true; see ``Polling`` for the options."""
     return Polling(
         predicate=predicate,
         goal=True,
@@ -167,12 +167,12 @@ def wait_until(
     )
 
 
-def _truth(answer: object) -> bool:
-    if isinstance(answer, Coroutine):
-        # A coroutine is always true: the wait would be over at once, or never.
-        answer.close()
+def _truth(result: object) -> bool:
+    if isinstance(result, Coroutine):
+        # A coroutine object is always true: polling would end at once, or never.
+        result.close()
         raise ConfigError(
             "the predicate of a wait strategy is a plain function, not a coroutine function; "
             "do what must be awaited in the check"
         )
-    return bool(answer)
+    return bool(result)

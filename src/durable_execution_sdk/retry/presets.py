@@ -1,4 +1,4 @@
-"""Retry strategies by name, for the usual cases."""
+"""Named retry strategies for common cases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RetryPresets(Struct, frozen=True, kw_only=True):
     """The first failure is final."""
 
     default: ExponentialBackoff = ExponentialBackoff()
-    """What steps do when nothing is said: 6 attempts, 5 s doubling up to 60 s, full jitter."""
+    """The default of steps: 6 attempts, 5 s doubling up to 60 s, full jitter."""
 
     transient: ExponentialBackoff = ExponentialBackoff(
         max_attempts=3,
@@ -26,12 +26,12 @@ class RetryPresets(Struct, frozen=True, kw_only=True):
         max_delay=Duration(10),
         jitter=JitterStrategy.HALF,
     )
-    """For hiccups that pass in seconds: 3 attempts, 1 s doubling up to 10 s."""
+    """For errors that pass in seconds: 3 attempts, 1 s doubling up to 10 s, half jitter."""
 
     resource_availability: ExponentialBackoff = ExponentialBackoff(
         max_attempts=5, initial_delay=Duration(5), max_delay=Duration(300)
     )
-    """For something that comes up in minutes: 5 attempts, 5 s doubling up to 5 minutes."""
+    """For resources that become available in minutes: 5 attempts, 5 s doubling up to 5 minutes."""
 
     critical: ExponentialBackoff = ExponentialBackoff(
         max_attempts=10,
@@ -40,8 +40,8 @@ class RetryPresets(Struct, frozen=True, kw_only=True):
         backoff_rate=1.5,
         jitter=JitterStrategy.NONE,
     )
-    """For what must not fail: 10 attempts, 1 s growing by half up to 60 s, no jitter."""
+    """For critical steps: 10 attempts, 1 s growing by half up to 60 s, no jitter."""
 
 
 retry_presets = RetryPresets()
-"""``retry_presets.transient`` and so on: strategies for the usual cases."""
+"""The presets: ``retry_presets.transient`` etc."""

@@ -1,8 +1,8 @@
-"""What happens after a failed attempt: another one after a delay, or giving up.
+"""Retry strategies: decide after a failed attempt to retry after a delay, or to give up.
 
 A strategy is any callable ``(error, attempt) -> RetryDecision``; ``attempt`` is the number of the
-attempt that has just failed, from 1. Strategies keep no state, so they can be shared. A strategy is
-asked once per failure; its decision is recorded, and replay does not ask again.
+attempt that has just failed, from 1. Strategies have no state, so they can be shared. A strategy is
+called once per failure; its decision is recorded, so it is not called on replay.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ __all__ = [
 
 
 class RetryDecision(Struct, frozen=True):
-    """Try again after ``delay_seconds`` (1 to 31,622,400), or give up."""
+    """Decision of a retry strategy: retry after ``delay_seconds`` (1 to 31,622,400), or give up."""
 
     retry: bool
     delay_seconds: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a delay that the service would not take."""
+        """Raise ``ConfigError`` for a delay outside of 1 second to 366 days."""
         if self.retry:
             Duration(self.delay_seconds).checked("delay_seconds")
 
     @classmethod
     def after(cls, delay: DurationLike) -> RetryDecision:
-        """Try again after this delay."""
+        """Retry after this delay, 1 second to 366 days."""
         return cls(retry=True, delay_seconds=check_delay("the retry delay", delay).seconds)
 
     @classmethod
@@ -61,15 +61,15 @@ class RetryDecision(Struct, frozen=True):
 
 
 class RetryStrategy(Protocol):
-    """Decides after each failed attempt; any such function will do."""
+    """A function that decides after each failed attempt."""
 
     def __call__(self, error: Exception, attempt: int, /) -> RetryDecision:
-        """Whether to try again after attempt ``attempt`` (from 1) raised ``error``."""
+        """Decide about a retry after attempt ``attempt`` (from 1) raised ``error``."""
         ...
 
 
 class NoRetry(Struct, frozen=True):
-    """The first failure is final."""
+    """Gives up at the first failure."""
 
     def __call__(self, _error: Exception, _attempt: int, /) -> RetryDecision:
         """Give up."""
@@ -77,13 +77,13 @@ class NoRetry(Struct, frozen=True):
 
 
 class FixedDelay(Struct, frozen=True, kw_only=True):
-    """Waits equally long between attempts.
+    """Retries after a constant delay.
 
     Args:
-        max_attempts: all attempts, the first one included; 1 or more.
+        max_attempts: number of attempts, the first one included; 1 or more.
         delay: 1 second to 366 days.
-        jitter: how the delay is spread at random.
-        retryable: which errors are retried: classes, or a filter; every error by default.
+        jitter: random spread of the delay.
+        retryable: the errors that are retried: classes, or a filter; every error by default.
         random: draws from [0, 1); for tests.
     """
 
@@ -94,14 +94,14 @@ class FixedDelay(Struct, frozen=True, kw_only=True):
     random: Callable[[], float] = chance
 
     def __post_init__(self) -> None:
-        """Check the options."""
+        """Raise ``ConfigError`` for invalid options."""
         check_attempts(self.max_attempts)
         check_delay("delay", self.delay)
         check_jitter(self.jitter)
         check_retryable(self.retryable)
 
     def __call__(self, error: Exception, attempt: int, /) -> RetryDecision:
-        """Try again, until the attempts are used up."""
+        """Retry until the attempts are used up."""
         if attempt >= self.max_attempts or not is_retryable(self.retryable, error):
             return RetryDecision.stop()
         seconds = Duration.of(self.delay).seconds
@@ -109,15 +109,15 @@ class FixedDelay(Struct, frozen=True, kw_only=True):
 
 
 class LinearBackoff(Struct, frozen=True, kw_only=True):
-    """Waits longer each time by the same amount: 5 s, 10 s, 15 s.
+    """Retries after delays that grow by a constant amount: 5 s, 10 s, 15 s.
 
     Args:
-        max_attempts: all attempts, the first one included; 1 or more.
-        initial_delay: after the first attempt; 1 second to 366 days.
-        increment: what each further delay adds; 0 or more.
-        max_delay: no delay is longer; at least ``initial_delay``.
-        jitter: how each delay is spread at random.
-        retryable: which errors are retried: classes, or a filter; every error by default.
+        max_attempts: number of attempts, the first one included; 1 or more.
+        initial_delay: delay after the first attempt; 1 second to 366 days.
+        increment: amount by which delays grow; 0 or more.
+        max_delay: longest delay; at least ``initial_delay``.
+        jitter: random spread of each delay.
+        retryable: the errors that are retried: classes, or a filter; every error by default.
         random: draws from [0, 1); for tests.
     """
 
@@ -130,7 +130,7 @@ class LinearBackoff(Struct, frozen=True, kw_only=True):
     random: Callable[[], float] = chance
 
     def __post_init__(self) -> None:
-        """Check the options."""
+        """Raise ``ConfigError`` for invalid options."""
         check_attempts(self.max_attempts)
         check_delays(self.initial_delay, self.max_delay)
         Duration.of(self.increment, "increment").checked("increment", minimum=0)
@@ -138,25 +138,27 @@ class LinearBackoff(Struct, frozen=True, kw_only=True):
         check_retryable(self.retryable)
 
     def __call__(self, error: Exception, attempt: int, /) -> RetryDecision:
-        """Try again after a longer delay, until the attempts are used up."""
+        """Retry after a longer delay, until the attempts are used up."""
         if attempt >= self.max_attempts or not is_retryable(self.retryable, error):
             return RetryDecision.stop()
-        added = Duration.of(self.increment).seconds * (attempt - 1)
-        seconds = Duration.of(self.initial_delay).seconds + added
+        increments = Duration.of(self.increment).seconds * (attempt - 1)
+        seconds = Duration.of(self.initial_delay).seconds + increments
         seconds = min(seconds, Duration.of(self.max_delay).seconds)
         return RetryDecision(retry=True, delay_seconds=self.jitter.spread(seconds, self.random))
 
 
 class ExponentialBackoff(Struct, frozen=True, kw_only=True):
-    """Waits longer each time by a factor: 5 s, 10 s, 20 s, 40 s, 60 s. The default for steps.
+    """Retries after delays that grow by a constant factor: 5 s, 10 s, 20 s, 40 s, 60 s.
+
+    This is the default of steps.
 
     Args:
-        max_attempts: all attempts, the first one included; 1 or more.
-        initial_delay: after the first attempt; 1 second to 366 days.
-        max_delay: no delay is longer; at least ``initial_delay``.
-        backoff_rate: the factor; 1 or more.
-        jitter: how each delay is spread at random.
-        retryable: which errors are retried: classes, or a filter; every error by default.
+        max_attempts: number of attempts, the first one included; 1 or more.
+        initial_delay: delay after the first attempt; 1 second to 366 days.
+        max_delay: longest delay; at least ``initial_delay``.
+        backoff_rate: factor by which delays grow; 1 or more.
+        jitter: random spread of each delay.
+        retryable: the errors that are retried: classes, or a filter; every error by default.
         random: draws from [0, 1); for tests.
     """
 
@@ -169,7 +171,7 @@ class ExponentialBackoff(Struct, frozen=True, kw_only=True):
     random: Callable[[], float] = chance
 
     def __post_init__(self) -> None:
-        """Check the options."""
+        """Raise ``ConfigError`` for invalid options."""
         check_attempts(self.max_attempts)
         check_delays(self.initial_delay, self.max_delay)
         check_rate(self.backoff_rate)
@@ -177,7 +179,7 @@ class ExponentialBackoff(Struct, frozen=True, kw_only=True):
         check_retryable(self.retryable)
 
     def __call__(self, error: Exception, attempt: int, /) -> RetryDecision:
-        """Try again after a longer delay, until the attempts are used up."""
+        """Retry after a longer delay, until the attempts are used up."""
         if attempt >= self.max_attempts or not is_retryable(self.retryable, error):
             return RetryDecision.stop()
         seconds = exponential_delay(
@@ -190,27 +192,28 @@ class ExponentialBackoff(Struct, frozen=True, kw_only=True):
 
 
 class CustomRetry(Struct, frozen=True):
-    """A function of yours as a strategy; ``custom_retry`` makes one."""
+    """A retry strategy from a user's function; created by ``custom_retry``."""
 
     func: Callable[[Exception, int], RetryDecision | DurationLike | None]
 
     def __call__(self, error: Exception, attempt: int, /) -> RetryDecision:
-        """Ask the function, and check its answer."""
-        answer = self.func(error, attempt)
-        if answer is None:
+        """Call the function, and convert its return value to a decision."""
+        decision = self.func(error, attempt)
+        if decision is None:
             return RetryDecision.stop()
-        if isinstance(answer, RetryDecision):
-            return answer
-        return RetryDecision.after(answer)
+        if isinstance(decision, RetryDecision):
+            return decision
+        return RetryDecision.after(decision)
 
 
 def custom_retry(
     func: Callable[[Exception, int], RetryDecision | DurationLike | None],
 ) -> CustomRetry:
-    """A strategy from ``func(error, attempt)``: the delay before the next attempt, or ``None``.
+    """Return a strategy that calls ``func(error, attempt)``.
 
-    ``attempt`` is the number of the attempt that failed, from 1. The function may also return a
-    ``RetryDecision``. It must be a plain function, and quick.
+    The function returns the delay before the next attempt, ``None`` to give up, or a ``RetryDecision``.
+    ``attempt`` is the number of the attempt that failed, from 1. The function must be plain (not async)
+    and quick, because it runs on the workflow's event loop.
     """
     if not callable(func):
         raise ConfigError(f"custom_retry takes a function (error, attempt), not {func!r}")

@@ -1,4 +1,4 @@
-"""A function as it would be deployed. Nothing in it knows that it is being tested."""
+"""A function as it would be deployed, without any code for tests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def reserve(order: Order) -> str:
 
 
 def charge(order: Order) -> str:
-    """Ask the payment provider, which answers when it likes to."""
+    """Call the payment provider, whose response may take long."""
     with socket.create_connection(("127.0.0.1", order.payment_port)) as provider:
         return provider.recv(100).decode()
 

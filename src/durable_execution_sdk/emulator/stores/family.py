@@ -1,6 +1,6 @@
-"""A store of which only one execution, and what it invokes, is looked after.
+"""A store restricted to one execution and those that it invokes.
 
-Whoever runs one execution must leave the others alone: its time may have been skipped, and another
+A command that runs one execution must not touch the others in the file: it may skip time, and another
 process may be running them.
 """
 
@@ -14,9 +14,9 @@ from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 
 
 class FamilyStore(SqliteStore):
-    """A SQLite store in which nothing is open but what somebody asked for by its ARN.
+    """A SQLite store that lists as open only executions created by, or read through, this object.
 
-    The emulator asks for the execution that it drives, and for those that this one invokes.
+    These are the execution that the emulator drives and those that it invokes.
     """
 
     def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
@@ -29,10 +29,10 @@ class FamilyStore(SqliteStore):
         self._family.add(record.arn)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
-        """Read the events from the one after ``after`` on."""
+        """Return the events after the first ``after``."""
         self._family.add(arn)
         return super().events(arn, after)
 
     def open_heads(self) -> dict[str, int]:
-        """The ARN of every execution of the family that has not ended, and its number of events."""
+        """Return ARN and number of events of each open execution of the family."""
         return {arn: head for arn, head in super().open_heads().items() if arn in self._family}

@@ -1,4 +1,4 @@
-"""Executions in memory: gone with the process, and as strict as the file."""
+"""A store in memory, with the same rules as the SQLite store; it ends with the process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MemoryStore:
 
     @property
     def leases(self) -> Leases:
-        """Who works on which of these executions."""
+        """The leases of these executions."""
         return self._leases
 
     def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
@@ -52,7 +52,7 @@ class MemoryStore:
                 self._open[record.arn] = None
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
-        """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
+        """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
         with self._lock:
             record = self._records.get(arn)
             if record is None or record.head != after:
@@ -70,7 +70,7 @@ class MemoryStore:
                 self._open.pop(arn, None)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
-        """Read the events from the one after ``after`` on."""
+        """Return the events after the first ``after``."""
         with self._lock:
             return self._events.get(arn, [])[after:]
 
@@ -85,19 +85,19 @@ class MemoryStore:
             return None if arn is None else self._records[arn]
 
     def search(self, search: Search) -> list[ExecutionRecord]:
-        """List executions."""
+        """List the executions that match."""
         with self._lock:
-            found = [record for record in self._records.values() if _matches(record, search)]
-        found.sort(key=_place, reverse=not search.oldest_first)
-        return found[: search.limit]
+            matches = [record for record in self._records.values() if _matches(record, search)]
+        matches.sort(key=_position, reverse=not search.oldest_first)
+        return matches[: search.limit]
 
     def open_heads(self) -> dict[str, int]:
-        """The ARN of every execution that has not ended, and how many events it has."""
+        """Return ARN and number of events of each open execution."""
         with self._lock:
             return {arn: self._records[arn].head for arn in self._open}
 
     def delete(self, arn: str) -> None:
-        """Forget an execution and its events; its name is free again."""
+        """Delete an execution and its events; its name is free again."""
         with self._lock:
             record = self._records.pop(arn, None)
             if record is not None:
@@ -106,11 +106,11 @@ class MemoryStore:
                 del self._events[arn], self._names[record.name]
 
     def pulse(self) -> int:
-        """A number that changes when somebody has written."""
+        """Return a number that changes with each write."""
         return self._writes
 
     def changes(self, since: int) -> dict[str, int] | None:
-        """The executions written to after the pulse was ``since``, and how many events each has."""
+        """Return ARN and number of events of the executions written since the pulse ``since``."""
         with self._lock:
             changed: dict[str, int] = {}
             for arn in reversed(self._changes):
@@ -121,7 +121,7 @@ class MemoryStore:
             return changed
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there are no resources."""
 
     def _count(self, arn: str) -> None:
         self._writes += 1
@@ -129,25 +129,25 @@ class MemoryStore:
         self._changes[arn] = self._writes
 
 
-def _place(record: ExecutionRecord) -> tuple[int, int]:
+def _position(record: ExecutionRecord) -> tuple[int, int]:
     return record.started_at, record.number
 
 
 def _matches(record: ExecutionRecord, search: Search) -> bool:
-    started = record.started_at
+    started_at = record.started_at
     return (
         search.function in (None, record.function)
         and search.version in (None, record.version)
         and search.name in (None, record.name)
         and (not search.statuses or record.status in search.statuses)
-        and (search.started_after is None or started > search.started_after)
-        and (search.started_before is None or started < search.started_before)
+        and (search.started_after is None or started_at > search.started_after)
+        and (search.started_before is None or started_at < search.started_before)
         and (
             search.after is None
-            or _is_beyond(_place(record), search.after, oldest_first=search.oldest_first)
+            or _is_beyond(_position(record), search.after, oldest_first=search.oldest_first)
         )
     )
 
 
-def _is_beyond(place: tuple[int, int], after: tuple[int, int], *, oldest_first: bool) -> bool:
-    return place > after if oldest_first else place < after
+def _is_beyond(position: tuple[int, int], after: tuple[int, int], *, oldest_first: bool) -> bool:
+    return position > after if oldest_first else position < after

@@ -1,4 +1,4 @@
-"""The tables of the SQLite store, and the guard that keeps other versions' files whole."""
+"""The tables of the SQLite store, and the check of a file's format."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from durable_execution_sdk.errors import StoreError
 
 APPLICATION_ID = 0x64757261
-"""Marks the file as ours ("dura")."""
+"""SQLite's ``application_id`` of our files: "dura" in ASCII."""
 
 VERSION = 1
 
@@ -41,7 +41,7 @@ _TABLES = (
 
 
 def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in a new file; refuse a file that is not ours or of another version."""
+    """Create the tables in a new file; raise ``StoreError`` for a file of another kind or version."""
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
@@ -67,7 +67,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
 def _create(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have made them while this one waited for its turn.
+        # Another process may have created them while this one waited for the lock.
         if _number(db, "application_id") != APPLICATION_ID:
             _refuse_foreign(db, path)
             for statement in _TABLES:

@@ -1,7 +1,7 @@
-"""Executions in one SQLite file, which any number of processes may have open.
+"""A store in one SQLite file, which any number of processes may have open.
 
-An append is one transaction that checks the number of events before it adds any, and it is on disk
-(write-ahead log, ``synchronous=FULL``) before it returns: what was acknowledged survives ``kill -9``.
+An append is one transaction that checks the number of events before it adds any. It is on disk
+(write-ahead log, ``synchronous=FULL``) before it returns, so acknowledged events survive ``kill -9``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ _Row = tuple[str, str, str, str, str, int, int, "int | None", int, int]
 
 
 class SqliteStore:
-    """Keeps executions in a SQLite file, made when it is not there."""
+    """Keeps executions in a SQLite file, which is created if missing.
+
+    All methods raise ``StoreError`` when the file cannot be used. A write waits at most 30 s for other
+    processes' writes.
+    """
 
     def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
         self.path = Path(path)
@@ -43,7 +47,7 @@ class SqliteStore:
 
     @property
     def leases(self) -> Leases:
-        """Who works on which of these executions."""
+        """The leases of these executions."""
         return self._leases
 
     def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
@@ -71,7 +75,7 @@ class SqliteStore:
             _insert(db, number, 0, events)
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
-        """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
+        """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
         with self._writing() as db:
             row = db.execute(
                 "UPDATE executions SET head = ?, status = ?, is_open = ?, ended_at = ?"
@@ -90,7 +94,7 @@ class SqliteStore:
             _insert(db, row[0][0], after, events)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
-        """Read the events from the one after ``after`` on."""
+        """Return the events after the first ``after``."""
         rows: list[tuple[bytes]] = self._read(
             "SELECT CAST(json AS BLOB) FROM events"
             " WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq > ?"
@@ -108,7 +112,7 @@ class SqliteStore:
         return self._find("name", name)
 
     def search(self, search: Search) -> list[ExecutionRecord]:
-        """List executions."""
+        """List the executions that match."""
         clauses: list[str] = []
         values: list[object] = []
 
@@ -128,9 +132,9 @@ class SqliteStore:
             where("started_at > ?", search.started_after)
         if search.started_before is not None:
             where("started_at < ?", search.started_before)
-        beyond, order = (">", "ASC") if search.oldest_first else ("<", "DESC")
+        comparison, order = (">", "ASC") if search.oldest_first else ("<", "DESC")
         if search.after is not None:
-            where(f"(started_at, number) {beyond} (?, ?)", *search.after)
+            where(f"(started_at, number) {comparison} (?, ?)", *search.after)
         condition = f" WHERE {' AND '.join(clauses)}" if clauses else ""
         rows: list[_Row] = self._read(
             f"SELECT {_COLUMNS} FROM executions{condition}"  # noqa: S608 - our own words only
@@ -140,29 +144,29 @@ class SqliteStore:
         return [_record(row) for row in rows]
 
     def open_heads(self) -> dict[str, int]:
-        """The ARN of every execution that has not ended, and how many events it has."""
+        """Return ARN and number of events of each open execution."""
         rows: list[tuple[str, int]] = self._read(
             "SELECT arn, head FROM executions WHERE is_open ORDER BY number", ()
         )
         return dict(rows)
 
     def delete(self, arn: str) -> None:
-        """Forget an execution and its events; its name is free again."""
+        """Delete an execution and its events; its name is free again."""
         with self._writing() as db:
             db.execute("DELETE FROM executions WHERE arn = ?", (arn,))
 
     def pulse(self) -> int:
-        """A number that changes when another connection has written."""
+        """Return a number that changes when another connection has written."""
         self._require_in_place()
         rows: list[tuple[int]] = self._read("PRAGMA data_version", ())
         return rows[0][0]
 
     def changes(self, since: int) -> dict[str, int] | None:
-        """Nothing is known of what other connections wrote, only that they did."""
+        """Return ``None``: SQLite reports that another connection wrote, but not what."""
         return None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._db.close()
 
@@ -182,16 +186,16 @@ class SqliteStore:
             return db
 
     def _require_in_place(self) -> None:
-        """Refuse to go on in a file that was deleted, moved or replaced while it was open.
+        """Raise ``StoreError`` when the file was deleted, moved or replaced while it was open.
 
-        SQLite would go on writing to it, and nothing of that could ever be read again.
+        SQLite would go on writing to the old file, and those writes could never be read again.
         """
-        for path, opened in self._files.items():
+        for path, original in self._files.items():
             try:
-                is_there = os.path.samestat(path.stat(), opened)
+                is_in_place = os.path.samestat(path.stat(), original)
             except FileNotFoundError:
-                is_there = False
-            if not is_there:
+                is_in_place = False
+            if not is_in_place:
                 raise StoreError(
                     f"{path} was deleted, moved or replaced while it was in use; what happened since"
                     " is lost. Run again with the file in its place or another --store, and never"

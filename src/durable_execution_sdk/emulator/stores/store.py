@@ -1,7 +1,8 @@
-"""What a store does: events that are appended and never changed, and an index to find them.
+"""Interface of a store: append-only logs of events, and an index of executions.
 
-An append says after which event it comes, so of two writers one is told to look again; nothing that
-was appended is ever lost or reordered. A store knows neither the events' meaning nor the time.
+An append names the number of events that it follows, so of two concurrent writers one gets
+``ConflictError``; appended events are never lost or reordered. A store does not interpret events and
+does not read a clock.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from durable_execution_sdk.emulator.leases import Leases
 
 
 class ConflictError(Exception):
-    """Somebody else appended first; read what they wrote and decide again."""
+    """Another writer appended first; read its events and decide again."""
 
 
 class NameTakenError(Exception):
-    """An execution with this name is there already."""
+    """An execution with this name exists."""
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution in the index. ``head`` is the number of its events."""
+    """An execution in the index. ``head`` is the number of its events, ``number`` its rank by creation."""
 
     arn: str
     name: str
@@ -38,7 +39,7 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What an append changes in the index."""
+    """The fields of the index that an append changes."""
 
     status: str
     is_open: bool
@@ -46,9 +47,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """Which executions to list, newest first unless ``oldest_first``.
+    """A query for executions, newest first unless ``oldest_first``.
 
-    ``after`` is the start time and number of the last execution of the page before.
+    ``after`` is the start time and number of the last execution of the previous page.
     """
 
     function: str | None = None
@@ -63,11 +64,11 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Where executions are kept. Every method may be called from any thread."""
+    """Keeps executions. All methods are thread-safe."""
 
     @property
     def leases(self) -> Leases:
-        """Who works on which of these executions."""
+        """The leases of these executions."""
         ...
 
     def create(self, record: ExecutionRecord, events: Sequence[bytes]) -> None:
@@ -75,11 +76,11 @@ class Store(Protocol):
         ...
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
-        """Add events when exactly ``after`` are there, or raise ``ConflictError``: all or none."""
+        """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
         ...
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
-        """Read the events from the one after ``after`` on."""
+        """Return the events after the first ``after``."""
         ...
 
     def find(self, arn: str) -> ExecutionRecord | None:
@@ -91,28 +92,29 @@ class Store(Protocol):
         ...
 
     def search(self, search: Search) -> list[ExecutionRecord]:
-        """List executions."""
+        """List the executions that match."""
         ...
 
     def open_heads(self) -> dict[str, int]:
-        """The ARN of every execution that has not ended, and how many events it has."""
+        """Return ARN and number of events of each open execution."""
         ...
 
     def delete(self, arn: str) -> None:
-        """Forget an execution and its events; its name is free again."""
+        """Delete an execution and its events; its name is free again."""
         ...
 
     def pulse(self) -> int:
-        """A number that changes when somebody else has written."""
+        """Return a number that changes when another writer has written."""
         ...
 
     def changes(self, since: int) -> dict[str, int] | None:
-        """The executions written to after the pulse was ``since``, and how many events each has.
+        """Return ARN and number of events of the executions written since the pulse ``since``.
 
-        A deleted one has none. ``None`` if the store cannot tell: then ask for all that are open.
+        The number is 0 for a deleted execution. ``None`` means that the store cannot tell; read
+        ``open_heads`` then.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and locks."""
+        """Release files and locks."""
         ...

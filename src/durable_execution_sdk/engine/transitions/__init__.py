@@ -1,1 +1,1 @@
-"""What may happen to an operation: one module, and one table, for each of the six wire types."""
+"""The transition tables: one module for each of the six operation types of the wire."""

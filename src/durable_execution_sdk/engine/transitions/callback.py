@@ -1,4 +1,4 @@
-"""CALLBACK: the SDK starts it; somebody outside answers, or a timeout passes."""
+"""CALLBACK: the SDK starts it; an external system completes it, or a timeout passes."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ MOVES: Moves = {
 }
 
 
-def _started(before: Operation | None, event: CallbackStarted) -> Operation:
+def _started(previous: Operation | None, event: CallbackStarted) -> Operation:
     return replace(
-        _callback(before, event), callback_details=CallbackDetails(callback_id=event.callback_id)
+        _callback(previous, event), callback_details=CallbackDetails(callback_id=event.callback_id)
     )
 
 
-def _alive(before: Operation | None, event: CallbackHeartbeatReceived) -> Operation:
-    return _callback(before, event)
+def _kept_alive(previous: Operation | None, event: CallbackHeartbeatReceived) -> Operation:
+    return _callback(previous, event)
 
 
-def _succeeded(before: Operation | None, event: CallbackSucceeded) -> Operation:
-    callback = _callback(before, event)
+def _succeeded(previous: Operation | None, event: CallbackSucceeded) -> Operation:
+    callback = _callback(previous, event)
     return replace(
         callback,
         status=OperationStatus.SUCCEEDED,
@@ -87,8 +87,8 @@ def _succeeded(before: Operation | None, event: CallbackSucceeded) -> Operation:
     )
 
 
-def _failed(before: Operation | None, event: CallbackFailed | CallbackTimedOut) -> Operation:
-    callback = _callback(before, event)
+def _failed(previous: Operation | None, event: CallbackFailed | CallbackTimedOut) -> Operation:
+    callback = _callback(previous, event)
     return replace(
         callback,
         status=MOVES[type(event)].to,
@@ -97,13 +97,13 @@ def _failed(before: Operation | None, event: CallbackFailed | CallbackTimedOut) 
     )
 
 
-def _callback(before: Operation | None, event: OperationEvent) -> Operation:
-    return before or opened(OperationType.CALLBACK, event.operation, event.at)
+def _callback(previous: Operation | None, event: OperationEvent) -> Operation:
+    return previous or opened(OperationType.CALLBACK, event.operation, event.at)
 
 
 APPLIES: Applies = {
     CallbackStarted: _started,
-    CallbackHeartbeatReceived: _alive,
+    CallbackHeartbeatReceived: _kept_alive,
     CallbackSucceeded: _succeeded,
     CallbackFailed: _failed,
     CallbackTimedOut: _failed,
@@ -117,11 +117,11 @@ def _both_timers(event: CallbackStarted) -> Timers:
     ]
 
 
-def _its_own_timer(event: CallbackHeartbeatReceived) -> Timers:
+def _heartbeat_timer(event: CallbackHeartbeatReceived) -> Timers:
     return [_timer(TimerKind.CALLBACK_HEARTBEAT, event, event.heartbeat_seconds)]
 
 
-def _no_timer(_event: OperationEvent) -> Timers:
+def _no_timers(_event: OperationEvent) -> Timers:
     return [Timer(TimerKind.CALLBACK_TIMEOUT), Timer(TimerKind.CALLBACK_HEARTBEAT)]
 
 
@@ -136,8 +136,8 @@ def _timer(
 
 TIMERS: TimersAfter = {
     CallbackStarted: _both_timers,
-    CallbackHeartbeatReceived: _its_own_timer,
-    CallbackSucceeded: _no_timer,
-    CallbackFailed: _no_timer,
-    CallbackTimedOut: _no_timer,
+    CallbackHeartbeatReceived: _heartbeat_timer,
+    CallbackSucceeded: _no_timers,
+    CallbackFailed: _no_timers,
+    CallbackTimedOut: _no_timers,
 }

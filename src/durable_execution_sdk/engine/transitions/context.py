@@ -78,25 +78,25 @@ UPDATES: Updates = {
 MOVES: Moves = {}
 
 
-def _started(before: Operation | None, event: ContextStarted) -> Operation:
+def _started(previous: Operation | None, event: ContextStarted) -> Operation:
     return replace(
-        before or opened(OperationType.CONTEXT, event.operation, event.at),
+        previous or opened(OperationType.CONTEXT, event.operation, event.at),
         context_details=ContextDetails(),
     )
 
 
-def _succeeded(before: Operation | None, event: ContextSucceeded) -> Operation:
+def _succeeded(previous: Operation | None, event: ContextSucceeded) -> Operation:
     return replace(
-        before or opened(OperationType.CONTEXT, event.operation, event.at),
+        previous or opened(OperationType.CONTEXT, event.operation, event.at),
         status=OperationStatus.SUCCEEDED,
         end_timestamp=event.at,
         context_details=ContextDetails(replay_children=event.replay_children, result=event.result),
     )
 
 
-def _failed(before: Operation | None, event: ContextFailed) -> Operation:
+def _failed(previous: Operation | None, event: ContextFailed) -> Operation:
     return replace(
-        before or opened(OperationType.CONTEXT, event.operation, event.at),
+        previous or opened(OperationType.CONTEXT, event.operation, event.at),
         status=OperationStatus.FAILED,
         end_timestamp=event.at,
         context_details=ContextDetails(replay_children=event.replay_children, error=event.error),
@@ -109,5 +109,5 @@ APPLIES: Applies = {
     ContextFailed: _failed,
 }
 
-# A context lasts as long as it lasts.
+# Contexts have no timers.
 TIMERS: TimersAfter = {}

@@ -1,4 +1,4 @@
-"""EXECUTION: a handler whose result is too large to return settles the outcome by a checkpoint."""
+"""EXECUTION: a handler whose result is too large to return records its outcome by a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationStatus
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 
-# The operation itself stays STARTED until the invocation is over: its completion comes first in
-# the history.
+# The operation stays STARTED until the invocation is over, so that the history shows
+# InvocationCompleted before the end of the execution.
 UPDATES: Mapping[tuple[OperationAction, str | None], ExecutionStatus] = {
     (OperationAction.SUCCEED, OperationStatus.STARTED): ExecutionStatus.SUCCEEDED,
     (OperationAction.FAIL, OperationStatus.STARTED): ExecutionStatus.FAILED,
@@ -19,7 +19,7 @@ UPDATES: Mapping[tuple[OperationAction, str | None], ExecutionStatus] = {
 
 
 def record(update: OperationUpdate, outcome: ExecutionStatus, at: int) -> ExecutionOutcomeRecorded:
-    """The event for an update that settles how the execution ends."""
+    """Return the event for an update that settles the execution's outcome."""
     if outcome == ExecutionStatus.FAILED:
         error = update.error or ErrorObject()
         return ExecutionOutcomeRecorded(at=at, status=outcome, error=error)

@@ -93,29 +93,29 @@ MOVES: Moves = {
 }
 
 
-def _running(before: Operation | None, event: ChainedInvokeStarted) -> Operation:
+def _running(previous: Operation | None, event: ChainedInvokeStarted) -> Operation:
     return replace(
-        before or opened(OperationType.CHAINED_INVOKE, event.operation, event.at),
+        previous or opened(OperationType.CHAINED_INVOKE, event.operation, event.at),
         chained_invoke_details=ChainedInvokeDetails(),
     )
 
 
-def _succeeded(before: Operation | None, event: ChainedInvokeSucceeded) -> Operation:
-    return _ended(before, event, ChainedInvokeDetails(result=event.result))
+def _succeeded(previous: Operation | None, event: ChainedInvokeSucceeded) -> Operation:
+    return _ended(previous, event, ChainedInvokeDetails(result=event.result))
 
 
 def _failed(
-    before: Operation | None,
+    previous: Operation | None,
     event: ChainedInvokeFailed | ChainedInvokeTimedOut | ChainedInvokeStopped,
 ) -> Operation:
-    return _ended(before, event, ChainedInvokeDetails(error=event.error))
+    return _ended(previous, event, ChainedInvokeDetails(error=event.error))
 
 
 def _ended(
-    before: Operation | None, event: OperationEvent, details: ChainedInvokeDetails
+    previous: Operation | None, event: OperationEvent, details: ChainedInvokeDetails
 ) -> Operation:
     return replace(
-        before or opened(OperationType.CHAINED_INVOKE, event.operation, event.at),
+        previous or opened(OperationType.CHAINED_INVOKE, event.operation, event.at),
         status=MOVES[type(event)].to,
         end_timestamp=event.at,
         chained_invoke_details=details,

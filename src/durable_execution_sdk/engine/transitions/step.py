@@ -1,4 +1,4 @@
-"""STEP: attempts that the SDK runs, and the delays between them that the service keeps."""
+"""STEP: the SDK runs the attempts; the service times the delays between them."""
 
 from __future__ import annotations
 
@@ -114,20 +114,20 @@ UPDATES: Updates = {
 MOVES: Moves = {StepReady: Move(OperationStatus.PENDING, OperationStatus.READY)}
 
 
-# Members of an enum are looked up anew each time; these are asked for with each step.
+# Reading a member of an enum is slow, and these are read for every step.
 _STEP = OperationType.STEP
 _STARTED = OperationStatus.STARTED
 _SUCCEEDED = OperationStatus.SUCCEEDED
 _NO_ATTEMPT_ENDED = StepDetails(attempt=0)
 
 
-def _started(before: Operation | None, event: StepStarted) -> Operation:
-    step = before or opened(_STEP, event.operation, event.at)
+def _started(previous: Operation | None, event: StepStarted) -> Operation:
+    step = previous or opened(_STEP, event.operation, event.at)
     return replace(step, status=_STARTED, step_details=step.step_details or _NO_ATTEMPT_ENDED)
 
 
-def _ready(before: Operation | None, event: StepReady) -> Operation:
-    step = before or opened(_STEP, event.operation, event.at)
+def _ready(previous: Operation | None, event: StepReady) -> Operation:
+    step = previous or opened(_STEP, event.operation, event.at)
     return replace(
         step,
         status=OperationStatus.READY,
@@ -135,9 +135,9 @@ def _ready(before: Operation | None, event: StepReady) -> Operation:
     )
 
 
-def _postponed(before: Operation | None, event: StepRetryScheduled) -> Operation:
+def _postponed(previous: Operation | None, event: StepRetryScheduled) -> Operation:
     return replace(
-        before or opened(_STEP, event.operation, event.at),
+        previous or opened(_STEP, event.operation, event.at),
         status=OperationStatus.PENDING,
         step_details=StepDetails(
             attempt=event.attempt,
@@ -148,18 +148,18 @@ def _postponed(before: Operation | None, event: StepRetryScheduled) -> Operation
     )
 
 
-def _succeeded(before: Operation | None, event: StepSucceeded) -> Operation:
+def _succeeded(previous: Operation | None, event: StepSucceeded) -> Operation:
     return replace(
-        before or opened(_STEP, event.operation, event.at),
+        previous or opened(_STEP, event.operation, event.at),
         status=_SUCCEEDED,
         end_timestamp=event.at,
         step_details=StepDetails(attempt=event.attempt, result=event.result),
     )
 
 
-def _failed(before: Operation | None, event: StepFailed) -> Operation:
+def _failed(previous: Operation | None, event: StepFailed) -> Operation:
     return replace(
-        before or opened(_STEP, event.operation, event.at),
+        previous or opened(_STEP, event.operation, event.at),
         status=OperationStatus.FAILED,
         end_timestamp=event.at,
         step_details=StepDetails(attempt=event.attempt, error=event.error),

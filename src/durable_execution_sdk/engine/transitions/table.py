@@ -1,4 +1,4 @@
-"""The shape that the six tables share, and the two ways in which an operation changes."""
+"""Types of the six transition tables: rules for the SDK's updates, moves for the service's events."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ ABSENT = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an update cannot know by itself.
+    """Values that an update does not hold and its rule needs.
 
-    ``at`` is the log's time, which is ahead of the clock after many quick commands; ``now`` is the clock's.
+    ``now`` is the clock's time; ``at`` is the log's, which is ahead of it after many quick commands.
     """
 
     at: int
@@ -35,14 +35,14 @@ Record = Callable[[OperationUpdate, Operation | None, Facts], list[OperationEven
 
 
 class Rule(NamedTuple):
-    """A cell for the SDK: the status that its action leads to, and the events that say so."""
+    """A cell for an update: the status that its action leads to, and the function that makes events."""
 
     to: OperationStatus
     record: Record
 
 
 class Move(NamedTuple):
-    """A cell for the service: what its event leads from, and to."""
+    """A cell for an event of the service: the status before and after."""
 
     source: OperationStatus
     to: OperationStatus
@@ -52,14 +52,14 @@ Updates = Mapping[tuple[OperationAction, str | None], Rule]
 Moves = Mapping[type[OperationEvent], Move]
 
 Applies = Mapping[type[OperationEvent], Callable[[Operation | None, Any], Operation]]
-"""For each event of a wire type, what makes of the operation before it the one after it."""
+"""For each type of event, the function from the operation before the event to the one after it."""
 
 
 class Timer(NamedTuple):
-    """A timer that an event arms, or disarms if it is due at no time.
+    """A timer that an event arms; without ``due_at`` the event disarms it.
 
-    It goes off when the clock shows ``due_at``, and its event is recorded no earlier than ``recorded_at``
-    in the log's time: in the log, a wait of a second takes a second.
+    It fires when the clock reaches ``due_at``. Its event is recorded no earlier than ``recorded_at`` in
+    the log's time, so that a wait of 1 s also takes 1 s in the log.
     """
 
     kind: TimerKind
@@ -70,11 +70,11 @@ class Timer(NamedTuple):
 Timers = list[Timer]
 
 TimersAfter = Mapping[type[OperationEvent], Callable[[Any], Timers]]
-"""What the events do to timers that do something to them."""
+"""For each type of event that arms or disarms timers, the function that lists them."""
 
 
 def reference(update: OperationUpdate) -> OperationRef:
-    """The operation that an update names."""
+    """Return the reference to the operation that an update names."""
     return OperationRef(
         id=update.id, parent_id=update.parent_id, name=update.name, sub_type=update.sub_type
     )
@@ -84,7 +84,7 @@ _STARTED = OperationStatus.STARTED
 
 
 def opened(kind: OperationType, operation: OperationRef, at: int) -> Operation:
-    """An operation that starts at this moment."""
+    """Return a new operation with status STARTED."""
     return Operation(
         id=operation.id,
         type=kind,

@@ -65,7 +65,7 @@ def _lose_race(
 UPDATES: Updates = {
     (OperationAction.START, ABSENT): Rule(OperationStatus.STARTED, _start),
     (OperationAction.CANCEL, OperationStatus.STARTED): Rule(OperationStatus.CANCELLED, _cancel),
-    # The timer may end the wait while the SDK's cancellation is on its way: nobody's mistake.
+    # The timer may end the wait while the SDK's cancellation is in transit: accepted, without an event.
     (OperationAction.CANCEL, OperationStatus.SUCCEEDED): Rule(
         OperationStatus.SUCCEEDED, _lose_race
     ),
@@ -74,24 +74,24 @@ UPDATES: Updates = {
 MOVES: Moves = {WaitSucceeded: Move(OperationStatus.STARTED, OperationStatus.SUCCEEDED)}
 
 
-def _started(before: Operation | None, event: WaitStarted) -> Operation:
+def _started(previous: Operation | None, event: WaitStarted) -> Operation:
     return replace(
-        before or opened(OperationType.WAIT, event.operation, event.at),
+        previous or opened(OperationType.WAIT, event.operation, event.at),
         wait_details=WaitDetails(scheduled_end_timestamp=event.due_at),
     )
 
 
-def _succeeded(before: Operation | None, event: WaitSucceeded) -> Operation:
+def _succeeded(previous: Operation | None, event: WaitSucceeded) -> Operation:
     return replace(
-        before or opened(OperationType.WAIT, event.operation, event.at),
+        previous or opened(OperationType.WAIT, event.operation, event.at),
         status=OperationStatus.SUCCEEDED,
         end_timestamp=event.at,
     )
 
 
-def _cancelled(before: Operation | None, event: WaitCancelled) -> Operation:
+def _cancelled(previous: Operation | None, event: WaitCancelled) -> Operation:
     return replace(
-        before or opened(OperationType.WAIT, event.operation, event.at),
+        previous or opened(OperationType.WAIT, event.operation, event.at),
         status=OperationStatus.CANCELLED,
         end_timestamp=event.at,
     )

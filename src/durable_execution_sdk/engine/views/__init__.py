@@ -1,1 +1,1 @@
-"""What others see of an execution: a handler, an observer, a reader of its history."""
+"""Views of an execution: for its handler, for observers, and as a history."""

@@ -1,4 +1,4 @@
-"""What a reader of the history sees: the events of the API, numbered from 1."""
+"""The history of an execution: the API's events, numbered from 1."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _NEWEST_FIRST = "yrotsih"
 
 
 def history(events: Iterable[Event], *, include_execution_data: bool = True) -> list[HistoryEvent]:
-    """The whole history of the execution that has these events."""
+    """Return the whole history of the execution that has these events."""
     entries: list[HistoryEvent] = []
     run_id, name = None, None
     for event in events:
         if isinstance(event, OperationFields):
-            entry = operation_entry(event, len(entries) + 1, shown=include_execution_data)
+            entry = operation_entry(event, len(entries) + 1, include_data=include_execution_data)
         else:
             if isinstance(event, ExecutionStarted):
                 arn = ExecutionArn.parse(event.arn)
                 run_id, name = arn.run_id, arn.execution_name
-            entry = execution_entry(event, len(entries) + 1, shown=include_execution_data)
+            entry = execution_entry(event, len(entries) + 1, include_data=include_execution_data)
             if entry is not None and entry.invocation_completed_details is None:
                 entry = replace(entry, id=run_id, name=name)
         if entry is not None:
@@ -42,22 +42,21 @@ def history(events: Iterable[Event], *, include_execution_data: bool = True) -> 
 def history_page(
     events: Iterable[Event], request: HistoryRequest, limits: Limits = DEFAULT_LIMITS
 ) -> HistoryPage:
-    """One page of the history, oldest first unless reversed."""
+    """Return one page of the history, oldest first unless reversed."""
     size = page_size(request.max_items, limits)
     kind = _NEWEST_FIRST if request.reverse_order else _OLDEST_FIRST
     entries = history(events, include_execution_data=request.include_execution_data)
-    found, place = place_of(request.marker) if request.marker else (kind, 0)
-    if found != kind:
+    marker_kind, position = place_of(request.marker) if request.marker else (kind, 0)
+    if marker_kind != kind:
         raise invalid(f"Invalid Marker {request.marker!r}: it belongs to another request.")
-    # The history grows between two pages. A place counts from the oldest event in one order, and
-    # names an event that is there already in the other.
+    # The history may grow between two pages, so positions count from the oldest event in both orders.
     if request.reverse_order:
-        last = place if request.marker else len(entries)
+        last = position if request.marker else len(entries)
         page = entries[max(last - size, 0) : last][::-1]
-        following = last - size if last > size else None
+        next_position = last - size if last > size else None
     else:
-        page = entries[place : place + size]
-        following = place + size if len(entries) > place + size else None
+        page = entries[position : position + size]
+        next_position = position + size if len(entries) > position + size else None
     return HistoryPage(
-        events=page, next_marker=None if following is None else marker_for(kind, following)
+        events=page, next_marker=None if next_position is None else marker_for(kind, next_position)
     )

@@ -1,4 +1,4 @@
-"""How events of operations appear in a history: each kind with its own details."""
+"""History entries for events of operations."""
 
 from __future__ import annotations
 
@@ -63,8 +63,10 @@ _InvokeEvent = (
 )
 
 
-def operation_entry(event: OperationEvent, event_id: int, *, shown: bool) -> HistoryEvent | None:
-    """The entry of an event; ``None`` when the API does not show it."""
+def operation_entry(
+    event: OperationEvent, event_id: int, *, include_data: bool
+) -> HistoryEvent | None:
+    """Return the entry of an event; ``None`` when the API does not show it."""
     operation = event.operation
     blank = HistoryEvent(
         event_type="",
@@ -77,11 +79,11 @@ def operation_entry(event: OperationEvent, event_id: int, *, shown: bool) -> His
     )
     match event:
         case StepStarted() | StepSucceeded() | StepFailed() | StepRetryScheduled() | StepReady():
-            return _step(event, blank, shown=shown)
+            return _step(event, blank, include_data=include_data)
         case WaitStarted() | WaitSucceeded() | WaitCancelled():
-            return _wait(event, blank, shown=shown)
+            return _wait(event, blank, include_data=include_data)
         case ContextStarted() | ContextSucceeded() | ContextFailed():
-            return _context(event, blank, shown=shown)
+            return _context(event, blank, include_data=include_data)
         case (
             ChainedInvokeStarted()
             | ChainedInvokeSucceeded()
@@ -89,12 +91,12 @@ def operation_entry(event: OperationEvent, event_id: int, *, shown: bool) -> His
             | ChainedInvokeTimedOut()
             | ChainedInvokeStopped()
         ):
-            return _invoke(event, blank, shown=shown)
+            return _invoke(event, blank, include_data=include_data)
         case _:
-            return _callback(event, blank, shown=shown)
+            return _callback(event, blank, include_data=include_data)
 
 
-def _step(event: _StepEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent | None:
+def _step(event: _StepEvent, blank: HistoryEvent, *, include_data: bool) -> HistoryEvent | None:
     match event:
         case StepStarted():
             return replace(
@@ -116,19 +118,19 @@ def _step(event: _StepEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEven
             blank,
             event_type=EventType.STEP_SUCCEEDED,
             step_succeeded_details=StepSucceededDetails(
-                result=result_of(event.result, shown=shown), retry_details=retry
+                result=result_of(event.result, include_data=include_data), retry_details=retry
             ),
         )
     return replace(
         blank,
         event_type=EventType.STEP_FAILED,
         step_failed_details=StepFailedDetails(
-            error=error_of(event.error, shown=shown), retry_details=retry
+            error=error_of(event.error, include_data=include_data), retry_details=retry
         ),
     )
 
 
-def _wait(event: _WaitEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent:
+def _wait(event: _WaitEvent, blank: HistoryEvent, *, include_data: bool) -> HistoryEvent:
     match event:
         case WaitStarted():
             return replace(
@@ -145,7 +147,11 @@ def _wait(event: _WaitEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEven
                 wait_succeeded_details=WaitSucceededDetails(duration=event.seconds),
             )
         case WaitCancelled():
-            error = error_of(event.error, shown=shown) if event.error is not None else None
+            error = (
+                error_of(event.error, include_data=include_data)
+                if event.error is not None
+                else None
+            )
             return replace(
                 blank,
                 event_type=EventType.WAIT_CANCELLED,
@@ -153,7 +159,7 @@ def _wait(event: _WaitEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEven
             )
 
 
-def _context(event: _ContextEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent:
+def _context(event: _ContextEvent, blank: HistoryEvent, *, include_data: bool) -> HistoryEvent:
     match event:
         case ContextStarted():
             return replace(
@@ -164,18 +170,22 @@ def _context(event: _ContextEvent, blank: HistoryEvent, *, shown: bool) -> Histo
                 blank,
                 event_type=EventType.CONTEXT_SUCCEEDED,
                 context_succeeded_details=ResultDetails(
-                    result=result_of(event.result, shown=shown)
+                    result=result_of(event.result, include_data=include_data)
                 ),
             )
         case ContextFailed():
             return replace(
                 blank,
                 event_type=EventType.CONTEXT_FAILED,
-                context_failed_details=ErrorDetails(error=error_of(event.error, shown=shown)),
+                context_failed_details=ErrorDetails(
+                    error=error_of(event.error, include_data=include_data)
+                ),
             )
 
 
-def _callback(event: _CallbackEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent | None:
+def _callback(
+    event: _CallbackEvent, blank: HistoryEvent, *, include_data: bool
+) -> HistoryEvent | None:
     match event:
         case CallbackStarted():
             return replace(
@@ -194,24 +204,28 @@ def _callback(event: _CallbackEvent, blank: HistoryEvent, *, shown: bool) -> His
                 blank,
                 event_type=EventType.CALLBACK_SUCCEEDED,
                 callback_succeeded_details=ResultDetails(
-                    result=result_of(event.result, shown=shown)
+                    result=result_of(event.result, include_data=include_data)
                 ),
             )
         case CallbackFailed():
             return replace(
                 blank,
                 event_type=EventType.CALLBACK_FAILED,
-                callback_failed_details=ErrorDetails(error=error_of(event.error, shown=shown)),
+                callback_failed_details=ErrorDetails(
+                    error=error_of(event.error, include_data=include_data)
+                ),
             )
         case CallbackTimedOut():
             return replace(
                 blank,
                 event_type=EventType.CALLBACK_TIMED_OUT,
-                callback_timed_out_details=ErrorDetails(error=error_of(event.error, shown=shown)),
+                callback_timed_out_details=ErrorDetails(
+                    error=error_of(event.error, include_data=include_data)
+                ),
             )
 
 
-def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> HistoryEvent:
+def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, include_data: bool) -> HistoryEvent:
     match event:
         case ChainedInvokeStarted():
             return replace(
@@ -220,7 +234,7 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> History
                 chained_invoke_started_details=ChainedInvokeStartedDetails(
                     function_name=event.function_name,
                     tenant_id=event.tenant_id,
-                    input=input_of(event.input, shown=shown),
+                    input=input_of(event.input, include_data=include_data),
                     executed_version=event.executed_version,
                     durable_execution_arn=event.child_arn,
                 ),
@@ -230,7 +244,7 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> History
                 blank,
                 event_type=EventType.CHAINED_INVOKE_SUCCEEDED,
                 chained_invoke_succeeded_details=ResultDetails(
-                    result=result_of(event.result, shown=shown)
+                    result=result_of(event.result, include_data=include_data)
                 ),
             )
         case ChainedInvokeFailed():
@@ -238,7 +252,7 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> History
                 blank,
                 event_type=EventType.CHAINED_INVOKE_FAILED,
                 chained_invoke_failed_details=ErrorDetails(
-                    error=error_of(event.error, shown=shown)
+                    error=error_of(event.error, include_data=include_data)
                 ),
             )
         case ChainedInvokeTimedOut():
@@ -246,7 +260,7 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> History
                 blank,
                 event_type=EventType.CHAINED_INVOKE_TIMED_OUT,
                 chained_invoke_timed_out_details=ErrorDetails(
-                    error=error_of(event.error, shown=shown)
+                    error=error_of(event.error, include_data=include_data)
                 ),
             )
         case ChainedInvokeStopped():
@@ -254,6 +268,6 @@ def _invoke(event: _InvokeEvent, blank: HistoryEvent, *, shown: bool) -> History
                 blank,
                 event_type=EventType.CHAINED_INVOKE_STOPPED,
                 chained_invoke_stopped_details=ErrorDetails(
-                    error=error_of(event.error, shown=shown)
+                    error=error_of(event.error, include_data=include_data)
                 ),
             )

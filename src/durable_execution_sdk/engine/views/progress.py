@@ -1,4 +1,4 @@
-"""What somebody who watches an execution sees: where it is, and what it waits for, until when."""
+"""Progress of an execution: its operations, what each waits for, and until what time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, 
 
 
 class Awaited(StrEnum):
-    """Who or what an operation waits for."""
+    """Kinds of event that an operation waits for."""
 
     TIME = "time"
     RETRY = "retry"
@@ -23,9 +23,9 @@ class Awaited(StrEnum):
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation waits for; at ``until`` time ends that, if nothing else did.
+    """The event that an operation waits for; ``until`` is the time of its earliest timer.
 
-    ``execution_arn`` is the execution that a durable function was invoked as.
+    ``execution_arn`` is the execution of an invoked durable function.
     """
 
     awaited: Awaited
@@ -35,7 +35,7 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One operation; ``attempt`` is the one that runs, comes next or was the last, from 1."""
+    """One operation; ``attempt`` counts from 1: the running or next attempt, or the last if ended."""
 
     operation: Operation
     attempt: int | None = None
@@ -43,11 +43,10 @@ class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution; ``failures`` counts its latest invocations that failed, all in a row.
+    """Progress of one execution.
 
-    ``last_failure`` is the error of the last one, if it failed.
-
-    ``is_idle`` says that its handler neither runs nor is about to.
+    ``failures`` is the number of failed invocations since the last successful one, ``last_failure`` the
+    error of the latest invocation, if it failed. ``is_idle``: the handler neither runs nor is due.
     """
 
     arn: str
@@ -64,7 +63,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, frozen=True, kw_only=True):
-    """What an execution took."""
+    """Counts of an execution's invocations, operations and checkpoints."""
 
     invocations: int
     operations: int
@@ -80,7 +79,7 @@ _AWAITED = {
 
 
 def progress(state: ExecutionState) -> ExecutionProgress:
-    """An execution as of now, with its operations in the order in which they started."""
+    """Return the progress of an execution, with its operations in start order."""
     return ExecutionProgress(
         arn=state.arn,
         status=state.status,
@@ -96,7 +95,7 @@ def progress(state: ExecutionState) -> ExecutionProgress:
             OperationProgress(
                 operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)
             )
-            for operation in (state.operations[each] for each in state.order)
+            for operation in (state.operations[operation_id] for operation_id in state.order)
             if operation.type != OperationType.EXECUTION
         ],
     )
@@ -118,8 +117,8 @@ def tally(state: ExecutionState, events: Iterable[Event]) -> Tally:
 def _attempt(operation: Operation) -> int | None:
     if operation.step_details is None:
         return None
-    ended = operation.step_details.attempt or 0
-    return ended if operation.status in TERMINAL_STATUSES else ended + 1
+    ended_attempts = operation.step_details.attempt or 0
+    return ended_attempts if operation.status in TERMINAL_STATUSES else ended_attempts + 1
 
 
 def _waiting(state: ExecutionState, operation: Operation) -> Waiting | None:

@@ -1,4 +1,4 @@
-"""What a handler sees: the event that it is invoked with, pages of state, answers to checkpoints."""
+"""A handler's view: its invocation event, pages of state, and responses to checkpoints."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _encoder = msgspec.json.Encoder()
 
 
 def invocation_event(state: ExecutionState, limits: Limits = DEFAULT_LIMITS) -> Invocation:
-    """What the handler of the running invocation is called with (after ``StartInvocation``)."""
+    """Return the event for the handler of the running invocation (after ``StartInvocation``)."""
     invocation = state.invocation
     if invocation is None or invocation.token is None:
         raise stale_token()
-    operations, following = _operations_from(state, 0, limits.first_page_items, limits)
+    operations, next_position = _operations_from(state, 0, limits.first_page_items, limits)
     return Invocation(
         durable_execution_arn=state.arn,
         checkpoint_token=invocation.token,
         initial_execution_state=InitialExecutionState(
             operations=operations,
-            next_marker="" if following is None else marker_for(_STATE, following),
+            next_marker="" if next_position is None else marker_for(_STATE, next_position),
         ),
         updated_operation_ids=list(invocation.updated_ids),
     )
@@ -44,19 +44,19 @@ def state_page(
     max_items: int = 0,
     limits: Limits = DEFAULT_LIMITS,
 ) -> StatePage:
-    """A page of operations, in the order in which they started; ``Rejected`` for a stale token."""
+    """Return a page of operations by start order; raise ``Rejected`` for a stale token."""
     require_current_token(state, token)
-    most = page_size(max_items, limits)
-    kind, place = place_of(marker) if marker else (_STATE, 0)
+    page_items = page_size(max_items, limits)
+    kind, start = place_of(marker) if marker else (_STATE, 0)
     if kind == _STATE:
-        operations, following = _operations_from(state, place, most, limits)
+        operations, next_position = _operations_from(state, start, page_items, limits)
     elif kind == _RESPONSE and state.last_response is not None:
-        operations, following = _page(state.last_response.operations, place, most, limits)
+        operations, next_position = _page(state.last_response.operations, start, page_items, limits)
     else:
         raise invalid(f"Invalid Marker {marker!r}: use the NextMarker of an answer.")
     return StatePage(
         operations=operations,
-        next_marker=None if following is None else marker_for(kind, following),
+        next_marker=None if next_position is None else marker_for(kind, next_position),
     )
 
 
@@ -66,17 +66,17 @@ def checkpoint_response(
     client_token: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> CheckpointResponse:
-    """The answer to the checkpoint that used ``token`` (after deciding and folding it)."""
-    given = _given_response(state, token, client_token)
-    operations, following = _page(given.operations, 0, limits.max_page_items, limits)
+    """Return the response to the checkpoint that used ``token``, once its events are folded."""
+    response = _stored_response(state, token, client_token)
+    operations, next_position = _page(response.operations, 0, limits.max_page_items, limits)
     return CheckpointResponse(
-        checkpoint_token=given.next_token,
+        checkpoint_token=response.next_token,
         operations=operations,
-        next_marker=None if following is None else marker_for(_RESPONSE, following),
+        next_marker=None if next_position is None else marker_for(_RESPONSE, next_position),
     )
 
 
-def _given_response(state: ExecutionState, token: str, client_token: str | None) -> GivenResponse:
+def _stored_response(state: ExecutionState, token: str, client_token: str | None) -> GivenResponse:
     if client_token is not None and (client_token, token) in state.responses:
         return state.responses[client_token, token]
     if state.last_response is None or state.last_response.token != token:
@@ -85,65 +85,68 @@ def _given_response(state: ExecutionState, token: str, client_token: str | None)
 
 
 def _operations_from(
-    state: ExecutionState, place: int, most: int, limits: Limits
+    state: ExecutionState, start: int, max_items: int, limits: Limits
 ) -> tuple[list[Operation], int | None]:
-    """Operations from a place in the order of their starts, and the place after them, if any."""
-    hides: dict[str, bool] = {}
-    left = state.order[place:]
-    if len(left) <= most:
-        seen = [
+    """Return operations from position ``start`` in start order, and the next page's position, if any."""
+    hidden_contexts: dict[str, bool] = {}
+    remaining_ids = state.order[start:]
+    if len(remaining_ids) <= max_items:
+        visible = [
             operation
-            for operation in map(state.operations.__getitem__, left)
-            if operation.parent_id is None or not _hides(state, operation.parent_id, hides)
+            for operation in map(state.operations.__getitem__, remaining_ids)
+            if operation.parent_id is None
+            or not _hides_children(state, operation.parent_id, hidden_contexts)
         ]
-        if _fit(seen, limits):
-            return seen, None
+        if _fit(visible, limits):
+            return visible, None
     operations: list[Operation] = []
     room = limits.page_bytes
-    for position in range(place, len(state.order)):
+    for position in range(start, len(state.order)):
         operation = state.operations[state.order[position]]
-        if operation.parent_id is not None and _hides(state, operation.parent_id, hides):
+        if operation.parent_id is not None and _hides_children(
+            state, operation.parent_id, hidden_contexts
+        ):
             continue
         room -= len(_encoder.encode(operation))
-        if len(operations) == most or (room < 0 and operations):
+        if len(operations) == max_items or (room < 0 and operations):
             return operations, position
         operations.append(operation)
     return operations, None
 
 
-def _hides(state: ExecutionState, context_id: str, known: dict[str, bool]) -> bool:
-    """Whether a context, or one around it, is over: then what is in it need not be replayed."""
-    found = known.get(context_id)
-    if found is None:
+def _hides_children(state: ExecutionState, context_id: str, cache: dict[str, bool]) -> bool:
+    """True when a context, or one around it, has ended, so that replay does not need its children."""
+    is_hiding = cache.get(context_id)
+    if is_hiding is None:
         context = state.operations[context_id]
         details = context.context_details
-        found = (
+        is_hiding = (
             context.type == OperationType.CONTEXT
             and context.status in TERMINAL_STATUSES
             and not (details and details.replay_children)
         )
-        if not found and context.parent_id is not None:
-            found = _hides(state, context.parent_id, known)
-        known[context_id] = found
-    return found
+        if not is_hiding and context.parent_id is not None:
+            is_hiding = _hides_children(state, context.parent_id, cache)
+        cache[context_id] = is_hiding
+    return is_hiding
 
 
 def _page(
-    operations: Sequence[Operation], place: int, most: int, limits: Limits
+    operations: Sequence[Operation], start: int, max_items: int, limits: Limits
 ) -> tuple[list[Operation], int | None]:
-    left = operations[place:]
-    if len(left) <= most and _fit(left, limits):
-        return list(left), None
+    remaining = operations[start:]
+    if len(remaining) <= max_items and _fit(remaining, limits):
+        return list(remaining), None
     page: list[Operation] = []
     room = limits.page_bytes
-    for position in range(place, len(operations)):
+    for position in range(start, len(operations)):
         room -= len(_encoder.encode(operations[position]))
-        if len(page) == most or (room < 0 and page):
+        if len(page) == max_items or (room < 0 and page):
             return page, position
         page.append(operations[position])
     return page, None
 
 
 def _fit(operations: Sequence[Operation], limits: Limits) -> bool:
-    """Whether they are no more than one page: most are, and measured one by one they cost more."""
+    """True when all operations fit into one page: encoding them together is cheaper than one by one."""
     return len(_encoder.encode(operations)) <= limits.page_bytes
