@@ -208,7 +208,7 @@ def test_an_error_of_our_own_is_admitted_in_one_paragraph(
     said = durable("run", write(ONE))
     assert said.code == 70
     assert said.err.startswith(
-        "durable: an error of its own, please report it: AttributeError: oops"
+        "durable: internal error (please report it): AttributeError: oops"
     )
     assert "Traceback" not in said.err
     monkeypatch.setenv("DURABLE_TRACEBACK", "1")

@@ -52,7 +52,7 @@ def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
         {
             "history": "history.json",
             "function": "order",
-            "recordedAs": "order",
+            "recorded_as": "order",
             "ok": True,
             "operations": 2,
             "moments": 2,
@@ -119,4 +119,4 @@ def test_what_cannot_be_replayed_is_refused_with_exit_code_2(
 
 def test_the_help_tells_the_exit_codes(durable: Durable) -> None:
     said = durable("replay", "--help")
-    assert "1  code and a history part" in said.out
+    assert "1  the code diverges from a recorded history" in said.out

@@ -185,7 +185,7 @@ def test_items_that_have_changed_places_are_found(old: list[Any], new: list[Any]
     assert found is not None
     assert found.kind is DivergenceKind.OTHER_RESULT
     first = next(n for n in range(len(old)) if old[n] != new[n])
-    assert found.expected.startswith(f"map item 'map-item-{first}' came to ")
+    assert found.expected.startswith(f"map item 'map-item-{first}' returned ")
     assert found.actual.endswith(", as another one did")
     assert "changed places" in str(report)
     assert not report.notes
@@ -230,8 +230,8 @@ def test_a_function_that_comes_to_other_results_is_noted() -> None:
     report = held(mapping(["a", "b"]), mapping(["a", "b"], adds="!"))
     assert report.ok, str(report)
     assert report.notes == [
-        f'map item \'map-item-{n}\' came to "{letter}", and its function comes to "{letter}!" now:'
-        " executions that have recorded it keep what it came to"
+        f'map item \'map-item-{n}\' returned "{letter}", and its function returns "{letter}!" now:'
+        " executions that have recorded it keep the recorded result"
         for n, letter in enumerate("ab")
     ]
 

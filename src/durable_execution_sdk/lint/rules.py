@@ -1,4 +1,4 @@
-"""The rules for workflow code, each with its reason and its fix. The codes are for ``ignore`` comments."""
+"""The lint rules, each with its code, its reason and its fix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """Why something is not for workflow code, and the fix."""
+    """A rule: its code for ``ignore`` comments, the problem, and the fix."""
 
     code: str
     why: str
