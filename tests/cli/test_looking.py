@@ -153,7 +153,7 @@ def test_every_command_has_help(durable: Durable, words: list[str]) -> None:
 def test_the_help_documents_the_exit_codes(durable: Durable) -> None:
     for words in ([], ["run"]):
         said = durable(*words, "--help").out
-        assert "3  suspended or interrupted: the execution can go on" in said
+        assert "3  suspended or interrupted: the execution can be continued" in said
 
 
 def test_the_version_is_told(durable: Durable) -> None:

@@ -61,7 +61,7 @@ def is_json(data: bytes | None) -> bool:
 
 
 def same_json(one: str, other: str) -> bool:
-    """Tell whether two JSON texts differ in white space only."""
+    """Tell whether two JSON texts are equal apart from white space and escapes."""
     return one == other or json.dumps(parse(one)) == json.dumps(parse(other))
 
 

@@ -31,7 +31,7 @@ __all__ = ["replay_history"]
 
 _MOST_MOMENTS = 100
 _REMAINING = 15 * 60 * 1000
-_TOKEN = "rehearsal"  # never checked: the rehearsal's data plane accepts any token
+_UNCHECKED = "rehearsal"  # the checkpoint token; the data plane of a rehearsal does not check it
 
 
 def replay_history(
@@ -167,7 +167,7 @@ def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence |
     )
     invocation = Invocation(
         durable_execution_arn=recording.arn,
-        checkpoint_token=_TOKEN,
+        checkpoint_token=_UNCHECKED,
         initial_execution_state=InitialExecutionState(operations=moment.operations),
     )
     try:
