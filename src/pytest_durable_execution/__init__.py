@@ -1,7 +1,7 @@
-"""The pytest plugin: ``durable_runner``, ``--update-histories``, and what failed tests show of executions.
+"""The pytest plugin: the fixture ``durable_runner``, ``--update-histories``, and reports of executions.
 
-pytest loads this wherever the SDK is installed, so nothing of the SDK is imported before a test asks
-for a runner.
+pytest loads the plugin wherever the SDK is installed, so it imports the SDK only when a test uses a
+runner.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UPDATE = "DURABLE_UPDATE_HISTORIES"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the flag that accepts what executions do now."""
+    """Add the option ``--update-histories``."""
     parser.addoption(
         "--update-histories",
         action="store_true",
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known, and hand the flag on: nothing of the SDK is loaded here."""
+    """Register the marker, and pass the option on in an environment variable: the SDK is not loaded."""
     config.addinivalue_line("markers", _MARKER)
     if config.getoption("update_histories"):
         before = os.environ.get(_UPDATE)
@@ -51,11 +51,11 @@ def _restore(before: str | None) -> None:
 
 @pytest.fixture
 def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
-    """Make runners: ``durable_runner(handler, **options)`` is a ``LocalDurableTestRunner``.
+    """Make runners: ``durable_runner(handler, **options)`` returns a ``LocalDurableTestRunner``.
 
-    When the test fails, the report shows the executions of all of them as trees, and their histories
-    are saved for a look at them, or to replay them. ``@pytest.mark.durable(...)`` on a test, class or
-    module gives options to every runner in it.
+    If the test fails, the report shows the executions of its runners as trees, and their histories are
+    saved as files that ``durable replay`` reads. ``@pytest.mark.durable(...)`` on a test, class or
+    module sets options for every runner in it.
     """
     from durable_execution_sdk.testing import RunnerFactory  # noqa: PLC0415 - not before it is used
 
@@ -77,7 +77,7 @@ def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the executions of a failed test came to."""
+    """Add the executions of a failed test to its report."""
     report = yield
     runners = item.stash.get(_RUNNERS, None)
     if runners and report.failed and call.when != "teardown":
@@ -88,7 +88,7 @@ def pytest_runtest_makereport(
 
 
 def _directory(item: pytest.Item) -> Path | None:
-    """Where the histories of this test go, unless pytest keeps no cache."""
+    """Return the directory for the test's histories; ``None`` if pytest has no cache."""
     if not item.config.pluginmanager.has_plugin("cacheprovider") or item.config.cache is None:
         return None
     return item.config.cache.mkdir(_DIRECTORY)

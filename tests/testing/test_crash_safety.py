@@ -501,13 +501,13 @@ def test_a_result_that_differs_alone_is_a_note_with_the_place() -> None:
     report = check_crash_safety_sync(durable_execution(flow), "7", setup=bodies.clear)
     assert report.ok, str(report)
     assert report.notes == [
-        "killed before checkpoint 1: step 'draw' came to 1 undisturbed, 2 now; nothing else differs"
+        "killed before checkpoint 1: step 'draw' ended with 1 undisturbed, 2 now; nothing else differs"
     ]
     seen = check_crash_safety_sync(
         durable_execution(flow), "7", setup=bodies.clear, observe=lambda: len(bodies)
     )
     assert not seen
-    assert "step 'draw' came to 1 undisturbed, 2 now" in str(seen)
+    assert "step 'draw' ended with 1 undisturbed, 2 now" in str(seen)
 
 
 def test_results_that_change_places_are_harm_though_nothing_else_differs() -> None:

@@ -190,13 +190,13 @@ def test_the_annotation_of_a_positional_argument_is_found(
 @pytest.mark.parametrize(
     ("func", "place", "reason"),
     [
-        (missing_return, "what it returns", "'Missing' cannot be resolved: name 'Missing'"),
+        (missing_return, "the return value", "'Missing' cannot be resolved: name 'Missing'"),
         (
             nested,
-            "what it returns",
+            "the return value",
             r"\$ is collections.abc.Awaitable\[.*Order\], which has no form",
         ),
-        (Service().itself, "what it returns", r"\$ is Service, which has no form in JSON"),
+        (Service().itself, "the return value", r"\$ is Service, which has no form in JSON"),
     ],
 )
 def test_an_annotation_that_cannot_be_read_is_refused(func: Any, place: str, reason: str) -> None:

@@ -1,11 +1,10 @@
-"""Lets a virtual clock follow real time while nothing but slow bodies run.
+"""Let a virtual clock follow real time while only slow step bodies run.
 
-A virtual clock jumps when everything waits. A step that takes a real second keeps it from that, and
-a timeout around the step would never ring. So the clock is looked at ten times a real second: a look
-that finds that nothing of the workflow has moved since the last one counts, and when as many real
-seconds have counted as there are virtual ones until something is due, the clock is put to just that
-time. While quick bodies come and go nothing counts, so neither their number nor a slow machine
-changes what a test sees.
+A virtual clock jumps to the next timer when everything waits. A step that takes a real second prevents
+that, and a timeout around the step would never fire. So this module checks ten times a real second. If
+the workflow made no progress since the last check, the real time between the checks is added up. When
+the sum reaches the virtual time that is left until the next timer, the clock jumps to that timer. Quick
+bodies are progress, so neither their number nor a slow machine changes the result of a test.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from durable_execution_sdk.runtime.workflow import Attempting, Workflow
 __all__ = ["Flow", "FlowingWorkflow"]
 
 _LOOK_SECONDS = 0.1
-# A machine that stalls is no slow body: a look counts for so much at most.
+# The most real time that one check adds, so that a stalled machine is not taken for a slow body.
 _COUNTS_AT_MOST = 2 * _LOOK_SECONDS
 
 
 class Flow:
-    """Puts the clock on, for one invocation.
+    """The checks of one invocation that advance the clock.
 
-    ``pending`` is when things are due, as far as that is known; ``moved`` grows whenever something of
-    the workflow moves; ``arrived`` is told when something is due.
+    ``pending`` returns the times of timers. ``moved`` returns a counter of the workflow's progress.
+    ``arrived`` is called with the time of a timer that the clock has jumped to.
     """
 
     def __init__(
@@ -48,19 +47,19 @@ class Flow:
         self._moved = moved
         self._arrived = arrived
         self._timer: asyncio.TimerHandle | None = None
-        self._counted = 0.0  # how far real time is ahead of the clock
+        self._counted = 0.0  # seconds of real time without progress, ahead of the clock
         self._stands_at = clock.now()
         self._seen: int = -1
         self._looked_at = 0.0
 
     def begin(self) -> None:
-        """Something is pending."""
+        """Start the checks, if they do not run."""
         if self._timer is None:
             self._seen, self._looked_at = self._moved(), time.monotonic()
             self._look_in(_LOOK_SECONDS)
 
     def stop(self) -> None:
-        """Let the clock stand."""
+        """Stop the checks."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -88,7 +87,7 @@ class Flow:
 
 
 class FlowingWorkflow(Workflow):
-    """A workflow whose slow step bodies take virtual time."""
+    """The state of an invocation whose slow step bodies take virtual time."""
 
     def __init__(self, clock: Clock, *args: Any) -> None:
         super().__init__(*args)
@@ -104,7 +103,7 @@ class FlowingWorkflow(Workflow):
             )
 
     def expect(self, due_at: float | None) -> None:
-        """Let time flow towards it, if the workflow stays for so long."""
+        """Note a timer, and start the checks unless the invocation is ending."""
         super().expect(due_at)
         if self._flow is not None and due_at is not None and not self.is_ending:
             self._flow.begin()
@@ -112,17 +111,17 @@ class FlowingWorkflow(Workflow):
     def start_body(
         self, operation: Attempting, body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
-        """Take note that something has moved."""
+        """Count the start of a body as progress."""
         self._bodies_moved += 1
         return super().start_body(operation, body)
 
     def body_ended(self, task: asyncio.Task[None] | None) -> None:
-        """Take note that something has moved."""
+        """Count the end of a body as progress."""
         self._bodies_moved += 1
         super().body_ended(task)
 
     def unwind(self) -> None:
-        """Let the clock stand from now on."""
+        """Stop the checks, and unwind the workflow."""
         super().unwind()
         if self._flow is not None:
             self._flow.stop()

@@ -1,4 +1,4 @@
-"""The functions that a workflow may invoke in a test: real ones, or canned answers."""
+"""The functions that a workflow can invoke in a test: real handlers, or fixed results."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ __all__ = ["Raises", "Registered", "Returns", "add_function"]
 
 
 class Returns(msgspec.Struct, frozen=True):
-    """A function that answers this value, whatever it is asked.
+    """A function that returns this value for every input.
 
-    The value is written as the SDK writes results, so dataclasses and models are fine.
+    The value is written as the SDK writes results, so it may be a dataclass or a model.
     """
 
     value: Any = None
 
 
 class Raises(msgspec.Struct, frozen=True):
-    """A function that fails with this exception, whatever it is asked.
+    """A function that raises this exception for every input.
 
-    The workflow gets an ``InvokeError`` with the exception's class name and message, as of a Lambda
-    function that raised it.
+    The workflow gets an ``InvokeError`` with the exception's class name and message, as it would from a
+    Lambda function.
     """
 
     error: Exception
 
 
 Registered = DurableHandler[Any, Any] | Callable[[Any, Any], Any] | Returns | Raises
-"""A durable handler, a plain Lambda handler ``(event, context)``, or a canned answer."""
+"""A durable handler, a plain Lambda handler ``(event, context)``, or a fixed result."""
 
 
 def add_function(
     functions: Functions,
     name: str,
     registered: object,
-    heard: Callable[[Handler], Handler],
+    listen: Callable[[Handler], Handler],
     **durable: Any,
 ) -> None:
-    """Register a function under a name; ``durable`` are the options of those that are durable."""
+    """Register a function under a name; ``durable`` holds options for a durable handler."""
     match registered:
         case DurableHandler():
-            functions.add_durable(name, _heard(registered.bind, heard), **durable)
+            functions.add_durable(name, _heard(registered.bind, listen), **durable)
         case Returns():
             functions.add_plain(name, _answering(name, registered))
         case Raises(error) if isinstance(cast("object", error), Exception):
@@ -60,7 +60,7 @@ def add_function(
                 f"functions={{{name!r}: Raises(...)}} takes an exception, not {error!r}"
             )
         case _ if callable(registered) and not inspect.iscoroutinefunction(registered):
-            functions.add_plain(name, heard(registered))
+            functions.add_plain(name, listen(registered))
         case _:
             raise ConfigError(
                 f"functions={{{name!r}: ...}} takes a @durable_execution handler, a function"
@@ -68,8 +68,8 @@ def add_function(
             )
 
 
-def _heard(bind: Bind, heard: Callable[[Handler], Handler]) -> Bind:
-    return lambda plane: heard(bind(plane))
+def _heard(bind: Bind, listen: Callable[[Handler], Handler]) -> Bind:
+    return lambda plane: listen(bind(plane))
 
 
 def _answering(name: str, answer: Returns) -> Handler:
