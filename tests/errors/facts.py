@@ -1,4 +1,4 @@
-"""What workflow code can see of an exception, as plain data that two processes can compare."""
+"""The observable facts of an exception, as plain data that two processes can compare."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def loaded_class(path: str) -> Any:
 
 
 def facts(error: BaseException, depth: int = 3) -> dict[str, Any]:
-    """Its name, texts, arguments, attributes, notes, relatives, and the bases that ``except`` matches."""
+    """Return an exception's name, texts, arguments, attributes, notes, causes and base classes."""
     found: dict[str, Any] = {
         "name": type(error).__name__,
         "module": type(error).__module__,

@@ -1,4 +1,4 @@
-"""Proves of a workflow that replay shows it what it saw: over cuts of its log, crashes, schedules."""
+"""Check that replay repeats a workflow's observations over cuts of its log, crashes and schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Build = Callable[[Stage], Workflow]
 
 
 def played(build: Build, *, fails: bool = False) -> tuple[Shape, Play, Ran]:
-    """Run a workflow, undisturbed."""
+    """Run a workflow undisturbed."""
     shape = Shape(build.__name__, build, strict=False, at_most_once=False, fails=fails, tasks=True)
     play = Play(shape)
     ran = play.run()
@@ -32,9 +32,9 @@ def prove(
     same_log: bool = True,
     same_result: bool = True,
 ) -> Ran:
-    """Run a workflow in every way there is: each time, replay observes what was observed before.
+    """Run a workflow under all disturbances; assert that replay repeats the earlier observations.
 
-    Unless time decides something, they all come to the same result, and to the same log.
+    Unless the workflow depends on time, all runs have the same result and the same log.
     """
     shape, play, ran = played(build, fails=fails)
     seen = play.stage.observations[-1]

@@ -1,4 +1,4 @@
-"""The API as botocore sees it, over a socket: it asks, the server answers, it understands."""
+"""botocore can call the server over a socket and read its responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def start(api: Any, event: Any, **options: Any) -> str:
 
 
 def asking(served: Served, api: Any) -> tuple[str, str]:
-    """An execution that waits for an answer, and the id to answer to."""
+    """Start an execution that waits for an answer; return it and the callback's id."""
     house, _ = served
     arn = start(api, {"do": "ask"})
     house.driver.run_until(lambda: bool(house.emulator.operations(arn)[1:]), patient=True)

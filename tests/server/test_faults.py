@@ -27,7 +27,7 @@ SOURCE = Path(rejections.__file__).parents[1]
 
 @functools.cache
 def refusals_in_the_source() -> set[tuple[str, int]]:
-    """Every name and status that the engine and the emulator refuse calls with."""
+    """Collect every error code and status with which the engine and the emulator refuse calls."""
     found: set[tuple[str, int]] = set()
     for path in [*SOURCE.glob("engine/**/*.py"), *SOURCE.glob("emulator/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,5 +1,5 @@
-"""Who tries to come in: a page of another site, a name that is pointed here, large and slow bodies,
-and a stranger who knows an execution's ARN."""
+"""The server refuses attacks: pages of other sites, DNS rebinding, large and slow bodies,
+and callers who know only an execution's ARN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SITE = "https://evil.example"
 
 
 class Door:
-    """A server, and raw requests to it."""
+    """A server that is sent raw requests."""
 
     def __init__(self, house: House, server: Server) -> None:
         self.house = house
@@ -66,7 +66,7 @@ CALLS: dict[str, Callable[[str, str], tuple[str, str, bytes | None]]] = {
     "delete": lambda arn, cb: ("DELETE", execution(arn), None),
 }
 
-# What a browser sends along, and a page cannot change.
+# Headers that a browser adds and a page cannot change.
 PAGES: dict[str, dict[str, str]] = {
     "a form": {"Origin": SITE, "Content_Type": "application/x-www-form-urlencoded"},
     "a fetch without preflight": {"Origin": SITE, "Content_Type": "text/plain"},
@@ -222,7 +222,7 @@ def test_who_hangs_up_in_the_middle_leaves_nothing(
         head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{{"
         line.sendall(head.encode())
     assert door.ask("GET", "/2025-12-01/functions/workflow/durable-executions")[0] == 200
-    assert not [each for each in caplog.records if "failed" in each.message]
+    assert not [record for record in caplog.records if "failed" in record.message]
 
 
 BAD_JSON = [
@@ -262,7 +262,7 @@ def test_a_checkpoint_nested_beyond_reason_is_refused(body: bytes, door: Door) -
     "body", [b'\\"' * 200_000 + b"[" * 600, b'["' + b'\\"' * 200_000 + b"[" * 600 + b"\\"]
 )
 def test_no_text_takes_long_to_be_refused(body: bytes, door: Door) -> None:
-    """Quotes without end made each of them begin a string that was looked for until the body's end."""
+    """A body of many quotes made the check for depth take quadratic time."""
     arn, _ = waiting(door)
     for path in (invocations("greet"), execution(arn, "/checkpoint")):
         began = time.process_time()
@@ -300,7 +300,7 @@ def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
 
 
 def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
-    """The tokens of an invocation that runs are not made of its number alone."""
+    """Checkpoint tokens contain a secret besides the invocation's number."""
     house, seen = door.house, []
     arn = house.start({"do": "add"})
     original = house.driver.caller.answer

@@ -93,7 +93,7 @@ def test_a_function_may_wait_for_another_one_that_runs_here_too() -> None:
 
 
 def open_files() -> set[str]:
-    """What every descriptor of this process stands for: each socket has a name of its own."""
+    """List the targets of this process's file descriptors; each socket has a unique name."""
     found: set[str] = set()
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Whatever a workflow does, the test ends, says where it hung, and leaves nothing running."""
+"""A test with a workflow that hangs ends, names the line, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LIMIT = 1.0
 
 
 def of_runners() -> list[threading.Thread]:
-    """A server that other tests share may have threads as well."""
+    """Return the threads of runners: a server that other tests share has threads too."""
     close_pools()
     names = ("durable-test", "durable-step")
     return [each for each in threading.enumerate() if each.name.startswith(names)]

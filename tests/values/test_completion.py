@@ -1,4 +1,4 @@
-"""When a map or a parallel is done."""
+"""Completion rules of maps and parallels."""
 
 from __future__ import annotations
 

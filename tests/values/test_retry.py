@@ -1,4 +1,4 @@
-"""Retry strategies: how often, after what, and for which errors."""
+"""Retry strategies: number of attempts, delays, and retryable errors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ strategies: st.SearchStrategy[RetryStrategy] = st.one_of(
 
 
 def delays(strategy: RetryStrategy, attempts: int) -> list[int | None]:
-    """The delay after each of the first attempts; ``None`` where it gives up."""
+    """Return the delay after each of the first attempts; ``None`` where the strategy gives up."""
     decisions = [strategy(ERROR, attempt) for attempt in range(1, attempts + 1)]
     return [decision.delay_seconds if decision.retry else None for decision in decisions]
 
@@ -111,11 +111,11 @@ def test_every_delay_is_a_whole_number_of_seconds_that_the_service_takes(
 
 
 class CardDeclinedError(Exception):
-    """An error of the user's."""
+    """An exception class of user code."""
 
 
 class ExpiredCardError(CardDeclinedError):
-    """A special case of it."""
+    """A subclass of it."""
 
 
 by_class = RetryableErrorFilter(error_types=(CardDeclinedError,))

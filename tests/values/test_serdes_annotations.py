@@ -1,4 +1,4 @@
-"""Which serdes a function's annotations ask for."""
+"""The serdes that is made for an annotation of a function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Order:
 
 
 def kind(serdes: SerDes[Any]) -> Any:
-    """The type that a serdes reads."""
+    """Return the type that a serdes reads."""
     assert isinstance(serdes, JsonSerDes)
     return serdes.type_
 

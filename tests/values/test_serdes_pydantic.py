@@ -1,4 +1,4 @@
-"""Pydantic models as values: alone, nested, and without pydantic being imported by us."""
+"""Pydantic models as values, alone and nested, without an import of pydantic by the SDK."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Holder:
 
 
 def back(value: Any, kind: Any) -> Any:
-    """What user code gets for a value that it returned."""
+    """Write a value and read it back."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     return serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
 

@@ -1,4 +1,4 @@
-"""Unions of several classes: told apart by their JSON, or refused; never mistaken."""
+"""Members of unions are distinguished by their JSON or refused, and never confused."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ AnswerId = NewType("AnswerId", Answer)  # type: ignore[valid-newtype]  # a union
 
 
 def back(value: Any, kind: Any) -> Any:
-    """What user code gets for a value that it returned."""
+    """Write a value and read it back."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     return serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
 

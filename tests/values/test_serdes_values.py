@@ -1,4 +1,4 @@
-"""Values as plain JSON, and back by their type: what is read is what was written."""
+"""Values are written as plain JSON and read back equal by their type."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Blob(bytes):
 
 
 def back(value: Any, kind: Any = Any) -> Any:
-    """What user code gets for a value that it returned."""
+    """Write a value and read it back."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     payload = serdes.serialize(value, CONTEXT)
     json.loads(payload, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
@@ -221,7 +221,7 @@ TYPES = (
 
 @st.composite
 def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
-    """A type, and a value of it."""
+    """Draw a type and a value of it."""
     made: dict[Any, st.SearchStrategy[Any]] = {
         int: st.integers(),
         float: st.floats(allow_nan=False, allow_infinity=False),
@@ -380,7 +380,7 @@ def test_a_dict_is_no_object_though_json_from_outside_may_describe_one() -> None
         (list[Item], "[1]", "does not fit list["),
         (int, '"5"', "Expected `int`, got `str`"),
         (Cents, '"5"', "does not fit Cents: Expected `int`, got `str`"),
-        (frozenset[list[int]], "[[1]]", "hashable"),  # the library's own words, which differ
+        (frozenset[list[int]], "[[1]]", "hashable"),  # the wording is that of msgspec's version
         (int, "nope", "the payload is not JSON (JSON is malformed"),
         (int, "", "the payload is not JSON"),
     ],
