@@ -32,9 +32,9 @@ async def many(event: object, ctx: DurableContext) -> int:
     return 1
 
 
-def drawn(made: Drawing, rig: Rig, arn: str) -> list[str]:
+def drawn(drawing: Drawing, rig: Rig, arn: str) -> list[str]:
     console = Console(file=io.StringIO(), width=120)
-    console.print(tree(made.outline(family(rig.emulator, arn))))
+    console.print(tree(drawing.outline(family(rig.emulator, arn))))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 

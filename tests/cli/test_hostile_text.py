@@ -80,9 +80,9 @@ def test_a_run_and_all_that_looks_at_it_show_text(
         durable("history", "n", "--json"),
         durable("run", file, "--name", "n", "--json"),
     ]
-    for each in output:
-        assert not CONTROLS.search(each.out), each.out
-        assert not CONTROLS.search(each.err), each.err
+    for command in output:
+        assert not CONTROLS.search(command.out), command.out
+        assert not CONTROLS.search(command.err), command.err
     # Nothing is removed, and JSON documents hold the original text.
     assert "\\u001b]0;title" in output[0].out
     if event == "result":

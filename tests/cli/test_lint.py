@@ -22,7 +22,9 @@ def test_each_finding_is_a_line_with_its_place_and_the_exit_code_is_1(
     assert output.code == 1
     assert output.out.startswith("bad.py:6:11: DUR001 time.time() ")
     assert output.out.count("\n") == 1
-    assert [each["code"] for each in durable("lint", "bad.py", "--json").document] == ["DUR001"]
+    assert [finding["code"] for finding in durable("lint", "bad.py", "--json").document] == [
+        "DUR001"
+    ]
 
 
 def test_a_clean_module_is_read_and_not_run(durable: Durable, write: Write) -> None:

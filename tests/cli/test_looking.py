@@ -55,8 +55,10 @@ def test_the_list_has_the_newest_first(durable: Durable, write: Write) -> None:
         ["old", "sub", "SUCCEEDED"],
     ]
     assert lines[2].rstrip().endswith("5 h")
-    assert [each["name"] for each in durable("list", "--json").document] == ["new", "old"]
-    assert [each["name"] for each in durable("list", "--json", "--limit", "1").document] == ["new"]
+    assert [execution["name"] for execution in durable("list", "--json").document] == ["new", "old"]
+    assert [
+        execution["name"] for execution in durable("list", "--json", "--limit", "1").document
+    ] == ["new"]
 
 
 def test_the_tree_shows_contexts_errors_and_what_an_invoked_execution_waits_for(
@@ -83,7 +85,7 @@ def test_an_execution_is_shown_to_programs_with_its_input_and_operations(
     shown = durable("show", flow, "--json").document
     assert shown["input"] == {}
     assert shown["waiting"][0]["path"] == ["sub_flow", "sub_wait"]
-    operations = {each["name"]: each for each in shown["operations"]}
+    operations = {operation["name"]: operation for operation in shown["operations"]}
     assert list(operations) == ["child", "one", "breaks", "late", "sub_flow"]
     assert operations["one"]["parent_id"] == operations["child"]["id"]
     assert operations["breaks"]["error"]["type"] == "BrokenError"

@@ -391,8 +391,8 @@ def test_the_store_can_be_named_by_the_environment(
 
 
 def _events(durable: Durable, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = durable("history", name, "--json").document["Events"]
-    return found
+    events: list[dict[str, Any]] = durable("history", name, "--json").document["Events"]
+    return events
 
 
 def test_an_answer_that_is_not_json_is_said_to_be_sent_as_text(

@@ -121,9 +121,9 @@ SILENT_PORT = 0
 
 def refused() -> int:
     """Return a port that refuses connections."""
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
@@ -139,7 +139,7 @@ def served() -> Iterator[None]:
         silent.listen()
         URL = f"http://127.0.0.1:{web.server_address[1]}"
         REDIS_PORT, SILENT_PORT = store.server_address[1], silent.getsockname()[1]
-        threads = [threading.Thread(target=each.serve_forever) for each in (web, store)]
+        threads = [threading.Thread(target=server.serve_forever) for server in (web, store)]
         for thread in threads:
             thread.start()
         yield

@@ -149,10 +149,10 @@ def check(shape: Shape, disorder: Disorder) -> list[LateNews]:
     assert ran.status == ("FAILED" if shape.fails else "SUCCEEDED"), ran.error
     for earlier, later in pairwise(play.stage.observations):
         assert extends(earlier, later)
-    seen = play.stage.observations[-1]
+    observations = play.stage.observations[-1]
     again = replay(shape, play.snapshots[-1], disorder.mode)
-    assert extends(seen, again.observed)
-    assert extends(again.observed, seen)
+    assert extends(observations, again.observed)
+    assert extends(again.observed, observations)
     assert {update.type for update in again.updates} <= {"EXECUTION"}
     report = replay_history(shape.handler(Stage()), ran.events, execution_arn=ran.arn)
     assert report.ok, str(report)

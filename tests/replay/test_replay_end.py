@@ -222,8 +222,8 @@ def rig(workflow: Workflow, mode: CheckpointingMode, **options: Any) -> Rig:
 
 def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]:
     """Run a workflow in one invocation, assert that no line is repeated, and return the sorted lines."""
-    made = rig(workflow, CheckpointingMode.BATCHED)
-    assert made.run().status == "SUCCEEDED"
+    runner = rig(workflow, CheckpointingMode.BATCHED)
+    assert runner.run().status == "SUCCEEDED"
     lines, kept.lines = kept.lines, []
     assert set(Counter(lines).values()) == {1}
     return sorted(lines)

@@ -127,13 +127,13 @@ class House:
         return arn
 
     def callback_id(self, arn: str) -> str:
-        [found] = [
+        [id_] = [
             operation.callback_details.callback_id
             for operation in self.emulator.operations(arn)
             if operation.callback_details is not None
         ]
-        assert found is not None
-        return found
+        assert id_ is not None
+        return id_
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Call the API once in this process, without a socket."""

@@ -224,7 +224,9 @@ def test_lists_are_filtered_and_paged(house: House) -> None:
 
     def names(**query: Any) -> list[str]:
         page = house.call("GET", path, params=query).json()
-        return [each["DurableExecutionName"] for each in page.get("DurableExecutions", [])]
+        return [
+            execution["DurableExecutionName"] for execution in page.get("DurableExecutions", [])
+        ]
 
     assert names() == ["asking", "sum-2", "sum-1", "sum-0"]
     assert names(ReverseOrder="true", MaxItems="2") == ["sum-0", "sum-1"]

@@ -38,8 +38,8 @@ class Door:
         try:
             connection.request(method, path, body, named)
             answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, found, answer.read()
+            headers_ = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, headers_, answer.read()
         finally:
             connection.close()
 
@@ -124,10 +124,12 @@ def test_programs_of_this_computer_and_own_pages_come_in(
     headers: dict[str, str], door: Door
 ) -> None:
     _, cb = waiting(door)
-    status, found, answer = door.ask("POST", callback(cb, "succeed"), b'"yes"', **headers)
+    status, response_headers, answer = door.ask(
+        "POST", callback(cb, "succeed"), b'"yes"', **headers
+    )
     assert status == 200, answer
-    assert found["x-content-type-options"] == "nosniff"
-    assert found["cross-origin-resource-policy"] == "same-origin"
+    assert response_headers["x-content-type-options"] == "nosniff"
+    assert response_headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_a_name_can_be_allowed() -> None:
@@ -301,14 +303,14 @@ def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
 
 def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
     """Checkpoint tokens contain a secret besides the invocation's number."""
-    house, seen = door.house, []
+    house, tokens = door.house, []
     arn = house.start({"do": "add"})
     original = house.driver.caller.answer
 
     def spy(function: Any, call: Any) -> Any:
         event = json.loads(call.payload)
         run_id, *numbers, proof = json.loads(base64.b64decode(event["CheckpointToken"]))
-        seen.append((run_id, numbers, proof))
+        tokens.append((run_id, numbers, proof))
         forged = base64.b64encode(json.dumps([run_id, *numbers]).encode()).decode()
         body = json.dumps({"CheckpointToken": forged, "Updates": []}).encode()
         status, _, answer = door.ask("POST", execution(arn, "/checkpoint"), body)
@@ -319,7 +321,7 @@ def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
 
     house.driver.caller.answer = spy
     house.driver.run_until_closed(arn)
-    assert seen and len(seen[0][2]) == 32
+    assert tokens and len(tokens[0][2]) == 32
     assert house.emulator.is_closed(arn)
 
 

@@ -53,9 +53,10 @@ async def order(event: int, ctx: DurableContext) -> int:
 def errors(runner: LocalDurableTestRunner[Any]) -> list[str | None]:
     """Return the error type of each invocation; ``None`` for those that did not fail."""
     details = [event.invocation_completed_details for event in runner.sync.result().history]
-    found = [each.error for each in details if each is not None]
+    failures = [failure.error for failure in details if failure is not None]
     return [
-        None if each is None or each.payload is None else each.payload.error_type for each in found
+        None if failure is None or failure.payload is None else failure.payload.error_type
+        for failure in failures
     ]
 
 

@@ -33,11 +33,11 @@ def of_runners() -> list[threading.Thread]:
     """Return the threads of runners: a server that other tests share has threads too."""
     close_pools()
     names = ("durable-test", "durable-step")
-    return [each for each in threading.enumerate() if each.name.startswith(names)]
+    return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
 
 
 def threads() -> list[str]:
-    return [each.name for each in of_runners()]
+    return [thread.name for thread in of_runners()]
 
 
 @durable_execution
