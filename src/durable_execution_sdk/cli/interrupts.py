@@ -55,7 +55,7 @@ class Interrupts:
         """Wrappers of the data plane and of invocations, for the driver of the run."""
         return Seams(
             data_plane=lambda plane: _Interruptible(plane, self.asked),
-            invoker=self._watched,
+            invoker=self._counting,
         )
 
     def footnote(self) -> str | None:
@@ -104,7 +104,7 @@ class Interrupts:
                 timer.cancel()
             signal.signal(signal.SIGINT, before)
 
-    def _watched(self, invoker: Invoker) -> Invoker:
+    def _counting(self, invoker: Invoker) -> Invoker:
         def call(call: Call) -> Answer:
             self._invocations += 1
             try:

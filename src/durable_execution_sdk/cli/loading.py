@@ -38,7 +38,7 @@ class Workshop:
             raise Refusal(f"{file} is not a Python file; name the .py file that has the workflow")
         path = path.resolve()
         if path not in self._modules:
-            self._modules[path] = _imported(path, file)
+            self._modules[path] = _import(path, file)
         return self._modules[path]
 
     def handlers(self, file: str) -> dict[str, AnyHandler]:
@@ -53,7 +53,7 @@ class Workshop:
         """
         handlers = self.handlers(file)
         if wanted is not None:
-            return self._wanted(file, wanted, handlers)
+            return self._handler_name(file, wanted, handlers)
         if not handlers:
             raise Refusal(
                 f"{file} has no workflow: decorate an `async def handler(event, ctx)` with"
@@ -84,7 +84,7 @@ class Workshop:
             )
         return function
 
-    def _wanted(self, file: str, name: str, handlers: dict[str, AnyHandler]) -> str:
+    def _handler_name(self, file: str, name: str, handlers: dict[str, AnyHandler]) -> str:
         if name in handlers:
             return name
         workflows = (
@@ -106,7 +106,7 @@ def split_target(target: str) -> tuple[str, str | None]:
     return file, name
 
 
-def _imported(path: Path, file: str) -> ModuleType:
+def _import(path: Path, file: str) -> ModuleType:
     name, root = _place(path)
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) != str(path):
         # A workflow in json.py must not take the place of the standard library's json.

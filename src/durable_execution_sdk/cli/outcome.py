@@ -51,7 +51,7 @@ def tell_standing(emulator: Emulator, arn: str) -> None:
         f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
     )
     if emulator.is_closed(arn):
-        _tell_end(described)
+        _print_end(described)
 
 
 def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
@@ -75,7 +75,7 @@ def _unknown_functions(emulator: Emulator, arn: str) -> list[str]:
     return list(names)
 
 
-def _tell_end(described: ExecutionDescription) -> None:
+def _print_end(described: ExecutionDescription) -> None:
     if described.status == ExecutionStatus.SUCCEEDED:
         say(described.result or "null")
         return

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from durable_execution_sdk.cli.refusal import Refusal
 from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
 
-_SHOWN = 60
+_LONGEST = 60
 
 
 def read_text(value: str, option: str) -> str:
@@ -77,7 +77,7 @@ def loosely(text: str | None) -> Any:
 
 def short(text: str) -> str:
     """Shorten a payload for a message."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -52,8 +52,8 @@ class Streams:
     def for_user_code(self) -> Generator[None]:
         """Let user code print and log above the live tree, and never into the JSON document."""
         before = sys.stdout, sys.stderr
-        sys.stderr = self._above(sys.stderr)
-        sys.stdout = sys.stderr if self._as_json else self._above(sys.stdout)
+        sys.stderr = self._above_tree(sys.stderr)
+        sys.stdout = sys.stderr if self._as_json else self._above_tree(sys.stdout)
         try:
             yield
         finally:
@@ -61,7 +61,7 @@ class Streams:
             sys.stderr.flush()
             sys.stdout, sys.stderr = before
 
-    def _above(self, stream: TextIO) -> TextIO:
+    def _above_tree(self, stream: TextIO) -> TextIO:
         if self.is_live and stream.isatty():
             return cast("TextIO", FileProxy(self.console, stream))
         return stream
@@ -82,14 +82,14 @@ class _Visible(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the standard library's name)
         """Format the message and the fields that ``ctx.log_info(message, **fields)`` gave it."""
         fields = fields_of(record) if hasattr(record, "durable_execution_arn") else {}
-        return " ".join([super().formatMessage(record), *map(_written, fields.items())])
+        return " ".join([super().formatMessage(record), *map(_field_text, fields.items())])
 
     def format(self, record: logging.LogRecord) -> str:
         """Format the record with control characters escaped."""
         return visible(super().format(record))
 
 
-def _written(field: tuple[str, object]) -> str:
+def _field_text(field: tuple[str, object]) -> str:
     """Write a field as key=value; a text with spaces, quotes or ``=`` is quoted."""
     name, value = field
     text = value if isinstance(value, str) else shown(value)

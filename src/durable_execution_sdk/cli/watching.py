@@ -36,7 +36,7 @@ class Lines:
 
     def __init__(self, *, err: bool = False) -> None:
         self._err = err
-        self._said: list[str] = []
+        self._last_summary: list[str] = []
 
     @contextmanager
     def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
@@ -49,26 +49,26 @@ class Lines:
                 say(f"{at(entry.event_timestamp, now)}  {prefix}{told(entry)}", err=self._err)
             # An execution can wait only while no invocation of it runs.
             if any(isinstance(event, InvocationCompleted | ExecutionPaused) for event in events):
-                self._say_waits(emulator, arn, place)
+                self._print_waits(emulator, arn, place)
 
         unsubscribe = emulator.subscribe(print_events)
         try:
-            self._say_waits(emulator, arn, place)
+            self._print_waits(emulator, arn, place)
             yield
         finally:
             unsubscribe()
 
-    def _say_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
+    def _print_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
         executions = family(emulator, arn)
         now = emulator.clock.now()
         lines = waits(executions, now)
         summary = [line.partition(" (in ")[0] for line in lines]
-        if lines and summary != self._said:
+        if lines and summary != self._last_summary:
             for line in lines:
                 say(f"{at(now, now)}  {line}", err=self._err)
             for command in answers(executions, place):
                 say(f"{at(now, now)}  answer with: {command}", err=self._err)
-        self._said = summary
+        self._last_summary = summary
 
 
 class LiveTree:

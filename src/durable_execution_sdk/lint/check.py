@@ -104,7 +104,7 @@ class _Reader:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from self._nested(node)
             return
-        yield from self._look_at(node)
+        yield from self._check_node(node)
         for child in ast.iter_child_nodes(node):
             yield from self._walk(child)
 
@@ -137,7 +137,7 @@ class _Reader:
                 if named is not None and named.rule is ELAPSED:
                     yield _finding(node, *named)
 
-    def _look_at(self, node: ast.AST) -> Iterator[Finding]:
+    def _check_node(self, node: ast.AST) -> Iterator[Finding]:
         for use in self._sets.uses(node):
             yield _finding(*use)
         if asks_for_replay(node, self._context):

@@ -50,7 +50,7 @@ class Sets:
         """Yield the ways in which this node depends on the order of a set."""
         if node in self._is_free:
             return
-        for used, what in self._read(node):
+        for used, what in self._iterated(node):
             rule = _RULES.get(self._values.kind_of_set(used) or Kind.TASKS)
             if rule is not None:
                 yield Use(used, what, rule)
@@ -70,7 +70,7 @@ class Sets:
             case _:
                 pass
 
-    def _read(self, node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+    def _iterated(self, node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
         """Yield the collections that this node iterates over, each with a text for messages."""
         match node:
             case ast.For(iter=used) | ast.AsyncFor(iter=used) | ast.comprehension(iter=used):
@@ -78,11 +78,11 @@ class Sets:
             case ast.List(elts=members) | ast.Tuple(elts=members):
                 yield from ((member, "this list") for member in starred(members))
             case ast.Call():
-                yield from self._read_by_call(node)
+                yield from self._iterated_by_call(node)
             case _:
                 pass
 
-    def _read_by_call(self, call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
+    def _iterated_by_call(self, call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
         name = dotted(call.func) or ""
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         what = f"{method or name or 'this call'}()"

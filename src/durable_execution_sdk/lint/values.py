@@ -49,7 +49,7 @@ class Values:
         self._wait_arguments: dict[str, list[ast.expr]] = defaultdict(list)
         self._resolving: set[str] = set()
         for node in ast.walk(function):
-            self._learn(node)
+            self._collect(node)
 
     def kind_of_set(self, node: ast.expr) -> Kind | None:
         """Return the kind of the members if the expression is a set, else ``None``."""
@@ -75,7 +75,7 @@ class Values:
         """Tell whether a collection contains futures made with ``asyncio.Future(...)``."""
         return any(self._is_bare(member) for member in self._members(node))
 
-    def _learn(self, node: ast.AST) -> None:
+    def _collect(self, node: ast.AST) -> None:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
@@ -109,7 +109,7 @@ class Values:
         if isinstance(target, ast.Name):
             self._bindings[target.id].append(value)
             return
-        waited = _given_to_wait(value, self._names)
+        waited = _wait_argument(value, self._names)
         for element in target.elts if isinstance(target, ast.Tuple | ast.List) else []:
             if isinstance(element, ast.Name) and waited is not None:
                 self._wait_arguments[element.id].append(waited)
@@ -139,7 +139,7 @@ class Values:
             kind for kind, expression in zip(kinds, bound, strict=True) if not _is_empty(expression)
         }
         if self._additions[name]:
-            filled.add(self._kind(self._put_into(name)))
+            filled.add(self._kind(self._additions_to(name)))
         return next((kind for kind in (Kind.FUTURES, Kind.VALUES) if kind in filled), Kind.TASKS)
 
     def _kind(self, members: list[ast.expr]) -> Kind:
@@ -213,9 +213,9 @@ class Values:
             value for value in self._bindings[name] if value is not None
         ] + self._wait_arguments[name]
         members = [inner for value in sources for inner in self._members(value)]
-        return members + self._put_into(name)
+        return members + self._additions_to(name)
 
-    def _put_into(self, name: str) -> list[ast.expr]:
+    def _additions_to(self, name: str) -> list[ast.expr]:
         return [inner for value in self._additions[name] for inner in self._unpacked(value)]
 
     def _unpacked(self, node: ast.expr) -> list[ast.expr]:
@@ -232,7 +232,7 @@ class Values:
             self._resolving.discard(name)
 
 
-def _given_to_wait(value: ast.expr, names: Names) -> ast.expr | None:
+def _wait_argument(value: ast.expr, names: Names) -> ast.expr | None:
     match value:
         case ast.Await(value=ast.Call(func=called, args=[argument, *_])):
             return argument if names.of(called) == "asyncio.wait" else None

@@ -30,7 +30,7 @@ class Workflow(NamedTuple):
 
 def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[Workflow]:
     """Yield the functions that receive a durable context."""
-    context_indexes = _given_a_context(tree)
+    context_indexes = _context_indexes(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.AsyncFunctionDef):
             context = _context_of(node, imported, context_indexes)
@@ -57,7 +57,7 @@ def _bodies(call: ast.Call, operation: str) -> Iterator[str]:
             yield inner.id
 
 
-def _given_a_context(tree: ast.Module) -> dict[str, int]:
+def _context_indexes(tree: ast.Module) -> dict[str, int]:
     """Map functions that an operation calls with a context to the index of that parameter."""
     indexes: dict[str, int] = {}
     for call in ast.walk(tree):

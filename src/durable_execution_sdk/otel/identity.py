@@ -38,7 +38,7 @@ def trace_id(arn: str) -> int:
 
 
 def span_id(arn: str, *part: object) -> int:
-    """Return the span id of a part of an execution, identified by ``what``: an operation's id, say."""
+    """Return the span id of a part of an execution, identified by ``part``: an operation's id, say."""
     return _number("|".join((arn, *map(str, part))), 8)
 
 

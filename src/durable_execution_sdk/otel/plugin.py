@@ -81,14 +81,14 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._metrics = Metrics(metrics.get_meter(_SCOPE, __version__, meter_provider))
         self._flush_seconds = flush_seconds
         self._flush: threading.Thread | None = None
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, _InvocationState] = {}
         self._ended: OrderedDict[str, set[str]] = OrderedDict()
         if tracer_provider is not None:
             _pinnable(tracer_provider)
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
-        live = self._live[info.execution_arn] = _Live(info.start_timestamp)
+        live = self._live[info.execution_arn] = _InvocationState(info.start_timestamp)
         tracer = _pinnable(self._tracer_provider or trace.get_tracer_provider())
         live.trace = None if tracer is None else ExecutionTrace(tracer, tracer.id_generator, info)
         # A suspended execution is invoked because an operation has changed. Without a change, the last
@@ -102,7 +102,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         """Remember the operation's start time."""
         live = self._live[info.execution_arn]
         if not info.is_replay and info.start_timestamp is not None:
-            live.began[info.id] = info.start_timestamp
+            live.start_times[info.id] = info.start_timestamp
             live.started += 1
 
     def on_operation_replay(self, info: OperationInfo) -> None:
@@ -111,7 +111,7 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_operation_change(self, info: OperationInfo) -> None:
         """Finish the span of an attempt whose outcome is recorded."""
-        attempt = self._live[info.execution_arn].noted.pop(info.id, None)
+        attempt = self._live[info.execution_arn].ended_attempts.pop(info.id, None)
         if attempt is not None:
             span, ended_at = attempt
             if info.status == OperationStatus.PENDING:
@@ -136,15 +136,15 @@ class OpenTelemetryPlugin(DurablePlugin):
     def on_attempt_end(self, info: AttemptInfo) -> None:
         """Set the attempt's outcome on its span, and record its duration."""
         live = self._live[info.execution_arn]
-        began = live.clocks.pop(info.id, None)
-        if began is not None:
-            self._metrics.attempt_ended(info, time.perf_counter() - began)
+        started = live.clocks.pop(info.id, None)
+        if started is not None:
+            self._metrics.attempt_ended(info, time.perf_counter() - started)
         attempt = live.attempts.pop(info.id, None)
         if attempt is not None:
             span, token = attempt
             current.detach(token)
             attempt_ended(span, info)
-            live.noted[info.id] = span, info.end_timestamp or info.start_timestamp
+            live.ended_attempts[info.id] = span, info.end_timestamp or info.start_timestamp
 
     def on_checkpoint(self, info: CheckpointInfo) -> None:
         """Record a checkpoint call."""
@@ -158,7 +158,7 @@ class OpenTelemetryPlugin(DurablePlugin):
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Emit the spans of the invocation and, if it has ended, of the execution; flush."""
         live = self._live.pop(info.execution_arn)
-        for span, ended_at in live.noted.values():
+        for span, ended_at in live.ended_attempts.values():
             end_span(span, ended_at)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None:
@@ -169,12 +169,12 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._metrics.invocation_ended(info.status, live.replayed, live.started)
         self._flush_all()
 
-    def _end(self, live: _Live, info: OperationInfo) -> bool:
+    def _end(self, live: _InvocationState, info: OperationInfo) -> bool:
         """Emit an operation's span, unless this process has done so; return True if it was emitted."""
         if not self._is_first(info.execution_arn, info.id):
             return False
         if live.trace is not None:
-            live.trace.operation_ended(info, live.began.pop(info.id, None))
+            live.trace.operation_ended(info, live.start_times.pop(info.id, None))
         return True
 
     def _is_first(self, arn: str, part: str) -> bool:
@@ -216,17 +216,17 @@ class OpenTelemetryPlugin(DurablePlugin):
             )
 
 
-class _Live:
+class _InvocationState:
     """The state of the invocation of an execution that runs now."""
 
     def __init__(self, began_at: datetime) -> None:
         self.began_at = began_at
         self.trace: ExecutionTrace | None = None
-        self.began: dict[str, datetime] = {}
+        self.start_times: dict[str, datetime] = {}
         self.clocks: dict[str, float] = {}
         self.attempts: dict[str, tuple[Span, Token[Context]]] = {}
         # Attempts that have ended and whose outcome is not recorded yet.
-        self.noted: dict[str, tuple[Span, datetime]] = {}
+        self.ended_attempts: dict[str, tuple[Span, datetime]] = {}
         self.started = 0
         self.replayed = 0
 

@@ -60,7 +60,7 @@ class ExecutionTrace:
         self._attributes: Attributes = attributes
         # The sampler decides once for all spans, so that a trace is complete or absent.
         self._is_sampled: bool = self._tracer.sampler.should_sample(
-            self._outside(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes
+            self._upstream_context(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes
         ).decision.is_sampled()
         self.execution = span_id(self._arn, "execution")
         # A retried request may have the same id, so the time is part of the key.
@@ -70,10 +70,14 @@ class ExecutionTrace:
     def execution_ended(self, info: InvocationEndInfo, at: datetime) -> None:
         """Emit the span of the whole execution."""
         span = self._start(
-            self._name, self.execution, self._began_at or at, self._outside(), self._attributes
+            self._name,
+            self.execution,
+            self._began_at or at,
+            self._upstream_context(),
+            self._attributes,
         )
         span.set_attribute("durable.execution.status", info.status)
-        _take_error(span, info.status == InvocationStatus.FAILED, info.execution_error)
+        _set_error(span, info.status == InvocationStatus.FAILED, info.execution_error)
         span.end(_nanoseconds(at))
 
     def invocation_ended(self, info: InvocationEndInfo, began: datetime, at: datetime) -> None:
@@ -83,11 +87,11 @@ class ExecutionTrace:
             "durable.invocation.first": info.is_first_invocation,
             "durable.invocation.status": info.status,
         }
-        parent = self._inside(self.execution)
+        parent = self._child_context(self.execution)
         name = f"invocation {self._name}"
         span = self._start(name, self.invocation, began, parent, attributes, SpanKind.SERVER)
         failed = info.status in (InvocationStatus.FAILED, InvocationStatus.RETRY)
-        _take_error(span, failed, info.execution_error)
+        _set_error(span, failed, info.execution_error)
         span.end(_nanoseconds(at))
 
     def operation_ended(self, info: OperationInfo, began_here: datetime | None) -> None:
@@ -109,7 +113,7 @@ class ExecutionTrace:
             {**_identity(info), **attributes},
             SpanKind.CLIENT if info.type == OperationType.CHAINED_INVOKE else SpanKind.INTERNAL,
         )
-        _take_error(span, info.status in _FAILED, info.error)
+        _set_error(span, info.status in _FAILED, info.error)
         span.end(_nanoseconds(end))
 
     def attempt_started(self, info: AttemptInfo) -> Span:
@@ -119,7 +123,7 @@ class ExecutionTrace:
             f"attempt {info.attempt} of {_name_of(info)}",
             span_id(self._arn, info.id, "attempt", info.attempt, self._run),
             info.start_timestamp,
-            self._inside(self.operation(info.id)),
+            self._child_context(self.operation(info.id)),
             {**_identity(info), "durable.attempt": info.attempt},
             links=[Link(self._context(self.invocation))],
         )
@@ -150,12 +154,12 @@ class ExecutionTrace:
 
     def _parent_of(self, info: OperationInfo) -> Context:
         parent = info.parent_id
-        return self._inside(self.execution if parent is None else self.operation(parent))
+        return self._child_context(self.execution if parent is None else self.operation(parent))
 
-    def _inside(self, span: int) -> Context:
+    def _child_context(self, span: int) -> Context:
         return set_span_in_context(NonRecordingSpan(self._context(span)), Context())
 
-    def _outside(self) -> Context:
+    def _upstream_context(self) -> Context:
         if self._upstream is None:
             return Context()
         flags = TraceFlags.SAMPLED if self._upstream.is_sampled else TraceFlags.DEFAULT
@@ -176,7 +180,7 @@ def attempt_ended(span: Span, info: AttemptInfo) -> None:
     """Set an attempt's outcome on its span, which stays open until the outcome is recorded."""
     if info.outcome is not None:
         span.set_attribute("durable.attempt.outcome", info.outcome)
-    _take_error(span, info.outcome == AttemptOutcome.FAILED, info.error)
+    _set_error(span, info.outcome == AttemptOutcome.FAILED, info.error)
 
 
 def attempt_retried(span: Span, info: OperationInfo, ended_at: datetime) -> None:
@@ -194,7 +198,7 @@ def end_span(span: Span, at: datetime) -> None:
     span.end(_nanoseconds(at))
 
 
-def _take_error(span: Span, failed: bool, error: ErrorObject | None) -> None:  # noqa: FBT001
+def _set_error(span: Span, failed: bool, error: ErrorObject | None) -> None:  # noqa: FBT001
     if not failed:
         return
     kind, message = (error.error_type, error.error_message) if error else (None, None)

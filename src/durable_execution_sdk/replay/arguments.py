@@ -41,7 +41,7 @@ class Regiven(msgspec.Struct, frozen=True):
         )
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _StepCall(msgspec.Struct, frozen=True):
     label: str
     given: str
 
@@ -50,24 +50,24 @@ class Arguments:
     """The arguments of one execution's steps, by invocation and operation id."""
 
     def __init__(self) -> None:
-        self._invocations: list[dict[str, _Asked]] = []
+        self._invocations: list[dict[str, _StepCall]] = []
         # The arguments of the newest step are read later: at its claim they are not set yet.
         self._newest: Step[Any] | None = None
 
     def begin(self) -> None:
         """Begin the record of an invocation."""
-        self._settle()
+        self._record_newest()
         self._invocations.append({})
 
     def take(self, claimant: object) -> None:
         """Record an operation that the workflow code asks for."""
-        self._settle()
+        self._record_newest()
         if isinstance(claimant, Step):
             self._newest = claimant
 
     def first(self) -> dict[str, str]:
         """Return the first arguments of each step, by operation id."""
-        self._settle()
+        self._record_newest()
         return {
             operation_id: call.given
             for invocation in reversed(self._invocations)
@@ -77,7 +77,7 @@ class Arguments:
     @property
     def by_invocation(self) -> list[dict[str, str]]:
         """The arguments of each invocation, by operation id."""
-        self._settle()
+        self._record_newest()
         return [
             {key: call.given for key, call in invocation.items()}
             for invocation in self._invocations
@@ -108,12 +108,12 @@ class Arguments:
                 )
                 yield Regiven(operation_id, call.label, first_text, call.given, is_swapped)
 
-    def _settle(self) -> None:
+    def _record_newest(self) -> None:
         step, self._newest = self._newest, None
         # A step that failed its claim has no arguments.
         if step is not None and self._invocations and hasattr(step, "given"):
             text = _text(_unwrapped(step.given))
-            self._invocations[-1].setdefault(step.operation_id, _Asked(step.label, text))
+            self._invocations[-1].setdefault(step.operation_id, _StepCall(step.label, text))
 
 
 def _unwrapped(call: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:

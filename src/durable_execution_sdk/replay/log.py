@@ -68,18 +68,19 @@ class Log:
             *(
                 operation
                 for operation in operations
-                if not self._is_hidden(operation.parent_id, hidden)
+                if not self._is_inside_failed_context(operation.parent_id, hidden)
             ),
         ]
 
-    def _is_hidden(self, context_id: str | None, hidden: dict[str, bool]) -> bool:
+    def _is_inside_failed_context(self, context_id: str | None, hidden: dict[str, bool]) -> bool:
         """Tell whether an enclosing context has failed, so that its function does not run again."""
         if context_id is None or context_id not in self.operations:
             return False
         if context_id not in hidden:
             context = self.operations[context_id]
-            hidden[context_id] = context.status == OperationStatus.FAILED or self._is_hidden(
-                context.parent_id, hidden
+            hidden[context_id] = (
+                context.status == OperationStatus.FAILED
+                or self._is_inside_failed_context(context.parent_id, hidden)
             )
         return hidden[context_id]
 

@@ -134,14 +134,14 @@ class Script:
             invocation=self.moment.invocation,
             place=call.place if call else None,
             operation_id=result.record.id,
-            hint=_PLACES,
+            hint=_HINT_SWAPPED,
         )
 
     def invoke_differs(self, record: Operation, recorded: str, actual: str) -> None:
         """Record that the code invokes another function, or passes another payload."""
         call = self.asked.get(record.id)
         label = label_of(record.type, record.sub_type, record.name)
-        self._part(
+        self._set_divergence(
             DivergenceKind.OTHER_OPERATION,
             f"{label} of {recorded}",
             f"{label} of {actual}",
@@ -149,7 +149,7 @@ class Script:
             call.place if call else None,
         )
 
-    def _part(
+    def _set_divergence(
         self,
         kind: DivergenceKind,
         expected: str,
@@ -165,18 +165,18 @@ class Script:
                 invocation=self.moment.invocation,
                 place=place,
                 operation_id=operation_id,
-                hint=_CHANGED,
+                hint=_HINT_CHANGED,
             )
 
     def _compare(self, operation: DurableOperation[Any], place: Place | None) -> None:
         expected = self.recording.operations.get(operation.operation_id)
         if expected is None:
-            self._not_in_the_log(operation, place)
-        elif differing := _differing(expected, operation):
-            self._part(
+            self._take_unrecorded(operation, place)
+        elif differing := _differing_members(expected, operation):
+            self._set_divergence(
                 DivergenceKind.OTHER_OPERATION,
                 label_of(expected.type, expected.sub_type, expected.name),
-                f"{operation.label} ({_differ(differing)})",
+                f"{operation.label} ({_difference_text(differing)})",
                 operation.operation_id,
                 place,
             )
@@ -185,7 +185,7 @@ class Script:
         """Return the operations that the code asked for and that have no end in the log."""
         return [call for call in self.asked.values() if not call.has_ended]
 
-    def _not_in_the_log(self, operation: DurableOperation[Any], place: Place | None) -> None:
+    def _take_unrecorded(self, operation: DurableOperation[Any], place: Place | None) -> None:
         if not self.moment.is_settled:
             return  # the log ends here, and the execution may continue with any operation
         divergence = Divergence(
@@ -195,7 +195,7 @@ class Script:
             invocation=self.moment.invocation,
             place=place,
             operation_id=operation.operation_id,
-            hint=_CHANGED,
+            hint=_HINT_CHANGED,
         )
         if self._may_be_added(operation):
             self.added.append(divergence)
@@ -219,13 +219,13 @@ class Script:
         return None if around is None else around.place
 
 
-_CHANGED = (
+_HINT_CHANGED = (
     "The code has changed since, or it branches on something that is not recorded: executions at this"
     " point cannot go on with it."
 )
 
 
-_PLACES = (
+_HINT_SWAPPED = (
     "Items or branches have changed places, and the log identifies them by their index: executions"
     " that have recorded some of them would take the result of one for that of another."
 )
@@ -234,12 +234,12 @@ _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL
 FUNCTIONS = _BRANCHES | {OperationSubType.RUN_IN_CHILD_CONTEXT}
 
 
-def _differing(expected: Operation, operation: DurableOperation[Any]) -> list[str]:
+def _differing_members(expected: Operation, operation: DurableOperation[Any]) -> list[str]:
     log = (expected.type, expected.sub_type, expected.name, expected.parent_id)
     code = (operation.kind, operation.sub_type, operation.name, operation.frame.parent_id)
     members = ("type", "subtype", "name", "parent")
     return [m for m, e, f in zip(members, log, code, strict=True) if e != f]
 
 
-def _differ(members: list[str]) -> str:
+def _difference_text(members: list[str]) -> str:
     return f"another {' and '.join(members)}"

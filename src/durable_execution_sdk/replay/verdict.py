@@ -48,28 +48,28 @@ class Judge:
         if at_rest is not None:
             return at_rest
         if self._outcome.status is OutcomeStatus.FAILED and not self._may_fail():
-            return self._other_end(_told(self._outcome), _HINT_FAILED)
-        divergence = self._never_asked_for()
+            return self._other_end(_outcome_text(self._outcome), _HINT_FAILED)
+        divergence = self._missing_operation()
         if divergence is not None or not self._moment.is_last:
             return divergence
         ending = self._ending
         if ending is None or not ending.is_own:
             if self._outcome.status is OutcomeStatus.PENDING or not self._moment.is_settled:
                 return None
-            return self._other_end(_told(self._outcome))
+            return self._other_end(_outcome_text(self._outcome))
         if self._outcome.status is OutcomeStatus.PENDING:
             if self._script.added:
                 return None  # it waits for new code
             waits = ", ".join(call.label for call in self._script.waits_for())
             return self._other_end(f"it still waits for {waits or 'something else'}")
-        return None if self._is_same_end(ending) else self._other_end(_told(self._outcome))
+        return None if self._is_same_end(ending) else self._other_end(_outcome_text(self._outcome))
 
     def _may_fail(self) -> bool:
         """Tell whether the failure agrees with the log: it is the recorded one, or the log ends before."""
         if self._ending is not None and self._ending.is_own:
             return self._is_same_end(self._ending)
         error = self._outcome.error
-        broken = error is not None and error.error_type in _BROKEN
+        broken = error is not None and error.error_type in _SDK_ERRORS
         return not (broken or self._moment.is_settled)
 
     def _is_same_end(self, ending: Ending) -> bool:
@@ -80,7 +80,7 @@ class Judge:
             )
         if ending.event_type != EventType.EXECUTION_FAILED:
             return False
-        return _essence(ending.error) == _essence(outcome.error)
+        return _type_and_message(ending.error) == _type_and_message(outcome.error)
 
     def _is_same_result(self, recorded: str | None, result: str | None) -> bool:
         """Compare as JSON, or as values if a custom serdes or middleware writes the result."""
@@ -99,7 +99,7 @@ class Judge:
         context = SerDesContext(operation_id=execution_operation_id(arn), durable_execution_arn=arn)
         return self._handler.result_serdes.deserialize(payload, context)
 
-    def _never_asked_for(self) -> Divergence | None:
+    def _missing_operation(self) -> Divergence | None:
         recording, moment = self._script.recording, self._moment
         expected = [
             operation
@@ -119,15 +119,15 @@ class Judge:
             ),
             None,
         )
-        return None if missing is None else self._missing(missing)
+        return None if missing is None else self._divergence_of_missing(missing)
 
-    def _missing(self, operation: Operation) -> Divergence:
+    def _divergence_of_missing(self, operation: Operation) -> Divergence:
         calls = list(self._script.asked.values())
         if self._outcome.status is OutcomeStatus.PENDING:
             waits = ", ".join(call.label for call in self._script.waits_for())
             actual = f"it waits for {waits}, and has not asked for it"
         else:
-            actual = f"{_told(self._outcome)}, and has not asked for it"
+            actual = f"{_outcome_text(self._outcome)}, and has not asked for it"
         return Divergence(
             kind=DivergenceKind.MISSING_OPERATION,
             expected=label_of(operation.type, operation.sub_type, operation.name),
@@ -141,14 +141,14 @@ class Judge:
     def _other_end(self, actual: str, hint: str = "") -> Divergence:
         return Divergence(
             kind=DivergenceKind.OTHER_END,
-            expected=_recorded(self._ending),
+            expected=_ending_text(self._ending),
             actual=actual,
             invocation=self._moment.invocation,
             hint=hint,
         )
 
 
-_BROKEN = frozenset({"DeterminismError", "SerDesError", "DeadlockError", "InternalError"})
+_SDK_ERRORS = frozenset({"DeterminismError", "SerDesError", "DeadlockError", "InternalError"})
 
 _HINT_FAILED = (
     "If the error is about the input or a payload, this may be the history of another function, or"
@@ -156,32 +156,32 @@ _HINT_FAILED = (
 )
 
 
-def _essence(error: ErrorObject | None) -> tuple[str | None, str | None]:
+def _type_and_message(error: ErrorObject | None) -> tuple[str | None, str | None]:
     return (error.error_type, error.error_message) if error else (None, None)
 
 
-def _recorded(ending: Ending | None) -> str:
+def _ending_text(ending: Ending | None) -> str:
     match ending:
         case None:
             return "the execution still runs"
         case Ending(event_type=EventType.EXECUTION_SUCCEEDED):
             return f"the execution succeeded with {short(ending.result)}"
         case Ending(event_type=EventType.EXECUTION_FAILED):
-            return f"the execution failed with {_error(ending.error)}"
+            return f"the execution failed with {_error_text(ending.error)}"
         case _:
             return ending.event_type
 
 
-def _told(outcome: Outcome) -> str:
+def _outcome_text(outcome: Outcome) -> str:
     if outcome.status is OutcomeStatus.SUCCEEDED:
         return f"it returned {short(outcome.result)}"
     if outcome.status is OutcomeStatus.FAILED:
-        return f"it failed with {_error(outcome.error)}"
+        return f"it failed with {_error_text(outcome.error)}"
     return "it waits"
 
 
-def _error(error: ErrorObject | None) -> str:
-    kind, message = _essence(error)
+def _error_text(error: ErrorObject | None) -> str:
+    kind, message = _type_and_message(error)
     trace = (error.stack_trace or []) if error else []
     place = f"\n            {trace[-1].strip()}" if trace else ""
     return f"{kind or 'an error'}: {short(message)}{place}"

@@ -25,10 +25,10 @@ _RETURN = -1
 _IS_COROUTINE_FUNCTION = 0x80
 _HAS_VARARGS = 0x04
 _UNTYPED: SerDes[Any] = JsonSerDes()
-_NOTHING_SAID = (Any, object, NoReturn, Never)
+_WITHOUT_TYPE = (Any, object, NoReturn, Never)
 _CODE: CodeType = (lambda: None).__code__
 
-_known: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
 
 
 def serdes_for_return(func: Callable[..., Any]) -> SerDes[Any]:
@@ -37,7 +37,7 @@ def serdes_for_return(func: Callable[..., Any]) -> SerDes[Any]:
     Raises ``ConfigError`` if the annotation cannot be resolved or read. The result is cached by function.
     """
     try:
-        return _known[func][_RETURN]
+        return _cache[func][_RETURN]
     except (KeyError, TypeError):
         return _serdes_for(func, _RETURN)
 
@@ -48,7 +48,7 @@ def serdes_for_parameter(func: Callable[..., Any], index: int) -> SerDes[Any]:
     Raises ``ConfigError`` if the annotation cannot be resolved or read. The result is cached by function.
     """
     try:
-        return _known[func][index]
+        return _cache[func][index]
     except (KeyError, TypeError):
         return _serdes_for(func, index)
 
@@ -67,7 +67,7 @@ def _serdes_for_hashable(kind: Any) -> SerDes[Any]:
 
 
 def _make(kind: Any) -> SerDes[Any]:
-    return _UNTYPED if kind in _NOTHING_SAID else JsonSerDes(kind)
+    return _UNTYPED if kind in _WITHOUT_TYPE else JsonSerDes(kind)
 
 
 def _serdes_for(func: Any, place: int) -> SerDes[Any]:
@@ -77,19 +77,19 @@ def _serdes_for(func: Any, place: int) -> SerDes[Any]:
     if function is None or not _annotations(function):
         return _UNTYPED
     own_place = place if place == _RETURN else place + skipped
-    cache = _known.setdefault(function, {})
+    cache = _cache.setdefault(function, {})
     serdes = cache.get(own_place)
     if serdes is None:
-        serdes, depends_on_owner = _made_for(function, own_place, owner)
+        serdes, depends_on_owner = _make_for(function, own_place, owner)
         if depends_on_owner:
             return serdes
         cache[own_place] = serdes
     if isinstance(func, FunctionType):
-        _known.setdefault(func, {})[place] = serdes
+        _cache.setdefault(func, {})[place] = serdes
     return serdes
 
 
-def _made_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[Any], bool]:
+def _make_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[Any], bool]:
     """Make the serdes for an annotation; the flag is True if it depends on the method's class."""
     hint: Any = Any
     try:

@@ -26,20 +26,20 @@ def without_envelopes(payload: str) -> str:
         data: Any = msgspec.json.decode(payload)
         if data["t"] not in _ROOTS:
             return payload
-        plain = _opened(data)
+        plain = _without_tags(data)
     except (msgspec.DecodeError, LookupError, TypeError, AttributeError):
         return payload
     return msgspec.json.encode(plain).decode()
 
 
-def _opened(envelope: Any) -> Any:
+def _without_tags(envelope: Any) -> Any:
     if envelope.keys() != {"t", "v"}:
         raise LookupError
     tag, value = envelope["t"], envelope["v"]
     if tag in _PLAIN:
         return value
     if tag in {"l", "t"}:
-        return [_opened(item) for item in cast("list[Any]", value)]
+        return [_without_tags(item) for item in cast("list[Any]", value)]
     if tag in {"m", "br"}:
-        return {key: _opened(item) for key, item in value.items()}
+        return {key: _without_tags(item) for key, item in value.items()}
     raise LookupError

@@ -226,7 +226,7 @@ class Object(Shape):
 
     def take(self, value: Any, path: str) -> Any:
         """Read the object field by field."""
-        pairs = self._by_place(_array(value, path)) if self._is_array else _object(value, path)
+        pairs = self._by_position(_array(value, path)) if self._is_array else _object(value, path)
         self._check(pairs, path)
         arguments: dict[str, Any] = {}
         set_later: dict[str, Any] = {}
@@ -246,7 +246,7 @@ class Object(Shape):
             object.__setattr__(result, name, read)
         return result
 
-    def _by_place(self, items: list[Any]) -> dict[str, Any]:
+    def _by_position(self, items: list[Any]) -> dict[str, Any]:
         names = [field.wire_name for field in self.fields]
         return dict(zip([self._tag[0], *names] if self._tag else names, items, strict=False))
 

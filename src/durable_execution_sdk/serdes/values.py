@@ -110,7 +110,7 @@ class JsonSerDes(Generic[T]):
         self._is_typed = type_ is not Any and type_ is not object
         self._encode = ENCODER.encode if self._is_typed else OUTWARD_ENCODER.encode
         self._encode_outward = OUTWARD_ENCODER.encode
-        self._fits: Callable[[Any], bool] = self._first_fits
+        self._fits: Callable[[Any], bool] = self._make_check
         self._sure: Any = type(None) if type_ is None else type_
         self.read: Callable[[str], Any]
         if not self._is_typed or _is_simple(type_):
@@ -121,7 +121,7 @@ class JsonSerDes(Generic[T]):
                 self._sure = None
         else:
             self._sure = None
-            self._take_apart()
+            self._analyse()
         origin: Any = get_origin(type_) or type_
         self._object: type | None = origin if _is_object(origin) else None
 
@@ -145,7 +145,7 @@ class JsonSerDes(Generic[T]):
                     refuse_no_number(value, whose)
                 if kind is not self._sure:
                     if self._is_typed:
-                        return self._proven(value, payload.decode(), whose)
+                        return self._checked_payload(value, payload.decode(), whose)
                     if kind not in _PLAIN:
                         refuse_lost_keys(value, payload, whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
@@ -173,7 +173,7 @@ class JsonSerDes(Generic[T]):
             )
         return SerDesError(
             f"{context.what}: the payload does not fit {name_of(self.type_)}: "
-            f"{self._exactly(error, payload)}. Correct the sender or the type annotation, {WAY_OUT}"
+            f"{self._exact_error(error, payload)}. Correct the sender or the type annotation, {WAY_OUT}"
         )
 
     @property
@@ -184,7 +184,7 @@ class JsonSerDes(Generic[T]):
         except Exception:  # a user's validator may raise anything
             return False
 
-    def _take_apart(self) -> None:
+    def _analyse(self) -> None:
         """Analyse the whole type; raise ``ConfigError`` if a part of it cannot be read."""
         try:
             plan = self._plan()
@@ -221,13 +221,13 @@ class JsonSerDes(Generic[T]):
             return self._read_parts(payload)
         return msgspec.json.decode(payload, type=self.type_, dec_hook=read_foreign)
 
-    def _first_fits(self, value: Any) -> bool:
+    def _make_check(self, value: Any) -> bool:
         """Make the quick check on the first write, as a replay does not need it; then apply it."""
         shape = self._shape or serdes.shapes.shape_of(self.type_)
         self._fits = serdes.fitting.check_for(shape)
         return self._fits(value)
 
-    def _exactly(self, error: Exception, payload: str) -> Exception:
+    def _exact_error(self, error: Exception, payload: str) -> Exception:
         """Return the same error with the exact path: msgspec leaves out the index of an item."""
         if not isinstance(error, msgspec.ValidationError):
             return error
@@ -241,14 +241,14 @@ class JsonSerDes(Generic[T]):
             return error
         return error
 
-    def _proven(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
+    def _checked_payload(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
         """Read the payload back and compare; return it, or raise ``SerDesError`` if the value differs."""
         try:
             back = self.read(payload)
         except Exception as error:
             raise SerDesError(
                 f"{whose().what}: the value does not fit {name_of(self.type_)}: "
-                f"{self._exactly(error, payload)}. Return what the annotation says, or correct "
+                f"{self._exact_error(error, payload)}. Return what the annotation says, or correct "
                 f"the annotation, {WAY_OUT}"
             ) from error
         lost = serdes.fidelity.difference(value, back)

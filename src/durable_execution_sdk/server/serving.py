@@ -85,7 +85,7 @@ class Server:
             target=self._server.run, args=([listening],), name="durable-server", daemon=True
         )
         self._thread.start()
-        self._workers = Workers(driver, workers, on_failure=self._fail)
+        self._workers = Workers(driver, workers, on_failure=self._on_worker_failure)
 
     def wait(self, seconds: float | None = None) -> None:
         """Block until a worker has failed, the server is closed, or ``seconds`` have passed."""
@@ -106,7 +106,7 @@ class Server:
         if self._workers.failure is not None:
             raise self._workers.failure
 
-    def _fail(self) -> None:
+    def _on_worker_failure(self) -> None:
         # Without a driver no execution ends any more, so pending waits must fail.
         self._backend.closings.close()
         self._ended.set()

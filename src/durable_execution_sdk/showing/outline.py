@@ -36,7 +36,7 @@ _STATUS_STYLES = {
 
 # Shortest duration to show, in milliseconds. A virtual clock advances by 1 ms for each event, so shorter
 # durations only count events.
-_WORTH_TELLING = 1_000
+_SHORTEST_SHOWN = 1_000
 
 Span = tuple[str, str]
 """A text and its style; an empty style means none."""
@@ -128,15 +128,15 @@ class Drawing:
         else:
             if progress.attempt is not None and progress.attempt > 1:
                 yield f"  attempt {progress.attempt}", "dim"
-            duration = _took(operation)
-            if self._timed and duration >= _WORTH_TELLING:
+            duration = _duration(operation)
+            if self._timed and duration >= _SHORTEST_SHOWN:
                 yield f"  {span(duration)}", "dim"
         error = error_of(operation)
         if error is not None:
             yield f"  {brief(error)}", "red"
 
 
-def _took(operation: Operation) -> float:
+def _duration(operation: Operation) -> float:
     if operation.start_timestamp is None or operation.end_timestamp is None:
         return 0
     return operation.end_timestamp - operation.start_timestamp

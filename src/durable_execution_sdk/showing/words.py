@@ -76,18 +76,18 @@ def callback_id_of(operation: OperationProgress) -> str | None:
 def told(event: HistoryEvent) -> str:
     """Write an event of a history in one line, without its time."""
     name = event.name or event.sub_type or ""
-    return visible(f"{event.event_type:<24} {name}  {'  '.join(_particulars(event))}".rstrip())
+    return visible(f"{event.event_type:<24} {name}  {'  '.join(_details(event))}".rstrip())
 
 
-def _particulars(event: HistoryEvent) -> Iterator[str]:
+def _details(event: HistoryEvent) -> Iterator[str]:
     """Yield the facts worth showing from the event's details."""
     for field in event.__struct_fields__:
         details: Any = getattr(event, field)
         if isinstance(details, msgspec.Struct):
-            yield from _said(details, event.event_timestamp)
+            yield from _facts(details, event.event_timestamp)
 
 
-def _said(details: Any, now: float) -> Iterator[str]:
+def _facts(details: Any, now: float) -> Iterator[str]:
     retry = getattr(details, "retry_details", None)
     delay = None if retry is None else retry.next_attempt_delay_seconds
     if retry is not None and (retry.current_attempt > 1 or delay):

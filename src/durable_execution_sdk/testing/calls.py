@@ -35,8 +35,8 @@ class Calls:
         """Wrap invocations with the time limit, the environment and repeatable retry delays."""
 
         def call(call: Call) -> Answer:
-            with _set(self._environment), loaded_dice():
-                return invoker(call if self.watch is None else _within(call, self.watch))
+            with _environment_set(self._environment), loaded_dice():
+                return invoker(call if self.watch is None else _with_deadline(call, self.watch))
 
         return call
 
@@ -64,7 +64,7 @@ def _is_ours(error: BaseException) -> bool:
     return type(error).__module__.startswith("durable_execution_sdk.")
 
 
-def _within(call: Call, watch: Watch) -> Call:
+def _with_deadline(call: Call, watch: Watch) -> Call:
     remaining = call.remaining
 
     def within() -> int:
@@ -77,7 +77,7 @@ def _within(call: Call, watch: Watch) -> Call:
 
 
 @contextmanager
-def _set(variables: Mapping[str, str]) -> Generator[None]:
+def _environment_set(variables: Mapping[str, str]) -> Generator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

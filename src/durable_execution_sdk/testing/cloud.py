@@ -41,7 +41,7 @@ __tracebackhide__ = is_told
 _R = TypeVar("_R")
 _T = TypeVar("_T")
 
-_FIRST_LOOK = 0.2
+_FIRST_PAUSE = 0.2
 """The first polling interval after a change, in seconds."""
 
 
@@ -169,7 +169,7 @@ class CloudDurableTestRunner(Generic[_R]):
 
     async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Wait until the execution has ended, successfully or not."""
-        return await self._follow(lambda result: result if result.is_done else None, timeout)
+        return await self._poll(lambda result: result if result.is_done else None, timeout)
 
     async def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
@@ -194,7 +194,7 @@ class CloudDurableTestRunner(Generic[_R]):
                 )
             return None
 
-        return PendingCallback(self._connection, *await self._follow(found, timeout))
+        return PendingCallback(self._connection, *await self._poll(found, timeout))
 
     async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
         """Return the callbacks that wait for an answer now, in the order of their start."""
@@ -220,13 +220,13 @@ class CloudDurableTestRunner(Generic[_R]):
             follower = Follower(control, self._current())
             return self._result(await follower.look(), follower)
 
-    async def _follow(
+    async def _poll(
         self, find: Callable[[DurableTestResult[_R]], _T | None], timeout: float | None
     ) -> _T:
         """Poll the execution until ``find`` returns a value for its state."""
         arn = self._current()
         watch = Watch(self.timeout if timeout is None else timeout)
-        pace = Pace(min(_FIRST_LOOK, self._longest_pause), self._longest_pause)
+        pace = Pace(min(_FIRST_PAUSE, self._longest_pause), self._longest_pause)
         last_state = ("", 0)
         async with self._connection.open() as control:
             follower = Follower(control, arn)

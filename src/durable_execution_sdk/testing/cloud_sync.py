@@ -73,26 +73,26 @@ class SyncCloudTestRunner(Generic[_R]):
 
     def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution, or find the one with this name; return its ARN."""
-        return _done(lambda: self._runner.start(event, name=name))
+        return _run(lambda: self._runner.start(event, name=name))
 
     def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Wait until the execution has ended."""
         seconds = self._runner.timeout if timeout is None else timeout
-        return _done(lambda: self._runner.complete(timeout=timeout), seconds)
+        return _run(lambda: self._runner.complete(timeout=timeout), seconds)
 
     def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
     ) -> SyncPendingCallback:
         """Wait until a callback waits for an answer, and return it."""
         seconds = self._runner.timeout if timeout is None else timeout
-        callback = _done(lambda: self._runner.wait_for_callback(name, timeout=timeout), seconds)
+        callback = _run(lambda: self._runner.wait_for_callback(name, timeout=timeout), seconds)
         return SyncPendingCallback(self._answers, callback.callback_id, callback.name)
 
     def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
         """Return the callbacks that wait for an answer now, in the order of their start."""
         return [
             SyncPendingCallback(self._answers, callback.callback_id, callback.name)
-            for callback in _done(lambda: self._runner.callbacks(name))
+            for callback in _run(lambda: self._runner.callbacks(name))
         ]
 
     def callback(self, callback_id: str) -> SyncPendingCallback:
@@ -101,11 +101,11 @@ class SyncCloudTestRunner(Generic[_R]):
 
     def stop(self, error: Failure = None) -> DurableTestResult[_R]:
         """Stop the execution; its status becomes STOPPED."""
-        return _done(lambda: self._runner.stop(error))
+        return _run(lambda: self._runner.stop(error))
 
     def result(self) -> DurableTestResult[_R]:
         """Return the current state of the execution."""
-        return _done(self._runner.result)
+        return _run(self._runner.result)
 
 
 class _Answers:
@@ -113,15 +113,15 @@ class _Answers:
         self._connection = connection
 
     def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
-        _done(lambda: self._connection.callback_success(callback_id, result))
+        _run(lambda: self._connection.callback_success(callback_id, result))
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
-        _done(lambda: self._connection.callback_failure(callback_id, error))
+        _run(lambda: self._connection.callback_failure(callback_id, error))
 
     def callback_heartbeat(self, callback_id: str) -> None:
-        _done(lambda: self._connection.callback_heartbeat(callback_id))
+        _run(lambda: self._connection.callback_heartbeat(callback_id))
 
 
-def _done(make: Callable[[], Coroutine[Any, Any, _T]], seconds: float = 0.0) -> _T:
+def _run(make: Callable[[], Coroutine[Any, Any, _T]], seconds: float = 0.0) -> _T:
     """Run a coroutine on a loop in a new thread: the caller's thread may have a running loop."""
     return in_thread(lambda _: asyncio.run(make()), seconds + _LONGEST_CALL)

@@ -96,7 +96,7 @@ class Drives:
         self._calls.watch = watch
         try:
             with self._logs.catching():
-                ending = self._go_on(arn, watch, done, wait=wait)
+                ending = self._run(arn, watch, done, wait=wait)
         finally:
             self._calls.watch = None
         self._calls.raise_verdict()
@@ -109,7 +109,7 @@ class Drives:
         self._late = arn
         return Halt.LATE
 
-    def _go_on(self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool) -> Ending:
+    def _run(self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool) -> Ending:
         """Run what is due; when nothing is left, give other tasks of the test a moment to answer."""
 
         def is_over() -> bool:

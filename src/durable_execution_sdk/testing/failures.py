@@ -18,7 +18,7 @@ from durable_execution_sdk.testing.runner import LocalDurableTestRunner
 
 __all__ = ["history_json", "told"]
 
-_SHOWN_AT_MOST = 5
+_MOST_SHOWN = 5
 
 
 def told(
@@ -26,7 +26,7 @@ def told(
 ) -> Iterator[tuple[str, str]]:
     """Yield report sections: a title, and an execution with the path of its history file."""
     results = [result for runner in runners for result in _results(runner)]
-    for number, result in enumerate(results[-_SHOWN_AT_MOST:], 1):
+    for number, result in enumerate(results[-_MOST_SHOWN:], 1):
         out = io.StringIO()
         result.print(file=out)
         if directory is not None:

@@ -203,11 +203,11 @@ class Faults:
     @property
     def left(self) -> list[str]:
         """The planned faults that have not happened."""
-        return [_told(kind, key, what) for (kind, key), what in self._planned.items()]
+        return [_call_text(kind, key, what) for (kind, key), what in self._planned.items()]
 
     def _plan(self, kind: str, key: Hashable, what: object) -> Self:
         if (kind, key) in self._planned:
-            raise ConfigError(f"there is such a fault already: {_told(kind, key, what)}")
+            raise ConfigError(f"there is such a fault already: {_call_text(kind, key, what)}")
         self._planned[kind, key] = what
         return self
 
@@ -218,7 +218,7 @@ def _number(what: str, number: int) -> int:
     return number
 
 
-def _told(kind: str, key: object, what: object) -> str:
+def _call_text(kind: str, key: object, what: object) -> str:
     match kind:
         case "crash":
             return f"crash_at(checkpoint={key}, when={what!r})"

@@ -186,12 +186,12 @@ class FaultyWorkflow(FlowingWorkflow):
         cut_at = self._faults.body_begins(run)
         chance, awaits = self._faults.chance, self._faults.awaits
         if cut_at is not None or (chance is None and awaits is not None):
-            body = _Watched(body, self._faults, run, cut_at)
+            body = _CountedBody(body, self._faults, run, cut_at)
         elif chance is not None:
-            body = self._dawdling(body)
+            body = self._delayed(body)
         return super().start_body(operation, body)
 
-    async def _dawdling(self, body: Coroutine[Any, Any, None]) -> None:
+    async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
         try:
             await dawdle(self._faults, self._clock)
         except BaseException:
@@ -200,7 +200,7 @@ class FaultyWorkflow(FlowingWorkflow):
         await body
 
 
-class _Watched(Coroutine[Any, Any, None]):
+class _CountedBody(Coroutine[Any, Any, None]):
     """A body whose awaits are counted, and which crashes the process at one of them."""
 
     def __init__(
@@ -214,11 +214,11 @@ class _Watched(Coroutine[Any, Any, None]):
 
     def send(self, value: Any) -> Any:
         """Run to the next await."""
-        return self._move(self._body.send, value)
+        return self._resume(self._body.send, value)
 
     def throw(self, *exception: Any) -> Any:
         """Run to the next await, from an exception."""
-        return self._move(self._body.throw, *exception)
+        return self._resume(self._body.throw, *exception)
 
     def close(self) -> None:
         """Close the body."""
@@ -241,7 +241,7 @@ class _Watched(Coroutine[Any, Any, None]):
         except StopIteration:
             return
 
-    def _move(self, step: Callable[..., Any], *args: Any) -> Any:
+    def _resume(self, step: Callable[..., Any], *args: Any) -> Any:
         try:
             blocked_on = step(*args)
         except StopIteration:

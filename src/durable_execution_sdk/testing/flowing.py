@@ -20,9 +20,9 @@ from durable_execution_sdk.runtime.workflow import Attempting, Workflow
 
 __all__ = ["Flow", "FlowingWorkflow"]
 
-_LOOK_SECONDS = 0.1
+_CHECK_SECONDS = 0.1
 # The most real time that one check adds, so that a stalled machine is not taken for a slow body.
-_COUNTS_AT_MOST = 2 * _LOOK_SECONDS
+_MOST_COUNTED = 2 * _CHECK_SECONDS
 
 
 class Flow:
@@ -48,42 +48,42 @@ class Flow:
         self._arrived = arrived
         self._timer: asyncio.TimerHandle | None = None
         self._counted = 0.0  # seconds of real time without progress, ahead of the clock
-        self._stands_at = clock.now()
-        self._seen: int = -1
-        self._looked_at = 0.0
+        self._checked_clock = clock.now()
+        self._checked_moves: int = -1
+        self._checked_real = 0.0
 
     def begin(self) -> None:
         """Start the checks, if they do not run."""
         if self._timer is None:
-            self._seen, self._looked_at = self._moved(), time.monotonic()
-            self._look_in(_LOOK_SECONDS)
+            self._checked_moves, self._checked_real = self._moved(), time.monotonic()
+            self._check_in(_CHECK_SECONDS)
 
     def stop(self) -> None:
         """Stop the checks."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look_in(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, self._look, context=sdk_context())
+    def _check_in(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(seconds, self._check, context=sdk_context())
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now = self._clock.now()
         due = min((due for due in self._pending() if due is not None and due > now), default=None)
         if due is None:
             return
-        self._counted = max(0.0, self._counted - (now - self._stands_at) / 1000)
-        self._stands_at = now
+        self._counted = max(0.0, self._counted - (now - self._checked_clock) / 1000)
+        self._checked_clock = now
         moved, looked_at = self._moved(), time.monotonic()
-        if moved == self._seen:
-            self._counted += min(looked_at - self._looked_at, _COUNTS_AT_MOST)
-        self._seen, self._looked_at = moved, looked_at
+        if moved == self._checked_moves:
+            self._counted += min(looked_at - self._checked_real, _MOST_COUNTED)
+        self._checked_moves, self._checked_real = moved, looked_at
         left = (due - now) / 1000 - self._counted
         if left <= 0:
             self._clock.jump_to(round(due))
             self._arrived(due)
         if self._timer is None:
-            self._look_in(min(left, _LOOK_SECONDS) if left > 0 else _LOOK_SECONDS)
+            self._check_in(min(left, _CHECK_SECONDS) if left > 0 else _CHECK_SECONDS)
 
 
 class FlowingWorkflow(Workflow):

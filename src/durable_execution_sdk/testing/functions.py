@@ -44,23 +44,23 @@ def add_function(
     functions: Functions,
     name: str,
     registered: object,
-    listen: Callable[[Handler], Handler],
+    wrap: Callable[[Handler], Handler],
     **durable: Any,
 ) -> None:
     """Register a function under a name; ``durable`` holds options for a durable handler."""
     match registered:
         case DurableHandler():
-            functions.add_durable(name, _heard(registered.bind, listen), **durable)
+            functions.add_durable(name, _wrapped_bind(registered.bind, wrap), **durable)
         case Returns():
-            functions.add_plain(name, _answering(name, registered))
+            functions.add_plain(name, _returning(name, registered))
         case Raises(error) if isinstance(cast("object", error), Exception):
-            functions.add_plain(name, _failing(registered))
+            functions.add_plain(name, _raising(registered))
         case Raises(error):
             raise ConfigError(
                 f"functions={{{name!r}: Raises(...)}} takes an exception, not {error!r}"
             )
         case _ if callable(registered) and not inspect.iscoroutinefunction(registered):
-            functions.add_plain(name, listen(registered))
+            functions.add_plain(name, wrap(registered))
         case _:
             raise ConfigError(
                 f"functions={{{name!r}: ...}} takes a @durable_execution handler, a function"
@@ -68,17 +68,17 @@ def add_function(
             )
 
 
-def _heard(bind: Bind, listen: Callable[[Handler], Handler]) -> Bind:
-    return lambda plane: listen(bind(plane))
+def _wrapped_bind(bind: Bind, wrap: Callable[[Handler], Handler]) -> Bind:
+    return lambda plane: wrap(bind(plane))
 
 
-def _answering(name: str, answer: Returns) -> Handler:
+def _returning(name: str, answer: Returns) -> Handler:
     context = SerDesContext(operation_id=name, operation_name=f"Returns of {name}")
     written = JsonSerDes[Any]().serialize(answer.value, context)
     return lambda _event, _context: msgspec.json.decode(written)
 
 
-def _failing(answer: Raises) -> Handler:
+def _raising(answer: Raises) -> Handler:
     def fail(_event: Any, _context: Any) -> None:
         raise answer.error
 

@@ -33,7 +33,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST_PAYLOAD = 1_000
 _BATCHES = frozenset({OperationSubType.MAP, OperationSubType.PARALLEL})
 _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
-_HOW = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with another test runner"
+_HOW_TO_UPDATE = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with another test runner"
 
 
 class GoldenHistoryError(DurableTestError, AssertionError):
@@ -94,7 +94,7 @@ def assert_history(
         )
         raise GoldenHistoryError(
             "\n".join(["the execution does not do what its golden history holds:", *difference])
-            + f"\nIf it is right now, accept it with {_HOW}; executions that run need the old code"
+            + f"\nIf it is right now, accept it with {_HOW_TO_UPDATE}; executions that run need the old code"
         )
 
 
@@ -104,7 +104,7 @@ def _read(path: Path, text: str) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise GoldenHistoryError(
-            f"there is no golden history {path}. Make it with {_HOW}, and look at it before you"
+            f"there is no golden history {path}. Make it with {_HOW_TO_UPDATE}, and look at it before you"
             f" commit it. It would be:\n{text}"
         ) from None
     except (OSError, UnicodeError) as error:
@@ -141,12 +141,12 @@ def _lines(
             # The status of an unfinished operation depends on timing.
             outcome = ["UNFINISHED"]
         else:
-            outcome = [operation.status, *_came(operation, result)]
-        yield _line(f"{indent}{label}", *_asked(operation), *outcome)
+            outcome = [operation.status, *_outcome(operation, result)]
+        yield _line(f"{indent}{label}", *_parameters(operation), *outcome)
         yield from _lines(result, operation, f"{indent}  ")
 
 
-def _asked(operation: RecordedOperation) -> Iterator[str]:
+def _parameters(operation: RecordedOperation) -> Iterator[str]:
     """Yield the parameters of an operation: durations, timeouts, the invoked function and its payload."""
     for event in operation.events:
         wait = event.wait_started_details
@@ -164,7 +164,7 @@ def _asked(operation: RecordedOperation) -> Iterator[str]:
             yield f"of {invoke.function_name} with {_payload(payload) or 'nothing'}"
 
 
-def _came(operation: RecordedOperation, result: DurableTestResult[Any]) -> Iterator[str]:
+def _outcome(operation: RecordedOperation, result: DurableTestResult[Any]) -> Iterator[str]:
     if operation.type == OperationType.STEP and (operation.attempt or 1) > 1:
         yield f"in attempt {operation.attempt}"
     if operation.error_object is not None:

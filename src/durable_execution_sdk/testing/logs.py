@@ -50,7 +50,7 @@ class LogCatcher(logging.Handler):
     @contextmanager
     def catching(self) -> Generator[None]:
         """Capture records while the context is open, with the root logger's level lowered if needed."""
-        _raise_to(self._level_wanted)
+        _lower_root_level(self._level_wanted)
         for logger in self._loggers:
             logger.addHandler(self)
         mine = _catcher.set(self)
@@ -60,13 +60,13 @@ class LogCatcher(logging.Handler):
             _catcher.reset(mine)
             for logger in self._loggers:
                 logger.removeHandler(self)
-            _give_back(self._level_wanted)
+            _restore_root_level(self._level_wanted)
 
 
 # Runners may run in several threads at once; the last one restores the level.
 
 
-def _raise_to(level: int) -> None:
+def _lower_root_level(level: int) -> None:
     global _level_before  # noqa: PLW0603 - the root logger is global, and so is what it was
     with _lock:
         if not _levels:
@@ -75,7 +75,7 @@ def _raise_to(level: int) -> None:
         logging.root.setLevel(min(_level_before, *_levels))
 
 
-def _give_back(level: int) -> None:
+def _restore_root_level(level: int) -> None:
     with _lock:
         if logging.root.level != min(_level_before, *_levels):
             _levels.remove(level)  # user code has set another level meanwhile

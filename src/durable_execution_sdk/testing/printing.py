@@ -18,7 +18,7 @@ from durable_execution_sdk.testing.operations import RecordedOperation
 __all__ = ["invocation_table", "operation_tree", "what_it_waits_for"]
 
 _HEADINGS = ("#", "began after", "took", "answered", "replayed", "executed")
-_NAMED_AT_MOST = 4
+_MOST_NAMED = 4
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -60,7 +60,7 @@ def invocation_table(invocations: Sequence[RecordedInvocation], started_at: date
 
 
 def _named(operations: Sequence[RecordedOperation]) -> str:
-    names = [title(operation.progress.operation) for operation in operations[:_NAMED_AT_MOST]]
+    names = [title(operation.progress.operation) for operation in operations[:_MOST_NAMED]]
     more = len(operations) - len(names)
     return ", ".join([*names, *([f"{more} more"] if more else [])]) or "-"
 

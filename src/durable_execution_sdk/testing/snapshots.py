@@ -63,7 +63,7 @@ def snapshot_of(
             label=label_of(operation.type, operation.sub_type, operation.name),
             parent_id=operation.parent_id,
             status=operation.status,
-            outcome=operation.payload or _told(operation.error_object),
+            outcome=operation.payload or _error_text(operation.error_object),
         )
         for operation in result.operations
         # Timing decides if timers of asyncio, and the SDK's own records, are in the log.
@@ -74,7 +74,7 @@ def snapshot_of(
     error = result.error_object
     return Snapshot(
         status=result.status,
-        outcome=_told(error) if error else result.described.result or "nothing",
+        outcome=_error_text(error) if error else result.described.result or "nothing",
         entries=entries,
         ended=ended,
         world=None if observe is None else _copy_of(observe()),
@@ -98,5 +98,5 @@ def _has_ended(operation: RecordedOperation, by_id: dict[str, RecordedOperation]
     return operation.is_done and (around is None or _has_ended(around, by_id))
 
 
-def _told(error: ErrorObject | None) -> str:
+def _error_text(error: ErrorObject | None) -> str:
     return "" if error is None else f"{error.error_type}: {error.error_message}"

@@ -74,7 +74,7 @@ class Stage:
         self._calls = Calls(setup.environment)
         functions = functions_of(setup, setup.handler.made_by(make), self._calls, self.clock)
         self.emulator = Emulator(
-            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted(), secret=""
+            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_CountedIds(), secret=""
         )
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
@@ -82,7 +82,7 @@ class Stage:
         self.driver = Driver(
             self.emulator,
             seams=Seams(
-                data_plane=lambda plane: setup.seams.data_plane(self._unlucky(plane)),
+                data_plane=lambda plane: setup.seams.data_plane(self._faulty(plane)),
                 invoker=lambda invoker: setup.seams.invoker(
                     faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
                 ),
@@ -117,7 +117,7 @@ class Stage:
         self.arn = self.emulator.start(
             InvokeRequest(
                 function_name=f"{self.setup.function_name}:{LATEST}",
-                payload=b"" if event is NO_EVENT else self._written(event),
+                payload=b"" if event is NO_EVENT else self._payload_of(event),
                 invocation_type=invocation_type,
                 durable_execution_name=name or f"test-{len(self.arns) + 1}",
             )
@@ -130,7 +130,7 @@ class Stage:
     def complete(self, watch: Watch) -> DurableTestResult[Any]:
         """Run the execution until it has ended."""
         arn = self._current()
-        self._go_on(
+        self._run_until(
             watch,
             lambda: self.emulator.is_closed(arn),
             "nothing will ever end this execution",
@@ -145,7 +145,7 @@ class Stage:
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
         """Run what is due now; no time passes."""
-        self._do_what_is_due(watch)
+        self._run_due(watch)
         return self.result()
 
     def wait_for_callback(self, name: str | None, watch: Watch) -> Awaiting:
@@ -156,7 +156,7 @@ class Stage:
         def is_over() -> bool:
             return bool(self._answerable(name)) or self.emulator.is_closed(arn)
 
-        self._go_on(watch, is_over, f"the execution waits, but not for {label}")
+        self._run_until(watch, is_over, f"the execution waits, but not for {label}")
         callbacks = self._answerable(name)
         if not callbacks:
             raise NoSuchOperationError(
@@ -177,7 +177,7 @@ class Stage:
         """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         arn = self._current()
         # Run what is due now first, so that the timeouts of new callbacks start before time passes.
-        self._do_what_is_due(watch)
+        self._run_due(watch)
         until = self.clock.now() + by // _MILLISECOND
         if until >= _END_OF_TIME:
             raise ConfigError(
@@ -186,7 +186,7 @@ class Stage:
         while self.clock.now() < until and not self.emulator.is_closed(arn):
             deadline = self.emulator.conductor.agenda.next_deadline(arn)
             self.clock.jump_to(until if deadline is None else min(deadline, until))
-            self._do_what_is_due(watch)
+            self._run_due(watch)
         self.clock.jump_to(until)
         return self.result()
 
@@ -208,13 +208,13 @@ class Stage:
             logs=self._logs.of(arn),
         )
 
-    def _do_what_is_due(self, watch: Watch) -> None:
+    def _run_due(self, watch: Watch) -> None:
         arn = self._current()
         halt = self._drive(arn, watch, lambda: self.emulator.is_closed(arn), wait=False)
         if halt is not Halt.IDLE:
             self._check(halt, watch, "")
 
-    def _go_on(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
+    def _run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
         """Run until ``done()`` holds; otherwise raise an error that gives the reason."""
         self._check(self._drive(self._current(), watch, done), watch, otherwise)
 
@@ -223,13 +223,13 @@ class Stage:
             case Halt.DONE:
                 return
             case Halt.IDLE:
-                raise self._stuck(otherwise)
+                raise self._stuck_error(otherwise)
             case Halt.HOPELESS:
-                raise self._hopeless()
+                raise self._hopeless_error()
             case Halt.LATE:
-                raise self._late(watch)
+                raise self._late_error(watch)
 
-    def _late(self, watch: Watch) -> RunTimeoutError:
+    def _late_error(self, watch: Watch) -> RunTimeoutError:
         if are_left_running(self._current()):
             return blocked(watch, threading.current_thread())
         result = self.result()
@@ -243,7 +243,7 @@ class Stage:
         ]
         return RunTimeoutError("\n".join(lines))
 
-    def _stuck(self, problem: str) -> StuckError:
+    def _stuck_error(self, problem: str) -> StuckError:
         waits = what_it_waits_for(family(self.emulator, self._current()), self.clock.now())
         return StuckError(
             f"{problem}; it waits, and nothing else will happen:\n{waits}\n{self.result()}"
@@ -254,7 +254,7 @@ class Stage:
             raise DurableTestError("nothing was started: call start(event) or run(event) first")
         return self.arn
 
-    def _hopeless(self) -> StuckError:
+    def _hopeless_error(self) -> StuckError:
         [*_, last] = self.result().invocations
         return StuckError(
             f"the last {HOPELESS_FAILURES} invocations failed one after the other, and the service"
@@ -262,7 +262,7 @@ class Stage:
             f" {brief(last.error or ErrorObject())}\n{self.result()}"
         )
 
-    def _written(self, event: Any) -> bytes:
+    def _payload_of(self, event: Any) -> bytes:
         context = SerDesContext(operation_id="event", operation_name="the test's event")
         serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
         return serdes.serialize(event, context).encode()
@@ -270,10 +270,10 @@ class Stage:
     def _is_current(self, arn: str) -> bool:
         return arn == self.arn
 
-    def _unlucky(self, plane: DataPlane) -> DataPlane:
-        return FaultyPlane(self._modelled(plane), self.faults, self.clock, self._is_current)
+    def _faulty(self, plane: DataPlane) -> DataPlane:
+        return FaultyPlane(self._with_options(plane), self.faults, self.clock, self._is_current)
 
-    def _modelled(self, plane: DataPlane) -> DataPlane:
+    def _with_options(self, plane: DataPlane) -> DataPlane:
         """Wrap the data plane with the page size and the latency of the options."""
         if self.setup.page_size is not None:
             plane = PagedDataPlane(plane, self.setup.page_size)
@@ -288,7 +288,7 @@ def invocation_type(*, synchronous: bool) -> InvocationType:
     return InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
 
 
-class _Counted:
+class _CountedIds:
     """A generator of ids that are the same in each run of a test."""
 
     def __init__(self) -> None:

@@ -111,7 +111,7 @@ def blocked(watch: Watch, thread: threading.Thread) -> RunTimeoutError:
     """Build the error that shows the line where code of the workflow blocks."""
     return RunTimeoutError(
         f"the test allows {watch.seconds:g} s, and code of the workflow still blocks after that, here:\n"
-        + _where(thread)
+        + _stacks_text(thread)
     )
 
 
@@ -190,7 +190,7 @@ async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
     return worker.outcome()
 
 
-def _where(thread: threading.Thread) -> str:
+def _stacks_text(thread: threading.Thread) -> str:
     """Write the stacks of busy step threads, or else that of the thread that runs the workflow."""
     frames = sys._current_frames()  # noqa: SLF001 - the documented way to ask
     steps = [step for step in threading.enumerate() if step.name.startswith("durable-step")]
