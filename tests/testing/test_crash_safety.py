@@ -630,7 +630,7 @@ def test_a_workflow_that_never_ends_is_no_subject() -> None:
     async def flow(event: str, ctx: DurableContext) -> Any:
         return await (await ctx.create_callback(name="never"))
 
-    with pytest.raises(DurableTestError, match="does not come to its end undisturbed"):
+    with pytest.raises(DurableTestError, match="does not end undisturbed"):
         checked(flow)
 
 

@@ -103,7 +103,7 @@ def _from_pages(pages: Sequence[object], source: str) -> Document:
     if marker:
         raise ConfigError(
             f"{source} is only the first part of a history: it ends with a NextMarker. Get all pages"
-            " (the AWS CLI does by itself unless it is told not to), and save them as a list"
+            " (the AWS CLI does so by default), and save them as a list"
         )
     try:
         events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
@@ -143,12 +143,12 @@ def _checked(unordered: Iterable[HistoryEvent], source: str) -> list[HistoryEven
     if not events or events[0].event_type != EventType.EXECUTION_STARTED:
         first = f"{events[0].event_type} (event {events[0].event_id})" if events else "nothing"
         raise ConfigError(
-            f"{source} does not begin with ExecutionStarted but with {first}: it is not whole"
+            f"{source} does not begin with ExecutionStarted but with {first}: it is incomplete"
         )
     for number, event in enumerate(events, 1):
         if event.event_id != number:
             raise ConfigError(
-                f"{source} is not whole: event {number} is missing, or there twice"
+                f"{source} is incomplete: event {number} is missing, or there twice"
                 f" (after it comes event {event.event_id})"
             )
     _check_payloads(events, source)
@@ -168,14 +168,14 @@ def _check_payloads(events: list[HistoryEvent], source: str) -> None:
                 title = f" {event.name!r}" if event.name else ""
                 raise ConfigError(
                     f"{source} lacks the payload of event {event.event_id}, {event.event_type}{title}:"
-                    " it was cut off or left out. Replay needs what the code was given: get the"
+                    " it was cut off or left out. Replay needs the payloads: get the"
                     " history with IncludeExecutionData=true"
                 )
             if event.event_type in _ALWAYS_WITH_PAYLOAD:
                 results.append(payload.payload is not None)
     if results and not any(results):
         raise ConfigError(
-            f"{source} has no payloads at all. Replay needs what the code was given: get the history"
+            f"{source} has no payloads at all. Replay needs the payloads: get the history"
             " with IncludeExecutionData=true"
         )
 

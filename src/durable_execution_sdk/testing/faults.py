@@ -214,7 +214,7 @@ class Faults:
 
 def _number(what: str, number: int) -> int:
     if type(number) is not int or number < 1:
-        raise ConfigError(f"{what}= counts from 1; {number!r} does not")
+        raise ConfigError(f"{what}= is a whole number from 1, not {number!r}")
     return number
 
 

@@ -101,7 +101,7 @@ class Trial:
         second = await self.run(self.template.fresh())
         if first.snapshot is None or second.snapshot is None:
             raise DurableTestError(
-                f"{self.name} does not come to its end undisturbed, so there is nothing to compare"
+                f"{self.name} does not end undisturbed, so there is nothing to compare"
                 f" with: {first.trouble or second.trouble}"
             )
         standard = Standard(first.snapshot, second.snapshot)
@@ -162,4 +162,6 @@ def at_once(work: Coroutine[Any, Any, _T]) -> _T:
         value: _T = end.value
         return value
     work.close()
-    raise DurableTestError("a plain check was given something to await; use the async one")
+    raise DurableTestError(
+        "play= of a synchronous check awaited something; use the check without _sync"
+    )
