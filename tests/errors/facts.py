@@ -12,10 +12,10 @@ OF_THE_OPERATION = {"operation_id", "operation_name", "attempts", "_durable_reco
 
 def loaded_class(path: str) -> Any:
     module, _, name = path.partition(":")
-    found: Any = sys.modules[module]
+    attribute: Any = sys.modules[module]
     for part in name.split("."):
-        found = getattr(found, part)
-    return found
+        attribute = getattr(attribute, part)
+    return attribute
 
 
 def facts(error: BaseException, depth: int = 3) -> dict[str, Any]:

@@ -54,14 +54,14 @@ def not_run() -> None:
 
 def main() -> None:
     """Replay the log on stdin, after importing the modules in the arguments."""
-    asked = json.load(sys.stdin)
-    for module in asked["modules"]:
+    request = json.load(sys.stdin)
+    for module in request["modules"]:
         loaded = importlib.import_module(module)
         if hasattr(loaded, "modelled"):
             sys.modules["_kept"] = loaded.modelled()
     service = MemoryService()
-    service.operations = msgspec.convert(asked["operations"], dict[str, Operation])
-    names = asked["names"]
+    service.operations = msgspec.convert(request["operations"], dict[str, Operation])
+    names = request["names"]
     handler = handler_of(dict.fromkeys(names, not_run), lambda _name, error: facts(error))
     json.dump(run(service, handler, names), sys.stdout)
 

@@ -423,8 +423,8 @@ def check_same(error: Any, caught: Any) -> None:
     for kind in type(error).__mro__:
         assert kind in type(caught).__mro__
     assert type(caught).__name__ == type(error).__name__
-    told = vars(caught)["_durable_record"]
-    if told.omitted:
+    recorded = vars(caught)["_durable_record"]
+    if recorded.omitted:
         return
     assert getattr(caught, "__notes__", []) == getattr(error, "__notes__", [])
     if isinstance(error, BaseExceptionGroup):

@@ -58,14 +58,14 @@ class Played:
 
 
 def replayed(service: MemoryService, modules: list[str]) -> Any:
-    asked = {
+    request = {
         "modules": modules,
         "names": NAMES,
         "operations": msgspec.to_builtins(service.operations),
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.errors.play"],
-        input=json.dumps(asked),
+        input=json.dumps(request),
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -161,6 +161,6 @@ def test_the_errors_of_pydantic_are_kept(played: Played) -> None:
 def test_an_error_of_a_type_that_pydantic_does_not_know_is_kept(played: Played) -> None:
     caught: Any = played.errors["pydantic_custom"]
     original: Any = played.originals["pydantic_custom"]
-    told = [{**error, "input": None} for error in original.errors(include_url=False)]
-    assert [{**error, "input": None} for error in caught.errors(include_url=False)] == told
-    assert told[0]["msg"] == "3 is no amount { }"
+    details = [{**error, "input": None} for error in original.errors(include_url=False)]
+    assert [{**error, "input": None} for error in caught.errors(include_url=False)] == details
+    assert details[0]["msg"] == "3 is no amount { }"

@@ -235,13 +235,13 @@ def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]
 def test_each_line_comes_once_however_often_the_workflow_is_replayed(
     workflow: Workflow, mode: CheckpointingMode, pages: bool, kept: Keeping
 ) -> None:
-    made = rig(
+    runner = rig(
         workflow,
         mode,
         limits=SMALL_PAGES if pages else DEFAULT_LIMITS,
         seams=Seams(data_plane=OneByOne if pages else lambda plane: plane),
     )
-    ran = made.run()
+    ran = runner.run()
     assert ran.status == "SUCCEEDED", ran.error
     assert ran.invocations > 1
     assert {line: times for line, times in Counter(kept.lines).items() if times != 1} == {}
@@ -261,8 +261,8 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 
         return call
 
-    made = rig(workflow, mode, seams=Seams(data_plane=wrap, invoker=invoker))
-    ran = made.run()
+    runner = rig(workflow, mode, seams=Seams(data_plane=wrap, invoker=invoker))
+    ran = runner.run()
     assert ran.status == "SUCCEEDED", ran.error
     return ran, not faults.left
 
@@ -332,13 +332,13 @@ def test_the_flag_is_that_of_the_code_that_asks() -> None:
         for late in started:
             await late
 
-    made = rig(workflow, CheckpointingMode.BATCHED)
-    arn = made.start()
-    made.drive(arn, until=made.clock.now() + 5_000)
+    runner = rig(workflow, CheckpointingMode.BATCHED)
+    arn = runner.start()
+    runner.drive(arn, until=runner.clock.now() + 5_000)
     assert flags == [("start", False), ("beside it", False)]
     flags.clear()
     extended = True
-    assert made.drive(arn).status == "SUCCEEDED"
+    assert runner.drive(arn).status == "SUCCEEDED"
     assert flags == [
         ("start", True),
         ("grown", False),

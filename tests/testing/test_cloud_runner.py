@@ -86,8 +86,8 @@ def runner_of(server: Server, **options: Any) -> CloudDurableTestRunner[Any]:
 
 
 def test_it_gives_the_result_that_a_local_runner_gives(server):
-    seen = []
-    runner = runner_of(server, result_type=Greeting, on_progress=seen.append)
+    reports = []
+    runner = runner_of(server, result_type=Greeting, on_progress=reports.append)
     result = runner.run_sync({"name": "Ada"})
     local = LocalDurableTestRunner(greeting).run_sync({"name": "Ada"})
     assert result.result == local.result == Greeting("Hello, Ada!", None)
@@ -100,8 +100,8 @@ def test_it_gives_the_result_that_a_local_runner_gives(server):
     ]
     assert result.duration.days == 3
     assert [len(each.executed) for each in result.invocations] == [2, 0]
-    assert seen[-1].succeeded
-    lengths = [len(each.history) for each in seen]
+    assert reports[-1].succeeded
+    lengths = [len(each.history) for each in reports]
     assert lengths == sorted(lengths)
 
 

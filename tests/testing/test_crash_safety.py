@@ -328,18 +328,18 @@ def test_what_must_hold_wherever_the_crash_comes_is_asserted() -> None:
 
 def test_a_global_that_replay_changes_again_is_found() -> None:
     def build() -> Any:
-        seen: list[str] = []
+        values: list[str] = []
 
         async def flow(event: str, ctx: DurableContext) -> int:
             await ctx.step(plain, 1)
-            seen.append(event)
+            values.append(event)
             await ctx.step(plain, 2)
-            return len(seen)
+            return len(values)
 
-        return flow, seen
+        return flow, values
 
-    flow, seen = build()
-    report = check_crash_safety_sync(durable_execution(flow), "7", setup=seen.clear)
+    flow, values = build()
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=values.clear)
     assert [harm.where for harm in report.harms] == [
         "killed before checkpoint 2",
         "killed after checkpoint 2",

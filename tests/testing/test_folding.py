@@ -65,8 +65,8 @@ def test_the_history_of_every_shape_tells_how_it_ended(shape: Shape) -> None:
     play = Play(shape, keeps_states=False)
     ran = play.run()
     described = play.rig.emulator.describe(ran.arn)
-    found = progress_of(described, ran.events, play.rig.clock.now())
+    progress = progress_of(described, ran.events, play.rig.clock.now())
     expected = play.rig.emulator.progress(ran.arn)
-    assert found.operations == [
+    assert progress.operations == [
         without_what_no_history_tells(operation) for operation in expected.operations
     ]

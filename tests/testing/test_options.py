@@ -23,10 +23,10 @@ def one() -> int:
 
 @durable_execution
 async def counts(event: dict[str, Any], ctx) -> list[Any]:
-    seen = [await ctx.step(one) for _ in range(event.get("steps", 1))]
+    results = [await ctx.step(one) for _ in range(event.get("steps", 1))]
     if event.get("wait"):
         await ctx.wait(Duration.from_seconds(event["wait"]))
-    return seen
+    return results
 
 
 def test_no_event_is_an_empty_object():

@@ -146,9 +146,9 @@ def test_the_return_annotation_is_found_behind_every_callable(func: Any, expecte
     for _ in range(2):
         serdes = serdes_for_return(func)
         if Self in (kind(serdes), *get_args(kind(serdes))):
-            made = expected() if isinstance(expected, type) else [get_args(expected)[0]()]
-            read = serdes.deserialize(serdes.serialize(made, CONTEXT), CONTEXT)
-            assert (type(read), read) == (type(made), made)
+            value = expected() if isinstance(expected, type) else [get_args(expected)[0]()]
+            read = serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
+            assert (type(read), read) == (type(value), value)
         else:
             assert kind(serdes) == expected
 

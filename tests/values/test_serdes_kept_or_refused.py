@@ -381,9 +381,9 @@ KEPT: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("kind", "value"), KEPT)
 def test_what_is_kept(kind: Any, value: Any) -> None:
-    made = read_back(kind, value)
-    assert made == value
-    assert difference(value, made) is None
+    restored = read_back(kind, value)
+    assert restored == value
+    assert difference(value, restored) is None
 
 
 REFUSED: list[tuple[Any, Any, str, str]] = [
@@ -492,9 +492,9 @@ def test_keys_that_are_the_same_in_json_are_refused_without_a_type_too(value: An
 
 
 def test_without_a_type_a_subclass_of_text_is_text() -> None:
-    made = read_back(Any, {Text("k"): [Text("v"), Whole(1)]})
-    assert made == {"k": ["v", 1]}
-    assert difference({"k": ["v", 1]}, made) is None
+    restored = read_back(Any, {Text("k"): [Text("v"), Whole(1)]})
+    assert restored == {"k": ["v", 1]}
+    assert difference({"k": ["v", 1]}, restored) is None
 
 
 @pytest.mark.parametrize(
@@ -507,9 +507,9 @@ def test_without_a_type_a_subclass_of_text_is_text() -> None:
 )
 def test_a_model_knows_which_of_its_fields_were_set(model: BaseModel) -> None:
     for kind, value in ((type(model), model), (list[type(model)], [model])):  # type: ignore[misc]
-        made = read_back(kind, value)
-        made = made[0] if isinstance(made, list) else made
-        assert made.model_dump(exclude_unset=True) == model.model_dump(exclude_unset=True)
+        restored = read_back(kind, value)
+        restored = restored[0] if isinstance(restored, list) else restored
+        assert restored.model_dump(exclude_unset=True) == model.model_dump(exclude_unset=True)
     outward = JsonSerDes(type(model)).serialize(
         model, SerDesContext(operation_id="a", is_outward=True)
     )
@@ -615,7 +615,7 @@ def classes_of(
     """Make classes with fields of this type, and strategies for them."""
     name: Any = "Made"
     config = pydantic.ConfigDict(arbitrary_types_allowed=True)
-    made: Any = pydantic.create_model(
+    model: Any = pydantic.create_model(
         name, __config__=config, item=(kind, ...), default=(kind | None, None)
     )
     places: Any = NamedTuple(name, [("item", kind), ("more", list[kind])])  # type: ignore[misc]
@@ -623,7 +623,7 @@ def classes_of(
     struct = msgspec.defstruct(name, [("item", kind), ("more", list[kind])], rename="camel")
     return [
         (Crate[kind], st.builds(Crate, values, st.lists(values, max_size=3))),
-        (made, st.builds(lambda item: made.model_construct(item=item, default=None), values)),
+        (model, st.builds(lambda item: model.model_construct(item=item, default=None), values)),
         (places, st.builds(places, values, st.lists(values, max_size=3))),
         (keys, st.fixed_dictionaries({"item": values}, optional={"more": values})),
         (struct, st.builds(struct, values, st.lists(values, max_size=3))),
@@ -675,7 +675,7 @@ def test_any_value_comes_back_as_it_is_or_is_refused_with_a_path(
         with pytest.MonkeyPatch.context() as patch:
             if not has_adapter:
                 patch.setattr("durable_execution_sdk.serdes.models.adapter_for", lambda _: None)
-            made = read_back(kind, value)
+            restored = read_back(kind, value)
     except ConfigError as refusal:
         assert "is Fraction, which has no form in JSON" in str(refusal)
         assert not has_adapter
@@ -684,7 +684,7 @@ def test_any_value_comes_back_as_it_is_or_is_refused_with_a_path(
         assert "$" in str(refusal)
         assert "operation 'load'" in str(refusal)
         return
-    assert same(value, made)
+    assert same(value, restored)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement is new in 3.12")

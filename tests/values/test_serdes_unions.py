@@ -187,9 +187,9 @@ A, R, P = Approved("a"), Rejected("a", "r"), Pending(1)
     ],
 )
 def test_a_member_of_a_union_comes_back_as_its_class(kind: Any, value: Any) -> None:
-    made = back(value, kind)
-    assert made == value
-    assert type(made) is type(value)
+    restored = back(value, kind)
+    assert restored == value
+    assert type(restored) is type(value)
 
 
 @given(
