@@ -1,7 +1,7 @@
-"""The pytest plugin: ``durable_runner``, ``--update-histories``, and reports of failed tests' executions.
+"""The pytest plugin: the fixture ``durable_runner``, ``--update-histories``, and reports of executions.
 
-pytest loads this module wherever the SDK is installed, so the SDK is imported only when a test requests
-a runner.
+pytest loads the plugin wherever the SDK is installed, so it imports the SDK only when a test uses a
+runner.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _UPDATE = "DURABLE_UPDATE_HISTORIES"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the flag that writes golden histories instead of comparing them."""
+    """Add the option ``--update-histories``."""
     parser.addoption(
         "--update-histories",
         action="store_true",
@@ -35,27 +35,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and pass the flag on in the environment, without importing the SDK."""
+    """Register the marker, and pass the option on in an environment variable: the SDK is not loaded."""
     config.addinivalue_line("markers", _MARKER)
     if config.getoption("update_histories"):
-        previous = os.environ.get(_UPDATE)
+        before = os.environ.get(_UPDATE)
         os.environ[_UPDATE] = "1"
-        config.add_cleanup(lambda: _restore(previous))
+        config.add_cleanup(lambda: _restore(before))
 
 
-def _restore(previous: str | None) -> None:
+def _restore(before: str | None) -> None:
     os.environ.pop(_UPDATE, None)
-    if previous is not None:
-        os.environ[_UPDATE] = previous
+    if before is not None:
+        os.environ[_UPDATE] = before
 
 
 @pytest.fixture
 def durable_runner(request: pytest.FixtureRequest) -> RunnerFactory:
-    """Return a factory: ``durable_runner(handler, **options)`` is a ``LocalDurableTestRunner``.
+    """Make runners: ``durable_runner(handler, **options)`` returns a ``LocalDurableTestRunner``.
 
-    When the test fails, the report shows the executions of all its runners as trees, and their histories
-    are saved for reading and replay. ``@pytest.mark.durable(...)`` on a test, class or module sets
-    options of every runner in it.
+    If the test fails, the report shows the executions of its runners as trees, and their histories are
+    saved as files that ``durable replay`` reads. ``@pytest.mark.durable(...)`` on a test, class or
+    module sets options for every runner in it.
     """
     from durable_execution_sdk.testing import RunnerFactory  # noqa: PLC0415 - not before it is used
 
@@ -88,7 +88,7 @@ def pytest_runtest_makereport(
 
 
 def _directory(item: pytest.Item) -> Path | None:
-    """Return the directory for saved histories; ``None`` when pytest has no cache."""
+    """Return the directory for the test's histories; ``None`` if pytest has no cache."""
     if not item.config.pluginmanager.has_plugin("cacheprovider") or item.config.cache is None:
         return None
     return item.config.cache.mkdir(_DIRECTORY)

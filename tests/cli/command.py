@@ -1,4 +1,4 @@
-"""How tests call the command, and what it says."""
+"""Types for tests that call the command and read its output."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the command answered."""
+class CommandOutput:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -22,9 +22,9 @@ class Said:
 
     @property
     def result(self) -> Any:
-        """What stands on the last line of stdout."""
+        """Parse the last line of stdout as JSON."""
         return json.loads(self.out.splitlines()[-1])
 
 
-Durable = Callable[..., Said]
+Durable = Callable[..., CommandOutput]
 Write = Callable[..., str]

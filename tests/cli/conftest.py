@@ -9,20 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Durable, Said, Write
+from tests.cli.command import CommandOutput, Durable, Write
 
 from durable_execution_sdk.cli.main import main
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty directory to be in, and an interpreter that forgets what was loaded in it."""
+    """Change to an empty directory; afterwards unload modules that were imported from it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DURABLE_STORE", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     path, modules, level = list(sys.path), set(sys.modules), logging.root.level
     yield tmp_path
-    # The command, and the user's code that it loads, set up logging for the whole process.
+    # The command and user code configure logging for the whole process.
     logging.root.setLevel(level)
     for handler in [each for each in logging.root.handlers if type(each) is logging.StreamHandler]:
         logging.root.removeHandler(handler)
@@ -34,11 +34,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def durable(capfd: pytest.CaptureFixture[str]) -> Durable:
-    def call(*words: str) -> Said:
+    def call(*words: str) -> CommandOutput:
         capfd.readouterr()
         code = main(list(words))
         out, err = capfd.readouterr()
-        return Said(code, out, err)
+        return CommandOutput(code, out, err)
 
     return call
 

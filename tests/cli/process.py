@@ -1,4 +1,4 @@
-"""The command as a process that can be killed, and read line by line meanwhile."""
+"""The command as a process that tests can read line by line and kill."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PATIENCE = 60
 
 
 class Running:
-    """A `durable` process; its lines come as it writes them."""
+    """A `durable` process whose output can be read while it runs."""
 
     def __init__(self, place: Path, words: tuple[str, ...]) -> None:
         self.process = subprocess.Popen(
@@ -26,7 +26,7 @@ class Running:
             stderr=subprocess.STDOUT,
             text=True,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},
-            # A shell that started the tests in the background made them ignore Ctrl-C.
+            # If the tests run in the background of a shell, the process would ignore Ctrl-C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.lines: list[str] = []
@@ -35,7 +35,7 @@ class Running:
         self._reader.start()
 
     def until(self, text: str) -> str:
-        """Wait for a line that has this text."""
+        """Wait for a line that contains this text."""
         while True:
             line = self._arriving.get(timeout=_PATIENCE)
             assert line is not None, f"ended without {text!r}: {''.join(self.lines)}"
@@ -44,16 +44,16 @@ class Running:
                 return line
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the process, as a power cut would."""
         self.process.kill()
         self.end()
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
+        """Send the signal of Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
     def end(self) -> int:
-        """Wait for its end; returns the exit code."""
+        """Wait until the process has ended; return the exit code."""
         code = self.process.wait(_PATIENCE)
         self._reader.join(_PATIENCE)
         while (line := self._arriving.get(timeout=_PATIENCE)) is not None:
@@ -62,11 +62,11 @@ class Running:
 
     @property
     def text(self) -> str:
-        """What it has written so far."""
+        """The output so far."""
         return "".join(self.lines)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Kill the process and close its pipes."""
         self.process.kill()
         self.process.wait(_PATIENCE)
         self._reader.join(_PATIENCE)

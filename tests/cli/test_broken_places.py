@@ -1,4 +1,4 @@
-"""A store that goes away, a lock that cannot be made, input beyond reason: exit 2, and the reason."""
+"""A store that disappears, a lock that cannot be made, and absurd input give exit code 2 and a reason."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ async def wf(event, ctx):
 def test_a_store_that_goes_away_during_a_run_is_noticed_at_the_next_write(
     how: str, durable: Durable, write: Write, place: Path
 ) -> None:
-    said = durable("run", write(REMOVING), "--input", f'"{how}"', "--name", "n")
-    assert said.code == 2
-    assert ".durable/executions.db was deleted, moved or replaced" in said.err
-    assert "SUCCEEDED" not in said.out
+    output = durable("run", write(REMOVING), "--input", f'"{how}"', "--name", "n")
+    assert output.code == 2
+    assert ".durable/executions.db was deleted, moved or replaced" in output.err
+    assert "SUCCEEDED" not in output.out
     assert (place / "harm.txt").read_text() == "once\n"
 
 
@@ -73,9 +73,9 @@ def test_leases_that_are_no_directory_are_named(
         case _:
             (place / "other").touch()
             leases.symlink_to(place / "other")
-    said = durable("run", write("@durable_execution\nasync def wf(event, ctx): return 1"))
-    assert said.code == 2
-    assert "executions.db.leases has to be a directory" in said.err
+    output = durable("run", write("@durable_execution\nasync def wf(event, ctx): return 1"))
+    assert output.code == 2
+    assert "executions.db.leases has to be a directory" in output.err
 
 
 @pytest.mark.parametrize("depth", [501, 2_000, 100_000])
@@ -86,8 +86,8 @@ def test_input_nested_beyond_reason_is_refused(
     file = write("@durable_execution\nasync def wf(event, ctx): return 1")
     opening = "[" if bracket == "[]" else '{"a":'
     (place / "deep.json").write_text(opening * depth + "1" + bracket[1] * depth)
-    said = durable("run", file, "--input", "@deep.json")
-    assert (said.code, "nested more than 500 deep" in said.err) == (2, True)
+    output = durable("run", file, "--input", "@deep.json")
+    assert (output.code, "nested more than 500 deep" in output.err) == (2, True)
 
 
 def test_input_that_is_nested_less_reaches_the_workflow_and_comes_back(
@@ -95,8 +95,8 @@ def test_input_that_is_nested_less_reaches_the_workflow_and_comes_back(
 ) -> None:
     file = write("@durable_execution\nasync def wf(event, ctx): return event")
     (place / "deep.json").write_text("[" * 400 + "]" * 400)
-    said = durable("run", file, "--input", "@deep.json", "--name", "n")
-    assert said.code == 0, said.err
+    output = durable("run", file, "--input", "@deep.json", "--name", "n")
+    assert output.code == 0, output.err
     assert durable("show", "n").code == 0
 
 
@@ -111,8 +111,8 @@ def test_sys_exit_in_a_step_is_named_with_its_place(
         async def wf(event, ctx):
             await ctx.step(leave, None)
     """)
-    said = durable("run", file, "--no-wait", "--name", "n")
-    assert said.code == 3
-    [warning] = [each.getMessage() for each in caplog.records if "sys.exit" in each.message]
+    output = durable("run", file, "--no-wait", "--name", "n")
+    assert output.code == 3
+    [warning] = [record.getMessage() for record in caplog.records if "sys.exit" in record.message]
     assert "app.py line 4, in leave, called sys.exit(7)" in warning
-    assert "the last invocation failed; the next one comes" in said.out
+    assert "the last invocation failed; the next one comes" in output.out

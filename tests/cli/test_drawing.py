@@ -1,4 +1,4 @@
-"""Trees for small terminals, times for people, lines for those who draw nothing."""
+"""Trees fit small terminals, times are readable, and output that is no terminal gets lines."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ async def many(event: object, ctx: DurableContext) -> int:
     return 1
 
 
-def drawn(made: Drawing, rig: Rig, arn: str) -> list[str]:
+def drawn(drawing: Drawing, rig: Rig, arn: str) -> list[str]:
     console = Console(file=io.StringIO(), width=120)
-    console.print(tree(made.outline(family(rig.emulator, arn))))
+    console.print(tree(drawing.outline(family(rig.emulator, arn))))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
@@ -90,7 +90,7 @@ def test_an_execution_that_is_paused_says_so(waiting: tuple[Rig, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("milliseconds", "said"),
+    ("milliseconds", "text"),
     [
         (-5, "0 ms"),
         (999, "999 ms"),
@@ -102,8 +102,8 @@ def test_an_execution_that_is_paused_says_so(waiting: tuple[Rig, str]) -> None:
         (3 * 86_400_000 + 5_000, "3 d 5 s"),
     ],
 )
-def test_a_span_of_time_is_told_in_its_two_largest_units(milliseconds: int, said: str) -> None:
-    assert span(milliseconds) == said
+def test_a_span_of_time_is_told_in_its_two_largest_units(milliseconds: int, text: str) -> None:
+    assert span(milliseconds) == text
 
 
 def test_a_time_has_its_date_unless_it_is_today() -> None:

@@ -1,4 +1,4 @@
-"""What others wrote is shown as text: nothing of it controls the terminal."""
+"""Untrusted text is escaped, so that it cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_run_and_all_that_looks_at_it_show_text(
     event: str, durable: Durable, write: Write
 ) -> None:
     file = write(FAILING)
-    said = [
+    output = [
         durable("run", file, "--input", json.dumps(event), "--name", "n"),
         durable("show", "n"),
         durable("history", "n"),
@@ -80,15 +80,15 @@ def test_a_run_and_all_that_looks_at_it_show_text(
         durable("history", "n", "--json"),
         durable("run", file, "--name", "n", "--json"),
     ]
-    for each in said:
-        assert not CONTROLS.search(each.out), each.out
-        assert not CONTROLS.search(each.err), each.err
-    # Nothing is left out, and documents hold what was written.
-    assert "\\u001b]0;title" in said[0].out
+    for command in output:
+        assert not CONTROLS.search(command.out), command.out
+        assert not CONTROLS.search(command.err), command.err
+    # Nothing is removed, and JSON documents hold the original text.
+    assert "\\u001b]0;title" in output[0].out
     if event == "result":
-        assert said[4].document["result"] == HOSTILE
+        assert output[4].document["result"] == HOSTILE
     else:
-        assert HOSTILE in said[4].document["error"]["message"]
+        assert HOSTILE in output[4].document["error"]["message"]
 
 
 def test_an_outsiders_answer_shows_text(durable: Durable, write: Write, place: Path) -> None:
@@ -108,10 +108,10 @@ def test_an_outsiders_answer_shows_text(durable: Durable, write: Write, place: P
     )
     assert answered.code == 0
     ended = durable("run", file, "--name", "n")
-    for said in (ended, durable("show", "n"), durable("history", "n"), durable("list")):
-        assert not CONTROLS.search(said.out + said.err)
+    for output in (ended, durable("show", "n"), durable("history", "n"), durable("list")):
+        assert not CONTROLS.search(output.out + output.err)
     assert "\\u202e gnol" in durable("history", "n").out
-    # The live view draws the same tree, on a terminal that would obey.
+    # The live tree draws the same text on a real terminal.
     store = SqliteStore(place / ".durable" / "executions.db")
     emulator = Emulator(store, RealClock(), Functions())
     arn = emulator.find_name("n")
@@ -132,9 +132,9 @@ def test_log_lines_show_text(write: Write, place: Path) -> None:
 
 def test_refusals_show_text(durable: Durable) -> None:
     for words in (("show", HOSTILE), ("run", f"{HOSTILE}.py"), ("callback", "heartbeat", HOSTILE)):
-        said = durable(*words)
-        assert said.code == 2
-        assert not CONTROLS.search(said.out + said.err)
+        output = durable(*words)
+        assert output.code == 2
+        assert not CONTROLS.search(output.out + output.err)
 
 
 def test_a_test_result_shows_text() -> None:

@@ -1,4 +1,4 @@
-"""Whatever ends the process, at whatever moment: the next run goes on from what was recorded."""
+"""After any interruption at any moment, the next run continues from the recorded state."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def test_a_run_that_is_killed_in_a_step_goes_on_to_the_same_result_and_charges_o
         run.until(f"at {place_of_death}")
         run.kill()
     (place / place_of_death).unlink()
-    said = durable("run", file, "--name", "o")
-    assert (said.code, said.result) == (0, "shipped, paid 7")
+    output = durable("run", file, "--name", "o")
+    assert (output.code, output.result) == (0, "shipped, paid 7")
     assert (place / "notes").read_text().split("\n").count("charged") == 1
     assert "Runtime.ExitError" in durable("history", "o").out
 
@@ -91,9 +91,9 @@ def test_a_run_that_is_killed_after_any_event_goes_on_to_the_same_result(
     with running(place, "run", file, "--input", "7", "--name", "o") as run:
         run.until(line)
         run.kill()
-    said = durable("run", file, "--name", "o", "--input", "7")
-    assert (said.code, said.result) == (0, "shipped, paid 7")
-    # The bank is asked at most once: if the kill came before the body began, it never was.
+    output = durable("run", file, "--name", "o", "--input", "7")
+    assert (output.code, output.result) == (0, "shipped, paid 7")
+    # The bank is called at most once; never, if the process was killed before the body began.
     assert (place / "notes").read_text().split("\n").count("charged") <= 1
 
 
@@ -149,10 +149,10 @@ def test_ctrl_c_lets_the_running_step_end_and_starts_no_other(
         assert "Traceback" not in run.text
         assert "KeyboardInterrupt" not in run.text
     assert not (place / "two").exists()
-    said = durable("run", file, "--name", "f")
-    assert said.result == 3
-    assert "StepStarted              two" in said.out
-    assert "StepStarted              one" not in said.out
+    output = durable("run", file, "--name", "f")
+    assert output.result == 3
+    assert "StepStarted              two" in output.out
+    assert "StepStarted              one" not in output.out
 
 
 def test_ctrl_c_does_not_let_an_at_most_once_step_begin_only_to_cut_it_off(

@@ -1,4 +1,4 @@
-"""Which step ran when the process died: what the history shows of it, and what that costs."""
+"""The history shows which step ran when the process was killed."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def test_a_body_that_kills_the_process_at_once_is_named_if_its_start_is_acknowle
     history = [" ".join(line.split()) for line in durable("history", "o").out.splitlines()]
     assert any("StepStarted deadly" in line for line in history) is is_shown, history
     (place / "deadly").unlink()
-    said = durable("run", file, "--name", "o")
-    assert (said.code, said.result) == (0, 1)
+    output = durable("run", file, "--name", "o")
+    assert (output.code, output.result) == (0, 1)

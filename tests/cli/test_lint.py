@@ -1,4 +1,4 @@
-"""`durable lint`: what it says, how it ends, and that it runs nothing."""
+"""The output and exit codes of `durable lint`, which runs no user code."""
 
 from __future__ import annotations
 
@@ -18,28 +18,30 @@ def test_each_finding_is_a_line_with_its_place_and_the_exit_code_is_1(
 ) -> None:
     write("x = 1")
     write(BAD, "bad.py")
-    said = durable("lint", ".")
-    assert said.code == 1
-    assert said.out.startswith("bad.py:6:11: DUR001 time.time() ")
-    assert said.out.count("\n") == 1
-    assert [each["code"] for each in durable("lint", "bad.py", "--json").document] == ["DUR001"]
+    output = durable("lint", ".")
+    assert output.code == 1
+    assert output.out.startswith("bad.py:6:11: DUR001 time.time() ")
+    assert output.out.count("\n") == 1
+    assert [finding["code"] for finding in durable("lint", "bad.py", "--json").document] == [
+        "DUR001"
+    ]
 
 
 def test_a_clean_module_is_read_and_not_run(durable: Durable, write: Write) -> None:
-    said = durable("lint", write("raise SystemExit(9)"))
-    assert (said.code, said.out, said.err) == (0, "", "")
+    output = durable("lint", write("raise SystemExit(9)"))
+    assert (output.code, output.out, output.err) == (0, "", "")
 
 
 @pytest.mark.parametrize("source", ["def f(:", "x = '\0'"])
 def test_what_is_no_python_is_refused(durable: Durable, write: Write, source: str) -> None:
-    said = durable("lint", write(source))
-    assert said.code == 2
-    assert "app.py cannot be read as Python" in said.err
+    output = durable("lint", write(source))
+    assert output.code == 2
+    assert "app.py cannot be read as Python" in output.err
 
 
 def test_a_path_that_is_not_there_is_refused(durable: Durable) -> None:
-    said = durable("lint", "none.py")
-    assert (said.code, said.err) == (2, "durable: none.py: no such file or folder\n")
+    output = durable("lint", "none.py")
+    assert (output.code, output.err) == (2, "durable: none.py: no such file or folder\n")
 
 
 def test_folders_that_hide_are_left_out(durable: Durable, write: Write, place) -> None:
@@ -55,8 +57,8 @@ def test_a_rule_can_be_left_out(durable: Durable, write: Write) -> None:
 
 
 def test_a_rule_that_does_not_exist_cannot_be_left_out(durable: Durable, write: Write) -> None:
-    said = durable("lint", write(BAD), "--ignore", "DUR999")
-    assert said.code == 2
-    assert said.err.startswith(
+    output = durable("lint", write(BAD), "--ignore", "DUR999")
+    assert output.code == 2
+    assert output.err.startswith(
         "durable: --ignore DUR999: there is no such rule; the rules are DUR001"
     )

@@ -1,4 +1,4 @@
-"""`durable list`, `show`, `history`, `stop` and the help of them all."""
+"""`durable list`, `show`, `history`, `stop`, and the help texts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FLOW = """
 
 @pytest.fixture
 def flow(durable: Durable, write: Write) -> str:
-    """An execution that waits in the one that it invoked."""
+    """Start an execution that invokes another one, which waits."""
     assert durable("run", f"{write(FLOW)}:flow", "--name", "flow", "--no-wait").code == 3
     return "flow"
 
@@ -55,16 +55,18 @@ def test_the_list_has_the_newest_first(durable: Durable, write: Write) -> None:
         ["old", "sub", "SUCCEEDED"],
     ]
     assert lines[2].rstrip().endswith("5 h")
-    assert [each["name"] for each in durable("list", "--json").document] == ["new", "old"]
-    assert [each["name"] for each in durable("list", "--json", "--limit", "1").document] == ["new"]
+    assert [execution["name"] for execution in durable("list", "--json").document] == ["new", "old"]
+    assert [
+        execution["name"] for execution in durable("list", "--json", "--limit", "1").document
+    ] == ["new"]
 
 
 def test_the_tree_shows_contexts_errors_and_what_an_invoked_execution_waits_for(
     durable: Durable, flow: str
 ) -> None:
-    said = durable("show", flow)
-    assert said.code == 0
-    lines = said.out.splitlines()
+    output = durable("show", flow)
+    assert output.code == 0
+    lines = output.out.splitlines()
     assert lines[0] == "flow flow RUNNING"
     assert lines[1:3] == ["├── ✔ child  RunInChildContext", "│   └── ✔ one  Step"]
     assert lines[3].startswith("├── ✘ breaks  Step  BrokenError: it broke broke")
@@ -83,7 +85,7 @@ def test_an_execution_is_shown_to_programs_with_its_input_and_operations(
     shown = durable("show", flow, "--json").document
     assert shown["input"] == {}
     assert shown["waiting"][0]["path"] == ["sub_flow", "sub_wait"]
-    operations = {each["name"]: each for each in shown["operations"]}
+    operations = {operation["name"]: operation for operation in shown["operations"]}
     assert list(operations) == ["child", "one", "breaks", "late", "sub_flow"]
     assert operations["one"]["parent_id"] == operations["child"]["id"]
     assert operations["breaks"]["error"]["type"] == "BrokenError"
@@ -129,8 +131,8 @@ def test_an_execution_that_has_ended_cannot_be_stopped_any_more(
     durable: Durable, write: Write
 ) -> None:
     durable("run", f"{write(FLOW)}:sub", "--name", "done", "--skip-time")
-    said = durable("stop", "done")
-    assert (said.code, said.out) == (0, "done has ended already: SUCCEEDED\n")
+    output = durable("stop", "done")
+    assert (output.code, output.out) == (0, "done has ended already: SUCCEEDED\n")
 
 
 def test_looking_at_an_execution_changes_nothing(durable: Durable, flow: str) -> None:
@@ -145,15 +147,15 @@ def test_looking_at_an_execution_changes_nothing(durable: Durable, flow: str) ->
     [[], ["run"], ["list"], ["show"], ["history"], ["callback"], ["callback", "fail"], ["stop"]],
 )
 def test_every_command_has_help(durable: Durable, words: list[str]) -> None:
-    said = durable(*words, "--help")
-    assert said.code == 0
-    assert said.out.startswith("Usage: durable")
+    output = durable(*words, "--help")
+    assert output.code == 0
+    assert output.out.startswith("Usage: durable")
 
 
 def test_the_help_documents_the_exit_codes(durable: Durable) -> None:
     for words in ([], ["run"]):
-        said = durable(*words, "--help").out
-        assert "3  suspended or interrupted: the execution can go on" in said
+        output = durable(*words, "--help").out
+        assert "3  suspended or interrupted: the execution can be continued" in output
 
 
 def test_the_version_is_told(durable: Durable) -> None:
@@ -174,13 +176,13 @@ ASKING = """
 
 def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None:
     file = write(ASKING)
-    said = durable("run", file, "--name", "n", "--no-wait")
+    output = durable("run", file, "--name", "n", "--no-wait")
     for name in ("n/payment", "n/left/approval", "n/right/approval"):
-        assert f"durable callback succeed {name} --data JSON" in said.out
+        assert f"durable callback succeed {name} --data JSON" in output.out
     waiting = durable("show", "n", "--json").document["waiting"]
     ids = [each["callback_id"] for each in waiting]
-    # The ids are shown where they are asked for, and nowhere else.
-    for shown in (said, durable("show", "n"), durable("history", "n")):
+    # Ids of callbacks are printed only by `durable callback id`.
+    for shown in (output, durable("show", "n"), durable("history", "n")):
         assert not any(each in shown.out + shown.err for each in ids)
     assert durable("callback", "id", "n/payment").out.strip() in ids
     refused = durable("callback", "succeed", "n/approval")
@@ -197,7 +199,7 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert (refused.code, "those of n that wait: n/payment" in refused.err) == (2, True)
     assert durable("callback", "succeed", "n/payment", "--data", "1").code == 0
     assert durable("callback", "succeed", "n/left/approval", "--data", "2").code == 0
-    # The only one that is left.
+    # The only callback that is left.
     assert durable("callback", "heartbeat", listed["arn"]).code == 0
     assert durable("callback", "succeed", "n", "--data", "3").code == 0
     assert durable("run", file, "--name", "n").result == [1, 2, 3]
@@ -207,8 +209,8 @@ def test_an_execution_is_found_by_its_arn(durable: Durable, write: Write) -> Non
     file = write("@durable_execution\nasync def wf(event, ctx): return 5")
     arn = durable("run", file, "--name", "n", "--json").document["arn"]
     for command in ("show", "history", "stop"):
-        said = durable(command, arn)
-        assert said.code == 0, said.err
+        output = durable(command, arn)
+        assert output.code == 0, output.err
     refused = durable("show", arn.replace("/n/", "/m/"))
     assert (refused.code, "there is no execution" in refused.err) == (2, True)
 
@@ -218,6 +220,6 @@ def test_an_unknown_function_says_how_to_name_it(durable: Durable, write: Write)
         @durable_execution
         async def wf(event, ctx): return await ctx.invoke("ship:$LATEST", 1)
     """)
-    said = durable("run", file)
-    assert said.code == 1
-    assert "ship is not here; name it in a new run: --function ship=FILE:ATTR" in said.err
+    output = durable("run", file)
+    assert output.code == 1
+    assert "ship is not here; name it in a new run: --function ship=FILE:ATTR" in output.err

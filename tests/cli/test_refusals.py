@@ -1,4 +1,4 @@
-"""What cannot be done as it was asked is said in one clear paragraph, with exit code 2."""
+"""A command that is not possible prints one clear paragraph and exits with code 2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.command import Durable, Said, Write
+from tests.cli.command import CommandOutput, Durable, Write
 
 import durable_execution_sdk.emulator.stores.sqlite as sqlite_store
 
@@ -26,17 +26,17 @@ TWO = (
 )
 
 
-def refused(said: Said) -> str:
-    """The paragraph on stderr; nothing on stdout, and no traceback."""
-    assert (said.code, said.out) == (2, "")
-    assert "Traceback" not in said.err
-    assert said.err.startswith("durable: ")
-    assert said.err.count("\n") == 1
-    return said.err
+def refused(output: CommandOutput) -> str:
+    """Check that there is one paragraph on stderr, nothing on stdout and no traceback; return it."""
+    assert (output.code, output.out) == (2, "")
+    assert "Traceback" not in output.err
+    assert output.err.startswith("durable: ")
+    assert output.err.count("\n") == 1
+    return output.err
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["run", "missing.py"], "there is no file missing.py"),
         (["run", "missing.py:flow"], "there is no file missing.py"),
@@ -73,7 +73,7 @@ def refused(said: Said) -> str:
     ],
 )
 def test_a_refusal_names_the_cause(
-    durable: Durable, write: Write, place: Path, words: list[str], said: str
+    durable: Durable, write: Write, place: Path, words: list[str], message: str
 ) -> None:
     write(ONE, "one.py")
     write(TWO, "two.py")
@@ -83,11 +83,11 @@ def test_a_refusal_names_the_cause(
     foreign = sqlite3.connect(place / "foreign.db")
     foreign.execute("CREATE TABLE songs (title)")
     foreign.close()
-    assert said in refused(durable(*words))
+    assert message in refused(durable(*words))
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["run", "one.py", "--name", "first", "--input", "2"], "another input, 1. Choose another"),
         (["run", "two.py:two", "--name", "first"], "belongs to an execution of one in .durable"),
@@ -100,20 +100,20 @@ def test_a_refusal_names_the_cause(
     ],
 )
 def test_a_refusal_names_what_is_in_the_store(
-    durable: Durable, write: Write, words: list[str], said: str
+    durable: Durable, write: Write, words: list[str], message: str
 ) -> None:
     write(TWO, "two.py")
     durable("run", write(ONE, "one.py"), "--name", "first", "--input", "1")
-    assert said in refused(durable(*words))
+    assert message in refused(durable(*words))
 
 
 @pytest.mark.parametrize(
     "words", [["run"], ["run", "one.py", "--nonsense"], ["nonsense"], ["list", "--limit", "0"]]
 )
 def test_wrong_usage_is_explained(durable: Durable, words: list[str]) -> None:
-    said = durable(*words)
-    assert said.code == 2
-    assert "Usage: durable" in said.err
+    output = durable(*words)
+    assert output.code == 2
+    assert "Usage: durable" in output.err
 
 
 def test_a_callback_cannot_be_answered_twice(durable: Durable, write: Write) -> None:
@@ -122,14 +122,14 @@ def test_a_callback_cannot_be_answered_twice(durable: Durable, write: Write) -> 
         async def f(event: object, ctx: DurableContext) -> object:
             return await ctx.wait_for_callback(lambda callback_id: None)
     """)
-    said = durable("run", file, "--name", "f", "--no-wait", "--json")
-    callback_id = said.document["waiting"][0]["callback_id"]
+    output = durable("run", file, "--name", "f", "--no-wait", "--json")
+    callback_id = output.document["waiting"][0]["callback_id"]
     durable("callback", "succeed", callback_id)
     assert "callback" in refused(durable("callback", "succeed", callback_id)).lower()
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("import away", "ModuleNotFoundError: No module named 'away'"),
         ("def f(:\n    pass", "SyntaxError"),
@@ -139,13 +139,13 @@ def test_a_callback_cannot_be_answered_twice(durable: Durable, write: Write) -> 
     ],
 )
 def test_a_module_that_cannot_be_imported_shows_the_users_own_traceback(
-    durable: Durable, write: Write, source: str, said: str
+    durable: Durable, write: Write, source: str, message: str
 ) -> None:
     answer = durable("run", write(source))
     assert (answer.code, answer.out) == (2, "")
     first, _, detail = answer.err.partition("\n")
     assert first == "durable: app.py cannot be imported:"
-    assert said in detail
+    assert message in detail
     assert 'app.py", line' in detail
     assert "durable_execution_sdk/" not in detail
     assert "importlib" not in detail
@@ -173,10 +173,10 @@ def test_a_locked_store_is_named(
     durable: Durable, locked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite_store, "_BUSY_SECONDS", 0.01)
-    said = durable("run", "one.py", "--name", "second")
-    assert said.code == 2
-    assert "database is locked; another process has been writing to it" in said.err
-    assert "Traceback" not in said.err
+    output = durable("run", "one.py", "--name", "second")
+    assert output.code == 2
+    assert "database is locked; another process has been writing to it" in output.err
+    assert "Traceback" not in output.err
 
 
 def test_a_store_that_a_newer_version_wrote_is_left_alone(
@@ -205,11 +205,9 @@ def test_an_error_of_our_own_is_admitted_in_one_paragraph(
         raise AttributeError("oops")
 
     monkeypatch.setattr(sqlite_store, "prepare", lambda *_: fails(None))
-    said = durable("run", write(ONE))
-    assert said.code == 70
-    assert said.err.startswith(
-        "durable: an error of its own, please report it: AttributeError: oops"
-    )
-    assert "Traceback" not in said.err
+    output = durable("run", write(ONE))
+    assert output.code == 70
+    assert output.err.startswith("durable: internal error (please report it): AttributeError: oops")
+    assert "Traceback" not in output.err
     monkeypatch.setenv("DURABLE_TRACEBACK", "1")
     assert "Traceback" in durable("run", "app.py").err

@@ -1,4 +1,4 @@
-"""`durable replay`: what it says of code and history, how it ends, and that it runs nothing."""
+"""The output and exit codes of `durable replay`, which runs no step."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FLOW = """
 
 @pytest.fixture
 def history(durable: Durable, write: Write, place: Path) -> str:
-    """The history of an order, as the command saves it."""
+    """Run an execution and save its history with the command."""
     write(FLOW.replace("{name}", ""))
-    said = durable("run", "app.py", "--input", '{"id": "7"}', "--name", "one", "--skip-time")
-    assert said.code == 0
+    output = durable("run", "app.py", "--input", '{"id": "7"}', "--name", "one", "--skip-time")
+    assert output.code == 0
     (place / "history.json").write_text(durable("history", "one", "--json").out)
     return "history.json"
 
@@ -42,17 +42,17 @@ def charges(place: Path) -> str:
 def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
     durable: Durable, history: str, place: Path
 ) -> None:
-    said = durable("replay", "app.py:order", history)
-    assert said.code == 0
+    output = durable("replay", "app.py:order", history)
+    assert output.code == 0
     line = "history.json: order replays its history: 2 operations, from 2 states of the log\n"
-    assert said.out == "running\n" * 2 + line
+    assert output.out == "running\n" * 2 + line
     assert charges(place) == "7"
     document = durable("replay", "app.py", history, "--json").document
     assert document == [
         {
             "history": "history.json",
             "function": "order",
-            "recordedAs": "order",
+            "recorded_as": "order",
             "ok": True,
             "operations": 2,
             "moments": 2,
@@ -66,14 +66,14 @@ def test_a_divergence_is_shown_with_its_line_and_the_exit_code_is_1(
     durable: Durable, history: str, write: Write, place: Path
 ) -> None:
     write(FLOW.replace("{name}", ', name="pay"'), "other.py")
-    said = durable("replay", "other.py", history)
-    assert said.code == 1
-    assert "replay found another operation in invocation 1" in said.out
-    assert "history:  step 'charge'" in said.out
-    assert "code:     step 'pay' (another name)" in said.out
-    assert "other.py:13, in order" in said.out
-    found = durable("replay", "other.py", history, "--json").document[0]["divergence"]
-    assert (found["kind"], found["line"]) == ("another operation", 13)
+    output = durable("replay", "other.py", history)
+    assert output.code == 1
+    assert "replay found another operation in invocation 1" in output.out
+    assert "history:  step 'charge'" in output.out
+    assert "code:     step 'pay' (another name)" in output.out
+    assert "other.py:13, in order" in output.out
+    document = durable("replay", "other.py", history, "--json").document[0]["divergence"]
+    assert (document["kind"], document["line"]) == ("another operation", 13)
     assert charges(place) == "7"
 
 
@@ -81,9 +81,9 @@ def test_the_history_of_another_function_is_said_to_be_one(
     durable: Durable, history: str, write: Write
 ) -> None:
     write(FLOW.replace("async def order", "async def refund").replace("{name}", ', name="pay"'))
-    said = durable("replay", "app.py", history)
-    assert said.code == 1
-    assert "The history is one of the function 'order'." in said.out
+    output = durable("replay", "app.py", history)
+    assert output.code == 1
+    assert "The history is one of the function 'order'." in output.out
     write(FLOW.replace("{name}", ', name="pay"'), "same.py")
     assert "The history is one of" not in durable("replay", "same.py", history).out
 
@@ -111,12 +111,12 @@ def test_what_cannot_be_replayed_is_refused_with_exit_code_2(
 ) -> None:
     (place / "list.json").write_text(json.dumps([{"Executions": []}]))
     write("1 / 0", "broken.py")
-    said = durable("replay", *words)
-    assert said.code == 2
-    assert message in said.err
-    assert "Traceback" not in said.err.split("cannot be imported")[0]
+    output = durable("replay", *words)
+    assert output.code == 2
+    assert message in output.err
+    assert "Traceback" not in output.err.split("cannot be imported")[0]
 
 
 def test_the_help_tells_the_exit_codes(durable: Durable) -> None:
-    said = durable("replay", "--help")
-    assert "1  code and a history part" in said.out
+    output = durable("replay", "--help")
+    assert "1  the code diverges from a recorded history" in output.out

@@ -1,4 +1,4 @@
-"""`durable run` and what its exit code, its output and its store say afterwards."""
+"""The exit codes, the output and the store of `durable run`."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ INVOKES = """
 
 
 def test_a_workflow_runs_to_its_result(durable: Durable, write: Write) -> None:
-    said = durable("run", write(ADDS), "--input", '{"one": 1, "other": 2}', "--name", "sum")
-    assert (said.code, said.result) == (0, 3)
-    assert "StepSucceeded            add" in said.out
-    assert "SUCCEEDED  sum  invocations: 1  operations: 1  checkpoints: 1" in said.out
+    output = durable("run", write(ADDS), "--input", '{"one": 1, "other": 2}', "--name", "sum")
+    assert (output.code, output.result) == (0, 3)
+    assert "StepSucceeded            add" in output.out
+    assert "SUCCEEDED  sum  invocations: 1  operations: 1  checkpoints: 1" in output.out
 
 
 def test_without_a_name_the_run_makes_one_and_says_it_first(durable: Durable, write: Write) -> None:
-    said = durable("run", write(ADDS))
-    name = said.out.splitlines()[0].split()[1]
+    output = durable("run", write(ADDS))
+    name = output.out.splitlines()[0].split()[1]
     assert name.startswith("adds-")
     assert durable("show", name).code == 0
     assert durable("run", write(ADDS)).out.splitlines()[0].split()[1] != name
@@ -96,11 +96,11 @@ def test_the_same_name_again_shows_the_result_and_runs_nothing(
 def test_a_failed_execution_is_told_with_the_users_traceback(
     durable: Durable, write: Write
 ) -> None:
-    said = durable("run", write(FAILS), "--name", "print")
-    assert said.code == 1
-    assert "FAILED  print" in said.out
-    assert "OutOfPaperError: the printer is empty" in said.out
-    assert "app.py" in said.out
+    output = durable("run", write(FAILS), "--name", "print")
+    assert output.code == 1
+    assert "FAILED  print" in output.out
+    assert "OutOfPaperError: the printer is empty" in output.out
+    assert "app.py" in output.out
     assert durable("run", "app.py", "--name", "print").code == 1
 
 
@@ -108,29 +108,29 @@ def test_a_stopped_execution_counts_as_failed(durable: Durable, write: Write) ->
     file = write(WAITS)
     durable("run", file, "--name", "w", "--no-wait")
     assert durable("stop", "w", "--reason", "enough").out == "w is STOPPED\n"
-    said = durable("run", file, "--name", "w")
-    assert said.code == 1
-    assert "STOPPED  w" in said.out
-    assert "enough" in said.out
+    output = durable("run", file, "--name", "w")
+    assert output.code == 1
+    assert "STOPPED  w" in output.out
+    assert "enough" in output.out
 
 
 def test_time_is_skipped_when_asked_and_the_log_tells_the_time_that_was_reached(
     durable: Durable, write: Write
 ) -> None:
-    said = durable("run", write(WAITS), "--skip-time", "--json")
-    assert (said.code, said.document["result"]) == (0, "waited")
-    assert said.document["ended_at"] > said.document["started_at"]
-    assert "time: 3 d" in durable("show", said.document["name"]).out
+    output = durable("run", write(WAITS), "--skip-time", "--json")
+    assert (output.code, output.document["result"]) == (0, "waited")
+    assert output.document["ended_at"] > output.document["started_at"]
+    assert "time: 3 d" in durable("show", output.document["name"]).out
 
 
 def test_without_waiting_a_run_does_what_is_due_and_says_what_comes_when(
     durable: Durable, write: Write
 ) -> None:
-    said = durable("run", write(WAITS), "--name", "w", "--no-wait")
-    assert said.code == 3
-    assert "cool_down (Wait) waits until" in said.out
-    assert "(in 3 d)" in said.out or "(in 2 d 23 h)" in said.out
-    assert "go on with: durable run app.py --name w" in said.err
+    output = durable("run", write(WAITS), "--name", "w", "--no-wait")
+    assert output.code == 3
+    assert "cool_down (Wait) waits until" in output.out
+    assert "(in 3 d)" in output.out or "(in 2 d 23 h)" in output.out
+    assert "go on with: durable run app.py --name w" in output.err
 
 
 def test_a_later_run_goes_on_at_the_time_that_an_earlier_one_skipped_to(
@@ -144,14 +144,14 @@ def test_a_later_run_goes_on_at_the_time_that_an_earlier_one_skipped_to(
             await ctx.wait(Duration.from_seconds(1))
             return 1
     """)
-    said = durable("run", file, "--name", "f", "--skip-time", "--no-wait", "--json")
-    durable("callback", "succeed", said.document["waiting"][0]["callback_id"])
+    output = durable("run", file, "--name", "f", "--skip-time", "--no-wait", "--json")
+    durable("callback", "succeed", output.document["waiting"][0]["callback_id"])
     assert durable("run", file, "--name", "f", "--no-wait").code == 3
-    said = durable("run", file, "--name", "f", "--json")
-    assert said.document["result"] == 1
+    output = durable("run", file, "--name", "f", "--json")
+    assert output.document["result"] == 1
     times = [event["EventTimestamp"] for event in _events(durable, "f")]
     assert times == sorted(times)
-    # Thirty days were skipped, and the last second was waited for after them.
+    # The run skipped thirty days, and then waited for one second of real time.
     assert 30 * 86_400 + 1 <= times[-1] - times[0] < 30 * 86_400 + 600
 
 
@@ -174,18 +174,18 @@ def test_skipping_time_waits_for_an_answer_instead_of_for_its_timeout(
             config = WaitForCallbackConfig(timeout=Duration.from_minutes(5))
             return await ctx.wait_for_callback(lambda callback_id: None, config=config)
     """)
-    said = durable("run", file, "--name", "f", "--skip-time", "--no-wait")
-    assert said.code == 3
-    assert "waits for an answer until" in said.out
+    output = durable("run", file, "--name", "f", "--skip-time", "--no-wait")
+    assert output.code == 3
+    assert "waits for an answer until" in output.out
 
 
 def test_a_callback_is_answered_from_elsewhere_and_the_run_goes_on(
     durable: Durable, write: Write
 ) -> None:
     file = write(ASKS)
-    said = durable("run", file, "--name", "ask", "--no-wait", "--json")
-    assert (said.code, said.document["status"]) == (3, "RUNNING")
-    [waiting] = said.document["waiting"]
+    output = durable("run", file, "--name", "ask", "--no-wait", "--json")
+    assert (output.code, output.document["status"]) == (3, "RUNNING")
+    [waiting] = output.document["waiting"]
     assert waiting["path"] == ["approval", "approval create callback id"]
     assert waiting["waits_for"] == "answer"
     callback_id = waiting["callback_id"]
@@ -198,21 +198,21 @@ def test_a_callback_that_failed_fails_what_waits_for_it(
     durable: Durable, write: Write, place: Path
 ) -> None:
     file = write(ASKS)
-    said = durable("run", file, "--name", "ask", "--no-wait", "--json")
+    output = durable("run", file, "--name", "ask", "--no-wait", "--json")
     (place / "why").write_text("no stamp")
-    callback_id = said.document["waiting"][0]["callback_id"]
+    callback_id = output.document["waiting"][0]["callback_id"]
     options = ("--message", "denied", "--type", "Denied", "--data", "@why")
     assert durable("callback", "fail", callback_id, *options).code == 0
-    said = durable("run", file, "--name", "ask", "--json")
-    assert said.code == 1
-    assert said.document["error"]["message"] == "denied"
+    output = durable("run", file, "--name", "ask", "--json")
+    assert output.code == 1
+    assert output.document["error"]["message"] == "denied"
 
 
 def test_workflows_of_the_file_can_be_invoked_by_name(durable: Durable, write: Write) -> None:
-    said = durable("run", f"{write(INVOKES)}:invokes", "--skip-time", "--name", "i")
-    assert said.result == 42
-    assert "doubles: WaitStarted" in said.out
-    assert "ChainedInvokeStarted     twice  of doubles:$LATEST" in said.out
+    output = durable("run", f"{write(INVOKES)}:invokes", "--skip-time", "--name", "i")
+    assert output.result == 42
+    assert "doubles: WaitStarted" in output.out
+    assert "ChainedInvokeStarted     twice  of doubles:$LATEST" in output.out
 
 
 def test_functions_of_other_files_can_be_invoked_when_they_are_named(
@@ -241,10 +241,10 @@ def test_a_run_that_lacks_a_function_which_was_invoked_before_says_which(
 ) -> None:
     durable("run", f"{write(INVOKES)}:invokes", "--name", "i", "--no-wait")
     write(INVOKES.split("@durable_execution\n    async def doubles", maxsplit=1)[0])
-    said = durable("run", "app.py:invokes", "--name", "i")
-    assert said.code == 2
-    assert "the execution waits for doubles" in said.err
-    assert "--function doubles=FILE:ATTR" in said.err
+    output = durable("run", "app.py:invokes", "--name", "i")
+    assert output.code == 2
+    assert "the execution waits for doubles" in output.err
+    assert "--function doubles=FILE:ATTR" in output.err
 
 
 def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
@@ -261,8 +261,8 @@ def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
         async def f(event: object, ctx: DurableContext) -> int:
             return await ctx.step(shout, 7)
     """)
-    said = durable("run", file, "--name", "f", "--json")
-    assert list(said.document) == [
+    output = durable("run", file, "--name", "f", "--json")
+    assert list(output.document) == [
         "name",
         "function",
         "arn",
@@ -274,10 +274,10 @@ def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
         "counts",
         "waiting",
     ]
-    assert said.document["result"] == 7
-    assert said.document["counts"] == {"invocations": 1, "operations": 1, "checkpoints": 1}
-    assert "while it is imported" in said.err
-    assert "from a step" in said.err
+    assert output.document["result"] == 7
+    assert output.document["counts"] == {"invocations": 1, "operations": 1, "checkpoints": 1}
+    assert "while it is imported" in output.err
+    assert "from a step" in output.err
 
 
 def test_attempts_errors_and_delays_are_shown_as_they_happen(
@@ -294,12 +294,12 @@ def test_attempts_errors_and_delays_are_shown_as_they_happen(
             config = StepConfig(retry_strategy=FixedDelay(delay=Duration.from_minutes(2)))
             return await ctx.step(flaky, config=config)
     """)
-    said = durable("run", file, "--skip-time")
+    output = durable("run", file, "--skip-time")
     assert "StepFailed               flaky  attempt 1  ConnectionError: busy  again in 2 min" in (
-        said.out
+        output.out
     )
-    assert "flaky (Step) waits attempt 3 at" in said.out
-    assert "StepSucceeded            flaky  attempt 3" in said.out
+    assert "flaky (Step) waits attempt 3 at" in output.out
+    assert "StepSucceeded            flaky  attempt 3" in output.out
 
 
 def test_an_invocation_that_fails_is_made_again_and_the_reader_is_told(
@@ -316,10 +316,10 @@ def test_an_invocation_that_fails_is_made_again_and_the_reader_is_told(
                 raise DurableError.invocation("the database is away")
             return 1
     """)
-    said = durable("run", file, "--skip-time")
-    assert said.result == 1
-    assert "InvocationError: the database is away" in said.out
-    assert "the last invocation failed; the next one comes at" in said.out
+    output = durable("run", file, "--skip-time")
+    assert output.result == 1
+    assert "InvocationError: the database is away" in output.out
+    assert "the last invocation failed; the next one comes at" in output.out
 
 
 def test_what_user_code_logs_goes_to_stderr_once_and_never_from_replay(
@@ -338,8 +338,8 @@ def test_what_user_code_logs_goes_to_stderr_once_and_never_from_replay(
             ctx.log_info("after")
             return 1
     """)
-    said = durable("run", file, "--skip-time")
-    assert said.err == "before\nafter\n"
+    output = durable("run", file, "--skip-time")
+    assert output.err == "before\nafter\n"
 
 
 def test_a_file_in_a_package_is_loaded_as_its_module(
@@ -376,8 +376,8 @@ def test_the_default_store_keeps_itself_out_of_version_control(
 def test_the_store_can_be_elsewhere(
     durable: Durable, write: Write, place: Path, given: str
 ) -> None:
-    said = durable("run", write(WAITS), "--name", "w", "--store", given, "--no-wait")
-    assert f"durable run app.py --name w --store {given}" in said.err
+    output = durable("run", write(WAITS), "--name", "w", "--store", given, "--no-wait")
+    assert f"durable run app.py --name w --store {given}" in output.err
     assert not (place / ".durable").exists()
     assert durable("show", "w", "--store", given).code == 0
 
@@ -391,20 +391,20 @@ def test_the_store_can_be_named_by_the_environment(
 
 
 def _events(durable: Durable, name: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = durable("history", name, "--json").document["Events"]
-    return found
+    events: list[dict[str, Any]] = durable("history", name, "--json").document["Events"]
+    return events
 
 
 def test_an_answer_that_is_not_json_is_said_to_be_sent_as_text(
     durable: Durable, write: Write
 ) -> None:
     file = write(ASKS)
-    for name, data, said in (
+    for name, data, output in (
         ("text", "yes", "answered; sent as text: it is not JSON\n"),
         ("json", '"yes"', "answered\n"),
     ):
         durable("run", file, "--name", name, "--no-wait")
-        assert durable("callback", "succeed", name, "--data", data).out == said
+        assert durable("callback", "succeed", name, "--data", data).out == output
         assert durable("run", file, "--name", name).result == "yes"
 
 

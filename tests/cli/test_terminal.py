@@ -13,7 +13,7 @@ from tests.cli.command import Write
 
 
 def screen(written: str) -> list[str]:
-    """The lines that stand on a terminal in the end, those that were scrolled away included."""
+    """Return the final lines of a terminal, with those scrolled away."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[0-9;?]*[a-zA-Z]|\r|\n|[^\x1b\r\n]+", written):
         if part == "\r":
@@ -34,7 +34,7 @@ def screen(written: str) -> list[str]:
 
 
 def run_in_terminal(place: Path, *words: str) -> tuple[int, str]:
-    """What a terminal got, control sequences and all."""
+    """Run the command on a pseudo-terminal; return the raw output with control sequences."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
     with subprocess.Popen(
@@ -57,7 +57,7 @@ def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 65_536)
     except OSError:
-        # The process has ended, and with it the other side of the terminal.
+        # The process has ended, so the terminal is closed.
         return b""
 
 

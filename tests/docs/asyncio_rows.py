@@ -22,7 +22,7 @@ Act = Callable[[Stage, DurableContext], Awaitable[Any]]
 
 
 def exact(row: str) -> Callable[[Act], Act]:
-    """Let a program stand for a row; it suspends in the end, so that its log is replayed."""
+    """Register the program of a row; it suspends at the end, so that its log is replayed."""
 
     def keep(act: Act) -> Act:
         def build(stage: Stage) -> Workflow:
@@ -66,7 +66,7 @@ async def gather(stage: Stage, ctx: DurableContext) -> Any:
     results = await asyncio.gather(
         pair, task, ctx.step(stage.fails, "d", config=ONE_TRY), return_exceptions=True
     )
-    return [str(each) for each in results]
+    return [str(result) for result in results]
 
 
 @exact("`asyncio.TaskGroup()`")

@@ -1,4 +1,4 @@
-"""Reads the tables of the pages."""
+"""Read the tables of the documentation pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the code, the verdict on it, and a note or the message."""
+    """A row: the code, the verdict, and a note or a message."""
 
     code: str
     verdict: str
@@ -19,7 +19,7 @@ class Row:
 
 
 def rows_of(page: str, heading: str) -> list[Row]:
-    """The rows of the table below a heading."""
+    """Return the rows of the table below a heading."""
     text = (DOCS / page).read_text(encoding="utf-8")
     _, found, below = text.partition(f"\n{heading}\n")
     assert found, f"{page} has no {heading!r}"

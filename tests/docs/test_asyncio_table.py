@@ -21,7 +21,7 @@ DETERMINISM = rows_of("determinism.md", "## Row by row")
 
 @pytest.fixture(autouse=True)
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rule on code that spins, with smaller numbers: each row is run very often."""
+    """Lower the limits for spinning code, as each row runs very often."""
     monkeypatch.setattr(spinning, "_LONG_MOVES", 2_000)
 
 
@@ -45,7 +45,7 @@ def test_each_row_has_a_program_and_each_program_a_row() -> None:
 
 @pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly"))
 def test_it_replays_exactly(row: Row) -> None:
-    # A crash may delay something, so that another one wins; but then it has won on each replay.
+    # A crash may change the winner of a race, but then the winner is the same on each replay.
     prove(asyncio_rows.EXACT[row.code], seeds=2, same_log=False, same_result=False)
 
 
@@ -56,7 +56,7 @@ def test_it_is_refused_with_this_message(row: Row) -> None:
     assert row.note.strip("`") in f"{ran.error.error_type}: {ran.error.error_message}"
 
 
-# Only a run can tell of these.
+# Rows that lint cannot find; only a run shows them.
 UNREAD = {
     "a step that cancels or awaits the workflow's tasks",
     "a step that awaits an operation",
@@ -77,14 +77,14 @@ def test_lint_passes_over_what_replays_exactly(row: Row) -> None:
     program = asyncio_rows.EXACT[row.code].__closure__
     assert program is not None
     source = inspect.getsource(program[0].cell_contents)
-    found = check_source(
+    findings = check_source(
         "import asyncio\nfrom durable_execution_sdk import DurableContext\n" + source
     )
-    codes = {each.rule.code for each in found}
-    assert codes == ADVISED.get(row.code, set()), [str(each) for each in found]
+    codes = {each.rule.code for each in findings}
+    assert codes == ADVISED.get(row.code, set()), [str(each) for each in findings]
 
 
-# These replay exactly, and there is something better.
+# Rows that replay exactly, but that lint finds because there is a better way.
 ADVISED = {
     "`asyncio.wait([...])` of gathers and shields": {"DUR014"},
     "`loop.create_future()`": {"DUR014"},
@@ -144,7 +144,7 @@ def test_it_gives_results_to_others_on_replay(row: Row) -> None:
 
 
 def observed(look: Any) -> list[str]:
-    """The texts that workflow code sees in each of three invocations."""
+    """Return the texts that workflow code observes in each of three invocations."""
     seen: list[str] = []
 
     async def workflow(event: Any, ctx: DurableContext) -> int:
@@ -162,7 +162,7 @@ def observed(look: Any) -> list[str]:
 
 
 def assert_found(source: str) -> None:
-    """Lint finds the code in a workflow, and not in a step of it."""
+    """Assert that lint finds the code in a workflow, and not in a step."""
     head = "from durable_execution_sdk import DurableContext\n" + unrecorded_rows.IMPORTS
     outside = f"async def workflow(event, ctx: DurableContext):\n    {source}\n"
     assert check_source(head + outside), source

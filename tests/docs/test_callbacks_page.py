@@ -59,7 +59,7 @@ ROWS: dict[str, tuple[Way, ...]] = {
 
 
 def table() -> dict[str, list[str]]:
-    """The verdicts of each row: on a callback, and on a ``wait_for_callback``."""
+    """Return the two verdicts of each row: for a callback, and for a ``wait_for_callback``."""
     section = (DOCS / "callbacks.md").read_text(encoding="utf-8").split("| awaited in |")[1]
     lines = section.split("\n\n")[0].splitlines()[2:]
     cells = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
@@ -109,4 +109,4 @@ def check(way: Way, verdict: str, *, is_long_form: bool) -> None:
 
 
 def submit(callback_id: str) -> None:
-    """Hand out the id to nobody."""
+    """Ignore the id, so that no answer comes."""

@@ -1,4 +1,4 @@
-"""The examples of these pages run, as they stand there, and their assertions hold."""
+"""The examples of these pages run unchanged, and their assertions hold."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ def test_the_examples_run(page, monkeypatch):
     text = (DOCS / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert any("assert" in block for block in blocks)
-    # As one module, so that the functions have one another; lines are those of the page.
+    # All blocks of a page form one module, with the line numbers of the page.
     source = re.sub(r"(?:^|```\n).*?(?:```python\n|\Z)", _blank, text, flags=re.DOTALL)
     module = ModuleType(f"docs_{page.removesuffix('.md')}")
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -1,6 +1,6 @@
-"""The page is right about libraries: loggers that are not the standard one, and clients with tasks.
+"""The page's statements about libraries are true: other loggers, and clients with background tasks.
 
-loguru and structlog are no dependencies of the tests: without them these are skipped.
+loguru and structlog are not dependencies of the tests; without them, these tests are skipped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "determinism.md"
 
 @pytest.fixture
 def lines() -> Iterator[list[str]]:
-    """The lines that the standard logger ``app`` writes."""
+    """Return the lines that the standard logger ``app`` writes."""
     written: list[str] = []
 
     class Keeping(logging.Handler):
@@ -39,7 +39,7 @@ def lines() -> Iterator[list[str]]:
 
 
 def filter_of(library: str) -> str:
-    """The line of the page that sets the library up."""
+    """Return the line of the page that configures the library."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     [block] = [block for block in blocks if f"import {library}" in block]
     return str(block)

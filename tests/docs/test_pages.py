@@ -1,4 +1,4 @@
-"""The pages say what is true: their code parses, their links lead somewhere, and their names exist."""
+"""The pages are consistent: their code parses, their links have targets, and their names exist."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Every test on the page about proofs runs, and passes, as it stands there; so does what it prints."""
+"""Every test on the page about proofs passes unchanged and prints the output that the page shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def files() -> dict[str, str]:
-    """The files that the page's blocks make up."""
+    """Write the files of the page's blocks."""
     found: dict[str, list[str]] = {}
     for name, block in re.findall(r"```(?:python|text) (\S+)\n(.*?)```", TEXT, re.DOTALL):
         found.setdefault(name, []).append(block)
@@ -27,7 +27,7 @@ def files() -> dict[str, str]:
 
 
 def shown(beginning: str) -> str:
-    """A block of output that the page shows."""
+    """Return a block of output from the page."""
     return next(
         block
         for block in re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Every test on the page about testing runs, and passes, as it stands there."""
+"""Every test on the page about testing passes unchanged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "testing.md"
 
 
 def files() -> dict[str, str]:
-    """The files that the page's blocks make up."""
+    """Write the files of the page's blocks."""
     found: dict[str, list[str]] = {}
     text = PAGE.read_text(encoding="utf-8")
     for name, block in re.findall(r"```python (\S+)\n(.*?)```", text, re.DOTALL):
@@ -34,16 +34,16 @@ def files() -> dict[str, str]:
 
 
 def deployed(handler: Any) -> Driver:
-    """An engine at which only answers take their time."""
+    """Serve an emulator on which only answers take real time."""
     functions = Functions()
     functions.add_durable("place_order", handler.bind)
     functions.add_plain("ship", lambda event, context: "track-1")
     clock = SkippingClock()
     emulator = Emulator(MemoryStore(), clock, functions)
     clock.held = lambda: any(
-        each.waiting is not None and each.waiting.awaited is Awaited.ANSWER
+        operation.waiting is not None and operation.waiting.awaited is Awaited.ANSWER
         for arn in emulator.conductor.agenda.arns
-        for each in emulator.progress(arn).operations
+        for operation in emulator.progress(arn).operations
     )
     return Driver(emulator)
 

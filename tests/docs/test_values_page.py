@@ -1,4 +1,4 @@
-"""Every row of the tables on the page about values is true, and its example of asking again runs."""
+"""Every row of the tables on the page about values is true, and its example runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONTEXT = SerDesContext(operation_id="1", operation_name="load")
 
 
 def names_of(number: int) -> dict[str, Any]:
-    """The names that a block of the page defines, in a module of its own."""
+    """Return the names that a block of the page defines in a new module."""
     module = types.ModuleType(f"values_page_{number}")
     sys.modules[module.__name__] = module
     exec(compile(BLOCKS[number], module.__name__, "exec", dont_inherit=True), vars(module))
@@ -33,7 +33,7 @@ NAMES = names_of(0)
 
 
 def rows(heading: str) -> list[tuple[str, ...]]:
-    """The cells of the table below a heading, without its head."""
+    """Return the cells of the table below a heading, without the head."""
     section = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
     lines = [line for line in section.splitlines() if line.startswith("|")][2:]
     cells = (re.split(r"(?<!\\)\|", line)[1:-1] for line in lines)

@@ -1,7 +1,7 @@
-"""A program for each row of the tables on what no log holds: threads, sockets, clocks, files, memory.
+"""Programs for the rows of the tables on effects that no log records: threads, sockets, clocks, files.
 
-Those of ``STEPS`` take note of each time they run. Those of ``UNRECORDED`` look at a world that is another
-one in each invocation. Each comes with its code as `durable lint` reads it.
+Programs of ``STEPS`` record each run. Programs of ``UNRECORDED`` read a world that changes between
+invocations. Each program has its source code for `durable lint`.
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ async def subprocess(runs: list[int]) -> None:
     assert await process.wait() == 0
 
 
-# What workflow code may look at
+# Values that workflow code may read
 
 
 class World:
-    """A world that is another one whenever it moves on."""
+    """Values outside the execution that change between invocations."""
 
     def __init__(self) -> None:
         self.turn = 0
@@ -147,7 +147,7 @@ class World:
         self.kept.clear()
 
     def move_on(self, turn: int) -> None:
-        """Let everything change that may."""
+        """Change all values."""
         self.turn = turn
         (self.files / f"{turn}.txt").write_text("x")
         (self.files / "state.txt").write_text(f"{turn}")
@@ -248,5 +248,7 @@ async def gather_of_a_set(ctx: DurableContext) -> Any:
         return number, await ctx.step(abs, number, name="work")
 
     coroutines = {work(number) for number in range(16)}
-    WORLD.kept.append(coroutines)  # so that those of the next invocation have other addresses
+    WORLD.kept.append(
+        coroutines
+    )  # keeps their addresses occupied, so that the next invocation's differ
     return await asyncio.gather(*coroutines)

@@ -1,4 +1,4 @@
-"""Real exceptions, each raised by the library that it is of; none is made by hand."""
+"""Exceptions of real libraries, each raised by its library."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def raises(function: Callable[[], Any]) -> Callable[[], Any]:
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """Answers with the status in the path, or with the error that an AWS client is to read."""
+    """Responds with the status in the path, or with an error of AWS's APIs."""
 
     def do_GET(self) -> None:
         status = int(self.path.rpartition("/")[2] or 200)
@@ -97,7 +97,7 @@ class _Redis(socketserver.StreamRequestHandler):
 
 
 class _Store(socketserver.ThreadingTCPServer):
-    """Ends the threads of connections that clients leave open: workflows of other tests would wait for them."""
+    """Ends the threads of open connections, for which workflows of other tests would wait."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Redis)
@@ -120,16 +120,16 @@ SILENT_PORT = 0
 
 
 def refused() -> int:
-    """A port at which nobody listens."""
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    """Return a port that refuses connections."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 @contextmanager
 def served() -> Iterator[None]:
-    """The servers that the libraries talk to."""
+    """Start the servers that the libraries call."""
     global URL, REDIS_PORT, SILENT_PORT
     web = ThreadingHTTPServer(("127.0.0.1", 0), _Answers)
     store = _Store()
@@ -139,7 +139,7 @@ def served() -> Iterator[None]:
         silent.listen()
         URL = f"http://127.0.0.1:{web.server_address[1]}"
         REDIS_PORT, SILENT_PORT = store.server_address[1], silent.getsockname()[1]
-        threads = [threading.Thread(target=each.serve_forever) for each in (web, store)]
+        threads = [threading.Thread(target=server.serve_forever) for server in (web, store)]
         for thread in threads:
             thread.start()
         yield
@@ -251,7 +251,7 @@ def client(service: str) -> Any:
 
 
 def modelled() -> list[type[Exception]]:
-    """The classes that botocore makes at run time, as a module that names them early has them."""
+    """Return the exception classes that botocore makes at run time."""
     dynamodb, sqs = client("dynamodb").exceptions, client("sqs").exceptions
     return [
         dynamodb.ConditionalCheckFailedException,

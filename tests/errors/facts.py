@@ -1,4 +1,4 @@
-"""What workflow code can see of an exception, as plain data that two processes can compare."""
+"""The observable facts of an exception, as plain data that two processes can compare."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ OF_THE_OPERATION = {"operation_id", "operation_name", "attempts", "_durable_reco
 
 def loaded_class(path: str) -> Any:
     module, _, name = path.partition(":")
-    found: Any = sys.modules[module]
+    attribute: Any = sys.modules[module]
     for part in name.split("."):
-        found = getattr(found, part)
-    return found
+        attribute = getattr(attribute, part)
+    return attribute
 
 
 def facts(error: BaseException, depth: int = 3) -> dict[str, Any]:
-    """Its name, texts, arguments, attributes, notes, relatives, and the bases that ``except`` matches."""
+    """Return an exception's name, texts, arguments, attributes, notes, causes and base classes."""
     found: dict[str, Any] = {
         "name": type(error).__name__,
         "module": type(error).__module__,

@@ -1,4 +1,4 @@
-"""Runs steps that fail, on a log in memory; as a script, replays such a log in a process of its own."""
+"""Run failing steps on a log in memory; as a script, replay such a log in a new process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ONE_TRY = StepConfig(retry_strategy=NoRetry())
 def handler_of(
     bodies: Mapping[str, Callable[[], Any]], see: Callable[[str, Exception], Any]
 ) -> Any:
-    """A handler that runs each body as a step, and returns what is seen of its error."""
+    """Make a handler that runs each body as a step, and returns the facts of its error."""
 
     async def workflow(names: list[str], ctx: DurableContext) -> dict[str, Any]:
         seen: dict[str, Any] = {}
@@ -42,7 +42,7 @@ def handler_of(
 
 
 def run(service: MemoryService, handler: Any, names: list[str]) -> Any:
-    """One invocation, from what the service holds."""
+    """Invoke the handler once with the log of the service."""
     outcome = handler.bind(service)(service.event(json.dumps(names)), None)
     assert outcome["Status"] == "SUCCEEDED", outcome
     return json.loads(outcome["Result"])
@@ -53,15 +53,15 @@ def not_run() -> None:
 
 
 def main() -> None:
-    """Replay the log on stdin, with the modules loaded that are asked for."""
-    asked = json.load(sys.stdin)
-    for module in asked["modules"]:
+    """Replay the log on stdin, after importing the modules in the arguments."""
+    request = json.load(sys.stdin)
+    for module in request["modules"]:
         loaded = importlib.import_module(module)
         if hasattr(loaded, "modelled"):
             sys.modules["_kept"] = loaded.modelled()
     service = MemoryService()
-    service.operations = msgspec.convert(asked["operations"], dict[str, Operation])
-    names = asked["names"]
+    service.operations = msgspec.convert(request["operations"], dict[str, Operation])
+    names = request["names"]
     handler = handler_of(dict.fromkeys(names, not_run), lambda _name, error: facts(error))
     json.dump(run(service, handler, names), sys.stdout)
 

@@ -1,4 +1,4 @@
-"""Each way in which code of a user can misbehave, and where it ends: never in a run without end."""
+"""Every misbehaviour of user code ends the execution, and never repeats forever."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FEW = 12
 
 
 class Unusual(BaseException):
-    """Neither an error nor the end of the process."""
+    """A ``BaseException`` that is neither an ``Exception`` nor ``SystemExit``."""
 
 
 class Unprintable(Exception):
@@ -99,12 +99,12 @@ RAISED: dict[str, Callable[[], BaseException]] = {
 
 
 def made(name: str) -> BaseException:
-    """A new one of this name."""
+    """Make an exception of this name."""
     return RAISED[name]()
 
 
 def ends(workflow: Any, *, limit: int = FEW, **options: Any) -> Ran:
-    """Run to the end, or for a simulated day; it must have ended by then."""
+    """Run for at most a simulated day; assert that the execution has ended."""
     rig = rig_of(workflow, options=options)
     ran = rig.drive(rig.start(), until=rig.clock.now() + 86_400_000)
     assert ran.status in ("FAILED", "SUCCEEDED"), ran.types()[-8:]
@@ -182,7 +182,7 @@ def test_workflow_code_that_always_raises(name: str, where: str) -> None:
 
 
 class Bad:
-    """A serdes that raises, or writes what is no text."""
+    """A serdes that raises, or writes values that are not text."""
 
     def __init__(self, what: str, *, reading: bool) -> None:
         self.what = what
@@ -200,7 +200,7 @@ RAISING = [name for name in RAISED if name not in ("stop", "stop_async", "cancel
 
 
 def misbehave(name: str) -> Any:
-    """Raise what has this name, or return it."""
+    """Raise or return the value of this name."""
     if name in RAISED:
         raise made(name)
     return RETURNED[name]
@@ -366,7 +366,7 @@ def test_an_observer(name: str) -> None:
     assert ends(workflow, plugins=[Watches()]).status == "SUCCEEDED"
 
 
-# What comes out of the log is a failure, whatever it was when it was recorded.
+# An error read from the log is a failure, even if the recorded class was not an Exception.
 
 TRANSIENT = [
     ServiceError("slow down", code="TooManyRequestsException", status=429),

@@ -1,4 +1,4 @@
-"""No exception keeps its failure from being recorded, or runs code when it is made again."""
+"""Every exception can be recorded, and no code of it runs when it is rebuilt."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_groups_that_lie_too_deep_for_their_members_can_be_copied(depth: int) ->
         assert str(left) == str(right)
 
 
-# Nothing of anybody runs, and nothing is imported, when an exception is made again.
+# Rebuilding an exception runs no user code and imports nothing.
 
 
 def module_of(name: str, text: str) -> ModuleType:
@@ -354,7 +354,7 @@ def test_a_record_that_is_damaged_is_a_plain_failure(data: str) -> None:
     assert (str(caught), caught.error_type) == ("m", "T")
 
 
-# Any exception, of whatever values.
+# Exceptions with any values.
 
 TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
 SCALARS = st.one_of(
@@ -392,7 +392,7 @@ def exceptions(draw: Any, depth: int = 2) -> BaseException:
     kind, args = draw(KINDS), draw(st.lists(VALUES, max_size=4))
     try:
         error: Any = kind(*args)
-    except TypeError:  # not what a SyntaxError is made of
+    except TypeError:  # not valid arguments of a SyntaxError
         error = ValueError(*args)
     vars(error).update(draw(st.dictionaries(st.text(min_size=1, max_size=8), VALUES, max_size=3)))
     for note in draw(st.lists(st.text(max_size=10), max_size=2)):
@@ -423,8 +423,8 @@ def check_same(error: Any, caught: Any) -> None:
     for kind in type(error).__mro__:
         assert kind in type(caught).__mro__
     assert type(caught).__name__ == type(error).__name__
-    told = vars(caught)["_durable_record"]
-    if told.omitted:
+    recorded = vars(caught)["_durable_record"]
+    if recorded.omitted:
         return
     assert getattr(caught, "__notes__", []) == getattr(error, "__notes__", [])
     if isinstance(error, BaseExceptionGroup):

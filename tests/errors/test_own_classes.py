@@ -1,4 +1,4 @@
-"""Exception classes of every make are caught as themselves, and hold what they held."""
+"""Exception classes of any definition are caught as themselves, with their attributes."""
 
 from __future__ import annotations
 

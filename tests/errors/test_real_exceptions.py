@@ -24,7 +24,7 @@ NAMES = list(RAISERS)
 
 
 class Played:
-    """All of them in one execution: the originals, and what was seen on each occasion."""
+    """One execution with all exceptions: the originals, and their facts in each invocation."""
 
     def __init__(self) -> None:
         self.originals: dict[str, BaseException] = {}
@@ -58,14 +58,14 @@ class Played:
 
 
 def replayed(service: MemoryService, modules: list[str]) -> Any:
-    asked = {
+    request = {
         "modules": modules,
         "names": NAMES,
         "operations": msgspec.to_builtins(service.operations),
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.errors.play"],
-        input=json.dumps(asked),
+        input=json.dumps(request),
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -122,7 +122,7 @@ def test_replay_in_a_new_process_raises_the_same(played: Played, name: str) -> N
 def test_where_its_class_is_not_loaded_its_nearest_loaded_base_matches(
     played: Played, name: str
 ) -> None:
-    """A class that no module of the process has loaded cannot stand in an ``except`` clause."""
+    """An ``except`` clause can only name a class that is loaded, so the nearest base suffices."""
     first, there = played.first[name], played.nothing_loaded[name]
     for fact in ("name", "module", "qualname", "str", "repr", "notes", "wire"):
         assert there[fact] == first[fact], fact
@@ -161,6 +161,6 @@ def test_the_errors_of_pydantic_are_kept(played: Played) -> None:
 def test_an_error_of_a_type_that_pydantic_does_not_know_is_kept(played: Played) -> None:
     caught: Any = played.errors["pydantic_custom"]
     original: Any = played.originals["pydantic_custom"]
-    told = [{**each, "input": None} for each in original.errors(include_url=False)]
-    assert [{**each, "input": None} for each in caught.errors(include_url=False)] == told
-    assert told[0]["msg"] == "3 is no amount { }"
+    details = [{**error, "input": None} for error in original.errors(include_url=False)]
+    assert [{**error, "input": None} for error in caught.errors(include_url=False)] == details
+    assert details[0]["msg"] == "3 is no amount { }"

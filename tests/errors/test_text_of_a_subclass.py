@@ -1,4 +1,4 @@
-"""Text of a subclass of ``str``, as template libraries make it, wherever it is sent."""
+"""Text of a subclass of ``str``, as template libraries make it, is accepted everywhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from durable_execution_sdk import (
 
 
 class Markup(str):
-    """It is one of its own kind all over, as in the template libraries."""
+    """A subclass of ``str`` whose methods return the subclass, as in template libraries."""
 
     __slots__ = ()
 

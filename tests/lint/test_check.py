@@ -1,4 +1,4 @@
-"""What stands out in a workflow when it is read, and what does not."""
+"""Code that lint finds in workflows, and code that it accepts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ rows = logging.getLogger()
 
 
 def codes(body: str) -> list[str]:
-    return [each.rule.code for each in check_source(HEAD + dedent(body))]
+    return [finding.rule.code for finding in check_source(HEAD + dedent(body))]
 
 
 def in_workflow(line: str) -> list[str]:
@@ -275,7 +275,7 @@ def test_lines_that_together_can_be_repeated_are_not(lines: str) -> None:
 
 
 def indented(lines: str) -> str:
-    """The lines as they stand in the workflow."""
+    """Indent lines as in the workflow's body."""
     return lines.replace("\n", "\n" + " " * 12)
 
 
@@ -393,13 +393,13 @@ def test_nothing_stands_out_in_the_pages() -> None:
             r"```python[^\n]*\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL
         )
         for block in blocks:
-            found = [str(each) for each in check_source(block)]
+            found = [str(finding) for finding in check_source(block)]
             assert not found, (path.name, found)
 
 
 def test_in_the_programs_of_the_proofs_only_operations_left_alone_stand_out() -> None:
     folder = _ROOT / "tests" / "replay"
     for name in ("corpus.py", "test_plain_asyncio.py", "test_schedules.py", "test_invariants.py"):
-        found = check_source((folder / name).read_text(encoding="utf-8"))
-        others = [str(each) for each in found if each.rule.code not in {"DUR007", "DUR008"}]
+        findings = check_source((folder / name).read_text(encoding="utf-8"))
+        others = [str(each) for each in findings if each.rule.code not in {"DUR007", "DUR008"}]
         assert not others, name

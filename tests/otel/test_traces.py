@@ -1,4 +1,4 @@
-"""Spans: one for each thing, in one trace, however often the workflow replays or dies."""
+"""Each operation, attempt and invocation has one span in one trace, after any replays and crashes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_each_operation_has_one_span_in_one_tree_whichever_processes_replay(shap
     assert len({span.context.trace_id for span in spans.all if span.context}) == 1
     roots = [span for span in spans.all if span.parent is None]
     assert [attributes_of(root)["durable.execution.status"] for root in roots] == [ran.status]
-    # What an operation that was given up holds has its parent's id, though that has no span.
+    # Operations inside one that was given up have its id as parent, though it has no span.
     given_up = {info.id for info in recorder.infos("on_operation_start")} - set(recorder.ends())
     if not given_up:
         assert {parent_of(span) for span in spans.all} - set(spans.ids()) <= {None}
@@ -84,8 +84,8 @@ def test_a_crash_adds_no_span_and_loses_none_of_an_operation(name: str, way: Whe
         }
         spans = Spans(exporter)
         assert spans.operations() == dict.fromkeys(recorded, 1)
-        # A process that is gone takes spans along. The next emits them again, if it can tell: when it is
-        # invoked though nothing has changed.
+        # A killed process loses spans. The next one emits them again if it can tell, that is if it was
+        # invoked without a changed operation.
         again = Spans(cold)
         if name == "steps":
             assert set(again.operations()) == recorded
@@ -204,7 +204,7 @@ def test_what_libraries_do_in_a_body_is_part_of_its_attempt() -> None:
     assert parent_of(spans.one("GET async")) == id_of(spans.one("attempt 1 of Step calls"))
     assert parent_of(spans.one("GET plain")) == id_of(spans.one("attempt 1 of Step plain"))
     assert outside == [False]
-    # Only the SDK's own spans have pinned ids.
+    # Only spans of the plugin have pinned ids.
     assert id_of(spans.one("GET async")) not in {0, id_of(spans.one("Step calls"))}
 
 
@@ -374,7 +374,7 @@ def test_a_trace_is_sampled_as_a_whole_or_not_at_all() -> None:
 
 
 class _Stuck(SpanExporter):
-    """Exports nothing until it is let go."""
+    """An exporter that blocks until it is released."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -398,7 +398,7 @@ def test_an_exporter_that_hangs_does_not_hold_the_invocation(
     plugin = OpenTelemetryPlugin(tracer_provider=provider, flush_seconds=0.01)
     with caplog.at_level(logging.WARNING):
         assert rig_of(workflow, options={"plugins": [plugin]}).run().result == "done"
-    # Older SDKs notice by themselves.
+    # Older versions of the OpenTelemetry SDK check this themselves.
     assert "did not export within 0.01 s" in caplog.text or "Timeout was exceeded" in caplog.text
     stuck.go.set()
     provider.shutdown()

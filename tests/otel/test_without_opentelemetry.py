@@ -1,4 +1,4 @@
-"""Without the extra, whoever asks for the plugin is told which one it is."""
+"""Without the extra, importing the plugin raises an error that names the extra."""
 
 from __future__ import annotations
 

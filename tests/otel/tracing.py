@@ -1,4 +1,4 @@
-"""The OpenTelemetry SDK in memory, warm and cold."""
+"""The OpenTelemetry SDK with exporters in memory, in one process or in a new one for each invocation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from durable_execution_sdk.otel import OpenTelemetryPlugin
 
 
 class Spans:
-    """What has been exported."""
+    """The exported spans."""
 
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self.all: list[ReadableSpan] = list(exporter.get_finished_spans())
@@ -29,7 +29,7 @@ class Spans:
         return span
 
     def operations(self) -> Counter[str]:
-        """How many spans each operation has."""
+        """Count the spans of each operation."""
         return Counter(
             attributes_of(span)["durable.operation.id"]
             for span in self.all
@@ -54,7 +54,7 @@ def parent_of(span: ReadableSpan) -> int | None:
 
 
 def warm(**options: Any) -> tuple[InMemorySpanExporter, OpenTelemetryPlugin]:
-    """A plugin in one process that lives as long as it is needed."""
+    """Make a plugin that lives through all invocations."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False, resource=Resource.get_empty(), **options)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -62,7 +62,7 @@ def warm(**options: Any) -> tuple[InMemorySpanExporter, OpenTelemetryPlugin]:
 
 
 class _Buffer(SpanExporter):
-    """Keeps spans in the process until they are flushed."""
+    """A span processor that keeps spans until they are flushed."""
 
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self.spans: list[ReadableSpan] = []

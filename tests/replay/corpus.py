@@ -1,7 +1,7 @@
-"""Shapes of workflows: every operation, every way to combine them with plain asyncio.
+"""Workflows for replay tests (shapes): every operation, and every combination with plain asyncio.
 
-A shape is a workflow that tells a ``Stage`` what it observes, in order, and which bodies ran. Replay
-tests run each one under schedules, crashes and cut logs, and compare what it observed.
+A shape reports to a ``Stage`` its observations, in order, and the bodies that ran. The replay tests
+run each shape under schedules, crashes and cut logs, and compare the observations.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ BIG = 270_000
 
 
 class Declined(Exception):
-    """A failure of the user's own."""
+    """An exception class of user code."""
 
     def __init__(self, code: str, *, amount: int) -> None:
         super().__init__(f"declined: {code}")
@@ -63,7 +63,7 @@ class Declined(Exception):
 
 @dataclass
 class Stage:
-    """What a shape tells the test about itself, and how it reaches the world outside."""
+    """The observations of a shape, and its access to the world outside."""
 
     observations: list[list[Any]] = field(default_factory=list)
     runs: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -72,39 +72,39 @@ class Stage:
     pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
 
     def begin(self) -> None:
-        """Another invocation has begun."""
+        """Begin the observations of another invocation."""
         self.observations.append([])
 
     def see(self, label: str, value: Any = None, *, inside: str = "") -> Any:
-        """Workflow code has observed this; ``inside`` names the child context that it ran in."""
+        """Record an observation of workflow code; ``inside`` names the child context of the code."""
         self.observations[-1].append((inside, label, value))
         return value
 
     async def body(self, name: str, value: Any = None) -> Any:
-        """The body of a step: counts itself, takes a while, returns."""
+        """Run as a step's body: count the run, take some time, return."""
         self.runs[name, StepContext.current().attempt] += 1
         await self.pause()
         return name if value is None else value
 
     def plain(self, name: str) -> str:
-        """The body of a step that is a plain function."""
+        """Run as a step's body that is a plain function."""
         self.runs[name, StepContext.current().attempt] += 1
         return name
 
     async def fails(self, name: str, until: int = 99) -> str:
-        """A body that fails before attempt ``until``."""
+        """Run as a step's body that fails before attempt ``until``."""
         await self.body(name)
         if StepContext.current().attempt < until:
             raise Declined(name, amount=3)
         return name
 
     async def gives(self, callback_id: str, result: bytes = b'"yes"') -> None:
-        """Hand out a callback id to somebody who answers at once."""
+        """Submit a callback, and answer it with a result at once."""
         await self.body("gives")
         self.answer(callback_id, result)
 
     async def denies(self, callback_id: str) -> None:
-        """Hand out a callback id to somebody who says no."""
+        """Submit a callback, and answer it with a failure at once."""
         await self.body("denies")
         self.refuse(
             callback_id, ErrorObject(error_type="Denied", error_message="no", error_data="why")
@@ -115,8 +115,8 @@ class Stage:
 class Shape:
     """A workflow of the corpus.
 
-    ``strict``: it runs one thing at a time, so its log is the same event for event after a crash.
-    ``at_most_once``: its bodies run at most once in an attempt, whatever happens.
+    ``strict``: it runs one operation at a time, so its log has the same events after a crash.
+    ``at_most_once``: its bodies run at most once in an attempt, also after a crash.
     ``fails``: the execution fails.
     """
 
@@ -133,7 +133,7 @@ class Shape:
         mode: CheckpointingMode = CheckpointingMode.BATCHED,
         **options: Any,
     ) -> DurableHandler[Any, Any]:
-        """A handler that tells this stage."""
+        """Make a handler that reports to this stage."""
         workflow = self.build(stage)
 
         async def shape(event: Any, ctx: DurableContext) -> Any:
@@ -149,7 +149,7 @@ CORPUS: list[Shape] = []
 def shape(
     *, strict: bool = False, at_most_once: bool = False, fails: bool = False, tasks: bool = True
 ) -> Callable[[Callable[[Stage], Workflow]], Callable[[Stage], Workflow]]:
-    """Take a workflow into the corpus. ``strict`` ones have no tasks but the main one."""
+    """Add a workflow to the corpus. ``strict`` ones have only the main task."""
 
     def add(build: Callable[[Stage], Workflow]) -> Callable[[Stage], Workflow]:
         CORPUS.append(
@@ -164,7 +164,7 @@ def seconds(count: int) -> Duration:
     return Duration.from_seconds(count)
 
 
-# One thing at a time.
+# One operation at a time.
 
 
 @shape(strict=True)
@@ -386,7 +386,7 @@ def replay_safe_values(stage: Stage) -> Workflow:
 
 
 class Reversing:
-    """A serdes of the user's own."""
+    """A custom serdes."""
 
     def serialize(self, value: str, context: SerDesContext, /) -> str:
         return value[::-1] + context.operation_id[:4]
@@ -633,7 +633,7 @@ def big_result_with_plain_awaits(stage: Stage) -> Workflow:
     return run
 
 
-# Several things at once.
+# Concurrent operations.
 
 
 @shape()

@@ -1,4 +1,4 @@
-"""Runs a shape and keeps what replay needs: the state after every checkpoint, and every answer."""
+"""Run a shape, and record the state after every checkpoint, and every response."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def broken(event: int, ctx: DurableContext) -> int:
 
 
 class Watched:
-    """Passes calls on; subclasses put something in between."""
+    """A data plane that passes calls on, for subclasses to override."""
 
     def __init__(self, plane: DataPlane) -> None:
         self.plane = plane
@@ -62,7 +62,7 @@ class Watched:
 
 @dataclass
 class Call:
-    """A checkpoint: its updates, of which operations its answer told, and which it left out."""
+    """A checkpoint: its updates, the operations in its response, and those left out."""
 
     number: int
     updates: Sequence[OperationUpdate]
@@ -72,7 +72,7 @@ class Call:
 
 @dataclass
 class Play:
-    """A shape on an emulator."""
+    """A run of a shape on an emulator."""
 
     shape: Shape
     limits: Limits = DEFAULT_LIMITS
@@ -103,7 +103,7 @@ class Play:
                         Call(
                             play.calls,
                             request.updates,
-                            told={each.id for each in response.operations},
+                            told={operation.id for operation in response.operations},
                             left_out=set(play.rig.emulator.conductor.recorded(play.arn).unseen),
                         )
                     )
@@ -135,7 +135,7 @@ class Play:
         self.arn = ""
 
     def keep_state(self) -> None:
-        """What an invocation that began now would be given."""
+        """Record the state that an invocation would begin with now."""
         if not self.keeps_states:
             return
         state = self.rig.emulator.conductor.recorded(self.arn)
@@ -145,13 +145,13 @@ class Play:
             self.snapshots.append(msgspec.json.decode(msgspec.json.encode(event), type=Invocation))
 
     def run(self) -> Ran:
-        """Run to the end."""
+        """Run the execution until it has ended."""
         self.arn = self.rig.start("input")
         return self.rig.drive(self.arn)
 
 
 def _once(answer: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
-    """The sender's side: a step that runs again after a crash may answer a second time."""
+    """Wrap a sender so that it answers each callback once: a step that runs again sends again."""
     answered: set[str] = set()
 
     def send(callback_id: str, value: Any) -> None:
@@ -163,7 +163,7 @@ def _once(answer: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
 
 
 class Unwilling:
-    """A service that takes note of what it is told, and gives no token for more."""
+    """A data plane that records the requests, and returns no token for further checkpoints."""
 
     def __init__(self) -> None:
         self.updates: list[OperationUpdate] = []
@@ -172,7 +172,7 @@ class Unwilling:
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         self.calls += 1
         self.updates += request.updates
-        # Long enough for the workflow to come to rest.
+        # Enough turns for the workflow to become quiescent.
         await asyncio.sleep(0.001)
         return CheckpointResponse(checkpoint_token=None)
 
@@ -185,7 +185,7 @@ class Unwilling:
 
 @dataclass
 class Replayed:
-    """What came of an invocation over a recorded state."""
+    """The outcome of an invocation over a recorded state."""
 
     observed: list[Any]
     outcome: Outcome
@@ -196,7 +196,7 @@ class Replayed:
 def replay(
     shape: Shape, state: Invocation, mode: CheckpointingMode = CheckpointingMode.BATCHED
 ) -> Replayed:
-    """Invoke a shape over a recorded state, with a service that records nothing more."""
+    """Invoke a shape over a recorded state, against a service that records nothing."""
     stage = Stage()
     plane = Unwilling()
     answer = shape.handler(stage, mode).bind(plane)(wire.encode_invocation(state), None)
@@ -204,7 +204,7 @@ def replay(
 
 
 def extends(earlier: Sequence[Any], later: Sequence[Any]) -> bool:
-    """Whether a later invocation observed what an earlier one did, in that order, and then more.
+    """Tell whether a later invocation made the observations of an earlier one, in order, and then others.
 
     A child context that has completed in the meantime is not replayed, so it observes nothing.
     """
@@ -217,7 +217,7 @@ def extends(earlier: Sequence[Any], later: Sequence[Any]) -> bool:
 
 
 def signature(events: Sequence[HistoryEvent]) -> list[Any]:
-    """A history without what depends on when and how often the function was invoked."""
+    """Return a history without facts that depend on the number and times of invocations."""
     return [
         (event.event_type, event.sub_type, event.name, event.id, event.parent_id)
         for event in events

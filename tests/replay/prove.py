@@ -1,4 +1,4 @@
-"""Proves of a workflow that replay shows it what it saw: over cuts of its log, crashes, schedules."""
+"""Check that replay repeats a workflow's observations over cuts of its log, crashes and schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Build = Callable[[Stage], Workflow]
 
 
 def played(build: Build, *, fails: bool = False) -> tuple[Shape, Play, Ran]:
-    """Run a workflow, undisturbed."""
+    """Run a workflow undisturbed."""
     shape = Shape(build.__name__, build, strict=False, at_most_once=False, fails=fails, tasks=True)
     play = Play(shape)
     ran = play.run()
@@ -32,41 +32,43 @@ def prove(
     same_log: bool = True,
     same_result: bool = True,
 ) -> Ran:
-    """Run a workflow in every way there is: each time, replay observes what was observed before.
+    """Run a workflow under all disturbances; assert that replay repeats the earlier observations.
 
-    Unless time decides something, they all come to the same result, and to the same log.
+    Unless the workflow depends on time, all runs have the same result and the same log.
     """
     shape, play, ran = played(build, fails=fails)
-    seen = play.stage.observations[-1]
+    final_observations = play.stage.observations[-1]
     for earlier, later in pairwise(play.stage.observations):
         assert extends(earlier, later)
     for state in play.snapshots:
-        assert extends(replay(shape, state).observed, seen)
-    again = replay(shape, play.snapshots[-1])
-    assert extends(seen, again.observed)
-    assert extends(again.observed, seen)
-    assert not again.updates
+        assert extends(replay(shape, state).observed, final_observations)
+    replayed = replay(shape, play.snapshots[-1])
+    assert extends(final_observations, replayed.observed)
+    assert extends(replayed.observed, final_observations)
+    assert not replayed.updates
     for way in WAYS:
         for at in range(1, play.calls + 1):
-            other, came = crashed(shape, at, way)
-            where = f"{way} checkpoint {at} of {play.calls}"
-            _compare(other, came, ran, where, same_log=same_log, same_result=same_result)
+            disturbed, outcome = crashed(shape, at, way)
+            label = f"{way} checkpoint {at} of {play.calls}"
+            _compare(disturbed, outcome, ran, label, same_log=same_log, same_result=same_result)
     for seed in range(seeds):
         schedule = Schedule(seed, batch=(1, 2, 250)[seed % 3], pages=seed % 2 == 0)
-        other, came = schedule.play(shape)
-        _compare(other, came, ran, f"seed {seed}", same_log=same_log, same_result=same_result)
-        for state in other.snapshots:
-            assert extends(replay(shape, state).observed, other.stage.observations[-1])
+        disturbed, outcome = schedule.play(shape)
+        _compare(
+            disturbed, outcome, ran, f"seed {seed}", same_log=same_log, same_result=same_result
+        )
+        for state in disturbed.snapshots:
+            assert extends(replay(shape, state).observed, disturbed.stage.observations[-1])
     return ran
 
 
 def _compare(
-    other: Play, came: Ran, ran: Ran, where: str, *, same_log: bool, same_result: bool
+    disturbed: Play, outcome: Ran, ran: Ran, label: str, *, same_log: bool, same_result: bool
 ) -> None:
-    assert came.status == ran.status, (where, came.error)
+    assert outcome.status == ran.status, (label, outcome.error)
     if same_result:
-        assert came.result == ran.result, where
-    for earlier, later in pairwise(other.stage.observations):
-        assert extends(earlier, later), where
+        assert outcome.result == ran.result, label
+    for earlier, later in pairwise(disturbed.stage.observations):
+        assert extends(earlier, later), label
     if same_log:
-        assert Counter(signature(came.events)) == Counter(signature(ran.events)), where
+        assert Counter(signature(outcome.events)) == Counter(signature(ran.events)), label

@@ -1,7 +1,7 @@
-"""An execution that AWS's own Python SDK has begun goes on under ours.
+"""An execution that AWS's own Python SDK began continues under this one.
 
-The state is what that SDK records: its ids, and its payloads, which have a tag around each value that
-is no text, no number and no list of them.
+The state has the ids and the payloads that AWS's SDK records. Its payloads have a tag around each value
+other than texts, numbers and lists of them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def identified(text: str) -> str:
 
 
 def tagged(value: Any) -> dict[str, Any]:
-    """A value in the envelopes of AWS's SDK."""
+    """Write a value in the envelopes of AWS's SDK."""
     match value:
         case None:
             return {"t": "n", "v": None}
@@ -94,7 +94,7 @@ def recorded(
     status: str = "SUCCEEDED",
     **details: Any,
 ) -> Operation:
-    """An operation as the service hands it to a handler."""
+    """Make an operation as the service sends it to a handler."""
     wire = {
         "Id": identified(place),
         "Type": {
@@ -204,7 +204,7 @@ async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
     await ctx.wait(SECOND, name="pause")
     batch: BatchResult[Any] = await ctx.map([1, 2], each, name="each")
     one_at_a_time = ParallelConfig(max_concurrency=1)
-    # Four operations side by side: as the log has it, none had ended when the last one began.
+    # Four concurrent operations: in the log, none had ended when the last one began.
     parallel = ctx.parallel({"left": left, "right": right}, name="both", config=one_at_a_time)
     asking = ctx.wait_for_callback(never, name="ask")
     polling = WaitForConditionConfig(

@@ -1,4 +1,4 @@
-"""Changes of code under recorded histories: which of them executions can go on with, and which not."""
+"""Changed code is checked against recorded histories: accepted changes, and divergences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def done(value: Any) -> Any:
 
 
 def held(old: Any, new: Any, event: Any = 1, **rig: Any) -> ReplayReport:
-    """Record what the old code does, and hold the new code against it."""
+    """Record a history with the old code, and replay it with the new code."""
     ran = Rig(durable_execution(old), **rig).run(event)
     assert ran.status == "SUCCEEDED", ran.error
     return replay_history(durable_execution(new), ran.events, execution_arn=ran.arn)
@@ -60,7 +60,10 @@ def ordering(*, mails: bool = False, waits: bool = False, awaits: bool = True) -
     [
         ({"mails": True}, ["step 'mail'"]),
         ({"waits": True}, ["wait 'and again'"]),
-        ({"mails": True, "waits": True}, ["step 'mail'"]),  # the end of the first one is not known
+        (
+            {"mails": True, "waits": True},
+            ["step 'mail'"],
+        ),  # the end of the first operation is not recorded
         ({"mails": True, "waits": True, "awaits": False}, ["step 'mail'", "wait 'and again'"]),
     ],
 )
@@ -79,12 +82,12 @@ def test_operations_after_the_recorded_end_are_noted(
 def test_an_added_operation_does_not_hide_another_end() -> None:
     async def other(event: int, ctx: DurableContext) -> int:
         await ordering()(event, ctx)
-        ctx.step(done, 1, name="mail")  # nobody waits for it
+        ctx.step(done, 1, name="mail")  # never awaited
         return 7
 
-    found = held(ordering(), other).divergence
-    assert found is not None
-    assert (found.kind, found.actual) == (DivergenceKind.OTHER_END, "it returned 7")
+    divergence = held(ordering(), other).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.actual) == (DivergenceKind.OTHER_END, "it returned 7")
 
 
 def test_an_operation_in_a_task_of_its_own_among_recorded_ones_is_no_addition() -> None:
@@ -104,9 +107,9 @@ def test_an_operation_in_a_task_of_its_own_among_recorded_ones_is_no_addition() 
 
         return run
 
-    found = held(flow(extra=False), flow(extra=True)).divergence
-    assert found is not None
-    assert (found.kind, found.actual) == (DivergenceKind.NEW_OPERATION, "step 'beside'")
+    divergence = held(flow(extra=False), flow(extra=True)).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.actual) == (DivergenceKind.NEW_OPERATION, "step 'beside'")
 
 
 def test_recorded_operations_that_others_take_the_place_of_are_named_on_both_sides() -> None:
@@ -120,12 +123,12 @@ def test_recorded_operations_that_others_take_the_place_of_are_named_on_both_sid
     async def one_by_one(event: int, ctx: DurableContext) -> list[int]:
         return [await ctx.step(done, n, name=f"pay {n}") for n in (1, 2)]
 
-    found = held(together, one_by_one).divergence
-    assert found is not None
-    assert found.kind is DivergenceKind.NEW_OPERATION
-    assert found.expected == "step 'pay 1', which the code has not asked for"
-    assert found.actual == "step 'pay 1'"
-    assert found.place is not None
+    divergence = held(together, one_by_one).divergence
+    assert divergence is not None
+    assert divergence.kind is DivergenceKind.NEW_OPERATION
+    assert divergence.expected == "step 'pay 1', which the code has not asked for"
+    assert divergence.actual == "step 'pay 1'"
+    assert divergence.place is not None
 
 
 def test_an_operation_that_a_recorded_context_adds_is_none_after_the_end() -> None:
@@ -140,9 +143,9 @@ def test_an_operation_that_a_recorded_context_adds_is_none_after_the_end() -> No
 
         return run
 
-    found = held(flow("a"), flow("a", "b")).divergence
-    assert found is not None
-    assert (found.kind, found.actual) == (DivergenceKind.NEW_OPERATION, "step 'b'")
+    divergence = held(flow("a"), flow("a", "b")).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.actual) == (DivergenceKind.NEW_OPERATION, "step 'b'")
 
 
 def test_what_comes_after_the_end_is_noted_by_the_check_of_the_testing_package() -> None:
@@ -181,12 +184,12 @@ def mapping(items: list[Any], config: MapConfig | None = None, adds: str = "") -
 )
 def test_items_that_have_changed_places_are_found(old: list[Any], new: list[Any]) -> None:
     report = held(mapping(old), mapping(new))
-    found = report.divergence
-    assert found is not None
-    assert found.kind is DivergenceKind.OTHER_RESULT
+    divergence = report.divergence
+    assert divergence is not None
+    assert divergence.kind is DivergenceKind.OTHER_RESULT
     first = next(n for n in range(len(old)) if old[n] != new[n])
-    assert found.expected.startswith(f"map item 'map-item-{first}' came to ")
-    assert found.actual.endswith(", as another one did")
+    assert divergence.expected.startswith(f"map item 'map-item-{first}' returned ")
+    assert divergence.actual.endswith(", as another one did")
     assert "changed places" in str(report)
     assert not report.notes
 
@@ -207,9 +210,9 @@ def test_branches_that_have_changed_places_are_found() -> None:
         return run
 
     assert held(flow("a", "b"), flow("a", "b")).ok
-    found = held(flow("a", "b"), flow("b", "a")).divergence
-    assert found is not None
-    assert found.kind is DivergenceKind.OTHER_RESULT
+    divergence = held(flow("a", "b"), flow("b", "a")).divergence
+    assert divergence is not None
+    assert divergence.kind is DivergenceKind.OTHER_RESULT
 
 
 @pytest.mark.parametrize(
@@ -230,14 +233,14 @@ def test_a_function_that_comes_to_other_results_is_noted() -> None:
     report = held(mapping(["a", "b"]), mapping(["a", "b"], adds="!"))
     assert report.ok, str(report)
     assert report.notes == [
-        f'map item \'map-item-{n}\' came to "{letter}", and its function comes to "{letter}!" now:'
-        " executions that have recorded it keep what it came to"
+        f'map item \'map-item-{n}\' returned "{letter}", and its function returns "{letter}!" now:'
+        " executions that have recorded it keep the recorded result"
         for n, letter in enumerate("ab")
     ]
 
 
 class Sealed(SerDes[Any]):
-    """Writes another text each time, as one that encrypts does."""
+    """A serdes that writes another text each time, as encryption does."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -346,13 +349,13 @@ def test_the_same_invoke_in_another_form_is_the_same(old: Any, new: Any) -> None
 @pytest.mark.parametrize("waits", [True, False])
 def test_another_function_or_payload_is_found(new: Any, actual: str, waits: bool) -> None:
     report = invoked(invoking(payload=1, waits=waits), new)
-    found = report.divergence
-    assert found is not None
-    assert found.kind is DivergenceKind.OTHER_OPERATION
-    assert found.expected == "invoke 'bill' of billing:$LATEST with 1"
-    assert found.actual.startswith(actual)
-    assert found.place is not None
-    assert "ctx.invoke" in found.place.text
+    divergence = report.divergence
+    assert divergence is not None
+    assert divergence.kind is DivergenceKind.OTHER_OPERATION
+    assert divergence.expected == "invoke 'bill' of billing:$LATEST with 1"
+    assert divergence.actual.startswith(actual)
+    assert divergence.place is not None
+    assert "ctx.invoke" in divergence.place.text
 
 
 def test_an_invoke_that_a_sealed_payload_went_to_is_the_same() -> None:
@@ -380,7 +383,7 @@ def test_an_invoke_in_a_child_is_compared_too() -> None:
     assert not invoked(flow(1), flow(2)).ok
 
 
-# Arguments, which no log has
+# Arguments, which the log does not record
 
 
 def test_arguments_that_differ_at_each_run_are_noted() -> None:

@@ -1,4 +1,4 @@
-"""A process may die at any moment: whatever was recorded stays, whatever was not happens again."""
+"""After a crash at any moment, recorded operations stay, and others run again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def crashed(
     mode: CheckpointingMode = CheckpointingMode.BATCHED,
     **options: Any,
 ) -> tuple[Play, Ran]:
-    """Run a shape; its process dies around the n-th checkpoint, and the next one lives."""
+    """Run a shape whose process dies around the n-th checkpoint, and then continues in a new one."""
     faults = Faults().crash_at(checkpoint=at, when=way)
 
     def wrap(plane: DataPlane, play: Play) -> DataPlane:
@@ -73,7 +73,7 @@ def check(shape: Shape, way: When, mode: CheckpointingMode) -> None:
             assert extends(observed, play.stage.observations[-1]), where
         now, then = signature(ran.events), signature(calm.events)
         if shape.at_most_once:
-            # An attempt that was cut off is recorded as a failed one.
+            # An interrupted attempt is recorded as failed.
             assert Counter(then) <= Counter(now), where
             assert max(play.stage.runs.values()) == 1, where
         elif shape.strict and mode is CheckpointingMode.BATCHED:

@@ -1,4 +1,4 @@
-"""A log from which something is missing is an error by name: no body runs for it, and nothing is made up."""
+"""A damaged log raises an error that names the operation: no body runs, and no value is invented."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def rerun(handler: Any, damaged: str | None, damage: Damage) -> dict[str, Any]:
 
 
 def _ended(operation: Operation) -> Operation:
-    """The service's side of a callback or an invoke: its end."""
+    """End a callback or an invoke, as the service does."""
     if operation.type == "CALLBACK":
         details = CallbackDetails(callback_id="id", result="5")
         return replace(operation, status="SUCCEEDED", end_timestamp=2_000, callback_details=details)
@@ -152,7 +152,7 @@ def test_a_missing_result_is_none_where_none_fits(place: Any, function: Any, kin
 
 @pytest.mark.parametrize("place", PLACES, ids=IDS)
 def test_an_unknown_status_is_an_error_that_names_the_operation(place: Any) -> None:
-    """A newer service may have added it, so Lambda is to invoke again: nothing is lost."""
+    """A newer service may have added the status, so the invocation is retried and nothing is lost."""
     with pytest.raises(InvocationError, match=r"'it' is 'PAUSED', which is no status that"):
         rerun(with_operation(place(number, int)), "it", of_unknown_status)
     assert runs == []

@@ -1,4 +1,4 @@
-"""The identity of tasks, futures and timers: nothing done behind workflow code shifts or reorders them."""
+"""Ids of tasks, futures and timers depend on workflow code only, not on libraries or the collector."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ids(ran: Any) -> dict[str, str]:
     return {event.name: event.id for event in of_workflow if event.name}
 
 
-# What the collector does.
+# Effects of the garbage collector.
 
 
 async def chunks():
@@ -32,7 +32,7 @@ async def chunks():
 
 
 async def reads_the_beginning() -> int:
-    """Leaves a generator unfinished, in a cycle, so that only the collector frees it."""
+    """Leave a generator unfinished in a cycle, so that only the collector frees it."""
     last: Exception | None = None
     for attempt in range(2):
         try:
@@ -60,7 +60,7 @@ def test_a_generator_that_the_collector_finalizes_shifts_no_operation(collect_be
         await ctx.step(reads_the_beginning)
         for n in range(3):
             if n == collect_before:
-                gc.collect()  # on replay the step did not run, and nothing is there to collect
+                gc.collect()  # on replay the step does not run, so there is nothing to collect
 
             async def pay(label: str) -> None:
                 charged.append(await ctx.step(charge, label, name="charge"))
@@ -294,11 +294,11 @@ def test_anyio_cancels_siblings_in_the_same_order_again() -> None:
     prove(build, seeds=2)
 
 
-# What is pending when an operation is awaited.
+# Callbacks that are pending when an operation is awaited.
 
 
 def pending(name: str, stage: Stage, ctx: DurableContext, out: list[Any], inside: str) -> Any:
-    """The ways in which something can be about to happen when an operation is awaited."""
+    """Return the kinds of callbacks that may be pending when an operation is awaited."""
     loop = asyncio.get_running_loop()
 
     async def charge() -> None:

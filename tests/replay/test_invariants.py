@@ -1,4 +1,4 @@
-"""What must hold of every workflow, whatever it does: replay shows it what it saw before."""
+"""Invariants of every workflow of the corpus: replay repeats its observations."""
 
 from __future__ import annotations
 
@@ -124,19 +124,19 @@ def test_the_main_task_has_the_ids_of_the_aws_sdk(shape: Shape) -> None:
 
 
 def places(prefixes: list[str]) -> Iterator[str]:
-    """Texts of operations and of tasks in tasks, below these prefixes."""
+    """Yield the texts from which ids below these prefixes are hashed."""
     for prefix, n in product(prefixes, range(1, 30)):
         yield f"{prefix}{n}"
 
 
 def path(kind: str, module: str, qualname: str, number: int) -> str:
-    """One part of the path of a task or a timer, as it stands in ids."""
+    """Write one part of the path of a task or a timer, as in ids."""
     digest = blake2b(f"{module}:{qualname}".encode(), digest_size=4).hexdigest()
     name = re.sub(r"[^A-Za-z0-9]+", "", qualname.rpartition(".")[2])[:20]
     return f"{kind}{name}_{digest}{f'_{number}' if number else ''}-"
 
 
-# Context, the tasks that lead there, a timer perhaps, the number.
+# The parts of an id: context, path of tasks, timer if there is one, number.
 CLEAR = re.compile(
     r"(?P<context>[0-9a-f]{20}-|\w+_[0-9a-f]{8}_\d+-\d+-)?(items_[0-9a-f]{10}-)?(\w+_[0-9a-f]{8}_\d+-)*"
     r"(timer_\w*_[0-9a-f]{8}-)?\d+"
@@ -148,7 +148,7 @@ def test_every_id_follows_from_its_place(shape: Shape) -> None:
     play, _ = played(shape)
     found = {u.id: u.parent_id for u in play.updates if u.type != "EXECUTION"}
     known = {of(text) for text in places(["", *(f"{parent}-" for parent in found)])}
-    # Virtual contexts have ids, and no operations of their own.
+    # Virtual contexts have ids, but no operations of their own.
     virtual = [f"{of(str(n))}-" for n in range(1, 8)]
     nested = [f"{of(f'{of(str(n))}-{m}')}-" for n, m in product(range(1, 4), repeat=2)]
     known |= {of(text) for text in places(virtual + nested)}

@@ -1,4 +1,4 @@
-"""A service that answers out of order: what came late keeps its place on every replay."""
+"""Ends that the service reports out of order keep their place on every replay."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ fuzzed = settings(
 
 @dataclass
 class Disorder:
-    """A service that answers out of order, and steps that take their time."""
+    """A service that responds out of order, and steps of random duration."""
 
     seed: int
     mode: CheckpointingMode = CheckpointingMode.EAGER
@@ -65,13 +65,13 @@ class Disorder:
                 await asyncio.sleep(0)
 
         async def pause() -> None:
-            await take_turns(80)  # some bodies run while others' ends are recorded
+            await take_turns(80)  # some bodies run while the ends of others are recorded
 
         def wrap(plane: DataPlane, play: Play) -> DataPlane:
             faulty = FaultyPlane(plane, self.faults, VirtualClock(), lambda arn: arn == play.arn)
 
             class Taking:
-                """Each call takes a while, in which waits end."""
+                """A data plane whose calls take time, in which waits end."""
 
                 async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
                     await take_turns(4)
@@ -112,7 +112,7 @@ disorders = st.builds(
 
 
 def notes_of(ran: Ran) -> list[LateNews]:
-    """What the log says of news that came late."""
+    """Return the log's records of late ends."""
     found: list[LateNews] = []
     for event in ran.events:
         details = event.step_succeeded_details
@@ -122,7 +122,7 @@ def notes_of(ran: Ran) -> list[LateNews]:
 
 
 def beside_a_long_step(shape: Shape, turns: int = 600) -> Shape:
-    """The same while a step runs: until it has ended, the handler is sure to call again."""
+    """Run a workflow beside a long step, so that the handler will make another checkpoint."""
 
     async def long() -> None:
         for _ in range(turns):
@@ -144,15 +144,15 @@ def beside_a_long_step(shape: Shape, turns: int = 600) -> Shape:
 
 
 def check(shape: Shape, disorder: Disorder) -> list[LateNews]:
-    """Run a shape: each invocation sees what the one before saw, and replay of the log sees it all."""
+    """Run a shape; assert that each invocation and a replay repeat the earlier observations."""
     play, ran = disorder.play(shape)
     assert ran.status == ("FAILED" if shape.fails else "SUCCEEDED"), ran.error
     for earlier, later in pairwise(play.stage.observations):
         assert extends(earlier, later)
-    seen = play.stage.observations[-1]
+    observations = play.stage.observations[-1]
     again = replay(shape, play.snapshots[-1], disorder.mode)
-    assert extends(seen, again.observed)
-    assert extends(again.observed, seen)
+    assert extends(observations, again.observed)
+    assert extends(again.observed, observations)
     assert {update.type for update in again.updates} <= {"EXECUTION"}
     report = replay_history(shape.handler(Stage()), ran.events, execution_arn=ran.arn)
     assert report.ok, str(report)
@@ -181,7 +181,7 @@ def shape_of(build: Any) -> Shape:
 
 
 def waits_beside_steps(stage: Stage) -> Workflow:
-    """Waits that end while steps run; what is seen first decides what comes next."""
+    """Start waits that end while steps run; the first observed end decides the next operation."""
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         order: list[str] = []
@@ -230,9 +230,9 @@ def test_nothing_is_noted_while_a_service_keeps_the_order() -> None:
 
 
 def calls_that_note(play: Play) -> list[int]:
-    """The checkpoints of a run that note late news, where there is no other that nobody has noted.
+    """Return the checkpoints that record a late end, if no other late end is unrecorded.
 
-    Of what the service left out, or told in the very answer that is lost, no note can be there yet.
+    There can be no record yet of ends that the service left out, or reported in the lost response.
     """
     return [
         call.number
@@ -248,7 +248,7 @@ def calls_that_note(play: Play) -> list[int]:
 def test_a_crash_between_the_note_and_the_delivery_changes_nothing(
     way: When, mode: CheckpointingMode
 ) -> None:
-    """The process dies with the note in the log, and the late end not seen yet."""
+    """The process dies after the record of the late end, and before its delivery."""
     crashes = 0
     for seed in SEEDS:
         calm, _ = Disorder(seed, mode).play(WAITS)
@@ -264,7 +264,7 @@ def test_a_crash_between_the_note_and_the_delivery_changes_nothing(
 
 
 def test_a_service_whose_clock_stands_still_has_no_late_news() -> None:
-    """Ends in one millisecond are told in order: a context comes after what is in it."""
+    """Ends of one millisecond are reported in order: a context after its operations."""
 
     class Standing(MemoryService):
         def now(self) -> int:

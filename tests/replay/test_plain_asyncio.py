@@ -1,4 +1,4 @@
-"""Ordinary asyncio in workflow code: what won, what timed out and in which order, replay sees again."""
+"""Replay repeats winners, timeouts and order of ordinary asyncio in workflow code."""
 
 from __future__ import annotations
 
@@ -336,7 +336,7 @@ PROVEN = [
 
 @pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
 def test_plain_asyncio_replays(build: Any) -> None:
-    # When a crash delays something, another one may win: but the winner stays.
+    # A crash may change the winner of a race, but then the winner stays.
     prove(build, same_log=False, same_result=False)
 
 
@@ -549,7 +549,7 @@ def test_optimistic_results_do_not_overtake_a_timer() -> None:
     assert replay(shape, play.snapshots[-1]).outcome.status == "SUCCEEDED"
 
 
-# Programs of timers that Hypothesis makes up.
+# Programs of timers that Hypothesis generates.
 
 delays = st.sampled_from([0.001, 0.003, 1, 2, 3, 4.5, 7])
 nodes = st.recursive(

@@ -1,4 +1,4 @@
-"""A recorded history is replayed without running anything, and the first divergence is found."""
+"""A recorded history is replayed without running steps, and the first divergence is found."""
 
 from __future__ import annotations
 
@@ -236,15 +236,15 @@ def test_a_change_is_found_with_both_sides_and_the_line(
     changed: dict[str, Any], kind: str, expected: str, actual: str, line: str | None
 ) -> None:
     report = replay_history(flow(**changed), booked().events)
-    found = report.divergence
-    assert found is not None
-    assert (found.kind, found.expected, found.actual) == (kind, expected, actual)
-    assert (found.place is None) == (line is None)
+    divergence = report.divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.expected, divergence.actual) == (kind, expected, actual)
+    assert (divergence.place is None) == (line is None)
     if line is not None:
-        assert found.place is not None
-        assert (found.place.file, found.place.line) == (__file__, source_line(line))
-        assert line in found.place.text
-        where = f"test_recorded_histories.py:{found.place.line}, in flow.<locals>.booking"
+        assert divergence.place is not None
+        assert (divergence.place.file, divergence.place.line) == (__file__, source_line(line))
+        assert line in divergence.place.text
+        where = f"test_recorded_histories.py:{divergence.place.line}, in flow.<locals>.booking"
         assert where in str(report)
     with pytest.raises(ReplayError, match="replay found") as raised:
         report.raise_if_failed()
@@ -265,11 +265,14 @@ def test_an_item_that_the_map_asks_for_is_found_at_the_line_of_the_map() -> None
 
         return flow
 
-    found = replay_history(named("b"), Rig(named("a")).run(0).events).divergence
-    assert found is not None
-    assert (found.expected, found.actual) == ("map item 'a1'", "map item 'b1' (another name)")
-    assert found.place is not None
-    assert found.place.text == "await ctx.map([1, 2], item, config=config)"
+    divergence = replay_history(named("b"), Rig(named("a")).run(0).events).divergence
+    assert divergence is not None
+    assert (divergence.expected, divergence.actual) == (
+        "map item 'a1'",
+        "map item 'b1' (another name)",
+    )
+    assert divergence.place is not None
+    assert divergence.place.text == "await ctx.map([1, 2], item, config=config)"
 
 
 def test_code_that_looks_at_the_lambda_context_finds_one() -> None:
@@ -307,9 +310,9 @@ def test_code_that_leaves_the_process_diverges() -> None:
         return run
 
     ran = Rig(flow(None)).run(0)
-    found = replay_history(flow(0), ran.events).divergence
-    assert found is not None
-    assert found.actual.startswith("it failed with SystemExit")
+    divergence = replay_history(flow(0), ran.events).divergence
+    assert divergence is not None
+    assert divergence.actual.startswith("it failed with SystemExit")
 
 
 def test_an_error_of_the_code_is_found_with_its_line() -> None:
@@ -333,7 +336,7 @@ def test_an_operation_that_an_unfinished_execution_has_yet_to_ask_for_is_no_dive
     until_wait = booked().events[: booked().types().index("WaitSucceeded") + 1]
     assert replay_history(flow(extra=True), until_wait)
     assert not replay_history(flow(names="abc"), until_wait)
-    # At rest, all that the code had asked for was in the log.
+    # At the suspension, every operation of the code was in the log.
     at_rest = until_wait[:-1]
     assert at_rest[-1].event_type == "InvocationCompleted"
 
@@ -346,9 +349,12 @@ def test_an_operation_that_an_unfinished_execution_has_yet_to_ask_for_is_no_dive
         await waiting
         return 1
 
-    found = replay_history(impatient, at_rest).divergence
-    assert found is not None
-    assert (found.kind, found.actual) == (DivergenceKind.NEW_OPERATION, "step 'meanwhile'")
+    divergence = replay_history(impatient, at_rest).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.actual) == (
+        DivergenceKind.NEW_OPERATION,
+        "step 'meanwhile'",
+    )
 
 
 @pytest.mark.parametrize(
@@ -382,9 +388,9 @@ def test_an_end_that_is_put_off_or_emptied_is_found(
 
         return run
 
-    found = replay_history(flow(now), Rig(flow("")).run(0).events).divergence
-    assert found is not None
-    assert (found.kind, found.expected, found.actual) == (kind, expected, actual)
+    divergence = replay_history(flow(now), Rig(flow("")).run(0).events).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.expected, divergence.actual) == (kind, expected, actual)
 
 
 @pytest.mark.parametrize(
@@ -426,10 +432,10 @@ def test_an_execution_that_waits_is_found_to_go_on_otherwise(
     events = Rig(flow("")).run(0).events
     at_rest = events[: [e.event_type for e in events].index("InvocationCompleted") + 1]
     assert replay_history(flow(""), at_rest)
-    found = replay_history(flow(now), at_rest).divergence
-    assert found is not None
-    assert (found.kind, found.expected) == (kind, expected)
-    assert found.actual.startswith(actual)
+    divergence = replay_history(flow(now), at_rest).divergence
+    assert divergence is not None
+    assert (divergence.kind, divergence.expected) == (kind, expected)
+    assert divergence.actual.startswith(actual)
 
 
 def test_an_execution_that_was_stopped_or_timed_out_replays_as_far_as_it_came() -> None:
@@ -447,9 +453,9 @@ def test_an_execution_that_was_stopped_or_timed_out_replays_as_far_as_it_came() 
     async def quick(event: int, ctx: DurableContext) -> int:
         return await ctx.step(done, 1)
 
-    found = replay_history(quick, ran.events).divergence
-    assert found is not None
-    assert (found.expected, found.actual) == (
+    divergence = replay_history(quick, ran.events).divergence
+    assert divergence is not None
+    assert (divergence.expected, divergence.actual) == (
         "wait 'pause'",
         "it returned 1, and has not asked for it",
     )
@@ -530,11 +536,11 @@ def test_a_result_that_has_become_too_large_for_a_response_is_found() -> None:
 
         return run
 
-    found = replay_history(flow(6 * 1024 * 1024), Rig(flow(1)).run(0).events).divergence
-    assert found is not None
-    assert found.expected == 'the execution succeeded with "a"'
-    assert found.actual.startswith('it returned "aaaa')
-    assert len(found.actual) < 400
+    divergence = replay_history(flow(6 * 1024 * 1024), Rig(flow(1)).run(0).events).divergence
+    assert divergence is not None
+    assert divergence.expected == 'the execution succeeded with "a"'
+    assert divergence.actual.startswith('it returned "aaaa')
+    assert len(divergence.actual) < 400
 
 
 def test_code_that_branches_on_the_clock_of_the_machine_is_found() -> None:
@@ -547,9 +553,9 @@ def test_code_that_branches_on_the_clock_of_the_machine_is_found() -> None:
         return "done"
 
     ran = Rig(greeting).run()
-    found = replay_history(greeting, ran.events).divergence
-    assert found is not None
-    assert (found.expected, found.actual) == (
+    divergence = replay_history(greeting, ran.events).divergence
+    assert divergence is not None
+    assert (divergence.expected, divergence.actual) == (
         "step 'morning'",
         "step 'afternoon' (another name)",
     )
@@ -567,10 +573,10 @@ def test_a_failure_replays_and_another_failure_does_not() -> None:
     ran = Rig(failing("no")).run()
     assert ran.status == "FAILED"
     assert replay_history(failing("no"), ran.events)
-    found = replay_history(failing("never"), ran.events).divergence
-    assert found is not None
-    assert found.expected.startswith("the execution failed with ValueError: no")
-    assert found.actual.startswith("it failed with ValueError: never")
+    divergence = replay_history(failing("never"), ran.events).divergence
+    assert divergence is not None
+    assert divergence.expected.startswith("the execution failed with ValueError: no")
+    assert divergence.actual.startswith("it failed with ValueError: never")
 
 
 def test_a_result_that_a_context_recorded_is_what_code_gets_even_if_its_function_has_changed() -> (
@@ -646,11 +652,11 @@ def booking_of(name: str) -> Any:
     return flow
 
 
-# How histories come
+# Forms of histories
 
 
 def page(ran: Ran) -> dict[str, Any]:
-    """The body of an answer of the API: timestamps are seconds."""
+    """Return the body of an API response, with timestamps in seconds."""
     body: dict[str, Any] = json.loads(
         control_wire.encode_history_page(HistoryPage(events=ran.events))
     )
@@ -658,7 +664,7 @@ def page(ran: Ran) -> dict[str, Any]:
 
 
 def as_botocore(body: dict[str, Any]) -> dict[str, Any]:
-    """What botocore makes of such a body: timestamps are datetimes."""
+    """Convert a body as botocore does: timestamps become datetimes."""
     raw = botocore.loaders.Loader().load_service_model("lambda", "service-2")
     model = botocore.model.ServiceModel(raw).operation_model("GetDurableExecutionHistory")
     parser = botocore.parsers.create_parser("rest-json")
@@ -782,10 +788,10 @@ def test_the_history_of_another_function_is_told_apart() -> None:
     async def typed(event: dict[str, int], ctx: DurableContext) -> int:
         return event["a"]
 
-    found = replay_history(typed, booked().events).divergence
-    assert found is not None
-    assert found.actual.startswith("it failed with SerDesError: the input of")
-    assert "history of another function" in found.hint
+    divergence = replay_history(typed, booked().events).divergence
+    assert divergence is not None
+    assert divergence.actual.startswith("it failed with SerDesError: the input of")
+    assert "history of another function" in divergence.hint
 
 
 def test_at_most_once_and_retries_are_replayed_from_what_is_recorded() -> None:

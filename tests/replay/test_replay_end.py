@@ -1,4 +1,4 @@
-"""Replay ends where the earlier invocations came to: lines come once, and twice around a crash."""
+"""Replay ends where the last invocation stopped: lines are logged once, and twice around a crash."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SMALL_PAGES = Limits(first_page_items=1)
 
 
 class OneByOne(Watched):
-    """A service whose pages hold one operation."""
+    """A data plane whose pages hold one operation."""
 
     async def get_state(self, request: StateRequest) -> StatePage:
         return await self.plane.get_state(msgspec.structs.replace(request, max_items=1))
@@ -74,7 +74,7 @@ async def one() -> int:
     return 1
 
 
-# Workflows, and the lines that an execution of each writes.
+# Workflows, and the lines that an execution of each logs.
 
 
 async def after_a_race(event: Any, ctx: DurableContext) -> None:
@@ -221,9 +221,9 @@ def rig(workflow: Workflow, mode: CheckpointingMode, **options: Any) -> Rig:
 
 
 def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]:
-    """What the workflow's code says if nothing is dropped or repeated, in any order."""
-    made = rig(workflow, CheckpointingMode.BATCHED)
-    assert made.run().status == "SUCCEEDED"
+    """Run a workflow in one invocation, assert that no line is repeated, and return the sorted lines."""
+    runner = rig(workflow, CheckpointingMode.BATCHED)
+    assert runner.run().status == "SUCCEEDED"
     lines, kept.lines = kept.lines, []
     assert set(Counter(lines).values()) == {1}
     return sorted(lines)
@@ -235,13 +235,13 @@ def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]
 def test_each_line_comes_once_however_often_the_workflow_is_replayed(
     workflow: Workflow, mode: CheckpointingMode, pages: bool, kept: Keeping
 ) -> None:
-    made = rig(
+    runner = rig(
         workflow,
         mode,
         limits=SMALL_PAGES if pages else DEFAULT_LIMITS,
         seams=Seams(data_plane=OneByOne if pages else lambda plane: plane),
     )
-    ran = made.run()
+    ran = runner.run()
     assert ran.status == "SUCCEEDED", ran.error
     assert ran.invocations > 1
     assert {line: times for line, times in Counter(kept.lines).items() if times != 1} == {}
@@ -261,8 +261,8 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 
         return call
 
-    made = rig(workflow, mode, seams=Seams(data_plane=wrap, invoker=invoker))
-    ran = made.run()
+    runner = rig(workflow, mode, seams=Seams(data_plane=wrap, invoker=invoker))
+    ran = runner.run()
     assert ran.status == "SUCCEEDED", ran.error
     return ran, not faults.left
 
@@ -301,12 +301,12 @@ def test_bodies_and_threads_log_whatever_is_replayed_around_them(kept: Keeping) 
     ran = rig(workflow, CheckpointingMode.BATCHED).run()
     counts = Counter(kept.lines)
     assert counts["body, replaying: False"] == 1
-    # What workflow code gives to a thread runs in each invocation that comes there, and says so.
+    # Functions that workflow code runs in a thread run, and log, in each invocation.
     assert [counts[f"thread {n}"] for n in range(3)] == [ran.invocations - 1 - n for n in range(3)]
 
 
 def test_the_flag_is_that_of_the_code_that_asks() -> None:
-    """A scope that has gone further than the log is new; one beside it that has not is still old."""
+    """A scope beyond the log is not replaying, while one beside it may still be."""
     flags: list[tuple[str, bool]] = []
     extended = False
 
@@ -316,7 +316,7 @@ def test_the_flag_is_that_of_the_code_that_asks() -> None:
                 late = ctx.step(one, name="late")
                 flags.append(("grown", ctx.is_replaying))
                 await asyncio.create_task(inside())
-                started.append(late)  # awaited once replay has asked for all that is recorded
+                started.append(late)  # awaited after replay has asked for all recorded operations
 
         async def inside() -> None:
             flags.append(("made by the grown one", ctx.is_replaying))
@@ -332,13 +332,13 @@ def test_the_flag_is_that_of_the_code_that_asks() -> None:
         for late in started:
             await late
 
-    made = rig(workflow, CheckpointingMode.BATCHED)
-    arn = made.start()
-    made.drive(arn, until=made.clock.now() + 5_000)
+    runner = rig(workflow, CheckpointingMode.BATCHED)
+    arn = runner.start()
+    runner.drive(arn, until=runner.clock.now() + 5_000)
     assert flags == [("start", False), ("beside it", False)]
     flags.clear()
     extended = True
-    assert made.drive(arn).status == "SUCCEEDED"
+    assert runner.drive(arn).status == "SUCCEEDED"
     assert flags == [
         ("start", True),
         ("grown", False),
@@ -348,7 +348,7 @@ def test_the_flag_is_that_of_the_code_that_asks() -> None:
 
 
 def test_after_a_crash_what_certainly_ran_stays_silent(kept: Keeping) -> None:
-    """The log holds the start of what comes after the line, so the line was written."""
+    """The log holds the start of the operation after the line, so the line was logged."""
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         ctx.log_info("start")

@@ -1,4 +1,4 @@
-"""The same workflow under many interleavings: same ids, same log, and replay sees what was seen."""
+"""Under many interleavings a workflow has the same ids and log, and replay repeats its observations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ fuzzed = settings(
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long things take, in turns of the loop, and how much fits into one call."""
+    """The durations of calls and bodies, in turns of the loop, and the size of a batch."""
 
     seed: int
     batch: int = 250
@@ -125,7 +125,7 @@ def test_a_shape_does_the_same_under_any_schedule(shape: Shape, schedule: Schedu
     check(shape, undisturbed(shape), schedule)
 
 
-# Programs that Hypothesis makes up.
+# Programs that Hypothesis generates.
 
 Node = Any
 leaves = st.one_of(
@@ -148,7 +148,7 @@ programs = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_
 
 
 class Interpreter:
-    """Runs a program as a workflow."""
+    """An interpreter that runs a program as a workflow."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage

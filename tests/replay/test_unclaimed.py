@@ -1,4 +1,4 @@
-"""The gate: replay asks for all that is recorded before anything new runs, or the execution fails."""
+"""Replay must ask for all recorded operations before anything new runs, or the execution fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Body = Callable[[DurableContext], Awaitable[Any]]
 
 
 class Changing:
-    """A workflow whose code changes between its first invocation and its second."""
+    """A workflow whose code changes between its first and its second invocation."""
 
     def __init__(self, before: Body, after: Body, mode: CheckpointingMode) -> None:
         self.runs: list[str] = []
@@ -233,7 +233,7 @@ async def noop() -> None:
     """Do nothing."""
 
 
-# Nothing of this is a divergence.
+# Changes that are not a divergence.
 
 
 def test_what_the_generator_of_a_completed_map_recorded_is_rightly_not_asked_for() -> None:
@@ -302,7 +302,7 @@ def test_work_that_nobody_awaits_and_a_handler_that_returns_are_no_divergence() 
 
 
 def test_a_recorded_id_of_any_length_is_told_at_once() -> None:
-    """The tasks that its letters might name were looked for at each of them, to the end."""
+    """Parsing a long id once took quadratic time."""
     service = MemoryService()
     event = service.event("1")
     event["InitialExecutionState"]["Operations"].append(

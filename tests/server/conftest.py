@@ -19,7 +19,7 @@ def house() -> House:
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[tuple[House, Server]]:
-    """A house and its server; tests share them, and keep to executions of their own."""
+    """Start an emulator with a server, which the tests share; each test uses executions of its own."""
     house = House()
     with serve(house.driver) as server:
         yield house, server
@@ -27,7 +27,7 @@ def served() -> Iterator[tuple[House, Server]]:
 
 @pytest.fixture(scope="session")
 def clients() -> Iterator[Callable[[Server], Any]]:
-    """Makes botocore's own clients of servers."""
+    """Make botocore clients for servers."""
     session = botocore.session.Session()
     with ExitStack() as stack:
 
@@ -47,5 +47,5 @@ def clients() -> Iterator[Callable[[Server], Any]]:
 
 @pytest.fixture(scope="session")
 def api(served: tuple[House, Server], clients: Callable[[Server], Any]) -> Any:
-    """botocore's own client of the shared server."""
+    """Make a botocore client for the shared server."""
     return clients(served[1])

@@ -1,4 +1,4 @@
-"""A house with a server: functions that do what their event says, and ways to call the API."""
+"""An emulator for server tests: functions controlled by their event, and helpers to call the API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FUNCTION = "workflow:$LATEST"
 
 @durable_execution
 async def workflow(event: dict[str, Any], ctx: DurableContext) -> Any:
-    """Do one thing, or all that there is."""
+    """Run the operation that the event names, or all operations."""
     match event["do"]:
         case "add":
             return await ctx.step(lambda: event["a"] + event["b"], name="add")
@@ -52,7 +52,7 @@ async def workflow(event: dict[str, Any], ctx: DurableContext) -> Any:
 
 
 async def everything(ctx: DurableContext) -> Any:
-    """One of each operation, those that fail and those that do not."""
+    """Run each kind of operation once with success and once with failure."""
 
     def sometimes() -> str:
         if StepContext.current().attempt == 1:
@@ -85,7 +85,7 @@ async def everything(ctx: DurableContext) -> Any:
 
 
 def greet(event: Any, context: Any) -> Any:
-    """An ordinary Lambda function."""
+    """Serve as a plain Lambda function."""
     if event == "explode":
         raise RuntimeError("boom")
     return {"hello": event["name"] if isinstance(event, dict) else event}
@@ -93,7 +93,7 @@ def greet(event: Any, context: Any) -> Any:
 
 @dataclass
 class House:
-    """An emulator on a virtual clock, with a driver that somebody has to use."""
+    """An emulator on a virtual clock; the test has to call its driver."""
 
     clock: VirtualClock = field(default_factory=VirtualClock)
 
@@ -121,22 +121,22 @@ class House:
         return arn
 
     def begin(self, event: Any, name: str | None = None) -> str:
-        """Run an execution until it waits for somebody outside."""
+        """Run an execution until it waits for an answer from outside."""
         arn = self.start(event, name)
         self.driver.run_until(lambda: False, family=arn)
         return arn
 
     def callback_id(self, arn: str) -> str:
-        [found] = [
-            each.callback_details.callback_id
-            for each in self.emulator.operations(arn)
-            if each.callback_details is not None
+        [id_] = [
+            operation.callback_details.callback_id
+            for operation in self.emulator.operations(arn)
+            if operation.callback_details is not None
         ]
-        assert found is not None
-        return found
+        assert id_ is not None
+        return id_
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """Make one call of the API in this process, without a socket."""
+        """Call the API once in this process, without a socket."""
 
         async def send() -> httpx.Response:
             with Backend(self.driver) as backend:
@@ -148,15 +148,15 @@ class House:
 
 
 def execution(arn: str, call: str = "") -> str:
-    """The path of an execution."""
+    """Build the path of an execution."""
     return f"/2025-12-01/durable-executions/{quote(arn, safe='')}{call}"
 
 
 def callback(callback_id: str, call: str) -> str:
-    """The path of a callback."""
+    """Build the path of a callback."""
     return f"/2025-12-01/durable-execution-callbacks/{quote(callback_id, safe='')}/{call}"
 
 
 def invocations(function: str = FUNCTION) -> str:
-    """The path of a function's invocations."""
+    """Build the path of a function's invocations."""
     return f"/2015-03-31/functions/{quote(function, safe='')}/invocations"

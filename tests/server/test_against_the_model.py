@@ -1,4 +1,4 @@
-"""Whatever is answered is what the service's own model describes: nothing missing, nothing made up."""
+"""Every response fits the service's own model: no member is missing or unknown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from durable_execution_sdk.service import DataPlane
 
 @pytest.fixture(scope="module")
 def busy() -> tuple[House, str]:
-    """A house in which one of everything has happened."""
+    """Make an emulator whose executions have every kind of event."""
     house = House()
     return house, house.run({"do": "everything"}, "busy")
 
@@ -72,7 +72,7 @@ def test_checkpoints_and_states_while_everything_runs(house: House) -> None:
     answers: list[tuple[str, bytes]] = []
 
     class Overheard:
-        """Writes what the handler is answered as the server does."""
+        """Encodes the responses to the handler as the server does."""
 
         def __init__(self, plane: DataPlane) -> None:
             self._plane = plane

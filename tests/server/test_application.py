@@ -1,4 +1,4 @@
-"""The API as it looks on the wire, in this process and without a socket."""
+"""The API's requests and responses on the wire, called in this process without a socket."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_an_execution_is_found_by_its_encoded_arn(house: House) -> None:
     answer = house.call("GET", execution(arn))
     assert "%2Fdurable-execution%2F" in execution(arn)
     assert "%24LATEST" in execution(arn)
-    found = answer.json()
-    assert (found["DurableExecutionArn"], found["Result"]) == (arn, "42")
+    document = answer.json()
+    assert (document["DurableExecutionArn"], document["Result"]) == (arn, "42")
     assert answer.headers["x-amzn-requestid"]
 
 
@@ -42,8 +42,8 @@ def test_the_body_of_a_stop_is_the_error_itself(house: House) -> None:
     arn = house.begin({"do": "ask"})
     answer = house.call("POST", execution(arn, "/stop"), json={"ErrorType": "Bored", "New": 1})
     assert answer.status_code == 200
-    found = house.call("GET", execution(arn)).json()
-    assert (found["Status"], found["Error"]["ErrorType"]) == ("STOPPED", "Bored")
+    document = house.call("GET", execution(arn)).json()
+    assert (document["Status"], document["Error"]["ErrorType"]) == ("STOPPED", "Bored")
 
 
 @pytest.mark.parametrize("result", ['{"a": "ü"}', "plain text", " "])
@@ -64,9 +64,9 @@ def test_the_body_of_a_failure_is_the_error_itself(house: House) -> None:
     error = {"ErrorType": "Refused", "ErrorMessage": "no"}
     house.call("POST", callback(house.callback_id(arn), "fail"), json=error)
     house.driver.run_until_closed(arn)
-    found = house.call("GET", execution(arn)).json()
-    assert found["Status"] == "FAILED"
-    assert found["Error"]["ErrorMessage"] == "no"
+    document = house.call("GET", execution(arn)).json()
+    assert document["Status"] == "FAILED"
+    assert document["Error"]["ErrorMessage"] == "no"
 
 
 def test_a_heartbeat_has_no_body(house: House) -> None:
@@ -224,7 +224,9 @@ def test_lists_are_filtered_and_paged(house: House) -> None:
 
     def names(**query: Any) -> list[str]:
         page = house.call("GET", path, params=query).json()
-        return [each["DurableExecutionName"] for each in page.get("DurableExecutions", [])]
+        return [
+            execution["DurableExecutionName"] for execution in page.get("DurableExecutions", [])
+        ]
 
     assert names() == ["asking", "sum-2", "sum-1", "sum-0"]
     assert names(ReverseOrder="true", MaxItems="2") == ["sum-0", "sum-1"]

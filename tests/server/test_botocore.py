@@ -1,4 +1,4 @@
-"""The API as botocore sees it, over a socket: it asks, the server answers, it understands."""
+"""botocore can call the server over a socket and read its responses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def start(api: Any, event: Any, **options: Any) -> str:
 
 
 def asking(served: Served, api: Any) -> tuple[str, str]:
-    """An execution that waits for an answer, and the id to answer to."""
+    """Start an execution that waits for an answer; return it and the callback's id."""
     house, _ = served
     arn = start(api, {"do": "ask"})
     house.driver.run_until(lambda: bool(house.emulator.operations(arn)[1:]), patient=True)
@@ -88,17 +88,21 @@ def test_an_execution_is_described_in_full(served: Served, api: Any) -> None:
     house, _ = served
     arn = start(api, {"do": "add", "a": 1, "b": 2}, DurableExecutionName="described")
     end(served, arn)
-    known = house.emulator.describe(arn)
-    found = api.get_durable_execution(DurableExecutionArn=arn)
-    assert found["DurableExecutionArn"] == arn
-    assert found["DurableExecutionName"] == "described"
-    assert found["FunctionArn"].endswith(":function:workflow:$LATEST")
-    assert (found["Status"], found["Result"], found["Version"]) == ("SUCCEEDED", "3", "$LATEST")
-    assert json.loads(found["InputPayload"]) == {"do": "add", "a": 1, "b": 2}
-    assert found["StartTimestamp"] == moment(known.start_timestamp)
-    assert found["EndTimestamp"] == moment(known.end_timestamp)
-    assert found["ExecutionDataIncluded"] is True
-    assert found["DurableConfig"]["ExecutionTimeout"] == 31_622_400
+    description = house.emulator.describe(arn)
+    response = api.get_durable_execution(DurableExecutionArn=arn)
+    assert response["DurableExecutionArn"] == arn
+    assert response["DurableExecutionName"] == "described"
+    assert response["FunctionArn"].endswith(":function:workflow:$LATEST")
+    assert (response["Status"], response["Result"], response["Version"]) == (
+        "SUCCEEDED",
+        "3",
+        "$LATEST",
+    )
+    assert json.loads(response["InputPayload"]) == {"do": "add", "a": 1, "b": 2}
+    assert response["StartTimestamp"] == moment(description.start_timestamp)
+    assert response["EndTimestamp"] == moment(description.end_timestamp)
+    assert response["ExecutionDataIncluded"] is True
+    assert response["DurableConfig"]["ExecutionTimeout"] == 31_622_400
     compact = api.get_durable_execution(DurableExecutionArn=arn, IncludeExecutionData=False)
     assert compact["ExecutionDataIncluded"] is False
     assert not {"InputPayload", "Result"} & set(compact)
@@ -146,9 +150,9 @@ def test_executions_are_listed_in_pages_and_by_what_they_are(served: Served, api
             FunctionName="workflow", ReverseOrder=True, PaginationConfig={"PageSize": 2}
         )
     )
-    listed = [each for page in pages for each in page["DurableExecutions"]]
-    assert len({each["DurableExecutionArn"] for each in listed}) == len(listed) >= 5
-    starts = [each["StartTimestamp"] for each in listed]
+    listed = [execution for page in pages for execution in page["DurableExecutions"]]
+    assert len({execution["DurableExecutionArn"] for execution in listed}) == len(listed) >= 5
+    starts = [execution["StartTimestamp"] for execution in listed]
     assert starts == sorted(starts)
     [one] = api.list_durable_executions_by_function(
         FunctionName="workflow",
@@ -172,8 +176,8 @@ def test_a_callback_succeeds_with_the_bytes_that_were_sent(served: Served, api: 
     result = '{"paid": "ü"}'
     api.send_durable_execution_callback_success(CallbackId=callback_id, Result=result.encode())
     end(served, arn)
-    found = api.get_durable_execution(DurableExecutionArn=arn)
-    assert json.loads(found["Result"]) == json.loads(result)
+    response = api.get_durable_execution(DurableExecutionArn=arn)
+    assert json.loads(response["Result"]) == json.loads(result)
     events = api.get_durable_execution_history(DurableExecutionArn=arn, MaxItems=1000)["Events"]
     [succeeded] = [event for event in events if event["EventType"] == "CallbackSucceeded"]
     assert succeeded["CallbackSucceededDetails"]["Result"]["Payload"] == result
@@ -231,10 +235,10 @@ def test_an_execution_is_paused_resumed_stopped_and_deleted(served: Served, api:
     stopped = api.stop_durable_execution(
         DurableExecutionArn=arn, Error={"ErrorType": "Bored", "ErrorMessage": "of it"}
     )
-    found = api.get_durable_execution(DurableExecutionArn=arn)
-    assert found["Status"] == "STOPPED"
-    assert found["Error"]["ErrorType"] == "Bored"
-    assert found["EndTimestamp"] == stopped["StopTimestamp"]
+    response = api.get_durable_execution(DurableExecutionArn=arn)
+    assert response["Status"] == "STOPPED"
+    assert response["Error"]["ErrorType"] == "Bored"
+    assert response["EndTimestamp"] == stopped["StopTimestamp"]
     deleted = api.delete_durable_execution(DurableExecutionArn=arn)
     assert status(deleted) == 202
     assert isinstance(deleted["DeletionRequestTimestamp"], datetime)

@@ -27,8 +27,8 @@ SOURCE = Path(rejections.__file__).parents[1]
 
 @functools.cache
 def refusals_in_the_source() -> set[tuple[str, int]]:
-    """Every name and status that the engine and the emulator refuse calls with."""
-    found: set[tuple[str, int]] = set()
+    """Collect every error code and status with which the engine and the emulator refuse calls."""
+    codes: set[tuple[str, int]] = set()
     for path in [*SOURCE.glob("engine/**/*.py"), *SOURCE.glob("emulator/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
@@ -38,8 +38,8 @@ def refusals_in_the_source() -> set[tuple[str, int]]:
                     if isinstance(keyword.value, ast.Constant)
                 }
                 if "code" in options and "status" in options:
-                    found.add((options["code"], options["status"]))
-    return found
+                    codes.add((options["code"], options["status"]))
+    return codes
 
 
 def test_every_refusal_of_the_emulator_is_an_error_of_the_api_with_its_status() -> None:

@@ -1,5 +1,5 @@
-"""Who tries to come in: a page of another site, a name that is pointed here, large and slow bodies,
-and a stranger who knows an execution's ARN."""
+"""The server refuses attacks: pages of other sites, DNS rebinding, large and slow bodies,
+and callers who know only an execution's ARN."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SITE = "https://evil.example"
 
 
 class Door:
-    """A server, and raw requests to it."""
+    """A server that is sent raw requests."""
 
     def __init__(self, house: House, server: Server) -> None:
         self.house = house
@@ -38,8 +38,8 @@ class Door:
         try:
             connection.request(method, path, body, named)
             answer = connection.getresponse()
-            found = {name.lower(): value for name, value in answer.getheaders()}
-            return answer.status, found, answer.read()
+            headers_ = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, headers_, answer.read()
         finally:
             connection.close()
 
@@ -66,7 +66,7 @@ CALLS: dict[str, Callable[[str, str], tuple[str, str, bytes | None]]] = {
     "delete": lambda arn, cb: ("DELETE", execution(arn), None),
 }
 
-# What a browser sends along, and a page cannot change.
+# Headers that a browser adds and a page cannot change.
 PAGES: dict[str, dict[str, str]] = {
     "a form": {"Origin": SITE, "Content_Type": "application/x-www-form-urlencoded"},
     "a fetch without preflight": {"Origin": SITE, "Content_Type": "text/plain"},
@@ -124,10 +124,12 @@ def test_programs_of_this_computer_and_own_pages_come_in(
     headers: dict[str, str], door: Door
 ) -> None:
     _, cb = waiting(door)
-    status, found, answer = door.ask("POST", callback(cb, "succeed"), b'"yes"', **headers)
+    status, response_headers, answer = door.ask(
+        "POST", callback(cb, "succeed"), b'"yes"', **headers
+    )
     assert status == 200, answer
-    assert found["x-content-type-options"] == "nosniff"
-    assert found["cross-origin-resource-policy"] == "same-origin"
+    assert response_headers["x-content-type-options"] == "nosniff"
+    assert response_headers["cross-origin-resource-policy"] == "same-origin"
 
 
 def test_a_name_can_be_allowed() -> None:
@@ -222,7 +224,7 @@ def test_who_hangs_up_in_the_middle_leaves_nothing(
         head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{{"
         line.sendall(head.encode())
     assert door.ask("GET", "/2025-12-01/functions/workflow/durable-executions")[0] == 200
-    assert not [each for each in caplog.records if "failed" in each.message]
+    assert not [record for record in caplog.records if "failed" in record.message]
 
 
 BAD_JSON = [
@@ -262,7 +264,7 @@ def test_a_checkpoint_nested_beyond_reason_is_refused(body: bytes, door: Door) -
     "body", [b'\\"' * 200_000 + b"[" * 600, b'["' + b'\\"' * 200_000 + b"[" * 600 + b"\\"]
 )
 def test_no_text_takes_long_to_be_refused(body: bytes, door: Door) -> None:
-    """Quotes without end made each of them begin a string that was looked for until the body's end."""
+    """A body of many quotes made the check for depth take quadratic time."""
     arn, _ = waiting(door)
     for path in (invocations("greet"), execution(arn, "/checkpoint")):
         began = time.process_time()
@@ -300,15 +302,15 @@ def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
 
 
 def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
-    """The tokens of an invocation that runs are not made of its number alone."""
-    house, seen = door.house, []
+    """Checkpoint tokens contain a secret besides the invocation's number."""
+    house, tokens = door.house, []
     arn = house.start({"do": "add"})
     original = house.driver.caller.answer
 
     def spy(function: Any, call: Any) -> Any:
         event = json.loads(call.payload)
         run_id, *numbers, proof = json.loads(base64.b64decode(event["CheckpointToken"]))
-        seen.append((run_id, numbers, proof))
+        tokens.append((run_id, numbers, proof))
         forged = base64.b64encode(json.dumps([run_id, *numbers]).encode()).decode()
         body = json.dumps({"CheckpointToken": forged, "Updates": []}).encode()
         status, _, answer = door.ask("POST", execution(arn, "/checkpoint"), body)
@@ -319,7 +321,7 @@ def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
 
     house.driver.caller.answer = spy
     house.driver.run_until_closed(arn)
-    assert seen and len(seen[0][2]) == 32
+    assert tokens and len(tokens[0][2]) == 32
     assert house.emulator.is_closed(arn)
 
 

@@ -93,12 +93,12 @@ def test_a_function_may_wait_for_another_one_that_runs_here_too() -> None:
 
 
 def open_files() -> set[str]:
-    """What every descriptor of this process stands for: each socket has a name of its own."""
-    found: set[str] = set()
+    """List the targets of this process's file descriptors; each socket has a unique name."""
+    targets: set[str] = set()
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
-            found.add(os.readlink(descriptor))
-    return found
+            targets.add(os.readlink(descriptor))
+    return targets
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")

@@ -1,4 +1,4 @@
-"""Callbacks are answered and time is moved by the test; nothing else makes either happen."""
+"""Only the test answers callbacks and advances time."""
 
 from __future__ import annotations
 
@@ -69,7 +69,11 @@ def test_a_callback_fails_with_what_was_sent():
 
 def test_only_a_callback_has_an_id_to_answer_to():
     runner, approval = waiting()
-    [around] = [each for each in runner.result().operations if each.sub_type == "WaitForCallback"]
+    [around] = [
+        operation
+        for operation in runner.result().operations
+        if operation.sub_type == "WaitForCallback"
+    ]
     with pytest.raises(
         ConfigError, match=r"not None\. The operation of ctx\.wait_for_callback has none"
     ):
@@ -153,7 +157,7 @@ def test_no_time_passes_before_a_callback_that_waits_already_is_given():
     answer = runner.wait_for_callback()
     assert runner.now < datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)
     result = runner.advance(hours=2, minutes=30)
-    assert [each.is_done for each in result.operations if each.name == "poll"] == [
+    assert [operation.is_done for operation in result.operations if operation.name == "poll"] == [
         True,
         True,
         False,
@@ -181,9 +185,9 @@ def test_a_callback_waits_for_an_answer_while_its_submitter_is_tried_again():
     runner = LocalDurableTestRunner(ask_again).sync
     runner.start()
     runner.run_until_suspended()
-    # The attempt that failed may have handed the id out.
-    assert (len(tries), [each.name for each in runner.callbacks()]) == (1, ["approval"])
-    # Whoever waits for it in a test waits until the submitter has come through.
+    # The failed attempt may have sent the id.
+    assert (len(tries), [callback.name for callback in runner.callbacks()]) == (1, ["approval"])
+    # wait_for_callback returns it only after the submitter has succeeded.
     runner.wait_for_callback("approval").succeed(1)
     assert len(tries) == 2
     assert runner.complete().result == 1

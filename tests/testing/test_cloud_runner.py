@@ -1,4 +1,4 @@
-"""A deployed workflow is tested over HTTP, through our client and through AWS's own."""
+"""Deployed workflows are tested over HTTP, through this package's client and through botocore."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def runner_of(server: Server, **options: Any) -> CloudDurableTestRunner[Any]:
 
 
 def test_it_gives_the_result_that_a_local_runner_gives(server):
-    seen = []
-    runner = runner_of(server, result_type=Greeting, on_progress=seen.append)
+    reports = []
+    runner = runner_of(server, result_type=Greeting, on_progress=reports.append)
     result = runner.run_sync({"name": "Ada"})
     local = LocalDurableTestRunner(greeting).run_sync({"name": "Ada"})
     assert result.result == local.result == Greeting("Hello, Ada!", None)
@@ -100,8 +100,8 @@ def test_it_gives_the_result_that_a_local_runner_gives(server):
     ]
     assert result.duration.days == 3
     assert [len(each.executed) for each in result.invocations] == [2, 0]
-    assert seen[-1].succeeded
-    lengths = [len(each.history) for each in seen]
+    assert reports[-1].succeeded
+    lengths = [len(each.history) for each in reports]
     assert lengths == sorted(lengths)
 
 
@@ -199,7 +199,7 @@ def test_a_function_that_is_not_there_is_the_service_s_error(server):
 
 
 class Shaky(LambdaControlPlane):
-    """Pages of two events, and every other call is throttled beyond what the client bears."""
+    """A control plane with pages of two events, on which every other call is throttled."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(LambdaClient(environ=environ(server)))
@@ -228,7 +228,7 @@ def test_the_history_is_followed_page_by_page_even_if_the_service_stumbles(serve
         control = Shaky(server)
         runner = runner_of(server, control_plane=control)
         result = await runner.run({"name": "Ada"}, name="paged")
-        assert [each.event_id for each in result.history] == list(range(1, 9))
+        assert [event.event_id for event in result.history] == list(range(1, 9))
         assert control.calls >= 8
         assert control.read == list(range(1, 9))
         await control.aclose()
@@ -237,7 +237,7 @@ def test_the_history_is_followed_page_by_page_even_if_the_service_stumbles(serve
 
 
 class Growing(EmulatorControlPlane):
-    """A history of which more is there with each look, two events a page."""
+    """A control plane whose history grows with each poll, with two events in a page."""
 
     def __init__(self, rig: Rig, events: list[HistoryEvent]) -> None:
         super().__init__(rig.driver)
@@ -292,7 +292,7 @@ def test_only_the_last_page_is_read_again_when_a_history_has_grown():
 
 
 class Botocore:
-    """The control plane as AWS's own client has it: whatever it does not know is lost."""
+    """A control plane through botocore, which drops members that its model lacks."""
 
     def __init__(self, server: Server) -> None:
         self._api = botocore.session.Session().create_client(

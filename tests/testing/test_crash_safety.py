@@ -1,4 +1,4 @@
-"""check_crash_safety finds what a crash breaks, and lets through what none can."""
+"""check_crash_safety finds workflows that a crash breaks, and passes those that none can break."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def reset() -> Iterator[None]:
 
 
 async def charge(order: str) -> str:
-    """Not idempotent: each call is another charge."""
+    """Charge without an idempotency key: each call is another charge."""
     CHARGES.append(order)
     return f"charge of {order}"
 
 
 async def charge_with_key(order: str) -> str:
-    """Idempotent: the key of the operation makes a second call the same charge."""
+    """Charge with the operation's id as key: a second call is the same charge."""
     key = StepContext.current().operation_id
     if key not in CHARGES:
         CHARGES.append(key)
@@ -68,7 +68,7 @@ async def echo(value: Any) -> Any:
 
 
 async def same(value: int) -> int:
-    """Unlike a plain function, which runs in a thread, it ends in the same order again."""
+    """Return the value; as a coroutine function it ends in the same order in each run."""
     return value
 
 
@@ -80,11 +80,11 @@ def harms(report: SafetyReport) -> list[str]:
     return [str(harm) for harm in report.harms]
 
 
-# Honest workflows
+# Correct workflows
 
 
 async def everything(event: str, ctx: DurableContext) -> Any:
-    """Maps, children, tasks, timers of asyncio, polls, retries and a callback's timeout."""
+    """Use maps, children, tasks, timers of asyncio, polls, retries and a callback's timeout."""
 
     async def flaky() -> int:
         if StepContext.current().attempt < 2:
@@ -122,7 +122,7 @@ def test_an_honest_workflow_comes_through_a_crash_at_every_point() -> None:
     assert not report.notes
     calm = LocalDurableTestRunner(durable_execution(everything))
     assert calm.run_sync("7").assert_succeeded().result[1:4] == [3, 1, [3, 3]]
-    # No body of it awaits more than once.
+    # None of its bodies awaits more than once.
     assert report.runs == 3 * calm.faults.checkpoints + len(calm.faults.bodies)
     assert str(report) == f"everything: {report.runs} crashes, no harm"
     report.raise_if_failed()
@@ -196,7 +196,7 @@ def test_it_holds_in_the_other_modes_of_checkpointing(mode: CheckpointingMode) -
 
 
 def test_a_body_that_ran_twice_for_no_reason_would_be_seen() -> None:
-    """No workflow can do this; so the check is shown an execution that did."""
+    """No workflow can cause this, so the test forges the faults' records."""
     runner = LocalDurableTestRunner(durable_execution(everything))
     result = runner.run_sync("7")
     assert list(_harms_of_bodies(runner.faults, result.history)) == []
@@ -236,7 +236,7 @@ def test_a_transfer_that_is_not_idempotent_in_its_middle_is_found_at_that_await(
     async def transfer(amount: int) -> None:
         await asyncio.sleep(0)
         if accounts["bob"]:
-            return  # done before
+            return  # charged before
         accounts["ada"] -= amount
         await asyncio.sleep(0)
         accounts["bob"] += amount
@@ -307,7 +307,9 @@ def test_what_must_hold_wherever_the_crash_comes_is_asserted() -> None:
         try:
             return await ctx.step(charge, event, config=config)
         except StepInterruptedError:
-            return await ctx.step(charge, event, name="once more")  # though it may have been done
+            return await ctx.step(
+                charge, event, name="once more"
+            )  # although it may have been charged
 
     def at_most_one() -> None:
         assert len(CHARGES) <= 1, f"{len(CHARGES)} charges"
@@ -326,18 +328,18 @@ def test_what_must_hold_wherever_the_crash_comes_is_asserted() -> None:
 
 def test_a_global_that_replay_changes_again_is_found() -> None:
     def build() -> Any:
-        seen: list[str] = []
+        values: list[str] = []
 
         async def flow(event: str, ctx: DurableContext) -> int:
             await ctx.step(plain, 1)
-            seen.append(event)
+            values.append(event)
             await ctx.step(plain, 2)
-            return len(seen)
+            return len(values)
 
-        return flow, seen
+        return flow, values
 
-    flow, seen = build()
-    report = check_crash_safety_sync(durable_execution(flow), "7", setup=seen.clear)
+    flow, values = build()
+    report = check_crash_safety_sync(durable_execution(flow), "7", setup=values.clear)
     assert [harm.where for harm in report.harms] == [
         "killed before checkpoint 2",
         "killed after checkpoint 2",
@@ -381,7 +383,7 @@ def test_a_branch_on_the_clock_of_the_machine_is_found() -> None:
 
     report = check_crash_safety_sync(durable_execution(flow), "7", setup=reset)
     text = str(report)
-    # Nothing was recorded yet: the log has another operation. It was: replay is refused.
+    # Before the record, the log has another operation; after it, replay is refused.
     assert "where the log had step 'morning' undisturbed, it has step 'noon' now" in text
     assert "the execution SUCCEEDED undisturbed, and FAILED now (DeterminismError" in text
 
@@ -455,7 +457,7 @@ def test_values_that_differ_from_run_to_run_are_not_compared_and_that_is_said() 
 
 
 class Clock:
-    """A clock that shows seconds: most readings are equal, until it strikes."""
+    """A clock with a resolution so coarse that most readings are equal."""
 
     def __init__(self, strikes_at: int) -> None:
         self.readings = 0
@@ -483,7 +485,7 @@ def test_a_clock_that_strikes_between_two_runs_is_no_harm(
 
     report = checked(flow)
     assert report.ok, str(report)
-    # However late it strikes, a reading that differs is told.
+    # A reading that differs is noted, no matter how late it comes.
     assert any("stamp" in note for note in report.notes) == (strikes_at > 1)
 
 
@@ -501,13 +503,13 @@ def test_a_result_that_differs_alone_is_a_note_with_the_place() -> None:
     report = check_crash_safety_sync(durable_execution(flow), "7", setup=bodies.clear)
     assert report.ok, str(report)
     assert report.notes == [
-        "killed before checkpoint 1: step 'draw' came to 1 undisturbed, 2 now; nothing else differs"
+        "killed before checkpoint 1: step 'draw' ended with 1 undisturbed, 2 now; nothing else differs"
     ]
     seen = check_crash_safety_sync(
         durable_execution(flow), "7", setup=bodies.clear, observe=lambda: len(bodies)
     )
     assert not seen
-    assert "step 'draw' came to 1 undisturbed, 2 now" in str(seen)
+    assert "step 'draw' ended with 1 undisturbed, 2 now" in str(seen)
 
 
 def test_results_that_change_places_are_harm_though_nothing_else_differs() -> None:
@@ -568,7 +570,7 @@ def test_arguments_that_come_from_a_clock_are_a_note() -> None:
             " replay; nothing else differs"
         ),
     ]
-    # The same in each run, but for replay: no clock does that.
+    # The value is the same in each run, and differs on replay only, so it is no clock.
     report = check_crash_safety_sync(durable_execution(flow), "7", setup=clock.clear)
     assert (
         "undisturbed: step 'save' was given 1 when it was asked for first, and 2 on replay"
@@ -628,7 +630,7 @@ def test_a_workflow_that_never_ends_is_no_subject() -> None:
     async def flow(event: str, ctx: DurableContext) -> Any:
         return await (await ctx.create_callback(name="never"))
 
-    with pytest.raises(DurableTestError, match="does not come to its end undisturbed"):
+    with pytest.raises(DurableTestError, match="does not end undisturbed"):
         checked(flow)
 
 
@@ -637,7 +639,7 @@ def test_an_execution_that_gets_stuck_after_a_crash_is_found() -> None:
 
     async def flow(event: str, ctx: DurableContext) -> Any:
         async def mail(callback_id: str) -> None:
-            mails.append(callback_id)  # not sent yet, and lost with the process
+            mails.append(callback_id)  # queued, and lost when the process dies
 
         return await ctx.wait_for_callback(mail, name="answer")
 

@@ -1,4 +1,4 @@
-"""A fault befalls the execution where it was planned, and the execution comes through it."""
+"""A fault happens where it was planned, and the execution survives it."""
 
 from __future__ import annotations
 
@@ -44,18 +44,19 @@ def charge(amount: int) -> int:
 
 @durable_execution
 async def order(event: int, ctx: DurableContext) -> int:
-    """Three checkpoints: reserve, the wait, charge."""
+    """Make three checkpoints: reserve, the wait, charge."""
     amount = await ctx.step(reserve, event)
     await ctx.wait(Duration.from_hours(1), name="pause")
     return await ctx.step(charge, amount)
 
 
 def errors(runner: LocalDurableTestRunner[Any]) -> list[str | None]:
-    """How each invocation failed, if it did."""
+    """Return the error type of each invocation; ``None`` for those that did not fail."""
     details = [event.invocation_completed_details for event in runner.sync.result().history]
-    found = [each.error for each in details if each is not None]
+    failures = [failure.error for failure in details if failure is not None]
     return [
-        None if each is None or each.payload is None else each.payload.error_type for each in found
+        None if failure is None or failure.payload is None else failure.payload.error_type
+        for failure in failures
     ]
 
 
@@ -91,7 +92,7 @@ def test_a_crash_at_a_checkpoint_repeats_what_was_not_recorded_and_nothing_else(
     assert runner.run_sync(5).result == 10
     assert [run.name for run in runner.faults.bodies] == bodies
     assert runner.faults.checkpoints == checkpoints
-    assert [each for each in errors(runner) if each] == [failed]
+    assert [error for error in errors(runner) if error] == [failed]
 
 
 def test_a_crash_in_a_body_cuts_it_after_it_has_begun() -> None:
@@ -226,7 +227,7 @@ def test_throttling_is_waited_out_by_the_clients_own_rules() -> None:
     assert result.result == 10
     assert errors(runner) == [None, None]
     assert result.duration is not None
-    # Backoff with full jitter at its longest: 0.2 s, 0.4 s, 0.8 s.
+    # Backoff with the longest jitter: 0.2 s, 0.4 s, 0.8 s.
     assert timedelta(seconds=1.4) < result.duration - timedelta(hours=1) < timedelta(seconds=1.5)
 
 
@@ -280,8 +281,8 @@ def test_an_event_that_is_delivered_twice_does_no_harm_to_what_is_recorded() -> 
     runner.faults.repeat_invocation(1).repeat_invocation(2)
     result = runner.run_sync(5)
     assert result.result == 10
-    assert [each.type for each in result.operations] == ["STEP", "WAIT", "STEP"]
-    # The bodies did run again: the second delivery finds out only when it wants to record.
+    assert [operation.type for operation in result.operations] == ["STEP", "WAIT", "STEP"]
+    # The bodies ran again: the second delivery notices only when its checkpoint is refused.
     assert RAN.count("charge") == 2
 
 

@@ -1,4 +1,4 @@
-"""What is read from a history alone is what the engine knows, at every moment of an execution."""
+"""The progress derived from a history equals the engine's, at every moment of an execution."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from durable_execution_sdk.testing.folding import progress_of
 
 
 def told(house: House, arn: str) -> ExecutionProgress:
-    """What the API tells, through its JSON."""
+    """Derive the progress from the API's JSON."""
     page = house.emulator.history(HistoryRequest(durable_execution_arn=arn, max_items=1000))
     read = control_wire.decode_history_page(
         control_wire.encode_history_page(HistoryPage(events=page.events))
@@ -29,7 +29,7 @@ def told(house: House, arn: str) -> ExecutionProgress:
 @pytest.mark.parametrize("event", ["everything", "add", "fail", "ask", "sleep"])
 def test_the_history_tells_what_the_engine_knows(event: str) -> None:
     house = House()
-    # A history tells delays, not when the clock began to count them: so the clock keeps up with the log.
+    # A history has delays without their start, so the clock must agree with the log's times.
     slow = Seams(data_plane=lambda plane: SlowDataPlane(plane, house.clock, 5))
     house.driver = Driver(house.emulator, seams=slow)
     arn = house.start({"do": event})
@@ -52,7 +52,7 @@ def test_the_history_tells_what_the_engine_knows(event: str) -> None:
 
 
 def without_what_no_history_tells(each: OperationProgress) -> OperationProgress:
-    """A history does not say of a context that its result was too large."""
+    """Remove the flag of results that were too large, which a history lacks."""
     details = each.operation.context_details
     if details is None:
         return each
@@ -65,6 +65,8 @@ def test_the_history_of_every_shape_tells_how_it_ended(shape: Shape) -> None:
     play = Play(shape, keeps_states=False)
     ran = play.run()
     described = play.rig.emulator.describe(ran.arn)
-    found = progress_of(described, ran.events, play.rig.clock.now())
+    progress = progress_of(described, ran.events, play.rig.clock.now())
     expected = play.rig.emulator.progress(ran.arn)
-    assert found.operations == [without_what_no_history_tells(each) for each in expected.operations]
+    assert progress.operations == [
+        without_what_no_history_tells(operation) for operation in expected.operations
+    ]

@@ -1,4 +1,4 @@
-"""A golden history says what an execution does; a change of that is shown, and accepted by one flag."""
+"""A golden history fixes an execution's operations; a change is shown, and accepted by one option."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_renamed_step_is_shown_as_a_difference(tmp_path: Path) -> None:
         assert_history(ran(flow(step="pay")), "order", directory=tmp_path)
     assert isinstance(raised.value, AssertionError)
     lines = str(raised.value).splitlines()
-    assert [each for each in lines if each[:1] in "+-" and each[:3] not in ("---", "+++")] == [
+    assert [line for line in lines if line[:1] in "+-" and line[:3] not in ("---", "+++")] == [
         "-step 'charge'  SUCCEEDED  {\"amount\":5}",
         "+step 'pay'  SUCCEEDED  {\"amount\":5}",
     ]
@@ -286,7 +286,7 @@ def test_delays_that_are_spread_at_random_are_the_same_in_each_run() -> None:
 
 
 def test_the_plugin_and_the_check_speak_of_the_same_variable() -> None:
-    # The plugin must not import the SDK, so it has a constant of its own.
+    # The plugin must not import the SDK, so it repeats the constant.
     plugin = importlib.import_module("pytest_durable_execution")
     assert plugin._UPDATE == UPDATE_VARIABLE
 

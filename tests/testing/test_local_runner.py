@@ -1,4 +1,4 @@
-"""A workflow runs in a test to its end, on a virtual clock, through the real entry point."""
+"""A test runs a workflow to its end on a virtual clock, through the handler's real entry point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A scripted service answers a handler as it is told to, and tells what it was asked."""
+"""A scripted service responds to a handler by its script, and records the requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def work(n: int) -> int:
 
 @durable_execution
 async def three(event: int, ctx) -> int:
-    return sum([await ctx.step(work, each, name=f"work-{each}") for each in range(event)])
+    return sum([await ctx.step(work, number, name=f"work-{number}") for number in range(event)])
 
 
 @pytest.fixture(autouse=True)

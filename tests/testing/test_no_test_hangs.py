@@ -1,4 +1,4 @@
-"""Whatever a workflow does, the test ends, says where it hung, and leaves nothing running."""
+"""A test with a workflow that hangs ends, names the line, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ LIMIT = 1.0
 
 
 def of_runners() -> list[threading.Thread]:
-    """A server that other tests share may have threads as well."""
+    """Return the threads of runners: a server that other tests share has threads too."""
     close_pools()
     names = ("durable-test", "durable-step")
-    return [each for each in threading.enumerate() if each.name.startswith(names)]
+    return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
 
 
 def threads() -> list[str]:
-    return [each.name for each in of_runners()]
+    return [thread.name for thread in of_runners()]
 
 
 @durable_execution

@@ -1,4 +1,4 @@
-"""Every option of the local runner does what it says, and a wrong one is refused at once."""
+"""Every option of the local runner has its effect, and a wrong value is refused at once."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def one() -> int:
 
 @durable_execution
 async def counts(event: dict[str, Any], ctx) -> list[Any]:
-    seen = [await ctx.step(one) for _ in range(event.get("steps", 1))]
+    results = [await ctx.step(one) for _ in range(event.get("steps", 1))]
     if event.get("wait"):
         await ctx.wait(Duration.from_seconds(event["wait"]))
-    return seen
+    return results
 
 
 def test_no_event_is_an_empty_object():
@@ -67,7 +67,7 @@ def test_each_call_of_the_service_takes_the_time_that_it_is_given():
 
 
 class Pages:
-    """Counts the pages that a handler asks for."""
+    """A data plane that counts the pages that a handler reads."""
 
     def __init__(self, plane: Any) -> None:
         self._plane = plane
@@ -196,7 +196,7 @@ def test_it_works_within_a_handler_s_own_kind_of_loop():
 
 
 async def answer(event: object, context: object) -> None:
-    """No Lambda handler: those are plain functions."""
+    """Return nothing; as a coroutine function it is not a Lambda handler."""
 
 
 @pytest.mark.parametrize(

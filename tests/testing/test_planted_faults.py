@@ -1,7 +1,7 @@
-"""Faults that ordinary code once met on replay, planted in programs, and the checks that find them.
+"""Programs with planted faults of replay, and the checks that find them.
 
-Each program depends on something that replay does not repeat, as the SDK itself once did: most keep it in
-the memory of the process, which a replay in the same process sees. `docs/proofs.md` has the table.
+Each program depends on state that replay does not repeat, as the SDK itself once did. Most keep it in
+the memory of the process, so a replay in the same process differs. `docs/proofs.md` has the table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from durable_execution_sdk.testing import (
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "proofs.md"
-# What a process remembers, and what the world outside has seen.
+# State in the memory of the process, and effects outside.
 MEMORY: list[str] = []
 CHARGES: list[str] = []
 PAUSE = Duration.from_seconds(5)
@@ -40,7 +40,7 @@ async def charge(label: str) -> str:
 
 
 async def shifted_tasks(event: int, ctx: DurableContext) -> int:
-    """L1: a step leaves something behind, which makes one more task, as the collector did."""
+    """Plant L1: state left by a step makes one more task, as the garbage collector once did."""
 
     async def stream() -> int:
         MEMORY.append("a generator that nobody has finished")
@@ -62,7 +62,7 @@ async def shifted_tasks(event: int, ctx: DurableContext) -> int:
 
 
 class Numbered:
-    """Stands in a set by a number."""
+    """An object whose hash is a number."""
 
     def __init__(self, label: str, number: int) -> None:
         self.label = label
@@ -76,7 +76,7 @@ class Numbered:
 
 
 async def counted_hashes(event: int, ctx: DurableContext) -> int:
-    """L2: hashes are counted over the invocation, and what a completed map made is not made again."""
+    """Plant L2: hashes count over the invocation, and objects of a completed map are not made again."""
     count = 0
 
     async def item(inner: DurableContext, each: int, index: int) -> int:
@@ -92,7 +92,7 @@ async def counted_hashes(event: int, ctx: DurableContext) -> int:
 
 
 async def lost_timeout(event: int, ctx: DurableContext) -> int:
-    """L3: a timeout has passed when a wait is awaited, and on replay its end is there at once."""
+    """Plant L3: a timeout has passed before a wait is awaited; on replay its end is there at once."""
     word = "in time"
     try:
         async with asyncio.timeout(0):
@@ -106,7 +106,7 @@ async def lost_timeout(event: int, ctx: DurableContext) -> int:
 
 @pytest.fixture
 def hasty(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deliver at once whatever the log holds, for L3, which no program can bring about by itself."""
+    """Deliver every recorded end at once, for L3, which no program can cause by itself."""
 
     def deliver_at_once(self: Deliveries, handle: Any) -> None:
         while not handle.done():
@@ -117,7 +117,7 @@ def hasty(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def order_of_addresses(event: int, ctx: DurableContext) -> int:
-    """L4: a set is in another order at each run."""
+    """Plant L4: a set has another order in each run."""
     MEMORY.append("run")
     for each in {Numbered(label, (n + len(MEMORY)) % 3) for n, label in enumerate("abc")}:
         await ctx.step(echo, each.label, name="notify")
@@ -126,7 +126,7 @@ async def order_of_addresses(event: int, ctx: DurableContext) -> int:
 
 
 async def unvisited_operations(event: int, ctx: DurableContext) -> int:
-    """L5: a cold start does in two tasks what code with a warm cache does in another one."""
+    """Plant L5: a cold start uses two tasks, and code with a warm cache another one."""
 
     async def pay(label: str) -> None:
         await ctx.step(charge, label, name="charge")
@@ -178,7 +178,7 @@ CHECKS: dict[str, Callable[[Any], Any]] = {
 
 
 def table() -> list[Any]:
-    """The cells of the page's table: the fault, the check, and whether that finds it."""
+    """Return the cells of the page's table: the fault, the check, and the result."""
     cells = []
     for fault, line in re.findall(
         r"^\| (L\d) \|(.*)\|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE

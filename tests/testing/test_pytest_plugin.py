@@ -1,4 +1,4 @@
-"""The pytest plugin works as it is installed: in plain and async tests, and in their reports."""
+"""The installed pytest plugin works in plain and async tests, and in their reports."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def anyio_backend():
         "-W",
         "error",
         "-W",
-        "ignore:Module already imported",  # said before pytest 9.1 of an editable install
+        "ignore:Module already imported",  # a warning of pytest before 9.1 for editable installs
     )
     result.assert_outcomes(passed=2)
 

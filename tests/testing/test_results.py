@@ -1,4 +1,4 @@
-"""A result tells the truth about an execution, and shows it where a test fails."""
+"""A result describes an execution correctly, and a failed test shows it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Parcel:
 
 
 async def pack(ctx, ids: list[str]) -> list[Parcel]:
-    return [await ctx.step(weigh, each, name="weigh") for each in ids]
+    return [await ctx.step(weigh, id_, name="weigh") for id_ in ids]
 
 
 async def weigh(parcel_id: str) -> Parcel:
@@ -105,7 +105,7 @@ def test_what_is_not_there_is_told_with_what_is(sent):
 def test_an_operation_tells_times_attempts_and_events(sent):
     step = sent.operation("flaky")
     assert (step.type, step.sub_type, step.status, step.attempt) == ("STEP", "Step", "SUCCEEDED", 2)
-    assert [each.event_type for each in step.events] == [
+    assert [event.event_type for event in step.events] == [
         "StepStarted",
         "StepFailed",
         "StepStarted",
@@ -140,7 +140,7 @@ def test_an_invocation_has_executed_what_it_starts_and_what_it_ends_early():
         limit.cancel()
 
     [only] = LocalDurableTestRunner(first_come).run_sync().invocations
-    assert [each.name for each in only.executed] == ["limit", "asked", "done"]
+    assert [operation.name for operation in only.executed] == ["limit", "asked", "done"]
 
     @durable_execution
     async def changes_its_mind(event: object, ctx) -> None:
@@ -149,12 +149,12 @@ def test_an_invocation_has_executed_what_it_starts_and_what_it_ends_early():
         limit.cancel()
 
     first, second = LocalDurableTestRunner(changes_its_mind).run_sync().invocations
-    assert [each.name for each in first.executed] == ["limit", "while"]
-    assert [each.name for each in second.executed] == ["limit"]
+    assert [operation.name for operation in first.executed] == ["limit", "while"]
+    assert [operation.name for operation in second.executed] == ["limit"]
 
 
 def test_logs_are_those_of_the_execution_each_once(sent):
-    assert [(each.name, each.getMessage()) for each in sent.logs] == [
+    assert [(record.name, record.getMessage()) for record in sent.logs] == [
         ("shop", "begins"),
         ("shop", "on the scales"),
         ("shop", "on the scales"),
@@ -163,7 +163,7 @@ def test_logs_are_those_of_the_execution_each_once(sent):
     assert sent.logs[1].operation_name == "weigh"
     assert logging.root.level == logging.WARNING
     finer = LocalDurableTestRunner(send, log_level=logging.WARNING).run_sync(["a"])
-    assert [each.getMessage() for each in finer.logs] == ["sent"]
+    assert [record.getMessage() for record in finer.logs] == ["sent"]
 
 
 def test_it_prints_as_a_tree_and_a_table(sent):
@@ -197,10 +197,10 @@ def test_where_there_are_no_such_signs_it_prints_letters(sent):
 
 
 def test_the_history_is_what_the_service_gives(sent):
-    types = [each.event_type for each in sent.history]
+    types = [event.event_type for event in sent.history]
     assert (types[0], types[-1]) == ("ExecutionStarted", "ExecutionSucceeded")
     assert types.count("InvocationCompleted") == 3
-    assert [each.event_id for each in sent.history] == list(range(1, len(types) + 1))
+    assert [event.event_id for event in sent.history] == list(range(1, len(types) + 1))
 
 
 def failing() -> None:
@@ -323,7 +323,7 @@ def test_runners_that_are_at_work_at_once_keep_their_logs_apart(monkeypatch):
             *(runner.run(name) for runner, name in zip(runners, names, strict=True))
         )
         for result, name in zip(results, names, strict=True):
-            assert [each.getMessage() for each in result.logs] == [
+            assert [record.getMessage() for record in result.logs] == [
                 f"workflow of {name}",
                 f"step of {name}",
             ] * 3

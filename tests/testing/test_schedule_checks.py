@@ -1,4 +1,4 @@
-"""check_schedules finds what depends on who is first, and check_replay what has changed."""
+"""check_schedules finds workflows that depend on order, and check_replay finds changed code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from durable_execution_sdk.testing import (
 
 
 def in_loop(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
-    """As the plugins for async tests do it."""
+    """Run a coroutine as the plugins for async tests do."""
 
     @functools.wraps(test)
     def run() -> None:
@@ -45,7 +45,7 @@ async def note(value: int) -> int:
 
 
 async def settled(event: int, ctx: DurableContext) -> list[int]:
-    """Side by side, and in the order of the arguments in the end."""
+    """Run steps concurrently; return their results in the order of the arguments."""
 
     async def branch(inner: DurableContext, n: int, index: int) -> int:
         await inner.step(note, n)
@@ -58,7 +58,7 @@ async def settled(event: int, ctx: DurableContext) -> list[int]:
 
 
 async def racing(event: int, ctx: DurableContext) -> list[int]:
-    """The result is in the order in which steps happen to end."""
+    """Return the results in the order in which steps end."""
     order: list[int] = []
 
     async def one(n: int) -> None:
@@ -69,7 +69,7 @@ async def racing(event: int, ctx: DurableContext) -> list[int]:
 
 
 async def numbered(event: int, ctx: DurableContext) -> int:
-    """Operations are named after the order in which others end, in tasks that share a counter."""
+    """Name operations by a counter that tasks share, so that the names depend on the order of ends."""
     count = 0
 
     async def one(n: int) -> None:

@@ -1,4 +1,4 @@
-"""Timers around bodies that take real time: they ring in a test as they do on AWS."""
+"""Timers around step bodies that take real time fire in a test as they do on AWS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECOND = Duration.from_seconds(1)
 
 
 class Slow:
-    """A body that goes on until the workflow lets it end, or it is cancelled; and then gives up."""
+    """A body that runs until the workflow releases or cancels it; it gives up after a time limit."""
 
     def __init__(self) -> None:
         self.over = asyncio.Event()
@@ -130,7 +130,7 @@ def test_quick_bodies_pass_no_time_however_many_they_are() -> None:
     @durable_execution
     async def workflow(event: Any, ctx: DurableContext) -> str:
         waiting = ctx.wait(SECOND)
-        # They block the loop or a thread, for longer than a second in all, but none is slow.
+        # Together they block for more than a second, but none of them is slow.
         for _ in range(30):
             await ctx.step(time.sleep, 0.025)
             await ctx.step(only_async(partial(time.sleep, 0.025)))

@@ -1,4 +1,4 @@
-"""A test is quick: a hundred steps and three months of waiting take less than 50 ms."""
+"""A test with a hundred steps and three months of waiting takes less than 50 ms."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ print(min(took() for _ in range(8)) * 1000)
 
 
 def test_a_hundred_steps_and_three_long_waits_take_less_than_50_ms() -> None:
-    # In a process of its own, which is not watched for coverage. It never waits, so what counts is its
-    # own time, whoever else is at work.
+    # In a new process without coverage. It never waits, so its processor time counts, which other
+    # processes do not affect.
     run = subprocess.run(
         [sys.executable, "-I", "-c", SCRIPT], capture_output=True, text=True, check=True, env={}
     )

@@ -1,4 +1,4 @@
-"""Completion of a map or a parallel."""
+"""Completion rules of maps and parallels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_without_any_config_the_first_failure_stops(config: CompletionConfig | N
     assert decide(config, total=3, succeeded=3, failed=0) is DONE
 
 
-def test_all_completed_runs_every_item_even_when_all_fail() -> None:
+def test_all_completed_runs_everything_however_much_fails() -> None:
     config = CompletionConfig.all_completed()
     assert decide(config, total=3, succeeded=0, failed=2) is None
     assert decide(config, total=3, succeeded=0, failed=3) is DONE

@@ -1,4 +1,4 @@
-"""Polling strategies: stop, check again later, or give up."""
+"""Polling strategies decide to stop, to poll again after a delay, or to give up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retry strategies: number of attempts, delays, and retried errors."""
+"""Retry strategies: number of attempts, delays, and retryable errors."""
 
 from __future__ import annotations
 
@@ -111,11 +111,11 @@ def test_every_delay_is_a_whole_number_of_seconds_that_the_service_takes(
 
 
 class CardDeclinedError(Exception):
-    """An error class of the user."""
+    """An exception class of user code."""
 
 
 class ExpiredCardError(CardDeclinedError):
-    """A subclass of ``CardDeclinedError``."""
+    """A subclass of it."""
 
 
 by_class = RetryableErrorFilter(error_types=(CardDeclinedError,))

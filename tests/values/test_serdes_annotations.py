@@ -1,4 +1,4 @@
-"""Choice of a serdes by a function's annotations."""
+"""The serdes that is made for an annotation of a function."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Order:
 
 
 def kind(serdes: SerDes[Any]) -> Any:
-    """The type that a serdes reads."""
+    """Return the type that a serdes reads."""
     assert isinstance(serdes, JsonSerDes)
     return serdes.type_
 
@@ -146,9 +146,9 @@ def test_the_return_annotation_is_found_behind_every_callable(func: Any, expecte
     for _ in range(2):
         serdes = serdes_for_return(func)
         if Self in (kind(serdes), *get_args(kind(serdes))):
-            made = expected() if isinstance(expected, type) else [get_args(expected)[0]()]
-            read = serdes.deserialize(serdes.serialize(made, CONTEXT), CONTEXT)
-            assert (type(read), read) == (type(made), made)
+            value = expected() if isinstance(expected, type) else [get_args(expected)[0]()]
+            read = serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
+            assert (type(read), read) == (type(value), value)
         else:
             assert kind(serdes) == expected
 
@@ -190,13 +190,13 @@ def test_the_annotation_of_a_positional_argument_is_found(
 @pytest.mark.parametrize(
     ("func", "place", "reason"),
     [
-        (missing_return, "what it returns", "'Missing' cannot be resolved: name 'Missing'"),
+        (missing_return, "the return value", "'Missing' cannot be resolved: name 'Missing'"),
         (
             nested,
-            "what it returns",
+            "the return value",
             r"\$ is collections.abc.Awaitable\[.*Order\], which has no form",
         ),
-        (Service().itself, "what it returns", r"\$ is Service, which has no form in JSON"),
+        (Service().itself, "the return value", r"\$ is Service, which has no form in JSON"),
     ],
 )
 def test_an_annotation_that_cannot_be_read_is_refused(func: Any, place: str, reason: str) -> None:

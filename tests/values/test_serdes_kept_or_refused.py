@@ -1,4 +1,4 @@
-"""A value comes back equal and of the same types, or is refused by operation, path and cure."""
+"""A value is read back equal and of the same types, or refused with operation, path and remedy."""
 
 from __future__ import annotations
 
@@ -381,13 +381,13 @@ KEPT: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("kind", "value"), KEPT)
 def test_what_is_kept(kind: Any, value: Any) -> None:
-    made = read_back(kind, value)
-    assert made == value
-    assert difference(value, made) is None
+    restored = read_back(kind, value)
+    assert restored == value
+    assert difference(value, restored) is None
 
 
 REFUSED: list[tuple[Any, Any, str, str]] = [
-    # Of a subclass, wherever it stands.
+    # Instances of a subclass, at any depth.
     (Pay | None, Card(1), "$", "found its subclass Card, which would come back as Pay"),
     (Box, Box(Card(1)), "$.pay", "subclass Card"),
     (list[Pay], [Pay(1), Card(1)], "$[1]", "subclass Card"),
@@ -410,7 +410,7 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
         "subclass Special",
     ),
     (Partial, Partial(pay=Card(1)), "$.pay", "subclass Card"),
-    # Of a subclass of a plain class.
+    # Instances of a subclass of a builtin class.
     (str, Text("a"), "$", "expected exactly str, found its subclass Text"),
     (list[str], ["a", Text("b")], "$[1]", "subclass Text"),
     (dict[str, int], {Text("k"): 1}, "$[the key 'k']", "subclass Text"),
@@ -430,7 +430,7 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
     (datetime, Stamp(2030, 1, 1), "$", "Stamp"),
     (date, datetime(2030, 1, 1), "$", "date"),
     (Decimal, Money(1), "$", "Money"),
-    # Of another class altogether.
+    # Instances of an unrelated class.
     (Pay, {"amount": 1}, "$", "is a dict, but its JSON reads as a Pay"),
     (Sequence[int], (1,), "$", "is a tuple, but its JSON reads as a list"),
     (dict[str, Any], {"a": (1, 2)}, "$.a", "is a tuple"),
@@ -440,7 +440,7 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
     (Chosen, Chosen(Color.BLUE), "$.color", "Invalid enum value"),  # type: ignore[arg-type]
     (Mixed | None, None, "$", "is a NoneType, but its JSON reads as a Mixed"),
     (Twin, Twin.OTHER, "$", "would come back as <Twin.ONE"),
-    # What JSON has not.
+    # Values that JSON lacks.
     (dict[Any, str], {1: "a", "1": "b"}, "$", "its key 1 would be lost"),
     (dict[int | str, str], {"1": "a", 1: "b"}, "$", "key 1 would be lost"),
     (dict[int, str], {True: "x"}, "$[the key True]", "subclass bool"),
@@ -450,7 +450,7 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
     (datetime, datetime(2030, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")), "$", "convert it to UTC"),
     (time, time(12, tzinfo=ZoneInfo("Europe/Berlin")), "$", "time zone"),
     (datetime, datetime(2030, 1, 1, fold=1), "$", "would be lost"),
-    # State that the class does not read back.
+    # State that is lost when the class is read back.
     (Twice, Twice(1), "$.amount", "would come back as 4"),
     (Rising, Rising(amount=1), "$.amount", "would come back as 3"),
     (Seeded, Seeded(1, 2), "$", "seed"),
@@ -492,9 +492,9 @@ def test_keys_that_are_the_same_in_json_are_refused_without_a_type_too(value: An
 
 
 def test_without_a_type_a_subclass_of_text_is_text() -> None:
-    made = read_back(Any, {Text("k"): [Text("v"), Whole(1)]})
-    assert made == {"k": ["v", 1]}
-    assert difference({"k": ["v", 1]}, made) is None
+    restored = read_back(Any, {Text("k"): [Text("v"), Whole(1)]})
+    assert restored == {"k": ["v", 1]}
+    assert difference({"k": ["v", 1]}, restored) is None
 
 
 @pytest.mark.parametrize(
@@ -507,9 +507,9 @@ def test_without_a_type_a_subclass_of_text_is_text() -> None:
 )
 def test_a_model_knows_which_of_its_fields_were_set(model: BaseModel) -> None:
     for kind, value in ((type(model), model), (list[type(model)], [model])):  # type: ignore[misc]
-        made = read_back(kind, value)
-        made = made[0] if isinstance(made, list) else made
-        assert made.model_dump(exclude_unset=True) == model.model_dump(exclude_unset=True)
+        restored = read_back(kind, value)
+        restored = restored[0] if isinstance(restored, list) else restored
+        assert restored.model_dump(exclude_unset=True) == model.model_dump(exclude_unset=True)
     outward = JsonSerDes(type(model)).serialize(
         model, SerDesContext(operation_id="a", is_outward=True)
     )
@@ -612,10 +612,10 @@ ODD: st.SearchStrategy[Any] = st.sampled_from(
 def classes_of(
     kind: Any, values: st.SearchStrategy[Any]
 ) -> list[tuple[Any, st.SearchStrategy[Any]]]:
-    """Classes with fields of this type, and strategies for them."""
+    """Make classes with fields of this type, and strategies for them."""
     name: Any = "Made"
     config = pydantic.ConfigDict(arbitrary_types_allowed=True)
-    made: Any = pydantic.create_model(
+    model: Any = pydantic.create_model(
         name, __config__=config, item=(kind, ...), default=(kind | None, None)
     )
     places: Any = NamedTuple(name, [("item", kind), ("more", list[kind])])  # type: ignore[misc]
@@ -623,7 +623,7 @@ def classes_of(
     struct = msgspec.defstruct(name, [("item", kind), ("more", list[kind])], rename="camel")
     return [
         (Crate[kind], st.builds(Crate, values, st.lists(values, max_size=3))),
-        (made, st.builds(lambda item: made.model_construct(item=item, default=None), values)),
+        (model, st.builds(lambda item: model.model_construct(item=item, default=None), values)),
         (places, st.builds(places, values, st.lists(values, max_size=3))),
         (keys, st.fixed_dictionaries({"item": values}, optional={"more": values})),
         (struct, st.builds(struct, values, st.lists(values, max_size=3))),
@@ -632,7 +632,7 @@ def classes_of(
 
 @st.composite
 def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
-    """A type, and a value that is one of it, or nearly."""
+    """Draw a type, and a value of it or of a similar type."""
     kind: Any = draw(st.sampled_from(list(SCALARS)))
     values = SCALARS[kind]
     if draw(st.integers(0, 3)) == 0:
@@ -675,7 +675,7 @@ def test_any_value_comes_back_as_it_is_or_is_refused_with_a_path(
         with pytest.MonkeyPatch.context() as patch:
             if not has_adapter:
                 patch.setattr("durable_execution_sdk.serdes.models.adapter_for", lambda _: None)
-            made = read_back(kind, value)
+            restored = read_back(kind, value)
     except ConfigError as refusal:
         assert "is Fraction, which has no form in JSON" in str(refusal)
         assert not has_adapter
@@ -684,7 +684,7 @@ def test_any_value_comes_back_as_it_is_or_is_refused_with_a_path(
         assert "$" in str(refusal)
         assert "operation 'load'" in str(refusal)
         return
-    assert same(value, made)
+    assert same(value, restored)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement is new in 3.12")
@@ -706,7 +706,7 @@ def test_type_statements_are_read_though_they_name_themselves() -> None:
 
 
 def same(one: Any, other: Any) -> bool:
-    """A second opinion on equality, written apart from the code that is tested."""
+    """Compare values with an implementation that is independent of the tested code."""
     if type(one) is not type(other):
         return False
     if isinstance(one, Mapping):

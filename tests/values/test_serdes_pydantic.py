@@ -1,4 +1,4 @@
-"""Pydantic models as values: alone, nested, and without pydantic being imported by us."""
+"""Pydantic models as values, alone and nested, without an import of pydantic by the SDK."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Holder:
 
 
 def back(value: Any, kind: Any) -> Any:
-    """Return the value that user code gets after a value was serialized and deserialized."""
+    """Write a value and read it back."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     return serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
 
@@ -109,9 +109,9 @@ LINE = Line(sku="a", due=date(2030, 1, 1), ratio=0.5)
     ],
 )
 def test_a_model_comes_back_as_the_same_model(kind: Any, value: Any) -> None:
-    made = back(value, kind)
-    assert made == value
-    assert type(made) is type(value)
+    restored = back(value, kind)
+    assert restored == value
+    assert type(restored) is type(value)
 
 
 def test_an_event_may_use_the_alias_of_a_field_or_its_name() -> None:

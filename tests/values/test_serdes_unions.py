@@ -1,4 +1,4 @@
-"""Unions of several classes: told apart by their JSON, or refused; never mistaken."""
+"""Members of unions are distinguished by their JSON or refused, and never confused."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ AnswerId = NewType("AnswerId", Answer)  # type: ignore[valid-newtype]  # a union
 
 
 def back(value: Any, kind: Any) -> Any:
-    """Return the value that user code gets after a value was serialized and deserialized."""
+    """Write a value and read it back."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     return serdes.deserialize(serdes.serialize(value, CONTEXT), CONTEXT)
 
@@ -187,9 +187,9 @@ A, R, P = Approved("a"), Rejected("a", "r"), Pending(1)
     ],
 )
 def test_a_member_of_a_union_comes_back_as_its_class(kind: Any, value: Any) -> None:
-    made = back(value, kind)
-    assert made == value
-    assert type(made) is type(value)
+    restored = back(value, kind)
+    assert restored == value
+    assert type(restored) is type(value)
 
 
 @given(

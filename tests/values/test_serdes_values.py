@@ -1,4 +1,4 @@
-"""Values as plain JSON, and back by their type: what is read is what was written."""
+"""Values are written as plain JSON and read back equal by their type."""
 
 from __future__ import annotations
 
@@ -110,14 +110,14 @@ class Blob(bytes):
 
 
 def back(value: Any, kind: Any = Any) -> Any:
-    """Return the value that user code gets after a value was serialized and deserialized."""
+    """Write a value and read it back."""
     serdes: SerDes[Any] = JsonSerDes(kind)
     payload = serdes.serialize(value, CONTEXT)
     json.loads(payload, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    made = serdes.deserialize(payload, CONTEXT)
-    again = serdes.serialize(made, CONTEXT)
-    assert json.loads(again) == json.loads(payload) or isinstance(made, set | frozenset)
-    return made
+    restored = serdes.deserialize(payload, CONTEXT)
+    again = serdes.serialize(restored, CONTEXT)
+    assert json.loads(again) == json.loads(payload) or isinstance(restored, set | frozenset)
+    return restored
 
 
 ORDER = Order(
@@ -186,9 +186,9 @@ ORDER = Order(
     ],
 )
 def test_a_value_comes_back_as_its_type(kind: Any, value: Any) -> None:
-    made = back(value, kind)
-    assert made == value
-    assert type(made) is type(value)
+    restored = back(value, kind)
+    assert restored == value
+    assert type(restored) is type(value)
 
 
 json_values = st.recursive(
@@ -221,8 +221,8 @@ TYPES = (
 
 @st.composite
 def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
-    """A type, and a value of it."""
-    made: dict[Any, st.SearchStrategy[Any]] = {
+    """Draw a type and a value of it."""
+    strategies: dict[Any, st.SearchStrategy[Any]] = {
         int: st.integers(),
         float: st.floats(allow_nan=False, allow_infinity=False),
         bool: st.booleans(),
@@ -234,11 +234,13 @@ def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
         timedelta: st.timedeltas(),
         Color: st.sampled_from(Color),
     }
-    made[Item] = st.builds(Item, made[str], made[Decimal])
-    made[Point] = st.builds(Point, made[int], made[str])
-    made[Address] = st.fixed_dictionaries({"street": made[str]}, optional={"zip": made[str]})
+    strategies[Item] = st.builds(Item, strategies[str], strategies[Decimal])
+    strategies[Point] = st.builds(Point, strategies[int], strategies[str])
+    strategies[Address] = st.fixed_dictionaries(
+        {"street": strategies[str]}, optional={"zip": strategies[str]}
+    )
     kind = draw(st.sampled_from(TYPES))
-    values = made[kind]
+    values = strategies[kind]
     shape = draw(st.sampled_from(["plain", "list", "dict", "tuple", "optional", "deque", "page"]))
     match shape:
         case "list":
@@ -246,7 +248,7 @@ def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
         case "dict":
             return dict[int, kind], draw(st.dictionaries(st.integers(), values))  # type: ignore[valid-type]
         case "tuple":
-            return tuple[kind, str], draw(st.tuples(values, made[str]))  # type: ignore[valid-type]
+            return tuple[kind, str], draw(st.tuples(values, strategies[str]))  # type: ignore[valid-type]
         case "optional":
             return kind | None, draw(st.none() | values)
         case "deque":
@@ -260,9 +262,9 @@ def typed_values(draw: st.DrawFn) -> tuple[Any, Any]:
 @given(typed_values())
 def test_any_typed_value_comes_back_equal_and_is_a_fixed_point(typed: tuple[Any, Any]) -> None:
     kind, value = typed
-    made = back(value, kind)
-    assert made == value
-    assert type(made) is type(value)
+    restored = back(value, kind)
+    assert restored == value
+    assert type(restored) is type(value)
 
 
 @given(json_values)
@@ -364,8 +366,8 @@ def test_an_instance_of_a_subclass_is_refused_instead_of_losing_what_it_adds() -
 def test_a_dict_is_no_object_though_json_from_outside_may_describe_one() -> None:
     with pytest.raises(SerDesError, match=r"\$ is a dict, but its JSON reads as a Item"):
         JsonSerDes(Item).serialize({"sku": "a", "price": "1"}, CONTEXT)  # type: ignore[arg-type]
-    made = JsonSerDes(Item).deserialize('{"sku":"a","price":"1"}', CONTEXT)
-    assert made == Item("a", Decimal(1))
+    item = JsonSerDes(Item).deserialize('{"sku":"a","price":"1"}', CONTEXT)
+    assert item == Item("a", Decimal(1))
 
 
 @pytest.mark.parametrize(
@@ -380,7 +382,7 @@ def test_a_dict_is_no_object_though_json_from_outside_may_describe_one() -> None
         (list[Item], "[1]", "does not fit list["),
         (int, '"5"', "Expected `int`, got `str`"),
         (Cents, '"5"', "does not fit Cents: Expected `int`, got `str`"),
-        (frozenset[list[int]], "[[1]]", "hashable"),  # the library's own words, which differ
+        (frozenset[list[int]], "[[1]]", "hashable"),  # the wording is that of msgspec's version
         (int, "nope", "the payload is not JSON (JSON is malformed"),
         (int, "", "the payload is not JSON"),
     ],
@@ -436,9 +438,9 @@ def test_a_serdes_shows_its_type() -> None:
 def test_a_callback_payload_is_json_for_the_type_or_else_raw_text(
     kind: Any, payload: str, value: object
 ) -> None:
-    made = CallbackSerDes(kind).deserialize(payload, CONTEXT)
-    assert made == value
-    assert type(made) is type(value)
+    decoded = CallbackSerDes(kind).deserialize(payload, CONTEXT)
+    assert decoded == value
+    assert type(decoded) is type(value)
 
 
 def test_a_callback_payload_that_is_neither_names_what_was_wrong_with_the_json() -> None:

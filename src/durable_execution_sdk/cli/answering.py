@@ -1,4 +1,4 @@
-"""How to answer what an execution waits for, from the command line."""
+"""The command lines that complete the callbacks of an execution."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from durable_execution_sdk.cli.references import references
 from durable_execution_sdk.showing.family import Family
 
 
-def answers(found: Family, place: Place) -> list[str]:
-    """The command lines that answer what waits for an answer."""
+def answers(executions: Family, place: Place) -> list[str]:
+    """Write a ``durable callback succeed`` command for each callback that waits."""
     return [
         place.command("callback", "succeed", reference, "--data", "JSON")
-        for reference in references(found)
+        for reference in references(executions)
     ]

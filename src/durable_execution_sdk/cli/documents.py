@@ -1,4 +1,4 @@
-"""What the command tells programs: one JSON document, its members in a fixed order."""
+"""The JSON documents that ``--json`` prints; their members have a fixed order and snake_case names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from durable_execution_sdk.showing.words import callback_id_of, error_of
 
 
 def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
-    """An execution's status, result or error, and what it took; what it waits for if it does."""
+    """Build the document of ``durable run``: status, result or error, counts, and waiting operations."""
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
     waiting = [
@@ -42,16 +42,16 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
 
 
 def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
-    """All of an execution, with its input and its operations."""
+    """Build the document of ``durable show``: the outcome, the input and all operations."""
     return {
         **outcome_document(emulator, arn),
         "input": loosely(emulator.describe(arn).input_payload),
-        "operations": [_operation(each) for each in emulator.progress(arn).operations],
+        "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
     }
 
 
 def record_document(record: ExecutionRecord) -> dict[str, Any]:
-    """An execution as one entry of a list."""
+    """Build one entry of ``durable list``."""
     return {
         "name": record.name,
         "function": record.function,

@@ -1,7 +1,7 @@
-"""Ctrl-C: first ask the execution to stop where nothing is lost, then insist.
+"""Ctrl-C handling: the first stops the execution at its next checkpoint, the second stops it at once.
 
-Once asked, the invocation that runs is cut at its next checkpoint: what it did by then is recorded, and
-the next run goes on from there, as after ``kill -9``.
+The first sets a flag. The running invocation is interrupted at its next checkpoint, after the finished
+operations are recorded, and the next run continues from there, as it would after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if sys.platform == "win32":
 else:
 
     def _press_ctrl_c() -> None:
-        # To the main thread itself, or it would not wake up from waiting for another one.
+        # To the main thread itself: a signal to the process may not wake it while it joins a thread.
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGINT)
@@ -43,7 +43,7 @@ ASKED = "stopping after the step that runs now; Ctrl-C again cuts it off"
 
 
 class Interrupts:
-    """Listens for Ctrl-C while its context is open."""
+    """The state of Ctrl-C during a run: ``asked`` after the first, ``cut`` once an invocation was stopped."""
 
     def __init__(self) -> None:
         self.asked = threading.Event()
@@ -52,28 +52,28 @@ class Interrupts:
 
     @property
     def seams(self) -> Seams:
-        """Where a driver lets this in."""
+        """Wrappers of the data plane and of invocations, for the driver of the run."""
         return Seams(
             data_plane=lambda plane: _Interruptible(plane, self.asked),
-            invoker=self._watched,
+            invoker=self._counting,
         )
 
     def footnote(self) -> str | None:
-        """What a watcher should know while the execution comes to its stop."""
+        """Return the line to show below the progress after the first Ctrl-C."""
         return ASKED if self.asked.is_set() else None
 
     @contextmanager
     def cutting(self) -> Generator[None]:
-        """Take an invocation that was cut for an end like any other; ``cut`` tells."""
+        """Catch the interruption of an invocation, and set ``cut``."""
         try:
             yield
         except KeyboardInterrupt:
             self.cut = True
 
     def leave(self, code: int) -> None:
-        """End the process here if an invocation was cut.
+        """Exit the process at once if an invocation was stopped, without joining its threads.
 
-        The threads of its step bodies can neither be stopped nor waited for.
+        Step bodies in threads can neither be stopped nor waited for.
         """
         if self.cut:
             sys.stdout.flush()
@@ -82,7 +82,7 @@ class Interrupts:
 
     @contextmanager
     def listening(self, *, aloud: bool) -> Generator[None]:
-        """Take Ctrl-C; ``aloud``: answer it at once, because nothing else shows the footnote."""
+        """Handle SIGINT; with ``aloud``, print the footnote at once, because no live tree shows it."""
         insisting: list[threading.Timer] = []
 
         def interrupt(number: int, frame: FrameType | None) -> None:
@@ -104,7 +104,7 @@ class Interrupts:
                 timer.cancel()
             signal.signal(signal.SIGINT, before)
 
-    def _watched(self, invoker: Invoker) -> Invoker:
+    def _counting(self, invoker: Invoker) -> Invoker:
         def call(call: Call) -> Answer:
             self._invocations += 1
             try:
@@ -116,7 +116,8 @@ class Interrupts:
 
 
 def _interrupt_again() -> threading.Timer:
-    # What is cut off cleans up first, and may wait for a step body in a thread that never ends.
+    # Cleaning up after the first KeyboardInterrupt may wait for a step's thread that never ends; a
+    # second one, a moment later, ends that.
     timer = threading.Timer(_SECONDS_TO_CLEAN_UP, _press_ctrl_c)
     timer.daemon = True
     timer.start()
@@ -124,20 +125,22 @@ def _interrupt_again() -> threading.Timer:
 
 
 class _Interruptible:
-    """A data plane whose checkpoints are the places at which an invocation can be cut."""
+    """A data plane that raises ``KeyboardInterrupt`` at a checkpoint after the first Ctrl-C."""
 
     def __init__(self, plane: DataPlane, asked: threading.Event) -> None:
         self._plane = plane
         self._asked = asked
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates; then stop, if somebody asked for it.
+        """Record updates, then raise ``KeyboardInterrupt`` if Ctrl-C was pressed.
 
-        What is done is recorded. What would only begin does not: an at-most-once step whose start is
-        recorded, and whose body is cut off, is not run again.
+        A batch that only starts operations is not recorded: an at-most-once step whose start is recorded
+        and whose body never ran would not run again.
         """
-        asked = self._asked.is_set()
-        if asked and all(update.action is OperationAction.START for update in request.updates):
+        is_stopping = self._asked.is_set()
+        if is_stopping and all(
+            update.action is OperationAction.START for update in request.updates
+        ):
             raise KeyboardInterrupt
         response = await self._plane.checkpoint(request)
         if self._asked.is_set():
@@ -149,5 +152,5 @@ class _Interruptible:
         return await self._plane.get_state(request)
 
     def now(self) -> int:
-        """The service's time."""
+        """Return the service's time."""
         return self._plane.now()

@@ -1,4 +1,4 @@
-"""The command that reads workflows and reports code that replay cannot repeat."""
+"""``durable lint``: report workflow code that replay cannot repeat."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from durable_execution_sdk.lint import CODES, Finding, check_source
 
 _EPILOG = """\b
 Exit codes:
-   0  nothing stands out
-   1  something does
-   2  a file cannot be read, or is no Python
+   0  no findings
+   1  there are findings
+   2  a file cannot be read, or is not Python
 """
 
 
@@ -28,44 +28,43 @@ Exit codes:
 )
 @json_option
 def lint(paths: tuple[str, ...], ignored: tuple[str, ...], as_json: bool) -> int:
-    """Find what workflows do that replay cannot repeat: time, random numbers, calls outside steps.
+    """Find code in workflows that replay cannot repeat: clocks, random numbers, calls outside steps.
 
-    Files are read, not run. A line that is fine after all takes the comment
-    `# durable: ignore[CODE]`.
+    Files are read, not run. To accept a line, write the comment `# durable: ignore[CODE]` on it.
     """
     unknown = sorted(set(ignored) - CODES)
     if unknown:
         raise Refusal(
             f"--ignore {unknown[0]}: there is no such rule; the rules are {min(CODES)} to {max(CODES)}"
         )
-    found = [
-        (path, each)
+    findings = [
+        (path, finding)
         for path in _modules(paths)
-        for each in _findings(path)
-        if each.rule.code not in ignored
+        for finding in _findings(path)
+        if finding.rule.code not in ignored
     ]
     if as_json:
-        say(json.dumps([_document(path, each) for path, each in found], indent=2))
+        say(json.dumps([_document(path, finding) for path, finding in findings], indent=2))
     else:
-        for path, each in found:
-            say(f"{path}:{each.line}:{each.column}: {each}")
-    return ExitCode.FAILED if found else ExitCode.SUCCEEDED
+        for path, finding in findings:
+            say(f"{path}:{finding.line}:{finding.column}: {finding}")
+    return ExitCode.FAILED if findings else ExitCode.SUCCEEDED
 
 
 def _modules(paths: tuple[str, ...]) -> Iterator[Path]:
-    """The files, and all Python files in the folders, but for those that hide."""
+    """List the files, and the Python files in the folders, except in hidden folders and node_modules."""
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            inner = (each.relative_to(path) for each in sorted(path.rglob("*.py")))
-            yield from (path / each for each in inner if not _hides(each))
+            inner = (file.relative_to(path) for file in sorted(path.rglob("*.py")))
+            yield from (path / file for file in inner if not _is_hidden(file))
         elif path.is_file():
             yield path
         else:
             raise Refusal(f"{name}: no such file or folder")
 
 
-def _hides(path: Path) -> bool:
+def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") or part == "node_modules" for part in path.parts)
 
 

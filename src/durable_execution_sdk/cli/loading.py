@@ -1,7 +1,7 @@
-"""Finds the workflows in a user's file.
+"""Import a user's files and find the workflows in them.
 
-A file is loaded as ``python FILE`` would load it: its directory comes first on ``sys.path``. A file
-in a package is loaded as that package's module, so that its relative imports work.
+A file is imported as ``python FILE`` does: with its directory first on ``sys.path``. A file in a
+package is imported as a module of that package, so that its relative imports work.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ AnyHandler = DurableHandler[Any, Any]
 
 
 class Workshop:
-    """The user's files that were loaded, each one once."""
+    """The user's modules by file; each file is imported once."""
 
     def __init__(self) -> None:
         self._modules: dict[Path, ModuleType] = {}
 
     def module(self, file: str) -> ModuleType:
-        """Load a file."""
+        """Import a file, or return its module if it was imported before."""
         path = Path(file)
         if not path.exists():
             raise Refusal(f"there is no file {file}")
@@ -38,19 +38,22 @@ class Workshop:
             raise Refusal(f"{file} is not a Python file; name the .py file that has the workflow")
         path = path.resolve()
         if path not in self._modules:
-            self._modules[path] = _imported(path, file)
+            self._modules[path] = _import(path, file)
         return self._modules[path]
 
     def handlers(self, file: str) -> dict[str, AnyHandler]:
-        """Every durable handler of a file by the name that it has there."""
-        found = vars(self.module(file)).items()
-        return {name: value for name, value in found if isinstance(value, DurableHandler)}
+        """Return the durable handlers of a file by their names in its module."""
+        members = vars(self.module(file)).items()
+        return {name: value for name, value in members if isinstance(value, DurableHandler)}
 
     def choose(self, file: str, wanted: str | None) -> str:
-        """The name of the handler to run: the one that is wanted, or the only one there is."""
+        """Return the name of the handler to run: ``wanted``, or the only one that the file defines.
+
+        Raises ``Refusal`` if there is no such handler, none, or several to choose from.
+        """
         handlers = self.handlers(file)
         if wanted is not None:
-            return self._wanted(file, wanted, handlers)
+            return self._handler_name(file, wanted, handlers)
         if not handlers:
             raise Refusal(
                 f"{file} has no workflow: decorate an `async def handler(event, ctx)` with"
@@ -67,41 +70,43 @@ class Workshop:
         return names[0]
 
     def function(self, file: str, name: str) -> AnyHandler | Callable[[Any, Any], Any]:
-        """A durable handler or a plain Lambda handler of a file."""
+        """Return a durable handler or a plain Lambda handler of a file."""
         handler = self.handlers(file).get(name)
         if handler is not None:
             return handler
-        found: Callable[[Any, Any], Any] | None = getattr(self.module(file), name, None)
-        if found is None:
+        function: Callable[[Any, Any], Any] | None = getattr(self.module(file), name, None)
+        if function is None:
             raise Refusal(f"{file} has no function {name}")
-        if not callable(found) or inspect.iscoroutinefunction(found):
+        if not callable(function) or inspect.iscoroutinefunction(function):
             raise Refusal(
                 f"{name} in {file} is neither a @durable_execution workflow nor a plain Lambda"
                 " handler, `def handler(event, context)`"
             )
-        return found
+        return function
 
-    def _wanted(self, file: str, wanted: str, handlers: dict[str, AnyHandler]) -> str:
-        if wanted in handlers:
-            return wanted
-        known = f"Its workflows: {', '.join(handlers)}" if handlers else "It has no workflow at all"
-        if hasattr(self.module(file), wanted):
+    def _handler_name(self, file: str, name: str, handlers: dict[str, AnyHandler]) -> str:
+        if name in handlers:
+            return name
+        workflows = (
+            f"Its workflows: {', '.join(handlers)}" if handlers else "It has no workflow at all"
+        )
+        if hasattr(self.module(file), name):
             raise Refusal(
-                f"{wanted} in {file} is no workflow: it is not decorated with @durable_execution."
-                f" {known}"
+                f"{name} in {file} is no workflow: it is not decorated with @durable_execution."
+                f" {workflows}"
             )
-        raise Refusal(f"{file} has no workflow {wanted}. {known}")
+        raise Refusal(f"{file} has no workflow {name}. {workflows}")
 
 
 def split_target(target: str) -> tuple[str, str | None]:
-    """Take ``FILE[:HANDLER]`` apart."""
+    """Split ``FILE[:HANDLER]``; the file's name itself may contain a colon."""
     file, colon, name = target.rpartition(":")
     if not colon or not name.isidentifier() or Path(target).exists():
         return target, None
     return file, name
 
 
-def _imported(path: Path, shown: str) -> ModuleType:
+def _import(path: Path, file: str) -> ModuleType:
     name, root = _place(path)
     if name in sys.modules and getattr(sys.modules[name], "__file__", None) != str(path):
         # A workflow in json.py must not take the place of the standard library's json.
@@ -119,12 +124,12 @@ def _imported(path: Path, shown: str) -> ModuleType:
         raise
     except BaseException as error:
         del sys.modules[name]
-        raise Refusal(f"{shown} cannot be imported:", _own_traceback(error, path)) from error
+        raise Refusal(f"{file} cannot be imported:", _own_traceback(error, path)) from error
     return module
 
 
 def _place(path: Path) -> tuple[str, Path]:
-    """The module's dotted name, and the directory that it is relative to."""
+    """Return the module's dotted name, and the directory to import it from."""
     names = [path.stem]
     root = path.parent
     while (root / "__init__.py").exists():
@@ -134,7 +139,7 @@ def _place(path: Path) -> tuple[str, Path]:
 
 
 def _own_traceback(error: BaseException, path: Path) -> str:
-    """The traceback from the user's file on, without what is ours below it."""
+    """Format a traceback from the user's file on, without frames of this package."""
     frames = traceback.extract_tb(error.__traceback__)
     first = next((n for n, frame in enumerate(frames) if frame.filename == str(path)), len(frames))
     own = [frame for frame in frames[first:] if not frame.filename.startswith(_OURS)]

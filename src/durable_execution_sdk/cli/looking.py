@@ -1,4 +1,4 @@
-"""The commands that look at executions, answer their callbacks and stop them."""
+"""The commands ``list``, ``show``, ``history``, ``stop`` and ``callback``."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def list_(store: str | None, limit: int, as_json: bool) -> None:
         return
     table = Table("name", "function", "status", "started", "took", box=None, pad_edge=False)
     for record in records:
-        took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
+        duration = "" if record.ended_at is None else span(record.ended_at - record.started_at)
         started = at(record.started_at, now)
-        row = (record.name, record.function, record.status, started, took)
+        row = (record.name, record.function, record.status, started, duration)
         table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console()
-    # A name that is cut off is of no use to whoever reads a pipe.
+    # Into a pipe, whole names matter more than the width of a terminal.
     console.print(table, width=None if console.is_terminal else _WIDE)
 
 
@@ -81,14 +81,14 @@ def show(name: str, store: str | None, as_json: bool) -> None:
 @store_option
 @json_option
 def history(name: str, store: str | None, as_json: bool) -> None:
-    """Show everything that happened in an execution, in order."""
+    """Show the events of an execution, in order."""
     place = Place(store)
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         events = _events(emulator, arn)
         now = emulator.clock.now()
     if as_json:
-        # As the API answers; the ARN is ours to add, since a replay may depend on it.
+        # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random().
         page = msgspec.json.decode(control_wire.encode_history_page(HistoryPage(events=events)))
         say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
         return
@@ -101,7 +101,7 @@ def history(name: str, store: str | None, as_json: bool) -> None:
 @store_option
 @click.option("--reason", metavar="TEXT", help="Why; recorded as the execution's error.")
 def stop(name: str, store: str | None, reason: str | None) -> None:
-    """Stop an execution for good. A run that drives it ends too."""
+    """Stop an execution for good. A `durable run` of it that is under way ends too."""
     place = Place(store)
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
@@ -117,9 +117,9 @@ def stop(name: str, store: str | None, reason: str | None) -> None:
 def callback() -> None:
     """Answer a callback that an execution waits for.
 
-    CALLBACK is NAME/OPERATION (the execution's name, and that of ctx.wait_for_callback or
-    ctx.create_callback, with the contexts around it where that is needed), NAME alone if one callback
-    waits, or the callback's id.
+    CALLBACK is NAME/OPERATION: the execution's name, and the name given to ctx.wait_for_callback or
+    ctx.create_callback, preceded by the names of its contexts where it is ambiguous. NAME alone is
+    enough if one callback waits. The callback's id works too.
     """
 
 
@@ -165,7 +165,7 @@ def fail(
 @click.argument("reference", metavar="CALLBACK")
 @store_option
 def heartbeat(reference: str, store: str | None) -> None:
-    """Give a sign of life: the heartbeat timeout begins anew."""
+    """Send a heartbeat: the callback's heartbeat timeout starts again."""
     place = Place(store)
     with place.existing() as emulator:
         emulator.callback_heartbeat(callback_id(place, emulator, reference))
@@ -176,7 +176,7 @@ def heartbeat(reference: str, store: str | None) -> None:
 @click.argument("reference", metavar="CALLBACK")
 @store_option
 def id_(reference: str, store: str | None) -> None:
-    """Tell the callback's id, which systems outside answer to."""
+    """Print the callback's id, which other systems need to answer it."""
     place = Place(store)
     with place.existing() as emulator:
         say(callback_id(place, emulator, reference))

@@ -26,21 +26,21 @@ from durable_execution_sdk.version import __version__
 
 _EPILOG = """\b
 Exit codes:
-   0  the execution succeeded; what was asked is done
+   0  success: the execution succeeded, or the command did its work
    1  the execution failed, timed out or was stopped
-   2  wrong usage: it could not be done as it was asked
-   3  suspended or interrupted: the execution can go on
-  70  an error of durable itself
+   2  wrong usage, or the command is not possible
+   3  suspended or interrupted: the execution can be continued
+  70  internal error of durable
 """
 
 
 @click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(__version__, prog_name="durable")
 def durable() -> None:
-    """Run durable workflows here: they survive crashes, Ctrl-C and kill -9.
+    """Run durable workflows on this computer: they survive crashes, Ctrl-C and kill -9.
 
-    Executions are kept in a SQLite file, .durable/executions.db unless --store (or DURABLE_STORE)
-    names another.
+    Executions are stored in a SQLite file: .durable/executions.db, or the one that --store (or
+    DURABLE_STORE) names.
     """
 
 
@@ -52,7 +52,7 @@ for _command in (run, list_, show, history, callback, stop, lint, replay):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     try:
-        done = durable.main(
+        code = durable.main(
             args=None if argv is None else list(argv), prog_name="durable", standalone_mode=False
         )
         sys.stdout.flush()
@@ -66,19 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(str(error))
         return ExitCode.REFUSED
     except (BrokenPipeError, SystemExit):
-        # Whoever read our output has seen enough; click leaves for no other reason.
+        # The reader closed the pipe; click raises SystemExit for no other reason here.
         hush(sys.stdout)
         return ExitCode.SUCCEEDED
     except Exception as error:
         return _broken(error)
-    return done if isinstance(done, int) else ExitCode.SUCCEEDED
+    return code if isinstance(code, int) else ExitCode.SUCCEEDED
 
 
 def _broken(error: Exception) -> int:
     if os.environ.get("DURABLE_TRACEBACK"):
         traceback.print_exc()
     complain(
-        f"an error of its own, please report it: {type(error).__name__}: {error}"
+        f"internal error (please report it): {type(error).__name__}: {error}"
         " (DURABLE_TRACEBACK=1 shows where). Nothing that was recorded is lost"
     )
     return ExitCode.BROKEN

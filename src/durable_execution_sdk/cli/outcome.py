@@ -1,4 +1,4 @@
-"""What is said at the end of a run, and the exit code that goes with it."""
+"""The lines or the document printed at the end of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from durable_execution_sdk.showing.words import waits
 
 
 def exit_code(emulator: Emulator, arn: str) -> ExitCode:
-    """How an execution's status is told to a shell."""
+    """Map an execution's status to an exit code."""
     if not emulator.is_closed(arn):
         return ExitCode.SUSPENDED
     succeeded = emulator.describe(arn).status == ExecutionStatus.SUCCEEDED
@@ -27,12 +27,12 @@ def exit_code(emulator: Emulator, arn: str) -> ExitCode:
 
 
 def tell_document(emulator: Emulator, arn: str) -> None:
-    """Everything as one JSON document on stdout."""
+    """Print the outcome as one JSON document on stdout."""
     say(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
 
 
 def tell(emulator: Emulator, arn: str, resume: str) -> None:
-    """The outcome on stdout, the result on a line of its own; on stderr how to go on."""
+    """Print the outcome on stdout, the result on a line of its own; on stderr the command to go on."""
     tell_standing(emulator, arn)
     for name in _unknown_functions(emulator, arn):
         say(f"{name} is not here; name it in a new run: --function {name}=FILE:ATTR", err=True)
@@ -41,7 +41,7 @@ def tell(emulator: Emulator, arn: str, resume: str) -> None:
 
 
 def tell_standing(emulator: Emulator, arn: str) -> None:
-    """How an execution stands: what it took, and its result if it has one."""
+    """Print an execution's status, counts and time, and its result or error if it has ended."""
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
     ended = described.end_timestamp or family(emulator, arn).last_at
@@ -51,37 +51,37 @@ def tell_standing(emulator: Emulator, arn: str) -> None:
         f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
     )
     if emulator.is_closed(arn):
-        _tell_end(described)
+        _print_end(described)
 
 
 def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
-    """What an execution waits for, and how to answer."""
-    found = family(emulator, arn)
-    for line in waits(found, emulator.clock.now()):
+    """Print the operations that an execution waits for, and the commands to answer its callbacks."""
+    executions = family(emulator, arn)
+    for line in waits(executions, emulator.clock.now()):
         say(line)
-    for answer in answers(found, place):
+    for answer in answers(executions, place):
         say(f"answer with: {answer}")
 
 
 def _unknown_functions(emulator: Emulator, arn: str) -> list[str]:
-    """The functions that the execution invoked in vain, since nobody has named them."""
-    found: dict[str, None] = {}
+    """List the functions that the execution invoked and that this run does not know."""
+    names: dict[str, None] = {}
     for entry in history(emulator.recording(arn)()):
         started = entry.chained_invoke_started_details
         if started is not None and started.durable_execution_arn is None:
             name, _ = emulator.functions.parse(started.function_name)
             if emulator.functions.get(name) is None:
-                found.setdefault(name)
-    return list(found)
+                names.setdefault(name)
+    return list(names)
 
 
-def _tell_end(described: ExecutionDescription) -> None:
+def _print_end(described: ExecutionDescription) -> None:
     if described.status == ExecutionStatus.SUCCEEDED:
         say(described.result or "null")
         return
     error = described.error or ErrorObject()
-    said = ": ".join(each for each in (error.error_type, error.error_message) if each)
-    if said:
-        say(said)
+    line = ": ".join(part for part in (error.error_type, error.error_message) if part)
+    if line:
+        say(line)
     for line in error.stack_trace or []:
         say(line.rstrip())

@@ -1,4 +1,4 @@
-"""Payloads as they are given on the command line: the text itself, ``@file`` or ``-`` for stdin."""
+"""Payloads on the command line: the text itself, ``@FILE``, or ``-`` for stdin."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any, NoReturn
 from durable_execution_sdk.cli.refusal import Refusal
 from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
 
-_SHOWN = 60
+_LONGEST = 60
 
 
-def read_text(given: str, option: str) -> str:
-    """The text that an option stands for."""
+def read_text(value: str, option: str) -> str:
+    """Read the text that an option's value names. Raises ``Refusal`` if a file cannot be read."""
     try:
-        if given == "-":
+        if value == "-":
             return sys.stdin.read()
-        if given.startswith("@"):
-            return Path(given[1:]).read_text(encoding="utf-8")
+        if value.startswith("@"):
+            return Path(value[1:]).read_text(encoding="utf-8")
     except OSError as error:
-        raise Refusal(f"{option} {given}: cannot read the file: {error.strerror}") from error
+        raise Refusal(f"{option} {value}: cannot read the file: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise Refusal(f"{option} {given}: the file is not UTF-8 text: {error}") from error
-    return given
+        raise Refusal(f"{option} {value}: the file is not UTF-8 text: {error}") from error
+    return value
 
 
-def read_json(given: str, option: str) -> str:
-    """The JSON text that an option stands for; a refusal says where it is none."""
-    text = read_text(given, option)
+def read_json(value: str, option: str) -> str:
+    """Read the JSON text that an option's value names. Raises ``Refusal`` with the place of an error."""
+    text = read_text(value, option)
     try:
         parse(text)
     except json.JSONDecodeError as error:
@@ -45,7 +45,7 @@ def read_json(given: str, option: str) -> str:
 
 
 def parse(text: str) -> Any:
-    """Read JSON, and nothing that only Python takes for JSON."""
+    """Parse JSON strictly: NaN and Infinity, which Python's parser accepts, are refused."""
     if is_too_deep(text.encode("utf-8", "surrogatepass")):
         raise ValueError(f"it is nested more than {DEEPEST} deep")
     return json.loads(text, parse_constant=_refuse_constant)
@@ -61,12 +61,12 @@ def is_json(data: bytes | None) -> bool:
 
 
 def same_json(one: str, other: str) -> bool:
-    """Whether two JSON texts say the same, however they are spaced."""
+    """Tell whether two JSON texts are equal apart from white space and escapes."""
     return one == other or json.dumps(parse(one)) == json.dumps(parse(other))
 
 
 def loosely(text: str | None) -> Any:
-    """What a payload says: JSON if it is JSON, else the text; a custom serdes may write anything."""
+    """Parse a payload if it is JSON, else return its text: a custom serdes need not write JSON."""
     if not text:
         return None
     try:
@@ -76,8 +76,8 @@ def loosely(text: str | None) -> Any:
 
 
 def short(text: str) -> str:
-    """A payload in a sentence."""
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    """Shorten a payload for a message."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Where executions are kept, and how they are found there by name."""
+"""The store file of the command, and executions in it by name."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from durable_execution_sdk.emulator.functions import Functions
 from durable_execution_sdk.emulator.stores.family import FamilyStore
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
 
-_IGNORE = "# What durable keeps here is nobody's source.\n*\n"
+_IGNORE = "# The executions that durable stores here are not source code.\n*\n"
 
 
 class Place:
-    """A store file on disk."""
+    """The path of a store file, and the option that named it."""
 
-    def __init__(self, given: str | None) -> None:
-        path = DEFAULT_PATH if given is None else Path(given)
+    def __init__(self, option: str | None) -> None:
+        path = DEFAULT_PATH if option is None else Path(option)
         self.path = path / DEFAULT_PATH.name if path.is_dir() else path
-        self._given = given
+        self._given = option
 
     def command(self, *words: str) -> str:
-        """A command line that works with this store, to show to a user."""
+        """Write a command line for this store, to show to a user."""
         store = [] if self._given is None else ["--store", self._given]
         return shlex.join(["durable", *words, *store])
 
@@ -34,7 +34,7 @@ class Place:
     def opened(
         self, functions: Functions | None = None, clock: Clock | None = None
     ) -> Generator[Emulator]:
-        """An emulator over the store, which is made if it is not there."""
+        """Open an emulator over the store; make the file if it does not exist."""
         if self.path == DEFAULT_PATH and not self.path.parent.exists():
             self.path.parent.mkdir(mode=0o700)
             (self.path.parent / ".gitignore").write_text(_IGNORE)
@@ -47,7 +47,7 @@ class Place:
 
     @contextmanager
     def existing(self) -> Generator[Emulator]:
-        """An emulator over a store that must be there."""
+        """Open an emulator over a store that exists; raises ``Refusal`` if it does not."""
         if not self.path.exists():
             raise Refusal(
                 f"there is no store {self.path}: nothing has run here yet, or it is elsewhere"
@@ -57,7 +57,7 @@ class Place:
             yield emulator
 
     def arn(self, emulator: Emulator, name: str) -> str:
-        """The ARN of the execution that has this name, or is this one."""
+        """Return the ARN of the execution with this name or ARN; raises ``Refusal`` if there is none."""
         arn = emulator.find_name(name)
         if arn is None and emulator.store.find(name) is not None:
             arn = name

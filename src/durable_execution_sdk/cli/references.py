@@ -1,4 +1,4 @@
-"""Callbacks by names that people can type: ``NAME/OPERATION`` in place of an id of 300 letters."""
+"""Short names for callbacks: ``NAME/OPERATION`` in place of an id of 300 letters."""
 
 from __future__ import annotations
 
@@ -14,23 +14,27 @@ from durable_execution_sdk.showing.family import Family, Waiter, family
 from durable_execution_sdk.showing.words import callback_id_of
 
 
-def references(found: Family) -> dict[str, str]:
-    """What each callback that waits is called, the shortest name that is its alone, and its id."""
+def references(executions: Family) -> dict[str, str]:
+    """Map the shortest unambiguous name of each callback that waits to its id."""
     waiting = [
-        (_names(found, waiter), callback_id)
-        for waiter in found.waiters()
+        (_names(executions, waiter), callback_id)
+        for waiter in executions.waiters()
         if (callback_id := callback_id_of(waiter.progress)) is not None
     ]
-    used = Counter(name for names, _ in waiting for name in set(names))
-    named: dict[str, str] = {}
+    uses = Counter(name for names, _ in waiting for name in set(names))
+    id_by_name: dict[str, str] = {}
     for names, callback_id in waiting:
-        own = next((name for name in names if used[name] == 1), callback_id)
-        named[own] = callback_id
-    return named
+        shortest = next((name for name in names if uses[name] == 1), callback_id)
+        id_by_name[shortest] = callback_id
+    return id_by_name
 
 
 def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
-    """The id that ``NAME/OPERATION`` stands for, or ``NAME`` if one callback waits; an id is itself."""
+    """Return the id of the callback that a reference names.
+
+    A reference is ``NAME/OPERATION``, ``NAME`` if the execution has one callback that waits, or an id.
+    Raises ``Refusal`` if no callback or several have that name.
+    """
     try:
         parse_callback_id(reference)
     except ServiceError:
@@ -41,22 +45,22 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     if owner is None:
         return reference
     arn, operation = owner
-    found = family(emulator, arn)
+    executions = family(emulator, arn)
     ids = [
         callback_id
-        for waiter in found.waiters()
+        for waiter in executions.waiters()
         if (callback_id := callback_id_of(waiter.progress)) is not None
-        and (operation is None or f"{found.name}/{operation}" in _names(found, waiter))
+        and (operation is None or f"{executions.name}/{operation}" in _names(executions, waiter))
     ]
     if len(ids) == 1:
         return ids[0]
-    known = ", ".join(references(found)) or "none"
+    names = ", ".join(references(executions)) or "none"
     problem = "no callback waits for an answer as" if not ids else f"{len(ids)} callbacks wait as"
-    raise Refusal(f"{problem} {reference!r}; those of {found.name} that wait: {known}")
+    raise Refusal(f"{problem} {reference!r}; those of {executions.name} that wait: {names}")
 
 
 def _owner(place: Place, emulator: Emulator, reference: str) -> tuple[str, str | None] | None:
-    """The ARN of the execution that a reference begins with, by name or ARN, and the operation after it."""
+    """Split a reference into the ARN of its execution and the operation after it."""
     if emulator.store.find(reference) is not None:
         return reference, None
     for slash in (at for at, letter in enumerate(reference) if letter == "/"):
@@ -69,20 +73,20 @@ def _owner(place: Place, emulator: Emulator, reference: str) -> tuple[str, str |
     return None if arn is None else (arn, None)
 
 
-def _names(found: Family, waiter: Waiter) -> list[str]:
-    """What a callback may be called, the shortest first."""
+def _names(executions: Family, waiter: Waiter) -> list[str]:
+    """List the names that a callback answers to, the shortest first."""
     path = waiter.path
     if _is_inside(waiter):
-        # A wait_for_callback gives its callback a name that nobody chose.
+        # The user named the wait_for_callback, not the callback inside it.
         path = path[:-1]
     tails = [path[start:] for start in range(len(path) - 1, -1, -1)]
-    return ["/".join((found.name, *tail)) for tail in (*tails, waiter.path)]
+    return ["/".join((executions.name, *tail)) for tail in (*tails, waiter.path)]
 
 
 def _is_inside(waiter: Waiter) -> bool:
     parent = waiter.progress.operation.parent_id
     return any(
-        each.operation.id == parent
-        and each.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
-        for each in waiter.execution.operations
+        progress.operation.id == parent
+        and progress.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
+        for progress in waiter.execution.operations
     )

@@ -1,4 +1,4 @@
-"""How the command says no, and what its exit codes mean."""
+"""The command's usage errors and exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from durable_execution_sdk.showing.visible import visible
 
 
 class ExitCode(IntEnum):
-    """What a shell learns from the command."""
+    """Exit codes of the command."""
 
     SUCCEEDED = 0
     FAILED = 1
@@ -21,9 +21,9 @@ class ExitCode(IntEnum):
 
 
 class Refusal(click.ClickException):
-    """Something that cannot be done as it was asked: one clear paragraph, and nothing was changed.
+    """A command that is not possible; nothing was changed. ``message`` is one paragraph.
 
-    ``detail`` is what does not fit a paragraph: the traceback of the user's own module.
+    ``detail`` is text that does not fit a paragraph, such as the traceback of the user's module.
     """
 
     exit_code = ExitCode.REFUSED
@@ -33,12 +33,12 @@ class Refusal(click.ClickException):
         self.detail = detail
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write it to stderr."""
+        """Write the message and the detail to stderr."""
         complain(self.message)
         if self.detail:
             click.echo(f"\n{visible(self.detail)}", err=True, file=file)
 
 
 def complain(message: str) -> None:
-    """Say on stderr why something did not work."""
+    """Write an error message to stderr."""
     click.echo(f"durable: {visible(message)}", err=True)

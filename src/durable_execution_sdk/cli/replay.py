@@ -1,4 +1,4 @@
-"""``durable replay``: does the code, as it is now, do what a recorded history holds?"""
+"""``durable replay``: replay recorded histories against the current code."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from durable_execution_sdk.replay.report import ReplayReport
 
 _EPILOG = """\b
 Exit codes:
-   0  the code does what every history holds
-   1  code and a history part
-   2  a file cannot be used: no workflow, no history, no payloads
+   0  the code replays every history
+   1  the code diverges from a recorded history
+   2  a file cannot be used: no workflow, no history, or a history without payloads
 """
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("target", metavar="FILE[:HANDLER]")
 @click.argument("histories", metavar="HISTORY...", nargs=-1, required=True)
-@click.option("--arn", metavar="ARN", help="The execution's ARN, if the history does not tell it.")
+@click.option("--arn", metavar="ARN", help="The execution's ARN, if the history lacks it.")
 @json_option
 def replay(target: str, histories: tuple[str, ...], arn: str | None, as_json: bool) -> int:
-    """Replay recorded histories against the code as it is now. Nothing of them runs again.
+    """Replay recorded histories against the current code. No step runs again.
 
-    HISTORY is a JSON file: `durable history NAME --json`, or
-    `aws lambda get-durable-execution-history`, all pages of it and with the payloads. No step is run
-    and nothing is recorded; what workflow code does outside its operations does happen.
+    HISTORY is a JSON file: the output of `durable history NAME --json`, or of
+    `aws lambda get-durable-execution-history` with all pages and payloads. No step runs and nothing is
+    recorded; workflow code outside of operations does run, with its side effects.
 
-    The first place where code and history part is shown, with the operation that the history holds,
-    the one that the code asked for, and its line. The ARN matters to workflows that use ctx.uuid4(),
-    ctx.random() or ctx.execution_arn.
+    Shows the first divergence: the operation in the history, the one that the code asked for, and the
+    line of code. The ARN is needed by workflows that use ctx.uuid4(), ctx.random() or
+    ctx.execution_arn.
     """
     streams = Streams(as_json=as_json)
     workshop = Workshop()
@@ -56,25 +56,25 @@ def replay(target: str, histories: tuple[str, ...], arn: str | None, as_json: bo
 
 
 def _document(history: str, report: ReplayReport) -> dict[str, object]:
-    found = report.divergence
+    divergence = report.divergence
     document: dict[str, object] = {
         "history": history,
         "function": report.function,
-        "recordedAs": report.recorded_as,
+        "recorded_as": report.recorded_as,
         "ok": report.ok,
         "operations": report.operations,
         "moments": report.moments,
         "skipped": report.skipped,
         "notes": report.notes,
     }
-    if found is not None:
-        place = found.place
+    if divergence is not None:
+        place = divergence.place
         document["divergence"] = {
-            "kind": found.kind,
-            "invocation": found.invocation,
-            "operationId": found.operation_id,
-            "expected": found.expected,
-            "actual": found.actual,
+            "kind": divergence.kind,
+            "invocation": divergence.invocation,
+            "operation_id": divergence.operation_id,
+            "expected": divergence.expected,
+            "actual": divergence.actual,
             "file": place.file if place else None,
             "line": place.line if place else None,
         }

@@ -1,4 +1,4 @@
-"""``durable run``: a workflow on the embedded engine, from its start or from where it was left."""
+"""``durable run``: start an execution on the embedded engine, or continue one."""
 
 from __future__ import annotations
 
@@ -50,18 +50,20 @@ def run(
     log_level: str,
     as_json: bool,
 ) -> int:
-    """Run a workflow, or go on with one that was interrupted.
+    """Run a workflow, or continue one that was interrupted.
 
     HANDLER is the name of a @durable_execution workflow in FILE; it may be left out if there is only
     one. Every workflow in FILE can be invoked under its name with ctx.invoke("NAME:$LATEST").
 
-    The same --name goes on where the execution was left (however the last run ended), or shows the
-    result if it has ended. Another input under a used name is refused.
+    With the --name of an execution that has not ended, the run continues it, no matter how the last run
+    ended; with that of one that has ended, it shows the result. A different input for a name that is
+    in use is refused.
 
     --skip-time skips waits and retry delays, except while a callback waits for its answer. A later
-    run without it goes on at the time that was reached.
+    run without it starts at the time that was reached.
 
-    Ctrl-C stops after the step that runs; a second one at once. Both leave an execution to go on with.
+    Ctrl-C stops after the step that runs, a second Ctrl-C at once. The execution can be continued after
+    both.
     """
     place = Place(store)
     streams = Streams(as_json=as_json)
@@ -99,7 +101,7 @@ def run(
 
 
 def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:
-    """Every function that can be called, and the name of the one to run."""
+    """Return the registry of functions, and the name of the one to run."""
     workshop = Workshop()
     functions = Functions()
     file, wanted = split_target(target)

@@ -1,4 +1,4 @@
-"""Runs an execution: begins it or finds it by its name, drives it, and tells what came of it."""
+"""Start an execution, or find it by its name, and drive it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LONGEST_NAME = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What to run: a function by its name, and the input if one was given."""
+    """The function to run, the execution's name, and the input; ``None`` if the user gave none."""
 
     function: str
     name: str
@@ -32,12 +32,15 @@ class Order:
 
 
 def fresh_name(function: str, unique: str) -> str:
-    """A name for an execution that was given none."""
+    """Make a name for an execution for which the user chose none."""
     return f"{function[: _LONGEST_NAME - 9]}-{unique.replace('-', '')[:8]}"
 
 
 def begin(emulator: Emulator, order: Order, place: Place) -> str:
-    """Start the execution, or find the one with its name; returns its ARN."""
+    """Start the execution, or find the one with its name; return its ARN.
+
+    Raises ``Refusal`` if the name belongs to an execution of another function or with another input.
+    """
     existing = emulator.find_name(order.name)
     if existing is not None:
         _check_same(emulator, existing, order, place)
@@ -54,7 +57,7 @@ def begin(emulator: Emulator, order: Order, place: Place) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an execution: from here on, until it has ended or this process has."""
+    """One run of an execution in this process. ``waits``: continue when time passes or answers arrive."""
 
     emulator: Emulator
     clock: RealClock
@@ -63,14 +66,14 @@ class Run:
     waits: bool = True
 
     def drive(self, watch: Watch, interrupts: Interrupts) -> None:
-        """Go on until the execution has ended, or as far as it gets."""
-        found = family(self.emulator, self.arn)
-        _check_functions(self.emulator, found)
-        # Time that an earlier run skipped is not given back: this one goes on from there.
-        self.clock.jump_to(found.last_at)
+        """Drive the execution until it has ended, cannot continue, or Ctrl-C was pressed."""
+        executions = family(self.emulator, self.arn)
+        _check_functions(self.emulator, executions)
+        # The clock must not go backwards: an earlier run may have skipped time.
+        self.clock.jump_to(executions.last_at)
         skipping = isinstance(self.clock, SkippingClock)
         if isinstance(self.clock, SkippingClock):
-            # A timeout that is skipped to would leave nobody the time to answer.
+            # Skipping time would time out a callback before anyone could answer it.
             self.clock.held = self._needs_answer
         driver = Driver(self.emulator, seams=interrupts.seams)
         with watch(self.emulator, self.arn, self.place), interrupts.cutting():
@@ -88,35 +91,35 @@ class Run:
         return not self.waits and self._needs_answer()
 
     def _needs_answer(self) -> bool:
-        found = family(self.emulator, self.arn)
-        return found.is_idle and any(
-            waiter.waiting.awaited is Awaited.ANSWER for waiter in found.waiters()
+        executions = family(self.emulator, self.arn)
+        return executions.is_idle and any(
+            waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()
         )
 
 
 def _check_same(emulator: Emulator, arn: str, order: Order, place: Place) -> None:
-    """Refuse to take an execution for what it is not, as the service does."""
+    """Refuse a name in use by another function or input, as the service does."""
     owner = ExecutionArn.parse(arn).function_name
     if owner != order.function:
         raise Refusal(
             f"the name {order.name!r} belongs to an execution of {owner} in {place.path}, not of"
             f" {order.function}; choose another --name"
         )
-    known = emulator.describe(arn).input_payload or _EMPTY
-    if order.payload is not None and not same_json(known, order.payload):
+    recorded_input = emulator.describe(arn).input_payload or _EMPTY
+    if order.payload is not None and not same_json(recorded_input, order.payload):
         raise Refusal(
             f"the name {order.name!r} belongs to an execution that was started with another input,"
-            f" {short(known)}. Choose another --name, or leave --input out to go on with that one"
+            f" {short(recorded_input)}. Choose another --name, or leave --input out to go on with that one"
         )
 
 
-def _check_functions(emulator: Emulator, found: Family) -> None:
-    """Refuse to wait for a function that nobody would call."""
-    for waiter in found.waiters():
+def _check_functions(emulator: Emulator, executions: Family) -> None:
+    """Refuse to wait for an invoked function that this process cannot run."""
+    for waiter in executions.waiters():
         invoked = waiter.waiting.function_name
         if invoked is not None:
             _check_known(emulator, emulator.functions.parse(invoked)[0])
-    for member in found.invoked.values():
+    for member in executions.invoked.values():
         _check_known(emulator, member.function)
         _check_functions(emulator, member)
 

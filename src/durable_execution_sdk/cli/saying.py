@@ -1,4 +1,4 @@
-"""Lines for whoever reads, for as long as somebody does."""
+"""Write lines to stdout or stderr; ignore a closed pipe."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from durable_execution_sdk.showing.visible import visible
 
 
 def say(line: str, *, err: bool = False) -> None:
-    """Write a line; that nobody reads it any more is no reason to stop an execution."""
+    """Write a line. A closed pipe does not stop the execution."""
     try:
         click.echo(visible(line), err=err)
     except BrokenPipeError:
@@ -20,5 +20,5 @@ def say(line: str, *, err: bool = False) -> None:
 
 
 def hush(stream: TextIO) -> None:
-    """Write nothing more to where nobody listens."""
+    """Send a stream whose pipe is closed to /dev/null, so that later writes and the flush succeed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""Where things are written: what the command shows, and what user code prints and logs meanwhile."""
+"""Direct progress, and the output and logs of user code, to stdout and stderr."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Streams:
-    """Progress goes to stdout; with ``as_json`` that is kept for the document, and stderr serves."""
+    """The streams of a command. Progress goes to stdout; with ``as_json`` to stderr."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -33,27 +33,27 @@ class Streams:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a terminal on which a picture can change."""
+        """True if progress is a tree that is redrawn: on a terminal that supports it."""
         return self.console.is_terminal and os.environ.get("TERM") != "dumb"
 
     def watch(self, footnote: Callable[[], str | None]) -> Watch:
-        """How progress is shown here."""
+        """Return the display of progress for these streams."""
         return LiveTree(self.console, footnote) if self.is_live else Lines(err=self._as_json)
 
     def say(self, line: str) -> None:
-        """A line of progress."""
+        """Write a line of progress."""
         say(line, err=self._as_json)
 
-    def draw(self, found: Family, now: int) -> None:
-        """The last picture, which stays."""
-        self.console.print(tree(drawing(self.console, now, _MOST_ROWS).outline(found)))
+    def draw(self, executions: Family, now: int) -> None:
+        """Print the final tree."""
+        self.console.print(tree(drawing(self.console, now, _MOST_ROWS).outline(executions)))
 
     @contextmanager
     def for_user_code(self) -> Generator[None]:
-        """Let user code print and log above the picture, and never into the JSON document."""
+        """Let user code print and log above the live tree, and never into the JSON document."""
         before = sys.stdout, sys.stderr
-        sys.stderr = self._above(sys.stderr)
-        sys.stdout = sys.stderr if self._as_json else self._above(sys.stdout)
+        sys.stderr = self._above_tree(sys.stderr)
+        sys.stdout = sys.stderr if self._as_json else self._above_tree(sys.stdout)
         try:
             yield
         finally:
@@ -61,14 +61,14 @@ class Streams:
             sys.stderr.flush()
             sys.stdout, sys.stderr = before
 
-    def _above(self, stream: TextIO) -> TextIO:
+    def _above_tree(self, stream: TextIO) -> TextIO:
         if self.is_live and stream.isatty():
             return cast("TextIO", FileProxy(self.console, stream))
         return stream
 
 
 def show_logs(level: str) -> None:
-    """Write what user code logs to stderr, unless it has set up logging itself."""
+    """Configure logging to stderr, unless user code has configured it."""
     root = logging.getLogger()
     if not root.handlers:
         logging.basicConfig(level=level.upper(), stream=sys.stderr)
@@ -77,20 +77,20 @@ def show_logs(level: str) -> None:
 
 
 class _Visible(logging.Formatter):
-    """Log lines in which nothing controls the terminal, whoever they repeat."""
+    """A log formatter that escapes control characters."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the standard library's name)
-        """The line, and the fields that workflow code or a step logged with it."""
+        """Format the message and the fields that ``ctx.log_info(message, **fields)`` gave it."""
         fields = fields_of(record) if hasattr(record, "durable_execution_arn") else {}
-        return " ".join([super().formatMessage(record), *map(_written, fields.items())])
+        return " ".join([super().formatMessage(record), *map(_field_text, fields.items())])
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, or more for a traceback."""
+        """Format the record with control characters escaped."""
         return visible(super().format(record))
 
 
-def _written(field: tuple[str, object]) -> str:
-    """A field as key=value; quoted where a reader could not tell its end."""
+def _field_text(field: tuple[str, object]) -> str:
+    """Write a field as key=value; a text with spaces, quotes or ``=`` is quoted."""
     name, value = field
     text = value if isinstance(value, str) else shown(value)
     plain = text and not any(character.isspace() or character in "\"'=" for character in text)

@@ -1,4 +1,4 @@
-"""An execution's outline as a tree in colours."""
+"""Draw an execution's outline as a rich tree."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from durable_execution_sdk.showing.outline import Line
 
 
 def tree(line: Line) -> Tree:
-    """The tree of a line and those below it."""
+    """Build the rich tree of a line and the lines below it."""
     root = Tree(Text.assemble(*line.spans), guide_style="dim")
     _grow(root, line)
     return root
 
 
 def _grow(node: Tree, line: Line) -> None:
-    for each in line.below:
-        _grow(node.add(_text(each)), each)
+    for child in line.below:
+        _grow(node.add(_text(child)), child)
 
 
 def _text(line: Line) -> Text:

@@ -1,4 +1,4 @@
-"""Shows an execution while it runs: as a tree that changes in a terminal, as lines elsewhere."""
+"""Displays of a running execution: a live tree in a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -28,51 +28,51 @@ _ROWS_BELOW = 6
 
 
 Watch = Callable[[Emulator, str, Place], AbstractContextManager[None]]
-"""Shows an execution for as long as its context is open."""
+"""Returns a context manager that shows an execution while it is open."""
 
 
 class Lines:
-    """Every event as one line, as it happens, and what the execution waits for whenever it does."""
+    """Prints each event as a line, and the waiting operations when no handler runs."""
 
     def __init__(self, *, err: bool = False) -> None:
         self._err = err
-        self._said: list[str] = []
+        self._last_summary: list[str] = []
 
     @contextmanager
     def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
-        """Show an execution from here on."""
+        """Show an execution's events until the context is closed."""
 
-        def hear(where: str, events: Sequence[Event]) -> None:
-            prefix = "" if where == arn else f"{ExecutionArn.parse(where).function_name}: "
+        def print_events(source: str, events: Sequence[Event]) -> None:
+            prefix = "" if source == arn else f"{ExecutionArn.parse(source).function_name}: "
             now = emulator.clock.now()
             for entry in history(events):
                 say(f"{at(entry.event_timestamp, now)}  {prefix}{told(entry)}", err=self._err)
-            # A handler begins to wait when its invocation is over, or never has the chance to.
+            # An execution can wait only while no invocation of it runs.
             if any(isinstance(event, InvocationCompleted | ExecutionPaused) for event in events):
-                self._say_waits(emulator, arn, place)
+                self._print_waits(emulator, arn, place)
 
-        unsubscribe = emulator.subscribe(hear)
+        unsubscribe = emulator.subscribe(print_events)
         try:
-            self._say_waits(emulator, arn, place)
+            self._print_waits(emulator, arn, place)
             yield
         finally:
             unsubscribe()
 
-    def _say_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
-        found = family(emulator, arn)
+    def _print_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
+        executions = family(emulator, arn)
         now = emulator.clock.now()
-        lines = waits(found, now)
-        said = [*(each.partition(" (in ")[0] for each in lines)]
-        if lines and said != self._said:
+        lines = waits(executions, now)
+        summary = [line.partition(" (in ")[0] for line in lines]
+        if lines and summary != self._last_summary:
             for line in lines:
                 say(f"{at(now, now)}  {line}", err=self._err)
-            for answer in answers(found, place):
-                say(f"{at(now, now)}  answer with: {answer}", err=self._err)
-        self._said = said
+            for command in answers(executions, place):
+                say(f"{at(now, now)}  answer with: {command}", err=self._err)
+        self._last_summary = summary
 
 
 class LiveTree:
-    """A tree of operations that is drawn anew several times a second."""
+    """Draws an execution's operations as a tree, and redraws it eight times a second."""
 
     def __init__(self, console: Console, footnote: Callable[[], str | None]) -> None:
         self._console = console
@@ -80,7 +80,7 @@ class LiveTree:
 
     @contextmanager
     def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
-        """Show an execution from here on."""
+        """Show an execution's tree until the context is closed."""
         live = Live(
             console=self._console,
             get_renderable=lambda: self._picture(emulator, arn, place),
@@ -93,24 +93,25 @@ class LiveTree:
             yield
 
     def _picture(self, emulator: Emulator, arn: str, place: Place) -> RenderableType:
-        found = family(emulator, arn)
+        executions = family(emulator, arn)
         now = emulator.clock.now()
         rows = max(3, self._console.height - _ROWS_BELOW)
-        parts: list[RenderableType] = [tree(drawing(self._console, now, rows).outline(found))]
+        parts: list[RenderableType] = [tree(drawing(self._console, now, rows).outline(executions))]
         footnote = self._footnote() or (
-            f"{span(now - found.execution.started_at)}, invocation {found.execution.invocations}"
+            f"{span(now - executions.execution.started_at)}, invocation {executions.execution.invocations}"
         )
         parts.append(Text(footnote, style="dim"))
-        if found.retry_at is not None:
-            error = found.last_failure
-            why = "" if error is None else f": {brief(error)}"
-            parts.append(Text(comes_again(found.retry_at, now) + why, style="red"))
+        if executions.retry_at is not None:
+            error = executions.last_failure
+            reason = "" if error is None else f": {brief(error)}"
+            parts.append(Text(comes_again(executions.retry_at, now) + reason, style="red"))
         parts += [
-            Text(visible(f"answer with: {each}"), style="yellow") for each in answers(found, place)
+            Text(visible(f"answer with: {command}"), style="yellow")
+            for command in answers(executions, place)
         ]
         return Group(*parts)
 
 
 def drawing(console: Console, now: int, rows: int | None = None) -> Drawing:
-    """How to draw on a console: with letters only where the encoding has no more."""
+    """Make the drawing options of a console: ASCII only, unless its encoding is a Unicode one."""
     return Drawing(now=now, rows=rows, plain=not console.encoding.lower().startswith("utf"))

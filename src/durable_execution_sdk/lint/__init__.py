@@ -1,4 +1,4 @@
-"""Finds code in workflows that replay cannot repeat, by reading it: nothing is imported or run."""
+"""Static analysis that finds code in workflows that replay cannot repeat. No user code is imported."""
 
 from durable_execution_sdk.lint.check import Finding, check_source
 from durable_execution_sdk.lint.rules import CODES

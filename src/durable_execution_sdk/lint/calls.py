@@ -1,4 +1,4 @@
-"""Calls that workflow code may not make, by the name of the function or of the method."""
+"""The tables of forbidden calls, by qualified name of the function or by name of the method."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from durable_execution_sdk.lint.scope import Names
 
 
 class Named(NamedTuple):
-    """A rule, and the words for what it forbids."""
+    """A rule, and the text that names the code it forbids."""
 
     what: str
     rule: Rule
 
 
 def forbidden(call: ast.Call, names: Names) -> Named | None:
-    """The rule that forbids this call in workflow code."""
+    """Return the rule that forbids this call in workflow code, or ``None``."""
     name = names.of(call.func)
     if name is not None and (rule := _rule_for(name)) is not None:
         return Named(f"{name}()", rule)
@@ -66,7 +66,7 @@ LEVELS = frozenset({"trace", "debug", "info", "success", "warning", "warn", "err
 }
 _MAX_TIME = frozenset({"backoff.on_exception", "backoff.on_predicate"})
 
-# Methods of whatever object, where no import tells more of it.
+# Methods by name alone, for objects of unknown type.
 _METHODS: dict[str, Rule] = {
     "run_in_executor": THREAD,
     "set_task_factory": UNNUMBERED,
@@ -124,7 +124,7 @@ _CALLS: dict[str, Rule] = {
     **dict.fromkeys(("tenacity.stop_after_delay", "tenacity.stop_before_delay"), ELAPSED),
 }
 
-# Every function of these; constructors of exceptions and types among them are not worth a rule.
+# Every call into these modules. Harmless ones, such as constructors of exceptions, are found too.
 _MODULES: dict[str, Rule] = {
     **dict.fromkeys(("random", "secrets", "numpy.random"), RANDOM),
     **dict.fromkeys(("anyio.to_thread", "anyio.to_process", "multiprocessing"), THREAD),

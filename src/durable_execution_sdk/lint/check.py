@@ -1,7 +1,7 @@
-"""Reads a module and finds code in its workflows that replay cannot repeat.
+"""Check a module's syntax tree for workflow code that replay cannot repeat.
 
-It knows names and shapes, not values: it misses what hides behind other functions, and a line that it
-is wrong about takes a comment, ``# durable: ignore[DUR001]``, or without a code for all.
+The check sees names and statements, not values, and does not follow calls into other functions. The
+comment ``# durable: ignore[DUR001]`` accepts a line; without codes it accepts every rule.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _IGNORED = re.compile(r"#\s*durable:\s*ignore(?:\[(?P<codes>[A-Z0-9, ]+)\])?")
 
 
 class Finding(NamedTuple):
-    """Something in a workflow that replay cannot repeat; line and column count from 1."""
+    """Code in a workflow that replay cannot repeat; ``line`` and ``column`` count from 1."""
 
     line: int
     column: int
@@ -47,26 +47,26 @@ class Finding(NamedTuple):
     rule: Rule
 
     def __str__(self) -> str:
-        """The finding as a sentence, without its place."""
+        """Write the finding as a sentence, without its position."""
         return f"{self.rule.code} {self.what} {self.rule.why}: {self.rule.fix}"
 
 
 def check_source(source: str, filename: str = "<source>") -> list[Finding]:
-    """Everything that stands out in a module's workflows, in the order of its lines.
+    """Return the findings in a module's workflows, in the order of the lines.
 
     Raises:
-        SyntaxError: this is no Python.
+        SyntaxError: the source is not Python.
     """
     tree = ast.parse(source, filename)
     module = Module(tree)
-    every = list(workflows(tree, module.imported))
-    contexts = {workflow.function for workflow in every}
-    found: dict[Finding, None] = {}
-    for workflow in every:
+    nodes = list(workflows(tree, module.imported))
+    contexts = {workflow.function for workflow in nodes}
+    findings: dict[Finding, None] = {}
+    for workflow in nodes:
         reader = _Reader(workflow, contexts, step_bodies(tree), module)
-        found.update(dict.fromkeys(reader.read()))
+        findings.update(dict.fromkeys(reader.read()))
     lines = source.splitlines()
-    return sorted(each for each in found if not _is_ignored(each, lines))
+    return sorted(finding for finding in findings if not _is_ignored(finding, lines))
 
 
 def _is_ignored(finding: Finding, lines: list[str]) -> bool:
@@ -78,7 +78,7 @@ def _is_ignored(finding: Finding, lines: list[str]) -> bool:
 
 
 class _Reader:
-    """Goes through one workflow function, and leaves out what runs in a step."""
+    """Walk one workflow function; skip the bodies of steps."""
 
     def __init__(
         self, workflow: Workflow, contexts: set[Function], bodies: set[str], module: Module
@@ -95,7 +95,7 @@ class _Reader:
         }
 
     def read(self) -> Iterator[Finding]:
-        """Everything that stands out."""
+        """Yield the findings of the function."""
         yield from self._decorators(self._function)
         for statement in self._function.body:
             yield from self._walk(statement)
@@ -104,12 +104,12 @@ class _Reader:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from self._nested(node)
             return
-        yield from self._look_at(node)
+        yield from self._check_node(node)
         for child in ast.iter_child_nodes(node):
             yield from self._walk(child)
 
     def _nested(self, node: Function | ast.Lambda) -> Iterator[Finding]:
-        """A function within a workflow: a step's body, a workflow of its own, or a part of this one."""
+        """Check an inner function: a step's body, a workflow of its own, or code of this workflow."""
         shadowed = self._context in {arg.arg for arg in _parameters(node)}
         outer = [] if shadowed else list(_uses(node, self._context))
         if isinstance(node, ast.Lambda):
@@ -124,18 +124,20 @@ class _Reader:
                 yield from self._walk(statement)
 
     def _is_called(self, node: Function) -> bool:
-        """Tell whether workflow code makes a task of this function; a plain one may be for a thread."""
+        """Tell whether the workflow calls this coroutine function; a plain one may run in a thread."""
         return isinstance(node, ast.AsyncFunctionDef) and node.name in self._called
 
     def _decorators(self, function: Function) -> Iterator[Finding]:
-        """A decorator runs once, but a limit of time that it sets counts in each invocation."""
-        for node in (inner for each in function.decorator_list for inner in ast.walk(each)):
+        """Check the decorators for time limits, which start anew in each invocation."""
+        for node in (
+            inner for decorator in function.decorator_list for inner in ast.walk(decorator)
+        ):
             if isinstance(node, ast.Call):
                 named = forbidden(node, self._names)
                 if named is not None and named.rule is ELAPSED:
                     yield _finding(node, *named)
 
-    def _look_at(self, node: ast.AST) -> Iterator[Finding]:
+    def _check_node(self, node: ast.AST) -> Iterator[Finding]:
         for use in self._sets.uses(node):
             yield _finding(*use)
         if asks_for_replay(node, self._context):
@@ -178,7 +180,7 @@ def _uses(node: ast.AST, context: str) -> Iterator[ast.Attribute]:
 
 
 def _place(node: ast.AST) -> ast.stmt | ast.expr:
-    """A node that has a line: a condition of a comprehension has that of the comprehension."""
+    """Return a node with a position; for a comprehension, which has none, its first condition."""
     if isinstance(node, ast.comprehension):
         return node.ifs[0]
     assert isinstance(node, ast.stmt | ast.expr)

@@ -1,4 +1,4 @@
-"""The meaning of a dotted name in a module, as far as its imports tell."""
+"""Resolve dotted names by the imports of a module."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:
-    """The names that the imports of a module bind, wherever they stand, fully qualified."""
+    """Map the names that a module's imports bind, at any depth, to qualified names."""
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -23,7 +23,7 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
 
 
 def dotted(node: ast.AST) -> str | None:
-    """The text of ``a`` or ``a.b.c``; nothing for anything else."""
+    """Return the text of ``a`` or ``a.b.c``; ``None`` for any other expression."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -33,7 +33,7 @@ def dotted(node: ast.AST) -> str | None:
 
 
 def qualified(node: ast.AST, imported: dict[str, str]) -> str | None:
-    """The full name behind a name; one that nothing imports stands for itself if it is a builtin."""
+    """Return the qualified name behind an imported name; a simple name that is not imported is returned."""
     text = dotted(node)
     if text is None:
         return None
@@ -44,7 +44,7 @@ def qualified(node: ast.AST, imported: dict[str, str]) -> str | None:
 
 
 def root(node: ast.expr) -> ast.expr:
-    """The object at the beginning of a chain of attributes, items and method calls."""
+    """Return the object at the start of a chain of attributes, items and method calls."""
     while True:
         match node:
             case ast.Attribute(value=inner) | ast.Subscript(value=inner):

@@ -1,4 +1,4 @@
-"""The rules for workflow code, each with its reason and its fix. The codes are for ``ignore`` comments."""
+"""The lint rules, each with its code, its reason and its fix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Rule(NamedTuple):
-    """Why something is not for workflow code, and the fix."""
+    """A rule: its code for ``ignore`` comments, the problem, and the fix."""
 
     code: str
     why: str
@@ -20,7 +20,7 @@ RANDOM = Rule(
 IDS = Rule("DUR003", "gives another id on every replay", "use ctx.uuid4(), or do it in a step")
 OUTSIDE = Rule(
     "DUR004",
-    "reaches outside, again on every replay, and may find something else there",
+    "has effects outside or reads from there, again on every replay, perhaps with another result",
     "do it in a step",
 )
 BLOCKING = Rule(
@@ -31,7 +31,7 @@ BLOCKING = Rule(
 ORDER = Rule("DUR006", "goes through a set, whose order differs on replay", "use sorted(...)")
 FORGOTTEN = Rule(
     "DUR007",
-    "starts an operation that nobody waits for: when its context ends it is cancelled",
+    "starts an operation that is never awaited: it is cancelled when its context ends",
     "await it, or keep what it returns and await that later",
 )
 RUNS_ON = Rule(
@@ -56,7 +56,7 @@ ADDRESS = Rule(
 )
 UNNUMBERED = Rule(
     "DUR011",
-    "makes tasks behind the SDK's back, and replay cannot tell their operations apart",
+    "makes tasks without the SDK's numbering, so replay cannot tell their operations apart",
     "use asyncio.create_task(), gather() or a TaskGroup, and leave the loop's task factory alone",
 )
 ALIVE = Rule(

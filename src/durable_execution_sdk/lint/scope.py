@@ -1,4 +1,4 @@
-"""The names that a module and its workflow functions bind, so that a rule knows what a name means."""
+"""The names that a module and its workflow functions bind, to resolve a name in a function."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOGGERS = {
 
 
 class Module:
-    """The names at the top of a module."""
+    """The names bound at the top level of a module."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.imported = imported_names(tree)
@@ -33,7 +33,7 @@ class Module:
                 self.loggers[name] = library
 
     def library_of(self, value: ast.expr) -> str | None:
-        """The library other than ``logging`` that this logger is made by."""
+        """Return the library, other than ``logging``, whose factory makes this logger."""
         at = value
         while True:
             name = qualified(at.func if isinstance(at, ast.Call) else at, self.imported)
@@ -51,7 +51,7 @@ class Module:
 
 
 class Names:
-    """The meaning of names within one workflow function."""
+    """The resolution of names within one workflow function."""
 
     def __init__(self, module: Module, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self._module = module
@@ -64,7 +64,7 @@ class Names:
         self._local = set(_bound_within(function)) - declared - {function.name}
 
     def of(self, node: ast.AST) -> str | None:
-        """The full name of an import or a builtin; nothing for a name of the module's own."""
+        """Return the qualified name of an import or a builtin; ``None`` for names bound by the module."""
         name = qualified(node, self._module.imported)
         text = dotted(node) or ""
         if text.partition(".")[0] in self._module.imported:
@@ -73,20 +73,20 @@ class Names:
 
     def is_global(self, name: str) -> bool:
         """Tell whether the module binds the name, and the function does not."""
-        known = name in self._module.bound or name in self._module.imported
-        return known and name not in self._local
+        is_bound = name in self._module.bound or name in self._module.imported
+        return is_bound and name not in self._local
 
     def is_global_container(self, name: str) -> bool:
         """Tell whether the name is a list, a dictionary or a set of the module."""
         return name in self._module.containers and name not in self._local
 
     def library_of(self, logger: ast.expr) -> str | None:
-        """The library other than ``logging`` that this logger comes from."""
+        """Return the library, other than ``logging``, that this logger comes from."""
         owner = root(logger)
         if isinstance(owner, ast.Name) and owner.id not in self._local:
-            known = self._module.loggers.get(owner.id)
-            if known is not None:
-                return known
+            library = self._module.loggers.get(owner.id)
+            if library is not None:
+                return library
         return self._module.library_of(logger)
 
 
@@ -94,7 +94,9 @@ def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
     for node in body:
         match node:
             case ast.Assign(targets=targets, value=value):
-                yield from ((each.id, value) for each in targets if isinstance(each, ast.Name))
+                yield from (
+                    (target.id, value) for target in targets if isinstance(target, ast.Name)
+                )
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 yield name, value
             case _:
@@ -102,7 +104,7 @@ def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
-    """The names that statements bind in their own scope; those of imports are known elsewhere."""
+    """Yield the names that statements bind in their own scope, except those of imports."""
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -113,7 +115,7 @@ def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
 
 
 def _bound_within(function: ast.AST) -> Iterator[str]:
-    """The names that a function binds, its parameters and those of inner functions among them."""
+    """Yield the names that a function and its inner functions bind, with parameters."""
     for node in ast.walk(function):
         match node:
             case ast.arg(arg=name):

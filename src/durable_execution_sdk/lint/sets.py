@@ -1,7 +1,7 @@
-"""Finds the places at which workflow code depends on the order of a set.
+"""Find code that depends on the iteration order of a set.
 
-A set of strings has another order in another process, and a set of coroutines at each run: their hashes
-are addresses. Tasks and operations have hashes of their own, so going through a set of them is fine.
+A set of strings has another order in each process (hash seed), and a set of coroutines in each run
+(hashes are addresses). Tasks and operations of the SDK have stable hashes, so their sets are fine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WAITS = frozenset({"asyncio.wait", "asyncio.as_completed"})
 
 
 class Use(NamedTuple):
-    """A place that depends on the order of a set."""
+    """An expression that depends on the order of a set."""
 
     node: ast.expr
     what: str
@@ -32,7 +32,7 @@ class Use(NamedTuple):
 
 
 class Sets:
-    """The sets of one workflow function."""
+    """The uses of sets in one workflow function."""
 
     def __init__(self, function: ast.AST, context: str, names: Names) -> None:
         self._context = context
@@ -43,14 +43,14 @@ class Sets:
             if isinstance(node, ast.SetComp) and not acts(node, context):
                 self._is_free.update(node.generators)
             elif isinstance(node, ast.Call) and dotted(node.func) in _ORDER_FREE:
-                for each in node.args:
-                    self._set_free(each)
+                for argument in node.args:
+                    self._set_free(argument)
 
     def uses(self, node: ast.AST) -> Iterator[Use]:
-        """The ways in which this node depends on the order of a set."""
+        """Yield the ways in which this node depends on the order of a set."""
         if node in self._is_free:
             return
-        for used, what in self._read(node):
+        for used, what in self._iterated(node):
             rule = _RULES.get(self._values.kind_of_set(used) or Kind.TASKS)
             if rule is not None:
                 yield Use(used, what, rule)
@@ -60,7 +60,7 @@ class Sets:
                 yield Use(node, f"{name}()", PLAIN_FUTURES)
 
     def _set_free(self, node: ast.expr) -> None:
-        """Let ``sorted`` and the like have their argument in any order."""
+        """Accept any order in an argument of ``sorted`` and the like."""
         self._is_free.add(node)
         match node:
             case ast.Call(func=ast.Name(id="list" | "tuple"), args=[inner]):
@@ -70,25 +70,25 @@ class Sets:
             case _:
                 pass
 
-    def _read(self, node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
-        """The collections that this node goes through, with the words for it."""
+    def _iterated(self, node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
+        """Yield the collections that this node iterates over, each with a text for messages."""
         match node:
             case ast.For(iter=used) | ast.AsyncFor(iter=used) | ast.comprehension(iter=used):
                 yield used, "this loop"
             case ast.List(elts=members) | ast.Tuple(elts=members):
-                yield from ((each, "this list") for each in starred(members))
+                yield from ((member, "this list") for member in starred(members))
             case ast.Call():
-                yield from self._read_by_call(node)
+                yield from self._iterated_by_call(node)
             case _:
                 pass
 
-    def _read_by_call(self, call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
+    def _iterated_by_call(self, call: ast.Call) -> Iterator[tuple[ast.expr, str]]:
         name = dotted(call.func) or ""
         method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         what = f"{method or name or 'this call'}()"
-        yield from ((each, what) for each in starred(call.args))
+        yield from ((argument, what) for argument in starred(call.args))
         is_ordered = name in _ORDERED or name == f"{self._context}.map" or method == "join"
         if is_ordered or self._names.of(call.func) == "asyncio.as_completed":
-            yield from ((each, what) for each in call.args)
+            yield from ((argument, what) for argument in call.args)
         if isinstance(call.func, ast.Attribute) and method == "pop" and not call.args:
             yield call.func.value, what

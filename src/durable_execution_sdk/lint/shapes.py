@@ -1,4 +1,4 @@
-"""Finds statements whose shape alone tells that replay cannot repeat them."""
+"""Find statements that replay cannot repeat by their form: spinning loops, branches on replay, globals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINES = LEVELS | {"log_debug", "log_info", "log_warn", "log_error"}
 
 
 def spins(loop: ast.While, names: Names) -> bool:
-    """Tell whether a loop does nothing but yield to others until something has changed."""
+    """Tell whether a loop only yields to the event loop until a condition holds (busy waiting)."""
     awaits = [node for node in _own(loop) if isinstance(node, ast.Await)]
     is_plain = not any(isinstance(node, ast.AsyncFor | ast.AsyncWith) for node in _own(loop))
     return is_plain and bool(awaits) and all(_yields(node.value, names) for node in awaits)
@@ -30,12 +30,14 @@ def _yields(node: ast.expr, names: Names) -> bool:
     name = names.of(node.func)
     if name in _CHECKPOINTS:
         return True
-    given = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "delay")]
-    return name in _YIELDS and any(isinstance(e, ast.Constant) and e.value == 0 for e in given)
+    delays = [*node.args[:1], *(word.value for word in node.keywords if word.arg == "delay")]
+    return name in _YIELDS and any(
+        isinstance(delay, ast.Constant) and delay.value == 0 for delay in delays
+    )
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """Everything in a statement but what stands in inner functions."""
+    """Yield all nodes of a statement, except those of inner functions."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield child
@@ -43,9 +45,9 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def asks_for_replay(node: ast.AST, context: str) -> bool:
-    """Tell whether a statement or an expression decides by ``ctx.is_replaying``.
+    """Tell whether a statement or an expression branches on ``ctx.is_replaying``.
 
-    A branch that writes lines and does nothing else is what it is for.
+    A branch that only logs or prints is accepted.
     """
     match node:
         case ast.If(test=test):
@@ -55,16 +57,14 @@ def asks_for_replay(node: ast.AST, context: str) -> bool:
         case ast.While(test=test) | ast.IfExp(test=test):
             return _mentions(test, context)
         case ast.comprehension(ifs=tests):
-            return any(_mentions(each, context) for each in tests)
+            return any(_mentions(condition, context) for condition in tests)
         case _:
             return False
 
 
 def _mentions(test: ast.expr, context: str) -> bool:
-    wanted = f"{context}.is_replaying"
-    return any(
-        isinstance(node, ast.Attribute) and dotted(node) == wanted for node in ast.walk(test)
-    )
+    name = f"{context}.is_replaying"
+    return any(isinstance(node, ast.Attribute) and dotted(node) == name for node in ast.walk(test))
 
 
 def _writes_lines(statement: ast.stmt) -> bool:
@@ -82,23 +82,23 @@ def _writes_lines(statement: ast.stmt) -> bool:
 
 
 def changed_globals(node: ast.AST, names: Names) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
-    """The module's own or another module's objects that a statement changes, with the words for it."""
-    changed: list[ast.expr] = []
+    """Yield the module-level objects that a statement changes, each with a text for messages."""
+    targets: list[ast.expr] = []
     match node:
         case ast.Assign():
-            changed = list(node.targets)
+            targets = list(node.targets)
         case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-            changed = [target]
+            targets = [target]
         case ast.Delete():
-            changed = list(node.targets)
+            targets = list(node.targets)
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
             if method in _CHANGES and names.is_global_container(name):
                 yield node, f"{name}.{method}()"
         case _:
             pass
-    for each in changed:
-        if isinstance(each, ast.Attribute | ast.Subscript) and isinstance(node, ast.stmt):
-            owner = root(each)
-            is_known = (names.of(each.value) or "") in READS  # which has a rule of its own
-            if isinstance(owner, ast.Name) and names.is_global(owner.id) and not is_known:
-                yield node, f"the change of {ast.unparse(each)}"
+    for changed in targets:
+        if isinstance(changed, ast.Attribute | ast.Subscript) and isinstance(node, ast.stmt):
+            owner = root(changed)
+            has_own_rule = (names.of(changed.value) or "") in READS
+            if isinstance(owner, ast.Name) and names.is_global(owner.id) and not has_own_rule:
+                yield node, f"the change of {ast.unparse(changed)}"

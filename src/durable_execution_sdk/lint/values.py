@@ -1,7 +1,7 @@
-"""The values that names of a workflow function hold, as far as reading its assignments tells.
+"""Infer the values of local names from their assignments.
 
-One function is seen at a time, without regard to the order of its lines: a name holds all that the
-function binds to it or puts into it.
+The analysis covers one function and ignores the order of its statements: a name may hold every value
+that the function binds to it, or adds to it, anywhere.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ class Values:
     def __init__(self, function: ast.AST, context: str, names: Names) -> None:
         self._context = context
         self._names = names
-        # The values that a name is bound to; `None` for one that is not known, as of a parameter.
-        self._bound: dict[str, list[ast.expr | None]] = defaultdict(list)
-        self._put: dict[str, list[ast.expr]] = defaultdict(list)
-        self._drawn: dict[str, list[ast.expr]] = defaultdict(list)
-        self._waited: dict[str, list[ast.expr]] = defaultdict(list)
+        # The values that a name is bound to; `None` for an unknown value, such as a parameter's.
+        self._bindings: dict[str, list[ast.expr | None]] = defaultdict(list)
+        self._additions: dict[str, list[ast.expr]] = defaultdict(list)
+        self._iterables: dict[str, list[ast.expr]] = defaultdict(list)
+        self._wait_arguments: dict[str, list[ast.expr]] = defaultdict(list)
         self._resolving: set[str] = set()
         for node in ast.walk(function):
-            self._learn(node)
+            self._collect(node)
 
     def kind_of_set(self, node: ast.expr) -> Kind | None:
-        """The kind of the members if the expression is a set, or else nothing."""
+        """Return the kind of the members if the expression is a set, else ``None``."""
         match node:
             case ast.Set() | ast.SetComp():
                 return self._kind(self._members(node))
             case ast.Call(func=ast.Name(id=name), args=args) if name in _SETS:
-                return self._kind([each for arg in args for each in self._members(arg)])
+                return self._kind([member for arg in args for member in self._members(arg)])
             case ast.Call(func=func) if self._names.of(func) == "asyncio.all_tasks":
                 return Kind.TASKS
             case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in _SET_METHODS:
@@ -72,10 +72,10 @@ class Values:
                 return None
 
     def has_bare_futures(self, node: ast.expr) -> bool:
-        """Tell whether a collection has futures that are made with ``asyncio.Future(...)``."""
-        return any(self._is_bare(each) for each in self._members(node))
+        """Tell whether a collection contains futures made with ``asyncio.Future(...)``."""
+        return any(self._is_bare(member) for member in self._members(node))
 
-    def _learn(self, node: ast.AST) -> None:
+    def _collect(self, node: ast.AST) -> None:
         match node:
             case ast.Assign(targets=targets, value=value):
                 for target in targets:
@@ -85,56 +85,67 @@ class Values:
             case ast.NamedExpr(target=target, value=value):
                 self._assign(target, value)
             case ast.AugAssign(target=ast.Name(id=name), op=ast.BitOr(), value=value):
-                self._put[name].append(ast.Starred(value))
+                self._additions[name].append(ast.Starred(value))
             case (
                 ast.For(target=ast.Name(id=name), iter=drawn)
                 | ast.comprehension(target=ast.Name(id=name), iter=drawn)
             ):
-                self._bound[name].append(None)
-                self._drawn[name].append(drawn)
+                self._bindings[name].append(None)
+                self._iterables[name].append(drawn)
             case ast.arg(arg=name):
-                self._bound[name].append(None)
+                self._bindings[name].append(None)
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id=name), attr="add" | "append"), args=args
             ):
-                self._put[name] += args
+                self._additions[name] += args
             case ast.Call(
                 func=ast.Attribute(value=ast.Name(id=name), attr="update" | "extend"), args=args
             ):
-                self._put[name] += [ast.Starred(each) for each in args]
+                self._additions[name] += [ast.Starred(argument) for argument in args]
             case _:
                 pass
 
     def _assign(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Name):
-            self._bound[target.id].append(value)
+            self._bindings[target.id].append(value)
             return
-        given = _given_to_wait(value, self._names)
-        for each in target.elts if isinstance(target, ast.Tuple | ast.List) else []:
-            if isinstance(each, ast.Name) and given is not None:
-                self._waited[each.id].append(given)
-            elif isinstance(each, ast.Name):
-                self._bound[each.id].append(None)
+        waited = _wait_argument(value, self._names)
+        for element in target.elts if isinstance(target, ast.Tuple | ast.List) else []:
+            if isinstance(element, ast.Name) and waited is not None:
+                self._wait_arguments[element.id].append(waited)
+            elif isinstance(element, ast.Name):
+                self._bindings[element.id].append(None)
 
     def _kind_of_name(self, name: str) -> Kind | None:
-        if self._waited[name]:
-            # It may be a list first and a set later, and then only what asyncio.wait makes counts.
-            members = [m for each in self._waited[name] for m in self._members(each)]
-            members += [m for each in self._bound[name] if each for m in self._members(each)]
+        if self._wait_arguments[name]:
+            # The name may hold a list first, and later a set from asyncio.wait, which decides the kind.
+            members = [
+                m for expression in self._wait_arguments[name] for m in self._members(expression)
+            ]
+            members += [
+                m
+                for expression in self._bindings[name]
+                if expression
+                for m in self._members(expression)
+            ]
             return Kind.FUTURES if self._kind(members) is Kind.FUTURES else Kind.TASKS
-        bound = self._bound[name]
-        kinds = [None if each is None else self.kind_of_set(each) for each in bound]
+        bound = self._bindings[name]
+        kinds = [
+            None if expression is None else self.kind_of_set(expression) for expression in bound
+        ]
         if not kinds or None in kinds:
             return None
-        filled = {kind for kind, each in zip(kinds, bound, strict=True) if not _is_empty(each)}
-        if self._put[name]:
-            filled.add(self._kind(self._put_into(name)))
+        filled = {
+            kind for kind, expression in zip(kinds, bound, strict=True) if not _is_empty(expression)
+        }
+        if self._additions[name]:
+            filled.add(self._kind(self._additions_to(name)))
         return next((kind for kind in (Kind.FUTURES, Kind.VALUES) if kind in filled), Kind.TASKS)
 
     def _kind(self, members: list[ast.expr]) -> Kind:
-        if any(self._is_future(each) for each in members):
+        if any(self._is_future(member) for member in members):
             return Kind.FUTURES
-        if members and all(self._is_task(each) for each in members):
+        if members and all(self._is_task(member) for member in members):
             return Kind.TASKS
         return Kind.VALUES
 
@@ -142,74 +153,76 @@ class Values:
         match node:
             case ast.Call(func=func) if self._names.of(func) == "asyncio.current_task":
                 return True
-            case ast.Call(func=ast.Attribute(value=owner, attr=made)):
-                is_operation = made in OPERATIONS and dotted(owner) == self._context
-                return is_operation or made in _TASK_MAKERS
-            case ast.Call(func=ast.Name() as made):
-                return (self._names.of(made) or "").rpartition(".")[2] in _TASK_MAKERS
+            case ast.Call(func=ast.Attribute(value=owner, attr=factory)):
+                is_operation = factory in OPERATIONS and dotted(owner) == self._context
+                return is_operation or factory in _TASK_MAKERS
+            case ast.Call(func=ast.Name() as factory):
+                return (self._names.of(factory) or "").rpartition(".")[2] in _TASK_MAKERS
             case ast.Name(id=name):
                 return self._once(name, lambda: self._holds_tasks(name), meanwhile=True)
             case _:
                 return False
 
     def _holds_tasks(self, name: str) -> bool:
-        held = self._held_by(name)
-        return bool(held) and all(map(self._is_task, held))
+        values = self._held_by(name)
+        return bool(values) and all(map(self._is_task, values))
 
     def _held_by(self, name: str) -> list[ast.expr]:
-        drawn = [member for each in self._drawn[name] for member in self._members(each)]
-        return [*(each for each in self._bound[name] if each is not None), *drawn]
+        members = [member for value in self._iterables[name] for member in self._members(value)]
+        return [*(value for value in self._bindings[name] if value is not None), *members]
 
     def _is_future(self, node: ast.expr) -> bool:
-        made = self._made_by(node)
-        if made is None:
+        call = self._made_by(node)
+        if call is None:
             return False
-        if isinstance(made.func, ast.Attribute) and made.func.attr == "create_future":
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "create_future":
             return True
-        return self._is_bare(made) or self._names.of(made.func) in _COMBINED
+        return self._is_bare(call) or self._names.of(call.func) in _COMBINED
 
     def _is_bare(self, node: ast.expr) -> bool:
-        made = self._made_by(node)
-        if made is None:
+        call = self._made_by(node)
+        if call is None:
             return False
-        return self._names.of(made.func) == "asyncio.Future"
+        return self._names.of(call.func) == "asyncio.Future"
 
     def _made_by(self, node: ast.expr) -> ast.Call | None:
-        """The call that made a value, looked up through one name."""
+        """Return the call that made a value; a name is resolved once."""
         if isinstance(node, ast.Name):
             name = node.id
-            nothing: list[ast.expr] = []
-            held = self._once(name, lambda: self._held_by(name), nothing)
-            node = held[0] if len(held) == 1 else node
+            unknown: list[ast.expr] = []
+            values = self._once(name, lambda: self._held_by(name), unknown)
+            node = values[0] if len(values) == 1 else node
         return node if isinstance(node, ast.Call) else None
 
     def _members(self, node: ast.expr) -> list[ast.expr]:
-        """Expressions for the members of a collection; an unknown collection stands for itself."""
+        """Return expressions for a collection's members; an unknown collection is its own member."""
         match node:
             case ast.List(elts=members) | ast.Tuple(elts=members) | ast.Set(elts=members):
-                return [inner for each in members for inner in self._unpacked(each)]
+                return [inner for element in members for inner in self._unpacked(element)]
             case ast.ListComp(elt=member) | ast.SetComp(elt=member) | ast.GeneratorExp(elt=member):
                 return [member]
             case ast.Call(func=ast.Name(id="list" | "tuple" | "set" | "frozenset"), args=args):
-                return [inner for each in args for inner in self._members(each)]
-            case ast.Name(id=name) if self._bound[name] or self._waited[name]:
+                return [inner for element in args for inner in self._members(element)]
+            case ast.Name(id=name) if self._bindings[name] or self._wait_arguments[name]:
                 return self._once(name, lambda: self._members_of_name(name), []) or [node]
             case _:
                 return [node]
 
     def _members_of_name(self, name: str) -> list[ast.expr]:
-        sources = [each for each in self._bound[name] if each is not None] + self._waited[name]
-        members = [inner for each in sources for inner in self._members(each)]
-        return members + self._put_into(name)
+        sources = [
+            value for value in self._bindings[name] if value is not None
+        ] + self._wait_arguments[name]
+        members = [inner for value in sources for inner in self._members(value)]
+        return members + self._additions_to(name)
 
-    def _put_into(self, name: str) -> list[ast.expr]:
-        return [inner for each in self._put[name] for inner in self._unpacked(each)]
+    def _additions_to(self, name: str) -> list[ast.expr]:
+        return [inner for value in self._additions[name] for inner in self._unpacked(value)]
 
     def _unpacked(self, node: ast.expr) -> list[ast.expr]:
         return self._members(node.value) if isinstance(node, ast.Starred) else [node]
 
     def _once(self, name: str, find: Callable[[], _T], meanwhile: _T) -> _T:
-        """Resolve a name, unless that is under way already: names may hold one another."""
+        """Resolve a name; return ``meanwhile`` if this name is being resolved, as names may be cyclic."""
         if name in self._resolving:
             return meanwhile
         self._resolving.add(name)
@@ -219,10 +232,10 @@ class Values:
             self._resolving.discard(name)
 
 
-def _given_to_wait(value: ast.expr, names: Names) -> ast.expr | None:
+def _wait_argument(value: ast.expr, names: Names) -> ast.expr | None:
     match value:
-        case ast.Await(value=ast.Call(func=called, args=[given, *_])):
-            return given if names.of(called) == "asyncio.wait" else None
+        case ast.Await(value=ast.Call(func=called, args=[argument, *_])):
+            return argument if names.of(called) == "asyncio.wait" else None
         case _:
             return None
 
@@ -241,5 +254,5 @@ def acts(node: ast.AST, context: str) -> bool:
 
 
 def starred(nodes: list[ast.expr]) -> Iterator[ast.expr]:
-    """The collections that are unpacked among these."""
+    """Return the collections that are unpacked with ``*`` among these expressions."""
     return (node.value for node in nodes if isinstance(node, ast.Starred))

@@ -1,4 +1,4 @@
-"""Which functions of a module are workflow code, and under which names they hold their context."""
+"""Find the workflow functions of a module, and the names of their context parameters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from durable_execution_sdk.lint.names import dotted, qualified
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
-# What takes a workflow function as its first argument, and what takes a step's body.
+# Methods whose first argument is a workflow function, and methods whose first argument is a step's body.
 _TAKES_WORKFLOW = frozenset({"run_in_child_context", "with_retry"})
 _TAKES_BODY = frozenset({"step", "wait_for_condition", "wait_for_callback", "add_compensation"})
 ENDINGS = frozenset({"complete_execution_success", "complete_execution_failure"})
@@ -29,17 +29,17 @@ class Workflow(NamedTuple):
 
 
 def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[Workflow]:
-    """The functions that are given a durable context."""
-    given = _given_a_context(tree)
+    """Yield the functions that receive a durable context."""
+    context_indexes = _context_indexes(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.AsyncFunctionDef):
-            context = _context_of(node, imported, given)
+            context = _context_of(node, imported, context_indexes)
             if context is not None:
                 yield Workflow(node, context)
 
 
 def step_bodies(tree: ast.Module) -> set[str]:
-    """The names of functions that the module hands to steps."""
+    """Return the names of the functions that the module passes to steps."""
     return {
         name
         for call in ast.walk(tree)
@@ -49,28 +49,28 @@ def step_bodies(tree: ast.Module) -> set[str]:
 
 
 def _bodies(call: ast.Call, operation: str) -> Iterator[str]:
-    handed = call.args[:1] if operation in _TAKES_BODY else []
-    handed += [word.value for word in call.keywords if word.arg == "compensate"]
-    for each in handed:
-        inner = each.args[0] if isinstance(each, ast.Call) and each.args else each
+    arguments = call.args[:1] if operation in _TAKES_BODY else []
+    arguments += [word.value for word in call.keywords if word.arg == "compensate"]
+    for argument in arguments:
+        inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
         if isinstance(inner, ast.Name):
             yield inner.id
 
 
-def _given_a_context(tree: ast.Module) -> dict[str, int]:
-    """Names of functions that an operation gives a context, and which parameter that is."""
-    found: dict[str, int] = {}
+def _context_indexes(tree: ast.Module) -> dict[str, int]:
+    """Map functions that an operation calls with a context to the index of that parameter."""
+    indexes: dict[str, int] = {}
     for call in ast.walk(tree):
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
             continue
         operation, args = call.func.attr, call.args
         if operation in _TAKES_WORKFLOW and args and isinstance(args[0], ast.Name):
-            found[args[0].id] = 0
+            indexes[args[0].id] = 0
         elif operation == "map" and len(args) > 1 and isinstance(args[1], ast.Name):
-            found[args[1].id] = 0
+            indexes[args[1].id] = 0
         elif operation == "parallel" and args:
-            found.update((name, 0) for name in _branches(args[0]))
-    return found
+            indexes.update((name, 0) for name in _branches(args[0]))
+    return indexes
 
 
 def _branches(node: ast.expr) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _branches(node: ast.expr) -> Iterator[str]:
 
 
 def _context_of(
-    function: ast.AsyncFunctionDef, imported: dict[str, str], given: dict[str, int]
+    function: ast.AsyncFunctionDef, imported: dict[str, str], context_indexes: dict[str, int]
 ) -> str | None:
     parameters = [*function.args.posonlyargs, *function.args.args]
     for parameter in parameters:
@@ -95,8 +95,8 @@ def _context_of(
         _is_durable(decorator, imported) for decorator in function.decorator_list
     ):
         return parameters[1].arg
-    at = given.get(function.name)
-    return parameters[at].arg if at is not None and len(parameters) > at else None
+    index = context_indexes.get(function.name)
+    return parameters[index].arg if index is not None and len(parameters) > index else None
 
 
 def _is_context(annotation: ast.expr) -> bool:

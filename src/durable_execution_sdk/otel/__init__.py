@@ -1,7 +1,7 @@
 """OpenTelemetry traces and metrics of executions: ``pip install durable-execution-sdk[otel]``.
 
-``durable_execution(plugins=[OpenTelemetryPlugin()])``. It is a plugin like any other, and a handler
-without it loads nothing of this.
+Use it as ``durable_execution(plugins=[OpenTelemetryPlugin()])``. Handlers without the plugin do not
+import this package.
 """
 
 try:

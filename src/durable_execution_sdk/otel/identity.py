@@ -1,7 +1,7 @@
-"""Which trace and which span: functions of the execution's ARN and of what the span is about.
+"""Ids of traces and spans, derived from the execution's ARN and the id of the span's subject.
 
-So every invocation knows the ids of spans that others emit, a span that is sent twice is the same
-span, and nothing has to be kept between invocations.
+Every invocation can therefore compute the ids of spans that other invocations emit, a span that is
+exported twice has the same id, and no ids are stored between invocations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol
 
 __all__ = ["IdGenerator", "PinnedIds", "Upstream", "read_header", "span_id", "trace_id"]
 
-# Marks a trace header that this module wrote: others may change from one invocation to the next.
+# The field that marks trace headers of this module. The service sets other headers, which differ between
+# the invocations of an execution and cannot be a stable parent.
 _KEY = "Durable"
 
 
@@ -26,58 +27,58 @@ class Upstream(NamedTuple):
     is_sampled: bool
 
     def header(self) -> str:
-        """As an X-Amzn-Trace-Id header."""
+        """Write an ``X-Amzn-Trace-Id`` header."""
         trace, span = f"{self.trace_id:032x}", f"{self.span_id:016x}"
         return f"Root=1-{trace[:8]}-{trace[8:]};Parent={span};Sampled={int(self.is_sampled)};{_KEY}={span}"
 
 
 def trace_id(arn: str) -> int:
-    """The trace of an execution that continues no other."""
+    """Return the trace id of an execution that does not continue another one."""
     return _number(f"{arn}|trace", 16)
 
 
-def span_id(arn: str, *what: object) -> int:
-    """The span of a part of an execution: of an operation its id, of an invocation its request."""
-    return _number("|".join((arn, *map(str, what))), 8)
+def span_id(arn: str, *part: object) -> int:
+    """Return the span id of a part of an execution, identified by ``part``: an operation's id, say."""
+    return _number("|".join((arn, *map(str, part))), 8)
 
 
 def read_header(header: str | None) -> Upstream | None:
-    """What ``Upstream.header`` wrote, wherever else the header has been."""
+    """Read a header that ``Upstream.header`` wrote; ``None`` for any other header."""
     fields: dict[str, str] = {}
     for part in (header or "").split(";"):
         key, _, value = part.strip().partition("=")
         fields[key] = value
     try:
         version, epoch, rest = fields["Root"].split("-")
-        found = Upstream(
+        upstream = Upstream(
             trace_id=int(epoch + rest, 16),
             span_id=int(fields[_KEY], 16),
             is_sampled=fields.get("Sampled", "1") != "0",
         )
     except (KeyError, ValueError):
         return None
-    fits = 0 < found.trace_id < 1 << 128 and 0 < found.span_id < 1 << 64
-    return found if version == "1" and fits else None
+    is_valid = 0 < upstream.trace_id < 1 << 128 and 0 < upstream.span_id < 1 << 64
+    return upstream if version == "1" and is_valid else None
 
 
 class IdGenerator(Protocol):
-    """What the OpenTelemetry SDK asks for ids."""
+    """The protocol of the OpenTelemetry SDK's id generators."""
 
     def generate_span_id(self) -> int:
-        """A span's id."""
+        """Return a span id."""
         ...
 
     def generate_trace_id(self) -> int:
-        """A trace's id."""
+        """Return a trace id."""
         ...
 
     def is_trace_id_random(self) -> bool:
-        """Whether traces' ids are random."""
+        """Tell whether trace ids are random, as the W3C flag of trace contexts promises."""
         ...
 
 
 class PinnedIds:
-    """Gives the ids that were pinned in this thread, once, and another generator's otherwise."""
+    """An id generator that returns the ids pinned in this thread, once, and otherwise another's."""
 
     def __init__(self, other: IdGenerator) -> None:
         self._other = other
@@ -85,7 +86,7 @@ class PinnedIds:
 
     @contextmanager
     def pinned(self, trace: int, span: int) -> Generator[None, None, None]:
-        """The next span has these ids."""
+        """Give these ids to the next span that this thread starts."""
         self._local.ids = (trace, span)
         try:
             yield
@@ -93,21 +94,21 @@ class PinnedIds:
             self._local.ids = None
 
     def generate_span_id(self) -> int:
-        """A span's id."""
+        """Return the pinned span id, or a new one."""
         ids: tuple[int, int] | None = getattr(self._local, "ids", None)
         self._local.ids = None  # a processor may start spans of its own within this one
         return self._other.generate_span_id() if ids is None else ids[1]
 
     def generate_trace_id(self) -> int:
-        """A trace's id."""
+        """Return the pinned trace id, or a new one."""
         ids: tuple[int, int] | None = getattr(self._local, "ids", None)
         return self._other.generate_trace_id() if ids is None else ids[0]
 
     def is_trace_id_random(self) -> bool:
-        """Hashes are as good as random for a sampler, but the flag promises more."""
+        """Return False: the ids are hashes, which suffice for samplers but not for the flag's promise."""
         return False
 
 
 def _number(text: str, size: int) -> int:
-    # Zero is no valid id.
+    # Zero is not a valid id.
     return int.from_bytes(blake2b(text.encode(), digest_size=size).digest(), "big") or 1

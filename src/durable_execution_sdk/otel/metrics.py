@@ -1,4 +1,4 @@
-"""The metrics of executions."""
+"""The metric instruments of executions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Metrics"]
 
 
 class Metrics:
-    """The instruments, and what each counts."""
+    """The instruments, and methods to record on them."""
 
     def __init__(self, meter: Meter) -> None:
         self._invocations = meter.create_counter(
@@ -44,14 +44,14 @@ class Metrics:
         )
 
     def operation_ended(self, info: OperationInfo) -> None:
-        """An operation has ended."""
+        """Record that an operation has ended."""
         kind = {"durable.operation.type": str(info.type), "durable.operation.status": info.status}
         if info.sub_type is not None:
             kind["durable.operation.sub_type"] = str(info.sub_type)
         self._operations.add(1, kind)
 
     def attempt_ended(self, info: AttemptInfo, seconds: float) -> None:
-        """A body has run."""
+        """Record that a step's body has run."""
         self._attempts.record(
             seconds,
             {
@@ -61,7 +61,7 @@ class Metrics:
         )
 
     def called(self, info: CheckpointInfo) -> None:
-        """A checkpoint call has returned, or failed."""
+        """Record that a checkpoint call has returned or failed."""
         result = {"durable.checkpoint.failed": info.error is not None}
         self._calls.add(1, result)
         self._updates.add(info.updates, result)
@@ -69,7 +69,7 @@ class Metrics:
         self._latency.record(info.duration_seconds, result)
 
     def invocation_ended(self, status: str, replayed: int, started: int) -> None:
-        """An invocation has ended, in which so many operations were replayed and so many begun."""
+        """Record the end of an invocation, with its numbers of replayed and of started operations."""
         self._invocations.add(1, {"durable.invocation.status": status})
         if replayed:
             self._replays.add(replayed)

@@ -1,4 +1,4 @@
-"""The plugin that turns what happens in executions into spans and metrics."""
+"""The plugin that emits spans and metrics of executions."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ _logger = logging.getLogger("durable_execution")
 class OpenTelemetryPlugin(DurablePlugin):
     """Traces and metrics of executions, through OpenTelemetry.
 
-    One trace per execution, however many invocations it takes: a span for the execution, one for each
-    invocation, each operation and each attempt of a step. An invoked execution continues the trace of
-    the one that invokes it. Ids follow from the execution's ARN and the operation's id, and each span is
-    emitted once, when what it is about has ended; replay adds nothing. After an invocation that was cut
-    off, what it may have taken along is emitted again, with the same ids. The span of an attempt is the
-    current one in the step's body, so what instrumented libraries do there is a part of it.
+    An execution is one trace over all its invocations, with a span for the execution and one for each
+    invocation, operation and attempt of a step. An invoked execution continues the trace of its caller.
+    Ids are derived from the execution's ARN and the operation's id. Each span is emitted once, when its
+    subject has ended; replay emits nothing. After an invocation that crashed, spans that may be lost
+    are emitted again with the same ids. An attempt's span is the current span in the step's body, so
+    spans of instrumented libraries become its children.
 
     Args:
-        tracer_provider: of the OpenTelemetry SDK; the global one by default, looked up at each
-            invocation.
-        meter_provider: the global one by default.
-        flush_seconds: how long the end of an invocation may wait for exports, because Lambda freezes
-            the process then; 0 does not flush.
+        tracer_provider: a provider of the OpenTelemetry SDK; by default the global one, which is looked
+            up at each invocation.
+        meter_provider: by default the global one.
+        flush_seconds: the longest time, in seconds, that the end of an invocation waits for exports:
+            Lambda freezes the process afterwards. 0 does not flush.
 
     Raises:
-        ConfigError: the provider's tracers take no ids, so it is not the SDK's; or the time is negative.
+        ConfigError: the provider is not one of the OpenTelemetry SDK, or ``flush_seconds`` is negative.
     """
 
     def __init__(
@@ -81,36 +81,37 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._metrics = Metrics(metrics.get_meter(_SCOPE, __version__, meter_provider))
         self._flush_seconds = flush_seconds
         self._flush: threading.Thread | None = None
-        self._live: dict[str, _Live] = {}
+        self._live: dict[str, _InvocationState] = {}
         self._ended: OrderedDict[str, set[str]] = OrderedDict()
         if tracer_provider is not None:
             _pinnable(tracer_provider)
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
-        """Find the trace that it belongs to, and emit what an invocation that was cut off has not."""
-        live = self._live[info.execution_arn] = _Live(info.start_timestamp)
+        """Determine the trace, and emit the spans that a crashed invocation may have lost."""
+        live = self._live[info.execution_arn] = _InvocationState(info.start_timestamp)
         tracer = _pinnable(self._tracer_provider or trace.get_tracer_provider())
         live.trace = None if tracer is None else ExecutionTrace(tracer, tracer.id_generator, info)
-        # A suspended execution is invoked because something has changed.
+        # A suspended execution is invoked because an operation has changed. Without a change, the last
+        # invocation crashed.
         if not info.is_first_invocation and not info.updated_operations:
             for operation in info.operations.values():
                 if operation.type != OperationType.EXECUTION and _has_ended(operation):
                     self._end(live, operation)
 
     def on_operation_start(self, info: OperationInfo) -> None:
-        """Note when it began."""
+        """Remember the operation's start time."""
         live = self._live[info.execution_arn]
         if not info.is_replay and info.start_timestamp is not None:
-            live.began[info.id] = info.start_timestamp
+            live.start_times[info.id] = info.start_timestamp
             live.started += 1
 
     def on_operation_replay(self, info: OperationInfo) -> None:
-        """Count it."""
+        """Count a replayed operation."""
         self._live[info.execution_arn].replayed += 1
 
     def on_operation_change(self, info: OperationInfo) -> None:
-        """The log has taken note of an attempt: its span is complete."""
-        attempt = self._live[info.execution_arn].noted.pop(info.id, None)
+        """Finish the span of an attempt whose outcome is recorded."""
+        attempt = self._live[info.execution_arn].ended_attempts.pop(info.id, None)
         if attempt is not None:
             span, ended_at = attempt
             if info.status == OperationStatus.PENDING:
@@ -118,12 +119,12 @@ class OpenTelemetryPlugin(DurablePlugin):
             end_span(span, ended_at)
 
     def on_operation_end(self, info: OperationInfo) -> None:
-        """Emit its span."""
+        """Emit the operation's span."""
         if self._end(self._live[info.execution_arn], info):
             self._metrics.operation_ended(info)
 
     def on_attempt_start(self, info: AttemptInfo) -> None:
-        """Begin its span, and make it the current one of the body."""
+        """Start the attempt's span, and make it the current span of the body."""
         live = self._live[info.execution_arn]
         if info.attempt is None:
             return
@@ -133,31 +134,31 @@ class OpenTelemetryPlugin(DurablePlugin):
             live.attempts[info.id] = span, current.attach(set_span_in_context(span))
 
     def on_attempt_end(self, info: AttemptInfo) -> None:
-        """Say how it went."""
+        """Set the attempt's outcome on its span, and record its duration."""
         live = self._live[info.execution_arn]
-        began = live.clocks.pop(info.id, None)
-        if began is not None:
-            self._metrics.attempt_ended(info, time.perf_counter() - began)
+        started = live.clocks.pop(info.id, None)
+        if started is not None:
+            self._metrics.attempt_ended(info, time.perf_counter() - started)
         attempt = live.attempts.pop(info.id, None)
         if attempt is not None:
             span, token = attempt
             current.detach(token)
             attempt_ended(span, info)
-            live.noted[info.id] = span, info.end_timestamp or info.start_timestamp
+            live.ended_attempts[info.id] = span, info.end_timestamp or info.start_timestamp
 
     def on_checkpoint(self, info: CheckpointInfo) -> None:
-        """Count it."""
+        """Record a checkpoint call."""
         self._metrics.called(info)
 
     def on_invoke(self, info: OperationInfo) -> str | None:
-        """Let the invoked execution continue this trace."""
+        """Return the trace header for the invoked execution, which continues this trace."""
         live = self._live[info.execution_arn]
         return None if live.trace is None else live.trace.upstream_of(info).header()
 
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
-        """Emit the spans that end here, and see that everything leaves the process."""
+        """Emit the spans of the invocation and, if it has ended, of the execution; flush."""
         live = self._live.pop(info.execution_arn)
-        for span, ended_at in live.noted.values():
+        for span, ended_at in live.ended_attempts.values():
             end_span(span, ended_at)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None:
@@ -168,33 +169,33 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._metrics.invocation_ended(info.status, live.replayed, live.started)
         self._flush_all()
 
-    def _end(self, live: _Live, info: OperationInfo) -> bool:
-        """Emit an operation's span, unless this process has done so; returns whether it did."""
+    def _end(self, live: _InvocationState, info: OperationInfo) -> bool:
+        """Emit an operation's span, unless this process has done so; return True if it was emitted."""
         if not self._is_first(info.execution_arn, info.id):
             return False
         if live.trace is not None:
-            live.trace.operation_ended(info, live.began.pop(info.id, None))
+            live.trace.operation_ended(info, live.start_times.pop(info.id, None))
         return True
 
-    def _is_first(self, arn: str, what: str) -> bool:
-        """Whether this process ends this span for the first time, as far as it remembers."""
+    def _is_first(self, arn: str, part: str) -> bool:
+        """Tell whether this process has not emitted this span; remembers the last 64 executions."""
         ended = self._ended.setdefault(arn, set())
         self._ended.move_to_end(arn)
         if len(self._ended) > _REMEMBERED_EXECUTIONS:
             self._ended.popitem(last=False)
-        if what in ended or OperationType.EXECUTION in ended:
+        if part in ended or OperationType.EXECUTION in ended:
             return False
-        ended.add(what)
+        ended.add(part)
         return True
 
     def _flush_all(self) -> None:
-        """Export what there is, for so long and no longer: the SDK's own flush may take any time."""
+        """Flush both providers in a thread, and wait at most ``flush_seconds``: a flush may hang."""
         providers = (
             self._tracer_provider or trace.get_tracer_provider(),
             self._meter_provider or metrics.get_meter_provider(),
         )
-        flushes: list[Any] = [getattr(each, "force_flush", None) for each in providers]
-        flushes = [each for each in flushes if each is not None]
+        flushes: list[Any] = [getattr(provider, "force_flush", None) for provider in providers]
+        flushes = [flush for flush in flushes if flush is not None]
         if not self._flush_seconds or not flushes:
             return
         timeout = round(self._flush_seconds * 1000)
@@ -215,23 +216,23 @@ class OpenTelemetryPlugin(DurablePlugin):
             )
 
 
-class _Live:
-    """What is known of the invocation of an execution that runs now."""
+class _InvocationState:
+    """The state of the invocation of an execution that runs now."""
 
     def __init__(self, began_at: datetime) -> None:
         self.began_at = began_at
         self.trace: ExecutionTrace | None = None
-        self.began: dict[str, datetime] = {}
+        self.start_times: dict[str, datetime] = {}
         self.clocks: dict[str, float] = {}
         self.attempts: dict[str, tuple[Span, Token[Context]]] = {}
-        # Attempts that are over, until the log has taken note of them.
-        self.noted: dict[str, tuple[Span, datetime]] = {}
+        # Attempts that have ended and whose outcome is not recorded yet.
+        self.ended_attempts: dict[str, tuple[Span, datetime]] = {}
         self.started = 0
         self.replayed = 0
 
 
 def _pinnable(provider: TracerProvider) -> Any:
-    """This provider's tracer, able to take ids; nothing if there is no SDK that would record spans."""
+    """Return the provider's tracer with a ``PinnedIds`` generator; ``None`` if it records no spans."""
     tracer: Any = provider.get_tracer(_SCOPE, __version__)
     if isinstance(tracer, (trace.NoOpTracer, trace.ProxyTracer)):
         return None

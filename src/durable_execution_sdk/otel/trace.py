@@ -1,4 +1,4 @@
-"""The spans of one execution, as one invocation of it emits them."""
+"""The spans of one execution that one invocation emits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Attributes = Mapping[str, str | bool | int | float]
 
 
 class ExecutionTrace:
-    """Where the spans of an execution belong, and how they are made."""
+    """The ids, parents and sampling of an execution's spans, and the methods that emit them."""
 
     def __init__(self, tracer: Any, ids: PinnedIds, info: InvocationInfo) -> None:
         self._tracer = tracer
@@ -58,43 +58,47 @@ class ExecutionTrace:
         if parsed is not None:
             attributes["durable.execution.name"] = parsed.execution_name
         self._attributes: Attributes = attributes
-        # Asked once for all, so that a trace is whole or not there.
+        # The sampler decides once for all spans, so that a trace is complete or absent.
         self._is_sampled: bool = self._tracer.sampler.should_sample(
-            self._outside(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes
+            self._upstream_context(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes
         ).decision.is_sampled()
         self.execution = span_id(self._arn, "execution")
-        # A request that Lambda makes again may have the same id.
+        # A retried request may have the same id, so the time is part of the key.
         self._run = f"{info.request_id} {info.start_timestamp.isoformat()}"
         self.invocation = span_id(self._arn, "invocation", self._run)
 
     def execution_ended(self, info: InvocationEndInfo, at: datetime) -> None:
-        """The span of the whole execution."""
+        """Emit the span of the whole execution."""
         span = self._start(
-            self._name, self.execution, self._began_at or at, self._outside(), self._attributes
+            self._name,
+            self.execution,
+            self._began_at or at,
+            self._upstream_context(),
+            self._attributes,
         )
         span.set_attribute("durable.execution.status", info.status)
-        _take_error(span, info.status == InvocationStatus.FAILED, info.execution_error)
+        _set_error(span, info.status == InvocationStatus.FAILED, info.execution_error)
         span.end(_nanoseconds(at))
 
     def invocation_ended(self, info: InvocationEndInfo, began: datetime, at: datetime) -> None:
-        """The span of this invocation."""
+        """Emit the span of this invocation."""
         attributes: Attributes = {
             "faas.invocation_id": info.request_id,
             "durable.invocation.first": info.is_first_invocation,
             "durable.invocation.status": info.status,
         }
-        parent = self._inside(self.execution)
+        parent = self._child_context(self.execution)
         name = f"invocation {self._name}"
         span = self._start(name, self.invocation, began, parent, attributes, SpanKind.SERVER)
         failed = info.status in (InvocationStatus.FAILED, InvocationStatus.RETRY)
-        _take_error(span, failed, info.execution_error)
+        _set_error(span, failed, info.execution_error)
         span.end(_nanoseconds(at))
 
     def operation_ended(self, info: OperationInfo, began_here: datetime | None) -> None:
-        """The span of an operation, from the log's times.
+        """Emit the span of an operation, with the times of the log.
 
-        The START of a quick step is recorded together with its end, so the log has it start when it is
-        over: ``began_here`` is when this invocation began it, if it did.
+        The START of a quick step is recorded in the same checkpoint as its end, so the log's start time
+        is too late. ``began_here`` is the time at which this invocation started the operation.
         """
         end = info.end_timestamp or info.start_timestamp or _EPOCH
         start = min(filter(None, (info.start_timestamp, began_here, end)))
@@ -109,27 +113,27 @@ class ExecutionTrace:
             {**_identity(info), **attributes},
             SpanKind.CLIENT if info.type == OperationType.CHAINED_INVOKE else SpanKind.INTERNAL,
         )
-        _take_error(span, info.status in _FAILED, info.error)
+        _set_error(span, info.status in _FAILED, info.error)
         span.end(_nanoseconds(end))
 
     def attempt_started(self, info: AttemptInfo) -> Span:
-        """The span of one run of a body; each run has its own, also of the same attempt."""
+        """Start the span of one run of a body; two runs of the same attempt have different spans."""
         assert info.attempt is not None
         return self._start(
             f"attempt {info.attempt} of {_name_of(info)}",
             span_id(self._arn, info.id, "attempt", info.attempt, self._run),
             info.start_timestamp,
-            self._inside(self.operation(info.id)),
+            self._child_context(self.operation(info.id)),
             {**_identity(info), "durable.attempt": info.attempt},
             links=[Link(self._context(self.invocation))],
         )
 
     def operation(self, operation_id: str) -> int:
-        """The id of an operation's span."""
+        """Return the id of an operation's span."""
         return span_id(self._arn, operation_id)
 
     def upstream_of(self, info: OperationInfo) -> Upstream:
-        """What an invoked execution continues."""
+        """Return the span that an invoked execution continues."""
         return Upstream(self.trace_id, self.operation(info.id), self._is_sampled)
 
     def _start(
@@ -150,12 +154,12 @@ class ExecutionTrace:
 
     def _parent_of(self, info: OperationInfo) -> Context:
         parent = info.parent_id
-        return self._inside(self.execution if parent is None else self.operation(parent))
+        return self._child_context(self.execution if parent is None else self.operation(parent))
 
-    def _inside(self, span: int) -> Context:
+    def _child_context(self, span: int) -> Context:
         return set_span_in_context(NonRecordingSpan(self._context(span)), Context())
 
-    def _outside(self) -> Context:
+    def _upstream_context(self) -> Context:
         if self._upstream is None:
             return Context()
         flags = TraceFlags.SAMPLED if self._upstream.is_sampled else TraceFlags.DEFAULT
@@ -173,14 +177,14 @@ class ExecutionTrace:
 
 
 def attempt_ended(span: Span, info: AttemptInfo) -> None:
-    """Say how an attempt went; its span stays open for what the log makes of it."""
+    """Set an attempt's outcome on its span, which stays open until the outcome is recorded."""
     if info.outcome is not None:
         span.set_attribute("durable.attempt.outcome", info.outcome)
-    _take_error(span, info.outcome == AttemptOutcome.FAILED, info.error)
+    _set_error(span, info.outcome == AttemptOutcome.FAILED, info.error)
 
 
 def attempt_retried(span: Span, info: OperationInfo, ended_at: datetime) -> None:
-    """Another attempt will follow."""
+    """Add an event to an attempt's span: another attempt is scheduled."""
     due = info.next_attempt_timestamp
     attributes: dict[str, str | int | float] = {"durable.attempt.next": info.attempt or 0}
     if due is not None:
@@ -190,11 +194,11 @@ def attempt_retried(span: Span, info: OperationInfo, ended_at: datetime) -> None
 
 
 def end_span(span: Span, at: datetime) -> None:
-    """End a span at a moment of the log."""
+    """End a span at a time of the log."""
     span.end(_nanoseconds(at))
 
 
-def _take_error(span: Span, failed: bool, error: ErrorObject | None) -> None:  # noqa: FBT001
+def _set_error(span: Span, failed: bool, error: ErrorObject | None) -> None:  # noqa: FBT001
     if not failed:
         return
     kind, message = (error.error_type, error.error_message) if error else (None, None)

@@ -1,7 +1,7 @@
-"""The arguments that steps are given, each time that workflow code asks for them.
+"""The arguments of steps in each invocation, to compare them between invocations.
 
-The log does not hold them. Code that gives a recorded step other arguments on replay takes the result of
-one thing for that of another, and nothing else would tell: names and results stay what they are.
+The log does not record arguments. Code that passes other arguments to a recorded step on replay gets
+the result of another call, and no other check can notice: the step's name and result are the same.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LONGEST = 200
 
 
 class Regiven(msgspec.Struct, frozen=True):
-    """A step that replay gives other arguments than it was given first.
+    """A step that got other arguments in a later invocation.
 
-    ``is_swapped``: these are now given to another step of the same name.
+    ``is_swapped``: another step of the same name now gets the first arguments.
     """
 
     operation_id: str
@@ -33,7 +33,7 @@ class Regiven(msgspec.Struct, frozen=True):
     is_swapped: bool
 
     def __str__(self) -> str:
-        """A sentence for reports."""
+        """Write a sentence for reports."""
         places = ", and another one of this name is given those" if self.is_swapped else ""
         return (
             f"{self.label} was given {self.first} when it was asked for first, and {self.now} on"
@@ -41,7 +41,7 @@ class Regiven(msgspec.Struct, frozen=True):
         )
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class _StepCall(msgspec.Struct, frozen=True):
     label: str
     given: str
 
@@ -50,72 +50,75 @@ class Arguments:
     """The arguments of one execution's steps, by invocation and operation id."""
 
     def __init__(self) -> None:
-        self._invocations: list[dict[str, _Asked]] = []
-        # A step that has just been asked for does not know its arguments yet.
+        self._invocations: list[dict[str, _StepCall]] = []
+        # The arguments of the newest step are read later: at its claim they are not set yet.
         self._newest: Step[Any] | None = None
 
     def begin(self) -> None:
-        """Take note that an invocation begins."""
-        self._settle()
+        """Begin the record of an invocation."""
+        self._record_newest()
         self._invocations.append({})
 
     def take(self, claimant: object) -> None:
-        """Take note that workflow code asks for something."""
-        self._settle()
+        """Record an operation that the workflow code asks for."""
+        self._record_newest()
         if isinstance(claimant, Step):
             self._newest = claimant
 
     def first(self) -> dict[str, str]:
-        """The arguments that each step was given when it was asked for first, by operation id."""
-        self._settle()
+        """Return the first arguments of each step, by operation id."""
+        self._record_newest()
         return {
-            operation_id: asked.given
+            operation_id: call.given
             for invocation in reversed(self._invocations)
-            for operation_id, asked in invocation.items()
+            for operation_id, call in invocation.items()
         }
 
     @property
     def by_invocation(self) -> list[dict[str, str]]:
         """The arguments of each invocation, by operation id."""
-        self._settle()
-        return [{key: asked.given for key, asked in each.items()} for each in self._invocations]
+        self._record_newest()
+        return [
+            {key: call.given for key, call in invocation.items()}
+            for invocation in self._invocations
+        ]
 
     def regiven(self) -> list[Regiven]:
-        """The steps that were given other arguments later, each once."""
-        return list({each.operation_id: each for each in self._changes()}.values())
+        """Return the steps that got other arguments later, each once."""
+        return list({change.operation_id: change for change in self._changes()}.values())
 
     def _changes(self) -> Iterator[Regiven]:
         first = self.first()
         for invocation in self._invocations:
             changed = {
-                operation_id: asked
-                for operation_id, asked in invocation.items()
-                if asked.given != first[operation_id]
+                operation_id: call
+                for operation_id, call in invocation.items()
+                if call.given != first[operation_id]
             }
-            arrived = {(asked.label, asked.given) for asked in changed.values()}
-            for operation_id, asked in changed.items():
-                was = first[operation_id]
-                # Its arguments now stand at another step, which had others, or none, before.
-                is_swapped = (asked.label, was) in arrived or any(
-                    other.label == asked.label
-                    and other.given == was
+            arrived = {(call.label, call.given) for call in changed.values()}
+            for operation_id, call in changed.items():
+                first_text = first[operation_id]
+                # Another step of this name, with other arguments or none before, has the first ones now.
+                is_swapped = (call.label, first_text) in arrived or any(
+                    other_call.label == call.label
+                    and other_call.given == first_text
                     and operation_id != other_id
                     and self._invocations[0].get(other_id) is None
-                    for other_id, other in invocation.items()
+                    for other_id, other_call in invocation.items()
                 )
-                yield Regiven(operation_id, asked.label, was, asked.given, is_swapped)
+                yield Regiven(operation_id, call.label, first_text, call.given, is_swapped)
 
-    def _settle(self) -> None:
+    def _record_newest(self) -> None:
         step, self._newest = self._newest, None
-        # A step that was refused as it was asked for has none.
+        # A step that failed its claim has no arguments.
         if step is not None and self._invocations and hasattr(step, "given"):
-            given = _text(_unwrapped(step.given))
-            self._invocations[-1].setdefault(step.operation_id, _Asked(step.label, given))
+            text = _text(_unwrapped(step.given))
+            self._invocations[-1].setdefault(step.operation_id, _StepCall(step.label, text))
 
 
-def _unwrapped(given: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
-    """The arguments of a call, those that ``functools.partial`` holds among them."""
-    function, args = given
+def _unwrapped(call: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Return the arguments of a call, with those bound by ``functools.partial``."""
+    function, args = call
     if isinstance(function, partial):
         return _unwrapped((function.func, (*function.args, *args))) + tuple(
             function.keywords.items()
@@ -124,9 +127,9 @@ def _unwrapped(given: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
 
 
 def _text(arguments: tuple[Any, ...]) -> str:
-    """The arguments as text that is the same in each process; objects stand there by their type."""
+    """Write arguments as text that is equal in every process; objects appear as their type."""
     try:
-        text = ", ".join(_encoded(each) for each in arguments) or "nothing"
+        text = ", ".join(_encoded(argument) for argument in arguments) or "nothing"
     except Exception:
         return "arguments that cannot be compared"
     if len(text) <= _LONGEST:

@@ -1,4 +1,4 @@
-"""Replays a history against the current code, and reports where they part."""
+"""Replay a history against the current code, and report the first divergence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["replay_history"]
 
 _MOST_MOMENTS = 100
 _REMAINING = 15 * 60 * 1000
-_NOBODY = "rehearsal"  # nobody asks for the token
+_UNCHECKED = "rehearsal"  # the checkpoint token; the data plane of a rehearsal does not check it
 
 
 def replay_history(
@@ -41,24 +41,26 @@ def replay_history(
     execution_arn: str | None = None,
     max_moments: int = _MOST_MOMENTS,
 ) -> ReplayReport:
-    """Run the current code over a recorded history, without running any step or recording anything.
+    """Replay a recorded history against the current code. No step runs, and nothing is recorded.
 
-    The code is run over the log as it was at the beginning of each invocation, and as it is at its
-    end. It must ask for the operations that the log holds, no others, and come to the same end.
-    Operations after the end of a history are new code, and are noted. Contexts that have succeeded are looked into; those that have failed give their error, and the
-    code in them is not looked at. What workflow code does outside of its operations does happen.
+    The code runs once for each state of the log that an invocation began with, and once with the whole
+    log. It must ask for the operations in the log, and no others, and end as the history does.
+    Operations after the recorded end are new code and become notes. Code in contexts that succeeded is
+    checked too; a context that failed raises its recorded error, and its code does not run. Workflow
+    code outside of operations runs, with its side effects.
 
     Args:
-        handler: the workflow, as it is now.
-        history: events, a page or the pages of ``GetDurableExecutionHistory``, or a JSON file of
-            them; whole, and with the payloads.
-        execution_arn: the execution's ARN, which a history does not tell. It matters to workflows
-            that use ``ctx.uuid4()``, ``ctx.random()`` or ``ctx.execution_arn``.
-        max_moments: over how many states of the log to run the code, at most: the last one, and
-            others evenly between. The time that it takes grows with these times the operations.
+        handler: the current workflow.
+        history: the events, one or more pages of ``GetDurableExecutionHistory``, or the path of a JSON
+            file with either; complete, and with payloads.
+        execution_arn: the execution's ARN, if the history lacks it. Workflows that use
+            ``ctx.uuid4()``, ``ctx.random()`` or ``ctx.execution_arn`` need it.
+        max_moments: the largest number of states of the log to replay: the last one, and others at
+            even distances. The time grows with this number times the number of operations.
 
     Raises:
-        ConfigError: the history cannot be used; the message says what is wrong with it.
+        ConfigError: the handler is not a durable handler, the history cannot be used (the message
+            gives the reason), or ``max_moments`` is below 1.
     """
     if not isinstance(handler, DurableHandler):
         raise ConfigError(
@@ -85,7 +87,7 @@ def replay_history(
 
 
 def _chosen(moments: list[Moment], most: int) -> list[Moment]:
-    """Evenly spread, and the last one in any case."""
+    """Choose at most ``most`` moments at even distances, with the last one."""
     if len(moments) <= most:
         return moments
     step = len(moments) / most
@@ -98,7 +100,7 @@ def _first_divergence(
     moments: list[Moment],
     arguments: Arguments,
 ) -> tuple[Divergence | None, list[str]]:
-    """Run the code over states of the log until it diverges."""
+    """Replay the moments until the code diverges; return the divergence, or else the notes."""
     notes: dict[str, None] = {}
     for moment in moments:
         script = Script(recording, moment, arguments)
@@ -115,64 +117,66 @@ def _other_arguments(
     moments: list[Moment],
     arguments: Arguments,
 ) -> tuple[Divergence | None, list[str]]:
-    """Steps whose arguments depend on how much of the log there is.
+    """Find a step whose arguments change when the log is longer.
 
-    The log does not hold arguments. But code that gives a step others over a longer log would do so on
-    replay. Those that differ from one run over the same log to the next, as readings of a clock do, are
-    notes, unless steps have changed places.
+    The log does not record arguments, but two replays can be compared: code that passes other arguments
+    over a longer log would do so in a real replay. Arguments that also differ between two runs over the
+    same log, such as readings of a clock, become notes, unless two steps have swapped arguments.
     """
     changed = arguments.regiven()
     if not changed:
         return None, []
-    again = Arguments()
-    _first_divergence(handler, recording, moments, again)
+    repeated = Arguments()
+    _first_divergence(handler, recording, moments, repeated)
     varying = {
         operation_id
-        for one, other in zip(arguments.by_invocation, again.by_invocation, strict=False)
-        for operation_id in one.keys() & other.keys()
-        if one[operation_id] != other[operation_id]
+        for first_run, second_run in zip(
+            arguments.by_invocation, repeated.by_invocation, strict=False
+        )
+        for operation_id in first_run.keys() & second_run.keys()
+        if first_run[operation_id] != second_run[operation_id]
     }
-    for each in changed:
-        if each.is_swapped or each.operation_id not in varying:
+    for change in changed:
+        if change.is_swapped or change.operation_id not in varying:
             return (
                 Divergence(
                     kind=DivergenceKind.OTHER_ARGUMENTS,
-                    expected=f"{each.label} with {each.first}, over the beginning of the log",
-                    actual=f"{each.label} with {each.now}, over more of it",
+                    expected=f"{change.label} with {change.first}, over the beginning of the log",
+                    actual=f"{change.label} with {change.now}, over more of it",
                     invocation=moments[-1].invocation,
-                    operation_id=each.operation_id,
+                    operation_id=change.operation_id,
                     hint=_UNRECORDED,
                 ),
                 [],
             )
-    return None, [str(each) for each in changed]
+    return None, [str(change) for change in changed]
 
 
 _UNRECORDED = (
-    "The arguments depend on something that is not recorded: the order of a set, memory, time. A"
-    " step that is done would give its result to what the code now takes it for."
+    "The arguments depend on something that is not recorded: the order of a set, memory, time. The"
+    " recorded result of a step would be taken for the result of another call."
 )
 
 
 def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence | None:
     recording, moment = script.recording, script.moment
-    # Plugins are told nothing: nothing happens.
+    # Plugins must not be called: a rehearsal is not an invocation.
     settings = replace(handler.settings, observers=None)
-    acting: DurableHandler[Any, Any] = DurableHandler(
+    rehearsed: DurableHandler[Any, Any] = DurableHandler(
         handler.__wrapped__, Spectator(script), settings, partial(Rehearsal, script)
     )
     invocation = Invocation(
         durable_execution_arn=recording.arn,
-        checkpoint_token=_NOBODY,
+        checkpoint_token=_UNCHECKED,
         initial_execution_state=InitialExecutionState(operations=moment.operations),
     )
     try:
-        answer = acting(wire.encode_invocation(invocation), _context(recording.arn))
+        answer = rehearsed(wire.encode_invocation(invocation), _context(recording.arn))
         outcome = wire.decode_outcome(answer)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        # Whatever the code does to its invocation, SystemExit among it, is what came of it.
+        # Anything that the code raises, even SystemExit, is the outcome of the rehearsal.
         outcome = Outcome(status=OutcomeStatus.FAILED, error=capture(error))
     if script.divergence is not None:
         return script.divergence
@@ -180,14 +184,14 @@ def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence |
 
 
 def _context(arn: str) -> LambdaContext:
-    """What code that looks at ``ctx.lambda_context`` finds there."""
-    known = ExecutionArn.read(arn)
+    """Make the Lambda context that the code finds in ``ctx.lambda_context``."""
+    parts = ExecutionArn.read(arn)
     return LambdaContext(
         Call(
             request_id="00000000-0000-4000-8000-000000000000",
-            function_name="function" if known is None else known.function_name,
-            version="$LATEST" if known is None else known.version,
-            function_arn=arn if known is None else known.function_arn,
+            function_name="function" if parts is None else parts.function_name,
+            version="$LATEST" if parts is None else parts.version,
+            function_arn=arn if parts is None else parts.function_arn,
             payload=b"",
             remaining=lambda: _REMAINING,
         )

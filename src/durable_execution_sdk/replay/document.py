@@ -1,7 +1,7 @@
-"""Reads a history: our own events, or the JSON of ``GetDurableExecutionHistory`` however it was saved.
+"""Read a history from events, or from ``GetDurableExecutionHistory`` in any of its JSON forms.
 
-botocore makes ``datetime`` objects of timestamps, the AWS CLI writes ISO 8601, the wire has seconds with
-fractions, and our model has milliseconds. Pages may come as one, as a list, or merged.
+Timestamps are ``datetime`` objects in botocore, ISO 8601 in the AWS CLI, seconds with fractions on the
+wire, and milliseconds in this package. Pages may be one page, a list of pages, or a list of events.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ HistorySource = (
 )
 """Events, a page or pages of ``GetDurableExecutionHistory``, or the path of a JSON file with either."""
 
-# Seconds since the epoch stay below this for 3,000 years; milliseconds have been above it since 1973.
+# Numbers below this are seconds (until the year 5138), others are milliseconds (since 1973).
 _MILLISECONDS_FROM = 100_000_000_000
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A whole history, and the execution's ARN if it came with it."""
+    """A complete history, and the execution's ARN if the source has it."""
 
     events: list[HistoryEvent]
     arn: str | None = None
 
 
 def read_history(source: HistorySource) -> Document:
-    """Read a history, whole and with its payloads.
+    """Read a history and check that it is complete.
 
     Raises:
-        ConfigError: it cannot be read, is not a history, or lacks events or payloads; it says which.
+        ConfigError: the source cannot be read, is not a history, or lacks events or payloads.
     """
     if isinstance(source, (str, PathLike)):
         return _from_file(Path(source))
@@ -67,66 +67,66 @@ def _from_file(path: Path) -> Document:
     except OSError as error:
         raise ConfigError(f"cannot read the history {path}: {error.strerror or error}") from error
     try:
-        found: object = msgspec.json.decode(text)
+        document: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(
             f"{path} is not JSON ({error}). Save a history with `durable history NAME --json` or"
             " `aws lambda get-durable-execution-history`"
         ) from error
-    pages = cast("list[object]", found) if isinstance(found, list) else [found]
+    pages = cast("list[object]", document) if isinstance(document, list) else [document]
     return _from_pages(pages, str(path))
 
 
-def _from_pages(found: Sequence[object], what: str) -> Document:
-    """Take pages apart; a list of events is a page of its own."""
+def _from_pages(pages: Sequence[object], source: str) -> Document:
+    """Merge pages, or single events, into a document."""
     arn: str | None = None
     marker: object = None
     raw: list[object] = []
-    for each in found:
+    for item in pages:
         members: Mapping[str, object] = (
-            cast("Mapping[str, object]", each) if isinstance(each, Mapping) else {}
+            cast("Mapping[str, object]", item) if isinstance(item, Mapping) else {}
         )
         page = members.get("Events")
         if isinstance(page, list):
             raw += cast("list[object]", page)
             marker = members.get("NextMarker")
-            given = members.get("DurableExecutionArn")
-            arn = given if isinstance(given, str) else arn
+            page_arn = members.get("DurableExecutionArn")
+            arn = page_arn if isinstance(page_arn, str) else arn
         elif "EventType" in members:
             raw.append(members)
         else:
             raise ConfigError(
-                f"{what} is not the history of an execution: it has neither Events nor an EventType."
+                f"{source} is not the history of an execution: it has neither Events nor an EventType."
                 " Save one with `durable history NAME --json` or"
                 " `aws lambda get-durable-execution-history`"
             )
     if marker:
         raise ConfigError(
-            f"{what} is only the first part of a history: it ends with a NextMarker. Get all pages"
-            " (the AWS CLI does by itself unless it is told not to), and save them as a list"
+            f"{source} is only the first part of a history: it ends with a NextMarker. Get all pages"
+            " (the AWS CLI does so by default), and save them as a list"
         )
     try:
         events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
-        raise ConfigError(f"{what} has an event that cannot be read: {error}") from error
-    return Document(_checked(events, what), arn)
+        raise ConfigError(f"{source} has an event that cannot be read: {error}") from error
+    return Document(_checked(events, source), arn)
 
 
 def _in_milliseconds(value: object, key: str = "") -> object:
     if isinstance(value, Mapping):
         members = cast("Mapping[str, object]", value)
         return {
-            name: _in_milliseconds(each, name) for name, each in members.items() if each is not None
+            name: _in_milliseconds(item, name) for name, item in members.items() if item is not None
         }
     if key.endswith("Timestamp"):
         return _moment(value)
     if isinstance(value, list):
-        return [_in_milliseconds(each) for each in cast("list[object]", value)]
+        return [_in_milliseconds(item) for item in cast("list[object]", value)]
     return value
 
 
 def _moment(value: object) -> object:
-    """A timestamp in milliseconds, whoever wrote it."""
+    """Convert a timestamp of any form to milliseconds; a time without a zone is UTC."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
@@ -137,41 +137,45 @@ def _moment(value: object) -> object:
     return value
 
 
-def _checked(found: Iterable[HistoryEvent], what: str) -> list[HistoryEvent]:
-    """Put the events into order, and refuse a history that is not whole."""
-    events = sorted(found, key=lambda event: event.event_id)
+def _checked(unordered: Iterable[HistoryEvent], source: str) -> list[HistoryEvent]:
+    """Sort the events by id; raise ``ConfigError`` if the history is not complete."""
+    events = sorted(unordered, key=lambda event: event.event_id)
     if not events or events[0].event_type != EventType.EXECUTION_STARTED:
         first = f"{events[0].event_type} (event {events[0].event_id})" if events else "nothing"
         raise ConfigError(
-            f"{what} does not begin with ExecutionStarted but with {first}: it is not whole"
+            f"{source} does not begin with ExecutionStarted but with {first}: it is incomplete"
         )
     for number, event in enumerate(events, 1):
         if event.event_id != number:
             raise ConfigError(
-                f"{what} is not whole: event {number} is missing, or there twice"
+                f"{source} is incomplete: event {number} is missing, or there twice"
                 f" (after it comes event {event.event_id})"
             )
-    _check_payloads(events, what)
+    _check_payloads(events, source)
     return events
 
 
-def _check_payloads(events: list[HistoryEvent], what: str) -> None:
-    """An SDK records a payload for each result, be it that of ``None``."""
+def _check_payloads(events: list[HistoryEvent], source: str) -> None:
+    """Raise ``ConfigError`` if payloads are cut off, or if no result has one.
+
+    SDKs record a payload for every result, also for ``None``, so a history without any was fetched
+    without them.
+    """
     results: list[bool] = []
     for event in events:
         for payload in _payloads(event):
             if payload.truncated:
                 title = f" {event.name!r}" if event.name else ""
                 raise ConfigError(
-                    f"{what} lacks the payload of event {event.event_id}, {event.event_type}{title}:"
-                    " it was cut off or left out. Replay needs what the code was given: get the"
+                    f"{source} lacks the payload of event {event.event_id}, {event.event_type}{title}:"
+                    " it was cut off or left out. Replay needs the payloads: get the"
                     " history with IncludeExecutionData=true"
                 )
             if event.event_type in _ALWAYS_WITH_PAYLOAD:
                 results.append(payload.payload is not None)
     if results and not any(results):
         raise ConfigError(
-            f"{what} has no payloads at all. Replay needs what the code was given: get the history"
+            f"{source} has no payloads at all. Replay needs the payloads: get the history"
             " with IncludeExecutionData=true"
         )
 
@@ -180,7 +184,7 @@ _ALWAYS_WITH_PAYLOAD = frozenset({EventType.EXECUTION_SUCCEEDED, EventType.STEP_
 
 
 def _payloads(event: HistoryEvent) -> Iterable[EventInput | EventResult | EventError]:
-    """What the code saw, in this event."""
+    """Yield the payloads of an event that the code could read."""
     if event.execution_started_details is not None:
         yield event.execution_started_details.input
     for success in (

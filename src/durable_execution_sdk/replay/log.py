@@ -1,4 +1,4 @@
-"""The operations that a history's events add up to."""
+"""The log of operations, rebuilt from a history's events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Ending", "Log"]
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How the execution ended: by its own code if it succeeded or failed."""
+    """The end of an execution: the event's type with the result or the error."""
 
     event_type: str
     result: str | None = None
@@ -35,12 +35,12 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_own(self) -> bool:
-        """Whether the workflow's code brought this end about."""
+        """True if the code returned or raised; false if the execution was stopped or timed out."""
         return self.event_type in (EventType.EXECUTION_SUCCEEDED, EventType.EXECUTION_FAILED)
 
 
 class Log:
-    """The operations so far."""
+    """The operations after the events taken so far."""
 
     def __init__(self, arn: str, started: HistoryEvent) -> None:
         self.execution_id = execution_operation_id(arn)
@@ -60,34 +60,39 @@ class Log:
         )
 
     def visible(self) -> list[Operation]:
-        """The operations that an invocation is given now, the execution itself first."""
+        """Return the operations that the service would send to an invocation, the execution first."""
         hidden: dict[str, bool] = {}
-        known = (self.operations[each] for each in self.order)
+        operations = (self.operations[operation] for operation in self.order)
         return [
             self.execution,
-            *(each for each in known if not self._is_hidden(each.parent_id, hidden)),
+            *(
+                operation
+                for operation in operations
+                if not self._is_inside_failed_context(operation.parent_id, hidden)
+            ),
         ]
 
-    def _is_hidden(self, context_id: str | None, known: dict[str, bool]) -> bool:
-        """Whether a context around it has failed: its function does not run again."""
+    def _is_inside_failed_context(self, context_id: str | None, hidden: dict[str, bool]) -> bool:
+        """Tell whether an enclosing context has failed, so that its function does not run again."""
         if context_id is None or context_id not in self.operations:
             return False
-        if context_id not in known:
+        if context_id not in hidden:
             context = self.operations[context_id]
-            known[context_id] = context.status == OperationStatus.FAILED or self._is_hidden(
-                context.parent_id, known
+            hidden[context_id] = (
+                context.status == OperationStatus.FAILED
+                or self._is_inside_failed_context(context.parent_id, hidden)
             )
-        return known[context_id]
+        return hidden[context_id]
 
     def take(self, event: HistoryEvent) -> None:
-        """Take in the next event."""
+        """Apply the next event."""
         self.at = max(self.at, event.event_timestamp)
         if event.event_type in _ENDINGS:
             self.ending = _ending(event)
             return
         change = _CHANGES.get(event.event_type)
         if change is None or event.id is None:
-            return  # of a newer service, or no matter of operations
+            return  # an event that changes no operation, or that this version does not know
         type_, status = change
         before = self.operations.get(event.id)
         if before is None:
@@ -155,12 +160,12 @@ def _result(details: ResultDetails | None) -> str | None:
 
 
 def _error(*details: ErrorDetails | None) -> ErrorObject | None:
-    errors = (each.error for each in details if each is not None and each.error is not None)
-    return next((each.payload for each in errors if each.payload is not None), None)
+    errors = (detail.error for detail in details if detail is not None and detail.error is not None)
+    return next((detail.payload for detail in errors if detail.payload is not None), None)
 
 
 def _context(operation: Operation, event: HistoryEvent) -> Operation:
-    """A context that succeeded is built again, so that the code in it is looked at too."""
+    """Set the context's details; one that succeeded replays its children, so that its code is checked."""
     return replace(
         operation,
         context_details=ContextDetails(

@@ -1,4 +1,4 @@
-"""Which line of the user's code asked for something."""
+"""Find the line of user code that asked for an operation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from durable_execution_sdk.runtime import tasks
 __all__ = ["Place", "asking_place"]
 
 _OURS = str(Path(__file__).parent.parent) + os.sep
-# Whatever is around this runs the workflow, and is none of its code.
+# The frames outside this file's run the workflow, and are not its code.
 _DRIVER = tasks.__file__
 _PATHS = sysconfig.get_paths()
 _STANDARD = tuple({_PATHS["stdlib"] + os.sep, _PATHS["platstdlib"] + os.sep})
@@ -32,18 +32,18 @@ class Place(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What stands there."""
+        """The line's source text."""
         return linecache.getline(self.file, self.line).strip()
 
     def __str__(self) -> str:
-        """As editors and terminals link it, from the current directory if it is below that."""
-        path, here = Path(self.file), Path.cwd()
-        shown = path.relative_to(here) if path.is_relative_to(here) else path
-        return f"{shown}:{self.line}, in {self.function}"
+        """Write the place as ``FILE:LINE``, relative to the current directory if the file is below it."""
+        path, directory = Path(self.file), Path.cwd()
+        relative = path.relative_to(directory) if path.is_relative_to(directory) else path
+        return f"{relative}:{self.line}, in {self.function}"
 
 
 def asking_place() -> Place | None:
-    """The innermost line of workflow code that is neither ours nor the standard library's."""
+    """Return the innermost frame that is neither of this package nor of the standard library."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - where the caller's caller stands
     while frame is not None and frame.f_code.co_filename != _DRIVER:
         code = frame.f_code

@@ -1,4 +1,4 @@
-"""What an execution was at each moment of its history: the operations that an invocation was given."""
+"""The states of an execution's log: one for the beginning of each invocation, and one for the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from durable_execution_sdk.replay.log import Ending, Log
 
 __all__ = ["Moment", "Recording", "record"]
 
-# What the service adds to the log of its own accord: it may come between two invocations.
+# Events that the service adds by itself, also while no invocation runs.
 _OUTSIDE = frozenset(
     {
         EventType.WAIT_SUCCEEDED,
@@ -41,11 +41,11 @@ _OUTSIDE = frozenset(
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The log as it was when an invocation began, or as it is at its end.
+    """The state of the log at the beginning of an invocation, or at the end.
 
-    ``known`` is how many operations the log held, those of contexts that have failed among them.
-    ``is_settled``: whatever code asks for from here on must be in the log, since an invocation that
-    did so has come to its end.
+    ``known`` is the number of operations, with those inside failed contexts. ``is_settled``: an
+    invocation from this state has ended without a crash, so every operation that the code asks for
+    must be in the history.
     """
 
     invocation: int
@@ -57,9 +57,9 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Recording(msgspec.Struct, frozen=True, kw_only=True):
-    """A history, as replay needs it; ``function_name`` is what it was recorded under, if it tells.
+    """A history prepared for replay; ``function_name`` is the recorded function, if an ARN is known.
 
-    ``invokes`` are the functions that were invoked and their payloads, by the id of the operation.
+    ``invokes`` holds the function and the payload of each invoke, by operation id.
     """
 
     arn: str
@@ -72,37 +72,37 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(document: Document, function_name: str, arn: str | None) -> Recording:
-    """Rebuild the operations at the beginning of each invocation, and at the end of the log.
+    """Rebuild the log at the beginning of each invocation, and at the end.
 
-    A history does not tell the execution's ARN, so one is made up unless it is known. ``ConfigError``
-    if it is known, and is none.
+    A history from the service lacks the execution's ARN, so one is made up if none is given. Raises
+    ``ConfigError`` if the ARN is malformed.
     """
-    known = _known_arn(document, function_name, arn)
-    log = Log(known, document.events[0])
+    full_arn = _known_arn(document, function_name, arn)
+    log = Log(full_arn, document.events[0])
     last_good = _last_good(document.events)
     moments = [_moment(log, 1, is_settled=last_good >= 1)]
-    begun = 1
+    invocation = 1
     is_running = True
     is_quiet = False
     for event in document.events[1:]:
         is_quiet = event.event_type == EventType.INVOCATION_COMPLETED
         if is_quiet:
-            begun += 1
+            invocation += 1
             is_running = False
             continue
         if not (is_running or event.event_type in _OUTSIDE):
-            # Only an invocation that runs writes this, so another one has begun.
-            moments.append(_moment(log, begun, is_settled=last_good >= begun))
+            # Only a running invocation records this event, so the next invocation has begun.
+            moments.append(_moment(log, invocation, is_settled=last_good >= invocation))
             is_running = True
         log.take(event)
     ended = log.ending is not None and log.ending.is_own
-    rests = is_quiet and last_good == begun - 1
-    last = begun if is_running else begun - 1
+    rests = is_quiet and last_good == invocation - 1
+    last = invocation if is_running else invocation - 1
     moments.append(_moment(log, last, is_settled=ended or rests, is_last=True))
-    told = arn or document.arn
+    known_arn = arn or document.arn
     return Recording(
-        arn=known,
-        function_name=None if told is None else ExecutionArn.parse(told).function_name,
+        arn=full_arn,
+        function_name=None if known_arn is None else ExecutionArn.parse(known_arn).function_name,
         moments=moments,
         operations=log.operations,
         order=log.order,
@@ -127,7 +127,10 @@ def _moment(log: Log, invocation: int, *, is_settled: bool, is_last: bool = Fals
 
 
 def _last_good(events: list[HistoryEvent]) -> int:
-    """The last invocation that recorded all that its code asked for: it neither crashed nor was paused."""
+    """Return the number of the last invocation that ended without an error or a pause.
+
+    Such an invocation has recorded everything that its code asked for.
+    """
     completed = 0
     good = 0
     for n, event in enumerate(events):
@@ -142,10 +145,10 @@ def _last_good(events: list[HistoryEvent]) -> int:
 
 
 def _known_arn(document: Document, function_name: str, arn: str | None) -> str:
-    """The execution's ARN, or one that is made up of what the history does tell."""
+    """Return the execution's ARN, or make one up from the names in the history."""
     started = document.events[0]
-    known = arn or document.arn
-    if known is None:
+    known_arn = arn or document.arn
+    if known_arn is None:
         return str(
             ExecutionArn(
                 "aws",
@@ -158,7 +161,7 @@ def _known_arn(document: Document, function_name: str, arn: str | None) -> str:
             )
         )
     try:
-        return str(ExecutionArn.parse(known))
+        return str(ExecutionArn.parse(known_arn))
     except ValueError as error:
         raise ConfigError(f"the execution's ARN: {error}") from error
 

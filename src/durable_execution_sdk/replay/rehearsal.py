@@ -1,8 +1,8 @@
-"""A workflow over a recorded log in which nothing happens: no body runs, nothing is recorded.
+"""An invocation over a recorded log that runs no step and records nothing.
 
-The log is all there is. What has not ended in it stays as it is, so code that waits for it waits, and
-that is where the run stops. Contexts that have succeeded are built again, so the code in them is
-looked at too. Workflow code itself does run: what it does outside its operations, it does.
+Operations that have not ended in the log never end, so the run stops where the code waits for one.
+Contexts that succeeded run their functions again, so that the code in them is checked. Workflow code
+outside of operations runs, with its side effects.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Rehearsal", "Spectator"]
 
 
 class Rehearsal(Workflow):
-    """Runs the code over the log, and lets nothing happen."""
+    """The state of an invocation whose operations are only compared with the log."""
 
     is_rehearsal: ClassVar[bool] = True
 
@@ -46,7 +46,7 @@ class Rehearsal(Workflow):
         script.arguments.begin()
 
     def claim(self, claimant: Claimant) -> Operation | None:
-        """Compare what the code asks for with what the log holds; the first difference ends it all."""
+        """Compare an operation with the log; end the invocation at the first divergence."""
         self._script.arguments.take(claimant)
         record = super().claim(claimant)
         self._script.ask(claimant, record)
@@ -56,7 +56,10 @@ class Rehearsal(Workflow):
         return None
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
-        """The recorded result, which must be the built one, unless it was too large to be recorded."""
+        """Return the recorded result of a context, after comparing it with that of its function.
+
+        A result that was too large to record is the function's.
+        """
         recorded = record.context_details.result if record.context_details else None
         if recorded is None or len(payload.encode()) > MAX_STORED_RESULT_BYTES:
             return payload
@@ -72,24 +75,26 @@ class Rehearsal(Workflow):
         started = self._script.recording.invokes.get(record.id)
         if started is None:
             return
-        given = started.input.payload if started.input and not started.input.truncated else None
+        recorded_payload = (
+            started.input.payload if started.input and not started.input.truncated else None
+        )
         try:
             payload = write()
         except Exception as error:
             payload = f"a payload that cannot be written ({error})"
         if is_same_function(started.function_name, function_name) and (
-            given is None or is_same_payload(given, payload, read)
+            recorded_payload is None or is_same_payload(recorded_payload, payload, read)
         ):
             return
         self._script.invoke_differs(
             record,
-            f"{started.function_name} with {short(given)}",
+            f"{started.function_name} with {short(recorded_payload)}",
             f"{function_name} with {short(payload)}",
         )
         self.end(WentAway())
 
     def submit(self, update: OperationUpdate) -> None:
-        """Record nothing; how the execution completes itself is what came of it."""
+        """Record nothing; keep an update that completes the execution as the outcome."""
         if update.type is OperationType.EXECUTION:
             self._script.completion = update
 
@@ -97,34 +102,34 @@ class Rehearsal(Workflow):
         """Record nothing."""
 
     def start_body(self, operation: Attempting, body: Any) -> NoReturn:
-        """Run no body, whatever asks for it."""
+        """Refuse to run a body. Reaching this is a defect of the rehearsal."""
         body.close()
         raise InternalError(f"{operation.label} was about to run in a rehearsal")
 
     def expect(self, due_at: float | None) -> None:
-        """Nothing will change."""
+        """Ignore timers: no time passes in a rehearsal."""
 
     def _is_waiting_for_service(self) -> bool:
         return bool(self._script.waits_for())
 
 
 class Spectator:
-    """The service, during a rehearsal: it takes note of an end that is too large for a response."""
+    """The data plane of a rehearsal; keeps the completion of a result too large for a response."""
 
     def __init__(self, script: Script) -> None:
         self._script = script
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record nothing, and give no token for more."""
+        """Record nothing, and return no token for further checkpoints."""
         for update in request.updates:
             if update.type is OperationType.EXECUTION:
                 self._script.completion = update
         return CheckpointResponse(checkpoint_token=None)
 
     async def get_state(self, request: StateRequest) -> StatePage:
-        """There are no further pages."""
+        """Return an empty page: the invocation has the whole log."""
         return StatePage(operations=[])
 
     def now(self) -> int:
-        """The time at which the log was as it is."""
+        """Return the time of the moment's last event."""
         return round(self._script.moment.at)

@@ -1,4 +1,4 @@
-"""The report of a replay: nothing, or the first place where code and history part."""
+"""The report of a replay: success, or the first divergence between code and history."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Divergence", "DivergenceKind", "ReplayError", "ReplayReport"]
 
 
 class DivergenceKind(StrEnum):
-    """In which way code and history part."""
+    """The kinds of divergence between code and history."""
 
     OTHER_OPERATION = "another operation"
     OTHER_RESULT = "another result"
@@ -24,10 +24,10 @@ class DivergenceKind(StrEnum):
 
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):
-    """The first place where the code does not do what the history holds.
+    """The first difference between the code and the history.
 
-    ``expected`` is the history's operation or end, ``actual`` the code's. ``place`` is the line of
-    the user's code that asked, as far as there is one. ``invocation`` counts from 1.
+    ``expected`` is the operation or the end in the history, ``actual`` that of the code. ``place`` is
+    the line of user code that asked for the operation, if there is one. ``invocation`` counts from 1.
     """
 
     kind: DivergenceKind
@@ -39,15 +39,15 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
 
     def __str__(self) -> str:
-        """A paragraph with both sides, the line and what to do."""
+        """Write a paragraph with both sides, the line of code and a hint."""
         lines = [
             f"replay found {self.kind} in invocation {self.invocation}",
             f"  history:  {self.expected}",
             f"  code:     {self.actual}",
         ]
         if self.place is not None:
-            where = "after:   " if self.kind is DivergenceKind.MISSING_OPERATION else "at:      "
-            lines.append(f"  {where} {self.place}")
+            label = "after:   " if self.kind is DivergenceKind.MISSING_OPERATION else "at:      "
+            lines.append(f"  {label} {self.place}")
             if self.place.text:
                 lines.append(f"              {self.place.text}")
         if self.hint:
@@ -56,7 +56,7 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayError(DurableError, AssertionError):
-    """The current code does not replay a recorded history; ``report`` says where they part."""
+    """The current code does not replay a recorded history; ``report`` holds the divergence."""
 
     def __init__(self, report: ReplayReport) -> None:
         super().__init__(str(report))
@@ -64,12 +64,12 @@ class ReplayError(DurableError, AssertionError):
 
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of replaying a history. True if the code does what the history holds.
+    """The result of replaying a history; true if the code replays it.
 
-    ``recorded_as`` is the name of the function that was recorded, where the history tells it.
-    ``moments`` is how many states of the log the code was run over, ``skipped`` how many were left
-    out because there were more than was asked for; ``operations`` is how many the log holds. ``notes``
-    name operations that the code adds after the recorded end: executions can go on with them.
+    ``recorded_as`` is the name of the recorded function, if an ARN is known. ``operations`` is the
+    number of operations in the log, ``moments`` the number of states of the log that were replayed, and
+    ``skipped`` the number left out because of ``max_moments``. ``notes`` describe changes that running
+    executions can continue with, such as operations after the recorded end.
     """
 
     function: str
@@ -82,38 +82,42 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ok(self) -> bool:
-        """Whether the code does what the history holds."""
+        """True if the code replays the history."""
         return self.divergence is None
 
     def __bool__(self) -> bool:
-        """Whether the code does what the history holds."""
+        """True if the code replays the history."""
         return self.ok
 
     def raise_if_failed(self) -> None:
-        """Raise ``ReplayError``, an ``AssertionError``, if code and history part.
+        """Raise ``ReplayError``, an ``AssertionError``, if the code diverges.
 
-        Its message is the whole report; of a plain ``assert report`` pytest shows a part.
+        Its message is the whole report; for a plain ``assert report``, pytest shows only a part.
         """
         __tracebackhide__ = True
         if not self.ok:
             raise ReplayError(self)
 
     def __repr__(self) -> str:
-        """What a failed ``assert`` shows, as far as it shows it."""
+        """Return the report, which a failed ``assert report`` shows in part."""
         return str(self)
 
     def __str__(self) -> str:
-        """One line, or the divergence."""
+        """Write the summary and the notes, or the divergence."""
         if self.divergence is not None:
-            other = self.recorded_as not in (None, self.function.rpartition(".")[2])
-            note = f"\n  The history is one of the function {self.recorded_as!r}." if other else ""
+            is_other_function = self.recorded_as not in (None, self.function.rpartition(".")[2])
+            note = (
+                f"\n  The history is one of the function {self.recorded_as!r}."
+                if is_other_function
+                else ""
+            )
             return f"{self.function}: {self.divergence}{note}"
-        done = (
+        summary = (
             f"{self.function} replays its history: {_count(self.operations, 'operation')}, from"
             f" {_count(self.moments, 'state')} of the log"
         )
-        done += f" ({self.skipped} more were left out)" if self.skipped else ""
-        return "\n".join([done, *(f"  note: {note}" for note in self.notes)])
+        summary += f" ({self.skipped} more were left out)" if self.skipped else ""
+        return "\n".join([summary, *(f"  note: {note}" for note in self.notes)])
 
 
 def _count(number: int, noun: str) -> str:

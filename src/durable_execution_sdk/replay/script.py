@@ -1,4 +1,4 @@
-"""The log that a rehearsal is run over, and what the code asks for over it."""
+"""Comparison of the operations that the code asks for with those of the log, in one rehearsal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """The result of a context: in the log, and as its function comes to it now."""
+    """The result of a context: ``recorded`` is that in the log, ``built`` that of its function now."""
 
     record: Operation
     recorded: str
@@ -45,15 +45,15 @@ class Result(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """The words that messages have for the context."""
+        """The context's kind and name, for messages."""
         return label_of(self.record.type, self.record.sub_type, self.record.name)
 
 
 class Script:
-    """The log that one rehearsal is run over, and what the code asked for.
+    """The log of one rehearsal, and the operations that the code asked for.
 
-    ``added`` are operations that the code asks for and the history of an execution that has ended does
-    not hold. They are new code as long as everything recorded has been asked for before them.
+    ``added`` holds operations that a history with an end lacks. They count as new code after the end,
+    as long as the code asked for all recorded operations before them.
     """
 
     def __init__(self, recording: Recording, moment: Moment, arguments: Arguments) -> None:
@@ -66,28 +66,28 @@ class Script:
         self.completion: OperationUpdate | None = None
         self._results: dict[str | None, list[Result]] = {}
         self._unclaimed = {
-            each.id: each
-            for each in recording.moments[-1].operations
-            # That news came late is noted by the SDK, and asked for by no code.
-            if each.type != OperationType.EXECUTION and each.name != LATE_NEWS_NAME
+            operation.id: operation
+            for operation in recording.moments[-1].operations
+            # The SDK itself records this operation (see `runtime.journal`); no user code asks for it.
+            if operation.type != OperationType.EXECUTION and operation.name != LATE_NEWS_NAME
         }
 
     def ask(self, claimant: Claimant, record: Operation | None) -> None:
-        """Take note that the code asks for an operation: it must be the one that the log holds there."""
+        """Record an operation that the code asks for, and compare it with that of the log."""
         place = asking_place() or self._place_around(claimant)
         ended = record is not None and record.status in TERMINAL_STATUSES
         self.asked[claimant.operation_id] = Asked(claimant.label, place, ended)
         if self.divergence is None and isinstance(claimant, DurableOperation):
-            # A timer of asyncio is in the log only if it mattered.
+            # Only operations are compared: a timer of asyncio need not be in the log.
             self._compare(cast("Any", claimant), place)
         claimed = self._unclaimed.pop(claimant.operation_id, None)
         if claimed is not None and self.added:
-            # Recorded operations come after it, so it stands among them.
+            # A recorded operation follows the added one, so it is not after the end.
             self.divergence = self.added[0]
 
     @property
     def misplaced(self) -> Divergence | None:
-        """The operation that the code asks for in place of recorded ones, once it has come to rest."""
+        """The first added operation, if the run is over and recorded operations were not asked for."""
         if not (self.added and self._unclaimed):
             return None
         first = next(iter(self._unclaimed.values()))
@@ -96,60 +96,60 @@ class Script:
 
     @property
     def notes(self) -> list[str]:
-        """A sentence for each change that executions can go on with."""
-        changed = [each for results in self._results.values() for each in results]
+        """A sentence for each change that running executions can continue with."""
         notes = [
-            f"{each.label} came to {short(each.recorded)}, and its function comes to"
-            f" {short(each.built)} now: executions that have recorded it keep what it came to"
-            for each in changed
-            if not each.is_same
+            f"{result.label} returned {short(result.recorded)}, and its function returns"
+            f" {short(result.built)} now: executions that have recorded it keep the recorded result"
+            for results in self._results.values()
+            for result in results
+            if not result.is_same
         ]
         return notes + [
-            f"{each.actual}{f' ({each.place})' if each.place else ''} comes after the recorded end:"
-            " executions can go on with it, and nothing after it could be compared"
-            for each in self.added
+            f"{added.actual}{f' ({added.place})' if added.place else ''} comes after the recorded"
+            " end: executions can go on with it, and nothing after it could be compared"
+            for added in self.added
         ]
 
     def take_result(self, result: Result) -> None:
-        """Take note of the result that a context's function comes to over the same log."""
+        """Record the result that a context's function returns over the same log."""
         self._results.setdefault(result.record.parent_id, []).append(result)
 
     @property
     def swapped(self) -> Divergence | None:
-        """The first branch that has come to the result of another one of its map or parallel."""
+        """The first branch of a map or a parallel that now has the result of another branch."""
         for results in self._results.values():
-            branches = [each for each in results if each.record.sub_type in _BRANCHES]
-            differing = [each for each in branches if not each.is_same]
-            recorded = Counter(comparable(each.recorded) for each in differing)
-            if differing and recorded == Counter(comparable(each.built) for each in differing):
+            branches = [result for result in results if result.record.sub_type in _BRANCHES]
+            differing = [result for result in branches if not result.is_same]
+            recorded = Counter(comparable(result.recorded) for result in differing)
+            if differing and recorded == Counter(comparable(result.built) for result in differing):
                 return self._swapped(differing[0])
         return None
 
     def _swapped(self, result: Result) -> Divergence:
-        asked = self.asked.get(result.record.id)
+        call = self.asked.get(result.record.id)
         return Divergence(
             kind=DivergenceKind.OTHER_RESULT,
-            expected=f"{result.label} came to {short(result.recorded)}",
-            actual=f"it comes to {short(result.built)}, as another one did",
+            expected=f"{result.label} returned {short(result.recorded)}",
+            actual=f"it returns {short(result.built)}, as another one did",
             invocation=self.moment.invocation,
-            place=asked.place if asked else None,
+            place=call.place if call else None,
             operation_id=result.record.id,
-            hint=_PLACES,
+            hint=_HINT_SWAPPED,
         )
 
     def invoke_differs(self, record: Operation, recorded: str, actual: str) -> None:
-        """Take note that the code invokes another function, or gives it another payload."""
-        asked = self.asked.get(record.id)
+        """Record that the code invokes another function, or passes another payload."""
+        call = self.asked.get(record.id)
         label = label_of(record.type, record.sub_type, record.name)
-        self._part(
+        self._set_divergence(
             DivergenceKind.OTHER_OPERATION,
             f"{label} of {recorded}",
             f"{label} of {actual}",
             record.id,
-            asked.place if asked else None,
+            call.place if call else None,
         )
 
-    def _part(
+    def _set_divergence(
         self,
         kind: DivergenceKind,
         expected: str,
@@ -165,29 +165,29 @@ class Script:
                 invocation=self.moment.invocation,
                 place=place,
                 operation_id=operation_id,
-                hint=_CHANGED,
+                hint=_HINT_CHANGED,
             )
 
     def _compare(self, operation: DurableOperation[Any], place: Place | None) -> None:
         expected = self.recording.operations.get(operation.operation_id)
         if expected is None:
-            self._not_in_the_log(operation, place)
-        elif differing := _differing(expected, operation):
-            self._part(
+            self._take_unrecorded(operation, place)
+        elif differing := _differing_members(expected, operation):
+            self._set_divergence(
                 DivergenceKind.OTHER_OPERATION,
                 label_of(expected.type, expected.sub_type, expected.name),
-                f"{operation.label} ({_differ(differing)})",
+                f"{operation.label} ({_difference_text(differing)})",
                 operation.operation_id,
                 place,
             )
 
     def waits_for(self) -> list[Asked]:
-        """What the code has asked for that has no end in the log."""
-        return [asked for asked in self.asked.values() if not asked.has_ended]
+        """Return the operations that the code asked for and that have no end in the log."""
+        return [call for call in self.asked.values() if not call.has_ended]
 
-    def _not_in_the_log(self, operation: DurableOperation[Any], place: Place | None) -> None:
+    def _take_unrecorded(self, operation: DurableOperation[Any], place: Place | None) -> None:
         if not self.moment.is_settled:
-            return  # this is where the execution goes on
+            return  # the log ends here, and the execution may continue with any operation
         divergence = Divergence(
             kind=DivergenceKind.NEW_OPERATION,
             expected="nothing more at this place",
@@ -195,7 +195,7 @@ class Script:
             invocation=self.moment.invocation,
             place=place,
             operation_id=operation.operation_id,
-            hint=_CHANGED,
+            hint=_HINT_CHANGED,
         )
         if self._may_be_added(operation):
             self.added.append(divergence)
@@ -203,40 +203,43 @@ class Script:
             self.divergence = divergence
 
     def _may_be_added(self, operation: DurableOperation[Any]) -> bool:
-        """Tell whether the execution and the context around the operation leave room for more."""
+        """Tell whether the operation may be new code after the recorded end.
+
+        It may if the execution ended by itself and the enclosing context has not ended.
+        """
         ending = self.recording.ending
         around = self.recording.operations.get(operation.frame.operation_id or "")
         is_over = around is not None and around.status in TERMINAL_STATUSES
         return ending is not None and ending.is_own and not is_over
 
     def _place_around(self, claimant: Claimant) -> Place | None:
-        """A branch of a map is asked for by the map: the place is the map's."""
+        """Return the place of the enclosing operation: a branch is asked for by its map."""
         frame: Any = getattr(claimant, "frame", None)
         around = None if frame is None else self.asked.get(frame.operation_id)
         return None if around is None else around.place
 
 
-_CHANGED = (
-    "The code has changed since, or it branches on something that is not recorded: executions that"
-    " stand here cannot go on with it."
+_HINT_CHANGED = (
+    "The code has changed since, or it branches on something that is not recorded: executions at this"
+    " point cannot go on with it."
 )
 
 
-_PLACES = (
-    "Items or branches have changed places, and the log knows them by their index: executions that"
-    " stand among them would take the result of one for that of another."
+_HINT_SWAPPED = (
+    "Items or branches have changed places, and the log identifies them by their index: executions"
+    " that have recorded some of them would take the result of one for that of another."
 )
 _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
-# Contexts whose result is that of a function of the user's; a map's result is made of its items'.
+# Contexts whose result is that of a user's function; a map's result consists of its items' results.
 FUNCTIONS = _BRANCHES | {OperationSubType.RUN_IN_CHILD_CONTEXT}
 
 
-def _differing(expected: Operation, found: DurableOperation[Any]) -> list[str]:
+def _differing_members(expected: Operation, operation: DurableOperation[Any]) -> list[str]:
     log = (expected.type, expected.sub_type, expected.name, expected.parent_id)
-    code = (found.kind, found.sub_type, found.name, found.frame.parent_id)
+    code = (operation.kind, operation.sub_type, operation.name, operation.frame.parent_id)
     members = ("type", "subtype", "name", "parent")
     return [m for m, e, f in zip(members, log, code, strict=True) if e != f]
 
 
-def _differ(members: list[str]) -> str:
+def _difference_text(members: list[str]) -> str:
     return f"another {' and '.join(members)}"

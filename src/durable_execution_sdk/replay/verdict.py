@@ -1,4 +1,4 @@
-"""Compares the outcome of a rehearsal with the end and the operations of the history."""
+"""Compare the outcome of a rehearsal with the end and the operations of the history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Judge"]
 
 
 def _completed(outcome: Outcome, script: Script) -> Outcome:
-    """What came of it, if the workflow completed its execution itself."""
+    """Return the outcome; that of an update that completed the execution, if there was one."""
     update = script.completion
     if update is None:
         return outcome
@@ -33,7 +33,7 @@ def _completed(outcome: Outcome, script: Script) -> Outcome:
 
 
 class Judge:
-    """Compares what came of a rehearsal with what the history holds."""
+    """The comparison of one rehearsal's outcome with the history."""
 
     def __init__(self, script: Script, outcome: Outcome, handler: DurableHandler[Any, Any]) -> None:
         self._script = script
@@ -43,33 +43,33 @@ class Judge:
         self._ending = script.recording.ending
 
     def verdict(self) -> Divergence | None:
-        """The first difference, if there is one."""
+        """Return the first difference, or ``None``."""
         at_rest = self._script.misplaced or self._script.swapped
         if at_rest is not None:
             return at_rest
         if self._outcome.status is OutcomeStatus.FAILED and not self._may_fail():
-            return self._other_end(_told(self._outcome), _HINT_FAILED)
-        missing = self._never_asked_for()
-        if missing is not None or not self._moment.is_last:
-            return missing
+            return self._other_end(_outcome_text(self._outcome), _HINT_FAILED)
+        divergence = self._missing_operation()
+        if divergence is not None or not self._moment.is_last:
+            return divergence
         ending = self._ending
         if ending is None or not ending.is_own:
             if self._outcome.status is OutcomeStatus.PENDING or not self._moment.is_settled:
                 return None
-            return self._other_end(_told(self._outcome))
+            return self._other_end(_outcome_text(self._outcome))
         if self._outcome.status is OutcomeStatus.PENDING:
             if self._script.added:
                 return None  # it waits for new code
-            waits = ", ".join(asked.label for asked in self._script.waits_for())
+            waits = ", ".join(call.label for call in self._script.waits_for())
             return self._other_end(f"it still waits for {waits or 'something else'}")
-        return None if self._is_same_end(ending) else self._other_end(_told(self._outcome))
+        return None if self._is_same_end(ending) else self._other_end(_outcome_text(self._outcome))
 
     def _may_fail(self) -> bool:
-        """Whether the log has this very failure, or does not yet know how the code goes on."""
+        """Tell whether the failure agrees with the log: it is the recorded one, or the log ends before."""
         if self._ending is not None and self._ending.is_own:
             return self._is_same_end(self._ending)
         error = self._outcome.error
-        broken = error is not None and error.error_type in _BROKEN
+        broken = error is not None and error.error_type in _SDK_ERRORS
         return not (broken or self._moment.is_settled)
 
     def _is_same_end(self, ending: Ending) -> bool:
@@ -80,10 +80,10 @@ class Judge:
             )
         if ending.event_type != EventType.EXECUTION_FAILED:
             return False
-        return _essence(ending.error) == _essence(outcome.error)
+        return _type_and_message(ending.error) == _type_and_message(outcome.error)
 
     def _is_same_result(self, recorded: str | None, result: str | None) -> bool:
-        """The same JSON, or the same value if a serdes or a middleware of the user's writes it."""
+        """Compare as JSON, or as values if a custom serdes or middleware writes the result."""
         if recorded == result:
             return True
         settings = self._handler.settings
@@ -92,54 +92,63 @@ class Judge:
         try:
             return bool(read(recorded or "null") == read(result or "null"))
         except Exception:
-            return False  # what cannot be read is not the same
+            return False  # a payload that cannot be read is equal to none
 
     def _value(self, payload: str) -> Any:
         arn = self._script.recording.arn
         context = SerDesContext(operation_id=execution_operation_id(arn), durable_execution_arn=arn)
         return self._handler.result_serdes.deserialize(payload, context)
 
-    def _never_asked_for(self) -> Divergence | None:
+    def _missing_operation(self) -> Divergence | None:
         recording, moment = self._script.recording, self._moment
-        wanted = [each for each in moment.operations if each.type != OperationType.EXECUTION]
+        expected = [
+            operation
+            for operation in moment.operations
+            if operation.type != OperationType.EXECUTION
+        ]
         if self._outcome.status is not OutcomeStatus.PENDING:
-            # It is over, so it will not ask for what follows in the log either.
-            wanted += [recording.operations[each] for each in recording.order[moment.known :]]
-        asked = self._script.asked
-        # That news came late is noted by the SDK, and asked for by nobody.
+            # The code is over, so it will not ask for the later operations of the log either.
+            expected += [recording.operations[key] for key in recording.order[moment.known :]]
+        calls = self._script.asked
+        # The SDK itself records operations of this name (see `runtime.journal`).
         missing = next(
-            (op for op in wanted if op.id not in asked and op.name != LATE_NEWS_NAME), None
+            (
+                operation
+                for operation in expected
+                if operation.id not in calls and operation.name != LATE_NEWS_NAME
+            ),
+            None,
         )
-        return None if missing is None else self._missing(missing)
+        return None if missing is None else self._divergence_of_missing(missing)
 
-    def _missing(self, operation: Operation) -> Divergence:
-        asked = list(self._script.asked.values())
+    def _divergence_of_missing(self, operation: Operation) -> Divergence:
+        calls = list(self._script.asked.values())
         if self._outcome.status is OutcomeStatus.PENDING:
-            waits = ", ".join(each.label for each in self._script.waits_for())
+            waits = ", ".join(call.label for call in self._script.waits_for())
             actual = f"it waits for {waits}, and has not asked for it"
         else:
-            actual = f"{_told(self._outcome)}, and has not asked for it"
+            actual = f"{_outcome_text(self._outcome)}, and has not asked for it"
         return Divergence(
             kind=DivergenceKind.MISSING_OPERATION,
             expected=label_of(operation.type, operation.sub_type, operation.name),
             actual=actual,
             invocation=self._moment.invocation,
-            place=asked[-1].place if asked else None,
+            place=calls[-1].place if calls else None,
             operation_id=operation.id,
-            hint=f"The last operation that it asked for was {asked[-1].label}." if asked else "",
+            hint=f"The last operation that it asked for was {calls[-1].label}." if calls else "",
         )
 
     def _other_end(self, actual: str, hint: str = "") -> Divergence:
         return Divergence(
             kind=DivergenceKind.OTHER_END,
-            expected=_recorded(self._ending),
+            expected=_ending_text(self._ending),
             actual=actual,
             invocation=self._moment.invocation,
             hint=hint,
         )
 
 
-_BROKEN = frozenset({"DeterminismError", "SerDesError", "DeadlockError", "InternalError"})
+_SDK_ERRORS = frozenset({"DeterminismError", "SerDesError", "DeadlockError", "InternalError"})
 
 _HINT_FAILED = (
     "If the error is about the input or a payload, this may be the history of another function, or"
@@ -147,32 +156,32 @@ _HINT_FAILED = (
 )
 
 
-def _essence(error: ErrorObject | None) -> tuple[str | None, str | None]:
+def _type_and_message(error: ErrorObject | None) -> tuple[str | None, str | None]:
     return (error.error_type, error.error_message) if error else (None, None)
 
 
-def _recorded(ending: Ending | None) -> str:
+def _ending_text(ending: Ending | None) -> str:
     match ending:
         case None:
             return "the execution still runs"
         case Ending(event_type=EventType.EXECUTION_SUCCEEDED):
             return f"the execution succeeded with {short(ending.result)}"
         case Ending(event_type=EventType.EXECUTION_FAILED):
-            return f"the execution failed with {_error(ending.error)}"
+            return f"the execution failed with {_error_text(ending.error)}"
         case _:
             return ending.event_type
 
 
-def _told(outcome: Outcome) -> str:
+def _outcome_text(outcome: Outcome) -> str:
     if outcome.status is OutcomeStatus.SUCCEEDED:
         return f"it returned {short(outcome.result)}"
     if outcome.status is OutcomeStatus.FAILED:
-        return f"it failed with {_error(outcome.error)}"
+        return f"it failed with {_error_text(outcome.error)}"
     return "it waits"
 
 
-def _error(error: ErrorObject | None) -> str:
-    kind, message = _essence(error)
+def _error_text(error: ErrorObject | None) -> str:
+    kind, message = _type_and_message(error)
     trace = (error.stack_trace or []) if error else []
-    where = f"\n            {trace[-1].strip()}" if trace else ""
-    return f"{kind or 'an error'}: {short(message)}{where}"
+    place = f"\n            {trace[-1].strip()}" if trace else ""
+    return f"{kind or 'an error'}: {short(message)}{place}"

@@ -1,4 +1,4 @@
-"""How values become payloads and come back: plain, readable JSON by type annotation."""
+"""Serialization of values as plain JSON, and deserialization by type annotation."""
 
 from typing import TYPE_CHECKING
 

@@ -1,8 +1,8 @@
-"""The serdes that a function's annotations ask for.
+"""Make the serdes for an annotation of a function.
 
-Only the one annotation that is asked for is resolved, so an import under ``TYPE_CHECKING`` for
-another parameter does no harm. One that cannot be resolved or read is a ``ConfigError``: without it
-a value would come back as plain data where a class was promised.
+Only the annotation that is needed is resolved, so other annotations of the function may use imports
+under ``TYPE_CHECKING``. An annotation that cannot be resolved or read raises ``ConfigError``: without it
+a value would come back as plain data where the annotation promises a class.
 """
 
 from __future__ import annotations
@@ -25,30 +25,36 @@ _RETURN = -1
 _IS_COROUTINE_FUNCTION = 0x80
 _HAS_VARARGS = 0x04
 _UNTYPED: SerDes[Any] = JsonSerDes()
-_NOTHING_SAID = (Any, object, NoReturn, Never)
+_WITHOUT_TYPE = (Any, object, NoReturn, Never)
 _CODE: CodeType = (lambda: None).__code__
 
-_known: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
 
 
 def serdes_for_return(func: Callable[..., Any]) -> SerDes[Any]:
-    """The serdes for what ``func`` returns, or what awaiting it gives."""
+    """Return the serdes for the return value of ``func``, awaited if it is awaitable.
+
+    Raises ``ConfigError`` if the annotation cannot be resolved or read. The result is cached by function.
+    """
     try:
-        return _known[func][_RETURN]
+        return _cache[func][_RETURN]
     except (KeyError, TypeError):
         return _serdes_for(func, _RETURN)
 
 
 def serdes_for_parameter(func: Callable[..., Any], index: int) -> SerDes[Any]:
-    """The serdes for the positional argument ``index`` (from 0) of a call of ``func``."""
+    """Return the serdes for the positional argument ``index`` (from 0) of a call of ``func``.
+
+    Raises ``ConfigError`` if the annotation cannot be resolved or read. The result is cached by function.
+    """
     try:
-        return _known[func][index]
+        return _cache[func][index]
     except (KeyError, TypeError):
         return _serdes_for(func, index)
 
 
 def serdes_for_type(kind: Any) -> SerDes[Any]:
-    """The serdes for a type; ``ConfigError`` if a value of it could not be read back."""
+    """Return the serdes for a type. Raises ``ConfigError`` if its values could not be read back."""
     try:
         return _serdes_for_hashable(kind)
     except TypeError:
@@ -61,7 +67,7 @@ def _serdes_for_hashable(kind: Any) -> SerDes[Any]:
 
 
 def _make(kind: Any) -> SerDes[Any]:
-    return _UNTYPED if kind in _NOTHING_SAID else JsonSerDes(kind)
+    return _UNTYPED if kind in _WITHOUT_TYPE else JsonSerDes(kind)
 
 
 def _serdes_for(func: Any, place: int) -> SerDes[Any]:
@@ -71,20 +77,20 @@ def _serdes_for(func: Any, place: int) -> SerDes[Any]:
     if function is None or not _annotations(function):
         return _UNTYPED
     own_place = place if place == _RETURN else place + skipped
-    known = _known.setdefault(function, {})
-    serdes = known.get(own_place)
+    cache = _cache.setdefault(function, {})
+    serdes = cache.get(own_place)
     if serdes is None:
-        serdes, is_the_owners = _made_for(function, own_place, owner)
-        if is_the_owners:
+        serdes, depends_on_owner = _make_for(function, own_place, owner)
+        if depends_on_owner:
             return serdes
-        known[own_place] = serdes
+        cache[own_place] = serdes
     if isinstance(func, FunctionType):
-        _known.setdefault(func, {})[place] = serdes
+        _cache.setdefault(func, {})[place] = serdes
     return serdes
 
 
-def _made_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[Any], bool]:
-    """The serdes for an annotation, and whether it depends on the class that has the method."""
+def _make_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[Any], bool]:
+    """Make the serdes for an annotation; the flag is True if it depends on the method's class."""
     hint: Any = Any
     try:
         hint = _hint(function, place)
@@ -94,9 +100,9 @@ def _made_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[An
             return JsonSerDes(hint, names=_names(function)), False
         return serdes_for_type(hint), False
     except ConfigError as error:
-        where = "what it returns" if place == _RETURN else f"parameter {place + 1}"
+        place_name = "the return value" if place == _RETURN else f"parameter {place + 1}"
         raise ConfigError(
-            f"the annotation of {where} in {function.__module__}.{function.__qualname__}: {error}"
+            f"the annotation of {place_name} in {function.__module__}.{function.__qualname__}: {error}"
         ) from error
 
 
@@ -105,7 +111,7 @@ def _holds(kind: Any, is_it: Callable[[Any], bool]) -> bool:
 
 
 def _function_of(func: Any) -> tuple[FunctionType | None, int, Any]:
-    """The function whose annotations count, how many of its parameters are bound, and its ``Self``."""
+    """Unwrap a callable: its function, the number of bound parameters, and the class for ``Self``."""
     skipped = 0
     owner: Any = None
     for _ in range(100):
@@ -176,7 +182,7 @@ def _names(function: FunctionType) -> dict[str, Any]:
 
 
 def _local_names(function: FunctionType) -> dict[str, Any]:
-    """What the function can name besides its globals: its closure and its type parameters."""
+    """Return the names of the function's closure and of its type parameters."""
     names: dict[str, Any] = {
         kind.__name__: kind for kind in getattr(function, "__type_params__", ())
     }
@@ -189,7 +195,7 @@ def _local_names(function: FunctionType) -> dict[str, Any]:
 
 
 def _awaited(hint: Any) -> Any:
-    """What awaiting gives, for a function that returns an awaitable."""
+    """Return the type of the awaited value, if the hint is an awaitable."""
     if not hasattr(get_origin(hint) or hint, "__await__"):
         return hint
     args = get_args(hint)

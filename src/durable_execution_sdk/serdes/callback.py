@@ -1,4 +1,4 @@
-"""The serdes of a callback's result: JSON from senders who write JSON, text from those who do not."""
+"""The serdes of callback results, which may be JSON or plain text."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 class CallbackSerDes(Generic[T]):
-    """Reads the payload as JSON for ``type_`` where it is that, else as the raw text.
+    """Read a payload as JSON of ``type_``, or else as the text itself.
 
-    So a sender may answer ``approved`` or ``"approved"`` for ``str``, and ``2030-01-01`` with or
-    without quotes for ``date``. Text that does not fit ``type_`` either is a ``SerDesError``.
+    A sender may thus answer ``approved`` or ``"approved"`` for ``str``, and ``2030-01-01`` with or
+    without quotes for ``date``. A payload that fits in neither way raises ``SerDesError``.
     """
 
     __slots__ = ("_json",)
@@ -35,11 +35,11 @@ class CallbackSerDes(Generic[T]):
 
     @property
     def takes_none(self) -> bool:
-        """Whether an answer without a payload is one of the type."""
+        """True if ``None``, the value of an answer without a payload, fits the type."""
         return self._json.takes_none
 
     def __repr__(self) -> str:
-        """The call that makes this."""
+        """Write the constructor call."""
         return f"CallbackSerDes({name_of(self._json.type_)})"
 
     def serialize(self, value: T, context: SerDesContext, /) -> str:
@@ -47,7 +47,7 @@ class CallbackSerDes(Generic[T]):
         return self._json.serialize(value, context)
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
-        """Read the payload as JSON, else as text."""
+        """Read the payload as JSON, or else as text."""
         try:
             return self._json.deserialize(payload, context)
         except SerDesError as error:

@@ -1,4 +1,4 @@
-"""The decoders of msgspec, and what they ask for where they meet a class that msgspec does not know."""
+"""Decoders of msgspec, with a hook for classes that msgspec does not support."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ __all__ = ["converted", "decoder_for", "form_name", "misfit", "read_foreign"]
 
 
 def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
-    """The decoder that msgspec has, or ``None`` if it refuses the type.
+    """Make a msgspec decoder for a type; ``None`` if msgspec refuses it.
 
-    It takes any class, and asks ``read_foreign`` for it later: ``shapes`` finds out before.
+    msgspec accepts any class and calls ``read_foreign`` when it decodes one, so ``shapes`` checks
+    beforehand that the class can be read.
     """
     try:
         return msgspec.json.Decoder(kind, dec_hook=read_foreign)
@@ -24,7 +25,7 @@ def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
 
 
 def converted(value: Any, kind: Any, path: str) -> Any:
-    """What msgspec makes of plain data; errors name the place, given the path of the whole."""
+    """Convert plain data to a type; errors have the path within the whole value, which is at ``path``."""
     try:
         return msgspec.convert(value, kind, dec_hook=read_foreign, str_keys=True)
     except msgspec.ValidationError as error:
@@ -34,17 +35,17 @@ def converted(value: Any, kind: Any, path: str) -> Any:
 
 
 def read_foreign(kind: Any, value: Any) -> Any:
-    """Make what msgspec does not know, and asks for."""
-    return from_json(kind, value, lambda part, found: serdes.shapes.shape_of(part).read(found, "$"))
+    """Make an instance of a class that msgspec does not support (msgspec's ``dec_hook``)."""
+    return from_json(kind, value, lambda part, data: serdes.shapes.shape_of(part).read(data, "$"))
 
 
 def misfit(expected: str, value: object, path: str) -> msgspec.ValidationError:
-    """The error for plain data of the wrong kind, worded as msgspec words its own."""
-    found = form_name(type(value))
-    return msgspec.ValidationError(f"Expected `{expected}`, got `{found}` - at `{path}`")
+    """Build the error for plain data of the wrong kind, in msgspec's wording."""
+    form = form_name(type(value))
+    return msgspec.ValidationError(f"Expected `{expected}`, got `{form}` - at `{path}`")
 
 
 def form_name(kind: type) -> str:
-    """A class of plain data, as JSON calls it."""
+    """Return JSON's name for a class of plain data."""
     forms: dict[type, str] = {dict: "object", list: "array", type(None): "null"}
     return forms.get(kind, kind.__name__)

@@ -1,8 +1,8 @@
-"""Values in the envelopes of AWS's own Python SDK, so that an execution begun under it can go on here.
+"""Read the tagged payloads of AWS's own Python SDK, so that an execution begun under it can continue here.
 
-That SDK writes text, numbers and lists of them as plain JSON, and anything else with a tag around each
-value: ``{"t":"m","v":{"a":{"t":"i","v":1}}}``. Here they are read as the JSON that they stand for,
-to be decoded by the annotation as ever. ``JsonSerDes`` writes nothing that begins like one.
+That SDK writes text, numbers and lists of them as plain JSON, and wraps other values in tags (envelopes):
+``{"t":"m","v":{"a":{"t":"i","v":1}}}``. This module removes the envelopes; the plain JSON is then decoded
+by the annotation. ``JsonSerDes`` never writes a payload that begins like an envelope.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ import msgspec
 __all__ = ["ENVELOPE", "without_envelopes"]
 
 ENVELOPE = '{"t":"'
-"""How the payload of one begins."""
+"""The first characters of a payload in envelopes."""
 
 _ROOTS = frozenset({"B", "u", "d", "dt", "D", "t", "l", "m", "br"})
 _PLAIN = frozenset({"n", "s", "i", "f", "b", "B", "u", "d", "dt", "D"})
 
 
 def without_envelopes(payload: str) -> str:
-    """The plain JSON of a payload that begins like an envelope, or the payload, if it is none."""
+    """Return the plain JSON of a payload in envelopes; any other payload is returned as it is."""
     try:
-        found: Any = msgspec.json.decode(payload)
-        if found["t"] not in _ROOTS:
+        data: Any = msgspec.json.decode(payload)
+        if data["t"] not in _ROOTS:
             return payload
-        plain = _opened(found)
+        plain = _without_tags(data)
     except (msgspec.DecodeError, LookupError, TypeError, AttributeError):
         return payload
     return msgspec.json.encode(plain).decode()
 
 
-def _opened(envelope: Any) -> Any:
+def _without_tags(envelope: Any) -> Any:
     if envelope.keys() != {"t", "v"}:
         raise LookupError
     tag, value = envelope["t"], envelope["v"]
     if tag in _PLAIN:
         return value
     if tag in {"l", "t"}:
-        return [_opened(each) for each in cast("list[Any]", value)]
+        return [_without_tags(item) for item in cast("list[Any]", value)]
     if tag in {"m", "br"}:
-        return {key: _opened(each) for key, each in value.items()}
+        return {key: _without_tags(item) for key, item in value.items()}
     raise LookupError

@@ -1,9 +1,9 @@
-"""The first place where a value that was read back differs from the value that was written.
+"""Find the first difference between a value that was written and the value that was read back.
 
-The rule for values is that one comes back equal and of the same type, or is refused. A type
-annotation alone cannot tell: a subclass in a field, a ``__post_init__`` that counts twice, a factory
-that a ``defaultdict`` loses and a second equal key all fit their annotations. So what was written is
-read back, and the two are compared part by part, by class and by state.
+A value must be read back equal and of the same type, or it is refused. Its type annotation cannot
+guarantee that: a subclass in a field, a ``__post_init__`` that runs again, the factory of a
+``defaultdict``, and a second equal key all fit the annotation and are lost. So the value is read back,
+and the two are compared part by part, by class and by state.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _ABSENT = object()
 
 
 class Difference(Struct, frozen=True):
-    """A part of a value that would not come back as it is.
+    """A part of a value that would be read back differently.
 
-    ``path`` leads to it. ``reason`` says what would be lost, if it is not the class.
+    ``path`` is its place. ``reason`` is the text for the loss, unless the class differs.
     """
 
     path: str
@@ -54,7 +54,7 @@ class Difference(Struct, frozen=True):
     reason: str | None = None
 
     def told(self, type_: Any) -> str:
-        """The difference in words, for a value of this type, up to another way out."""
+        """Write the difference for an error message about a value of this type."""
         found, expected = class_of(self.before), class_of(self.after)
         if self.reason is not None:
             return (
@@ -71,7 +71,7 @@ class Difference(Struct, frozen=True):
 
 
 def subclass_message(path: str, found: type, expected: type) -> str:
-    """The words for a value of a subclass, up to another way out."""
+    """Write the error message for a value of a subclass."""
     return (
         f"at {path}, expected exactly {name_of(expected)}, found its subclass {name_of(found)}, which "
         f"would come back as {name_of(expected)}. Annotate the class that is returned, or a union, "
@@ -80,7 +80,7 @@ def subclass_message(path: str, found: type, expected: type) -> str:
 
 
 class _Place(Struct, frozen=True, gc=False):
-    """A step of a path, and the place that it starts from."""
+    """A place in a value: the last step of its path, and the place above."""
 
     above: _Place | None
     step: str
@@ -100,11 +100,11 @@ _Pair = tuple[_Place, Any, Any]
 
 
 class _LostError(Exception):
-    """Something of a value is lost, and no part of it says so by itself."""
+    """A whole value would lose something that none of its parts shows; the message names the loss."""
 
 
 def difference(before: Any, after: Any) -> Difference | None:
-    """The first part of ``before`` that is not the same in ``after``, or ``None``."""
+    """Return the first difference between two values, or ``None``."""
     todo: list[_Pair] = [(_Place(None, "$"), before, after)]
     while todo:
         place, old, new = todo.pop()
@@ -125,7 +125,7 @@ def difference(before: Any, after: Any) -> Difference | None:
 
 
 def _parts(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
-    """The pairs of parts that are left to compare; ``_LostError`` if the whole differs."""
+    """Return the pairs of parts to compare. Raises ``_LostError`` if the whole differs."""
     if kind is dict:
         return _values(old, new, place)
     if kind is list or kind is tuple:
@@ -153,7 +153,7 @@ def _parts(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
 
 
 def _contents(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
-    """The parts of a container that is none of the plain ones."""
+    """Return the pairs of parts of a container other than ``dict``, ``list`` and ``tuple``."""
     if issubclass(kind, Mapping):
         if issubclass(kind, OrderedDict):
             _same(list(old) == list(new), list(old), list(new))
@@ -202,7 +202,7 @@ def _items(old: Any, new: Any, place: _Place) -> list[_Pair]:
 
 
 def _values(old: Any, new: Any, place: _Place) -> list[_Pair]:
-    """The values of a mapping by key; the keys are compared too."""
+    """Return the pairs of a mapping's values, and of keys that are not text."""
     keys = {key: key for key in new}
     parts: list[_Pair] = []
     for key in old:
@@ -241,7 +241,7 @@ def _of_model(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
 
 
 def _state_of(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
-    """The attributes of an object, wherever it keeps them."""
+    """Return the pairs of an object's attributes, in its ``__dict__`` and in its slots."""
     before, after = _state(kind, old), _state(kind, new)
     fields = getattr(kind, "__dataclass_fields__", None) or _attrs_names(kind)
     parts = _attributes(
@@ -270,7 +270,7 @@ def _attrs_names(kind: Any) -> frozenset[str]:
 
 
 def _without_caches(kind: Any, state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state without what ``functools.cached_property`` keeps, which is computed again."""
+    """Return the state without values of ``functools.cached_property``, which are computed again."""
     return {
         name: value
         for name, value in state.items()
@@ -281,7 +281,7 @@ def _without_caches(kind: Any, state: Mapping[str, Any]) -> dict[str, Any]:
 def _attributes(
     old: Mapping[str, Any], new: Mapping[str, Any], place: _Place, *, are_fields: bool = True
 ) -> list[_Pair]:
-    """The attributes by name. Others than fields may hold what is no value: a lock, a function."""
+    """Return the pairs of attributes. Attributes that are not fields may hold locks or functions."""
     missing = sorted(old.keys() ^ new.keys())
     if missing:
         verb = "be lost" if missing[0] in old else "come back with a value"

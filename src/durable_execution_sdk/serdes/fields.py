@@ -1,4 +1,4 @@
-"""The fields of a class, whichever library made it."""
+"""The fields of dataclasses, typed dicts, msgspec structs and attrs classes, in one form."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["Field", "fields_of"]
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
-    """A field: its names in the object, on the wire and in the constructor, and its type.
+    """A field: its names as an attribute, in JSON and in the constructor, and its type.
 
-    ``init_name`` is empty for a field that the constructor does not take.
+    ``init_name`` is empty if the constructor does not take the field.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fields_of(kind: Any) -> list[Field] | None:
-    """The fields of a dataclass, ``TypedDict``, ``msgspec.Struct`` or attrs class, else ``None``."""
+    """Return the fields of a dataclass, ``TypedDict``, ``msgspec.Struct`` or attrs class, else ``None``."""
     if issubclass(kind, msgspec.Struct):
         return [
             Field(
@@ -47,7 +47,7 @@ def fields_of(kind: Any) -> list[Field] | None:
 
 
 def _dataclass_fields(kind: Any) -> list[Field]:
-    import dataclasses  # noqa: PLC0415 - loaded already by whoever made the class, else not needed
+    import dataclasses  # noqa: PLC0415 - the class exists, so the module is loaded already
 
     hints = get_type_hints(kind, include_extras=True)
     return [
@@ -77,7 +77,7 @@ def _attrs_fields(kind: Any) -> list[Field]:
 
 
 def _attrs_nothing(field: Any) -> Any:
-    """What attrs has for a field without a default."""
+    """Return attrs' marker for a field without a default, without importing attrs."""
     return sys.modules[type(field).__module__].NOTHING
 
 
@@ -86,7 +86,8 @@ def _plain(name: str, init_name: str, kind: Any, *, required: bool) -> Field:
 
 
 def _typeddict_field(kind: Any, name: str, hint: Any) -> Field:
-    # Python up to 3.13 overlooks markers that are text, as all are after a __future__ import.
+    # Up to Python 3.13, __required_keys__ ignores markers in annotations that are text, as all are after
+    # `from __future__ import annotations`.
     required: bool = name in kind.__required_keys__
     while (marker := getattr(get_origin(hint), "_name", "")) in {
         "Required",

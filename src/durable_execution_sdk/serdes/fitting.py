@@ -1,8 +1,8 @@
-"""Quick checks that a value will come back as it is, without reading it back.
+"""Quick checks that a value will be read back equal, without reading it back.
 
-msgspec gives back just what was written where each part is exactly of the class that its type says
-and no code of the user's runs when it is read, and no number is nan or infinite. The checks here answer ``True`` only then; for all other
-values they answer ``False``, and the value is read back and compared.
+msgspec reads back an equal value if each part is exactly of the annotated class, no user code runs when
+it is read, and no number is nan or infinite. The checks return ``True`` only then. For all other values
+they return ``False``, and the value is read back and compared.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ["check_for"]
 
 Check = Callable[[Any], bool]
 
-# ``type``, of values about which nothing is known.
+# ``type``, typed for values of unknown type.
 type_of: Callable[[Any], Any] = type
 
 _Part = tuple[frozenset[Any], Check | None]
-"""Classes of which every instance fits, and a check for instances of others."""
+"""Classes whose instances all pass, and a check for instances of other classes."""
 
 _NO_CLASS: frozenset[Any] = frozenset()
 _PLAIN = frozenset((str, int, bool, type(None)))
@@ -47,7 +47,7 @@ _CONTAINERS = frozenset((list, tuple, set, frozenset))
 
 
 def check_for(shape: Shape) -> Check:
-    """The check for values of a type."""
+    """Build the check for values of a type."""
     classes, check = _part(shape, {})
     if check is None:
         return lambda value: type_of(value) in classes
@@ -102,7 +102,7 @@ def _atom(kind: Any) -> _Part:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it is what JSON gives."""
+    """Tell whether a value is exactly what JSON decodes to."""
     kind = type_of(value)
     if kind in _PLAIN:
         return True
@@ -124,7 +124,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _union(shape: UnionShape, known: dict[Any, Check]) -> _Part:
-    """A union whose members JSON tells apart by its own kinds."""
+    """Build the check for a union whose members have different forms in JSON; others never pass."""
     forms = [each.forms for each in shape.parts]
     if len(frozenset[type]().union(*forms)) != sum(map(len, forms)):
         return _NO_CLASS, _never
@@ -141,7 +141,7 @@ def _union(shape: UnionShape, known: dict[Any, Check]) -> _Part:
 
 def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -> Check:
     if container in (set, frozenset) and check is not None:
-        return _never  # which fields of a model were set is not written for one in a set
+        return _never  # the set fields of a model are not written for models in a set
 
     def fits(value: Any) -> bool:
         if type_of(value) is not container:
@@ -262,13 +262,13 @@ def _model(kind: Any, known: dict[Any, Check]) -> Check:
     for name, annotation in fields.items():
         try:
             parts[name] = _part(serdes.shapes.plan_of(annotation).shape, known)
-        except (TypeError, NameError, AttributeError):  # pydantic may know better
+        except (TypeError, NameError, AttributeError):  # only pydantic can read this field
             parts[name] = _NO_CLASS, _never
     return fits
 
 
 def _is_transparent(kind: Any) -> bool:
-    """Whether no code of the class runs when msgspec makes one, and it keeps nothing else."""
+    """Tell whether msgspec makes instances without running the class's code, and they have no other state."""
     if hasattr(kind, "__post_init__"):
         return False
     if issubclass(kind, msgspec.Struct):

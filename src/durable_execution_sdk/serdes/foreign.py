@@ -1,6 +1,6 @@
-"""Types that msgspec does not know: pydantic models, deques, other mappings, subclasses of builtins.
+"""Types that msgspec does not support: pydantic models, deques, other mappings, subclasses of builtins.
 
-pydantic is never imported here; a model can only turn up if the user's code has imported it.
+pydantic is never imported here; a model can appear only if the user's code has imported it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 Writers = Mapping[type[Any], Callable[[Any], Any]]
-"""Functions that turn instances of classes that nothing here knows into plain data."""
+"""Functions that turn instances of unsupported classes into plain data, by class."""
 
 _PLAIN: tuple[type[Any], ...] = (str, int, float, bytes, list, set, frozenset, tuple)
 _WRITTEN_AS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
@@ -44,33 +44,36 @@ _WRITTEN_AS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
 
 
 def class_of(value: object) -> Any:
-    """The class of a value, about which nothing is known."""
+    """Return a value's class, typed as ``Any``."""
     return type(value)
 
 
 def is_class(kind: object) -> bool:
-    """Whether this is a class, not a ``list[int]`` or another construct of ``typing``."""
+    """Tell whether this is a class, not a ``list[int]`` or another construct of ``typing``."""
     return isinstance(kind, type) and get_origin(kind) is None
 
 
 def is_pydantic(kind: object) -> bool:
-    """Whether this is a pydantic model class."""
+    """Tell whether this is a pydantic model class."""
     main = sys.modules.get("pydantic.main")
     return main is not None and isinstance(kind, type) and issubclass(kind, main.BaseModel)
 
 
 def is_subclass_of_builtin(kind: Any) -> bool:
-    """Whether ``from_json`` makes one from what the builtin class is made from."""
+    """Tell whether this is a subclass of a builtin class, which ``from_json`` reads as its base."""
     return kind not in _PLAIN and issubclass(kind, _PLAIN)
 
 
 def name_of(kind: Any) -> str:
-    """A type as a user writes it."""
+    """Write a type as in source code."""
     return kind.__qualname__ if is_class(kind) else str(kind).replace("typing.", "")
 
 
 def to_json(value: Any, writers: Writers | None = None, *, is_outward: bool = False) -> Any:
-    """What to write for a value that msgspec does not know; ``TypeError`` if there is nothing."""
+    """Turn a value that msgspec does not support into one that it does (msgspec's ``enc_hook``).
+
+    Raises ``TypeError`` if the value has no form in JSON.
+    """
     kind = class_of(value)
     if writers is not None:
         for base in kind.__mro__:
@@ -78,21 +81,21 @@ def to_json(value: Any, writers: Writers | None = None, *, is_outward: bool = Fa
                 return writers[base](value)
     if is_pydantic(kind):
         return serdes.models.model_to_json(value, is_outward=is_outward)
-    for known, plain in _WRITTEN_AS:
-        if isinstance(value, known):
+    for base_class, plain in _WRITTEN_AS:
+        if isinstance(value, base_class):
             return plain(value)
     raise TypeError(f"{name_of(kind)} has no form in JSON")
 
 
 def encoder_with(writers: Writers) -> msgspec.json.Encoder:
-    """An encoder that knows these classes too."""
+    """Make an encoder that supports these classes too."""
     return msgspec.json.Encoder(enc_hook=lambda value: to_json(value, writers))
 
 
 def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
-    """Make a ``kind`` that msgspec does not know from what JSON gave; ``TypeError`` if it cannot.
+    """Make an instance of a class that msgspec does not support from plain data.
 
-    ``read(kind, value)`` makes what it consists of.
+    ``read(kind, value)`` reads its parts. Raises ``TypeError`` if the class is not supported here either.
     """
     origin: Any = get_origin(kind) or kind
     if origin is object:
@@ -119,13 +122,13 @@ def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
 
 
 def _base(origin: Any, plain: type[Any]) -> Any:
-    """``list[Item]`` for a class that was written ``class Items(list[Item])``."""
+    """Return ``list[Item]`` for ``class Items(list[Item])``; ``plain`` if the base has no arguments."""
     bases: tuple[Any, ...] = getattr(origin, "__orig_bases__", ())
     return next((base for base in bases if get_origin(base) is plain), plain)
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=to_json)
-"""Writes any value that can be written, so that it can be read back."""
+"""The encoder for values that are read back by type."""
 
 OUTWARD_ENCODER = msgspec.json.Encoder(enc_hook=lambda value: to_json(value, is_outward=True))
-"""Writes a value for a reader outside the execution."""
+"""The encoder for readers outside the execution: without the set fields of pydantic models."""

@@ -1,4 +1,4 @@
-"""What the names, variables and aliases in a type mean where it stands."""
+"""Resolve forward references, type variables and aliases in types, by the scope of the annotation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What names mean where an annotation stands.
+    """The scope of an annotation.
 
     ``defined`` resolves forward references, ``owner`` is ``Self``, ``generics`` fills type variables.
     """
@@ -34,7 +34,10 @@ class Names(msgspec.Struct, frozen=True):
 
 
 def key_of(kind: Any, names: Names) -> Any:
-    """What a type is known by: where names stand in it, it is another one elsewhere."""
+    """Return a cache key for a type in a scope; ``None`` if the type cannot be hashed.
+
+    A class means the same in every scope; other types may contain names that do not.
+    """
     try:
         hash(kind)
     except TypeError:
@@ -47,7 +50,7 @@ def _hashable(names: Names) -> Any:
 
 
 def meant_by(kind: Any) -> Callable[[], Any] | None:
-    """The type behind ``Annotated``, ``Final``, ``NewType`` and ``type`` aliases."""
+    """Return a function that gives the type behind ``Annotated``, ``Final``, ``NewType`` or an alias."""
     origin: Any = get_origin(kind)
     if origin in (Annotated, Final):
         return lambda: get_args(kind)[0]
@@ -62,7 +65,7 @@ def meant_by(kind: Any) -> Callable[[], Any] | None:
 
 
 def resolved(reference: ForwardRef, names: Names) -> Any:
-    """The type that a forward reference stands for; ``NameError`` if nothing has the name."""
+    """Evaluate a forward reference in a scope. Raises ``NameError`` if that fails."""
     text = reference.__forward_arg__
     try:
         return eval(text, dict(names.defined), {})  # noqa: S307 - an annotation, as typing evaluates it
@@ -71,19 +74,19 @@ def resolved(reference: ForwardRef, names: Names) -> Any:
 
 
 def names_in(kind: Any, owner: Any, generics: Mapping[Any, Any]) -> Names:
-    """The names of the module that a class or an alias is defined in."""
+    """Return the scope of the module that defines a class or an alias."""
     module = sys.modules.get(kind.__module__, sys.modules["builtins"])
     return Names(vars(module), owner, generics)
 
 
 def generics_of(origin: Any, args: tuple[Any, ...], names: Names) -> Mapping[Any, Any]:
-    """The arguments of a generic class, by type variable."""
+    """Map the type variables of a generic class to its arguments."""
     values = [filled(arg, names.generics) for arg in args]
     return dict(zip(getattr(origin, "__parameters__", ()), values, strict=False))
 
 
 def filled(kind: Any, generics: Mapping[Any, Any]) -> Any:
-    """The type with the arguments of a generic put in for its parameters."""
+    """Substitute type variables; one without an argument becomes its bound, its constraints or ``Any``."""
     if isinstance(kind, TypeVar):
         value = generics.get(kind, kind)
         return _bound(kind) if value is kind else value
@@ -100,6 +103,6 @@ def _bound(variable: TypeVar) -> Any:
 
 
 def arguments_of_base(origin: Any) -> tuple[Any, ...]:
-    """``(Item,)`` for a class that was written ``class Items(list[Item])``."""
+    """Return ``(Item,)`` for ``class Items(list[Item])``."""
     bases: tuple[Any, ...] = getattr(origin, "__orig_bases__", ())
     return next((args for args in map(get_args, bases) if args), ())

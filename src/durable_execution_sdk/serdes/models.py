@@ -1,7 +1,6 @@
-"""pydantic models as JSON, and pydantic's ``TypeAdapter`` for types that nothing else reads.
+"""JSON of pydantic models, and pydantic's ``TypeAdapter`` for types that this package cannot read.
 
-This module is loaded when a model turns up, which the user's code has imported pydantic for, or when
-a type annotation can be read by nothing else.
+The module is loaded on the first model, or on the first annotation that only pydantic may read.
 """
 
 from __future__ import annotations
@@ -20,43 +19,43 @@ __all__ = ["adapter_for", "model_from_json", "model_to_json", "plain_fields_of"]
 _encode = msgspec.json.encode
 
 FIELDS_SET = "model_fields_set"
-"""The key under which a model's JSON holds the fields that were set, if not all of them were.
+"""The key in a model's JSON for the names of its set fields, if some are not set.
 
-A field of that name would hide pydantic's own attribute, so no model has one. The value is a list of
-``[path, names]``: of the model itself and of the models in it.
+No model has a field of this name, which would hide pydantic's own attribute. The value is a list of
+``[path, names]`` for the model itself and the models in it.
 """
 
 
 def model_to_json(model: Any, *, is_outward: bool) -> Any:
-    """Plain data for a model, with the fields that were set unless the reader is outside."""
+    """Turn a model into plain data; add the names of set fields, except for readers outside."""
     plain: Any = model.model_dump(mode="json", round_trip=True)
     if is_outward or class_of(plain) is not dict:
         return plain
     if plain == model.model_dump(mode="json", round_trip=True, exclude_unset=True):
         return plain
     unset = [
-        [path, sorted(each.model_fields_set)]
-        for path, each in _models(model, ())
-        if len(each.model_fields_set) < len(each.__dict__)
+        [path, sorted(part.model_fields_set)]
+        for path, part in _models(model, ())
+        if len(part.model_fields_set) < len(part.__dict__)
     ]
     return {**plain, FIELDS_SET: unset} if unset else plain
 
 
 def model_from_json(kind: Any, value: Any) -> Any:
-    """A model of this class from plain data, however its fields are called there."""
+    """Make a model from plain data, whose keys are field names or aliases."""
     fields_set: Any = None
     if class_of(value) is dict and FIELDS_SET in value and FIELDS_SET not in kind.model_fields:
         value = dict(value)
         fields_set = value.pop(FIELDS_SET)
-    # As JSON, since strict models read a date, say, from text there and nowhere else.
+    # From JSON, since strict models accept text for a date, say, only there.
     model = kind.model_validate_json(_encode(value), by_alias=True, by_name=True)
     if fields_set is not None:
-        known = dict(_models(model, ()))
+        models = dict(_models(model, ()))
         for path, names in msgspec.convert(
             fields_set, list[tuple[tuple[str | int, ...], set[str]]]
         ):
-            if path in known:
-                object.__setattr__(known[path], "__pydantic_fields_set__", names)
+            if path in models:
+                object.__setattr__(models[path], "__pydantic_fields_set__", names)
     return model
 
 
@@ -72,7 +71,7 @@ _Path = tuple[str | int, ...]
 
 
 def _models(value: Any, path: _Path) -> Iterator[tuple[_Path, Any]]:
-    """The models in a value, itself included: attributes by name, items by their place."""
+    """Yield the models in a value, and the value if it is one, each with its path."""
     children: Iterable[tuple[str | int, Any]] = ()
     if is_pydantic(class_of(value)):
         yield path, value
@@ -92,7 +91,7 @@ def _numbered(items: Iterable[Any]) -> Iterable[tuple[int, Any]]:
     return enumerate(items)
 
 
-# Options of a model that leave what it holds as it is.
+# Options of a model that do not change the values of its fields.
 _HARMLESS = frozenset(
     {"extra", "frozen", "from_attributes", "strict", "title"}
     | {"populate_by_name", "validate_by_name", "validate_by_alias", "validate_assignment"}
@@ -100,9 +99,9 @@ _HARMLESS = frozenset(
 
 
 def plain_fields_of(kind: Any) -> dict[str, Any] | None:
-    """The types of a model's fields, if nothing but these decides what comes back.
+    """Return the types of a model's fields, if they alone determine how it is read and written.
 
-    That is: no code of the user's, no constraint and no alias has a say in reading or writing.
+    Returns ``None`` if the model has validators or other user code, constraints, or aliases.
     """
     decorators = kind.__pydantic_decorators__
     has_code = any(
@@ -118,8 +117,8 @@ def plain_fields_of(kind: Any) -> dict[str, Any] | None:
         or not _HARMLESS.issuperset(kind.model_config)
         or kind.model_config.get("extra") == "allow"
         or any(
-            name in vars(each)
-            for each in kind.__mro__[: kind.__mro__.index(base)]
+            name in vars(ancestor)
+            for ancestor in kind.__mro__[: kind.__mro__.index(base)]
             for name in _HOOKS
         )
     ):
@@ -151,14 +150,17 @@ _HOOKS = (
 
 @lru_cache(maxsize=512)
 def adapter_for(kind: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]] | None:
-    """Functions that turn a value of the type into plain data and back, if pydantic has them."""
+    """Return functions that turn a value of the type into plain data and back; ``None`` without pydantic.
+
+    It is ``None`` too for types that pydantic does not support.
+    """
     try:
         from pydantic import TypeAdapter  # noqa: PLC0415 - an extra, and slow to load
     except ImportError:
         return None
     try:
         adapter: TypeAdapter[Any] = TypeAdapter(kind)
-    except Exception:  # pydantic has many ways of saying that it cannot
+    except Exception:  # pydantic raises many classes for types that it does not support
         return None
     return (
         lambda value: adapter.dump_python(value, mode="json", round_trip=True),

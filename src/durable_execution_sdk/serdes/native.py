@@ -1,4 +1,4 @@
-"""Which shapes msgspec reads by itself, parts and all."""
+"""Determine which shapes msgspec can read together with all their parts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["settle"]
 
 
 def settle(shapes: Sequence[Shape], root: Shape) -> None:
-    """Find out which of the shapes of a type msgspec reads, and let each prepare to read.
+    """Clear ``is_native`` of shapes that msgspec does not read whole, then finish all shapes.
 
-    One with a part that msgspec does not read is taken apart. msgspec is only asked for those that it
-    would not look at as parts of others, since a decoder is slow to make.
+    A shape is not native if one of its parts is not. Making a msgspec decoder is slow, so one is only
+    made for shapes that are not covered by the decoder of an enclosing shape.
     """
     users: dict[int, list[Shape]] = defaultdict(list)
     for shape in shapes:
         for part in shape.parts:
             users[id(part)].append(shape)
     todo = [shape for shape in shapes if not shape.is_native]
-    asked: set[int] = set()
+    checked: set[int] = set()
     while True:
         while todo:
             for user in users[id(todo.pop())]:
@@ -30,8 +30,8 @@ def settle(shapes: Sequence[Shape], root: Shape) -> None:
                     user.is_native = False
                     todo.append(user)
         for shape in shapes:
-            if shape.is_native and id(shape) not in asked and _is_alone(shape, users, root):
-                asked.add(id(shape))
+            if shape.is_native and id(shape) not in checked and _is_alone(shape, users, root):
+                checked.add(id(shape))
                 if decoder_for(shape.kind) is None:
                     shape.is_native = False
                     todo.append(shape)
@@ -42,5 +42,5 @@ def settle(shapes: Sequence[Shape], root: Shape) -> None:
 
 
 def _is_alone(shape: Shape, users: Mapping[int, list[Shape]], root: Shape) -> bool:
-    """Whether msgspec does not look at it as a part of another."""
+    """Tell whether no enclosing shape's decoder covers this shape."""
     return shape is root or any(user.is_opaque or not user.is_native for user in users[id(shape)])

@@ -1,7 +1,7 @@
-"""Shapes: how a type is read from plain data, part by part, where msgspec does not read it whole.
+"""Shapes: descriptions of types that read plain data part by part.
 
-Each shape knows its parts. One whose parts are all read by msgspec is left to msgspec, which is
-quicker, and is only taken apart to say exactly where something does not fit.
+A shape whose parts are all supported by msgspec is read by msgspec, which is faster. It is then read
+part by part only to find the exact path of an error.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _ANYTHING: frozenset[type] = frozenset((str, int, float, bool, type(None), list,
 
 
 class Shape:
-    """How one type is read.
+    """The description of one type, and a reader for it.
 
-    ``parts`` are the shapes that it consists of. ``is_native``: msgspec reads it, parts and all.
-    ``is_opaque``: msgspec does not look into its parts by itself. ``forms`` are the classes of plain
-    data that it may be read from.
+    ``parts`` are the shapes that it consists of. ``is_native``: msgspec reads it with all parts.
+    ``is_opaque``: msgspec does not check its parts. ``forms`` are the classes of plain data that a value
+    of the type can be read from.
     """
 
     forms: frozenset[type] = _ANYTHING
@@ -49,21 +49,21 @@ class Shape:
         self.is_opaque = is_opaque
 
     def read(self, value: Any, path: str) -> Any:
-        """The typed value for plain data, or ``msgspec.ValidationError``."""
+        """Read plain data as a typed value. Raises ``msgspec.ValidationError`` with the path."""
         if self.is_native:
             try:
                 return converted(value, self.kind, path)
             except msgspec.ValidationError:
-                self.take(value, path)  # says the same with the exact path
+                self.take(value, path)  # raises the same error with the exact path
                 raise
         return self.take(value, path)
 
     def take(self, value: Any, path: str) -> Any:
-        """As ``read``, part by part."""
+        """Read plain data part by part."""
         return converted(value, self.kind, path)
 
     def finish(self) -> None:
-        """Prepare to read: it is known now which shapes msgspec reads."""
+        """Prepare for reading, after ``is_native`` of all shapes has been determined."""
 
 
 class Atom(Shape):
@@ -75,7 +75,7 @@ class Atom(Shape):
             self.forms = forms
 
     def read(self, value: Any, path: str) -> Any:
-        """The typed value."""
+        """Read plain data as a typed value."""
         return converted(value, self.kind, path)
 
 
@@ -83,11 +83,11 @@ class Alias(Shape):
     """Another name for a type: ``Annotated``, ``NewType``, a ``type`` statement, a forward reference."""
 
     def take(self, value: Any, path: str) -> Any:
-        """The value of the type that it names."""
+        """Read a value of the type that it names."""
         return self.parts[0].read(value, path)
 
     def finish(self) -> None:
-        """Take over the forms of the type."""
+        """Copy the forms of the type."""
         self.forms = self.parts[0].forms
 
 
@@ -99,7 +99,7 @@ class Adapted(Shape):
         self._read = read
 
     def take(self, value: Any, path: str) -> Any:
-        """What pydantic makes of it."""
+        """Read the value with pydantic."""
         try:
             return self._read(value)
         except ValueError as error:
@@ -107,7 +107,7 @@ class Adapted(Shape):
 
 
 class Members(Shape):
-    """An enum, or a ``Literal``, of any values: told apart by their JSON."""
+    """An enum or a ``Literal`` with any values; the members are distinguished by their JSON."""
 
     def __init__(self, kind: Any, members: list[Any], encode: Callable[[Any], bytes]) -> None:
         super().__init__(kind)
@@ -119,13 +119,13 @@ class Members(Shape):
             self.forms |= {int, float}
 
     def take(self, value: Any, path: str) -> Any:
-        """The member with this JSON."""
+        """Find the member with this JSON."""
         try:
             return self._members[msgspec.json.encode(value)]
         except KeyError:
             if type(value) in (int, float) and isinstance(self.kind, type):
                 try:
-                    return self.kind(value)  # flags together, or 1 for 1.0
+                    return self.kind(value)  # combined flags, or 1 for 1.0
                 except ValueError:
                     pass
             raise msgspec.ValidationError(f"Invalid enum value {value!r} - at `{path}`") from None
@@ -142,17 +142,17 @@ class Items(Shape):
         self._make = make
 
     def take(self, value: Any, path: str) -> Any:
-        """The container, item by item."""
+        """Read the container item by item."""
         items = _array(value, path)
         read = self.parts[0].read
         try:
-            return self._make([read(each, f"{path}[{index}]") for index, each in enumerate(items)])
-        except TypeError as error:  # a set of what cannot be hashed
+            return self._make([read(item, f"{path}[{index}]") for index, item in enumerate(items)])
+        except TypeError as error:  # a set whose items cannot be hashed
             raise msgspec.ValidationError(f"{error} - at `{path}`") from error
 
 
 class Positions(Shape):
-    """A tuple, or ``NamedTuple``, whose places have types of their own."""
+    """A tuple or ``NamedTuple`` with a type for each position."""
 
     forms = _ARRAY
 
@@ -163,16 +163,16 @@ class Positions(Shape):
         self._required = required
 
     def take(self, value: Any, path: str) -> Any:
-        """The tuple, place by place."""
-        found = _array(value, path)
+        """Read the tuple position by position."""
+        items = _array(value, path)
         most = len(self.parts)
         least = most if self._required is None else self._required
-        if not least <= len(found) <= most:
+        if not least <= len(items) <= most:
             raise msgspec.ValidationError(
-                f"Expected `array` of length {most}, got `array` of length {len(found)} - at `{path}`"
+                f"Expected `array` of length {most}, got `array` of length {len(items)} - at `{path}`"
             )
-        pairs = enumerate(zip(self.parts, found, strict=False))
-        return self._make([part.read(each, f"{path}[{index}]") for index, (part, each) in pairs])
+        pairs = enumerate(zip(self.parts, items, strict=False))
+        return self._make([part.read(item, f"{path}[{index}]") for index, (part, item) in pairs])
 
 
 class Pairs(Shape):
@@ -186,15 +186,15 @@ class Pairs(Shape):
         self._make = make
 
     def take(self, value: Any, path: str) -> Any:
-        """The mapping, key by key."""
+        """Read the mapping key by key."""
         pairs = _object(value, path)
         read = self.parts[1].read
         return self._make(
-            {self._key(name, path): read(each, f"{path}.{name}") for name, each in pairs.items()}
+            {self._key(name, path): read(item, f"{path}.{name}") for name, item in pairs.items()}
         )
 
     def _key(self, name: str, path: str) -> Any:
-        """A key, which JSON has as text, whatever it was."""
+        """Read a key from its text: JSON has no other keys."""
         shape = self.parts[0]
         if shape.is_native:
             (key,) = converted({name: None}, dict[shape.kind, None], path)  # type: ignore[name-defined]
@@ -225,30 +225,30 @@ class Object(Shape):
         self.forms = _ARRAY if self._is_array else _OBJECT
 
     def take(self, value: Any, path: str) -> Any:
-        """The object, field by field."""
-        pairs = self._by_place(_array(value, path)) if self._is_array else _object(value, path)
+        """Read the object field by field."""
+        pairs = self._by_position(_array(value, path)) if self._is_array else _object(value, path)
         self._check(pairs, path)
-        made: dict[str, Any] = {}
+        arguments: dict[str, Any] = {}
         set_later: dict[str, Any] = {}
         for field, shape in zip(self.fields, self.parts, strict=True):
             if field.wire_name in pairs:
                 read = shape.read(pairs[field.wire_name], f"{path}.{field.wire_name}")
-                (made if field.init_name else set_later)[field.init_name or field.name] = read
+                (arguments if field.init_name else set_later)[field.init_name or field.name] = read
             elif field.required:
                 raise msgspec.ValidationError(
                     f"Object missing required field `{field.wire_name}` - at `{path}`"
                 )
         try:
-            result = self._make(**made)
+            result = self._make(**arguments)
         except (TypeError, ValueError) as error:
             raise msgspec.ValidationError(f"{error} - at `{path}`") from error
         for name, read in set_later.items():
             object.__setattr__(result, name, read)
         return result
 
-    def _by_place(self, found: list[Any]) -> dict[str, Any]:
+    def _by_position(self, items: list[Any]) -> dict[str, Any]:
         names = [field.wire_name for field in self.fields]
-        return dict(zip([self._tag[0], *names] if self._tag else names, found, strict=False))
+        return dict(zip([self._tag[0], *names] if self._tag else names, items, strict=False))
 
     def _check(self, pairs: Mapping[str, Any], path: str) -> None:
         if self._tag is not None and pairs.get(self._tag[0], self._tag[1]) != self._tag[1]:
@@ -256,9 +256,9 @@ class Object(Shape):
                 f"Invalid value {pairs[self._tag[0]]!r} - at `{path}.{self._tag[0]}`"
             )
         if self._is_closed:
-            known = {field.wire_name for field in self.fields} | {(self._tag or ("",))[0]}
+            names = {field.wire_name for field in self.fields} | {(self._tag or ("",))[0]}
             for name in pairs:
-                if name not in known:
+                if name not in names:
                     raise msgspec.ValidationError(
                         f"Object contains unknown field `{name}` - at `{path}`"
                     )

@@ -1,4 +1,4 @@
-"""Refusals of what JSON has not, with the path that leads there: ``$.items[3].handle``."""
+"""Errors for values that JSON cannot hold, with their path, as in ``$.items[3].handle``."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from durable_execution_sdk.serdes.protocol import SerDesContext
 __all__ = ["WAY_OUT", "refuse_lost_keys", "refuse_no_number", "unwritable"]
 
 WAY_OUT = "or give the operation a serdes of its own"
-"""How errors about values end."""
+"""The end of error messages about values."""
 
 _SCALARS = frozenset((str, int, bool, type(None)))
 
 
-def refuse_no_number(value: object, whose: Callable[[], SerDesContext]) -> None:
-    """Refuse a nan or an infinity."""
+def refuse_no_number(value: object, context: Callable[[], SerDesContext]) -> None:
+    """Raise ``SerDesError`` if the value contains a nan or an infinity."""
     if _holds_no_number(value):
-        path, found = _find_no_number(value)
+        path, number = _find_no_number(value)
         raise SerDesError(
-            f"{whose().what}: {path} is {found!r}, and JSON has no such number. "
+            f"{context().what}: {path} is {number!r}, and JSON has no such number. "
             f"Use None or text for it, {WAY_OUT}"
         )
 
 
-def refuse_lost_keys(value: object, payload: bytes, whose: Callable[[], SerDesContext]) -> None:
-    """Refuse keys that are the same text in JSON."""
-    with suppress(Exception):  # a class of the user's may raise when it is compared
+def refuse_lost_keys(value: object, payload: bytes, context: Callable[[], SerDesContext]) -> None:
+    """Raise ``SerDesError`` if two keys of a mapping become the same text in JSON."""
+    with suppress(Exception):  # a user's class may raise when it is compared
         if decode(payload) == value:
             return
     lost = _find_lost_key(value)
     if lost is not None:
         path, key = lost
         raise SerDesError(
-            f"{whose().what}: {path} has the key {key!r} beside another one that is the same text "
+            f"{context().what}: {path} has the key {key!r} beside another one that is the same text "
             f"in JSON, so one of them would be lost. Use keys of one type, {WAY_OUT}"
         )
 
@@ -52,15 +52,15 @@ def unwritable(
     context: SerDesContext,
     encode: Callable[[Any], bytes],
 ) -> SerDesError:
-    """The error for a value that could not be written, naming the part that is to blame."""
+    """Build the error for a value that could not be written, with the path of the offending part."""
     if isinstance(error, RecursionError):
         return SerDesError(
             f"{context.what}: the value contains itself, or is nested too deeply for JSON. "
             f"Return plain data, {WAY_OUT}"
         )
-    path, found = _find_unwritable(value, encode)
+    path, part = _find_unwritable(value, encode)
     return SerDesError(
-        f"{context.what}: {path} is of type {name_of(type(found))} and cannot be written as JSON "
+        f"{context.what}: {path} is of type {name_of(type(part))} and cannot be written as JSON "
         f"({error}). Return plain data (dicts, lists, dataclasses, models ...), {WAY_OUT}"
     )
 
@@ -68,7 +68,7 @@ def unwritable(
 def _find_unwritable(
     value: object, encode: Callable[[Any], bytes] = ENCODER.encode
 ) -> tuple[str, object]:
-    """The path of what has no form in JSON, and the culprit itself."""
+    """Find the part that cannot be written; return its path and the part."""
 
     def cannot_be_written(part: object) -> bool:
         try:
@@ -81,7 +81,7 @@ def _find_unwritable(
 
 
 def _find_lost_key(value: object) -> tuple[str, object] | None:
-    """The path of a mapping with a key that is the same text as another, and that key."""
+    """Find a key that becomes the same text as another; return the mapping's path and the key."""
     todo: list[tuple[str, Any]] = [("$", value)]
     while todo:
         path, part = todo.pop()
@@ -98,12 +98,12 @@ def _find_lost_key(value: object) -> tuple[str, object] | None:
 
 
 def _find_no_number(value: object) -> tuple[str, object]:
-    """The path of a nan or an infinity, and that number."""
+    """Find a nan or an infinity; return its path and the number."""
     return _find(value, _holds_no_number, _holds_no_number)
 
 
 def _holds_no_number(value: Any) -> bool:
-    """Whether there is a nan or an infinity in it, which JSON would silently turn into null."""
+    """Tell whether the value contains a nan or an infinity, which JSON would silently turn into null."""
     todo: list[Iterable[Any]] = [(value,)]
     while todo:
         for item in todo.pop():

@@ -1,7 +1,7 @@
-"""What a serdes is: two methods, from a value to text and back.
+"""The protocol of a serdes: one method from value to text, and one back.
 
-Whatever it writes, it must read back, in this process and in one that starts a year later; and what
-it reads back is what user code sees, on the first run as on every replay.
+A serdes must be able to read everything that it wrote, also in a process that starts a year later.
+User code always sees the value that was read back, on the first run as on every replay.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 
 class SerDesContext(Struct, frozen=True, kw_only=True):
-    """Whose value it is: for errors, and for a serdes that keeps payloads somewhere else.
+    """The operation that a value belongs to, for errors and for a serdes that stores payloads elsewhere.
 
-    ``is_outward``: the value is for a reader outside of the execution, and does not come back: its
-    result, or the payload of another function.
+    ``is_outward``: the value leaves the execution and is not read back: the execution's result, or the
+    payload for another function.
     """
 
     operation_id: str
@@ -31,14 +31,14 @@ class SerDesContext(Struct, frozen=True, kw_only=True):
 
     @property
     def what(self) -> str:
-        """The operation as errors name it."""
+        """The operation's name and id, for error messages."""
         if self.operation_name is None:
             return f"operation {self.operation_id}"
         return f"operation {self.operation_name!r} ({self.operation_id})"
 
 
 class SerDes(Protocol[T]):
-    """Writes values as text and reads them back; raise ``SerDesError`` where that is impossible."""
+    """Write values as text and read them back. Implementations raise ``SerDesError`` on failure."""
 
     def serialize(self, value: T, context: SerDesContext, /) -> str:
         """Write the value as text."""
@@ -50,14 +50,14 @@ class SerDes(Protocol[T]):
 
 
 class PassThroughSerDes:
-    """Keeps text as it is: the payload is the value."""
+    """A serdes for ``str`` whose payload is the text itself."""
 
     def serialize(self, value: str, context: SerDesContext, /) -> str:
-        """Take the text itself."""
+        """Return the text. Raises ``SerDesError`` for a value that is not a ``str``."""
         return _text(value, context)
 
     def deserialize(self, payload: str, _context: SerDesContext, /) -> str:
-        """Take the payload itself."""
+        """Return the payload."""
         return payload
 
 

@@ -1,8 +1,8 @@
-"""The shape of a type: what it consists of, down to what msgspec reads.
+"""Build the shape of a type: its parts, down to types that msgspec supports.
 
-The whole type is looked at when its serdes is made, so that a part that cannot be read is found then
-and not when a value of it is lost. What msgspec reads whole is left to msgspec; pydantic's
-``TypeAdapter`` is asked for what nothing here knows.
+The whole type is analysed when its serdes is made, so that a part that cannot be read is found before
+a value is written. Types that msgspec reads whole are left to msgspec; for types that this package
+does not support, pydantic's ``TypeAdapter`` is tried.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from durable_execution_sdk.serdes.unions import UNIONS, UnionShape
 
 __all__ = ["Names", "Plan", "plan_of", "shape_of"]
 
-# Containers whose arguments msgspec looks at by itself.
+# Containers whose items msgspec checks by itself.
 _LOOKED_INTO = frozenset((list, set, frozenset, dict))
 
 _INT_OR_FLOAT: Any = int | float
@@ -92,10 +92,10 @@ _ATOMS: dict[Any, frozenset[type]] = {
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How a type is read and written.
+    """The shape of a type, and the encoder for its values.
 
-    ``encode`` writes it; ``has_writers``: it holds what only pydantic writes. ``has_floats``: an
-    ``int`` may stand where it has ``float``.
+    ``has_writers``: the encoder differs from the usual one, because pydantic writes a part of the type.
+    ``has_floats``: the type contains ``float``, where a value may have an ``int``.
     """
 
     shape: Shape
@@ -105,9 +105,9 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan_of(kind: Any, names: Names | None = None, *, keeps_ints: bool = False) -> Plan:
-    """The plan for a type; ``TypeError`` if nothing can read it.
+    """Build the plan for a type. Raises ``TypeError`` if the type cannot be read.
 
-    ``keeps_ints``: read ``5`` as an ``int`` where ``float`` is annotated, as it was written.
+    ``keeps_ints``: read ``5`` as an ``int``, as it was written, where ``float`` is annotated.
     """
     builder = _Builder(keeps_ints=keeps_ints)
     shape = builder.shape(kind, names or Names(), "$")
@@ -116,7 +116,7 @@ def plan_of(kind: Any, names: Names | None = None, *, keeps_ints: bool = False) 
 
 
 def shape_of(kind: Any) -> Shape:
-    """The shape of a type by itself."""
+    """Return the shape of a type without a scope for names."""
     try:
         return _shape_of_hashable(kind)
     except TypeError:
@@ -129,7 +129,7 @@ def _shape_of_hashable(kind: Any) -> Shape:
 
 
 class _Builder:
-    """Makes the shapes of one type."""
+    """The builder of the shapes of one type."""
 
     def __init__(self, *, keeps_ints: bool) -> None:
         self.has_floats = False
@@ -141,7 +141,7 @@ class _Builder:
         self.writers: dict[type[Any], Callable[[Any], Any]] = {}
 
     def shape(self, kind: Any, names: Names, path: str) -> Shape:
-        """The shape of a type, at this place of the whole."""
+        """Build the shape of a type; ``path`` is its place in the whole type, for errors."""
         if isinstance(kind, (str, ForwardRef)):
             kind = ForwardRef(kind) if isinstance(kind, str) else kind
             return self._renamed(kind, lambda: resolved(kind, names), names, path)
@@ -157,7 +157,9 @@ class _Builder:
         shape = self._known.get(key)
         if shape is not None:
             if id(shape) in self._under_way and not isinstance(shape, Object):
-                shape.is_native = False  # an alias of itself, which msgspec would follow for ever
+                shape.is_native = (
+                    False  # an alias that contains itself, on which msgspec never ends
+                )
             return shape
         return self._made(kind, names, path, key)
 
@@ -182,7 +184,7 @@ class _Builder:
         args: tuple[Any, ...] = get_args(kind)
         if origin in UNIONS:
             shape = self._add(UnionShape(kind, self._encode_late), key)
-            # msgspec writes no field that is unset, so nothing is ever read as it.
+            # msgspec does not write unset fields, so UnsetType is never read.
             written = [arg for arg in args if arg is not msgspec.UnsetType]
             shape.parts += [self.shape(arg, names, path) for arg in written]
             return shape
@@ -204,7 +206,7 @@ class _Builder:
         inner = names_in(origin, kind, generics_of(origin, args, names))
         fields = fields_of(origin)
         if fields is not None:
-            # Known before its fields are looked at: a class may hold itself.
+            # Register the shape before its fields: a class may contain itself.
             shape = self._add(Object(kind, origin, fields), key)
             self._under_way.add(id(shape))
             shape.parts += [
@@ -281,7 +283,7 @@ class _Builder:
             ) from error
 
     def _adapted(self, kind: Any, origin: Any, path: str, key: Any) -> Shape:
-        """A type that nothing here knows: pydantic may."""
+        """Build the shape of a type that only pydantic may support."""
         adapter = serdes.models.adapter_for(kind)
         if adapter is None:
             raise TypeError(
@@ -296,10 +298,10 @@ class _Builder:
         return self._add(Adapted(kind, read), key)
 
     def _renamed(self, kind: Any, meant: Callable[[], Any], names: Names, path: str) -> Shape:
-        """The shape of another type for a name that only means it here."""
+        """Build the shape of the type that a name denotes in this scope."""
         inner = self.shape(meant(), names, path)
         if kind is Self or isinstance(kind, ForwardRef):
-            # msgspec does not know what it means here.
+            # msgspec cannot resolve the name in this scope.
             shape = self._add(Alias(kind, is_native=False))
             shape.parts.append(inner)
             return shape
@@ -316,7 +318,7 @@ class _Builder:
 
 
 def _maker(origin: Any, empty: bytes) -> Callable[[Any], Any] | None:
-    """What msgspec makes of an abstract container: ``list`` for ``Sequence``, and so on."""
+    """Return the class that msgspec uses for an abstract container: ``list`` for ``Sequence``, say."""
     try:
         made = msgspec.json.decode(empty, type=origin, dec_hook=read_foreign)
     except (msgspec.ValidationError, TypeError):

@@ -1,8 +1,8 @@
-"""The rule for unions whose members JSON does not tell apart.
+"""Read unions, also those whose members look alike in JSON.
 
-A value is read as the first member whose own JSON is exactly this, else as the first that accepts
-it; text and dicts, which accept nearly anything, come last. A member that would be read as another
-one is refused when it is written.
+Plain data is read as the first member that writes the same JSON again, else as the first that accepts
+it; ``str`` and mappings, which accept nearly anything, are tried last. A value that would be read as
+another member is refused when it is written.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class UnionShape(Shape):
         self._last: dict[int, frozenset[type]] = {}
 
     def finish(self) -> None:
-        """Join the members that msgspec reads together: it knows best how to tell those apart."""
+        """Group the members that msgspec can read as one union, so that msgspec distinguishes them."""
         groups: list[Shape] = []
         for part in self.parts:
             for index, group in enumerate(groups):
@@ -47,7 +47,7 @@ class UnionShape(Shape):
         self.forms = frozenset().union(*(group.forms for group in groups))
 
     def take(self, value: Any, path: str) -> Any:
-        """The first member whose JSON is exactly this, else the first that takes it."""
+        """Read as the first member that writes the same JSON again, else the first that accepts it."""
         groups = [group for group in self._groups if class_of(value) in group.forms]
         if len(groups) == 1:
             return groups[0].read(value, path)
@@ -57,14 +57,14 @@ class UnionShape(Shape):
         refusals: list[str] = []
         for group in groups:
             try:
-                made = group.read(value, path)
-                again = msgspec.json.decode(self._encode(made))
-                if msgspec.json.encode(again, order="deterministic") == written:
-                    return made
+                instance = group.read(value, path)
+                rewritten = msgspec.json.decode(self._encode(instance))
+                if msgspec.json.encode(rewritten, order="deterministic") == written:
+                    return instance
             except Exception as error:
                 refusals.append(str(error))
             else:
-                accepted.append(made)
+                accepted.append(instance)
         if accepted:
             return accepted[0]
         if not refusals:
@@ -73,14 +73,14 @@ class UnionShape(Shape):
 
 
 def _accepts_nearly_anything(shape: Shape) -> frozenset[type]:
-    """The forms of plain data for which it should only be asked after the others."""
+    """Return the forms of plain data for which this member is tried after the others."""
     while isinstance(shape, Alias):
         shape = shape.parts[0]
     kinds = get_args(shape.kind) if get_origin(shape.kind) in UNIONS else (shape.kind,)
-    origins = [get_origin(each) or each for each in kinds]
+    origins = [get_origin(origin) or origin for origin in kinds]
     if Any in origins:
         return shape.forms
     last: set[type] = {str} if str in origins else set()
-    if any(is_class(each) and issubclass(each, Mapping) for each in origins):
+    if any(is_class(origin) and issubclass(origin, Mapping) for origin in origins):
         last.add(dict)
     return frozenset(last)

@@ -1,4 +1,4 @@
-"""The default serdes: a value as plain JSON, and back by its type."""
+"""The default serdes: write a value as plain JSON, and read it back by type."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ __all__ = ["INTS", "JsonSerDes"]
 
 T = TypeVar("T")
 
-# JSON of ours that begins like an envelope of AWS's SDK is told from one by a space in front.
+# A payload that begins like an envelope of AWS's SDK gets a space in front, so that it is not taken for one.
 _ENVELOPE = ENVELOPE.encode()
 
 INTS = "\t"
-"""Stands in front of JSON in which an int stands where the type has float: it is read as an int."""
+"""The prefix of JSON with an int where the type has ``float``; such numbers are read back as ints."""
 
-# Classes whose instances come back as they are, given the class; and without one.
+# Classes whose instances are always read back equal: _SURE by their type, _PLAIN without one.
 _SURE = frozenset((str, int, bool, float, type(None), None, bytes, UUID, timedelta, date))
 _PLAIN = frozenset((str, int, bool, float, type(None)))
 
-# Types without parts that msgspec reads.
+# Types without parts that msgspec supports.
 _SIMPLE = _SURE | {datetime, time, Decimal, bytearray}
 
 
 class JsonSerDes(Generic[T]):
-    """Writes plain JSON, and reads it back as ``type_``.
+    """Write values as plain JSON, and read them back as ``type_``.
 
     ``type_`` may be a dataclass, ``TypedDict``, ``NamedTuple``, ``msgspec.Struct``, attrs class,
     pydantic model, enum, ``datetime``, ``date``, ``time``, ``timedelta``, ``Decimal``, ``UUID``,
     ``bytes`` (base64), and any container, ``Optional`` or union of these; with pydantic installed,
-    also what its ``TypeAdapter`` reads. Without one, a value comes back as what JSON makes of it:
-    tuples and sets as lists, objects and dates as dicts and text, the keys of a dict as text.
+    also any type that its ``TypeAdapter`` supports. Without ``type_``, a value is read back as plain
+    data: tuples and sets as lists, objects and dates as dicts and text, the keys of a dict as text.
 
-    A value that would not come back equal, and of the same classes all through, is refused with
-    ``SerDesError``; ``docs/values.md`` has the table. ``ConfigError`` is raised at once for a type
-    that cannot be read.
+    Raises ``ConfigError`` when it is made for a type that cannot be read. ``serialize`` raises
+    ``SerDesError`` for a value that would not be read back equal and with the same classes throughout;
+    ``docs/values.md`` has the table.
     """
 
     __slots__ = (
@@ -97,12 +97,12 @@ class JsonSerDes(Generic[T]):
         """Make a serdes for a type.
 
         Args:
-            type_: the type; without one, whatever JSON holds.
-            names: the names that forward references in the type stand for.
-            owner: the class that ``Self`` in the type stands for.
+            type_: the type; by default any JSON.
+            names: the scope in which forward references in the type are resolved.
+            owner: the class that ``Self`` in the type denotes.
 
         Raises:
-            ConfigError: a value of the type could not be read back.
+            ConfigError: values of the type could not be read back.
         """
         self.type_ = type_
         self._names = (names, owner)
@@ -110,7 +110,7 @@ class JsonSerDes(Generic[T]):
         self._is_typed = type_ is not Any and type_ is not object
         self._encode = ENCODER.encode if self._is_typed else OUTWARD_ENCODER.encode
         self._encode_outward = OUTWARD_ENCODER.encode
-        self._fits: Callable[[Any], bool] = self._first_fits
+        self._fits: Callable[[Any], bool] = self._make_check
         self._sure: Any = type(None) if type_ is None else type_
         self.read: Callable[[str], Any]
         if not self._is_typed or _is_simple(type_):
@@ -121,12 +121,12 @@ class JsonSerDes(Generic[T]):
                 self._sure = None
         else:
             self._sure = None
-            self._take_apart()
+            self._analyse()
         origin: Any = get_origin(type_) or type_
         self._object: type | None = origin if _is_object(origin) else None
 
     def __repr__(self) -> str:
-        """The call that makes this."""
+        """Write the constructor call."""
         return f"JsonSerDes({name_of(self.type_)})"
 
     def serialize(self, value: T, context: SerDesContext, /) -> str:
@@ -136,7 +136,7 @@ class JsonSerDes(Generic[T]):
         return self.write(value, lambda: context)
 
     def write(self, value: T, whose: Callable[[], SerDesContext]) -> str:
-        """As ``serialize``; ``whose`` is only called to name the operation in an error."""
+        """Write the value as JSON; ``whose`` is called only for an error, to name the operation."""
         try:
             payload = self._encode(value)
             kind = type(value)
@@ -145,7 +145,7 @@ class JsonSerDes(Generic[T]):
                     refuse_no_number(value, whose)
                 if kind is not self._sure:
                     if self._is_typed:
-                        return self._proven(value, payload.decode(), whose)
+                        return self._checked_payload(value, payload.decode(), whose)
                     if kind not in _PLAIN:
                         refuse_lost_keys(value, payload, whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
@@ -163,7 +163,7 @@ class JsonSerDes(Generic[T]):
         return value
 
     def misfit(self, error: Exception, context: SerDesContext, payload: str) -> SerDesError:
-        """The error to raise when ``read`` raised this one for the payload."""
+        """Build the ``SerDesError`` for an exception that ``read`` raised for the payload."""
         if isinstance(error, msgspec.DecodeError) and not isinstance(
             error, msgspec.ValidationError
         ):
@@ -173,19 +173,19 @@ class JsonSerDes(Generic[T]):
             )
         return SerDesError(
             f"{context.what}: the payload does not fit {name_of(self.type_)}: "
-            f"{self._exactly(error, payload)}. Correct the sender or the type annotation, {WAY_OUT}"
+            f"{self._exact_error(error, payload)}. Correct the sender or the type annotation, {WAY_OUT}"
         )
 
     @property
     def takes_none(self) -> bool:
-        """Whether ``None`` is a value of the type."""
+        """True if ``None`` is a value of the type."""
         try:
             return self.read("null") is None
-        except Exception:  # a validator of the user's may raise anything
+        except Exception:  # a user's validator may raise anything
             return False
 
-    def _take_apart(self) -> None:
-        """Look at the whole type, and refuse it if a part cannot be read."""
+    def _analyse(self) -> None:
+        """Analyse the whole type; raise ``ConfigError`` if a part of it cannot be read."""
         try:
             plan = self._plan()
         except TypeError as error:
@@ -214,21 +214,21 @@ class JsonSerDes(Generic[T]):
         return _part_of(self._shape).read(msgspec.json.decode(payload), "$")
 
     def _read_floats(self, payload: str) -> Any:
-        """Read a type that has ``float`` in it, where an ``int`` may stand."""
+        """Read a type that contains ``float``, where the written value may have been an ``int``."""
         if payload.startswith(INTS):
             return self._plan(keeps_ints=True).shape.read(msgspec.json.decode(payload), "$")
         if self._shape is not None and not self._shape.is_native:
             return self._read_parts(payload)
         return msgspec.json.decode(payload, type=self.type_, dec_hook=read_foreign)
 
-    def _first_fits(self, value: Any) -> bool:
-        """Make the check that spares reading back, which a replay does not need, and use it."""
+    def _make_check(self, value: Any) -> bool:
+        """Make the quick check on the first write, as a replay does not need it; then apply it."""
         shape = self._shape or serdes.shapes.shape_of(self.type_)
         self._fits = serdes.fitting.check_for(shape)
         return self._fits(value)
 
-    def _exactly(self, error: Exception, payload: str) -> Exception:
-        """The same error with the exact path, where msgspec leaves out the index of an item."""
+    def _exact_error(self, error: Exception, payload: str) -> Exception:
+        """Return the same error with the exact path: msgspec leaves out the index of an item."""
         if not isinstance(error, msgspec.ValidationError):
             return error
         if self._shape is None:
@@ -237,18 +237,18 @@ class JsonSerDes(Generic[T]):
             self._read_parts(payload)
         except msgspec.ValidationError as exact:
             return exact
-        except Exception:  # of a validator of the user's
+        except Exception:  # from a user's validator
             return error
         return error
 
-    def _proven(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
-        """The payload, if reading it gives the value back."""
+    def _checked_payload(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
+        """Read the payload back and compare; return it, or raise ``SerDesError`` if the value differs."""
         try:
             back = self.read(payload)
         except Exception as error:
             raise SerDesError(
                 f"{whose().what}: the value does not fit {name_of(self.type_)}: "
-                f"{self._exactly(error, payload)}. Return what the annotation says, or correct "
+                f"{self._exact_error(error, payload)}. Return what the annotation says, or correct "
                 f"the annotation, {WAY_OUT}"
             ) from error
         lost = serdes.fidelity.difference(value, back)
@@ -260,7 +260,7 @@ class JsonSerDes(Generic[T]):
         return f" {payload}" if payload.startswith(ENVELOPE) else payload
 
     def _write_outward(self, value: T, context: SerDesContext) -> str:
-        """Write the value for a reader outside, who has no class to lose."""
+        """Write the value for a reader outside the execution, without reading it back."""
         try:
             payload = self._encode_outward(value)
             if b"null" in payload:
@@ -278,7 +278,7 @@ class JsonSerDes(Generic[T]):
 
 
 def _is_simple(kind: Any) -> bool:
-    """Whether msgspec reads it, and it has no parts."""
+    """Tell whether this is a type without parts that msgspec supports."""
     return kind is None or (is_class(kind) and kind in _SIMPLE)
 
 

@@ -1,4 +1,4 @@
-"""Successful answers."""
+"""Successful HTTP responses."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from starlette.responses import Response
 
 
 def json_answer(body: bytes = b"{}", *, status: int = 200) -> Response:
-    """An answer whose body is JSON."""
+    """Build a response whose body is JSON."""
     return Response(body, status, media_type="application/json")

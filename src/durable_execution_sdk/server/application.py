@@ -1,4 +1,4 @@
-"""The ASGI application: what Starlette serves, with the durable API in it."""
+"""The ASGI application that serves the durable API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from durable_execution_sdk.server.faults import refusal
 from durable_execution_sdk.server.incoming import Incoming
 from durable_execution_sdk.server.routes import find_route
 
-# A checkpoint may have this much, whatever an invocation may be sent.
+# Largest checkpoint request, in bytes. The bound must not fall below it where events are limited to less.
 _LEAST_BOUND = 6 * 1024 * 1024
 
 # Every path of Lambda's API begins with the date of its version.
@@ -27,12 +27,12 @@ _VERSIONED = re.compile(rb"/\d{4}-\d{2}-\d{2}/")
 
 
 def application(backend: Backend, *, middleware: Sequence[Middleware] = ()) -> Starlette:
-    """The durable API over this backend, as an ASGI application; requests need no signature."""
+    """Build an ASGI application that serves the durable API; requests need no signature."""
     return Starlette(routes=[DurableApi(backend)], middleware=middleware)
 
 
 class DurableApi(BaseRoute):
-    """All of Lambda's API as one route: ours looks at the path as it travelled, not decoded."""
+    """One route for all of Lambda's API. It matches the raw path, in which `%2F` is not yet a slash."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -40,12 +40,12 @@ class DurableApi(BaseRoute):
         self._most_bytes = max(limits.synchronous_payload_bytes, _LEAST_BOUND)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether a request is for Lambda's API, be it for an operation that is served or not."""
+        """Match every path of Lambda's API, also those of operations that are not served."""
         is_ours = scope["type"] == "http" and _VERSIONED.match(scope["raw_path"])
         return (Match.FULL if is_ours else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, whatever happens."""
+        """Answer a request; every exception becomes an error response."""
         try:
             response = await self._answer(Request(scope, receive))
         except ClientDisconnect:

@@ -1,4 +1,4 @@
-"""What answers the API's calls: an emulator, threads to call it in, and a way to wait for it."""
+"""The emulator behind the API, the threads that call it, and the waiting for ends of executions."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _LONG = 64
 
 
 class Backend:
-    """Calls the emulator of a driver from an event loop, until it is closed.
+    """Call an emulator, which blocks, from an event loop.
 
-    What runs user code has threads of its own: however many functions are running, and whatever they
-    call, their checkpoints are answered.
+    Calls that may run user code have a pool of their own, so that checkpoints of running functions
+    are answered even when that pool is full.
     """
 
     def __init__(self, driver: Driver) -> None:
@@ -32,15 +32,15 @@ class Backend:
         self._long = ThreadPoolExecutor(_LONG, "durable-invoke")
 
     async def run(self, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts) -> _T:
-        """Call something that answers at once."""
+        """Call a function that returns at once, in the pool of quick calls."""
         return await asyncio.get_running_loop().run_in_executor(self._quick, function, *args)
 
     async def run_long(self, function: Callable[[Unpack[_Ts]], _T], *args: *_Ts) -> _T:
-        """Call something that may run a function."""
+        """Call a function that may run user code, in the pool of long calls."""
         return await asyncio.get_running_loop().run_in_executor(self._long, function, *args)
 
     def close(self) -> None:
-        """Send away who waits, and let what runs end."""
+        """Fail pending waits, and block until the calls that run have returned."""
         self.closings.close()
         self._quick.shutdown()
         self._long.shutdown()

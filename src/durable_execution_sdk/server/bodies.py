@@ -11,13 +11,16 @@ from durable_execution_sdk.engine.rejections import too_large
 from durable_execution_sdk.errors import ServiceError
 
 BODY_SECONDS = 20.0
-"""How long the body of a request may take to arrive."""
+"""Time limit for the arrival of a request's body, in seconds."""
 
 _DRAIN_SECONDS = 5.0
 
 
 async def read_body(request: Request, most: int) -> bytes:
-    """Read a body of at most ``most`` bytes; one that is larger, or too slow, is refused."""
+    """Read a body of at most ``most`` bytes.
+
+    Raises ``ServiceError``: 413 if the body is larger, 408 if it takes more than ``BODY_SECONDS``.
+    """
     declared = request.headers.get("content-length", "")
     is_large = declared.isdecimal() and (len(declared) > len(str(most)) or int(declared) > most)
     if not is_large:
@@ -25,7 +28,7 @@ async def read_body(request: Request, most: int) -> bytes:
         if body is not None:
             return body
     elif "expect" not in request.headers:
-        # A client that is still sending would see a broken connection, and not the answer.
+        # Read the rest: a client that is still sending would see a broken connection, not the error.
         with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 async for _ in request.stream():
@@ -34,7 +37,7 @@ async def read_body(request: Request, most: int) -> bytes:
 
 
 async def _within(request: Request, most: int, seconds: float) -> bytes | None:
-    """The body, or ``None`` if it is too large."""
+    """Read the body; ``None`` if it is too large. The rest of one that is too large is drained."""
     body, is_large = bytearray(), False
     deadline = asyncio.get_running_loop().time() + seconds
     try:

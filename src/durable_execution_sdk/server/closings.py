@@ -1,4 +1,4 @@
-"""Waiting for executions to end, without holding a thread."""
+"""Wait for executions to end without blocking a thread for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from durable_execution_sdk.server.faults import closing
 
 
 class Closings:
-    """Tells whoever waits for an execution that it has ended. Usable from any thread."""
+    """Futures by execution, resolved when the execution ends. Usable from any thread."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -23,12 +23,12 @@ class Closings:
         self._unsubscribe = emulator.subscribe(self._look)
 
     async def wait(self, arn: str, *, seconds: float) -> bool:
-        """Wait until an execution has ended, but not for ever; returns whether it has.
+        """Wait until an execution has ended; return False if it has not after ``seconds``.
 
-        Raises ``ServiceError`` when the server is closed meanwhile.
+        Raises ``ServiceError`` (503) if the server is closed meanwhile.
         """
         ended: Future[None] = Future()
-        # From here on it cannot be cancelled, so whoever sets it need not ask.
+        # A running future cannot be cancelled, so setting it cannot fail.
         ended.set_running_or_notify_cancel()
         with self._lock:
             if self._closed:
@@ -49,18 +49,18 @@ class Closings:
         return True
 
     def close(self) -> None:
-        """Send away everybody who waits."""
+        """Fail all pending waits with ``ServiceError`` (503), and later ones too."""
         self._unsubscribe()
         with self._lock:
             self._closed = True
             waiting, self._waiting = self._waiting, {}
-        for ended in [each for futures in waiting.values() for each in futures]:
-            ended.set_exception(closing())
+        for future in [future for futures in waiting.values() for future in futures]:
+            future.set_exception(closing())
 
     def _look(self, arn: str, events: Sequence[Event]) -> None:
         if arn not in self._waiting or not self._emulator.is_closed(arn):
             return
         with self._lock:
             waiting = self._waiting.pop(arn, set())
-        for ended in waiting:
-            ended.set_result(None)
+        for future in waiting:
+            future.set_result(None)

@@ -1,4 +1,4 @@
-"""The calls that everybody else makes: watch, stop, pause, and answer callbacks."""
+"""Endpoints for clients outside the handler: read, list, stop and pause executions, complete callbacks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from durable_execution_sdk.server.incoming import Incoming
 
 
 def describe(emulator: Emulator, incoming: Incoming) -> Response:
-    """``GetDurableExecution``."""
-    included = incoming.flag("IncludeExecutionData", default=True)
-    found = emulator.describe(incoming.arn, include_execution_data=included)
-    return json_answer(control_wire.encode_description(found))
+    """Serve ``GetDurableExecution``."""
+    include_data = incoming.flag("IncludeExecutionData", default=True)
+    description = emulator.describe(incoming.arn, include_execution_data=include_data)
+    return json_answer(control_wire.encode_description(description))
 
 
 def history(emulator: Emulator, incoming: Incoming) -> Response:
-    """``GetDurableExecutionHistory``."""
+    """Serve ``GetDurableExecutionHistory``."""
     page = emulator.history(
         HistoryRequest(
             durable_execution_arn=incoming.arn,
@@ -33,7 +33,7 @@ def history(emulator: Emulator, incoming: Incoming) -> Response:
 
 
 def list_executions(emulator: Emulator, incoming: Incoming) -> Response:
-    """``ListDurableExecutionsByFunction``."""
+    """Serve ``ListDurableExecutionsByFunction``."""
     page = emulator.list_executions(
         ListRequest(
             function_name=incoming.path["FunctionName"],
@@ -51,25 +51,25 @@ def list_executions(emulator: Emulator, incoming: Incoming) -> Response:
 
 
 def stop(emulator: Emulator, incoming: Incoming) -> Response:
-    """``StopDurableExecution``: the body is the error itself."""
+    """Serve ``StopDurableExecution``. The request's body is the error object itself."""
     stopped_at = emulator.stop(incoming.arn, incoming.read(control_wire.decode_error))
     return json_answer(control_wire.encode_timestamp("StopTimestamp", stopped_at))
 
 
 def pause(emulator: Emulator, incoming: Incoming) -> Response:
-    """``PauseDurableExecution``."""
+    """Serve ``PauseDurableExecution``."""
     emulator.pause(incoming.arn, incoming.read(control_wire.decode_pause))
     return json_answer(status=202)
 
 
 def resume(emulator: Emulator, incoming: Incoming) -> Response:
-    """``ResumeDurableExecution``."""
+    """Serve ``ResumeDurableExecution``."""
     emulator.resume(incoming.arn, incoming.read(control_wire.decode_resume))
     return json_answer(status=202)
 
 
 def delete(emulator: Emulator, incoming: Incoming) -> Response:
-    """``DeleteDurableExecution``."""
+    """Serve ``DeleteDurableExecution``."""
     deleted_at = emulator.delete(incoming.arn)
     return json_answer(
         control_wire.encode_timestamp("DeletionRequestTimestamp", deleted_at), status=202
@@ -77,18 +77,18 @@ def delete(emulator: Emulator, incoming: Incoming) -> Response:
 
 
 def callback_success(emulator: Emulator, incoming: Incoming) -> Response:
-    """``SendDurableExecutionCallbackSuccess``: the body is the result itself, byte for byte."""
+    """Serve ``SendDurableExecutionCallbackSuccess``. The request's body is the result, byte for byte."""
     emulator.readable_success(incoming.callback_id, incoming.body or None)
     return json_answer()
 
 
 def callback_failure(emulator: Emulator, incoming: Incoming) -> Response:
-    """``SendDurableExecutionCallbackFailure``: the body is the error itself."""
+    """Serve ``SendDurableExecutionCallbackFailure``. The request's body is the error object itself."""
     emulator.callback_failure(incoming.callback_id, incoming.read(control_wire.decode_error))
     return json_answer()
 
 
 def callback_heartbeat(emulator: Emulator, incoming: Incoming) -> Response:
-    """``SendDurableExecutionCallbackHeartbeat``."""
+    """Serve ``SendDurableExecutionCallbackHeartbeat``."""
     emulator.callback_heartbeat(incoming.callback_id)
     return json_answer()

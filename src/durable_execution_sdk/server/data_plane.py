@@ -1,4 +1,4 @@
-"""The calls that a running handler makes."""
+"""Endpoints that a running handler calls."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from durable_execution_sdk.server.incoming import Incoming
 
 
 def checkpoint(emulator: Emulator, incoming: Incoming) -> Response:
-    """``CheckpointDurableExecution``."""
+    """Serve ``CheckpointDurableExecution``."""
     request = incoming.read(partial(wire.decode_checkpoint, incoming.arn))
     return json_answer(wire.encode_checkpoint_response(emulator.checkpoint(request)))
 
 
 def get_state(emulator: Emulator, incoming: Incoming) -> Response:
-    """``GetDurableExecutionState``."""
+    """Serve ``GetDurableExecutionState``."""
     page = emulator.get_state(
         StateRequest(
             durable_execution_arn=incoming.arn,

@@ -1,8 +1,9 @@
-"""Who may call a server on this computer: its programs, and no page that a browser shows.
+"""Access control: admit programs of this computer, refuse requests that a web page makes in a browser.
 
-A browser sends requests of any page to any address. What tells them from those of programs are three
-headers: ``Host`` (a page whose name was pointed here by DNS still sends its own), ``Origin`` and
-``Sec-Fetch-Site``; and no form can leave the content type out, or say JSON, without asking first.
+A browser lets any page send requests to any address. Three headers tell those requests from a
+program's: ``Host`` (a page whose domain name resolves to this computer still sends its own name),
+``Origin`` and ``Sec-Fetch-Site``. The content type is a fourth sign: a page can send only the types of
+forms without a preflight request, which this server refuses.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Doors:
-    """Middleware that lets programs of this computer in, and those of hosts that are allowed.
+    """Middleware that refuses requests from web pages, and requests to hosts that are not allowed.
 
-    With a ``token``, a request has to carry it: as ``X-Durable-Token``, or as the access key that it is
-    signed with, which every AWS client can be given.
+    With a ``token``, a request has to carry it: in the header ``X-Durable-Token``, or as the access key
+    id that signs the request, which every AWS client can be configured with.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Doors:
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or refuse it before anything of it is read."""
+        """Pass a request on, or answer 403 before its body is read."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -94,7 +95,7 @@ class Doors:
 
 
 def is_loopback(name: str) -> bool:
-    """Tell whether a host's name or address stands for this computer alone."""
+    """Tell whether a host's name or address is reachable from this computer only."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -104,6 +105,6 @@ def is_loopback(name: str) -> bool:
 
 
 def _name(host: str) -> str:
-    """A ``Host`` without its port."""
+    """Return a ``Host`` header without its port, in lower case."""
     name, _, port = host.rpartition(":")
     return (name if name and port.isdecimal() else host).lower()

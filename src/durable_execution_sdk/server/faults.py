@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a call, as an HTTP answer: the one place that maps it."""
+"""Map exceptions to HTTP error responses, as the service's model spells them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from durable_execution_sdk.errors import ServiceError, StoreError
 
 _logger = logging.getLogger(__name__)
 
-# The API spells the member both ways, and clients with types read only the one they know.
+# The service's model spells the member `message` for these errors and `Message` for the others, and
+# generated clients read only the spelling of the model.
 _MESSAGE_IN_LOWER_CASE = frozenset(
     {
         "InvalidParameterValueException",
@@ -25,7 +26,7 @@ _MESSAGE_IN_LOWER_CASE = frozenset(
 
 
 def refusal(error: Exception) -> Response:
-    """The answer that tells a client of an error."""
+    """Build the error response for an exception; log those that are not the caller's fault."""
     match error:
         case ServiceError():
             return _answer(
@@ -47,7 +48,7 @@ def refusal(error: Exception) -> Response:
 
 
 def unknown_operation(method: str, path: str) -> ServiceError:
-    """A call that is none of the durable API."""
+    """Build the error for a call that is not of the durable API."""
     return ServiceError(
         f"{method} {path} is no operation of Lambda's durable API, which is all that is served here.",
         code="UnknownOperationException",
@@ -56,7 +57,7 @@ def unknown_operation(method: str, path: str) -> ServiceError:
 
 
 def closing() -> ServiceError:
-    """A call that cannot be answered, because the server is being closed."""
+    """Build the error for a call that arrives, or waits, while the server shuts down."""
     return ServiceError("The server is shutting down.", code="ServiceException", status=503)
 
 

@@ -1,4 +1,4 @@
-"""A request as it came, and its parts as values; a part that makes no sense is refused."""
+"""An API request and typed access to its parts; a part that cannot be read raises ``ServiceError``."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ class Incoming:
 
     @property
     def arn(self) -> str:
-        """The execution that the call is about."""
+        """The ARN of the execution, from the path."""
         return self.path["DurableExecutionArn"]
 
     @property
     def callback_id(self) -> str:
-        """The callback that the call is about."""
+        """The id of the callback, from the path."""
         return self.path["CallbackId"]
 
     def text(self, name: str) -> str | None:
-        """A query parameter."""
+        """Return a query parameter."""
         return self.query.get(name)
 
     def required(self, name: str) -> str:
-        """A query parameter that has to be there."""
+        """Return a query parameter that must be present."""
         value = self.query.get(name)
         if not value:
             raise invalid(f"The query parameter {name} is missing.")
         return value
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """A query parameter that says yes or no."""
+        """Return a query parameter as a boolean; ``default`` when it is absent."""
         match self.query.get(name, "").lower():
             case "":
                 return default
@@ -61,14 +61,14 @@ class Incoming:
                 raise invalid(f"{name} is 'true' or 'false', not {other!r}.")
 
     def number(self, name: str) -> int:
-        """A query parameter that counts something; 0 when it is not there."""
+        """Return a query parameter as a count; 0 when it is absent."""
         value = self.query.get(name) or "0"
         if not (value.isascii() and value.isdecimal() and len(value) <= _LONGEST_NUMBER):
             raise invalid(f"{name} is a whole number, not {value!r}.")
         return int(value)
 
     def moment(self, name: str) -> int | None:
-        """A query parameter that is an ISO 8601 time, in milliseconds since the epoch."""
+        """Return a query parameter that is an ISO 8601 time, in milliseconds since the epoch."""
         value = self.query.get(name)
         if not value:
             return None
@@ -81,10 +81,10 @@ class Incoming:
         return round(moment.timestamp() * 1000)
 
     def read(self, decode: Callable[[bytes], _T]) -> _T:
-        """The body, as what it should be."""
+        """Decode the body; raise ``ServiceError`` (400) if it is nested too deeply or malformed."""
         if is_too_deep(self.body):
             raise invalid(f"The body of the request is nested more than {DEEPEST} deep.")
         try:
             return decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise invalid(f"The body of the request is not what it should be: {error}") from error
+            raise invalid(f"The body of the request cannot be read: {error}") from error

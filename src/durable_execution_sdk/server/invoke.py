@@ -1,4 +1,4 @@
-"""``Invoke``: the only call that may take long, because it may wait for a whole execution."""
+"""``Invoke``, the only call that may take long: a synchronous one waits for the execution's end."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from durable_execution_sdk.server.incoming import Incoming
 
 
 async def invoke(backend: Backend, incoming: Incoming) -> Response:
-    """Start an execution, or find the one with its name; a synchronous call waits for its end."""
-    begun = await backend.run_long(begin, backend.driver, _request(incoming))
-    if isinstance(begun, Underway):
-        await backend.closings.wait(begun.arn, seconds=SYNCHRONOUS_MILLISECONDS / 1000)
-        begun = await backend.run(finish, backend.emulator, begun)
-    return _answer(begun)
+    """Start an execution, or find the one of this name; a synchronous call waits until it has ended."""
+    outcome = await backend.run_long(begin, backend.driver, _request(incoming))
+    if isinstance(outcome, Underway):
+        await backend.closings.wait(outcome.arn, seconds=SYNCHRONOUS_MILLISECONDS / 1000)
+        outcome = await backend.run(finish, backend.emulator, outcome)
+    return _answer(outcome)
 
 
 def _request(incoming: Incoming) -> InvokeRequest:
     headers = incoming.headers
-    asked = headers.get("x-amz-invocation-type") or InvocationType.REQUEST_RESPONSE
+    type_name = headers.get("x-amz-invocation-type") or InvocationType.REQUEST_RESPONSE
     try:
-        invocation_type = InvocationType(asked)
+        invocation_type = InvocationType(type_name)
     except ValueError as error:
-        known = ", ".join(InvocationType)
-        raise invalid(f"X-Amz-Invocation-Type is one of {known}, not {asked!r}.") from error
+        type_names = ", ".join(InvocationType)
+        raise invalid(
+            f"X-Amz-Invocation-Type is one of {type_names}, not {type_name!r}."
+        ) from error
     return InvokeRequest(
         function_name=incoming.path["FunctionName"],
         payload=incoming.body,

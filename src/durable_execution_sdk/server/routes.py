@@ -1,7 +1,7 @@
-"""Every call of the API that is served: its name, its method and its path, in one table.
+"""The table of API operations that are served: name, method, path and endpoint.
 
-A variable is one segment of the path as it travelled: ARNs and callback ids hold encoded slashes, so
-the path is split before it is decoded.
+A path variable is one segment of the raw path. ARNs and callback ids contain encoded slashes, so the
+path is split first, and its segments are decoded afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Endpoint = Callable[[Backend, Incoming], Awaitable[Response]]
 
 
 class Route(NamedTuple):
-    """One operation of the API; ``template`` is written as in the API's own model."""
+    """One operation of the API; ``template`` is the path as the service's model writes it."""
 
     operation: str
     method: str
@@ -125,7 +125,7 @@ ROUTES = (
 
 
 def find_route(method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
-    """The operation that a request is for, and the variables in its path."""
+    """Find the route of a request, and the decoded variables of its path."""
     segments = raw_path.decode("latin-1").split("/")
     for route in ROUTES:
         if route.method == method:
@@ -139,10 +139,10 @@ def _match(template: list[str], segments: list[str]) -> dict[str, str] | None:
     if len(template) != len(segments):
         return None
     variables: dict[str, str] = {}
-    for wanted, sent in zip(template, segments, strict=True):
-        if wanted.startswith("{"):
-            variables[wanted.strip("{}")] = _decoded(sent)
-        elif wanted != sent:
+    for pattern, segment in zip(template, segments, strict=True):
+        if pattern.startswith("{"):
+            variables[pattern.strip("{}")] = _decoded(segment)
+        elif pattern != segment:
             return None
     return variables
 

@@ -1,4 +1,4 @@
-"""A server on this computer: the API on a port, and threads that run the functions."""
+"""The local server: the API on a port, and the threads that run functions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from durable_execution_sdk.server.doors import Doors, is_loopback
 from durable_execution_sdk.server.workers import Workers
 
 _IDLE_SECONDS = 75
-"""How long a connection is kept for the next call; clients give up on theirs after a minute."""
+"""Keep-alive of idle connections: clients close theirs after a minute, and must be the first to close."""
 
 
 def serve(
@@ -31,12 +31,15 @@ def serve(
     allow_hosts: Sequence[str] = (),
     token: str | None = None,
 ) -> Server:
-    """Serve the durable API, and run what is due, until the server is closed.
+    """Serve the durable API and run the functions that are due, until the server is closed.
 
-    Port 0 takes one that is free. Without ``workers`` somebody else has to drive. A request is refused
-    whose ``Host`` is neither loopback nor one of ``allow_hosts``, and what a page of another site sends.
-    On another ``host`` than loopback everybody in the network can call: that takes a ``token``, which
-    callers send as ``X-Durable-Token`` or use as their AWS access key.
+    Port 0 takes a free port. ``workers`` threads run functions; with 0, the caller drives the emulator.
+    Requests are refused (403) if their ``Host`` is neither loopback nor one of ``allow_hosts``, or if a
+    web page of another site sent them. A ``host`` other than loopback is open to the whole network, so
+    it needs a ``token``, which clients send as ``X-Durable-Token`` or as their AWS access key id.
+
+    Raises ``ConfigError`` if the token is empty or missing where one is needed, or if the server cannot
+    listen on the host and port.
     """
     if token is not None and not token.strip():
         raise ConfigError(
@@ -45,15 +48,15 @@ def serve(
         )
     if token is None and not is_loopback(host):
         raise ConfigError(
-            f"{host} can be reached from other computers, and whoever reaches the server runs your"
-            " functions: give it a token, or use 127.0.0.1"
+            f"{host} can be reached from other computers, and a client that reaches the server can run"
+            " your functions: give it a token, or use 127.0.0.1"
         )
     doors = Middleware(Doors, allow_hosts=allow_hosts, token=token)
     return Server(driver, _listen(host, port), workers, [doors, *middleware])
 
 
 class Server:
-    """A running server; ``url`` is what ``AWS_ENDPOINT_URL_LAMBDA`` is to be."""
+    """A running server; ``url`` is the value for ``AWS_ENDPOINT_URL_LAMBDA``."""
 
     def __init__(
         self,
@@ -82,16 +85,16 @@ class Server:
             target=self._server.run, args=([listening],), name="durable-server", daemon=True
         )
         self._thread.start()
-        self._workers = Workers(driver, workers, on_failure=self._fail)
+        self._workers = Workers(driver, workers, on_failure=self._on_worker_failure)
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until something has gone wrong with the server, or for so many seconds."""
+        """Block until a worker has failed, the server is closed, or ``seconds`` have passed."""
         self._ended.wait(seconds)
 
     def close(self) -> None:
-        """Let running functions end, answer what is being asked, and let go of the port.
+        """Wait until running functions have ended and open calls are answered; release the port.
 
-        Raises what made a worker fail, if one did.
+        Raises the exception of the first worker that failed, if one did.
         """
         self._backend.closings.close()
         self._workers.stop()
@@ -103,8 +106,8 @@ class Server:
         if self._workers.failure is not None:
             raise self._workers.failure
 
-    def _fail(self) -> None:
-        # Nothing that somebody waits for will happen any more.
+    def _on_worker_failure(self) -> None:
+        # Without a driver no execution ends any more, so pending waits must fail.
         self._backend.closings.close()
         self._ended.set()
 
@@ -119,13 +122,13 @@ def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
         raise ConfigError(f"a port is a number from 0 to 65535, not {port}")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        listening = socket.create_server((host, port), family=found[0][0])
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        listening = socket.create_server((host, port), family=addresses[0][0])
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}:{port}: {error}; choose another host or port"
         ) from error
-    # Connections inherit this, and asyncio does not set it on those of a socket that it was given:
-    # head and body of an answer are written apart, and the second must not wait for the first.
+    # Head and body of a response are two writes; without TCP_NODELAY the second waits for the first's
+    # acknowledgement. Connections inherit it; asyncio does not set it for a socket made elsewhere.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -11,7 +11,7 @@ from durable_execution_sdk.emulator.driver import Driver
 class Workers:
     """Threads that drive an emulator until they are stopped.
 
-    More than one lets a function wait for another one that runs here too.
+    With one thread, a function that waits for another function of this server would block it.
     """
 
     def __init__(self, driver: Driver, count: int, *, on_failure: Callable[[], None]) -> None:
@@ -19,7 +19,7 @@ class Workers:
         self._on_failure = on_failure
         self._stop = threading.Event()
         self.failure: BaseException | None = None
-        # As daemons they do not keep a process alive that gave up waiting for a function's end.
+        # Daemons: the process may exit while a function still runs.
         self._threads = [
             threading.Thread(target=self._drive, name=f"durable-worker-{number}", daemon=True)
             for number in range(1, count + 1)
@@ -28,7 +28,7 @@ class Workers:
             thread.start()
 
     def stop(self) -> None:
-        """Call no more functions, and wait until those that run have ended."""
+        """Start no more functions, and block until those that run have ended."""
         self._stop.set()
         self._driver.emulator.conductor.wake()
         for thread in self._threads:
@@ -38,6 +38,6 @@ class Workers:
         try:
             self._driver.run_until(lambda: False, patient=True, stop=self._stop)
         except BaseException as error:
-            # Raised again where the server is closed: a thread has nobody to tell.
+            # An exception in a thread reaches no caller; `Server.close` raises it again.
             self.failure = self.failure or error
             self._on_failure()

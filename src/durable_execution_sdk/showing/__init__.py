@@ -1,1 +1,1 @@
-"""Executions for people to read: in the terminal, in the messages of tests."""
+"""Executions as text: in the terminal and in the messages of tests."""

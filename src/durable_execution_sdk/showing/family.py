@@ -1,4 +1,4 @@
-"""One execution and those that it invoked and waits for, as one picture."""
+"""The progress of an execution together with that of the executions that it invoked and waits for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from durable_execution_sdk.showing.visible import visible
 
 
 class Waiter(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation that waits, and where it is: its execution, the names above it and its own."""
+    """An operation that waits; ``path`` is the names of its contexts and its own."""
 
     execution: ExecutionProgress
     path: tuple[str, ...]
@@ -29,7 +29,7 @@ class Waiter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution, and by operation id the executions that it invoked and waits for."""
+    """An execution, and the executions that it invoked, by the ids of the invoking operations."""
 
     execution: ExecutionProgress
     invoked: dict[str, Family]
@@ -48,50 +48,50 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def last_at(self) -> int:
-        """When something happened last."""
-        return max([self.execution.last_at, *(each.last_at for each in self.invoked.values())])
+        """The time of the last event, in milliseconds since the epoch."""
+        return max([self.execution.last_at, *(child.last_at for child in self.invoked.values())])
 
     @property
     def is_idle(self) -> bool:
-        """Whether no handler runs or is about to."""
-        return self.execution.is_idle and all(each.is_idle for each in self.invoked.values())
+        """True if no invocation of these executions runs or is due."""
+        return self.execution.is_idle and all(child.is_idle for child in self.invoked.values())
 
     @property
     def retry_at(self) -> int | None:
-        """When a handler whose invocation failed is invoked again."""
-        times = (self.execution.retry_at, *(each.retry_at for each in self.invoked.values()))
-        return min((each for each in times if each is not None), default=None)
+        """The time of the next retry of a failed invocation, in milliseconds since the epoch."""
+        times = (self.execution.retry_at, *(child.retry_at for child in self.invoked.values()))
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def last_failure(self) -> ErrorObject | None:
-        """The error of the last invocation that failed, if it is to be made again."""
+        """The error of the last failed invocation, if a retry is scheduled."""
         if self.execution.retry_at is not None:
             return self.execution.last_failure
-        found = (each.last_failure for each in self.invoked.values())
-        return next((each for each in found if each is not None), None)
+        failures = (error.last_failure for error in self.invoked.values())
+        return next((error for error in failures if error is not None), None)
 
     def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
-        """The operations that wait for something; an invoke only if nothing is known beyond it."""
+        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
         paths: dict[str | None, tuple[str, ...]] = {}
-        for each in self.execution.operations:
-            operation = each.operation
+        for entry in self.execution.operations:
+            operation = entry.operation
             path = (*paths.get(operation.parent_id, above), title(operation))
             paths[operation.id] = path
             if operation.id in self.invoked:
                 yield from self.invoked[operation.id].waiters(path)
-            elif each.waiting is not None:
+            elif entry.waiting is not None:
                 yield Waiter(
-                    execution=self.execution, path=path, progress=each, waiting=each.waiting
+                    execution=self.execution, path=path, progress=entry, waiting=entry.waiting
                 )
 
 
 def family(emulator: Emulator, arn: str) -> Family:
-    """An execution as of now, and those that it waits for."""
+    """Return the progress of an execution now, and of those that it invoked."""
     return family_later(emulator, arn)()
 
 
 def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
-    """The same, as of now, but drawn when somebody asks for it: many never do."""
+    """Take a snapshot now; derive the progress from it, which costs time, only when the result is called."""
     state = emulator.snapshot(arn)
     invoked = {
         operation_id: family_later(emulator, started.child_arn)
@@ -99,15 +99,15 @@ def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
         if started.child_arn is not None
     }
     return lambda: Family(
-        execution=progress(state), invoked={each: later() for each, later in invoked.items()}
+        execution=progress(state), invoked={key: later() for key, later in invoked.items()}
     )
 
 
 def title(operation: Operation) -> str:
-    """What an operation is called."""
+    """Return an operation's name, or its kind if it has none."""
     return visible(operation.name or kind(operation))
 
 
 def kind(operation: Operation) -> str:
-    """What an operation is."""
+    """Return an operation's kind, such as ``Step`` or ``WaitForCallback``."""
     return visible(operation.sub_type or operation.type.capitalize())

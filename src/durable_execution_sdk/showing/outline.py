@@ -1,6 +1,6 @@
-"""An execution as a tree of lines: what runs, what is done, what each operation waits for.
+"""An execution as a tree of lines, one for each operation with its status and what it waits for.
 
-A line is made of spans, each with a style as rich names them; text without colours leaves them out.
+A line consists of spans, each with a style in rich's notation. Plain text ignores the styles.
 """
 
 from __future__ import annotations
@@ -34,17 +34,18 @@ _STATUS_STYLES = {
     "STOPPED": "bold red",
 }
 
-# What is shorter on a virtual clock only counts the log's events.
-_WORTH_TELLING = 1_000
+# Shortest duration to show, in milliseconds. A virtual clock advances by 1 ms for each event, so shorter
+# durations only count events.
+_SHORTEST_SHOWN = 1_000
 
 Span = tuple[str, str]
-"""A piece of text, and its style; none for plain text."""
+"""A text and its style; an empty style means none."""
 
 _Children = dict[str | None, list[OperationProgress]]
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line, and those below it."""
+    """A line, and its children."""
 
     spans: list[Span]
     below: list[Line]
@@ -56,14 +57,14 @@ class Line(msgspec.Struct, frozen=True):
 
     @property
     def rows(self) -> int:
-        """How many lines it is, with those below."""
+        """The number of lines, with all descendants."""
         return 1 + sum(line.rows for line in self.below)
 
 
 class Drawing:
-    """How to draw: the time it is now, the rows there are, and whether letters must do.
+    """Options of an outline: the current time, the number of rows, and ASCII marks with ``plain``.
 
-    ``timed`` says how long each operation took, if that was long.
+    With ``timed``, operations that took a second or more show their duration.
     """
 
     def __init__(
@@ -74,107 +75,113 @@ class Drawing:
         self._rows = rows
         self._timed = timed
 
-    def outline(self, found: Family) -> Line:
-        """The tree of an execution; of operations that are done, no more than there is room for."""
-        root = self._root(found, found.name, None)
+    def outline(self, executions: Family) -> Line:
+        """Build the tree of an execution. If it has too many rows, older finished operations are left out."""
+        root = self._root(executions, executions.name, None)
         if self._rows is not None:
-            for kept in (8, 3, 1, 0):
+            for most_done in (8, 3, 1, 0):
                 if root.rows <= self._rows:
                     break
-                root = self._root(found, found.name, kept)
+                root = self._root(executions, executions.name, most_done)
         return root
 
-    def _root(self, found: Family, name: str, kept: int | None) -> Line:
-        """An execution's headline, and its operations below."""
-        known = {each.operation.id for each in found.execution.operations}
+    def _root(self, executions: Family, name: str, most_done: int | None) -> Line:
+        """Build an execution's headline, with its operations as children."""
+        ids = {progress.operation.id for progress in executions.execution.operations}
         children: _Children = {}
-        for each in found.execution.operations:
-            parent = each.operation.parent_id
-            children.setdefault(parent if parent in known else None, []).append(each)
-        return Line(_headline(found, name), self._branch(children, None, found, kept))
+        for progress in executions.execution.operations:
+            parent = progress.operation.parent_id
+            children.setdefault(parent if parent in ids else None, []).append(progress)
+        return Line(
+            _headline(executions, name), self._branch(children, None, executions, most_done)
+        )
 
     def _branch(
-        self, children: _Children, parent: str | None, found: Family, kept: int | None
+        self, children: _Children, parent: str | None, executions: Family, most_done: int | None
     ) -> list[Line]:
         lines: list[Line] = []
-        shown, left_out = _selected(children.get(parent, []), kept)
-        if left_out:
-            lines.append(
-                Line([(f"{'...' if self.plain else '…'} {left_out} more done", "dim")], [])
-            )
-        for each in shown:
-            below = self._branch(children, each.operation.id, found, kept)
-            invoked = found.invoked.get(each.operation.id)
+        operations, hidden = _selected(children.get(parent, []), most_done)
+        if hidden:
+            lines.append(Line([(f"{'...' if self.plain else '…'} {hidden} more done", "dim")], []))
+        for progress in operations:
+            below = self._branch(children, progress.operation.id, executions, most_done)
+            invoked = executions.invoked.get(progress.operation.id)
             if invoked is not None:
-                below.append(self._root(invoked, "", kept))
-            lines.append(Line(list(self._spans(each, found)), below))
+                below.append(self._root(invoked, "", most_done))
+            lines.append(Line(list(self._spans(progress, executions)), below))
         return lines
 
-    def _spans(self, each: OperationProgress, found: Family) -> Iterator[Span]:
-        operation = each.operation
+    def _spans(self, progress: OperationProgress, executions: Family) -> Iterator[Span]:
+        operation = progress.operation
         mark, letter, style = _MARKS.get(operation.status, ("?", "?", "magenta"))
-        if each.waiting is not None:
+        if progress.waiting is not None:
             mark, letter, style = _MARKS[OperationStatus.PENDING]
-        elif operation.end_timestamp is None and found.execution.ended_at is not None:
-            # It was left unfinished, and nothing comes of it any more.
+        elif operation.end_timestamp is None and executions.execution.ended_at is not None:
+            # The execution has ended without it.
             mark, letter, style = _MARKS[OperationStatus.CANCELLED]
         yield letter if self.plain else mark, style
         yield f" {title(operation)}", ""
         if operation.name is not None:
             yield f"  {kind(operation)}", "dim"
-        if each.waiting is not None:
-            yield f"  waits {awaited(each.waiting, each.attempt, self.now)}", "yellow"
+        if progress.waiting is not None:
+            yield f"  waits {awaited(progress.waiting, progress.attempt, self.now)}", "yellow"
         else:
-            if each.attempt is not None and each.attempt > 1:
-                yield f"  attempt {each.attempt}", "dim"
-            took = _took(operation)
-            if self._timed and took >= _WORTH_TELLING:
-                yield f"  {span(took)}", "dim"
+            if progress.attempt is not None and progress.attempt > 1:
+                yield f"  attempt {progress.attempt}", "dim"
+            duration = _duration(operation)
+            if self._timed and duration >= _SHORTEST_SHOWN:
+                yield f"  {span(duration)}", "dim"
         error = error_of(operation)
         if error is not None:
             yield f"  {brief(error)}", "red"
 
 
-def _took(operation: Operation) -> float:
+def _duration(operation: Operation) -> float:
     if operation.start_timestamp is None or operation.end_timestamp is None:
         return 0
     return operation.end_timestamp - operation.start_timestamp
 
 
 def text_of(line: Line, *, plain: bool = False) -> str:
-    """A tree as text, for where there are no colours."""
+    """Write a tree as text without colours."""
     return "\n".join(_text(line, "", "", plain=plain))
 
 
 def _text(line: Line, before: str, below: str, *, plain: bool) -> Iterator[str]:
     yield before + line.text
     across, down, corner = ("|-- ", "|   ", "`-- ") if plain else ("├── ", "│   ", "└── ")
-    for place, each in enumerate(line.below, 1):
+    for place, child in enumerate(line.below, 1):
         is_last = place == len(line.below)
         yield from _text(
-            each,
+            child,
             below + (corner if is_last else across),
             below + ("    " if is_last else down),
             plain=plain,
         )
 
 
-def _headline(found: Family, name: str) -> list[Span]:
-    status = found.execution.status
+def _headline(executions: Family, name: str) -> list[Span]:
+    status = executions.execution.status
     return [
-        (visible(found.function), "bold"),
+        (visible(executions.function), "bold"),
         (visible(f" {name} ") if name else " ", ""),
         (visible(status), _STATUS_STYLES.get(status, "bold yellow")),
     ]
 
 
 def _selected(
-    operations: Iterable[OperationProgress], kept: int | None
+    operations: Iterable[OperationProgress], most_done: int | None
 ) -> tuple[list[OperationProgress], int]:
-    """Those to show, and how many that are done are left out: the oldest ones."""
-    every = list(operations)
-    if kept is None:
-        return every, 0
-    done = [each.operation.id for each in every if each.operation.end_timestamp is not None]
-    hidden = set(done[: max(0, len(done) - kept)])
-    return [each for each in every if each.operation.id not in hidden], len(hidden)
+    """Keep the last ``most_done`` finished operations and all others; return them and the number left out."""
+    all_operations = list(operations)
+    if most_done is None:
+        return all_operations, 0
+    done = [
+        progress.operation.id
+        for progress in all_operations
+        if progress.operation.end_timestamp is not None
+    ]
+    hidden = set(done[: max(0, len(done) - most_done)])
+    return [progress for progress in all_operations if progress.operation.id not in hidden], len(
+        hidden
+    )

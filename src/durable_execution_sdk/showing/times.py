@@ -1,4 +1,4 @@
-"""Times and spans of time, as people read them. Times come in milliseconds since the epoch."""
+"""Format times and durations. All arguments are milliseconds; times are since the epoch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def at(milliseconds: float, now: float | None = None) -> str:
-    """A local time; with its date unless that is the date of ``now``."""
+    """Format a time in the local zone; with its date unless that is the date of ``now``."""
     moment = datetime.fromtimestamp(milliseconds / 1000).astimezone()
     today = None if now is None else datetime.fromtimestamp(now / 1000).astimezone().date()
     return moment.strftime("%H:%M:%S" if moment.date() == today else "%Y-%m-%d %H:%M:%S")
 
 
 def span(milliseconds: float) -> str:
-    """How long: the two largest units that are not zero."""
+    """Format a duration by its two largest units that are not zero."""
     if milliseconds < 1_000:
         return f"{max(0, round(milliseconds))} ms"
     if milliseconds < 60_000:
@@ -30,7 +30,7 @@ def span(milliseconds: float) -> str:
 
 
 def iso(milliseconds: float | None) -> str | None:
-    """A time for programs: ISO 8601, in UTC."""
+    """Format a time as ISO 8601 in UTC."""
     if milliseconds is None:
         return None
     moment = datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,6 +1,6 @@
-"""Text of others as text: what would control a terminal, or turn its letters around, is shown instead.
+"""Escape control characters and invisible characters in text from outside.
 
-Names, payloads, errors and log lines come from anybody. An escape sequence in one of them could set the
+Names, payloads, errors and log lines are untrusted. An escape sequence in one of them could set the
 window's title, hide lines or forge them; a bidirectional override makes a name read as another.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 # C0 without tab and line feed, DEL and C1; soft hyphen; zero-width, bidirectional and other invisible
-# format characters, but for the two joiners, which words and emoji are made with; line and paragraph
+# format characters, except the two joiners, which some scripts and emoji need; line and paragraph
 # separators; surrogates; interlinear marks; tags.
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u070f\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
@@ -18,12 +18,12 @@ _INVISIBLE = re.compile(
 
 
 def visible(text: str) -> str:
-    """Write every character that cannot be seen as its escape, as JSON writes it; the rest stays."""
+    """Replace every control or invisible character by its JSON escape."""
     return text if text.isascii() and text.isprintable() else _INVISIBLE.sub(_escape, text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
     if code < 0x10000:
         return f"\\u{code:04x}"
     code -= 0x10000

@@ -1,4 +1,4 @@
-"""What operations and events are called, and what they wait for, in a reader's words."""
+"""Describe operations, events and waiting in one line each."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _LONGEST_ERROR = 120
 
 
 def brief(error: ErrorObject) -> str:
-    """An error in one line."""
+    """Write an error in one line of at most 120 characters."""
     message = " ".join((error.error_message or "").split())
     text = visible(f"{error.error_type}: {message}" if error.error_type else message)
     return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}..."
 
 
 def error_of(operation: Operation) -> ErrorObject | None:
-    """The error that an operation ended with, or that its last attempt did."""
+    """Return the error of an operation, or of its last attempt."""
     for name in operation.__struct_fields__:
-        found = getattr(getattr(operation, name), "error", None)
-        if isinstance(found, ErrorObject):
-            return found
+        error = getattr(getattr(operation, name), "error", None)
+        if isinstance(error, ErrorObject):
+            return error
     return None
 
 
 def awaited(waiting: Waiting, attempt: int | None, now: int) -> str:
-    """What an operation waits for, and until when."""
+    """Describe the event that an operation waits for, and its time."""
     match waiting.awaited:
         case Awaited.TIME:
             return _until("until", waiting.until, now)
@@ -48,25 +48,25 @@ def awaited(waiting: Waiting, attempt: int | None, now: int) -> str:
             return visible(f"for {waiting.function_name}")
 
 
-def waits(found: Family, now: int) -> list[str]:
-    """Everything that an execution waits for, one line each; none while its handler runs."""
-    if not found.is_idle or found.execution.ended_at is not None:
+def waits(executions: Family, now: int) -> list[str]:
+    """List everything that an execution waits for, one line each; nothing while an invocation runs."""
+    if not executions.is_idle or executions.execution.ended_at is not None:
         return []
-    lines = [_waits(waiter, now) for waiter in found.waiters()]
-    if found.retry_at is not None:
-        lines.append(comes_again(found.retry_at, now))
-    if found.execution.status == ExecutionStatus.PAUSED:
+    lines = [_waits(waiter, now) for waiter in executions.waiters()]
+    if executions.retry_at is not None:
+        lines.append(comes_again(executions.retry_at, now))
+    if executions.execution.status == ExecutionStatus.PAUSED:
         lines.append("the execution is paused")
     return lines
 
 
 def comes_again(retry_at: int, now: int) -> str:
-    """When an invocation that failed is made again."""
+    """Describe the next retry of a failed invocation."""
     return f"the last invocation failed; the next one comes {_until('at', retry_at, now)}"
 
 
 def callback_id_of(operation: OperationProgress) -> str | None:
-    """The id to answer to, if an operation waits for an answer."""
+    """Return the callback's id, if the operation is a callback that waits."""
     details = operation.operation.callback_details
     if operation.waiting is None or details is None:
         return None
@@ -74,29 +74,29 @@ def callback_id_of(operation: OperationProgress) -> str | None:
 
 
 def told(event: HistoryEvent) -> str:
-    """An event of a history, without its time."""
+    """Write an event of a history in one line, without its time."""
     name = event.name or event.sub_type or ""
-    return visible(f"{event.event_type:<24} {name}  {'  '.join(_particulars(event))}".rstrip())
+    return visible(f"{event.event_type:<24} {name}  {'  '.join(_details(event))}".rstrip())
 
 
-def _particulars(event: HistoryEvent) -> Iterator[str]:
-    """What the event's own details say, whatever kind they are."""
+def _details(event: HistoryEvent) -> Iterator[str]:
+    """Yield the facts worth showing from the event's details."""
     for field in event.__struct_fields__:
         details: Any = getattr(event, field)
         if isinstance(details, msgspec.Struct):
-            yield from _said(details, event.event_timestamp)
+            yield from _facts(details, event.event_timestamp)
 
 
-def _said(details: Any, now: float) -> Iterator[str]:
+def _facts(details: Any, now: float) -> Iterator[str]:
     retry = getattr(details, "retry_details", None)
-    again = None if retry is None else retry.next_attempt_delay_seconds
-    if retry is not None and (retry.current_attempt > 1 or again):
+    delay = None if retry is None else retry.next_attempt_delay_seconds
+    if retry is not None and (retry.current_attempt > 1 or delay):
         yield f"attempt {retry.current_attempt}"
     error = getattr(details, "error", None)
     if error is not None and error.payload is not None:
         yield brief(error.payload)
-    if again:
-        yield f"again in {span(again * 1000)}"
+    if delay:
+        yield f"again in {span(delay * 1000)}"
     until = getattr(details, "scheduled_end_timestamp", None)
     if until is not None:
         yield f"until {at(until, now)}"
@@ -106,8 +106,8 @@ def _said(details: Any, now: float) -> Iterator[str]:
 
 
 def _waits(waiter: Waiter, now: int) -> str:
-    what = awaited(waiter.waiting, waiter.progress.attempt, now)
-    return f"{' / '.join(waiter.path)} ({kind(waiter.progress.operation)}) waits {what}"
+    reason = awaited(waiter.waiting, waiter.progress.attempt, now)
+    return f"{' / '.join(waiter.path)} ({kind(waiter.progress.operation)}) waits {reason}"
 
 
 def _until(word: str, until: int | None, now: int) -> str:

@@ -1,4 +1,4 @@
-"""Test durable workflows: on the real engine in milliseconds, or deployed on Lambda."""
+"""Test durable workflows, on the embedded engine in milliseconds or deployed on Lambda."""
 
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.engine.limits import Limits

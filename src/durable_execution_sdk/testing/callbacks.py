@@ -1,4 +1,4 @@
-"""Answers to callbacks, as the outside world gives them."""
+"""Callbacks that a test answers in place of an external system."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 Failure = Exception | ErrorObject | None
-"""What a callback fails with, or an execution is stopped with."""
+"""The error to fail a callback or to stop an execution with."""
 
 
 class Answers(Protocol):
@@ -39,10 +39,7 @@ class Answers(Protocol):
 
 
 class PendingCallback:
-    """A callback that waits for an answer.
-
-    ``callback_id`` is what was handed out, ``name`` what the workflow called it.
-    """
+    """A callback that waits for an answer, with its id and the name that the workflow gave it."""
 
     def __init__(self, control: Answers, callback_id: str, name: str | None) -> None:
         self._control = control
@@ -50,13 +47,13 @@ class PendingCallback:
         self.name = name
 
     async def succeed(self, result: Any = None, *, check: bool = True) -> None:
-        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
+        """Answer with a result, which is written as JSON; ``bytes`` are sent as they are.
 
-        ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
+        The result must fit the callback's ``result_type``, if that is known in this process.
+        ``check=False`` sends any result, as the service would.
 
         Raises:
-            ServiceError: the callback was answered before, its time is up, or its ``result_type`` is
-                known in this process and does not fit.
+            ServiceError: the callback was answered before or has timed out, or the result does not fit.
         """
         await self._control.callback_success(
             self.callback_id, _answer(self.callback_id, result, check=check)
@@ -67,12 +64,12 @@ class PendingCallback:
         await self._control.callback_failure(self.callback_id, as_error_object(error))
 
     async def heartbeat(self) -> None:
-        """Say that the answer is still to come: the heartbeat timeout begins anew."""
+        """Send a heartbeat: the callback's heartbeat timeout starts again."""
         await self._control.callback_heartbeat(self.callback_id)
 
 
 class SyncAnswers(Protocol):
-    """The same without ``await``; an emulator does it."""
+    """The part of an emulator that answers callbacks, without ``await``."""
 
     def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Answer a callback with a result."""
@@ -88,7 +85,7 @@ class SyncAnswers(Protocol):
 
 
 class SyncPendingCallback:
-    """What a ``PendingCallback`` does, without ``await``."""
+    """A ``PendingCallback`` for tests that are plain functions."""
 
     def __init__(self, control: SyncAnswers, callback_id: str, name: str | None) -> None:
         self._control = control
@@ -96,9 +93,9 @@ class SyncPendingCallback:
         self.name = name
 
     def succeed(self, result: Any = None, *, check: bool = True) -> None:
-        """Answer with a result; it is written as JSON, and ``bytes`` are sent as they are.
+        """Answer with a result, which is written as JSON; ``bytes`` are sent as they are.
 
-        ``check=False`` sends what the waiting code cannot read, as AWS would let a sender do.
+        ``check=False`` sends a result that does not fit the callback's ``result_type``.
         """
         self._control.callback_success(
             self.callback_id, _answer(self.callback_id, result, check=check)
@@ -109,12 +106,12 @@ class SyncPendingCallback:
         self._control.callback_failure(self.callback_id, as_error_object(error))
 
     def heartbeat(self) -> None:
-        """Say that the answer is still to come: the heartbeat timeout begins anew."""
+        """Send a heartbeat: the callback's heartbeat timeout starts again."""
         self._control.callback_heartbeat(self.callback_id)
 
 
 def _answer(callback_id: str, result: Any, *, check: bool) -> bytes | None:
-    """The payload of an answer, which the waiting code can read if its type is known here."""
+    """Write the payload of an answer, and check it against the type if that is known here."""
     payload = _written(callback_id, result)
     if not check:
         EXPECTED_ANSWERS.forget(callback_id)
@@ -131,7 +128,7 @@ def _answer(callback_id: str, result: Any, *, check: bool) -> bytes | None:
 
 
 def as_error_object(error: Failure) -> ErrorObject | None:
-    """An error as somebody outside reports it: a type and a message."""
+    """Convert an exception to an error object of type and message, as external systems send it."""
     if isinstance(error, Exception):
         return ErrorObject(error_type=type(error).__name__, error_message=str(error))
     if not isinstance(cast("object", error), ErrorObject | None):

@@ -1,4 +1,4 @@
-"""How handlers are called in a test: in its environment, within its time, and heard."""
+"""Wrap handler calls with the test's environment variables, its time limit and its verdicts."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _NO_VERDICTS = (Exception, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio
 
 
 class Calls:
-    """The calls of handlers that one runner makes.
+    """The handler calls of one runner.
 
-    ``watch`` is the time of the test that is at work. ``verdict`` is what ends the test if a step
-    raises it: ``pytest.fail`` and its like are no failures that a workflow could retry.
+    ``watch`` is the time limit of the current call of the runner. ``verdict`` is an exception that ends
+    the test when a step raises it: a workflow must not retry ``pytest.fail`` and the like.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -32,16 +32,16 @@ class Calls:
         self._environment = environment
 
     def bounded(self, invoker: Invoker) -> Invoker:
-        """Let no invocation outlast the test, and give it its environment, and the same chances."""
+        """Wrap invocations with the time limit, the environment and repeatable retry delays."""
 
         def call(call: Call) -> Answer:
-            with _set(self._environment), loaded_dice():
-                return invoker(call if self.watch is None else _within(call, self.watch))
+            with _environment_set(self._environment), loaded_dice():
+                return invoker(call if self.watch is None else _with_deadline(call, self.watch))
 
         return call
 
     def heard(self, handler: Handler) -> Handler:
-        """Keep a verdict on the test that comes out of a handler; Lambda would only invoke again."""
+        """Wrap a handler to keep a verdict that it raises; the engine would only invoke it again."""
 
         def call(event: Any, context: Any) -> Any:
             try:
@@ -54,7 +54,7 @@ class Calls:
         return call
 
     def raise_verdict(self) -> None:
-        """End the test, if it was judged."""
+        """Raise the verdict, if there is one."""
         verdict, self.verdict = self.verdict, None
         if verdict is not None:
             raise verdict
@@ -64,12 +64,12 @@ def _is_ours(error: BaseException) -> bool:
     return type(error).__module__.startswith("durable_execution_sdk.")
 
 
-def _within(call: Call, watch: Watch) -> Call:
+def _with_deadline(call: Call, watch: Watch) -> Call:
     remaining = call.remaining
 
     def within() -> int:
-        # A handler leaves somewhat before the end of its time. It may use all of the test's, and
-        # one that is quick is let finish.
+        # A handler suspends somewhat before its deadline. The margin lets it use all of the test's
+        # time, and lets a quick one finish.
         left = watch.left + min(2.0, max(0.3, watch.left / 9)) + 0.2
         return round(min(remaining(), left * 1000))
 
@@ -77,7 +77,7 @@ def _within(call: Call, watch: Watch) -> Call:
 
 
 @contextmanager
-def _set(variables: Mapping[str, str]) -> Generator[None]:
+def _environment_set(variables: Mapping[str, str]) -> Generator[None]:
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

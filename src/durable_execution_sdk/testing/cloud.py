@@ -1,4 +1,4 @@
-"""Runs a deployed workflow in a test, wherever there is something that speaks Lambda's API."""
+"""The test runner for deployed workflows, at AWS or any endpoint with Lambda's API."""
 
 from __future__ import annotations
 
@@ -41,34 +41,33 @@ __tracebackhide__ = is_told
 _R = TypeVar("_R")
 _T = TypeVar("_T")
 
-_FIRST_LOOK = 0.2
-"""After how many seconds to look again when something has just happened."""
+_FIRST_PAUSE = 0.2
+"""The first polling interval after a change, in seconds."""
 
 
 class CloudDurableTestRunner(Generic[_R]):
-    """Runs a deployed workflow in a test, and gives the same result as a ``LocalDurableTestRunner``.
+    """Runs a deployed workflow in a test; its results are those of ``LocalDurableTestRunner``.
 
-    It starts the execution, follows its history, and answers callbacks, all through Lambda's API: at
-    AWS, or at any endpoint that speaks it, as ``AWS_ENDPOINT_URL_LAMBDA`` says. Waits take their time.
-    ``sync`` is the same runner for tests that are plain functions.
-    The caller needs permission for ``lambda:InvokeFunction``, ``GetDurableExecution``,
-    ``GetDurableExecutionHistory``, and what else it does: ``SendDurableExecutionCallback...``,
-    ``StopDurableExecution``. ``result.logs`` is empty: the function's logs are in CloudWatch.
+    It starts the execution, polls its history and answers callbacks through Lambda's API, at AWS or at
+    the endpoint in ``AWS_ENDPOINT_URL_LAMBDA``. Waits take real time. ``sync`` is the same runner for
+    tests that are plain functions. The caller needs permission for ``lambda:InvokeFunction``,
+    ``GetDurableExecution`` and ``GetDurableExecutionHistory``, and for callbacks and ``stop()`` also for
+    ``SendDurableExecutionCallback...`` and ``StopDurableExecution``. ``result.logs`` is empty: the
+    function's logs are in CloudWatch.
 
     Args:
         function_name: the function's name or ARN, with a version or an alias: ``order:live``.
-        result_type: what the workflow returns, to give ``result.result`` its type; plain JSON values
-            without it.
-        serdes: how the workflow writes its result, if that is not JSON.
-        timeout: how many seconds a call of the runner may take.
-        longest_pause: how many seconds lie between two looks at most, while nothing happens.
-        on_progress: is called with the execution as it stands whenever its history has grown
-            or it has ended.
-        environ: where region, endpoint and credentials are; the process's own by default.
-        control_plane: another way to the API.
+        result_type: the type of ``result.result``; without it, plain JSON values.
+        serdes: the serdes that the workflow writes its result with, if that is not JSON.
+        timeout: time limit for a call of the runner, in seconds.
+        longest_pause: longest polling interval, in seconds.
+        on_progress: called with the current result whenever the history has grown or the execution has
+            ended.
+        environ: the environment with region, endpoint and credentials; by default the process's.
+        control_plane: the client to use in place of one made from ``environ``.
 
     Raises:
-        ConfigError: the name has no version and no alias, or there is no region.
+        ConfigError: the name has neither a version nor an alias, or there is no region.
     """
 
     @overload
@@ -123,16 +122,16 @@ class CloudDurableTestRunner(Generic[_R]):
     async def run(
         self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
     ) -> DurableTestResult[_R]:
-        """Run the workflow to its end, however it ends.
+        """Run the workflow until it has ended, successfully or not.
 
         Args:
-            event: what the function gets, as JSON; ``{}`` by default.
-            name: the execution's name; the same name and event find the same execution again. A new
-                one by default.
-            timeout: seconds, in place of the runner's own.
+            event: the function's input, written as JSON; ``{}`` by default.
+            name: the execution's name, by default a new one. The same name and event find the same
+                execution again.
+            timeout: time limit in seconds, in place of the runner's.
 
         Raises:
-            RunTimeoutError: it has not ended in time. It goes on; ``stop()`` ends it.
+            RunTimeoutError: the execution has not ended in time. It goes on; ``stop()`` ends it.
             ServiceError: the service refused a call.
         """
         await self.start(event, name=name)
@@ -145,9 +144,9 @@ class CloudDurableTestRunner(Generic[_R]):
         return self.sync.run(event, name=name, timeout=timeout)
 
     async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
-        """Start an execution, or find the one that has this name; returns its ARN.
+        """Start an execution, or find the one with this name; return its ARN.
 
-        From now on the runner's other methods are about this execution.
+        The runner's other methods refer to the execution that was started last.
         """
         context = SerDesContext(operation_id="event", operation_name="the test's event")
         written = "" if event is NO_EVENT else JsonSerDes[Any]().serialize(event, context)
@@ -169,78 +168,79 @@ class CloudDurableTestRunner(Generic[_R]):
         return self._arn
 
     async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
-        """Wait until the execution has ended, however it ends."""
-        return await self._follow(lambda result: result if result.is_done else None, timeout)
+        """Wait until the execution has ended, successfully or not."""
+        return await self._poll(lambda result: result if result.is_done else None, timeout)
 
     async def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
     ) -> PendingCallback:
-        """Wait until a callback waits for an answer, and give it.
+        """Wait until a callback waits for an answer, and return it.
 
-        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without one any
-        will do. Callbacks of functions that the workflow invoked are not looked for.
+        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without it, the first
+        callback is returned. Callbacks of invoked functions are not considered.
 
         Raises:
             NoSuchOperationError: the execution ended first.
-            RunTimeoutError: none waits in time.
+            RunTimeoutError: no such callback appeared in time.
         """
 
         def found(result: DurableTestResult[_R]) -> Awaiting | None:
-            for each in callbacks_of(result.family, name):
-                return each
+            for callback in callbacks_of(result.family, name):
+                return callback
             if result.is_done:
-                what = "a callback" if name is None else f"the callback {name!r}"
+                label = "a callback" if name is None else f"the callback {name!r}"
                 raise NoSuchOperationError(
-                    f"the execution ended before {what} waited for an answer:\n{result}"
+                    f"the execution ended before {label} waited for an answer:\n{result}"
                 )
             return None
 
-        return PendingCallback(self._connection, *await self._follow(found, timeout))
+        return PendingCallback(self._connection, *await self._poll(found, timeout))
 
     async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
-        """The callbacks that wait for an answer now, in the order in which they began."""
+        """Return the callbacks that wait for an answer now, in the order of their start."""
         result = await self.result()
         return [
-            PendingCallback(self._connection, *each) for each in callbacks_of(result.family, name)
+            PendingCallback(self._connection, *callback)
+            for callback in callbacks_of(result.family, name)
         ]
 
     def callback(self, callback_id: str) -> PendingCallback:
-        """The callback with this id, as somebody outside knows it."""
+        """Return the callback with this id."""
         return PendingCallback(self._connection, callback_id, None)
 
     async def stop(self, error: Failure = None) -> DurableTestResult[_R]:
-        """End the execution as STOPPED, from outside."""
+        """Stop the execution; its status becomes STOPPED."""
         async with self._connection.open() as control:
             await control.stop(self._current(), as_error_object(error))
         return await self.result()
 
     async def result(self) -> DurableTestResult[_R]:
-        """What there is of the execution as of now."""
+        """Return the current state of the execution."""
         async with self._connection.open() as control:
             follower = Follower(control, self._current())
             return self._result(await follower.look(), follower)
 
-    async def _follow(
+    async def _poll(
         self, find: Callable[[DurableTestResult[_R]], _T | None], timeout: float | None
     ) -> _T:
-        """Look again and again until something is found."""
+        """Poll the execution until ``find`` returns a value for its state."""
         arn = self._current()
         watch = Watch(self.timeout if timeout is None else timeout)
-        pace = Pace(min(_FIRST_LOOK, self._longest_pause), self._longest_pause)
-        seen = ("", 0)
+        pace = Pace(min(_FIRST_PAUSE, self._longest_pause), self._longest_pause)
+        last_state = ("", 0)
         async with self._connection.open() as control:
             follower = Follower(control, arn)
             while True:
                 described = await although_it_stumbles(follower.look, pace, watch)
                 result = self._result(described, follower)
-                if seen != (result.status, len(result.history)):
-                    seen = (result.status, len(result.history))
+                if last_state != (result.status, len(result.history)):
+                    last_state = (result.status, len(result.history))
                     pace.quicken()
                     if self._on_progress is not None:
                         self._on_progress(result)
-                found = find(result)
-                if found is not None:
-                    return found
+                value = find(result)
+                if value is not None:
+                    return value
                 if watch.left <= 0:
                     raise RunTimeoutError(
                         f"the test allows {watch.seconds:g} s, and the execution goes on after that;"

@@ -1,4 +1,4 @@
-"""The runner of deployed workflows for tests that are plain functions."""
+"""The test runner for deployed workflows, for tests that are plain functions."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __tracebackhide__ = is_told
 _R = TypeVar("_R")
 _T = TypeVar("_T")
 
-# Calls have limits of their own; this one is for a connection that swallows everything.
+# Extra time for a call, in seconds. Calls have time limits of their own; this one ends those that hang.
 _LONGEST_CALL = 120.0
 
 
 class AsyncRunner(Protocol[_R]):
-    """What a ``CloudDurableTestRunner`` does."""
+    """The methods of ``CloudDurableTestRunner`` that the synchronous runner calls."""
 
     timeout: float
 
@@ -35,7 +35,7 @@ class AsyncRunner(Protocol[_R]):
         ...
 
     async def complete(self, *, timeout: float | None = ...) -> DurableTestResult[_R]:
-        """Wait until it has ended."""
+        """Wait until the execution has ended."""
         ...
 
     async def wait_for_callback(
@@ -45,20 +45,20 @@ class AsyncRunner(Protocol[_R]):
         ...
 
     async def callbacks(self, name: str | None = ...) -> list[PendingCallback]:
-        """The callbacks that wait."""
+        """Return the callbacks that wait for an answer now."""
         ...
 
     async def stop(self, error: Failure = ...) -> DurableTestResult[_R]:
-        """End it."""
+        """Stop the execution."""
         ...
 
     async def result(self) -> DurableTestResult[_R]:
-        """What there is of it."""
+        """Return the current state of the execution."""
         ...
 
 
 class SyncCloudTestRunner(Generic[_R]):
-    """What a ``CloudDurableTestRunner`` does, without ``await``: ``runner.sync.run(event)``."""
+    """A ``CloudDurableTestRunner`` without ``await``: ``runner.sync.run(event)``."""
 
     def __init__(self, runner: AsyncRunner[_R], connection: Connection) -> None:
         self._runner = runner
@@ -67,45 +67,45 @@ class SyncCloudTestRunner(Generic[_R]):
     def run(
         self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
     ) -> DurableTestResult[_R]:
-        """Run the workflow to its end."""
+        """Run the workflow until it has ended."""
         self.start(event, name=name)
         return self.complete(timeout=timeout)
 
     def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
-        """Start an execution, or find the one that has this name; returns its ARN."""
-        return _done(lambda: self._runner.start(event, name=name))
+        """Start an execution, or find the one with this name; return its ARN."""
+        return _run(lambda: self._runner.start(event, name=name))
 
     def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
         """Wait until the execution has ended."""
         seconds = self._runner.timeout if timeout is None else timeout
-        return _done(lambda: self._runner.complete(timeout=timeout), seconds)
+        return _run(lambda: self._runner.complete(timeout=timeout), seconds)
 
     def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
     ) -> SyncPendingCallback:
-        """Wait until a callback waits for an answer, and give it."""
+        """Wait until a callback waits for an answer, and return it."""
         seconds = self._runner.timeout if timeout is None else timeout
-        found = _done(lambda: self._runner.wait_for_callback(name, timeout=timeout), seconds)
-        return SyncPendingCallback(self._answers, found.callback_id, found.name)
+        callback = _run(lambda: self._runner.wait_for_callback(name, timeout=timeout), seconds)
+        return SyncPendingCallback(self._answers, callback.callback_id, callback.name)
 
     def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
-        """The callbacks that wait for an answer now, in the order in which they began."""
+        """Return the callbacks that wait for an answer now, in the order of their start."""
         return [
-            SyncPendingCallback(self._answers, each.callback_id, each.name)
-            for each in _done(lambda: self._runner.callbacks(name))
+            SyncPendingCallback(self._answers, callback.callback_id, callback.name)
+            for callback in _run(lambda: self._runner.callbacks(name))
         ]
 
     def callback(self, callback_id: str) -> SyncPendingCallback:
-        """The callback with this id, as somebody outside knows it."""
+        """Return the callback with this id."""
         return SyncPendingCallback(self._answers, callback_id, None)
 
     def stop(self, error: Failure = None) -> DurableTestResult[_R]:
-        """End the execution as STOPPED, from outside."""
-        return _done(lambda: self._runner.stop(error))
+        """Stop the execution; its status becomes STOPPED."""
+        return _run(lambda: self._runner.stop(error))
 
     def result(self) -> DurableTestResult[_R]:
-        """What there is of the execution as of now."""
-        return _done(self._runner.result)
+        """Return the current state of the execution."""
+        return _run(self._runner.result)
 
 
 class _Answers:
@@ -113,15 +113,15 @@ class _Answers:
         self._connection = connection
 
     def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
-        _done(lambda: self._connection.callback_success(callback_id, result))
+        _run(lambda: self._connection.callback_success(callback_id, result))
 
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
-        _done(lambda: self._connection.callback_failure(callback_id, error))
+        _run(lambda: self._connection.callback_failure(callback_id, error))
 
     def callback_heartbeat(self, callback_id: str) -> None:
-        _done(lambda: self._connection.callback_heartbeat(callback_id))
+        _run(lambda: self._connection.callback_heartbeat(callback_id))
 
 
-def _done(make: Callable[[], Coroutine[Any, Any, _T]], seconds: float = 0.0) -> _T:
-    """Run it on a loop of its own, in a thread of its own: the caller may be in a loop already."""
+def _run(make: Callable[[], Coroutine[Any, Any, _T]], seconds: float = 0.0) -> _T:
+    """Run a coroutine on a loop in a new thread: the caller's thread may have a running loop."""
     return in_thread(lambda _: asyncio.run(make()), seconds + _LONGEST_CALL)

@@ -1,4 +1,4 @@
-"""The way to the API that a test takes, without leaving connections behind."""
+"""The connection of a test to Lambda's API, closed after each use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Connection"]
 
 
 class Connection:
-    """Lambda's control plane as the environment has it, or one that was given."""
+    """The control plane that a test passed, or a client made from the environment."""
 
     def __init__(self, control: ControlPlane | None, environ: Mapping[str, str] | None) -> None:
         self._given = control
@@ -22,7 +22,7 @@ class Connection:
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[ControlPlane]:
-        """The API; idle connections of ours are closed afterwards."""
+        """Yield the control plane; close the client's idle connections afterwards."""
         control = self._given or self._own
         assert control is not None
         try:

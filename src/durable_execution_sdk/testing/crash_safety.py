@@ -1,4 +1,4 @@
-"""Proves of a workflow that a crash anywhere does no harm, or finds where it does harm."""
+"""Check that a crash at any point of a workflow does no harm."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MISSED = (
 
 
 class Point(msgspec.Struct, frozen=True):
-    """Where a run is to crash: around a checkpoint, or at an await of a body."""
+    """The point at which a run crashes: around a checkpoint, or at an await of a step's body."""
 
     checkpoint: int = 0
     when: When = "before"
@@ -52,7 +52,7 @@ class Point(msgspec.Struct, frozen=True):
     of_awaits: int = 1
 
     def plan(self, faults: Faults) -> None:
-        """Let it happen."""
+        """Plan the crash."""
         body = self.body
         if body is None:
             faults.crash_at(checkpoint=self.checkpoint, when=self.when)
@@ -60,7 +60,7 @@ class Point(msgspec.Struct, frozen=True):
             faults.crash_in(body.operation_id, attempt=body.attempt, at_await=self.at_await)
 
     def __str__(self) -> str:
-        """What reports call it."""
+        """Write the point for reports."""
         if self.body is None:
             return f"{_WAYS[self.when]} {self.checkpoint}"
         if self.of_awaits == 1:
@@ -80,35 +80,37 @@ async def check_crash_safety(
     same_log: bool = True,
     max_points: int = _MOST_POINTS,
 ) -> SafetyReport:
-    """Run a workflow, then again with a crash at every possible point, and report what that changes.
+    """Run a workflow undisturbed, then once for each possible crash, and report the differences.
 
-    The points: before and after each checkpoint, at each with its answer lost, and at each await in
-    each attempt of each step. Reported are differences in status, result, log and the world outside;
-    at-most-once bodies that ran again after they had been cut off; bodies that ran twice without
-    having been cut off; and steps that replay gives other arguments. The result of a step that differs
-    where nothing else does, such as a reading of a clock, is a note. Attempts, times and completion
-    order are not compared.
+    The crashes are: before and after each checkpoint, at each checkpoint with its response lost, and at
+    each await in each attempt of each step. Reported as harm are differences in status, result, log and
+    the world outside; at-most-once bodies that ran again after an interruption; bodies that ran twice
+    without an interruption; and steps that get other arguments on replay. A step's result that differs
+    while nothing else does, such as a reading of a clock, is a note. Attempts, times and completion
+    order are not compared. The time grows with the square of the workflow's length.
 
-    A crash unwinds tasks, so clean-up code does run, and memory is kept unless ``on_crash`` clears it:
-    a process that is killed does neither.
+    Unlike a real crash, a simulated one unwinds tasks, so clean-up code runs, and keeps memory, unless
+    ``on_crash`` clears it.
 
     Args:
-        handler: the workflow, or a runner with the options and functions that each run gets.
-        event: what each execution is started with.
-        play: what to do in place of ``runner.run(event)``: start, answer callbacks, and return the
-            result. It sees the execution crash and go on.
-        setup: called before each run, to reset the world outside and whatever the test remembers.
-        observe: called after each run; returns the state of the world outside, to be compared (with
-            ``==``). An effect outside a step, or in a step that is run again, shows here only. It may
-            ``assert`` as well, and so may ``play``: what must hold wherever the crash came.
-        on_crash: called at each crash, to forget what lives in the memory of a process.
-        same_result: ``False`` if time decides about the result, as in a race with a timeout, or a map
-            that ends early.
-        same_log: ``False`` if time decides about which operations there are.
-        max_points: how many points to try at most, evenly spread; the report says how many are left.
+        handler: the workflow, or a runner whose options and functions every run uses.
+        event: the input of each execution.
+        play: called in place of ``runner.run(event)``: starts the execution, answers callbacks, and
+            returns the result. The execution crashes and goes on meanwhile.
+        setup: called before each run, to reset the world outside and the state of the test.
+        observe: called after each run; returns the state of the world outside, to be compared with
+            ``==``. Effects outside of steps, or in steps that run again, show only here. ``observe``
+            and ``play`` may ``assert`` conditions that must hold after any crash.
+        on_crash: called at each crash, to clear state that a process keeps in memory.
+        same_result: ``False`` if the result depends on time, as in a race with a timeout or a map that
+            ends early.
+        same_log: ``False`` if the operations depend on time.
+        max_points: the largest number of crashes to try, at even distances; the report has the number
+            of those left out.
 
     Raises:
-        DurableTestError: the workflow does not come to its end even undisturbed.
+        ConfigError: ``max_points`` is below 1, or both ``event`` and ``play`` were given.
+        DurableTestError: the workflow does not end even undisturbed.
     """
     return await _check(
         Trial(handler, way_to_play(play, event), setup, observe),
@@ -158,7 +160,7 @@ async def _check(
     if standard.problems:
         points = []
     chosen = points if len(points) <= max_points else _spread(points, max_points)
-    harms = [Harm("undisturbed", each) for each in standard.problems]
+    harms = [Harm("undisturbed", difference) for difference in standard.problems]
     interrupted: list[Harm] = []
     noted: dict[str, str] = {}
     missed = 0
@@ -167,25 +169,29 @@ async def _check(
         point.plan(runner.faults)
         if on_crash is not None:
             runner.faults.on_crash(on_crash)
-        came = await trial.run(runner)
-        if came.is_missed:
+        outcome = await trial.run(runner)
+        if outcome.is_missed:
             missed += 1
             continue
-        if came.snapshot is not None:
-            await trial.look_again(standard, came.snapshot)
+        if outcome.snapshot is not None:
+            await trial.look_again(standard, outcome.snapshot)
         differences, notes = _differences(
-            came, standard, same_result=same_result, same_log=same_log
+            outcome, standard, same_result=same_result, same_log=same_log
         )
         for label, note in notes:
             noted.setdefault(label, f"{point}: {note}; nothing else differs")
-        if _cut_attempts(came.history) and not came.is_wrong:
-            # What the workflow does then is its own business; one line says how it went on.
+        if _cut_attempts(outcome.history) and not outcome.is_wrong:
+            # The workflow handles StepInterruptedError as it likes; the report has one line for it.
             differences, changed = [], differences
-            interrupted += [Harm(str(point), each) for each in changed[:1]]
-        if differences and came.snapshot is not None and standard.may_be_timing(came.snapshot):
+            interrupted += [Harm(str(point), difference) for difference in changed[:1]]
+        if (
+            differences
+            and outcome.snapshot is not None
+            and standard.may_be_timing(outcome.snapshot)
+        ):
             noted.setdefault("", MAY_BE_TIMING)
-        differences += _harms_of_bodies(came.runner.faults, came.history)
-        harms += [Harm(str(point), each) for each in differences]
+        differences += _harms_of_bodies(outcome.runner.faults, outcome.history)
+        harms += [Harm(str(point), difference) for difference in differences]
     return SafetyReport(
         function=trial.name,
         what="crashes",
@@ -213,19 +219,19 @@ def _spread(points: list[Point], most: int) -> list[Point]:
 
 
 def _differences(
-    came: Came, standard: Standard, *, same_result: bool, same_log: bool
+    outcome: Came, standard: Standard, *, same_result: bool, same_log: bool
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """The harm that a crash did, and results that differ though nothing else does.
+    """Return the harm of a crash, and notes on results that differ while nothing else does.
 
-    A body that ran again may come to another result: a reading of a clock, an id. That is harm only if
-    it makes a difference.
+    A body that runs again may return another value, such as a reading of a clock or an id. That is harm
+    only if something else differs too.
     """
-    if came.snapshot is None:
-        return [came.trouble], []
-    found = standard.differences(came.snapshot, same_result=same_result, same_log=same_log)
-    if found.harms:
-        return [*found.harms, *(result for _, result in found.results)], []
-    return [], [*found.results, *found.arguments]
+    if outcome.snapshot is None:
+        return [outcome.trouble], []
+    differences = standard.differences(outcome.snapshot, same_result=same_result, same_log=same_log)
+    if differences.harms:
+        return [*differences.harms, *(result for _, result in differences.results)], []
+    return [], [*differences.results, *differences.arguments]
 
 
 def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[str]:
@@ -239,7 +245,7 @@ def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[st
         for run in mine:
             by_attempt[run.attempt].append(run)
         for same in by_attempt.values():
-            # What an invocation that failed had under way runs again, unless it is at most once.
+            # Bodies that a failed invocation interrupted run again, except at-most-once ones.
             if any(run.at_most_once or run.invocation not in failed for run in same[:-1]):
                 yield (
                     f"the body of {same[0].label} ran {len(same)} times, and was not cut off before"
@@ -255,18 +261,18 @@ def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[st
 
 
 def _failed_invocations(history: list[HistoryEvent]) -> set[int]:
-    """Those that ended with an error, numbered from 1."""
+    """Return the numbers, from 1, of the invocations that ended with an error."""
     details = [event.invocation_completed_details for event in history]
-    ended = [each for each in details if each is not None]
-    return {number for number, each in enumerate(ended, 1) if each.error is not None}
+    ended = [detail for detail in details if detail is not None]
+    return {number for number, detail in enumerate(ended, 1) if detail.error is not None}
 
 
 def _cut_attempts(history: list[HistoryEvent]) -> dict[str, list[int]]:
-    """The attempts of at-most-once steps that were cut off, by operation id."""
-    found: dict[str, list[int]] = defaultdict(list)
+    """Return the interrupted attempts of at-most-once steps, by operation id."""
+    attempts: dict[str, list[int]] = defaultdict(list)
     for event in history:
         details = event.step_failed_details
         error = details.error.payload if details else None
         if details and error and error.error_type == "StepInterruptedError" and event.id:
-            found[event.id].append(details.retry_details.current_attempt)
-    return found
+            attempts[event.id].append(details.retry_details.current_attempt)
+    return attempts

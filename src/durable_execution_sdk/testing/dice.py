@@ -1,4 +1,4 @@
-"""Chance, for retries in tests: delays that are spread at random are the same in each run."""
+"""Repeatable random numbers for retry delays in tests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["loaded_dice"]
 
 @contextmanager
 def loaded_dice() -> Generator[None]:
-    """What strategies draw follows from the operation and its attempt, not from the moment."""
+    """Derive the random numbers of retry strategies from the operation's id and its attempt."""
     draws = count()
 
     def roll() -> float:

@@ -1,4 +1,4 @@
-"""Drives an execution for a test: for one caller at a time, and never longer than makes sense."""
+"""Drive an execution for a test, for one caller at a time, until a condition holds or nothing is left to do."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ __all__ = ["HOPELESS_FAILURES", "Drives", "Halt"]
 _T = TypeVar("_T")
 
 HOPELESS_FAILURES = 100
-"""After so many failed invocations in a row a test has seen enough."""
+"""The number of consecutive failed invocations after which a test gives up."""
 
-# How long to wait, in real seconds, for somebody else in the test to answer what is waited for.
+# The time, in real seconds, that other tasks and threads of the test have to answer a callback before the
+# execution counts as stuck.
 _MOMENT_SECONDS = 0.1
 
 
 class Halt(Enum):
-    """Why driving came to an end: it was done, or nobody would do anything any more, or too late."""
+    """The reason why driving ended: done, nothing left to do, too many failures, or out of time."""
 
     DONE = auto()
     IDLE = auto()
@@ -37,7 +38,7 @@ class Halt(Enum):
 
 
 class Drives:
-    """Drives the executions of one runner; ``patient`` where time is real and somebody may come."""
+    """The driver of one runner's executions; ``patient``: time is real, so answers may come later."""
 
     def __init__(
         self,
@@ -55,11 +56,11 @@ class Drives:
         self._logs = logs
         self._patient = patient
         self._at_work = threading.Lock()
-        # The execution that a call was too late for, if code of it may block a thread for good.
+        # The execution of a call that ran out of time: its code may still block a thread.
         self._late: str | None = None
 
     def alone(self, work: Callable[[Watch], _T]) -> Callable[[Watch], _T]:
-        """Have the runner for one call of it, from now until this work has ended."""
+        """Claim the runner now, and release it when the returned function has ended."""
         self._claim()
 
         def done_alone(watch: Watch) -> _T:
@@ -72,7 +73,7 @@ class Drives:
 
     @contextmanager
     def claimed(self) -> Generator[None]:
-        """Have the runner for a moment."""
+        """Claim the runner while the context is open."""
         self._claim()
         try:
             yield
@@ -80,7 +81,7 @@ class Drives:
             self._at_work.release()
 
     def _claim(self) -> None:
-        """Take the runner, which does one thing at a time, or say that it has something to do."""
+        """Claim the runner. Raises ``DurableTestError`` if another call of it is under way."""
         is_blocked = self._late is not None and are_left_running(self._late)
         if is_blocked or not self._at_work.acquire(blocking=False):
             raise DurableTestError(
@@ -91,11 +92,11 @@ class Drives:
     def __call__(
         self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool = True
     ) -> Halt:
-        """Call what is due until ``done``; without ``wait`` do only what is due now."""
+        """Run what is due until ``done()`` holds; without ``wait`` only what is due now."""
         self._calls.watch = watch
         try:
             with self._logs.catching():
-                ending = self._go_on(arn, watch, done, wait=wait)
+                ending = self._run(arn, watch, done, wait=wait)
         finally:
             self._calls.watch = None
         self._calls.raise_verdict()
@@ -108,8 +109,8 @@ class Drives:
         self._late = arn
         return Halt.LATE
 
-    def _go_on(self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool) -> Ending:
-        """Before nothing can happen any more, other tasks and threads of the test have a moment."""
+    def _run(self, arn: str, watch: Watch, done: Callable[[], bool], *, wait: bool) -> Ending:
+        """Run what is due; when nothing is left, give other tasks of the test a moment to answer."""
 
         def is_over() -> bool:
             judged = self._calls.verdict is not None

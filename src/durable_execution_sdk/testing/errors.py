@@ -1,15 +1,15 @@
-"""What goes wrong in a test that is not the workflow's own doing.
+"""Errors of the test runners and checks.
 
 ::
 
     DurableError
     └── DurableTestError
-        ├── StuckError              the execution waits, and nothing will ever end that
-        ├── RunTimeoutError         the test's own time limit, in real seconds; a TimeoutError too
-        ├── NoSuchOperationError    no operation has this name, index or id; a LookupError too
-        ├── UnexpectedStatusError   the execution ended otherwise; an AssertionError too
-        ├── UnusedFaultError        a planned fault never happened; an AssertionError too
-        └── HarmError               disturbances do harm to a workflow; an AssertionError too
+        ├── StuckError              the execution waits for something that will never happen
+        ├── RunTimeoutError         the test's own time limit, in real seconds; also a TimeoutError
+        ├── NoSuchOperationError    no operation has this name, index or id; also a LookupError
+        ├── UnexpectedStatusError   the execution has another status; also an AssertionError
+        ├── UnusedFaultError        a planned fault never happened; also an AssertionError
+        └── HarmError               disturbances do harm to a workflow; also an AssertionError
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ __all__ = [
 
 
 class DurableTestError(DurableError):
-    """What a test runner raises of its own accord; the message shows the execution."""
+    """The base class of errors of the test runners; the message shows the execution."""
 
 
 class StuckError(DurableTestError):
-    """The execution waits, and nothing that the runner knows of will ever end that.
+    """The execution waits for something that will never happen, such as an answer to a callback.
 
-    The message names what it waits for, and what to do.
+    The message names the operations that wait, and the remedy.
     """
 
 
 class RunTimeoutError(DurableTestError, TimeoutError):
-    """Driving the execution took more real time than the test allows; the message says where it is."""
+    """A call of the runner took more real time than allowed; the message shows where the code is."""
 
 
 class NoSuchOperationError(DurableTestError, LookupError):
-    """The execution has no such operation; the message lists those that it has."""
+    """The execution has no such operation; the message lists its operations."""
 
 
 class UnexpectedStatusError(DurableTestError, AssertionError):
@@ -53,12 +53,12 @@ class UnexpectedStatusError(DurableTestError, AssertionError):
 
 
 class UnusedFaultError(DurableTestError, AssertionError):
-    """The execution ended before a fault that the test had planned could happen; the message says which."""
+    """The execution ended before a planned fault could happen; the message names the fault."""
 
 
 def is_told(excinfo: Any) -> bool:
-    """Whether an error says all that there is to say, so that frames of ours tell nobody more.
+    """Tell whether an error's message is complete, so that frames of this package may be hidden.
 
-    pytest asks it of modules that have it as ``__tracebackhide__``; ``--full-trace`` shows them.
+    pytest calls it for modules that set it as ``__tracebackhide__``; ``--full-trace`` shows all frames.
     """
     return isinstance(excinfo.value, DurableError)

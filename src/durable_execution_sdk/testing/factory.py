@@ -1,4 +1,4 @@
-"""Makes runners for one test, and remembers them for its report."""
+"""The factory of test runners behind the pytest fixture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _R = TypeVar("_R")
 
 
 class RunnerFactory:
-    """What the pytest fixture ``durable_runner`` is: call it with a handler to get a runner."""
+    """The value of the pytest fixture ``durable_runner``: call it with a handler to get a runner."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a failed test shows of its executions, and the histories that it leaves to look at."""
+"""The report sections and history files of a failed test."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from durable_execution_sdk.testing.runner import LocalDurableTestRunner
 
 __all__ = ["history_json", "told"]
 
-_SHOWN_AT_MOST = 5
+_MOST_SHOWN = 5
 
 
 def told(
     runners: Sequence[LocalDurableTestRunner[Any]], test: str, directory: Path | None
 ) -> Iterator[tuple[str, str]]:
-    """The sections of a report: a title, and an execution with the file that has its history."""
+    """Yield report sections: a title, and an execution with the path of its history file."""
     results = [result for runner in runners for result in _results(runner)]
-    for number, result in enumerate(results[-_SHOWN_AT_MOST:], 1):
+    for number, result in enumerate(results[-_MOST_SHOWN:], 1):
         out = io.StringIO()
         result.print(file=out)
         if directory is not None:
@@ -40,13 +40,13 @@ def _results(runner: LocalDurableTestRunner[Any]) -> list[DurableTestResult[Any]
     try:
         return runner.sync.results()
     except DurableError:
-        return []  # deleted since: what failed the test is still told
+        return []  # the execution was deleted; pytest still shows the test's error
 
 
 def history_json(result: DurableTestResult[Any]) -> bytes:
-    """The history as ``GetDurableExecutionHistory`` gives it, on lines to read."""
+    """Write a history in the format of ``GetDurableExecutionHistory``, indented."""
     page = msgspec.json.decode(control_wire.encode_history_page(HistoryPage(events=result.history)))
-    # The ARN is ours to add: `durable replay` may need it.
+    # The ARN is not part of the API's format, but `durable replay` may need it.
     return msgspec.json.format(
         msgspec.json.encode({"DurableExecutionArn": result.arn, **page}), indent=2
     )

@@ -1,4 +1,4 @@
-"""What is to go wrong in an execution, and when: crashes, throttling, slow and repeated calls."""
+"""The plan of faults for an execution: crashes, throttling, slow and repeated calls."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from durable_execution_sdk.testing.lengths import length
 __all__ = ["BodyRun", "Faults", "Repeated", "When"]
 
 When = Literal["before", "after", "response_lost"]
-"""Before a checkpoint reaches the service, after it has, or after it has with the answer lost."""
+"""Before a checkpoint reaches the service, after it was recorded, or with its response lost."""
 
 Repeated = Literal["request", "response"]
-"""The checkpoint is sent twice, or what it is answered is delivered twice."""
+"""The checkpoint is sent twice, or its response is delivered twice."""
 
 
 class BodyRun(msgspec.Struct, frozen=True):
-    """One run of a step's body: in which attempt, and in which invocation, both from 1."""
+    """One run of a step's body; ``attempt`` and ``invocation`` count from 1."""
 
     operation_id: str
     name: str | None
@@ -34,21 +34,21 @@ class BodyRun(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """What messages call it."""
+        """The attempt and the step, for messages."""
         return f"attempt {self.attempt} of step {self.name or self.operation_id!r}"
 
 
 class Faults:
     """The faults of one runner: ``runner.faults``. Plan them before the execution runs.
 
-    They befall the execution of the workflow that is tested, not those that it invokes. Checkpoints
-    are its calls that record something, numbered from 1 over all of its invocations; invocations are
-    numbered from 1 too. Each fault happens once. One that never got its turn fails the run, so that
-    no test believes to have seen what did not happen.
+    Faults affect the execution of the tested workflow, not executions that it invokes. Checkpoints are
+    numbered from 1 over all invocations, and invocations are numbered from 1. Each fault happens once.
+    A fault that did not happen fails the run with ``UnusedFaultError``, so that a test cannot pass
+    without it.
 
-    A crash is a cut: nothing more is recorded, the workflow's tasks are unwound (so clean-up code
-    does run, as it would not in a process that is killed), the invocation counts as failed, and the
-    next one starts from the log.
+    After a crash nothing more is recorded, the workflow's tasks are unwound (so clean-up code runs, which
+    it would not in a killed process), the invocation counts as failed, and the next invocation starts
+    from the log.
     """
 
     def __init__(self) -> None:
@@ -63,90 +63,90 @@ class Faults:
         self._is_dead = False
         self._on_crash: Callable[[], object] | None = None
 
-    # What a test plans
+    # Methods for tests
 
     def crash_at(self, *, checkpoint: int, when: When = "before") -> Self:
-        """Kill the process at a checkpoint.
+        """Plan a crash of the process at a checkpoint.
 
-        ``before``: the service has not heard of it; ``after``: it has recorded it, and the process
-        dies before it knows; ``response_lost``: it has recorded it, the answer never comes, and the
-        SDK gives the invocation up.
+        ``before``: the service has not received the checkpoint. ``after``: the service has recorded it,
+        and the process dies before the response. ``response_lost``: the service has recorded it, the
+        response never arrives, and the SDK gives up the invocation.
         """
         if when not in ("before", "after", "response_lost"):
             raise ConfigError(f"when= is 'before', 'after' or 'response_lost', not {when!r}")
         return self._plan("crash", _number("checkpoint", checkpoint), when)
 
     def crash_in(self, step: str, *, attempt: int = 1, at_await: int = 1) -> Self:
-        """Kill the process in the middle of a step's body: it has begun, and has no end in the log.
+        """Plan a crash in the middle of a step's body, whose end is then not recorded.
 
-        An ``async`` body is cut at its first await, or at a later one, and one that awaits nothing at
-        its end; a plain function runs on in its thread, unheard. ``step`` is the step's name or its
-        operation id; of several with a name it is the first that runs.
+        An ``async`` body is interrupted at its n-th await, or at its end if it awaits nothing. A plain
+        function continues in its thread, and its result is ignored. ``step`` is the step's name or its
+        operation id; of several steps with the name, the first that runs crashes.
         """
         key = (step, _number("attempt", attempt))
         return self._plan("cut", key, _number("at_await", at_await))
 
     def throttle(self, *, checkpoint: int = 1, times: int = 1) -> Self:
-        """Refuse a checkpoint with ``ThrottlingException`` so many times.
+        """Refuse a checkpoint with ``ThrottlingException``, ``times`` times.
 
-        The call is tried again as the client for Lambda's API does: five times in all, with backoff.
-        After that the invocation fails, and the service invokes again.
+        The call is retried as the client for Lambda's API does: five attempts with backoff. After that
+        the invocation fails, and the service invokes the function again.
         """
         return self._plan("throttle", _number("checkpoint", checkpoint), _number("times", times))
 
     def slow_down(self, *, checkpoint: int, by: DurationLike) -> Self:
-        """Let the call of a checkpoint take so long, on the runner's clock."""
+        """Let a checkpoint call take this long, on the runner's clock."""
         time = length("by=", by, timedelta(0))
         return self._plan("slow", _number("checkpoint", checkpoint), time)
 
     def repeat(self, *, checkpoint: int, what: Repeated = "request") -> Self:
-        """Send a checkpoint twice, as after a lost answer, or deliver what it is answered twice."""
+        """Send a checkpoint twice, as after a lost response, or deliver its response twice."""
         if what not in ("request", "response"):
             raise ConfigError(f"what= is 'request' or 'response', not {what!r}")
         return self._plan(f"repeated {what}", _number("checkpoint", checkpoint), what)
 
     def repeat_invocation(self, invocation: int) -> Self:
-        """Invoke the handler twice with the same event: Lambda delivers at least once."""
+        """Invoke the handler twice with the same event, as Lambda's at-least-once delivery may."""
         return self._plan("invocation", _number("invocation", invocation), True)  # noqa: FBT003
 
     def shuffle(self, seed: int) -> Self:
-        """Let calls and step bodies take turns of random length, and batches be of random size.
+        """Delay calls and ``async`` step bodies at random, and send batches of random size.
 
-        Everything that may end in another order does. The same seed does the same again, as far as
-        the steps are ``async`` functions; what runs in threads has its own pace.
+        Operations then complete in a random order. The same seed repeats it, except for steps that are
+        plain functions and run in threads.
         """
         self.chance = random.Random(seed)  # noqa: S311 - a schedule is no secret
         self.most_updates = self.chance.choice((1, 2, 3, 250))
         return self
 
     def on_crash(self, forget: Callable[[], object]) -> Self:
-        """Call this at each crash: to forget what a process that dies forgets, such as caches."""
+        """Call ``forget`` at each crash, to clear state that a dying process loses, such as caches."""
         self._on_crash = forget
         return self
 
     def count_awaits(self) -> Self:
-        """Count the awaits of each body, so that it can be cut at each of them in later runs."""
+        """Count the awaits of each body, so that later runs can crash at each of them."""
         self.awaits = {}
         return self
 
     def compare_arguments(self) -> Self:
-        """Take down what each step is given, in each invocation."""
+        """Record the arguments of each step in each invocation."""
         self.arguments = Arguments()
         return self
 
-    # What befalls the execution
+    # Methods for the wrappers that inject the faults
 
     @property
     def is_calm(self) -> bool:
-        """Whether nothing more is to befall it."""
+        """True if calls pass unchanged: no fault is planned, nothing is shuffled, the process is alive."""
         return not self._planned and self.chance is None and not self._is_dead
 
     def take(self, kind: str, key: Hashable) -> object:
-        """The fault of this kind that is planned for this place; it does not happen again."""
+        """Remove and return the planned fault of this kind and place, or ``None``."""
         return self._planned.pop((kind, key), None)
 
     def body_begins(self, run: BodyRun) -> int | None:
-        """Note that a body runs; returns the await at which it is to be cut, if it is."""
+        """Record a run of a body; return the number of the await to crash at, or ``None``."""
         self.bodies.append(run)
         if not self._planned:
             return None
@@ -157,44 +157,44 @@ class Faults:
         return None
 
     def body_awaits(self, run: BodyRun, count: int) -> None:
-        """Note that a body has come to its n-th await."""
+        """Record that a body has reached its n-th await."""
         if self.awaits is not None:
             self.awaits[run.operation_id, run.attempt] = count
 
     def cut_missed(self, run: BodyRun, at_await: int) -> None:
-        """The body came to its end before it came to that await."""
+        """Plan the crash again: the body ended before that await."""
         self._planned["cut", (run.name or run.operation_id, run.attempt)] = at_await
 
     def execution_begins(self) -> None:
-        """Another execution: count from 1 again."""
+        """Reset the counters for another execution."""
         self.checkpoints = self.invocations = 0
         self.bodies = []
         if self.awaits is not None:
             self.awaits = {}
 
     def invocation_begins(self) -> int:
-        """A process is there again; returns the number of the invocation."""
+        """Begin an invocation in a live process; return its number."""
         self._is_dead = False
         self.invocations += 1
         return self.invocations
 
     def checkpoint_begins(self) -> int:
-        """The number of the checkpoint that is about to be sent."""
+        """Count a checkpoint that is about to be sent; return its number."""
         self.check_alive()
         self.checkpoints += 1
         return self.checkpoints
 
     def check_alive(self) -> None:
-        """Nothing reaches the service from a process that is dead."""
+        """Raise ``ServiceError`` if the process is dead: its calls no longer reach the service."""
         if self._is_dead:
             raise ServiceError("the process is dead", status=500)
 
     def cut_off(self) -> None:
-        """From here on the invocation hears nothing from the service."""
+        """Fail all further calls of the invocation."""
         self._is_dead = True
 
     def die(self) -> SystemExit:
-        """The end of the process, to be raised."""
+        """Mark the process as dead, and return the exception to raise."""
         self.cut_off()
         if self._on_crash is not None:
             self._on_crash()
@@ -203,22 +203,22 @@ class Faults:
     @property
     def left(self) -> list[str]:
         """The planned faults that have not happened."""
-        return [_told(kind, key, what) for (kind, key), what in self._planned.items()]
+        return [_call_text(kind, key, what) for (kind, key), what in self._planned.items()]
 
     def _plan(self, kind: str, key: Hashable, what: object) -> Self:
         if (kind, key) in self._planned:
-            raise ConfigError(f"there is such a fault already: {_told(kind, key, what)}")
+            raise ConfigError(f"there is such a fault already: {_call_text(kind, key, what)}")
         self._planned[kind, key] = what
         return self
 
 
 def _number(what: str, number: int) -> int:
     if type(number) is not int or number < 1:
-        raise ConfigError(f"{what}= counts from 1; {number!r} does not")
+        raise ConfigError(f"{what}= is a whole number from 1, not {number!r}")
     return number
 
 
-def _told(kind: str, key: object, what: object) -> str:
+def _call_text(kind: str, key: object, what: object) -> str:
     match kind:
         case "crash":
             return f"crash_at(checkpoint={key}, when={what!r})"

@@ -1,4 +1,4 @@
-"""Where faults strike: between the engine and the handler, and around the bodies of steps."""
+"""The wrappers that inject faults: around the data plane, invocations and step bodies."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = ["FaultyPlane", "FaultyWorkflow", "faulty_invoker"]
 
 _BACKOFF = Backoff()
 
-# How many turns of the loop something takes that is shuffled, now and then and usually.
+# Turns of the event loop that a random delay takes: in one of 50 cases, and usually.
 _LONG_TURNS = 120
 _USUAL_TURNS = 6
 _LONGEST_MILLISECONDS = 20
 
 
 async def elapse(clock: Clock, time: timedelta) -> None:
-    """Let time pass: virtual time at once, real time as it does."""
+    """Advance a virtual clock, or sleep on a real one."""
     if isinstance(clock, VirtualClock):
         clock.advance(round(time / timedelta(milliseconds=1)))
         await asyncio.sleep(0)
@@ -45,7 +45,7 @@ async def elapse(clock: Clock, time: timedelta) -> None:
 
 
 async def dawdle(faults: Faults, clock: Clock) -> None:
-    """Take a while, if the order of things is to be shuffled."""
+    """Wait for a random number of turns of the event loop, if the faults shuffle the order."""
     chance = faults.chance
     if chance is None:
         return
@@ -57,7 +57,7 @@ async def dawdle(faults: Faults, clock: Clock) -> None:
 
 
 class FaultyPlane:
-    """The service, as an execution that has bad luck sees it."""
+    """A data plane that injects faults into the calls of the tested execution."""
 
     def __init__(
         self, plane: DataPlane, faults: Faults, clock: Clock, is_mine: Callable[[str], bool]
@@ -69,7 +69,7 @@ class FaultyPlane:
         self._earlier: list[Operation] = []
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record updates, unless something goes wrong."""
+        """Record updates, with the faults that are planned for this checkpoint."""
         if not self._is_mine(request.durable_execution_arn):
             return await self._plane.checkpoint(request)
         faults = self._faults
@@ -113,7 +113,7 @@ class FaultyPlane:
             response = await self._plane.checkpoint(request)
         repeated, self._earlier = self._earlier, []
         if self._faults.take("repeated response", number):
-            # Twice in this answer, and what is settled once more in the next.
+            # All operations twice in this response, and the ended ones again in the next.
             repeated = [*response.operations, *repeated]
             self._earlier = [op for op in response.operations if op.status in TERMINAL_STATUSES]
         await dawdle(self._faults, self._clock)
@@ -123,7 +123,7 @@ class FaultyPlane:
         return response
 
     async def _wait_out_throttling(self, number: int) -> None:
-        """Try again as the client for Lambda's API does, with its rules and on the runner's clock."""
+        """Retry as the client for Lambda's API does, on the runner's clock."""
         times = self._faults.take("throttle", number)
         if not isinstance(times, int):
             return
@@ -138,7 +138,7 @@ class FaultyPlane:
 
 
 def faulty_invoker(invoker: Invoker, faults: Faults, function_name: str) -> Invoker:
-    """Call the function, twice if its event is delivered twice."""
+    """Wrap an invoker to count invocations and to repeat one that is planned to be repeated."""
 
     def call(call: Call) -> Answer:
         if call.function_name != function_name:
@@ -146,14 +146,14 @@ def faulty_invoker(invoker: Invoker, faults: Faults, function_name: str) -> Invo
         number = faults.invocation_begins()
         answer = invoker(call)
         if faults.take("invocation", number):
-            invoker(call)  # nobody waits for this answer
+            invoker(call)  # the service ignores the second response
         return answer
 
     return call
 
 
 class FaultyWorkflow(FlowingWorkflow):
-    """A workflow whose step bodies are counted, cut and delayed."""
+    """The state of an invocation whose step bodies are counted, interrupted and delayed."""
 
     def __init__(
         self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: Any
@@ -167,7 +167,7 @@ class FaultyWorkflow(FlowingWorkflow):
             self._faults.arguments.begin()
 
     def claim(self, claimant: Claimant) -> Operation | None:
-        """Take note of what the code asks for, if arguments are to be compared."""
+        """Record the operation's arguments, if arguments are compared."""
         if self._faults.arguments is not None:
             self._faults.arguments.take(claimant)
         return super().claim(claimant)
@@ -175,7 +175,7 @@ class FaultyWorkflow(FlowingWorkflow):
     def start_body(
         self, operation: Attempting, body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
-        """Run the body of a step, or the beginning of it."""
+        """Start a step's body with its planned faults."""
         run = BodyRun(
             operation.operation_id,
             operation.name,
@@ -186,12 +186,12 @@ class FaultyWorkflow(FlowingWorkflow):
         cut_at = self._faults.body_begins(run)
         chance, awaits = self._faults.chance, self._faults.awaits
         if cut_at is not None or (chance is None and awaits is not None):
-            body = _Watched(body, self._faults, run, cut_at)
+            body = _CountedBody(body, self._faults, run, cut_at)
         elif chance is not None:
-            body = self._dawdling(body)
+            body = self._delayed(body)
         return super().start_body(operation, body)
 
-    async def _dawdling(self, body: Coroutine[Any, Any, None]) -> None:
+    async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
         try:
             await dawdle(self._faults, self._clock)
         except BaseException:
@@ -200,8 +200,8 @@ class FaultyWorkflow(FlowingWorkflow):
         await body
 
 
-class _Watched(Coroutine[Any, Any, None]):
-    """A body whose awaits are counted, and which may never get beyond one: the process ends there."""
+class _CountedBody(Coroutine[Any, Any, None]):
+    """A body whose awaits are counted, and which crashes the process at one of them."""
 
     def __init__(
         self, body: Coroutine[Any, Any, None], faults: Faults, run: BodyRun, cut_at: int | None
@@ -214,38 +214,38 @@ class _Watched(Coroutine[Any, Any, None]):
 
     def send(self, value: Any) -> Any:
         """Run to the next await."""
-        return self._move(self._body.send, value)
+        return self._resume(self._body.send, value)
 
     def throw(self, *exception: Any) -> Any:
         """Run to the next await, from an exception."""
-        return self._move(self._body.throw, *exception)
+        return self._resume(self._body.throw, *exception)
 
     def close(self) -> None:
-        """Give up."""
+        """Close the body."""
         self._body.close()
 
     def __await__(self) -> Generator[Any, Any, None]:
-        """Run within another coroutine, which passes on all that it is sent."""
+        """Delegate to the body, as ``yield from`` would, but through ``send`` and ``throw`` above."""
         try:
             blocked_on = self.send(None)
             while True:
                 try:
-                    sent = yield blocked_on
+                    value = yield blocked_on
                 except GeneratorExit:
                     self.close()
                     raise
                 except BaseException as error:
                     blocked_on = self.throw(error)
                 else:
-                    blocked_on = self.send(sent)
+                    blocked_on = self.send(value)
         except StopIteration:
             return
 
-    def _move(self, step: Callable[..., Any], *args: Any) -> Any:
+    def _resume(self, step: Callable[..., Any], *args: Any) -> Any:
         try:
             blocked_on = step(*args)
         except StopIteration:
-            if self._cut_at == 1:  # there is no await in it
+            if self._cut_at == 1:  # the body awaits nothing
                 raise self._faults.die() from None
             if self._cut_at is not None:
                 self._faults.cut_missed(self._run, self._cut_at)

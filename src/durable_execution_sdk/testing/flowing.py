@@ -1,11 +1,10 @@
-"""Lets a virtual clock follow real time while nothing but slow bodies run.
+"""Let a virtual clock follow real time while only slow step bodies run.
 
-A virtual clock jumps when everything waits. A step that takes a real second keeps it from that, and
-a timeout around the step would never ring. So the clock is looked at ten times a real second: a look
-that finds that nothing of the workflow has moved since the last one counts, and when as many real
-seconds have counted as there are virtual ones until something is due, the clock is put to just that
-time. While quick bodies come and go nothing counts, so neither their number nor a slow machine
-changes what a test sees.
+A virtual clock jumps to the next timer when everything waits. A step that takes a real second prevents
+that, and a timeout around the step would never fire. So this module checks ten times a real second. If
+the workflow made no progress since the last check, the real time between the checks is added up. When
+the sum reaches the virtual time that is left until the next timer, the clock jumps to that timer. Quick
+bodies are progress, so neither their number nor a slow machine changes the result of a test.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from durable_execution_sdk.runtime.workflow import Attempting, Workflow
 
 __all__ = ["Flow", "FlowingWorkflow"]
 
-_LOOK_SECONDS = 0.1
-# A machine that stalls is no slow body: a look counts for so much at most.
-_COUNTS_AT_MOST = 2 * _LOOK_SECONDS
+_CHECK_SECONDS = 0.1
+# The most real time that one check adds, so that a stalled machine is not taken for a slow body.
+_MOST_COUNTED = 2 * _CHECK_SECONDS
 
 
 class Flow:
-    """Puts the clock on, for one invocation.
+    """The checks of one invocation that advance the clock.
 
-    ``pending`` is when things are due, as far as that is known; ``moved`` grows whenever something of
-    the workflow moves; ``arrived`` is told when something is due.
+    ``pending`` returns the times of timers. ``moved`` returns a counter of the workflow's progress.
+    ``arrived`` is called with the time of a timer that the clock has jumped to.
     """
 
     def __init__(
@@ -48,47 +47,47 @@ class Flow:
         self._moved = moved
         self._arrived = arrived
         self._timer: asyncio.TimerHandle | None = None
-        self._counted = 0.0  # how far real time is ahead of the clock
-        self._stands_at = clock.now()
-        self._seen: int = -1
-        self._looked_at = 0.0
+        self._counted = 0.0  # seconds of real time without progress, ahead of the clock
+        self._checked_clock = clock.now()
+        self._checked_moves: int = -1
+        self._checked_real = 0.0
 
     def begin(self) -> None:
-        """Something is pending."""
+        """Start the checks, if they do not run."""
         if self._timer is None:
-            self._seen, self._looked_at = self._moved(), time.monotonic()
-            self._look_in(_LOOK_SECONDS)
+            self._checked_moves, self._checked_real = self._moved(), time.monotonic()
+            self._check_in(_CHECK_SECONDS)
 
     def stop(self) -> None:
-        """Let the clock stand."""
+        """Stop the checks."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look_in(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, self._look, context=sdk_context())
+    def _check_in(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(seconds, self._check, context=sdk_context())
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now = self._clock.now()
         due = min((due for due in self._pending() if due is not None and due > now), default=None)
         if due is None:
             return
-        self._counted = max(0.0, self._counted - (now - self._stands_at) / 1000)
-        self._stands_at = now
+        self._counted = max(0.0, self._counted - (now - self._checked_clock) / 1000)
+        self._checked_clock = now
         moved, looked_at = self._moved(), time.monotonic()
-        if moved == self._seen:
-            self._counted += min(looked_at - self._looked_at, _COUNTS_AT_MOST)
-        self._seen, self._looked_at = moved, looked_at
+        if moved == self._checked_moves:
+            self._counted += min(looked_at - self._checked_real, _MOST_COUNTED)
+        self._checked_moves, self._checked_real = moved, looked_at
         left = (due - now) / 1000 - self._counted
         if left <= 0:
             self._clock.jump_to(round(due))
             self._arrived(due)
         if self._timer is None:
-            self._look_in(min(left, _LOOK_SECONDS) if left > 0 else _LOOK_SECONDS)
+            self._check_in(min(left, _CHECK_SECONDS) if left > 0 else _CHECK_SECONDS)
 
 
 class FlowingWorkflow(Workflow):
-    """A workflow whose slow step bodies take virtual time."""
+    """The state of an invocation whose slow step bodies take virtual time."""
 
     def __init__(self, clock: Clock, *args: Any) -> None:
         super().__init__(*args)
@@ -104,7 +103,7 @@ class FlowingWorkflow(Workflow):
             )
 
     def expect(self, due_at: float | None) -> None:
-        """Let time flow towards it, if the workflow stays for so long."""
+        """Note a timer, and start the checks unless the invocation is ending."""
         super().expect(due_at)
         if self._flow is not None and due_at is not None and not self.is_ending:
             self._flow.begin()
@@ -112,17 +111,17 @@ class FlowingWorkflow(Workflow):
     def start_body(
         self, operation: Attempting, body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
-        """Take note that something has moved."""
+        """Count the start of a body as progress."""
         self._bodies_moved += 1
         return super().start_body(operation, body)
 
     def body_ended(self, task: asyncio.Task[None] | None) -> None:
-        """Take note that something has moved."""
+        """Count the end of a body as progress."""
         self._bodies_moved += 1
         super().body_ended(task)
 
     def unwind(self) -> None:
-        """Let the clock stand from now on."""
+        """Stop the checks, and unwind the workflow."""
         super().unwind()
         if self._flow is not None:
             self._flow.stop()

@@ -1,4 +1,4 @@
-"""How an execution stands, read from its history: all that the API tells of its operations."""
+"""Derive an execution's progress from its history, the API's only source about operations."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = ["progress_of"]
 def progress_of(
     described: ExecutionDescription, history: Sequence[HistoryEvent], now: int
 ) -> ExecutionProgress:
-    """An execution as of ``now``.
+    """Derive the progress of an execution at the time ``now``.
 
-    The history does not tell of heartbeats, of the invocation that runs, nor of contexts whose result
-    was too large to be stored.
+    A history lacks heartbeats, the invocation that runs, and the flag of contexts whose result was too
+    large to be stored.
     """
     arn = described.durable_execution_arn
     completed = [
@@ -53,7 +53,7 @@ def progress_of(
         last_at=round(history[-1].event_timestamp if history else described.start_timestamp),
         invocations=len(completed),
         is_idle=bool(history) and history[-1].event_type == EventType.INVOCATION_COMPLETED,
-        failures=_failures_in_a_row([each.error is not None for each in completed]),
+        failures=_failures_in_a_row([entry.error is not None for entry in completed]),
         retry_at=None,
         last_failure=(failed.payload if completed and (failed := completed[-1].error) else None),
         operations=[
@@ -62,7 +62,7 @@ def progress_of(
                 attempt=_attempt(operation),
                 waiting=None if is_closed else _waiting(operation, started[operation.id]),
             )
-            for operation in (_as_of(each, now) for each in recorded)
+            for operation in (_as_of(entry, now) for entry in recorded)
         ],
     )
 
@@ -73,7 +73,7 @@ def _recorded(history: Sequence[HistoryEvent], arn: str) -> list[Operation]:
     parts = ExecutionArn.read(arn)
     name = "function" if parts is None else parts.function_name
     recording = record(Document(list(history)), name, arn)
-    return [recording.operations[each] for each in recording.order]
+    return [recording.operations[operation_id] for operation_id in recording.order]
 
 
 def _begins(event: HistoryEvent) -> bool:
@@ -81,7 +81,7 @@ def _begins(event: HistoryEvent) -> bool:
 
 
 def _as_of(operation: Operation, now: int) -> Operation:
-    """An operation without what replay adds, and with what time has done to it since."""
+    """Remove the flags that replay needs, and make a step READY whose retry is due at ``now``."""
     details = operation.context_details
     if details is not None and details.replay_children:
         return replace(
@@ -138,6 +138,6 @@ def _whole(milliseconds: float | None) -> int | None:
 
 def _failures_in_a_row(failed: Sequence[bool]) -> int:
     count = 0
-    for each in failed:
-        count = count + 1 if each else 0
+    for is_failure in failed:
+        count = count + 1 if is_failure else 0
     return count

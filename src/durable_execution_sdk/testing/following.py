@@ -1,4 +1,4 @@
-"""Follows an execution through the control plane: page by page, less often the less happens."""
+"""Poll an execution through the control plane, at longer intervals while nothing happens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAGE_ITEMS = 1_000
 
 
 class Pace:
-    """How long to wait before looking again, in seconds: longer each time, until something happens."""
+    """The polling interval, in seconds: half as long again after each poll, and reset by a change."""
 
     def __init__(self, first: float, longest: float) -> None:
         self.first = first
@@ -28,17 +28,17 @@ class Pace:
         self._next = first
 
     def quicken(self) -> None:
-        """Something has happened, and more may."""
+        """Reset the interval after a change."""
         self._next = self.first
 
     async def wait(self, at_most: float) -> None:
-        """Wait for the next look."""
+        """Sleep until the next poll, at most ``at_most`` seconds."""
         await asyncio.sleep(min(self._next, at_most))
         self._next = min(self._next * 1.5, self.longest)
 
 
 class Follower:
-    """One execution as the API tells it; what was read of its history is not read again."""
+    """The state of one execution at the API; pages of the history that are complete are read once."""
 
     def __init__(self, control: ControlPlane, arn: str) -> None:
         self.arn = arn
@@ -49,13 +49,13 @@ class Follower:
 
     @property
     def history(self) -> list[HistoryEvent]:
-        """The events so far."""
+        """The events read so far."""
         return self._settled + self._newest
 
     async def look(self) -> ExecutionDescription:
-        """Look at the execution, and read what is new in its history.
+        """Read the execution's description, then the new events of its history.
 
-        The status is asked for first: when it is that of an end, the history is whole.
+        The order matters: if the description has a final status, the history read after it is complete.
         """
         described = await self._control.describe(self.arn)
         while True:
@@ -73,7 +73,7 @@ class Follower:
 
 
 async def although_it_stumbles(call: Callable[[], Awaitable[_T]], pace: Pace, watch: Watch) -> _T:
-    """Make a call again while the service is throttled or in trouble, and there is time."""
+    """Retry a call on transient errors of the service while time is left."""
     while True:
         try:
             return await call()

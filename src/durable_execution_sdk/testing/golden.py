@@ -1,4 +1,4 @@
-"""Golden histories: what an execution does, in a file that people read and reviews show."""
+"""Golden histories: the operations of an execution in a readable file under version control."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from durable_execution_sdk.testing.result import DurableTestResult
 __all__ = ["UPDATE_VARIABLE", "GoldenHistoryError", "assert_history", "history_text"]
 
 UPDATE_VARIABLE = "DURABLE_UPDATE_HISTORIES"
-"""Set to 1, it makes ``assert_history`` write the files; ``pytest --update-histories`` sets it."""
+"""The variable that makes ``assert_history`` write files if it is 1; ``--update-histories`` sets it."""
 
 _DIRECTORY = "histories"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _LONGEST_PAYLOAD = 1_000
 _BATCHES = frozenset({OperationSubType.MAP, OperationSubType.PARALLEL})
 _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
-_HOW = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with another test runner"
+_HOW_TO_UPDATE = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with another test runner"
 
 
 class GoldenHistoryError(DurableTestError, AssertionError):
-    """An execution does not do what its golden history holds, or there is none yet."""
+    """An execution differs from its golden history, or there is none yet."""
 
 
 def assert_history(
@@ -47,24 +47,24 @@ def assert_history(
     replace: Mapping[str, str] | None = None,
     directory: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Fail the test unless the execution did what the golden history of this name holds.
+    """Fail the test if the execution differs from the golden history of this name.
 
-    The file ``histories/NAME.txt`` beside the test has a line for each operation, with its type, name,
-    status and result, indented by its contexts: what replay depends on, and what a review should see.
-    It has no ids, no times, and no attempts but the number of those that were needed. What was still
-    under way when the execution ended is UNFINISHED. ``pytest --update-histories`` writes the file,
-    which belongs into version control.
+    The file ``histories/NAME.txt`` beside the test has a line for each operation with its type, name,
+    status and result, indented by contexts: the facts that replay depends on and reviews should see. It
+    has no ids and no times, and of attempts only their number. Operations that had not ended when the
+    execution did are UNFINISHED. ``pytest --update-histories`` writes the file; put it under version
+    control.
 
     Args:
-        result: what a runner returned.
-        name: letters, digits, ``.``, ``_`` and ``-``.
-        replace: what differs from run to run, as regular expressions, and what stands for it:
+        result: the result that a runner returned.
+        name: 1 to 100 letters, digits, ``.``, ``_`` and ``-``.
+        replace: replacements for text that differs from run to run, by regular expression:
             ``{r"pay-[0-9a-f]+": "pay-..."}``.
-        directory: where the file is, in place of ``histories`` beside the test.
+        directory: the directory of the file, in place of ``histories`` beside the test.
 
     Raises:
-        GoldenHistoryError: an ``AssertionError`` with the difference, and how to accept it.
-        ConfigError: the name cannot be one of a file, or the file cannot be read.
+        GoldenHistoryError: an ``AssertionError`` with the difference, and the way to accept it.
+        ConfigError: the name is not valid for a file, or the file cannot be read.
     """
     __tracebackhide__ = True
     if not isinstance(cast("object", result), DurableTestResult):
@@ -94,18 +94,18 @@ def assert_history(
         )
         raise GoldenHistoryError(
             "\n".join(["the execution does not do what its golden history holds:", *difference])
-            + f"\nIf it is right now, accept it with {_HOW}; executions that run need the old code"
+            + f"\nIf it is right now, accept it with {_HOW_TO_UPDATE}; executions that run need the old code"
         )
 
 
-def _read(path: Path, found: str) -> str:
+def _read(path: Path, text: str) -> str:
     __tracebackhide__ = True
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise GoldenHistoryError(
-            f"there is no golden history {path}. Make it with {_HOW}, and look at it before you"
-            f" commit it. It would be:\n{found}"
+            f"there is no golden history {path}. Make it with {_HOW_TO_UPDATE}, and look at it before you"
+            f" commit it. It would be:\n{text}"
         ) from None
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"the golden history {path} cannot be read: {error}") from error
@@ -114,7 +114,7 @@ def _read(path: Path, found: str) -> str:
 def history_text(
     result: DurableTestResult[Any], *, replace: Mapping[str, str] | None = None
 ) -> str:
-    """What a golden history holds of an execution."""
+    """Write the text of an execution's golden history."""
     error = result.error_object
     outcome = _error(error) if error else _payload(result.described.result)
     lines = [
@@ -131,23 +131,23 @@ def history_text(
 def _lines(
     result: DurableTestResult[Any], parent: RecordedOperation | None, indent: str
 ) -> Iterator[str]:
-    for each in result.children(parent):
-        if each.name == TIMER_NAME and not each.succeeded:
-            continue  # whether it is in the log depends on how quick things were
-        if each.name == LATE_NEWS_NAME:
-            continue  # and this on the order in which the service answered
-        label = label_of(each.type, each.sub_type, each.name)
-        if result.is_done and not each.is_done:
-            # How far it had come when the execution ended depends on how quick things were.
-            came = ["UNFINISHED"]
+    for operation in result.children(parent):
+        if operation.name == TIMER_NAME and not operation.succeeded:
+            continue  # timing decides if an unfinished timer is in the log
+        if operation.name == LATE_NEWS_NAME:
+            continue  # the order of the service's responses decides if this is in the log
+        label = label_of(operation.type, operation.sub_type, operation.name)
+        if result.is_done and not operation.is_done:
+            # The status of an unfinished operation depends on timing.
+            outcome = ["UNFINISHED"]
         else:
-            came = [each.status, *_came(each, result)]
-        yield _line(f"{indent}{label}", *_asked(each), *came)
-        yield from _lines(result, each, f"{indent}  ")
+            outcome = [operation.status, *_outcome(operation, result)]
+        yield _line(f"{indent}{label}", *_parameters(operation), *outcome)
+        yield from _lines(result, operation, f"{indent}  ")
 
 
-def _asked(operation: RecordedOperation) -> Iterator[str]:
-    """What was asked of the service: how long to wait, whom to invoke with what."""
+def _parameters(operation: RecordedOperation) -> Iterator[str]:
+    """Yield the parameters of an operation: durations, timeouts, the invoked function and its payload."""
     for event in operation.events:
         wait = event.wait_started_details
         if wait is not None and operation.name != TIMER_NAME:
@@ -160,11 +160,11 @@ def _asked(operation: RecordedOperation) -> Iterator[str]:
                 yield f"heartbeat timeout {callback.heartbeat_timeout} s"
         invoke = event.chained_invoke_started_details
         if invoke is not None:
-            given = invoke.input.payload if invoke.input else None
-            yield f"of {invoke.function_name} with {_payload(given) or 'nothing'}"
+            payload = invoke.input.payload if invoke.input else None
+            yield f"of {invoke.function_name} with {_payload(payload) or 'nothing'}"
 
 
-def _came(operation: RecordedOperation, result: DurableTestResult[Any]) -> Iterator[str]:
+def _outcome(operation: RecordedOperation, result: DurableTestResult[Any]) -> Iterator[str]:
     if operation.type == OperationType.STEP and (operation.attempt or 1) > 1:
         yield f"in attempt {operation.attempt}"
     if operation.error_object is not None:
@@ -176,21 +176,24 @@ def _came(operation: RecordedOperation, result: DurableTestResult[Any]) -> Itera
 
 
 class _Batch(msgspec.Struct, rename="camel"):
-    """The result of a map or a parallel, as far as it is looked at."""
+    """The members of a batch result that are shown."""
 
     all: list[msgspec.Raw]
     completion_reason: str
 
 
 def _batch(operation: RecordedOperation, result: DurableTestResult[Any]) -> str | None:
-    """Of a map or a parallel: how many branches, and why it ended; each has a line of its own."""
+    """Summarize a map or a parallel: the number of branches and the reason of completion.
+
+    ``None`` for other operations, and for results whose branches have no lines of their own.
+    """
     if operation.sub_type not in _BATCHES:
         return None
     try:
         batch = msgspec.json.decode(operation.payload or "", type=_Batch)
     except msgspec.DecodeError:
-        return None  # a serdes of the user's
-    branches = [each for each in result.children(operation) if each.sub_type in _BRANCHES]
+        return None  # written by a custom serdes
+    branches = [child for child in result.children(operation) if child.sub_type in _BRANCHES]
     count = len(batch.all)
     if count != len(branches):
         return None  # branches without contexts, or with several items each
@@ -217,7 +220,7 @@ def _error(error: ErrorObject) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """All or nothing: tests may run side by side."""
+    """Write a file atomically, since tests may run in parallel."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return

@@ -1,4 +1,4 @@
-"""The invocations of an execution: what each found done already, and what it did."""
+"""The invocations of an execution, with the operations that each replayed and executed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from durable_execution_sdk.testing.operations import RecordedOperation, at
 
 __all__ = ["RecordedInvocation", "invocations_of"]
 
-# What a handler records; all else is the service's doing.
+# Events that a handler records; the service adds the others.
 _BY_HANDLER = frozenset(
     {
         EventType.STEP_STARTED,
@@ -33,12 +33,12 @@ _BY_HANDLER = frozenset(
 
 
 class RecordedInvocation(msgspec.Struct, frozen=True, kw_only=True):
-    """One invocation of the handler that is over.
+    """One invocation of the handler that has ended.
 
-    ``executed`` are the operations of which it recorded a start or an end, ``replayed`` those that
-    had ended before it began, but for those within a context whose own end is recorded: these are
-    not looked at again. ``status`` is what it answered: ``PENDING`` when it suspended, or how
-    the execution ended; ``FAILED`` with an ``error`` when it crashed or ran out of time.
+    ``executed`` are the operations of which it recorded a start or an end. ``replayed`` are the
+    operations that had ended before it began, without those in contexts that had ended, which replay
+    does not enter. ``status`` is ``PENDING`` if it suspended, the execution's status if it ended the
+    execution, and ``FAILED`` with an ``error`` if it crashed or timed out.
     """
 
     request_id: str | None
@@ -51,14 +51,14 @@ class RecordedInvocation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duration(self) -> timedelta:
-        """How long it took, on the runner's clock."""
+        """The duration, on the runner's clock."""
         return self.ended_at - self.started_at
 
 
 def invocations_of(
     history: Sequence[HistoryEvent], operations: Sequence[RecordedOperation], status: str
 ) -> list[RecordedInvocation]:
-    """The invocations in a history; ``status`` is that of the execution."""
+    """Return the invocations in a history; ``status`` is that of the execution."""
     last = [event for event in history if event.invocation_completed_details is not None][-1:]
     return [
         _invocation(event, operations, status if event in last else OutcomeStatus.PENDING)
@@ -82,11 +82,12 @@ def _invocation(
         status=OutcomeStatus.FAILED if error else status if answered else OutcomeStatus.PENDING,
         error=error,
         executed=[
-            each
-            for each in operations
+            operation
+            for operation in operations
             if any(
-                one.event_type in _BY_HANDLER and began <= one.event_timestamp <= ended
-                for one in each.events
+                other_event.event_type in _BY_HANDLER
+                and began <= other_event.event_timestamp <= ended
+                for other_event in operation.events
             )
         ],
         replayed=_replayed(operations, at(began)),
@@ -94,15 +95,17 @@ def _invocation(
 
 
 def _replayed(operations: Sequence[RecordedOperation], began: datetime) -> list[RecordedOperation]:
-    known = {each.id: each for each in operations}
+    by_id = {operation.id: operation for operation in operations}
 
-    def is_over(each: RecordedOperation) -> bool:
-        return each.ended_at is not None and each.ended_at < began
+    def is_over(operation: RecordedOperation) -> bool:
+        return operation.ended_at is not None and operation.ended_at < began
 
-    def is_hidden(each: RecordedOperation) -> bool:
-        context = known.get(each.parent_id or "")
+    def is_hidden(operation: RecordedOperation) -> bool:
+        context = by_id.get(operation.parent_id or "")
         if context is None:
             return False
         return (is_over(context) and not context.replays_children) or is_hidden(context)
 
-    return [each for each in operations if is_over(each) and not is_hidden(each)]
+    return [
+        operation for operation in operations if is_over(operation) and not is_hidden(operation)
+    ]

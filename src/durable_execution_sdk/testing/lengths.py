@@ -1,4 +1,4 @@
-"""Lengths of time, as tests give them: a wrong one is refused where it comes in."""
+"""Check and convert the durations that tests pass."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["lapse", "length", "seconds_allowed"]
 
 
 def lapse(*, days: float, hours: float, minutes: float, seconds: float) -> timedelta:
-    """How much time ``advance`` lets pass."""
+    """Return the duration that ``advance`` was called with; ``ConfigError`` if it is negative or wrong."""
     try:
         by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
     except (TypeError, ValueError, OverflowError):
@@ -25,18 +25,18 @@ def lapse(*, days: float, hours: float, minutes: float, seconds: float) -> timed
     return by
 
 
-def length(option: str, given: DurationLike | None, default: timedelta) -> timedelta:
-    """The length of time that an option gives, or else its default."""
-    if given is None:
+def length(option: str, value: DurationLike | None, default: timedelta) -> timedelta:
+    """Return an option's duration, or its default; ``ConfigError`` if it is not above 0."""
+    if value is None:
         return default
-    found = timedelta(seconds=given.seconds) if isinstance(given, Duration) else given
-    if not isinstance(cast("object", found), timedelta) or found <= timedelta(0):
-        raise ConfigError(f"{option} is a timedelta or Duration longer than nothing, not {given!r}")
-    return found
+    duration = timedelta(seconds=value.seconds) if isinstance(value, Duration) else value
+    if not isinstance(cast("object", duration), timedelta) or duration <= timedelta(0):
+        raise ConfigError(f"{option} is a timedelta or Duration longer than nothing, not {value!r}")
+    return duration
 
 
 def seconds_allowed(seconds: float, option: str = "timeout") -> float:
-    """How many real seconds something may take; ``math.inf`` is allowed."""
+    """Check a time limit in seconds, which may be ``math.inf``; ``ConfigError`` if it is not above 0."""
     if not isinstance(cast("object", seconds), int | float) or not seconds > 0:
         raise ConfigError(f"{option} is a number of seconds greater than 0, not {seconds!r}")
     return seconds

@@ -1,4 +1,4 @@
-"""The log lines of executions, caught while they run."""
+"""Capture the log records of executions while they run."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _levels: list[int] = []
 _level_before = logging.NOTSET
 
 
-# Whose executions the code that logs belongs to: several runners may be at work at once.
+# The catcher of the runner whose code logs: several runners may run at once.
 _catcher: ContextVar[LogCatcher | None] = ContextVar("durable_test_logs", default=None)
 
 
 class LogCatcher(logging.Handler):
-    """Keeps the records of a runner's executions: the SDK's filter marks each with its ARN.
+    """A logging handler that keeps the records of a runner's executions by ARN.
 
-    Like Lambda it sees what reaches the root logger, and the workflow's own logger if that keeps its
-    records to itself; and lines of replayed code only where the handler asks for them.
+    It sees records that reach the root logger, as Lambda does, and those of the workflow's own logger if
+    that does not propagate. Records of replayed code appear only if the handler enables them.
     """
 
     def __init__(self, level: int, logger: logging.Logger) -> None:
@@ -37,20 +37,20 @@ class LogCatcher(logging.Handler):
         self._records: dict[str, list[logging.LogRecord]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record."""
+        """Keep a record of an execution, if its level is high enough."""
         arn = getattr(record, "durable_execution_arn", None)
         is_wanted = record.levelno >= self._level_wanted and _catcher.get() is self
         if isinstance(arn, str) and is_wanted:
             self._records.setdefault(arn, []).append(record)
 
     def of(self, arn: str) -> list[logging.LogRecord]:
-        """The records of one execution."""
+        """Return the records of one execution."""
         return list(self._records.get(arn, ()))
 
     @contextmanager
     def catching(self) -> Generator[None]:
-        """Listen, and let the root logger pass on what is wanted."""
-        _raise_to(self._level_wanted)
+        """Capture records while the context is open, with the root logger's level lowered if needed."""
+        _lower_root_level(self._level_wanted)
         for logger in self._loggers:
             logger.addHandler(self)
         mine = _catcher.set(self)
@@ -60,13 +60,13 @@ class LogCatcher(logging.Handler):
             _catcher.reset(mine)
             for logger in self._loggers:
                 logger.removeHandler(self)
-            _give_back(self._level_wanted)
+            _restore_root_level(self._level_wanted)
 
 
-# Runners may work in several threads at once: the last one puts the level back.
+# Runners may run in several threads at once; the last one restores the level.
 
 
-def _raise_to(level: int) -> None:
+def _lower_root_level(level: int) -> None:
     global _level_before  # noqa: PLW0603 - the root logger is global, and so is what it was
     with _lock:
         if not _levels:
@@ -75,10 +75,10 @@ def _raise_to(level: int) -> None:
         logging.root.setLevel(min(_level_before, *_levels))
 
 
-def _give_back(level: int) -> None:
+def _restore_root_level(level: int) -> None:
     with _lock:
         if logging.root.level != min(_level_before, *_levels):
-            _levels.remove(level)  # somebody has set it to something else meanwhile
+            _levels.remove(level)  # user code has set another level meanwhile
             return
         _levels.remove(level)
         logging.root.setLevel(min([_level_before, *_levels]))

@@ -1,7 +1,7 @@
-"""A service that answers what a test tells it to: for unit tests at the client seam.
+"""A scripted service, for unit tests of a handler against rare responses of the service.
 
-It keeps no log and knows no rules; ``LocalDurableTestRunner`` does. It is for what a service does
-seldom: refuse a call, answer late or not at all, give no token.
+It has no log and no rules, which ``LocalDurableTestRunner`` has. Use it to refuse a call, to lose a
+response, or to return no token.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ _START = 1_767_225_600_000
 
 
 class Script(Generic[_Q, _A]):
-    """What a kind of call is answered with, call by call; after the last line all goes well.
+    """The responses to one kind of call, in order; calls after the last one succeed.
 
-    Each method adds a line and returns the script: ``script.succeed(2).throttle().succeed()``.
+    Each method adds responses and returns the script: ``script.succeed(2).throttle().succeed()``.
     """
 
     def __init__(self) -> None:
@@ -57,19 +57,19 @@ class Script(Generic[_Q, _A]):
 
     @property
     def unused(self) -> int:
-        """How many lines no call has come for."""
+        """The number of responses that are left."""
         return len(self._lines)
 
     def succeed(self, times: int = 1) -> Self:
-        """Answer as a service at which all is well."""
+        """Succeed with the default response."""
         return self._add(lambda _: None, times)
 
     def answer(self, answer: _A, times: int = 1) -> Self:
-        """Answer with this."""
+        """Succeed with this response."""
         return self._add(lambda _: answer, times)
 
     def answer_by(self, make: Callable[[_Q], _A], times: int = 1) -> Self:
-        """Answer with what this function makes of the request."""
+        """Succeed with the response that ``make(request)`` returns."""
         return self._add(make, times)
 
     def fail(self, error: ServiceError, times: int = 1) -> Self:
@@ -81,25 +81,25 @@ class Script(Generic[_Q, _A]):
         return self._add(refuse, times)
 
     def throttle(self, times: int = 1) -> Self:
-        """Refuse the call with 429: too many of them, even after the client's own retries."""
+        """Refuse the call with 429, as after the last retry of a throttled client."""
         error = ServiceError("Rate Exceeded.", code="TooManyRequestsException", status=429)
         return self.fail(error, times)
 
     def server_error(self, times: int = 1) -> Self:
-        """Refuse the call with 500: something is wrong at the service."""
+        """Refuse the call with 500, an internal error of the service."""
         error = ServiceError("The service failed.", code="ServiceException", status=500)
         return self.fail(error, times)
 
     def stale_token(self, times: int = 1) -> Self:
-        """Refuse the call because its token was used up: another invocation has taken over."""
+        """Refuse the call because of its token, as when another invocation has taken over."""
         return self.fail(_stale_token(), times)
 
     def time_out(self, times: int = 1) -> Self:
-        """Give no answer at all; nobody knows whether the call was carried out."""
+        """Time out: there is no response, and the call may or may not have been carried out."""
         return self.fail(ServiceError("no answer came within 60 s"), times)
 
     def play(self, request: _Q) -> _A | None:
-        """The answer to the next call, raised if it is an error; ``None`` if all is well."""
+        """Return or raise the next response; ``None`` stands for the default response."""
         return self._lines.popleft()(request) if self._lines else None
 
     def _add(self, line: Callable[[_Q], _A | None], times: int) -> Self:
@@ -108,20 +108,20 @@ class Script(Generic[_Q, _A]):
 
 
 class CheckpointScript(Script[CheckpointRequest, CheckpointResponse]):
-    """What checkpoints are answered with."""
+    """The responses to checkpoints."""
 
     def without_token(self, times: int = 1) -> Self:
-        """Accept the updates, and give no next token: the invocation may not checkpoint any more."""
+        """Accept the updates and return no token: the invocation may not checkpoint any more."""
         return self.answer(CheckpointResponse(), times)
 
 
 class MockDurableServiceClient:
-    """A ``client`` for ``durable_execution(client=...)`` or ``handler.bind(...)``, with a script.
+    """A scripted ``client`` for ``durable_execution(client=...)`` or ``handler.bind(...)``.
 
-    ``on_checkpoint`` and ``on_get_state`` are the scripts, ``checkpoints`` and ``state_requests`` what
-    was asked, ``updates`` all updates in their order, and ``time`` the service's, in milliseconds. A
-    call that is not in the script goes well: a checkpoint gets a next token if it has the current
-    one, and a page of state is empty.
+    ``on_checkpoint`` and ``on_get_state`` are the scripts; ``checkpoints``, ``state_requests`` and
+    ``updates`` are the received requests and their updates, in order; ``time`` is the service's time in
+    milliseconds since the epoch. By default a checkpoint with the current token succeeds with a new
+    token, and a page of state is empty.
     """
 
     def __init__(self) -> None:
@@ -134,27 +134,27 @@ class MockDurableServiceClient:
 
     @property
     def updates(self) -> list[OperationUpdate]:
-        """Every update that was sent, whether or not the call was answered."""
+        """All updates received, also those of calls that failed."""
         return [update for request in self.checkpoints for update in request.updates]
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Answer by the script."""
-        sent = wire.decode_checkpoint(
+        """Record the request, and respond by the script."""
+        decoded = wire.decode_checkpoint(
             request.durable_execution_arn, wire.encode_checkpoint(request)
         )
-        self.checkpoints.append(sent)
-        answer = self.on_checkpoint.play(sent) or self._next_token(sent)
+        self.checkpoints.append(decoded)
+        answer = self.on_checkpoint.play(decoded) or self._next_token(decoded)
         self._token = answer.checkpoint_token
         return wire.decode_checkpoint_response(wire.encode_checkpoint_response(answer))
 
     async def get_state(self, request: StateRequest) -> StatePage:
-        """Answer by the script."""
+        """Record the request, and respond by the script."""
         self.state_requests.append(request)
         answer = self.on_get_state.play(request) or StatePage()
         return wire.decode_state_page(wire.encode_state_page(answer))
 
     def now(self) -> int:
-        """The service's time."""
+        """Return the service's time."""
         return self.time
 
     def invoke(
@@ -166,17 +166,17 @@ class MockDurableServiceClient:
         next_marker: str | None = None,
         seconds: float = 900.0,
     ) -> Outcome:
-        """Invoke a handler once, as Lambda would, with this service behind it.
+        """Invoke a handler once, as Lambda would, against this service.
 
         Args:
-            handler: what ``@durable_execution`` made.
-            event: what the execution was started with.
-            operations: what the log holds so far, besides the execution itself.
-            next_marker: says that there is more of them, for ``on_get_state``.
-            seconds: how long the invocation may take.
+            handler: the handler that ``@durable_execution`` made.
+            event: the execution's input.
+            operations: the operations in the log, without the execution itself.
+            next_marker: the marker for further operations, which ``on_get_state`` returns.
+            seconds: the invocation's time limit.
 
         Raises:
-            DurableError: what the handler raises so that Lambda invokes again.
+            DurableError: the handler raised, so that Lambda would invoke it again.
         """
         if not isinstance(cast("object", handler), DurableHandler):
             raise ConfigError(

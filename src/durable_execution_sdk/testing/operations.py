@@ -1,4 +1,4 @@
-"""One durable operation, as a test looks at it."""
+"""A durable operation of an execution, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -48,11 +48,10 @@ _ERROR_CLASSES: dict[str, type[OperationError]] = {
 
 
 class RecordedOperation:
-    """One operation of an execution, as it stood when the result was taken.
+    """One operation of an execution, in its state when the result was taken.
 
-    ``index`` is its place among the execution's operations, from 0, in the order in which they
-    started; ``attempt`` of a step counts from 1; ``events`` are those of the history that are about
-    it.
+    ``index`` is its position, from 0, in the order in which operations started. ``events`` are its
+    events of the history.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class RecordedOperation:
         self._arn = arn
 
     def __repr__(self) -> str:
-        """Which operation, and how it stands."""
+        """Write the operation's kind, name and status."""
         return f"<{self.sub_type or self.type} {self.name or self.id!r} {self.status}>"
 
     @property
@@ -84,49 +83,49 @@ class RecordedOperation:
 
     @property
     def sub_type(self) -> str | None:
-        """What made it: ``Step``, ``Map``, ``WaitForCallback`` ..."""
+        """The kind of the SDK's operation: ``Step``, ``Map``, ``WaitForCallback`` ..."""
         return self._recorded.sub_type
 
     @property
     def parent_id(self) -> str | None:
-        """The id of the context that it is in; ``None`` for the workflow's own."""
+        """The id of the enclosing context; ``None`` for the workflow's own."""
         return self._recorded.parent_id
 
     @property
     def status(self) -> str:
-        """Where it is: ``STARTED``, ``PENDING``, ``READY``, or how it ended."""
+        """``STARTED``, ``PENDING``, ``READY``, or the status that it ended with."""
         return self._recorded.status
 
     @property
     def succeeded(self) -> bool:
-        """Whether it has succeeded."""
+        """True if the operation has succeeded."""
         return self.status == OperationStatus.SUCCEEDED
 
     @property
     def is_done(self) -> bool:
-        """Whether it has ended, however it ended."""
+        """True if the operation has ended, successfully or not."""
         return self._recorded.end_timestamp is not None
 
     @property
     def started_at(self) -> datetime | None:
-        """When it started, on the runner's clock."""
+        """The time of its start, on the runner's clock."""
         return at_if_any(self._recorded.start_timestamp)
 
     @property
     def ended_at(self) -> datetime | None:
-        """When it ended, on the runner's clock."""
+        """The time of its end, on the runner's clock; ``None`` if it has not ended."""
         return at_if_any(self._recorded.end_timestamp)
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it took, if it has ended."""
+        """The time from its start to its end; ``None`` if it has not ended."""
         if self.started_at is None or self.ended_at is None:
             return None
         return self.ended_at - self.started_at
 
     @property
     def attempt(self) -> int | None:
-        """Of a step: which attempt runs, comes next, or was the last, from 1."""
+        """Of a step: the number, from 1, of the current, the next or the last attempt."""
         return self.progress.attempt
 
     @property
@@ -137,22 +136,22 @@ class RecordedOperation:
 
     @property
     def replays_children(self) -> bool:
-        """Of a context: whether its result was too large, and its function runs again on replay."""
+        """Of a context: true if its result was too large to record, so that replay runs its function."""
         details = self._recorded.context_details
         return details is not None and bool(details.replay_children)
 
     @property
     def payload(self) -> str | None:
-        """Its result as it is recorded: text, JSON unless a serdes of yours writes otherwise."""
+        """The recorded text of its result: JSON, unless a custom serdes wrote it."""
         for details in self._details():
-            found = getattr(details, "result", None)
-            if isinstance(found, str):
-                return found
+            text = getattr(details, "result", None)
+            if isinstance(text, str):
+                return text
         return None
 
     @property
     def result(self) -> Any:
-        """Its result as plain JSON values; ``result_as`` gives it a type."""
+        """Its result as plain JSON values; ``result_as`` converts it to a type."""
         return loosely(self.payload)
 
     def result_as(self, kind: builtins.type[_T]) -> _T:
@@ -165,16 +164,16 @@ class RecordedOperation:
 
     @property
     def error_object(self) -> ErrorObject | None:
-        """The error as it is recorded; of a step that goes on, that of its last attempt."""
+        """The recorded error; of a step that is retried, that of its last attempt."""
         for details in self._details():
-            found = getattr(details, "error", None)
-            if isinstance(found, ErrorObject):
-                return found
+            error = getattr(details, "error", None)
+            if isinstance(error, ErrorObject):
+                return error
         return None
 
     @property
     def error(self) -> OperationError | None:
-        """The exception that awaiting it raises: the SDK's class and the original one in one."""
+        """The exception that awaiting it raises: an instance of the SDK's and of the original class."""
         error = self.error_object
         if error is None:
             return None
@@ -207,17 +206,17 @@ class RecordedOperation:
 
 
 def at(milliseconds: float) -> datetime:
-    """A time of the log as a ``datetime`` in UTC."""
+    """Convert a time of the log to a ``datetime`` in UTC."""
     return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def at_if_any(milliseconds: float | None) -> datetime | None:
-    """A time of the log, if there is one."""
+    """Convert a time of the log, or ``None``."""
     return None if milliseconds is None else at(milliseconds)
 
 
 def loosely(payload: str | None) -> Any:
-    """What a payload says: JSON if it is JSON, else the text; a custom serdes may write anything."""
+    """Parse a payload if it is JSON, else return its text: a custom serdes need not write JSON."""
     if payload is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""A service that gives few operations at a time."""
+"""A data plane that returns small pages of operations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PagedDataPlane"]
 
 
 class PagedDataPlane:
-    """Asks for smaller pages than the handler does."""
+    """A data plane that limits the size of pages."""
 
     def __init__(self, plane: DataPlane, page_size: int) -> None:
         self._plane = plane
@@ -27,10 +27,10 @@ class PagedDataPlane:
         return await self._plane.checkpoint(request)
 
     async def get_state(self, request: StateRequest) -> StatePage:
-        """Read a page, of this size at most."""
+        """Read a page of at most the limited size."""
         size = min(request.max_items or self._page_size, self._page_size)
         return await self._plane.get_state(replace(request, max_items=size))
 
     def now(self) -> int:
-        """The service's time."""
+        """Return the service's time."""
         return self._plane.now()

@@ -1,4 +1,4 @@
-"""An execution as text: its operations as a tree, and its invocations as a table."""
+"""Write an execution as text: its operations as a tree, its invocations as a table."""
 
 from __future__ import annotations
 
@@ -18,49 +18,49 @@ from durable_execution_sdk.testing.operations import RecordedOperation
 __all__ = ["invocation_table", "operation_tree", "what_it_waits_for"]
 
 _HEADINGS = ("#", "began after", "took", "answered", "replayed", "executed")
-_NAMED_AT_MOST = 4
+_MOST_NAMED = 4
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 def operation_tree(
-    found: Family, now: int, error: ErrorObject | None, *, plain: bool = False
+    executions: Family, now: int, error: ErrorObject | None, *, plain: bool = False
 ) -> str:
-    """The operations, each on a line below the context that it is in, and the error below all."""
-    outline = Drawing(now=now, timed=True, plain=plain).outline(found)
+    """Write the operations as a tree by contexts, and the execution's error below."""
+    outline = Drawing(now=now, timed=True, plain=plain).outline(executions)
     lines = [text_of(outline, plain=plain)]
     if error is not None:
-        said = (error.error_type, error.error_message)
-        lines.append(f"error: {': '.join(each for each in said if each)}")
+        parts = (error.error_type, error.error_message)
+        lines.append(f"error: {': '.join(part for part in parts if part)}")
         lines += [f"  {line.rstrip()}" for line in error.stack_trace or []]
     return visible("\n".join(lines))
 
 
-def what_it_waits_for(found: Family, now: int) -> str:
-    """Everything that an execution waits for, one line each, and what a test can do about it."""
-    lines = waits(found, now)
-    if any(waiter.waiting.awaited is Awaited.ANSWER for waiter in found.waiters()):
+def what_it_waits_for(executions: Family, now: int) -> str:
+    """List everything that an execution waits for, and the calls with which a test can answer."""
+    lines = waits(executions, now)
+    if any(waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()):
         lines.append("answer it: wait_for_callback(name), then succeed(...) or fail(...)")
     return "\n".join(f"  {line}" for line in lines)
 
 
 def invocation_table(invocations: Sequence[RecordedInvocation], started_at: datetime) -> str:
-    """One line for each invocation: when it was, what it replayed, what it executed."""
+    """Write a line for each invocation: its start, its duration, its replayed and executed operations."""
     rows = [
         (
             str(number),
-            span((each.started_at - started_at) / _MILLISECOND),
-            span(each.duration / _MILLISECOND),
-            each.status if each.error is None else brief(each.error),
-            str(len(each.replayed)),
-            _named(each.executed),
+            span((invocation.started_at - started_at) / _MILLISECOND),
+            span(invocation.duration / _MILLISECOND),
+            invocation.status if invocation.error is None else brief(invocation.error),
+            str(len(invocation.replayed)),
+            _named(invocation.executed),
         )
-        for number, each in enumerate(invocations, 1)
+        for number, invocation in enumerate(invocations, 1)
     ]
     return "\n".join(_aligned([_HEADINGS, *rows]))
 
 
 def _named(operations: Sequence[RecordedOperation]) -> str:
-    names = [title(each.progress.operation) for each in operations[:_NAMED_AT_MOST]]
+    names = [title(operation.progress.operation) for operation in operations[:_MOST_NAMED]]
     more = len(operations) - len(names)
     return ", ".join([*names, *([f"{more} more"] if more else [])]) or "-"
 

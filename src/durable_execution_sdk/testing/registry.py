@@ -1,4 +1,4 @@
-"""What a test can invoke: its workflow, and the functions that it was given."""
+"""The registry of functions of a test: the tested workflow, and the functions that it may invoke."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["functions_of"]
 def functions_of(
     setup: Setup, handler: DurableHandler[Any, Any], calls: Calls, clock: Clock
 ) -> Functions:
-    """Every function of a test, under its name."""
+    """Register all functions of a test under their names."""
     functions = Functions()
     for name, registered in setup.functions.items():
         add_function(functions, name, _flowing(registered, clock), calls.heard)
@@ -42,7 +42,7 @@ def functions_of(
 
 
 def _flowing(registered: object, clock: Clock) -> object:
-    """The same function; slow bodies of a durable one take virtual time."""
+    """Return the function; for a durable handler, one whose slow step bodies take virtual time."""
     if isinstance(registered, DurableHandler):
         return cast("Any", registered).made_by(partial(FlowingWorkflow, clock))
     return registered

@@ -1,4 +1,4 @@
-"""Recorded histories in tests: keep them, and hold the code as it is now against them."""
+"""Save recorded histories, and replay them against the current code."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ async def check_replay(
     max_moments: int = 100,
     timeout: float = _SECONDS,
 ) -> ReplayReport:
-    """Run the code as it is now over a recorded history; no step runs, and nothing is recorded.
+    """Replay a recorded history against the current code. No step runs, and nothing is recorded.
 
-    The code is run over the log as it was at the beginning of each invocation and as it is at its
-    end. It must ask for the operations that the log holds, no others, and come to the same end; the
-    report names the first place where it does not, with both sides and the line. Functions of contexts
-    that have succeeded run too. What workflow code does outside its operations does happen.
+    The code runs once for each state of the log that an invocation began with, and once with the whole
+    log. It must ask for the operations in the log, and no others, and end as the history does. The report
+    holds the first divergence, with both sides and the line of code. Functions of contexts that succeeded
+    run too. Workflow code outside of operations runs, with its side effects.
 
     Args:
-        handler: the workflow, as it is now.
-        history: what a runner returned; events; a page or the pages of
-            ``GetDurableExecutionHistory``; or a JSON file of those.
-        execution_arn: the execution's ARN, which a history of the API does not tell. It matters to
-            workflows that use ``ctx.uuid4()``, ``ctx.random()`` or ``ctx.execution_arn``.
-        max_moments: over how many states of the log to run the code, at most.
-        timeout: how many real seconds all of it may take.
+        handler: the current workflow.
+        history: the result of a runner, events, one or more pages of ``GetDurableExecutionHistory``, or
+            the path of a JSON file with these.
+        execution_arn: the execution's ARN, if the history lacks it. Workflows that use
+            ``ctx.uuid4()``, ``ctx.random()`` or ``ctx.execution_arn`` need it.
+        max_moments: the largest number of states of the log to replay.
+        timeout: time limit for the whole check, in real seconds.
 
     Raises:
-        ConfigError: the history cannot be used: it is not whole, or lacks its payloads.
-        RunTimeoutError: the timeout is over.
+        ConfigError: the history cannot be used: it is not complete, or lacks payloads.
+        RunTimeoutError: the check took longer than ``timeout``.
     """
     source, arn = _source(history, execution_arn)
     return await in_thread_async(
@@ -71,9 +71,9 @@ def check_replay_sync(
 
 
 def save_history(result: DurableTestResult[Any], path: str | PathLike[str]) -> None:
-    """Keep an execution's history in a JSON file, for ``check_replay`` and ``durable replay``.
+    """Write an execution's history to a JSON file, for ``check_replay`` and ``durable replay``.
 
-    It is what ``GetDurableExecutionHistory`` answers, with the execution's ARN.
+    The format is that of ``GetDurableExecutionHistory``, plus the execution's ARN.
     """
     Path(path).write_bytes(history_json(result) + b"\n")
 

@@ -1,4 +1,4 @@
-"""What came of an execution, or how it stands: the same whether it ran here or on Lambda."""
+"""The state of an execution, for assertions in tests; the same for local and deployed executions."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _R = TypeVar("_R")
 
 
 class DurableTestResult(Generic[_R]):
-    """An execution as it stood when this was taken; ``print()`` shows its operations as a tree.
+    """The state of an execution at one time; ``print()`` shows its operations as a tree.
 
-    ``operations`` has them in the order in which they started, ``invocations`` those of the handler
-    that are over, ``history`` the events as ``GetDurableExecutionHistory`` gives them, ``logs`` the
-    log records of the workflow's code, and ``now`` is when this was taken, in milliseconds.
+    ``operations`` are in the order in which they started. ``invocations`` are those that have ended.
+    ``history`` holds the events of ``GetDurableExecutionHistory``, ``logs`` the log records of the
+    workflow's code, and ``now`` the time of this state in milliseconds since the epoch.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class DurableTestResult(Generic[_R]):
         logs: Sequence[logging.LogRecord] = (),
     ) -> None:
         self.described = described
-        # Many tests look at the result alone, so the rest is told when it is asked for.
+        # Many tests use the result only, so the rest is computed on demand.
         self._family = family
         self._history = history
         self.now = now
@@ -64,11 +64,11 @@ class DurableTestResult(Generic[_R]):
         self._serdes = serdes
 
     def __repr__(self) -> str:
-        """Which execution, and how it stands."""
+        """Write the execution's status and ARN."""
         return f"<{type(self).__name__} {self.status} {self.arn}>"
 
     def __str__(self) -> str:
-        """The operations as a tree, each with how it stands, and the error if there is one."""
+        """Write the operations as a tree with their states, and the error if there is one."""
         return operation_tree(self.family, self.now, self.error_object)
 
     def print(self, file: TextIO | None = None) -> None:
@@ -82,12 +82,12 @@ class DurableTestResult(Generic[_R]):
 
     @cached_property
     def family(self) -> Family:
-        """The execution and those that it waits for, with what each operation waits for."""
+        """The progress of the execution and of those that it invoked."""
         return self._family()
 
     @cached_property
     def history(self) -> list[HistoryEvent]:
-        """The events as ``GetDurableExecutionHistory`` gives them."""
+        """The events, as ``GetDurableExecutionHistory`` returns them."""
         return list(self._history())
 
     @cached_property
@@ -97,7 +97,7 @@ class DurableTestResult(Generic[_R]):
 
     @cached_property
     def invocations(self) -> list[RecordedInvocation]:
-        """The handler's invocations: what each executed, and what it found done already."""
+        """The invocations that have ended, with the operations that each executed and replayed."""
         return invocations_of(self.history, self.operations, self.status)
 
     @property
@@ -117,22 +117,22 @@ class DurableTestResult(Generic[_R]):
 
     @property
     def is_done(self) -> bool:
-        """Whether the execution has ended, however it ended."""
+        """True if the execution has ended, successfully or not."""
         return self.status in CLOSED_STATUSES
 
     @property
     def succeeded(self) -> bool:
-        """Whether the execution has succeeded."""
+        """True if the execution has succeeded."""
         return self.status == ExecutionStatus.SUCCEEDED
 
     @property
     def result(self) -> _R:
-        """What the workflow returned, by its return annotation.
+        """The workflow's return value, read by its return annotation.
 
         Raises:
-            OperationError: what the workflow raised, if it failed, timed out or was stopped: an
-                instance of the original exception class too. Its notes show the operations.
-            UnexpectedStatusError: it has not ended.
+            OperationError: the execution failed, timed out or was stopped. The error is also an
+                instance of the original exception's class, and its notes show the operations.
+            UnexpectedStatusError: the execution has not ended.
         """
         if self.succeeded:
             return self._decoded(self.described.result)
@@ -144,7 +144,7 @@ class DurableTestResult(Generic[_R]):
 
     @property
     def error_object(self) -> ErrorObject | None:
-        """The error as the service keeps it, if the execution failed, timed out or was stopped."""
+        """The recorded error, if the execution failed, timed out or was stopped."""
         if not self.is_done or self.succeeded:
             return None
         return self.described.error or ErrorObject(
@@ -153,30 +153,30 @@ class DurableTestResult(Generic[_R]):
 
     @property
     def error(self) -> OperationError | None:
-        """What the workflow failed with: an instance of the exception class that it raised too."""
+        """The exception of a failed execution, which is also an instance of the original class."""
         error = self.error_object
         if error is None:
             return None
-        # What somebody outside gave as the reason to stop has no say in what is raised here.
+        # An error that a caller passed to stop() must not choose the class of the exception.
         return rebuild(OperationError, error, foreign=self.status != ExecutionStatus.FAILED)
 
     @property
     def started_at(self) -> datetime:
-        """When the execution started, on the runner's clock."""
+        """The time of the execution's start, on the runner's clock."""
         return at(self.described.start_timestamp)
 
     @property
     def ended_at(self) -> datetime | None:
-        """When the execution ended, on the runner's clock."""
+        """The time of the execution's end, on the runner's clock; ``None`` if it has not ended."""
         return at_if_any(self.described.end_timestamp)
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it took on the runner's clock, waits and all, if it has ended."""
+        """The time from start to end on the runner's clock; ``None`` if it has not ended."""
         return None if self.ended_at is None else self.ended_at - self.started_at
 
     def assert_succeeded(self) -> Self:
-        """Fail the test, and show why, unless the execution has succeeded."""
+        """Fail the test, and show the operations, unless the execution has succeeded."""
         return self.assert_status(ExecutionStatus.SUCCEEDED)
 
     def assert_failed(self) -> Self:
@@ -196,45 +196,50 @@ class DurableTestResult(Generic[_R]):
         index: int | None = None,
         operation_id: str | None = None,
     ) -> RecordedOperation:
-        """One operation: by name, by index among all, by id, or the ``index``-th of its name.
+        """Return an operation by name, by id, by index among all, or by name and index.
 
-        Several operations of a name need an index, from 0 in the order in which they started;
-        negative ones count from the end.
+        ``index`` is needed if several operations have the name. It counts from 0 in the order of their
+        start; a negative index counts from the end.
 
         Raises:
-            NoSuchOperationError: there is none, or several have the name and no index was given.
+            NoSuchOperationError: there is no such operation, or several have the name and there is no
+                ``index``.
         """
-        found = [
-            each
-            for each in self.operations
-            if (name is None or each.name == name)
-            and (operation_id is None or each.id == operation_id)
+        matches = [
+            operation
+            for operation in self.operations
+            if (name is None or operation.name == name)
+            and (operation_id is None or operation.id == operation_id)
         ]
-        asked = ", ".join(
-            f"{what}={value!r}"
-            for what, value in (("name", name), ("operation_id", operation_id), ("index", index))
+        criteria = ", ".join(
+            f"{criterion}={value!r}"
+            for criterion, value in (
+                ("name", name),
+                ("operation_id", operation_id),
+                ("index", index),
+            )
             if value is not None
         )
-        if index is None and len(found) > 1:
+        if index is None and len(matches) > 1:
             raise NoSuchOperationError(
-                f"{len(found)} operations fit {asked or 'nothing in particular'}; say which:"
-                f" index=0 to index={len(found) - 1}\n{self}"
+                f"{len(matches)} operations fit {criteria or 'nothing in particular'}; say which:"
+                f" index=0 to index={len(matches) - 1}\n{self}"
             )
         try:
-            return found[index or 0]
+            return matches[index or 0]
         except IndexError:
-            raise NoSuchOperationError(f"no operation has {asked}:\n{self}") from None
+            raise NoSuchOperationError(f"no operation has {criteria}:\n{self}") from None
 
     def children(self, parent: RecordedOperation | str | None = None) -> list[RecordedOperation]:
-        """The operations directly in a context, given or by its name; without one, the workflow's."""
+        """Return the operations directly in a context, or in the workflow itself without ``parent``."""
         if isinstance(parent, str):
             parent = self.operation(parent)
-        wanted = None if parent is None else parent.id
-        known = {each.id for each in self.operations}
+        parent_id = None if parent is None else parent.id
+        ids = {operation.id for operation in self.operations}
         return [
-            each
-            for each in self.operations
-            if (each.parent_id if each.parent_id in known else None) == wanted
+            operation
+            for operation in self.operations
+            if (operation.parent_id if operation.parent_id in ids else None) == parent_id
         ]
 
     def _decoded(self, payload: str | None) -> _R:
@@ -251,6 +256,8 @@ def _operations(family: Family, history: Sequence[HistoryEvent]) -> list[Recorde
     for event in history:
         events.setdefault(event.id, []).append(event)
     return [
-        RecordedOperation(index, each, events.get(each.operation.id, ()), family.execution.arn)
-        for index, each in enumerate(family.execution.operations)
+        RecordedOperation(
+            index, progress, events.get(progress.operation.id, ()), family.execution.arn
+        )
+        for index, progress in enumerate(family.execution.operations)
     ]

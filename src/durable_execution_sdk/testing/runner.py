@@ -1,4 +1,4 @@
-"""Runs a workflow in a test: the real handler on the real engine, in milliseconds."""
+"""The test runner that runs a workflow on the embedded engine, in milliseconds."""
 
 from __future__ import annotations
 
@@ -33,32 +33,31 @@ _R = TypeVar("_R")
 
 
 class LocalDurableTestRunner(Generic[_R]):
-    """Runs a workflow in a test, and tells what came of it.
+    """Runs a workflow in a test on the embedded engine.
 
-    The handler is invoked with the JSON that Lambda would send, by an engine with the service's
-    rules. Time is virtual: when everything waits, the clock jumps to what is due next, so a wait of
-    a year takes no time, and the history has the times that it would have. Ids, and retry delays that
-    are spread at random, are the same in each run. ``sync`` is the same
-    runner for tests that are plain functions; ``run_sync`` is short for ``sync.run``.
+    The handler gets the JSON that Lambda would send, from an engine with the service's rules. Time is
+    virtual: when everything waits, the clock jumps to the next timer, so a wait of a year takes no real
+    time and has realistic times in the history. Ids and random retry delays are the same in each run.
+    ``sync`` is the same runner for tests that are plain functions; ``run_sync`` is short for
+    ``sync.run``.
 
     Args:
-        handler: what ``@durable_execution`` made.
-        functions: what ``ctx.invoke`` finds, by name: durable handlers, plain Lambda handlers
+        handler: the handler that ``@durable_execution`` made.
+        functions: the functions for ``ctx.invoke``, by name: durable handlers, plain Lambda handlers
             ``(event, context)``, ``Returns(value)`` or ``Raises(error)``.
-        function_name: what the workflow's own function is called; the workflow's name by default.
-        skip_time: ``False`` takes the computer's clock: every wait takes its time.
-        start_time: when the virtual clock begins; 2026-01-01 in UTC by default.
-        checkpoint_latency: how much virtual time each call of the service takes; none by default.
-        page_size: how many operations the service gives at once, to test long histories.
-        limits: other limits than the service's own.
-        execution_timeout: after how long the execution is TIMED_OUT; 366 days by default.
-        invocation_timeout: how long one invocation may take; 15 minutes by default, as in Lambda.
+        function_name: the name of the workflow's own function; by default that of the workflow.
+        skip_time: ``False`` uses the real clock, so that waits take real time.
+        start_time: the start of the virtual clock; 2026-01-01 in UTC by default.
+        checkpoint_latency: the virtual time that each call of the service takes; none by default.
+        page_size: the number of operations in a page of the service, to test long histories.
+        limits: limits in place of the service's.
+        execution_timeout: the time after which the execution is TIMED_OUT; 366 days by default.
+        invocation_timeout: time limit of one invocation; 15 minutes by default, as in Lambda.
         environment: environment variables, set for the whole process while a handler runs.
-        log_level: from which level on ``result.logs`` has records; ``logging.INFO`` by default.
-        timeout: how many real seconds a call of the runner may take, so that no test hangs; use
-            ``math.inf`` in a debugger. An invocation is told that it has no more time than is left
-            of these.
-        seams: what is put between the engine and the handler, for faults.
+        log_level: the lowest level of records in ``result.logs``; ``logging.INFO`` by default.
+        timeout: time limit for a call of the runner, in real seconds; ``math.inf`` is for debuggers.
+            The deadline of an invocation is never later than this limit.
+        seams: wrappers between the engine and the handler, to inject faults.
 
     Raises:
         ConfigError: an argument is wrong, or two contradict each other.
@@ -111,19 +110,19 @@ class LocalDurableTestRunner(Generic[_R]):
     def fresh(
         self, *, seams: Seams | None = None, page_size: int | None = None
     ) -> LocalDurableTestRunner[_R]:
-        """A runner with the same options, and no faults, on which nothing has happened yet.
+        """Make a new runner with the same options, without faults and executions.
 
-        ``seams`` and ``page_size`` replace those of this one.
+        ``seams`` and ``page_size`` replace those of this runner.
         """
-        made: LocalDurableTestRunner[_R] = object.__new__(type(self))
-        given = self.setup
+        runner: LocalDurableTestRunner[_R] = object.__new__(type(self))
+        options = self.setup
         if seams is not None:
-            given = msgspec.structs.replace(given, seams=seams)
+            options = msgspec.structs.replace(options, seams=seams)
         if page_size is not None:
-            limits = paged(given.limits, page_size)
-            given = msgspec.structs.replace(given, page_size=page_size, limits=limits)
-        made._take(given)
-        return made
+            limits = paged(options.limits, page_size)
+            options = msgspec.structs.replace(options, page_size=page_size, limits=limits)
+        runner._take(options)
+        return runner
 
     async def run(
         self,
@@ -133,21 +132,22 @@ class LocalDurableTestRunner(Generic[_R]):
         synchronous: bool = False,
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
-        """Run the workflow to its end, however it ends.
+        """Run the workflow until it has ended, successfully or not.
 
         Args:
-            event: plain JSON, or an instance of what the workflow's event parameter is annotated
-                with; ``{}`` by default, as from the Lambda console.
-            name: the execution's name; the same name and event find the same execution again. It is
-                ``test-1``, ``test-2`` ... by default.
-            synchronous: as if somebody waited for the answer (``RequestResponse``): event and result
-                may have 6 MiB, and not 1 MiB.
-            timeout: real seconds, in place of the runner's own.
+            event: plain JSON, or an instance of the class that annotates the workflow's event
+                parameter; ``{}`` by default, as in the Lambda console.
+            name: the execution's name, by default ``test-1``, ``test-2`` ... The same name and event
+                find the same execution again.
+            synchronous: start it with the invocation type ``RequestResponse``, whose limit for event
+                and result is 6 MiB instead of 1 MiB.
+            timeout: time limit in real seconds, in place of the runner's.
 
         Raises:
-            StuckError: it waits for something that never comes, such as a callback that nobody
-                answers and that has no timeout.
-            RunTimeoutError: the timeout is over.
+            StuckError: the execution waits for something that will never happen, such as the answer to
+                a callback without a timeout.
+            RunTimeoutError: the call took longer than ``timeout``.
+            UnusedFaultError: a planned fault did not happen.
         """
         run = partial(self._stage.run, event, name, invocation_type(synchronous=synchronous))
         return await in_thread_async(*self._stage.alone(run, timeout))
@@ -164,57 +164,59 @@ class LocalDurableTestRunner(Generic[_R]):
         return self.sync.run(event, name=name, synchronous=synchronous, timeout=timeout)
 
     def crash_at(self, *, checkpoint: int, when: When = "before") -> None:
-        """Kill the process at a checkpoint of the execution; see ``runner.faults`` for other faults."""
+        """Plan a crash at a checkpoint of the execution; see ``runner.faults`` for other faults."""
         self.faults.crash_at(checkpoint=checkpoint, when=when)
 
     def crash_in(self, step: str, *, attempt: int = 1, at_await: int = 1) -> None:
-        """Kill the process in the middle of a step's body; see ``runner.faults`` for other faults."""
+        """Plan a crash in the middle of a step's body; see ``runner.faults`` for other faults."""
         self.faults.crash_in(step, attempt=attempt, at_await=at_await)
 
     async def start(
         self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
     ) -> str:
-        """Start an execution without running anything of it yet; returns its ARN.
+        """Start an execution without running it yet; return its ARN.
 
-        From now on the runner's other methods are about this execution.
+        The runner's other methods refer to the execution that was started last.
         """
         return self._stage.start(event, name, invocation_type(synchronous=synchronous))
 
     async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
-        """Go on until the execution has ended, however it ends."""
+        """Run the execution until it has ended, successfully or not. Raises the errors of ``run``."""
         return await in_thread_async(*self._stage.alone(self._stage.complete, timeout))
 
     async def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
-        """Go on until nothing is due now; no time passes."""
+        """Run the execution until nothing is due now; no time passes."""
         return await in_thread_async(*self._stage.alone(self._stage.run_until_suspended, timeout))
 
     async def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
     ) -> PendingCallback:
-        """Go on until a callback waits for an answer, and give it.
+        """Run the execution until a callback waits for an answer, and return the callback.
 
-        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without one any
-        will do. Of several the one that began first comes first, and the next once that is answered.
-        Callbacks of functions that the workflow invoked count too.
+        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without it, any callback
+        is returned. Of several callbacks, the one that started first is returned until it is answered.
+        Callbacks of invoked functions are considered too.
 
         Raises:
             NoSuchOperationError: the execution ended first.
-            StuckError: it waits for something else that never comes.
+            StuckError: the execution waits for something else that will never happen.
         """
         wait = partial(self._stage.wait_for_callback, name)
-        found = await in_thread_async(*self._stage.alone(wait, timeout))
-        return PendingCallback(self._control, *found)
+        callback = await in_thread_async(*self._stage.alone(wait, timeout))
+        return PendingCallback(self._control, *callback)
 
     async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
-        """The callbacks that wait for an answer now, in the order in which they began.
+        """Return the callbacks that wait for an answer now, in the order of their start.
 
-        That of a ``wait_for_callback`` is among them once its submitter has run, if only to fail and
-        be tried again: it may have handed out the id.
+        The callback of a ``wait_for_callback`` is included once an attempt of its submitter has ended,
+        even with a failure, as it may have sent the id.
         """
-        return [PendingCallback(self._control, *each) for each in self._stage.callbacks(name)]
+        return [
+            PendingCallback(self._control, *callback) for callback in self._stage.callbacks(name)
+        ]
 
     def callback(self, callback_id: str) -> PendingCallback:
-        """The callback with this id, as somebody outside knows it."""
+        """Return the callback with this id."""
         return PendingCallback(self._control, callback_id, None)
 
     async def advance(
@@ -226,19 +228,19 @@ class LocalDurableTestRunner(Generic[_R]):
         seconds: float = 0,
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
-        """Let so much time pass, and do whatever falls due meanwhile, at its time."""
+        """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return await in_thread_async(*self._stage.alone(partial(self._stage.advance, by), timeout))
 
     async def stop(self, error: Failure = None) -> DurableTestResult[_R]:
-        """End the execution as STOPPED, from outside."""
+        """Stop the execution; its status becomes STOPPED."""
         return self._stage.stop(error)
 
     async def result(self) -> DurableTestResult[_R]:
-        """What there is of the execution as of now."""
+        """Return the current state of the execution."""
         return self._stage.result()
 
     @property
     def now(self) -> datetime:
-        """What time it is on the runner's clock."""
+        """The time on the runner's clock."""
         return self.sync.now

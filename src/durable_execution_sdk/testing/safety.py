@@ -1,4 +1,4 @@
-"""Reports of a workflow that was run again and again, each time disturbed in another way."""
+"""Reports of checks that run a workflow many times, each with another disturbance."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ MAY_BE_TIMING = (
 
 
 class Harm(msgspec.Struct, frozen=True):
-    """What a disturbance did: ``where`` it came, and ``what`` is wrong after it."""
+    """The harm of one disturbance: ``where`` is the disturbance, ``what`` the difference after it."""
 
     where: str
     what: str
 
     def __str__(self) -> str:
-        """One line."""
+        """Write the harm in one line."""
         return f"{self.where}: {self.what}"
 
 
 class HarmError(DurableTestError, AssertionError):
-    """Disturbances do harm to a workflow; ``report`` says which, and what they do."""
+    """Disturbances do harm to a workflow; ``report`` lists them."""
 
     def __init__(self, report: SafetyReport) -> None:
         super().__init__(str(report))
@@ -36,12 +36,12 @@ class HarmError(DurableTestError, AssertionError):
 
 
 class SafetyReport(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
-    """What came of a check. True if no disturbance did harm.
+    """The result of a check; true if no disturbance did harm.
 
-    ``runs`` is how many disturbed runs there were, ``skipped`` how many more there might have been
-    but for the bound that was given. ``interrupted`` are places at which an at-most-once step was cut
-    off, so that its ``StepInterruptedError`` changed how the execution went on: no harm, but worth a
-    look. ``notes`` name what could not be compared, and options that allow for time.
+    ``runs`` is the number of disturbed runs, ``skipped`` the number left out because of the given bound.
+    ``interrupted`` lists disturbances that interrupted an at-most-once step, whose
+    ``StepInterruptedError`` then changed the execution: that is no harm, but worth a look. ``notes``
+    name values that are not compared, and options for workflows that depend on time.
     """
 
     function: str
@@ -54,28 +54,28 @@ class SafetyReport(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults
 
     @property
     def ok(self) -> bool:
-        """Whether no disturbance did harm."""
+        """True if no disturbance did harm."""
         return not self.harms
 
     def __bool__(self) -> bool:
-        """Whether no disturbance did harm."""
+        """True if no disturbance did harm."""
         return self.ok
 
     def raise_if_failed(self) -> None:
         """Raise ``HarmError``, an ``AssertionError``, if a disturbance did harm.
 
-        Its message is the whole report; of a plain ``assert report`` pytest shows a part.
+        Its message is the whole report; for a plain ``assert report``, pytest shows only a part.
         """
         __tracebackhide__ = True
         if not self.ok:
             raise HarmError(self)
 
     def __repr__(self) -> str:
-        """What a failed ``assert`` shows, as far as it shows it."""
+        """Return the report, which a failed ``assert report`` shows in part."""
         return str(self)
 
     def __str__(self) -> str:
-        """What was tried, what did harm, and what was left out."""
+        """Write the number of runs, the harms, and the notes."""
         places = len({harm.where for harm in self.harms})
         verdict = f"harm at {places} of them" if self.harms else "no harm"
         lines = [f"{self.function}: {self.runs} {self.what}, {verdict}"]
@@ -84,7 +84,7 @@ class SafetyReport(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults
             lines.append(f"  and {len(self.harms) - _MOST_SHOWN} more")
         if self.interrupted:
             lines.append(f"  an at-most-once step was interrupted at {len(self.interrupted)}:")
-            lines += [f"    {each}" for each in self.interrupted[:_MOST_SHOWN]]
+            lines += [f"    {interruption}" for interruption in self.interrupted[:_MOST_SHOWN]]
         if self.skipped:
             lines.append(f"  {self.skipped} more were left out: raise the bound to try them")
         lines += [f"  note: {note}" for note in self.notes]

@@ -1,4 +1,4 @@
-"""Runs a workflow under many interleavings: whatever may end in another order does."""
+"""Check that a workflow gives the same result when its operations complete in other orders."""
 
 from __future__ import annotations
 
@@ -35,26 +35,25 @@ async def check_schedules(
     same_result: bool = True,
     same_log: bool = True,
 ) -> SafetyReport:
-    """Run a workflow in many orders of events, and report in which its result or its log differs.
+    """Run a workflow in many random orders of events, and report differences in its result or log.
 
-    From each seed come how long calls and the bodies of ``async`` steps take, how much goes into one
-    call, and how many operations the service gives at once. Steps that are plain functions run in
-    threads and have their own pace. A difference is a workflow that depends on who is first: ids,
-    results or the operations themselves.
+    Each seed determines the durations of calls and of ``async`` step bodies, the sizes of batches, and
+    the size of the service's pages. Steps that are plain functions run in threads at their own pace. A
+    difference means that ids, results or operations depend on the order of completion.
 
     Args:
-        handler: the workflow, or a runner with the options and functions that each run gets.
-        event: what each execution is started with.
-        seeds: one run for each; a seed of a report does the same again.
-        play: what to do in place of ``runner.run(event)``, as in ``check_crash_safety``.
+        handler: the workflow, or a runner whose options and functions every run uses.
+        event: the input of each execution.
+        seeds: one run for each seed; a seed from a report repeats its run.
+        play: called in place of ``runner.run(event)``, as in ``check_crash_safety``.
         setup: called before each run, to reset the world outside.
         observe: called after each run; returns the state of the world outside, to be compared.
         same_result: ``False`` if the result may depend on the order, as that of a race.
-        same_log: ``False`` if the operations may.
+        same_log: ``False`` if the operations may depend on the order.
 
     Raises:
-        ConfigError: there are no seeds.
-        DurableTestError: the workflow does not come to its end even undisturbed.
+        ConfigError: ``seeds`` is empty or not numbers, or both ``event`` and ``play`` were given.
+        DurableTestError: the workflow does not end even undisturbed.
     """
     trial = Trial(handler, way_to_play(play, event), setup, observe)
     return await _check(trial, seeds, same_result=same_result, same_log=same_log)
@@ -79,27 +78,29 @@ def check_schedules_sync(
 async def _check(
     trial: Trial, seeds: Iterable[int], *, same_result: bool, same_log: bool
 ) -> SafetyReport:
-    given = list(seeds) if isinstance(cast("object", seeds), Iterable) else []
-    if not given or not all(isinstance(cast("object", each), int) for each in given):
+    numbers = list(seeds) if isinstance(cast("object", seeds), Iterable) else []
+    if not numbers or not all(isinstance(cast("object", each), int) for each in numbers):
         raise ConfigError(f"seeds= is one number or more, as in range(20), not {seeds!r}")
     _, standard = await trial.calm()
     harms = [Harm("undisturbed", each) for each in standard.problems]
-    chosen = [] if harms else given
+    chosen = [] if harms else numbers
     notes = dict.fromkeys(standard.notes)
     for seed in chosen:
-        # Every other run reads the log in the smallest pages that there are.
+        # Every other run reads the log in pages of one operation.
         runner = trial.template.fresh(page_size=1 if seed % 2 else None)
         runner.faults.shuffle(seed)
-        came = await trial.run(runner)
-        if came.snapshot is None:
-            harms.append(Harm(f"seed {seed}", came.trouble))
+        outcome = await trial.run(runner)
+        if outcome.snapshot is None:
+            harms.append(Harm(f"seed {seed}", outcome.trouble))
             continue
-        await trial.look_again(standard, came.snapshot)
-        found = standard.differences(came.snapshot, same_result=same_result, same_log=same_log)
-        # A result that differs depends on who is first, whether or not anything else does.
-        results = [result for _, result in found.results]
-        differences = dict.fromkeys([*found.harms, *results])
-        if differences and standard.may_be_timing(came.snapshot):
+        await trial.look_again(standard, outcome.snapshot)
+        comparison = standard.differences(
+            outcome.snapshot, same_result=same_result, same_log=same_log
+        )
+        # A result that differs depends on the order, so it is harm even if nothing else differs.
+        results = [result for _, result in comparison.results]
+        differences = dict.fromkeys([*comparison.harms, *results])
+        if differences and standard.may_be_timing(outcome.snapshot):
             notes[MAY_BE_TIMING] = None
         harms += [Harm(f"seed {seed}", each) for each in differences]
     return SafetyReport(

@@ -1,4 +1,4 @@
-"""How a local runner is set up: what it runs, and the world that it runs in."""
+"""The options of a local test runner, checked and completed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """The options of a ``LocalDurableTestRunner``; its arguments are explained there."""
+    """The options of a ``LocalDurableTestRunner``, which documents them."""
 
     handler: DurableHandler[Any, Any]
     functions: Mapping[str, Registered]
@@ -46,7 +46,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def started_at(self) -> int:
-        """When the clock begins, in milliseconds since the epoch."""
+        """The start of the clock, in milliseconds since the epoch."""
         return (self.start_time - _EPOCH) // timedelta(milliseconds=1)
 
 
@@ -67,7 +67,7 @@ def setup(
     timeout: float,
     seams: Seams,
 ) -> Setup:
-    """Check the options, and fill in what was left out."""
+    """Check the options, and fill in defaults. Raises ``ConfigError``."""
     if not isinstance(cast("object", handler), DurableHandler):
         raise ConfigError(
             "LocalDurableTestRunner runs the handler that @durable_execution makes of a workflow,"
@@ -105,29 +105,29 @@ def setup(
     )
 
 
-def _expect(option: str, given: object, kind: type, words: str) -> None:
-    if given is not None and not isinstance(given, kind):
-        raise ConfigError(f"{option} is {words}, not {given!r}")
+def _expect(option: str, value: object, kind: type, words: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise ConfigError(f"{option} is {words}, not {value!r}")
 
 
-def _by_name(option: str, given: Mapping[str, Any] | None, words: str) -> dict[str, Any]:
-    _expect(option, given, Mapping, words)
-    found = dict(given or {})
-    for name in found:
+def _by_name(option: str, mapping: Mapping[str, Any] | None, words: str) -> dict[str, Any]:
+    _expect(option, mapping, Mapping, words)
+    by_name = dict(mapping or {})
+    for name in by_name:
         _expect(option, name, str, f"{words}; a name is text")
-    return found
+    return by_name
 
 
-def _environment(given: Mapping[str, str] | None) -> dict[str, str]:
-    found = _by_name("environment", given, "a mapping of names to texts")
-    for name, value in found.items():
+def _environment(environment: Mapping[str, str] | None) -> dict[str, str]:
+    variables = _by_name("environment", environment, "a mapping of names to texts")
+    for name, value in variables.items():
         if not isinstance(value, str):
             raise ConfigError(f"environment={{{name!r}: ...}} is a text, not {value!r}")
-    return found
+    return variables
 
 
 def paged(limits: Limits, page_size: int | None) -> Limits:
-    """The same limits, with pages of this size."""
+    """Return the limits with pages of this size."""
     if page_size is None:
         return limits
     if not isinstance(cast("object", page_size), int) or page_size < 1:
@@ -138,7 +138,7 @@ def paged(limits: Limits, page_size: int | None) -> Limits:
 
 
 def _name_of(handler: DurableHandler[Any, Any]) -> str:
-    """The workflow's name, as far as Lambda takes it for the name of a function."""
+    """Make a valid function name from the workflow's name."""
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:_LONGEST_NAME]
     return name or "workflow"
 

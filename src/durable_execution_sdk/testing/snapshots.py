@@ -1,4 +1,4 @@
-"""Takes down one run of a workflow, as far as it is compared with others."""
+"""Snapshots of runs of a workflow, with the facts that are compared between runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Entry", "Snapshot", "snapshot_of"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation as the log has it, without times, attempts and what else may differ."""
+    """An operation of the log, without times, attempts and other facts that may differ."""
 
     operation_id: str
     label: str
@@ -31,15 +31,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def identity(self) -> tuple[str, str | None]:
-        """What must be the same even of an operation that has not ended."""
+        """The facts that must be equal even if the operation has not ended."""
         return (self.label, self.parent_id)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. ``ended`` are the operations that ended, in contexts that ended.
+    """One run. ``ended`` holds the ids of operations that ended, in contexts that ended.
 
-    ``given`` are the arguments of steps when they were first asked for, by operation id; ``regiven``
-    are the steps that were given others on replay.
+    ``given`` holds the first arguments of each step, by operation id; ``regiven`` the steps that got
+    other arguments on replay.
     """
 
     status: str
@@ -56,25 +56,25 @@ def snapshot_of(
     observe: Callable[[], Any] | None,
     arguments: Arguments | None = None,
 ) -> Snapshot:
-    """Take down a run."""
+    """Take the snapshot of a run."""
     entries = {
-        each.id: Entry(
-            operation_id=each.id,
-            label=label_of(each.type, each.sub_type, each.name),
-            parent_id=each.parent_id,
-            status=each.status,
-            outcome=each.payload or _told(each.error_object),
+        operation.id: Entry(
+            operation_id=operation.id,
+            label=label_of(operation.type, operation.sub_type, operation.name),
+            parent_id=operation.parent_id,
+            status=operation.status,
+            outcome=operation.payload or _error_text(operation.error_object),
         )
-        for each in result.operations
-        # A timer of asyncio is only in the log if it mattered.
-        if each.name not in (TIMER_NAME, LATE_NEWS_NAME)
+        for operation in result.operations
+        # Timing decides if timers of asyncio, and the SDK's own records, are in the log.
+        if operation.name not in (TIMER_NAME, LATE_NEWS_NAME)
     }
-    by_id = {each.id: each for each in result.operations}
-    ended = frozenset(each for each in entries if _has_ended(by_id[each], by_id))
+    by_id = {operation.id: operation for operation in result.operations}
+    ended = frozenset(operation for operation in entries if _has_ended(by_id[operation], by_id))
     error = result.error_object
     return Snapshot(
         status=result.status,
-        outcome=_told(error) if error else result.described.result or "nothing",
+        outcome=_error_text(error) if error else result.described.result or "nothing",
         entries=entries,
         ended=ended,
         world=None if observe is None else _copy_of(observe()),
@@ -93,10 +93,10 @@ def _copy_of(state: Any) -> Any:
         ) from error
 
 
-def _has_ended(operation: RecordedOperation, known: dict[str, RecordedOperation]) -> bool:
-    around = known.get(operation.parent_id or "")
-    return operation.is_done and (around is None or _has_ended(around, known))
+def _has_ended(operation: RecordedOperation, by_id: dict[str, RecordedOperation]) -> bool:
+    around = by_id.get(operation.parent_id or "")
+    return operation.is_done and (around is None or _has_ended(around, by_id))
 
 
-def _told(error: ErrorObject | None) -> str:
+def _error_text(error: ErrorObject | None) -> str:
     return "" if error is None else f"{error.error_type}: {error.error_message}"

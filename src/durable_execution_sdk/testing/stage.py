@@ -1,6 +1,6 @@
-"""What a local runner plays executions on: the real engine, a clock, and the functions.
+"""The embedded engine of a local test runner, with its clock and functions.
 
-Everything here blocks, and runs in whatever thread calls it.
+All methods block the calling thread.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = ["NO_EVENT", "Stage", "invocation_type"]
 __tracebackhide__ = is_told
 
 NO_EVENT: Any = object()
-"""No event was given: the function gets ``{}``, as from the Lambda console."""
+"""The default event: the function gets ``{}``, as from the Lambda console."""
 
 _T = TypeVar("_T")
 
@@ -64,7 +64,7 @@ _END_OF_TIME = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 
 
 class Stage:
-    """One emulator in memory, and the execution on it that was started last."""
+    """An emulator in memory, and the execution that was started last."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -74,7 +74,7 @@ class Stage:
         self._calls = Calls(setup.environment)
         functions = functions_of(setup, setup.handler.made_by(make), self._calls, self.clock)
         self.emulator = Emulator(
-            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_Counted(), secret=""
+            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_CountedIds(), secret=""
         )
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
@@ -82,7 +82,7 @@ class Stage:
         self.driver = Driver(
             self.emulator,
             seams=Seams(
-                data_plane=lambda plane: setup.seams.data_plane(self._unlucky(plane)),
+                data_plane=lambda plane: setup.seams.data_plane(self._faulty(plane)),
                 invoker=lambda invoker: setup.seams.invoker(
                     faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
                 ),
@@ -96,19 +96,19 @@ class Stage:
     def alone(
         self, work: Callable[[Watch], _T], timeout: float | None
     ) -> tuple[Callable[[Watch], _T], float]:
-        """Work that has the stage for itself from now on, and how many real seconds it may take."""
+        """Claim the runner for a piece of work; return the work and its time limit in real seconds."""
         seconds = self.setup.timeout if timeout is None else seconds_allowed(timeout)
         return self._drive.alone(work), seconds
 
     def start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
-        """Start an execution, or find the one that has this name."""
+        """Start an execution, or find the one with this name; return its ARN."""
         with self._drive.claimed():
             return self._start(event, name, invocation_type)
 
     def run(
         self, event: Any, name: str | None, invocation_type: InvocationType, watch: Watch
     ) -> DurableTestResult[Any]:
-        """Start an execution, and go on until it has ended."""
+        """Start an execution, and run it until it has ended."""
         self._start(event, name, invocation_type)
         return self.complete(watch)
 
@@ -117,7 +117,7 @@ class Stage:
         self.arn = self.emulator.start(
             InvokeRequest(
                 function_name=f"{self.setup.function_name}:{LATEST}",
-                payload=b"" if event is NO_EVENT else self._written(event),
+                payload=b"" if event is NO_EVENT else self._payload_of(event),
                 invocation_type=invocation_type,
                 durable_execution_name=name or f"test-{len(self.arns) + 1}",
             )
@@ -128,9 +128,9 @@ class Stage:
         return self.arn
 
     def complete(self, watch: Watch) -> DurableTestResult[Any]:
-        """Go on until the execution has ended."""
+        """Run the execution until it has ended."""
         arn = self._current()
-        self._go_on(
+        self._run_until(
             watch,
             lambda: self.emulator.is_closed(arn),
             "nothing will ever end this execution",
@@ -144,40 +144,40 @@ class Stage:
         return self.result()
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
-        """Do what is due now, and let no time pass."""
-        self._do_what_is_due(watch)
+        """Run what is due now; no time passes."""
+        self._run_due(watch)
         return self.result()
 
     def wait_for_callback(self, name: str | None, watch: Watch) -> Awaiting:
-        """Go on until a callback waits for an answer."""
+        """Run the execution until a callback waits for an answer."""
         arn = self._current()
-        what = "a callback" if name is None else f"the callback {name!r}"
+        label = "a callback" if name is None else f"the callback {name!r}"
 
         def is_over() -> bool:
             return bool(self._answerable(name)) or self.emulator.is_closed(arn)
 
-        self._go_on(watch, is_over, f"the execution waits, but not for {what}")
-        found = self._answerable(name)
-        if not found:
+        self._run_until(watch, is_over, f"the execution waits, but not for {label}")
+        callbacks = self._answerable(name)
+        if not callbacks:
             raise NoSuchOperationError(
-                f"the execution ended before {what} waited for an answer:\n{self.result()}"
+                f"the execution ended before {label} waited for an answer:\n{self.result()}"
             )
-        return found[0]
+        return callbacks[0]
 
     def callbacks(self, name: str | None) -> list[Awaiting]:
-        """The callbacks that wait for an answer now."""
+        """Return the callbacks that wait for an answer now."""
         return list(callbacks_of(family(self.emulator, self._current()), name))
 
     def _answerable(self, name: str | None) -> list[Awaiting]:
-        """Those whose submitter has ended: in a story that goes on, others come first."""
-        found = family(self.emulator, self._current())
-        return list(callbacks_of(found, name, after_submitter=True))
+        """Return the callbacks whose submitter has succeeded; others may still be submitted again."""
+        executions = family(self.emulator, self._current())
+        return list(callbacks_of(executions, name, after_submitter=True))
 
     def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[Any]:
-        """Let so much time pass, and do whatever falls due meanwhile, at its time."""
+        """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         arn = self._current()
-        # What is due now comes before: a callback of an hour times out an hour after it began.
-        self._do_what_is_due(watch)
+        # Run what is due now first, so that the timeouts of new callbacks start before time passes.
+        self._run_due(watch)
         until = self.clock.now() + by // _MILLISECOND
         if until >= _END_OF_TIME:
             raise ConfigError(
@@ -186,17 +186,17 @@ class Stage:
         while self.clock.now() < until and not self.emulator.is_closed(arn):
             deadline = self.emulator.conductor.agenda.next_deadline(arn)
             self.clock.jump_to(until if deadline is None else min(deadline, until))
-            self._do_what_is_due(watch)
+            self._run_due(watch)
         self.clock.jump_to(until)
         return self.result()
 
     def stop(self, error: Failure) -> DurableTestResult[Any]:
-        """End the execution as STOPPED."""
+        """Stop the execution; its status becomes STOPPED."""
         self.emulator.stop(self._current(), as_error_object(error))
         return self.result()
 
     def result(self, arn: str | None = None) -> DurableTestResult[Any]:
-        """What there is of an execution as of now: this one, or the one that was started last."""
+        """Return the current state of an execution, by default of the one started last."""
         arn = arn or self._current()
         recording = self.emulator.recording(arn)
         return DurableTestResult(
@@ -208,14 +208,14 @@ class Stage:
             logs=self._logs.of(arn),
         )
 
-    def _do_what_is_due(self, watch: Watch) -> None:
+    def _run_due(self, watch: Watch) -> None:
         arn = self._current()
         halt = self._drive(arn, watch, lambda: self.emulator.is_closed(arn), wait=False)
         if halt is not Halt.IDLE:
             self._check(halt, watch, "")
 
-    def _go_on(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
-        """Drive until ``done``, or say why that will not be."""
+    def _run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
+        """Run until ``done()`` holds; otherwise raise an error that gives the reason."""
         self._check(self._drive(self._current(), watch, done), watch, otherwise)
 
     def _check(self, halt: Halt, watch: Watch, otherwise: str) -> None:
@@ -223,17 +223,19 @@ class Stage:
             case Halt.DONE:
                 return
             case Halt.IDLE:
-                raise self._stuck(otherwise)
+                raise self._stuck_error(otherwise)
             case Halt.HOPELESS:
-                raise self._hopeless()
+                raise self._hopeless_error()
             case Halt.LATE:
-                raise self._late(watch)
+                raise self._late_error(watch)
 
-    def _late(self, watch: Watch) -> RunTimeoutError:
+    def _late_error(self, watch: Watch) -> RunTimeoutError:
         if are_left_running(self._current()):
             return blocked(watch, threading.current_thread())
         result = self.result()
-        failed = [each.error for each in result.invocations if each.error is not None]
+        failed = [
+            invocation.error for invocation in result.invocations if invocation.error is not None
+        ]
         lines = [
             f"the test allows {watch.seconds:g} s, and the execution goes on after that:",
             str(result),
@@ -241,10 +243,10 @@ class Stage:
         ]
         return RunTimeoutError("\n".join(lines))
 
-    def _stuck(self, what: str) -> StuckError:
+    def _stuck_error(self, problem: str) -> StuckError:
         waits = what_it_waits_for(family(self.emulator, self._current()), self.clock.now())
         return StuckError(
-            f"{what}; it waits, and nobody else will do anything:\n{waits}\n{self.result()}"
+            f"{problem}; it waits, and nothing else will happen:\n{waits}\n{self.result()}"
         )
 
     def _current(self) -> str:
@@ -252,7 +254,7 @@ class Stage:
             raise DurableTestError("nothing was started: call start(event) or run(event) first")
         return self.arn
 
-    def _hopeless(self) -> StuckError:
+    def _hopeless_error(self) -> StuckError:
         [*_, last] = self.result().invocations
         return StuckError(
             f"the last {HOPELESS_FAILURES} invocations failed one after the other, and the service"
@@ -260,7 +262,7 @@ class Stage:
             f" {brief(last.error or ErrorObject())}\n{self.result()}"
         )
 
-    def _written(self, event: Any) -> bytes:
+    def _payload_of(self, event: Any) -> bytes:
         context = SerDesContext(operation_id="event", operation_name="the test's event")
         serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
         return serdes.serialize(event, context).encode()
@@ -268,11 +270,11 @@ class Stage:
     def _is_current(self, arn: str) -> bool:
         return arn == self.arn
 
-    def _unlucky(self, plane: DataPlane) -> DataPlane:
-        return FaultyPlane(self._modelled(plane), self.faults, self.clock, self._is_current)
+    def _faulty(self, plane: DataPlane) -> DataPlane:
+        return FaultyPlane(self._with_options(plane), self.faults, self.clock, self._is_current)
 
-    def _modelled(self, plane: DataPlane) -> DataPlane:
-        """As large, and as far away, as the options say."""
+    def _with_options(self, plane: DataPlane) -> DataPlane:
+        """Wrap the data plane with the page size and the latency of the options."""
         if self.setup.page_size is not None:
             plane = PagedDataPlane(plane, self.setup.page_size)
         milliseconds = -(-self.setup.checkpoint_latency // _MILLISECOND)
@@ -282,12 +284,12 @@ class Stage:
 
 
 def invocation_type(*, synchronous: bool) -> InvocationType:
-    """How an execution is started."""
+    """Return the invocation type of a synchronous or an asynchronous start."""
     return InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
 
 
-class _Counted:
-    """Ids that are the same in each run of a test."""
+class _CountedIds:
+    """A generator of ids that are the same in each run of a test."""
 
     def __init__(self) -> None:
         self._count = 0

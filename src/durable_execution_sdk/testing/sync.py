@@ -22,7 +22,7 @@ _R = TypeVar("_R")
 
 
 class SyncTestRunner(Generic[_R]):
-    """What a ``LocalDurableTestRunner`` does, without ``await``: ``runner.sync.run(event)``."""
+    """A ``LocalDurableTestRunner`` without ``await``: ``runner.sync.run(event)``."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -35,40 +35,41 @@ class SyncTestRunner(Generic[_R]):
         synchronous: bool = False,
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
-        """Run the workflow to its end."""
+        """Run the workflow until it has ended."""
         run = partial(self._stage.run, event, name, invocation_type(synchronous=synchronous))
         return in_thread(*self._stage.alone(run, timeout))
 
     def start(
         self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
     ) -> str:
-        """Start an execution without running anything of it yet; returns its ARN."""
+        """Start an execution without running it yet; return its ARN."""
         return self._stage.start(event, name, invocation_type(synchronous=synchronous))
 
     def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
-        """Go on until the execution has ended."""
+        """Run the execution until it has ended."""
         return in_thread(*self._stage.alone(self._stage.complete, timeout))
 
     def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
-        """Go on until nothing is due now; no time passes."""
+        """Run the execution until nothing is due now; no time passes."""
         return in_thread(*self._stage.alone(self._stage.run_until_suspended, timeout))
 
     def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
     ) -> SyncPendingCallback:
-        """Go on until a callback waits for an answer, and give it."""
+        """Run the execution until a callback waits for an answer, and return the callback."""
         wait = partial(self._stage.wait_for_callback, name)
-        found = in_thread(*self._stage.alone(wait, timeout))
-        return SyncPendingCallback(self._stage.emulator, *found)
+        callback = in_thread(*self._stage.alone(wait, timeout))
+        return SyncPendingCallback(self._stage.emulator, *callback)
 
     def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
-        """The callbacks that wait for an answer now, in the order in which they began."""
+        """Return the callbacks that wait for an answer now, in the order of their start."""
         return [
-            SyncPendingCallback(self._stage.emulator, *each) for each in self._stage.callbacks(name)
+            SyncPendingCallback(self._stage.emulator, *callback)
+            for callback in self._stage.callbacks(name)
         ]
 
     def callback(self, callback_id: str) -> SyncPendingCallback:
-        """The callback with this id, as somebody outside knows it."""
+        """Return the callback with this id."""
         return SyncPendingCallback(self._stage.emulator, callback_id, None)
 
     def advance(
@@ -80,23 +81,23 @@ class SyncTestRunner(Generic[_R]):
         seconds: float = 0,
         timeout: float | None = None,
     ) -> DurableTestResult[_R]:
-        """Let time pass, and do whatever falls due meanwhile, at its time."""
+        """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return in_thread(*self._stage.alone(partial(self._stage.advance, by), timeout))
 
     def stop(self, error: Failure = None) -> DurableTestResult[_R]:
-        """End the execution as STOPPED, from outside."""
+        """Stop the execution; its status becomes STOPPED."""
         return self._stage.stop(error)
 
     def result(self) -> DurableTestResult[_R]:
-        """What there is of the execution as of now."""
+        """Return the current state of the execution."""
         return self._stage.result()
 
     def results(self) -> list[DurableTestResult[_R]]:
-        """What there is of each execution that was started here, in their order."""
+        """Return the current state of each execution of the runner, in the order of their start."""
         return [self._stage.result(arn) for arn in self._stage.arns]
 
     @property
     def now(self) -> datetime:
-        """What time it is on the runner's clock."""
+        """The time on the runner's clock."""
         return at(self._stage.clock.now())

@@ -1,4 +1,4 @@
-"""Runs one workflow many times, each time in a world that was reset."""
+"""Run a workflow many times, each time after a reset of the world outside."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _T = TypeVar("_T")
 
 Runner = LocalDurableTestRunner[Any]
 Play = Callable[[Runner], Awaitable[DurableTestResult[Any]]]
-"""Runs an execution on a runner: starts it, answers its callbacks, and returns what came of it."""
+"""Runs an execution on a runner: starts it, answers its callbacks, and returns its result."""
 
 SyncPlay = Callable[[Runner], DurableTestResult[Any]]
 """The same for tests that are plain functions."""
 
 
 class Came(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one run: a snapshot, or why there is none.
+    """The outcome of one run: a snapshot, or the ``trouble`` that prevented it.
 
-    ``is_missed``: its fault never happened. ``is_wrong``: what the test asserts does not hold.
+    ``is_missed``: the planned fault never happened. ``is_wrong``: an assertion of the test failed.
     """
 
     runner: Any
@@ -44,7 +44,7 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial:
-    """One workflow, one way to play it, and what to look at afterwards."""
+    """A workflow, and the functions that reset, run and observe it."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What reports call the workflow."""
+        """The workflow's name in reports."""
         return self.template.setup.handler.__qualname__
 
     async def run(self, runner: Runner) -> Came:
-        """Reset the world, play once, and look."""
+        """Reset the world outside, run the workflow once, and take a snapshot."""
         if self._setup is not None:
             self._setup()
         runner.faults.compare_arguments()
@@ -76,7 +76,9 @@ class Trial:
         except UnusedFaultError:
             return Came(runner=runner, is_missed=True)
         except DurableTestError as error:
-            history = [event for each in runner.sync.results()[-1:] for event in each.history]
+            history = [
+                event for previous in runner.sync.results()[-1:] for event in previous.history
+            ]
             return Came(runner=runner, trouble=str(error).split("\n", 1)[0], history=history)
         except AssertionError as error:
             return Came(runner=runner, trouble=f"play= asserts: {error}", is_wrong=True)
@@ -92,30 +94,31 @@ class Trial:
         return Came(runner=runner, history=result.history, snapshot=snapshot)
 
     async def calm(self) -> tuple[Runner, Standard]:
-        """Run twice without any disturbance."""
+        """Run twice undisturbed, and make the standard; return it with the first runner."""
         runner = self.template.fresh()
         runner.faults.count_awaits()
-        came = await self.run(runner)
-        again = await self.run(self.template.fresh())
-        if came.snapshot is None or again.snapshot is None:
+        first = await self.run(runner)
+        second = await self.run(self.template.fresh())
+        if first.snapshot is None or second.snapshot is None:
             raise DurableTestError(
-                f"{self.name} does not come to its end undisturbed, so there is nothing to compare"
-                f" with: {came.trouble or again.trouble}"
+                f"{self.name} does not end undisturbed, so there is nothing to compare"
+                f" with: {first.trouble or second.trouble}"
             )
-        standard = Standard(came.snapshot, again.snapshot)
-        for each in (came.snapshot, again.snapshot):
-            await self.look_again(standard, each)
+        standard = Standard(first.snapshot, second.snapshot)
+        for snapshot in (first.snapshot, second.snapshot):
+            await self.look_again(standard, snapshot)
         problems = [
-            p for each in (came.snapshot, again.snapshot) for p in standard.problems_of(each)
+            problem
+            for snapshot in (first.snapshot, second.snapshot)
+            for problem in standard.problems_of(snapshot)
         ]
         standard.problems += dict.fromkeys(problems)
-        return came.runner, standard
+        return first.runner, standard
 
     async def look_again(self, standard: Standard, snapshot: Snapshot) -> None:
-        """Run undisturbed once more if a value differs that may differ by itself.
+        """Run undisturbed once more if a value differs that may vary by itself.
 
-        Two readings of a clock that shows seconds are mostly equal; one that is taken after another
-        that differs is not.
+        Two readings of a clock in seconds are usually equal; one that follows a later reading is not.
         """
         if standard.may_vary(snapshot):
             again = await self.run(self.template.fresh())
@@ -124,7 +127,7 @@ class Trial:
 
 
 def way_to_play(play: Play | None, event: object) -> Play:
-    """What to do in each run: what was given, or to run the workflow with the event."""
+    """Return ``play``, or else a function that runs the workflow with the event."""
     if play is None:
 
         async def run(runner: Runner) -> DurableTestResult[Any]:
@@ -136,7 +139,7 @@ def way_to_play(play: Play | None, event: object) -> Play:
 
 
 def way_to_play_sync(play: SyncPlay | None, event: object) -> Play:
-    """The same for a check that nobody awaits."""
+    """Return the play function of a synchronous check, as a coroutine function that never waits."""
     if play is not None:
         _check_alone(event)
 
@@ -152,11 +155,13 @@ def _check_alone(event: object) -> None:
 
 
 def at_once(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine that never has to wait for anything."""
+    """Run a coroutine that never waits, without an event loop."""
     try:
         work.send(None)
     except StopIteration as end:
         value: _T = end.value
         return value
     work.close()
-    raise DurableTestError("a plain check was given something to await; use the async one")
+    raise DurableTestError(
+        "play= of a synchronous check awaited something; use the check without _sync"
+    )

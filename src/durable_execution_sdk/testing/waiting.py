@@ -1,4 +1,4 @@
-"""Which callbacks of an execution, and of those that it invoked, wait for an answer."""
+"""Find the callbacks of an execution, and of those that it invoked, that wait for an answer."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ __all__ = ["Awaiting", "callbacks_of"]
 
 
 class Awaiting(NamedTuple):
-    """A callback's id, and what the workflow calls it."""
+    """A callback's id, and its name in the workflow."""
 
     callback_id: str
     name: str | None
 
 
 def callbacks_of(
-    found: Family, name: str | None = None, *, after_submitter: bool = False
+    executions: Family, name: str | None = None, *, after_submitter: bool = False
 ) -> Iterator[Awaiting]:
-    """The callbacks that wait, in the order in which they began, or those that have this name.
+    """Yield the callbacks that wait, or those with this name, in the order of their start.
 
-    A ``wait_for_callback`` counts once its submitter may have handed out the id, as an attempt that
-    failed may have: before that nobody outside could answer. With ``after_submitter`` it counts once
-    the submitter has succeeded.
+    The callback of a ``wait_for_callback`` is included once its submitter may have sent the id, that is
+    after its first attempt, even if that failed. With ``after_submitter`` it is included once the
+    submitter has succeeded.
     """
-    for waiter in found.waiters():
+    for waiter in executions.waiters():
         if waiter.waiting.awaited is not Awaited.ANSWER:
             continue
         callback_id = callback_id_of(waiter.progress)
@@ -46,30 +46,30 @@ def callbacks_of(
             waiter, context, after_submitter=after_submitter
         ):
             continue
-        called = own_name if context is None else context.name
-        if name is None or name in {called, own_name}:
-            yield Awaiting(callback_id, called)
+        outer_name = own_name if context is None else context.name
+        if name is None or name in {outer_name, own_name}:
+            yield Awaiting(callback_id, outer_name)
 
 
 def _wait_for_callback(waiter: Waiter) -> Operation | None:
-    """The ``wait_for_callback`` that a callback belongs to."""
+    """Return the ``wait_for_callback`` that a callback belongs to, or ``None``."""
     parent = waiter.progress.operation.parent_id
-    for each in waiter.execution.operations:
-        if each.operation.id == parent:
-            is_one = each.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
-            return each.operation if is_one else None
+    for progress in waiter.execution.operations:
+        if progress.operation.id == parent:
+            is_one = progress.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
+            return progress.operation if is_one else None
     return None
 
 
 def _is_handed_out(waiter: Waiter, context: Operation, *, after_submitter: bool) -> bool:
     return any(
-        each.operation.parent_id == context.id
-        and each.operation.type == OperationType.STEP
+        progress.operation.parent_id == context.id
+        and progress.operation.type == OperationType.STEP
         and (
-            each.operation.status == OperationStatus.SUCCEEDED
-            or (not after_submitter and _ended_attempts(each.operation) > 0)
+            progress.operation.status == OperationStatus.SUCCEEDED
+            or (not after_submitter and _ended_attempts(progress.operation) > 0)
         )
-        for each in waiter.execution.operations
+        for progress in waiter.execution.operations
     )
 
 

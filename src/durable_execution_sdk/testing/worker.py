@@ -1,7 +1,7 @@
-"""Runs blocking work in a thread of its own, joins it, and never waits for it longer than allowed.
+"""Run blocking work in a thread of its own, and wait for it no longer than its time limit.
 
-A handler has an event loop of its own, so it cannot run in a thread whose loop is running. A thread
-also lets a test go on, and say where the code hangs, when a workflow blocks for good.
+A handler runs an event loop, so it cannot run in a thread whose loop is running. A separate thread
+also lets a test continue, and report the blocked line, when a workflow never returns.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ __tracebackhide__ = is_told
 
 _T = TypeVar("_T")
 
-# What an invocation may take to leave in good order once its time is up.
+# The time that an invocation may take to suspend after its time limit.
 _GRACE_SECONDS = 1.0
-# What a thread that runs Python code cannot go without moving.
+# A thread that runs Python code uses processor time within this interval.
 _LOOK_SECONDS = 0.05
 _FRAMES = 5
 _OURS = __file__.rpartition("testing")[0]
 
 
 class Watch:
-    """How long work may take, in real seconds, and whether anybody still wants it."""
+    """The time limit of a piece of work, in real seconds; ``stop`` is set when it is given up."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -49,7 +49,7 @@ class Watch:
 
     @property
     def left(self) -> float:
-        """How many seconds are left; 0 when none are."""
+        """The seconds that are left, or 0."""
         return max(0.0, self._ends_at - time.monotonic())
 
 
@@ -60,7 +60,7 @@ class _Worker(Generic[_T]):
         self._error: BaseException | None = None
         self._on_end: Callable[[], object] = bool
         context = contextvars.copy_context()
-        # Whoever calls may be a step of another workflow; what runs here is no part of that.
+        # The caller may be a step of another workflow, to which this work must not belong.
         context.run(CURRENT.set, None)
         self.thread = threading.Thread(
             target=context.run, args=(self._run, work), name="durable-test", daemon=True
@@ -73,7 +73,7 @@ class _Worker(Generic[_T]):
     def _run(self, work: Callable[[Watch], _T]) -> None:
         try:
             self._outcome = work(self._watch)
-        except BaseException as error:  # handed on to whoever waits, whatever it is
+        except BaseException as error:  # raised again by outcome()
             self._error = error
         finally:
             self._on_end()
@@ -89,9 +89,9 @@ class _Worker(Generic[_T]):
             del error
 
     def interrupt(self) -> None:
-        """Nobody waits any more: end what can be ended, as ``sys.exit`` would.
+        """Give up the work: raise ``SystemExit`` in its thread.
 
-        Python code is interrupted; a call that blocks outside of Python goes on until it returns.
+        That ends Python code; a call that blocks outside of Python continues until it returns.
         """
         self._watch.stop.set()
         if self.thread.ident is not None and _may_be_interrupted(self.thread.ident):
@@ -101,25 +101,26 @@ class _Worker(Generic[_T]):
         self.thread.join(_GRACE_SECONDS / 5)
 
     def given_up(self) -> RunTimeoutError:
-        """Nobody waits any more: say what the code was doing."""
+        """Give up the work, and return an error that shows the code where it was."""
         error = blocked(self._watch, self.thread)
         self.interrupt()
         return error
 
 
 def blocked(watch: Watch, thread: threading.Thread) -> RunTimeoutError:
-    """Say where code of the workflow is that does not end."""
+    """Build the error that shows the line where code of the workflow blocks."""
     return RunTimeoutError(
         f"the test allows {watch.seconds:g} s, and code of the workflow still blocks after that, here:\n"
-        + _where(thread)
+        + _stacks_text(thread)
     )
 
 
 def _may_be_interrupted(ident: int) -> bool:
-    """Whether an exception can be sent to a thread without harm to the others.
+    """Tell whether an exception can be sent to a thread without harm to other threads.
 
-    While a thread that is busy outside of Python has one yet to see, Python 3.11 goes round for ever in
-    each thread that is traced, by coverage or a debugger. So there it must be seen to move.
+    On Python 3.11, while a thread that blocks outside of Python has a pending exception, every thread
+    that is traced (by coverage or a debugger) loops forever. So there, the thread must be running: it
+    must use processor time.
     """
     if sys.version_info >= (3, 12) or sys.gettrace() is None:
         return True
@@ -133,7 +134,7 @@ def _may_be_interrupted(ident: int) -> bool:
 
 
 def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
-    """Do it in a thread, and block until it is done or its time is up."""
+    """Run work in a thread, and block until it has ended; ``RunTimeoutError`` after ``seconds``."""
     watch = Watch(seconds)
     worker = _Worker(work, watch)
     try:
@@ -141,7 +142,7 @@ def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
             worker.start()
             worker.thread.join(None if math.isinf(seconds) else seconds + _GRACE_SECONDS)
     except BaseException:
-        # Ctrl-C: nothing is left running in the background.
+        # After Ctrl-C, the work must not continue in the background.
         worker.interrupt()
         raise
     if worker.thread.is_alive():
@@ -150,10 +151,10 @@ def in_thread(work: Callable[[Watch], _T], seconds: float) -> _T:
 
 
 async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
-    """Do it in a thread while the caller's event loop goes on.
+    """Run work in a thread while the caller's event loop continues; ``RunTimeoutError`` after ``seconds``.
 
-    Under an event loop that is not asyncio's, the loop stands still meanwhile; so it does in the code
-    of a workflow, where timers are operations of that.
+    The caller's loop is blocked if it is not asyncio's, and in the code of a workflow, where waiting
+    would be an operation.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -189,18 +190,18 @@ async def in_thread_async(work: Callable[[Watch], _T], seconds: float) -> _T:
     return worker.outcome()
 
 
-def _where(thread: threading.Thread) -> str:
-    """Where plain steps are, or else the thread that runs the workflow."""
+def _stacks_text(thread: threading.Thread) -> str:
+    """Write the stacks of busy step threads, or else that of the thread that runs the workflow."""
     frames = sys._current_frames()  # noqa: SLF001 - the documented way to ask
-    steps = [each for each in threading.enumerate() if each.name.startswith("durable-step")]
-    busy = [_stack(frames.get(each.ident or 0)) for each in steps]
-    stacks = [each for each in busy if each] or [_stack(frames.get(thread.ident or 0))]
+    steps = [step for step in threading.enumerate() if step.name.startswith("durable-step")]
+    busy = [_stack(frames.get(step.ident or 0)) for step in steps]
+    stacks = [step for step in busy if step] or [_stack(frames.get(thread.ident or 0))]
     return "\n".join(line.rstrip() for stack in stacks for line in traceback.format_list(stack))
 
 
 def _stack(frame: FrameType | None) -> list[traceback.FrameSummary]:
-    """The innermost frames, without ours; none of a thread that waits for work."""
+    """Return the innermost frames outside this package; none for a thread that waits for work."""
     stack = list(traceback.extract_stack(frame)) if frame is not None else []
     if stack and stack[-1].filename == threads.__file__:
         return []
-    return [each for each in stack if not each.filename.startswith(_OURS)][-_FRAMES:]
+    return [line for line in stack if not line.filename.startswith(_OURS)][-_FRAMES:]
