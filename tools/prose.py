@@ -6,6 +6,7 @@ python tools/prose.py [PATH...]   counts over all Python files of the project, a
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,7 @@ def main(arguments: list[str]) -> int:
     ]
     questions = pronouns = words = count = 0
     for path, line, text in (found for file in python_files(places) for found in docstrings(file)):
-        name = f"{path.relative_to(ROOT)}:{line}"
+        name = f"{os.path.relpath(path, ROOT)}:{line}"
         count += 1
         words += len(text.split())
         if OPENINGS.match(text):

@@ -1,4 +1,4 @@
-"""Which handler stands for which requirement, and the functions beside them."""
+"""The handler of each requirement, and the functions beside the handlers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HANDLERS: dict[str, DurableHandler[Any, Any]] = {
 TARGETS = invoke.TARGETS
 
 CRASHING = {"1-17"}
-"""Whose handlers end the process that they run in."""
+"""Requirements with handlers that end the process that they run in."""
 
 
 def function_of(requirement_id: str) -> str:

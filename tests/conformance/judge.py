@@ -18,11 +18,11 @@ _LOG_PATTERN = re.compile(r"/(.*)/", re.DOTALL)
 
 
 class Disagreement(AssertionError):
-    """What came is not what was required."""
+    """The history or the result differs from the required one."""
 
 
 class Bindings:
-    """What ``${Name}`` stands for: variables from the start, operations from where they are first met."""
+    """The values of ``${Name}``: of variables from the start, of operations from their first event on."""
 
     def __init__(self, variables: Mapping[str, Any] | None = None) -> None:
         self._values: dict[str, Any] = dict(variables or {})
@@ -47,7 +47,7 @@ class Bindings:
                 return value
 
     def compare(self, expected: str, actual: Any) -> bool:
-        """Whether a text that may stand for something is the actual value; binds a new name to it."""
+        """Compare a text, which may hold a placeholder, with the actual value; bind a new placeholder to it."""
         name = _NAME.fullmatch(expected)
         if name is not None and name[1] not in self._values:
             self._values[name[1]] = actual

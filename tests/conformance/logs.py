@@ -1,4 +1,4 @@
-"""What functions of this process write, line by line, as Lambda's JSON log format has it."""
+"""The log lines of the functions of this process, in Lambda's JSON log format."""
 
 from __future__ import annotations
 

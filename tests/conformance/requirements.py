@@ -22,7 +22,7 @@ _GENERATED = re.compile(r"\$\{GEN_STR:(\d+)\}")
 
 
 def folder() -> Path:
-    """Where the requirements lie, or would lie."""
+    """The folder of the requirements, which may not exist."""
     return Path(os.environ.get(VARIABLE) or _BESIDE)
 
 
@@ -62,7 +62,7 @@ class Requirement:
 
     @property
     def lists_everything(self) -> bool:
-        """Whether it tells the history to its end, and not only how it begins."""
+        """True if it holds the whole history, and not only its beginning."""
         return len(self.history) > 1 and self.result is not None
 
     @property

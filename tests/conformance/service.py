@@ -21,7 +21,7 @@ LATEST = "$LATEST"
 
 
 class Service(Protocol):
-    """What a validator asks of a service."""
+    """The calls that a validator makes to a service."""
 
     def invoke(self, function: str, event: Any, *, asynchronous: bool) -> str:
         """Start an execution; a synchronous call returns when it has ended."""

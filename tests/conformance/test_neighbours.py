@@ -1,4 +1,4 @@
-"""What the requirements that are not at hand may ask, as far as those at hand let one tell."""
+"""Guesses at the requirements that are not at hand, derived from those that are."""
 
 from __future__ import annotations
 

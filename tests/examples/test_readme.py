@@ -1,4 +1,4 @@
-"""What the README says works as it says."""
+"""The code and the commands of the README work as it says."""
 
 from __future__ import annotations
 

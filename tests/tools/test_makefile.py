@@ -1,4 +1,4 @@
-"""What the Makefile must not do."""
+"""Things that the Makefile must not do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the type checkers must infer for users; checked, never run."""
+"""Types that the checkers must infer for users; checked, never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the type checkers must refuse: each marked line is an error, and no other line is."""
+"""Code that the type checkers must refuse: each marked line is an error, and no other line is."""
 
 from durable_execution_sdk import (
     DurableContext,

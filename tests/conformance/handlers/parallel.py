@@ -42,7 +42,7 @@ async def failing(ctx: DurableContext) -> str:
 
 
 def told(batch: BatchResult[Any], *names: str) -> dict[str, Any]:
-    """What a batch came to, under the names that JSON readers expect."""
+    """Summarize a batch under the names that JSON readers expect."""
     everything = {
         "completionReason": batch.completion_reason,
         "status": batch.status,

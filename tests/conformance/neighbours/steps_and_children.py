@@ -128,7 +128,7 @@ async def crashing_twice(text: str, ctx: DurableContext) -> None:
 
 
 def counted() -> int:
-    """How often this was called, in whatever process."""
+    """Count the calls over all processes."""
     with Path(os.environ["COUNTER"]).open("a+") as counter:
         counter.write(".")
         return counter.tell()
