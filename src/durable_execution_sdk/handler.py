@@ -43,6 +43,7 @@ from durable_execution_sdk.runtime.workflow import Workflow as InvokedWorkflow
 from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
+    checked_text,
     serdes_for_parameter,
     serdes_for_return,
 )
@@ -147,7 +148,8 @@ class DurableHandler(Generic[_E, _R]):
             result = await self.__wrapped__(event, DurableContext(frame))
         else:
             result = await middleware.handler(frame, event, self.__wrapped__)
-        return self.result_serdes.serialize(result, context)
+        written = self.result_serdes.serialize(result, context)
+        return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")
 
     def _read_event(self, payload: str, context: SerDesContext) -> Any:
         token = READS_FROM_OUTSIDE.set(True)

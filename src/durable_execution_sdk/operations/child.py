@@ -29,13 +29,13 @@ from durable_execution_sdk.model.operation import (
     OperationType,
 )
 from durable_execution_sdk.model.update import ContextOptions, OperationAction
-from durable_execution_sdk.operations.lifecycle import DurableOperation, exact_text
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_config, check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.suspension import Aborted
-from durable_execution_sdk.serdes import SerDes
+from durable_execution_sdk.serdes import SerDes, checked_text
 
 __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 
@@ -159,7 +159,9 @@ class Child(DurableOperation[_T], Generic[_T]):
     def summary(self, result: Any) -> str:
         """What the log shows of a result that is not stored."""
         summarize = self._config.summary_generator
-        return "" if summarize is None else exact_text(str(summarize(result)))
+        if summarize is None:
+            return ""
+        return checked_text(str(summarize(result)), f"the summary of {self.label}")
 
     @property
     def can_be_given_up(self) -> bool:
