@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
+from durable_execution_sdk import operations
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
@@ -250,6 +251,8 @@ class Child(DurableOperation[_T], Generic[_T]):
             )
             return
         recorded = error
+        if type(error) is TypeError:
+            operations.usage.complete_type_error(error)
         if isinstance(error, Exception):
             recorded = _mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
@@ -340,6 +343,8 @@ class VirtualChild(Handle[_T], Generic[_T]):
             self._wake()
 
     def _raised(self, error: Exception) -> None:
+        if type(error) is TypeError:
+            operations.usage.complete_type_error(error)
         raised = _mapped(self._mapper, error, self.label)
         if isinstance(raised, StopIteration):
             raised = RuntimeError("a coroutine cannot raise StopIteration")
