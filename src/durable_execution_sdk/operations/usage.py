@@ -56,8 +56,8 @@ _CURES = {
 
 def complete_type_error(error: TypeError) -> None:
     """Say in the error how the method is called, if it is about a method of a context."""
-    message = error.args[0] if len(error.args) == 1 else None
-    found = _REFUSED.match(message) if isinstance(message, str) else None
+    message = str(error.args[0]) if len(error.args) == 1 else ""
+    found = _REFUSED.match(message)
     if found is None or found[1] not in CALLS or _TOLD in message:
         return
     method, keyword = found[1], found[2]
