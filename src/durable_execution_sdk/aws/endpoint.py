@@ -78,7 +78,13 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _without_password(url: str) -> str:
-    """A URL as it may be shown: what stands before an @ in it is nobody's business."""
+    """A URL as it may be shown: what stands before an @ or after a ? in it is nobody's business."""
+    address, question, _ = url.partition("?")
+    if question:
+        return f"{_without_password(address)}?***"
+    address, fragment, _ = url.partition("#")
+    if fragment:
+        return f"{_without_password(address)}#***"
     scheme, mark, rest = url.rpartition("//")
     secret, at, place = rest.rpartition("@")
     return f"{scheme}{mark}***@{place}" if at and secret else url

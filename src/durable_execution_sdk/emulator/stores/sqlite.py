@@ -182,21 +182,23 @@ class SqliteStore:
             return db
 
     def _require_in_place(self) -> None:
-        """Refuse to go on in a file that was deleted, moved or replaced while it was open.
+        """Refuse to go on in a file that was deleted, moved, replaced or cut off while it was open.
 
-        SQLite would go on writing to it, and nothing of that could ever be read again.
+        SQLite would go on writing to it, and nothing of that could ever be read again. Such a file never
+        gets smaller by itself: nothing here vacuums it.
         """
-        for path, opened in self._files.items():
+        for path, known in self._files.items():
             try:
-                is_there = os.path.samestat(path.stat(), opened)
+                now = path.stat()
             except FileNotFoundError:
-                is_there = False
-            if not is_there:
+                now = None
+            if now is None or not os.path.samestat(now, known) or now.st_size < known.st_size:
                 raise StoreError(
-                    f"{path} was deleted, moved or replaced while it was in use; what happened since"
-                    " is lost. Run again with the file in its place or another --store, and never"
+                    f"{path} was deleted, moved, replaced or cut off while it was in use; what happened"
+                    " since is lost. Run again with the file in its place or another --store, and never"
                     " delete a store while a process uses it"
                 )
+            self._files[path] = now
 
     def _find(self, column: str, value: str) -> ExecutionRecord | None:
         rows: list[_Row] = self._read(
