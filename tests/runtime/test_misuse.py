@@ -29,7 +29,7 @@ from durable_execution_sdk import (
     durable_step,
 )
 from durable_execution_sdk.operations.saga import Saga
-from durable_execution_sdk.operations.usage import CALLS, SAGA_STEP
+from durable_execution_sdk.operations.usage import CALLS, OPTIONS, SAGA_STEP
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 SECOND = Duration.from_seconds(1)
@@ -586,3 +586,10 @@ def test_every_method_that_begins_an_operation_is_told_of() -> None:
         if not name.startswith(("_", "log_")) and name not in {"now", "uuid4", "random"}
     }
     assert methods == set(CALLS) - {"add_compensation"}
+
+
+@pytest.mark.parametrize("config", OPTIONS)
+def test_the_options_of_a_config_are_those_that_it_has(config: str) -> None:
+    assert (
+        tuple(OPTIONS[config].split()) == getattr(durable_execution_sdk, config).__struct_fields__
+    )

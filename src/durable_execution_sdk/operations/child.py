@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from durable_execution_sdk import operations
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
@@ -252,7 +251,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             return
         recorded = error
         if type(error) is TypeError:
-            operations.usage.complete_type_error(error)
+            _complete(error)
         if isinstance(error, Exception):
             recorded = _mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
@@ -344,13 +343,21 @@ class VirtualChild(Handle[_T], Generic[_T]):
 
     def _raised(self, error: Exception) -> None:
         if type(error) is TypeError:
-            operations.usage.complete_type_error(error)
+            _complete(error)
         raised = _mapped(self._mapper, error, self.label)
         if isinstance(raised, StopIteration):
             raised = RuntimeError("a coroutine cannot raise StopIteration")
         if not self.done():
             self.set_exception(raised)
             self.exception()
+
+
+def _complete(error: TypeError) -> None:
+    from durable_execution_sdk.operations.usage import (  # noqa: PLC0415 - only for errors
+        complete_type_error,
+    )
+
+    complete_type_error(error)
 
 
 def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Exception:

@@ -8,10 +8,6 @@ error is completed on its way out, where workflow code has failed anyway.
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from durable_execution_sdk import operations
-from durable_execution_sdk.operations.step import StepConfig
 
 __all__ = ["complete_type_error"]
 
@@ -48,6 +44,17 @@ SAGA_STEP = (
     "function, *arguments, compensate=function, name=None, config=StepConfig(...),"
     " compensation_config=StepConfig(...)"
 )
+OPTIONS: dict[str, str] = {
+    "StepConfig": "retry_strategy semantics serdes acknowledge_start",
+    "WaitForConditionConfig": "initial_state wait_strategy serdes",
+    "CallbackConfig": "timeout heartbeat_timeout result_type serdes",
+    "WaitForCallbackConfig": "timeout heartbeat_timeout result_type serdes retry_strategy",
+    "InvokeConfig": "payload_serdes result_type serdes tenant_id",
+    "ChildConfig": "serdes error_mapper summary_generator virtual",
+    "MapConfig": "max_concurrency completion item_namer item_batcher serdes item_serdes summary_generator nesting",
+    "ParallelConfig": "max_concurrency completion serdes item_serdes summary_generator nesting",
+    "WithRetryConfig": "retry_strategy serdes summary_generator",
+}
 _CURES = {
     "wait": "a duration is Duration.from_seconds(3) or a datetime.timedelta",
     "wait_until": "a moment is a datetime with a time zone; for a duration use ctx.wait",
@@ -74,7 +81,7 @@ def _cure(method: str, keyword: str | None, call: str) -> str:
     if keyword is None:
         return ""
     config = re.search(r"config=(\w+)", call)
-    if config is not None and keyword in _options_of(config[1]):
+    if config is not None and keyword in OPTIONS[config[1]].split():
         return f"; {keyword} is an option of its config: config={config[1]}({keyword}=...)"
     if "*arguments" in call:
         return (
@@ -82,19 +89,3 @@ def _cure(method: str, keyword: str | None, call: str) -> str:
             f" {keyword}=...)"
         )
     return ""
-
-
-def _options_of(config: str) -> tuple[str, ...]:
-    modules: dict[str, Any] = {
-        "WaitForConditionConfig": operations.wait_for_condition,
-        "CallbackConfig": operations.callback,
-        "WaitForCallbackConfig": operations.wait_for_callback,
-        "InvokeConfig": operations.invoke,
-        "ChildConfig": operations.child,
-        "MapConfig": operations.map,
-        "ParallelConfig": operations.parallel,
-        "WithRetryConfig": operations.with_retry,
-    }
-    kind = StepConfig if config == "StepConfig" else getattr(modules[config], config)
-    fields: tuple[str, ...] = kind.__struct_fields__
-    return fields
