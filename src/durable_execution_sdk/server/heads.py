@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from durable_execution_sdk.errors import ServiceError
 
 HEAD_SECONDS = 20.0
-"""How long the head of a request may take, from its first byte or from the connection's start."""
+"""Seconds that the head of a request may take, from its first byte or from the connection's start."""
 
 MOST_HEADERS = 100
 MOST_HEAD_BYTES = 32 * 1024
