@@ -276,7 +276,7 @@ def test_a_head_that_comes_slowly_but_in_time_is_answered_and_then_there_is_no_h
             line.sendall(bytes([byte]))
         answer = HTTPResponse(line)
         answer.begin()
-        assert (answer.status, b"DurableExecutions" in answer.read()) == (200, True)
+        assert (answer.status, bool(answer.read())) == (200, True)
         # The next one counts from its first byte, and not from the connection's.
         monkeypatch.setattr(heads, "HEAD_SECONDS", 0.1)
         line.settimeout(0.5)
