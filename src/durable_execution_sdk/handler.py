@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from durable_execution_sdk import operations
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
@@ -43,6 +44,7 @@ from durable_execution_sdk.runtime.workflow import Workflow as InvokedWorkflow
 from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
+    checked_text,
     serdes_for_parameter,
     serdes_for_return,
 )
@@ -143,11 +145,16 @@ class DurableHandler(Generic[_E, _R]):
                 f"the input of {self.__qualname__} does not fit its event parameter: {error}"
             ) from error
         middleware = self.settings.middleware
-        if middleware is None:
-            result = await self.__wrapped__(event, DurableContext(frame))
-        else:
-            result = await middleware.handler(frame, event, self.__wrapped__)
-        return self.result_serdes.serialize(result, context)
+        try:
+            if middleware is None:
+                result = await self.__wrapped__(event, DurableContext(frame))
+            else:
+                result = await middleware.handler(frame, event, self.__wrapped__)
+        except TypeError as error:
+            operations.usage.complete_type_error(error)
+            raise
+        written = self.result_serdes.serialize(result, context)
+        return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")
 
     def _read_event(self, payload: str, context: SerDesContext) -> Any:
         token = READS_FROM_OUTSIDE.set(True)

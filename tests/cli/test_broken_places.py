@@ -20,6 +20,7 @@ async def harm(how):
     if how == "replaced":
         os.rename(".durable/executions.db", ".durable/gone.db")
         pathlib.Path(".durable/executions.db").touch()
+    if how == "cut off": os.truncate(".durable/executions.db", 0)
     return how
 
 AT_MOST_ONCE = StepConfig(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
@@ -32,13 +33,16 @@ async def wf(event, ctx):
 """
 
 
-@pytest.mark.parametrize("how", ["directory", "file", "moved", "replaced"])
+@pytest.mark.parametrize("how", ["directory", "file", "moved", "replaced", "cut off"])
 def test_a_store_that_goes_away_during_a_run_is_noticed_at_the_next_write(
     how: str, durable: Durable, write: Write, place: Path
 ) -> None:
+    # What an earlier run left is in the file, and no longer in SQLite's log beside it.
+    assert durable("run", write(REMOVING), "--input", '"nothing"', "--name", "earlier").code == 0
+    (place / "harm.txt").unlink()
     output = durable("run", write(REMOVING), "--input", f'"{how}"', "--name", "n")
     assert output.code == 2
-    assert ".durable/executions.db was deleted, moved or replaced" in output.err
+    assert ".durable/executions.db was deleted, moved, replaced or cut off" in output.err
     assert "SUCCEEDED" not in output.out
     assert (place / "harm.txt").read_text() == "once\n"
 

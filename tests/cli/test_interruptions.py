@@ -69,7 +69,13 @@ def test_a_run_that_is_killed_in_a_step_goes_on_to_the_same_result_and_charges_o
     output = durable("run", file, "--name", "o")
     assert (output.code, output.result) == (0, "shipped, paid 7")
     assert (place / "notes").read_text().split("\n").count("charged") == 1
-    assert "Runtime.ExitError" in durable("history", "o").out
+    gone = (
+        "Runtime.ExitError: the process ended during the invocation (killed, crashed or restarted);"
+        " what was recorded is kept"
+    )
+    assert gone in output.out
+    assert gone in durable("history", "o").out
+    assert "RequestId" not in output.out + durable("history", "o").out
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
     BatchResult,
+    CheckpointingMode,
     ChildConfig,
     DurableContext,
     DurableError,
@@ -38,6 +39,8 @@ from durable_execution_sdk.hooks import DurablePlugin
 from durable_execution_sdk.middleware import Middleware
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff
 
 ONCE = StepConfig(retry_strategy=NoRetry())
@@ -215,6 +218,157 @@ def test_a_serdes(what: str, reading: bool) -> None:
 
     ran = ends(workflow)
     assert ran.status == "FAILED" or (what in RETURNED and (reading or what == "text"))
+
+
+class Writes:
+    """A serdes that writes what no checkpoint can hold."""
+
+    def __init__(self, text: Any) -> None:
+        self.text = text
+
+    def serialize(self, value: Any, context: Any) -> Any:
+        return self.text
+
+    def deserialize(self, payload: str, context: Any) -> Any:
+        return payload
+
+
+class WritesAround(Middleware):
+    def __init__(self, text: Any) -> None:
+        self.text = text
+
+    def around_serialize(self, value: Any, info: Any, call_next: Any) -> Any:
+        return self.text
+
+
+def number_of(state: int) -> int:
+    return state + 1
+
+
+async def large_result(ctx: DurableContext, *_: Any) -> str:
+    return "x" * 300_000
+
+
+async def one_result(ctx: DurableContext, *_: Any) -> int:
+    return await ctx.step(number_of, 1)
+
+
+NO_TEXT = {"surrogate": '"\ud800"', "bytes": b"1", "number": 5, "nothing": None}
+WRITERS: dict[str, Callable[[DurableContext, Any], Any]] = {
+    "step": lambda ctx, bad: ctx.step(
+        number_of, 1, config=StepConfig(serdes=bad, retry_strategy=NoRetry())
+    ),
+    "child": lambda ctx, bad: ctx.run_in_child_context(one_result, config=ChildConfig(serdes=bad)),
+    "item": lambda ctx, bad: ctx.map([1], one_result, config=MapConfig(item_serdes=bad)),
+    "map": lambda ctx, bad: ctx.map([1], one_result, config=MapConfig(serdes=bad)),
+    "payload": lambda ctx, bad: ctx.invoke("f", 1, config=InvokeConfig(payload_serdes=bad)),
+    "poll": lambda ctx, bad: ctx.wait_for_condition(
+        number_of,
+        WaitForConditionConfig(
+            initial_state=0, wait_strategy=wait_until(lambda _: False, max_attempts=3), serdes=bad
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize("text", NO_TEXT)
+@pytest.mark.parametrize("where", WRITERS)
+def test_a_serdes_that_writes_what_no_checkpoint_can_hold(
+    where: str, text: str, mode: CheckpointingMode
+) -> None:
+    """The checkpoint could not be sent by any invocation, and each one tried."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        found = await WRITERS[where](ctx, Writes(NO_TEXT[text]))
+        if isinstance(found, BatchResult):
+            found.throw_if_error()
+
+    ran = ends(workflow, checkpointing=mode)
+    assert (ran.status, ran.error.error_type) == ("FAILED", "SerDesError")
+    told = "half of a surrogate pair" if text == "surrogate" else "must be a str, not "
+    assert told in ran.error.error_message
+    assert ran.invocations == 1
+
+
+@pytest.mark.parametrize("by", ["serdes", "middleware"])
+@pytest.mark.parametrize("text", NO_TEXT)
+@pytest.mark.parametrize("where", ["step", "handler", "complete"])
+def test_a_serdes_of_all_that_writes_what_no_checkpoint_can_hold(
+    where: str, text: str, by: str
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        if where == "step":
+            await ctx.step(number_of, 1)
+        if where == "complete":
+            await ctx.complete_execution_success(1)
+        return 1
+
+    bad = NO_TEXT[text]
+    options = {"serdes": Writes(bad)} if by == "serdes" else {"middleware": [WritesAround(bad)]}
+    ran = ends(workflow, **options)
+    assert (ran.status, ran.error.error_type) == ("FAILED", "SerDesError")
+    assert ran.invocations == 1
+
+
+@pytest.mark.parametrize("kind", ["child", "map"])
+def test_a_summary_that_no_checkpoint_can_hold(kind: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        def summary(_: Any) -> str:
+            return "\ud800"
+
+        if kind == "child":
+            config = ChildConfig(summary_generator=summary)
+            await ctx.run_in_child_context(large_result, config=config)
+        else:
+            await ctx.map([1], large_result, config=MapConfig(summary_generator=summary))
+
+    ran = ends(workflow)
+    assert ran.error.error_type == "SerDesError"
+    assert "the summary of " in ran.error.error_message
+
+
+@pytest.mark.parametrize("name", ["bill\ud800:live", "größe", "a\nb"])
+def test_a_name_of_a_function_that_no_service_has(name: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.invoke(name)
+
+    ran = ends(workflow)
+    assert ran.error.error_type == "ConfigError"
+    assert "1 to 256 printable ASCII characters" in ran.error.error_message
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"payload": "\ud800"},
+        {"sub_type": "\ud800"},
+        {"sub_type": object()},
+        {"error": ErrorObject(error_message="\ud800", stack_trace=["\ud800"])},
+    ],
+)
+def test_an_update_that_cannot_be_written_is_the_end(
+    bad: dict[str, Any], mode: CheckpointingMode
+) -> None:
+    """None of the SDK's own is; what comes to be one all the same is told, and not tried for ever."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx._frame.workflow.submit(
+            OperationUpdate(
+                id="x",
+                type=OperationType.STEP,
+                action=OperationAction.SUCCEED,
+                name="odd",
+                **bad,
+            )
+        )
+        await ctx.step(number_of, 1)
+
+    ran = ends(workflow, checkpointing=mode)
+    assert (ran.status, ran.error.error_type, ran.invocations) == ("FAILED", "ExecutionError", 1)
+    told = "the checkpoint of step 'odd' (SUCCEED) cannot be written as JSON"
+    assert told in ran.error.error_message
 
 
 @pytest.mark.parametrize("what", [*RAISING, *RETURNED])

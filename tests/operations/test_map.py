@@ -742,7 +742,8 @@ def test_an_item_serdes_that_does_not_write_text_fails_the_item():
         batch = await ctx.map(["a"], upper, config=MapConfig(item_serdes=Numbers()))  # type: ignore[arg-type]
         return str(batch.errors()[0])
 
-    assert "item_serdes of map 'upper' must serialize to str" in run_workflow(workflow).result
+    told = run_workflow(workflow).result
+    assert "what the item_serdes of map 'upper' writes must be a str, not int" in told
 
 
 # Failures.

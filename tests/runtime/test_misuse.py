@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 from typing import Any
 
 import pytest
 from tests.rig import rig_of, run_workflow
 
+import durable_execution_sdk
 from durable_execution_sdk import (
     ChildConfig,
     ConfigError,
@@ -25,6 +28,8 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
 )
+from durable_execution_sdk.operations.saga import Saga
+from durable_execution_sdk.operations.usage import CALLS, OPTIONS, SAGA_STEP
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 SECOND = Duration.from_seconds(1)
@@ -464,3 +469,127 @@ def test_the_creation_of_a_callback_tells_that_it_is_to_be_awaited() -> None:
     assert with_cure.startswith("'Creation' object has no attribute 'callback_id': ")
     assert "callback = await ctx.create_callback(...) first, then callback.callback_id" in with_cure
     assert without == "'Creation' object has no attribute 'unknown'"
+
+
+BAD_CALLS: list[tuple[Any, list[str]]] = [
+    (
+        lambda ctx: ctx.wait(seconds=3),
+        ["ctx.wait(duration, name=None)", "Duration.from_seconds(3) or a datetime.timedelta"],
+    ),
+    (lambda ctx: ctx.wait(), ["ctx.wait(duration, name=None)"]),
+    (lambda ctx: ctx.wait_until(when=3), ["a datetime with a time zone"]),
+    (
+        lambda ctx: ctx.step(print, x=1),
+        ["name=None, config=StepConfig(...)", "functools.partial(function, x=...)"],
+    ),
+    (
+        lambda ctx: ctx.step(print, retry_strategy=NoRetry()),
+        ["config=StepConfig(retry_strategy=...)"],
+    ),
+    (
+        lambda ctx: ctx.map([1], print, max_concurrency=10),
+        ["config=MapConfig(max_concurrency=...)", "ctx.map(items, function, name=None"],
+    ),
+    (lambda ctx: ctx.map([1]), ["ctx.map(items, function, name=None"]),
+    (lambda ctx: ctx.map([1], print, "n", None, 5), ["ctx.map(items, function, name=None"]),
+    (
+        lambda ctx: ctx.parallel([], max_concurrency=1),
+        ["config=ParallelConfig(max_concurrency=...)"],
+    ),
+    (lambda ctx: ctx.create_callback(timeout=3), ["config=CallbackConfig(timeout=...)"]),
+    (
+        lambda ctx: ctx.wait_for_callback(print, timeout=3),
+        ["config=WaitForCallbackConfig(timeout=...)"],
+    ),
+    (
+        lambda ctx: ctx.wait_for_condition(print, initial_state=1),
+        ["config=WaitForConditionConfig(initial_state=...)"],
+    ),
+    (lambda ctx: ctx.invoke("f", result_type=int), ["config=InvokeConfig(result_type=...)"]),
+    (
+        lambda ctx: ctx.run_in_child_context(print, virtual=True),
+        ["config=ChildConfig(virtual=...)"],
+    ),
+    (lambda ctx: ctx.with_retry(print, order=1), ["functools.partial(function, order=...)"]),
+    (lambda ctx: ctx.race(timeout=1), ["ctx.race(*operations, name=None, cancel_losers=False)"]),
+    (lambda ctx: ctx.saga(name="s"), ["ctx.saga()"]),
+    (lambda ctx: ctx.saga().step(print, x=1), ["saga.step(function, *arguments, compensate="]),
+    (lambda ctx: ctx.saga().add_compensation(print, x=1), ["functools.partial(function, x=...)"]),
+]
+
+
+@pytest.mark.parametrize("where", ["handler", "child", "virtual", "map", "task"])
+@pytest.mark.parametrize(("call", "told"), BAD_CALLS)
+def test_an_option_that_a_method_has_not_is_refused_with_those_that_it_has(
+    call: Any, told: list[str], where: str
+) -> None:
+    async def calls(ctx: DurableContext, *_: Any) -> None:
+        call(ctx)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        match where:
+            case "handler":
+                await calls(ctx)
+            case "child":
+                await ctx.run_in_child_context(calls)
+            case "virtual":
+                await ctx.run_in_child_context(calls, config=ChildConfig(virtual=True))
+            case "map":
+                (await ctx.map([1], calls)).throw_if_error()
+            case "task":
+                await asyncio.create_task(calls(ctx))
+
+    error = run_workflow(workflow).error
+    assert error.error_type == "TypeError"
+    for part in [". It is called as ", *told]:
+        assert part in error.error_message, error.error_message
+    assert error.error_message.count("It is called as") == 1
+
+
+def test_other_type_errors_are_as_they_were() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        def step(**_: Any) -> None: ...
+
+        step(5)  # type: ignore[call-arg]
+
+    assert run_workflow(workflow).error.error_message.endswith(
+        "step() takes 0 positional arguments but 1 was given"
+    )
+
+
+METHODS = [
+    *((DurableContext, name) for name in CALLS if name != "add_compensation"),
+    (Saga, "add_compensation"),
+    (Saga, "step"),
+]
+
+
+@pytest.mark.parametrize(("owner", "name"), METHODS)
+def test_what_is_told_of_a_method_is_its_signature(owner: Any, name: str) -> None:
+    told = SAGA_STEP if (owner, name) == (Saga, "step") else CALLS[name]
+    named = re.findall(r"(\*?\w+)(?:=(\w+)(?:\(\.\.\.\))?)?(?:, |$)", told)
+    parameters = list(inspect.signature(getattr(owner, name)).parameters.values())[1:]
+    assert len(named) == len(parameters)
+    for (word, value), parameter in zip(named, parameters, strict=True):
+        assert word.startswith("*") == (parameter.kind is parameter.VAR_POSITIONAL)
+        if value and value[0].isupper() and value.endswith("Config"):
+            assert value in str(parameter.annotation)
+            assert hasattr(durable_execution_sdk, value)
+        if "=" in told and value in ("None", "False"):
+            assert (word, value) == (parameter.name, str(parameter.default))
+
+
+def test_every_method_that_begins_an_operation_is_told_of() -> None:
+    methods = {
+        name
+        for name, _ in inspect.getmembers(DurableContext, inspect.isfunction)
+        if not name.startswith(("_", "log_")) and name not in {"now", "uuid4", "random"}
+    }
+    assert methods == set(CALLS) - {"add_compensation"}
+
+
+@pytest.mark.parametrize("config", OPTIONS)
+def test_the_options_of_a_config_are_those_that_it_has(config: str) -> None:
+    assert (
+        tuple(OPTIONS[config].split()) == getattr(durable_execution_sdk, config).__struct_fields__
+    )

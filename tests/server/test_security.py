@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from tests.server.house import House, callback, execution, invocations
 
 from durable_execution_sdk import ConfigError
 from durable_execution_sdk.engine.tokens import callback_id
-from durable_execution_sdk.server import bodies
+from durable_execution_sdk.server import bodies, heads
 from durable_execution_sdk.server.serving import Server, serve
 
 SITE = "https://evil.example"
@@ -227,6 +227,87 @@ def test_who_hangs_up_in_the_middle_leaves_nothing(
     assert not [record for record in caplog.records if "failed" in record.message]
 
 
+def ended(line: socket.socket) -> bytes:
+    """All that the server says until it closes the connection."""
+    said = b""
+    while True:
+        data = line.recv(65_536)
+        if not data:
+            return said
+        said += data
+
+
+HALF_HEADS = {
+    "nothing": [],
+    "a byte": [b"G"],
+    "half a request": [b"POST / HTTP/1.1\r\nHost: localhost\r\nX-A: "],
+    "one header after the other": [b"GET / HTTP/1.1\r\n", *[b"X-A: b\r\n"] * 20],
+    "a whole request before": [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"GET / HTTP"],
+    "one that comes along": [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP", b"/1.1"],
+}
+
+
+@pytest.mark.parametrize("parts", HALF_HEADS.values(), ids=HALF_HEADS)
+def test_a_head_that_does_not_come_is_waited_for_so_long(
+    parts: list[bytes], door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that sends a little now and then kept its connection for good."""
+    monkeypatch.setattr(heads, "HEAD_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        said = b""
+        for part in parts:
+            line.sendall(part)
+            if part.endswith(b"\r\n\r\n") or b"\r\n\r\nGET" in part:
+                while b"\r\n\r\n" not in said:
+                    said += line.recv(65_536)
+        began = time.monotonic()
+        said += ended(line)
+        assert time.monotonic() - began < 10
+    assert said.count(b"HTTP/1.1 408 ") == bool(parts)
+    assert door.ask("GET", "/2025-12-01/functions/workflow/durable-executions")[0] == 200
+
+
+def test_a_head_that_comes_slowly_but_in_time_is_answered_and_then_there_is_no_hurry(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/2025-12-01/functions/workflow/durable-executions"
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
+        for byte in head:
+            line.sendall(bytes([byte]))
+        answer = HTTPResponse(line)
+        answer.begin()
+        assert (answer.status, bool(answer.read())) == (200, True)
+        # The next one counts from its first byte, and not from the connection's.
+        monkeypatch.setattr(heads, "HEAD_SECONDS", 0.1)
+        line.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            line.recv(1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {f"X-{number}": "a" for number in range(200)},
+        {"X-Large": "a" * 11_000, "X-Larger": "a" * 11_000, "X-Largest": "a" * 11_000},
+    ],
+    ids=["many", "large"],
+)
+def test_a_head_of_too_many_or_too_large_headers_is_refused(
+    headers: dict[str, str], door: Door
+) -> None:
+    status, found, answer = door.ask("POST", invocations("greet"), b"{}", **headers)
+    assert (status, b"at most 100 and 32,768 are read" in answer) == (431, True)
+    assert found["x-amzn-errortype"] == "RequestHeaderFieldsTooLargeException"
+
+
+def test_a_head_without_end_is_refused_and_not_kept(door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nX-A: " + b"a" * 40_000)
+        assert b"HTTP/1.1 400 " in line.recv(65_536)
+
+
 BAD_JSON = [
     b"{",
     b'{"a":NaN}',
@@ -257,7 +338,8 @@ def test_a_checkpoint_nested_beyond_reason_is_refused(body: bytes, door: Door) -
     arn, cb = waiting(door)
     for path in (execution(arn, "/checkpoint"), execution(arn, "/stop"), callback(cb, "fail")):
         status, _, answer = door.ask("POST", path, body)
-        assert (status, b"nested" in answer) == (400, True)
+        assert (status, b"is nested more than 500 deep at byte 5" in answer) == (400, True)
+        assert b"send a flat list of its parts" in answer
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,13 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     wrong: str = await ctx.step(charge, "a", 1)  # error: the result is a bool
     await ctx.step(charge, "a", 1, config="at most once")  # error: no config
     await ctx.wait("5 seconds")  # error: no duration
+    await ctx.wait(seconds=3)  # error: no such option
+    await ctx.step(charge, "a", 1, retry_strategy=None)  # error: an option of the config
+    await ctx.run_in_child_context(child, "a", order="b")  # error: no such option
+    await ctx.create_callback(timeout=3)  # error: an option of the config
+    await ctx.invoke("f", tenant_id="t")  # error: an option of the config
+    await ctx.parallel({}, max_concurrency=1)  # error: an option of the config
+    await ctx.race(ctx.step(charge, "a", 1), timeout=3)  # error: no such option
     text = WaitForConditionConfig(initial_state="zero", wait_strategy=wait_until(str.isdigit))
     await ctx.wait_for_condition(check, text)  # error: the state is an int
     await ctx.run_in_child_context(child, 5)  # error: no str
@@ -51,6 +58,7 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
         await saga.step(check, 1, compensate=str.upper)  # error: the result is an int
         saga.add_compensation(charge, "a")  # error: an argument is missing
     await ctx.map([1], item)  # error: the items are no str
+    await ctx.map(["a"], item, max_concurrency=10)  # error: an option of the config
     await ctx.map(5, item)  # error: nothing to iterate over
     await ctx.map(["a"], child)  # error: takes no index
     await ctx.parallel([child])  # error: takes an item

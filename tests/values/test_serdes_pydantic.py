@@ -163,3 +163,37 @@ def test_pydantic_is_not_imported_by_the_serdes() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "False\n"
+
+
+class Branch(BaseModel):
+    parent: Any = Field(default=None, exclude=True)
+    children: list[Any] = []
+    size: float | None = None
+
+
+def test_a_model_that_contains_itself_is_refused_where_it_does() -> None:
+    """pydantic tells so in words of its own; the way to the part that is to blame had no end."""
+    outer = Open.model_validate({"inner": [1]})
+    outer.inner.append(outer)  # type: ignore[attr-defined]
+    for serdes in (JsonSerDes(Open), JsonSerDes()):
+        with pytest.raises(SerDesError, match=r"\$\.inner\[1\] is the same object as \$"):
+            serdes.serialize(outer, CONTEXT)
+
+
+@pytest.mark.parametrize("size", [None, float("nan")])
+@pytest.mark.parametrize("outward", [False, True])
+def test_a_field_that_is_not_written_may_lead_back(size: float | None, outward: bool) -> None:
+    """Numbers that JSON has not, and keys that are the same text, were looked for without end."""
+    root = Branch()
+    root.children = [Branch(parent=root, size=size), {1: "a"}]
+    whose = SerDesContext(operation_id="abc", is_outward=outward)
+    if size is not None:
+        with pytest.raises(SerDesError, match=r"\$\.children\[0\]\.size is nan"):
+            JsonSerDes().serialize(root, whose)
+    if outward and size is None:
+        assert "parent" not in JsonSerDes(Branch).serialize(root, whose)
+    else:
+        with pytest.raises(
+            SerDesError, match=r"\$\.children\[0\]\.(size is nan|parent is the same)"
+        ):
+            JsonSerDes(Branch).serialize(root, whose)

@@ -347,11 +347,77 @@ def test_an_honest_null_is_no_lost_number() -> None:
     ]
 
 
-def test_a_value_that_contains_itself_is_refused() -> None:
-    value: list[Any] = []
+class Chain(msgspec.Struct):
+    name: str
+    next: Any = None
+
+
+@dataclass
+class Ring:
+    name: str
+    next: Any = None
+
+
+def ring_of(kind: Any) -> Any:
+    first = kind("a")
+    first.next = [kind("b", {"x": first})]
+    return first
+
+
+def own_list() -> Any:
+    value: list[Any] = [1, 2]
     value.append(value)
-    with pytest.raises(SerDesError, match="contains itself"):
-        JsonSerDes().serialize(value, CONTEXT)
+    return value
+
+
+def own_mapping() -> Any:
+    value: dict[str, Any] = {"items": [1, {"deep": []}]}
+    value["items"][1]["deep"].append(value["items"])
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "told"),
+    [
+        (own_list(), Any, "$[2] is the same object as $"),
+        (own_mapping(), Any, "$.items[1].deep[0] is the same object as $.items"),
+        (own_mapping(), dict[str, Any], "$.items[1].deep[0] is the same object as $.items"),
+        (ring_of(Ring), Any, "$.next[0].next.x is the same object as $"),
+        (ring_of(Ring), Ring, "$.next[0].next.x is the same object as $"),
+        (ring_of(Chain), Chain, "$.next[0].next.x is the same object as $"),
+    ],
+)
+@pytest.mark.parametrize("outward", [False, True])
+def test_a_value_that_contains_itself_is_refused_where_it_does(
+    value: Any, type_: Any, told: str, outward: bool
+) -> None:
+    whose = SerDesContext(operation_id="1", operation_name="load", is_outward=outward)
+    with pytest.raises(SerDesError) as caught:
+        JsonSerDes(type_).serialize(value, whose)
+    message = str(caught.value)
+    assert message.startswith(f"operation 'load' (1): {told}, so the value contains itself.")
+    assert message.endswith("or give the operation a serdes of its own")
+
+
+@pytest.mark.parametrize("depth", [5_000, 200_000])
+@pytest.mark.parametrize("around", [lambda v: [v], lambda v: {"key": v}])
+def test_a_value_that_is_nested_too_deeply_is_refused_where_it_is(around: Any, depth: int) -> None:
+    value: Any = 1
+    for _ in range(depth):
+        value = around(value)
+    whose = SerDesContext(operation_id="1", operation_name="load")
+    try:
+        payload = JsonSerDes().serialize({"list": [value]}, whose)
+    except SerDesError as error:
+        message = str(error)
+        assert message.startswith(
+            f"operation 'load' (1): $.list[0]{'[0]' if around(1) == [1] else '.key'}"
+        )
+        assert "is nested more than 500 deep" in message
+        assert "Return a flat list of its parts, or give the operation" in message
+        assert len(message) < 400
+    else:
+        assert depth == 5_000 and len(payload) > depth, "a later Python reads and writes deeper"
 
 
 def test_an_instance_of_a_subclass_is_refused_instead_of_losing_what_it_adds() -> None:

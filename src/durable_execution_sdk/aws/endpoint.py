@@ -82,9 +82,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 def _without_password(url: str) -> str:
     """Return the URL without user name and password, for messages."""
-    scheme, slashes, authority_path = url.rpartition("//")
-    user_info, at, host_path = authority_path.rpartition("@")
-    return f"{scheme}{slashes}***@{host_path}" if at and user_info else url
+    address, question, _ = url.partition("?")
+    if question:
+        return f"{_without_password(address)}?***"
+    address, fragment, _ = url.partition("#")
+    if fragment:
+        return f"{_without_password(address)}#***"
+    scheme, mark, rest = url.rpartition("//")
+    secret, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}***@{place}" if at and secret else url
 
 
 def _plain(url: str, region: str) -> Endpoint | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from durable_execution_sdk.cli.refusal import Refusal
-from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
+from durable_execution_sdk.model.json_depth import depth_fault
 
 _LONGEST = 60
 
@@ -46,8 +46,9 @@ def read_json(value: str, option: str) -> str:
 
 def parse(text: str) -> Any:
     """Parse JSON strictly: NaN and Infinity, which Python's parser accepts, are refused."""
-    if is_too_deep(text.encode("utf-8", "surrogatepass")):
-        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    fault = depth_fault(text.encode("utf-8", "surrogatepass"))
+    if fault is not None:
+        raise ValueError(f"it is {fault}")
     return json.loads(text, parse_constant=_refuse_constant)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
+from durable_execution_sdk.model.json_depth import depth_fault
 
 
 def json_text(payload: bytes) -> str:
     """Return the text of a payload, ``{}`` if empty; raise ``ServiceError`` unless it is valid JSON."""
-    if is_too_deep(payload):
-        raise _unreadable(f"it is nested more than {DEEPEST} deep")
+    fault = depth_fault(payload)
+    if fault is not None:
+        raise _unreadable(f"it is {fault}")
     try:
         msgspec.json.decode(payload or b"{}")
         return payload.decode() or "{}"

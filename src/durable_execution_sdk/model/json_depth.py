@@ -11,6 +11,7 @@ DEEPEST = 500
 # the search is linear in the length of the text.
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.?)*+(?:"|\Z)', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
+_STRING_OR_BRACKET = re.compile(_STRING.pattern + rb"|[\[\]{}]", re.DOTALL)
 
 
 def is_too_deep(json: bytes, deepest: int = DEEPEST) -> bool:
@@ -23,3 +24,19 @@ def is_too_deep(json: bytes, deepest: int = DEEPEST) -> bool:
         if depth > deepest:
             return True
     return False
+
+
+def depth_fault(json: bytes, deepest: int = DEEPEST) -> str | None:
+    """Return the words about a text that is nested too deeply: where, and the cure; or ``None``."""
+    if not is_too_deep(json, deepest):
+        return None
+    depth = 0
+    for found in _STRING_OR_BRACKET.finditer(json):
+        if found[0][:1] != b'"':
+            depth += 1 if found[0] in b"[{" else -1
+        if depth > deepest:
+            return (
+                f"nested more than {deepest} deep at byte {found.start():,}; send a flat list of its"
+                " parts, or the inner part as text"
+            )
+    raise AssertionError("both ways of counting brackets agree")

@@ -18,6 +18,7 @@ __all__ = [
     "map",
     "parallel",
     "saga",
+    "usage",
     "wait",
     "wait_for_callback",
     "wait_for_condition",
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         map,  # noqa: A004 - it is called what the operation is called
         parallel,
         saga,
+        usage,
         wait,
         wait_for_callback,
         wait_for_condition,

@@ -34,13 +34,13 @@ from durable_execution_sdk.model.operation import (
     OperationType,
 )
 from durable_execution_sdk.model.update import ContextOptions, OperationAction
-from durable_execution_sdk.operations.lifecycle import DurableOperation, exact_text
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_config, check_serdes
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.suspension import Aborted
-from durable_execution_sdk.serdes import SerDes
+from durable_execution_sdk.serdes import SerDes, checked_text
 
 __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 
@@ -167,7 +167,9 @@ class Child(DurableOperation[_T], Generic[_T]):
     def summary(self, result: Any) -> str:
         """Return the text that the log shows for a result that is not stored."""
         summarize = self._config.summary_generator
-        return "" if summarize is None else exact_text(str(summarize(result)))
+        if summarize is None:
+            return ""
+        return checked_text(str(summarize(result)), f"the summary of {self.label}")
 
     @property
     def can_be_given_up(self) -> bool:
@@ -256,6 +258,8 @@ class Child(DurableOperation[_T], Generic[_T]):
             )
             return
         recorded = error
+        if type(error) is TypeError:
+            _complete(error)
         if isinstance(error, Exception):
             recorded = _mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
@@ -346,12 +350,22 @@ class VirtualChild(Handle[_T], Generic[_T]):
             self._wake()
 
     def _raised(self, error: Exception) -> None:
+        if type(error) is TypeError:
+            _complete(error)
         raised = _mapped(self._mapper, error, self.label)
         if isinstance(raised, StopIteration):
             raised = RuntimeError("a coroutine cannot raise StopIteration")
         if not self.done():
             self.set_exception(raised)
             self.exception()
+
+
+def _complete(error: TypeError) -> None:
+    from durable_execution_sdk.operations.usage import (  # noqa: PLC0415 - only for errors
+        complete_type_error,
+    )
+
+    complete_type_error(error)
 
 
 def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Exception:

@@ -11,7 +11,7 @@ from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.suspension import Completed, Suspended
-from durable_execution_sdk.serdes import SerDes, SerDesContext, serdes_for_type
+from durable_execution_sdk.serdes import SerDes, SerDesContext, checked_text, serdes_for_type
 
 __all__ = ["complete_execution"]
 
@@ -45,7 +45,8 @@ def complete_execution(
             durable_execution_arn=workflow.invoked.arn,
             is_outward=True,
         )
-        payload = serdes.serialize(result, context)
+        written = serdes.serialize(result, context)
+        payload = checked_text(written, "what the serdes writes as the result of the execution")
         size = len(payload.encode())
         if size > MAX_RESULT_BYTES:
             raise PayloadSizeError(

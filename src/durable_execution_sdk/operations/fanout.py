@@ -44,13 +44,18 @@ from durable_execution_sdk.operations.batch import (
     summary_of,
 )
 from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
-from durable_execution_sdk.operations.lifecycle import exact_text
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
 from durable_execution_sdk.runtime.delivery import Handle, Signal
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Frame, Scope
-from durable_execution_sdk.serdes import JsonSerDes, PassThroughSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes import (
+    JsonSerDes,
+    PassThroughSerDes,
+    SerDes,
+    SerDesContext,
+    checked_text,
+)
 
 __all__ = ["Branch", "FanOut", "NestingType", "Plan", "check_options"]
 
@@ -126,7 +131,8 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         summarize = self.plan.summary_generator
         if summarize is None:
             return summary_of(result)
-        return exact_text(str(summarize(self.results.result_of(result, self._serdes_context()))))
+        summary = str(summarize(self.results.result_of(result, self._serdes_context())))
+        return checked_text(summary, f"the summary of {self.label}")
 
     @property
     def recorded_result(self) -> str | None:
@@ -304,9 +310,7 @@ class _Run:
         if type(serdes) is JsonSerDes:
             return serdes.write(result, whose)
         payload = serdes.serialize(result, whose())
-        if not isinstance(payload, str):
-            raise ConfigError(f"the item_serdes of {self._label} must serialize to str")
-        return exact_text(payload)
+        return checked_text(payload, f"what the item_serdes of {self._label} writes")
 
     def _one_for_each(self, branch: Branch, result: Any) -> Sequence[Any]:
         results: Sequence[Any] = result

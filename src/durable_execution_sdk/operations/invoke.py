@@ -117,10 +117,15 @@ def invoke(
     config: InvokeConfig[Any] | None,
 ) -> Invoke[Any]:
     """Invoke another function."""
-    if not isinstance(function_name, str) or not function_name or len(function_name) > 256:
+    if not _is_function_name(function_name):
         raise ConfigError(
-            f"ctx.invoke takes the name or ARN of a function, not {function_name!r}; a durable"
-            " function needs its version or alias too, as in 'billing:live'"
+            f"ctx.invoke takes the name or ARN of a function, 1 to 256 printable ASCII characters, not"
+            f" {function_name!r}; a durable function needs its version or alias too, as in"
+            " 'billing:live'"
         )
     check_config("ctx.invoke", config, InvokeConfig)
     return Invoke(scope, exact_text(function_name), payload, name, config or InvokeConfig())
+
+
+def _is_function_name(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= 256 and name.isascii() and name.isprintable()

@@ -36,6 +36,7 @@ from durable_execution_sdk.serdes import (
     JsonSerDes,
     SerDes,
     SerDesContext,
+    checked_text,
     without_envelopes,
 )
 
@@ -296,11 +297,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             raise SerDesError(
                 f"the serdes of {self.label} cannot write its {what}: {error}"
             ) from error
-        if not isinstance(payload, str):
-            raise SerDesError(
-                f"the serdes of {self.label} must serialize to str, not {type(payload).__name__}"
-            )
-        return exact_text(payload)
+        return checked_text(payload, f"what the serdes of {self.label} writes as its {what}")
 
     def within_limits(self, payload: str, what: str) -> str:
         """Return the payload; raise ``PayloadSizeError`` if it is larger than the service stores."""

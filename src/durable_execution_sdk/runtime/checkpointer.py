@@ -412,8 +412,13 @@ def _size(update: OperationUpdate) -> int:
     payload, error = update.payload, update.error
     size = 0
     if payload is not None:
-        size = len(payload) if payload.isascii() else len(payload.encode())
+        size = len(payload) if payload.isascii() else _bytes(payload)
     if error is not None:
         texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
-        size += sum(len(text.encode()) for text in texts if text)
+        size += sum(_bytes(text) for text in texts if text)
     return size
+
+
+def _bytes(text: str) -> int:
+    """The length in UTF-8, of what UTF-8 does not have too: the call says what is wrong with that."""
+    return len(text.encode("utf-8", "surrogatepass"))

@@ -67,10 +67,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from msgspec import Struct
+from msgspec.json import encode
 
 from durable_execution_sdk.errors import (
     ConfigError,
     DeterminismError,
+    DurableError,
     ExecutionError,
     InvocationError,
     ServiceError,
@@ -501,7 +503,9 @@ class Workflow:
         self.checkpointer.submit(note.update(handle.frame.parent_id))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
-        if isinstance(error, ServiceError) and not (
+        if not isinstance(error, DurableError):
+            error = _unencodable(batch) or error
+        elif isinstance(error, ServiceError) and not (
             error.is_stale_token or error.is_transient or error.is_about_credentials
         ):
             what = ", ".join(sorted({_title(update) for update in batch})) or "a state request"
@@ -783,6 +787,20 @@ def _nothing() -> None:
 
 def _is_under_way(body: asyncio.Task[None] | None) -> bool:
     return body is not None and not body.done()
+
+
+def _unencodable(batch: Sequence[OperationUpdate]) -> ExecutionError | None:
+    """Return the error for the first update that has no form in JSON, which no invocation could send."""
+    for update in batch:
+        try:
+            encode(update)
+        except Exception as error:
+            return ExecutionError(
+                f"the checkpoint of {_title(update)} ({update.action}) cannot be written as JSON:"
+                f" {error}. A serdes or a plugin of the workflow made a value of another type or a text"
+                " that is not UTF-8; correct it, and start the execution again"
+            )
+    return None
 
 
 def _title(update: OperationUpdate) -> str:

@@ -9,7 +9,12 @@ from durable_execution_sdk.serdes.annotations import (
     serdes_for_type,
 )
 from durable_execution_sdk.serdes.envelopes import ENVELOPE, without_envelopes
-from durable_execution_sdk.serdes.protocol import PassThroughSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes.protocol import (
+    PassThroughSerDes,
+    SerDes,
+    SerDesContext,
+    checked_text,
+)
 from durable_execution_sdk.serdes.values import INTS, JsonSerDes
 
 if TYPE_CHECKING:
@@ -35,6 +40,7 @@ __all__ = [
     "PassThroughSerDes",
     "SerDes",
     "SerDesContext",
+    "checked_text",
     "fidelity",
     "fitting",
     "models",

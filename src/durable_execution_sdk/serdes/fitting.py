@@ -184,12 +184,10 @@ def _positions(shape: Positions, parts: list[_Part]) -> Check:
     return fits
 
 
-def _object(shape: Object, known: dict[Any, Check]) -> Check:
-    kind = shape.container
-    parts: dict[str, _Part] = {}
-    required: list[str] = []
+def _attributes(kind: type[Any], parts: dict[str, _Part]) -> Check:
+    """The check of an object by what its dictionary holds; ``parts`` may be filled in later."""
 
-    def in_dict(value: Any) -> bool:
+    def fits(value: Any) -> bool:
         if type_of(value) is not kind:
             return False
         held = value.__dict__
@@ -202,6 +200,14 @@ def _object(shape: Object, known: dict[Any, Check]) -> Check:
             if type(each) not in part[0] and (part[1] is None or not part[1](each)):
                 return False
         return True
+
+    return fits
+
+
+def _object(shape: Object, known: dict[Any, Check]) -> Check:
+    kind = shape.container
+    parts: dict[str, _Part] = {}
+    required: list[str] = []
 
     def in_slots(value: Any) -> bool:
         if type_of(value) is not kind:
@@ -223,7 +229,7 @@ def _object(shape: Object, known: dict[Any, Check]) -> Check:
                 return False
         return all(name in value for name in required)
 
-    made = in_dict
+    made = _attributes(kind, parts)
     if hasattr(kind, "__required_keys__"):
         made = by_key
     elif not _is_transparent(kind):
@@ -244,21 +250,7 @@ def _model(kind: Any, known: dict[Any, Check]) -> Check:
         return _never
     parts: dict[str, _Part] = {}
 
-    def fits(value: Any) -> bool:
-        if type_of(value) is not kind:
-            return False
-        held = value.__dict__
-        if len(held) != len(parts):
-            return False
-        for name, each in held.items():
-            part = parts.get(name)
-            if part is None:
-                return False
-            if type(each) not in part[0] and (part[1] is None or not part[1](each)):
-                return False
-        return True
-
-    known[kind] = fits
+    known[kind] = fits = _attributes(kind, parts)
     for name, annotation in fields.items():
         try:
             parts[name] = _part(serdes.shapes.plan_of(annotation).shape, known)

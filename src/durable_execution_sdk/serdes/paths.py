@@ -20,6 +20,14 @@ WAY_OUT = "or give the operation a serdes of its own"
 """The end of error messages about values."""
 
 _SCALARS = frozenset((str, int, bool, type(None)))
+# Of a path in a message.
+_SHOWN = 120
+# Of what is looked through for what is to blame; the readers of a value recurse, and give up near 1,000.
+_DEEPEST = 500
+
+
+class _EndlessError(Exception):
+    """The way to what is to blame has no end, or is too long."""
 
 
 def refuse_no_number(value: object, context: Callable[[], SerDesContext]) -> None:
@@ -53,12 +61,15 @@ def unwritable(
     encode: Callable[[Any], bytes],
 ) -> SerDesError:
     """Build the error for a value that could not be written, with the path of the offending part."""
+    try:
+        path, part = _find_unwritable(value, encode)
+    except _EndlessError as endless:
+        return SerDesError(f"{context.what}: {endless}, {WAY_OUT}")
     if isinstance(error, RecursionError):
         return SerDesError(
-            f"{context.what}: the value contains itself, or is nested too deeply for JSON. "
-            f"Return plain data, {WAY_OUT}"
+            f"{context.what}: {_short(path)} is nested too deeply to be written as JSON. Return a "
+            f"flat list of its parts, {WAY_OUT}"
         )
-    path, part = _find_unwritable(value, encode)
     return SerDesError(
         f"{context.what}: {path} is of type {name_of(type(part))} and cannot be written as JSON "
         f"({error}). Return plain data (dicts, lists, dataclasses, models ...), {WAY_OUT}"
@@ -66,7 +77,7 @@ def unwritable(
 
 
 def _find_unwritable(
-    value: object, encode: Callable[[Any], bytes] = ENCODER.encode
+    value: Any, encode: Callable[[Any], bytes] = ENCODER.encode
 ) -> tuple[str, object]:
     """Find the part that cannot be written; return its path and the part."""
 
@@ -77,14 +88,41 @@ def _find_unwritable(
             return True
         return False
 
-    return _find(value, cannot_be_written, lambda key: cannot_be_written({key: None}))
+    path = "$"
+    above: dict[int, tuple[object, str]] = {}
+    while True:
+        above[id(value)] = value, path
+        for step, child in _children(value):
+            if cannot_be_written(child):
+                path, value = path + step, child
+                break
+        else:
+            break
+        _check_way(path, value, above)
+    if _is_a(value, Mapping):
+        for key in value:
+            if cannot_be_written({key: None}):
+                return f"the key {key!r} of {path}", key
+    return path, value
+
+
+def _check_way(path: str, part: object, above: Mapping[int, tuple[object, str]]) -> None:
+    """Refuse to go on to a part that has been come through, or that is too far down."""
+    if id(part) in above and class_of(part) not in _SCALARS:
+        raise _EndlessError(
+            f"{_short(path)} is the same object as {_short(above[id(part)][1])}, so the value "
+            "contains itself. Write an id in place of the object"
+        )
+    if len(above) >= _DEEPEST:
+        raise _EndlessError(
+            f"{_short(path)} is nested more than {_DEEPEST} deep, which is too deep for JSON. "
+            "Return a flat list of its parts"
+        )
 
 
 def _find_lost_key(value: object) -> tuple[str, object] | None:
     """Find a key that becomes the same text as another; return the mapping's path and the key."""
-    todo: list[tuple[str, Any]] = [("$", value)]
-    while todo:
-        path, part = todo.pop()
+    for path, part in _walk(value):
         if _is_a(part, Mapping):
             texts: set[str] = set()
             for key in part:
@@ -92,19 +130,38 @@ def _find_lost_key(value: object) -> tuple[str, object] | None:
                 if text in texts:
                     return path, key
                 texts.add(text)
-        if class_of(part) not in _SCALARS:
-            todo += [(path + step, child) for step, child in _children(part)]
     return None
 
 
 def _find_no_number(value: object) -> tuple[str, object]:
     """Find a nan or an infinity; return its path and the number."""
-    return _find(value, _holds_no_number, _holds_no_number)
+    for path, part in _walk(value):
+        if _is_a(part, float) and _holds_no_number(part):
+            return path, part
+        if _is_a(part, Mapping):
+            for key in part:
+                if _holds_no_number(key):
+                    return f"the key {key!r} of {path}", key
+    return "$", value
+
+
+def _walk(value: object) -> Iterator[tuple[str, Any]]:
+    """Each part of a value, with its path; once, since a field that is not written may lead back."""
+    todo: list[tuple[str, Any]] = [("$", value)]
+    seen: dict[int, object] = {}
+    while todo:
+        path, part = todo.pop()
+        if id(part) not in seen:
+            yield path, part
+            if class_of(part) not in _SCALARS:
+                seen[id(part)] = part
+                todo += reversed([(path + step, child) for step, child in _children(part)])
 
 
 def _holds_no_number(value: Any) -> bool:
     """Tell whether the value contains a nan or an infinity, which JSON would silently turn into null."""
     todo: list[Iterable[Any]] = [(value,)]
+    seen: dict[int, object] = {}  # a field that is not written may lead back
     while todo:
         for item in todo.pop():
             kind = class_of(item)
@@ -113,7 +170,11 @@ def _holds_no_number(value: Any) -> bool:
             if kind is float or issubclass(kind, float):
                 if item - item != 0:
                     return True
-            elif kind is dict:
+                continue
+            if id(item) in seen:
+                continue
+            seen[id(item)] = item
+            if kind is dict:
                 todo += (item, item.values())
             elif kind is list or kind is tuple:
                 todo.append(item)
@@ -122,22 +183,8 @@ def _holds_no_number(value: Any) -> bool:
     return False
 
 
-def _find(
-    value: Any, is_bad: Callable[[Any], bool], is_bad_key: Callable[[Any], bool]
-) -> tuple[str, object]:
-    path = "$"
-    while True:
-        for step, child in _children(value):
-            if is_bad(child):
-                path, value = path + step, child
-                break
-        else:
-            break
-    if _is_a(value, Mapping):
-        for key in value:
-            if is_bad_key(key):
-                return f"the key {key!r} of {path}", key
-    return path, value
+def _short(path: str) -> str:
+    return path if len(path) <= _SHOWN else f"{path[: _SHOWN // 2]}...{path[-_SHOWN // 2 :]}"
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.errors import SerDesError
 
-__all__ = ["PassThroughSerDes", "SerDes", "SerDesContext"]
+__all__ = ["PassThroughSerDes", "SerDes", "SerDesContext", "checked_text"]
 
 T = TypeVar("T")
 
@@ -59,6 +59,27 @@ class PassThroughSerDes:
     def deserialize(self, payload: str, _context: SerDesContext, /) -> str:
         """Return the payload."""
         return payload
+
+
+def checked_text(text: object, source: str) -> str:
+    """Return what code of the user's wrote as a text that can be sent: of no subclass, and UTF-8.
+
+    A text with half of a surrogate pair could never be sent: the checkpoint that holds it would fail in
+    every invocation. ``source`` names in the error what wrote it.
+    """
+    if not isinstance(text, str):
+        raise SerDesError(f"{source} must be a str, not {type(text).__name__}")
+    exact = str.__str__(text)
+    if not exact.isascii():
+        try:
+            exact.encode()
+        except UnicodeEncodeError as error:
+            raise SerDesError(
+                f"{source} holds {exact[error.start]!r} at position {error.start:,}, which is half of a"
+                " surrogate pair: UTF-8, and so the service, has no such text. Write it with"
+                " text.encode('utf-8', 'backslashreplace').decode(), or json.dumps(text)"
+            ) from error
+    return exact
 
 
 def _text(value: object, context: SerDesContext) -> str:

@@ -73,20 +73,12 @@ _INT_OR_FLOAT: Any = int | float
 _TEXT = frozenset((str,))
 _NUMBER = frozenset((int, float))
 _ATOMS: dict[Any, frozenset[type]] = {
-    str: _TEXT,
-    int: _NUMBER,
-    float: _NUMBER,
+    **dict.fromkeys((str, bytes, bytearray, memoryview, UUID), _TEXT),
+    **dict.fromkeys((datetime, date, time, timedelta), _TEXT),
+    **dict.fromkeys((int, float), _NUMBER),
+    Decimal: _TEXT | _NUMBER,
     bool: frozenset((bool,)),
     type(None): frozenset((type(None),)),
-    bytes: _TEXT,
-    bytearray: _TEXT,
-    memoryview: _TEXT,
-    datetime: _TEXT,
-    date: _TEXT,
-    time: _TEXT,
-    timedelta: _TEXT,
-    Decimal: _TEXT | _NUMBER,
-    UUID: _TEXT,
     msgspec.Raw: Shape.forms,
 }
 

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.server.faults import refusal
+from durable_execution_sdk.server.heads import check_head
 
 _OWN_SITE = frozenset({"same-origin", "none"})
 _SIMPLE_TYPES = frozenset(
@@ -52,12 +53,14 @@ class Doors:
                 headers["Cross-Origin-Resource-Policy"] = "same-origin"
             await send(message)
 
-        reason = self._reason_against(scope["method"], Headers(scope=scope))
-        if reason is None:
-            await self._app(scope, receive, send_marked)
-        else:
+        error = check_head(scope)
+        if error is None:
+            reason = self._reason_against(scope["method"], Headers(scope=scope))
+            if reason is None:
+                await self._app(scope, receive, send_marked)
+                return
             error = ServiceError(reason, code="AccessDeniedException", status=403)
-            await refusal(error)(scope, receive, send_marked)
+        await refusal(error)(scope, receive, send_marked)
 
     def _reason_against(self, method: str, headers: Headers) -> str | None:
         host = headers.get("host", "")

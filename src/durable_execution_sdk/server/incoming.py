@@ -11,7 +11,7 @@ import msgspec
 from starlette.datastructures import Headers, QueryParams
 
 from durable_execution_sdk.engine.rejections import invalid
-from durable_execution_sdk.model.json_depth import DEEPEST, is_too_deep
+from durable_execution_sdk.model.json_depth import depth_fault
 
 _T = TypeVar("_T")
 
@@ -82,8 +82,9 @@ class Incoming:
 
     def read(self, decode: Callable[[bytes], _T]) -> _T:
         """Decode the body; raise ``ServiceError`` (400) if it is nested too deeply or malformed."""
-        if is_too_deep(self.body):
-            raise invalid(f"The body of the request is nested more than {DEEPEST} deep.")
+        fault = depth_fault(self.body)
+        if fault is not None:
+            raise invalid(f"The body of the request is {fault}.")
         try:
             return decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

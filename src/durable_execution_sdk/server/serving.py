@@ -15,6 +15,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.server.application import application
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.doors import Doors, is_loopback
+from durable_execution_sdk.server.heads import BoundedHeads
 from durable_execution_sdk.server.workers import Workers
 
 _IDLE_SECONDS = 75
@@ -74,6 +75,7 @@ class Server:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application(self._backend, middleware=middleware),
+                http=BoundedHeads,
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,13 +18,26 @@ from durable_execution_sdk.showing.times import at, span
 from durable_execution_sdk.showing.visible import visible
 
 _LONGEST_ERROR = 120
+_GONE = "Runtime.ExitError"
+_CUT_OFF = re.compile(r"RequestId: \S+ Error: (.*)")
 
 
 def brief(error: ErrorObject) -> str:
     """Write an error in one line of at most 120 characters."""
-    message = " ".join((error.error_message or "").split())
+    message = _plain(error.error_type, " ".join((error.error_message or "").split()))
     text = visible(f"{error.error_type}: {message}" if error.error_type else message)
     return text if len(text) <= _LONGEST_ERROR else f"{text[:_LONGEST_ERROR]}..."
+
+
+def _plain(error_type: str | None, message: str) -> str:
+    """Lambda's message about an invocation that was cut off, in words; every other as it is."""
+    found = _CUT_OFF.fullmatch(message)
+    if found is None:
+        return message
+    if error_type != _GONE:
+        return found[1]
+    how = found[1].partition(": ")[2] or "killed, crashed or restarted"
+    return f"the process ended during the invocation ({how}); what was recorded is kept"
 
 
 def error_of(operation: Operation) -> ErrorObject | None:

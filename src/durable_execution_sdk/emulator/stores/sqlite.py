@@ -190,17 +190,18 @@ class SqliteStore:
 
         SQLite would go on writing to the old file, and those writes could never be read again.
         """
-        for path, original in self._files.items():
+        for path, known in self._files.items():
             try:
-                is_in_place = os.path.samestat(path.stat(), original)
+                now = path.stat()
             except FileNotFoundError:
-                is_in_place = False
-            if not is_in_place:
+                now = None
+            if now is None or not os.path.samestat(now, known) or now.st_size < known.st_size:
                 raise StoreError(
-                    f"{path} was deleted, moved or replaced while it was in use; what happened since"
-                    " is lost. Run again with the file in its place or another --store, and never"
+                    f"{path} was deleted, moved, replaced or cut off while it was in use; what happened"
+                    " since is lost. Run again with the file in its place or another --store, and never"
                     " delete a store while a process uses it"
                 )
+            self._files[path] = now
 
     def _find(self, column: str, value: str) -> ExecutionRecord | None:
         rows: list[_Row] = self._read(

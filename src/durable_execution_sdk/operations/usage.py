@@ -1,0 +1,91 @@
+"""Words for a call of a context's method that Python refuses: which options there are, and the cure.
+
+Python raises a bare ``TypeError`` before any code of the SDK runs. Taking all keywords to refuse them in
+words would cost every call a dictionary, and users' type checkers their knowledge of the options. So the
+error is completed on its way out, where workflow code has failed anyway.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["complete_type_error"]
+
+_REFUSED = re.compile(
+    r"(?:DurableContext|Combinators|Saga)\.(\w+)\(\) "
+    r"(?:got an unexpected keyword argument '(\w+)'|got multiple|got some|missing|takes)"
+)
+_SAGA = "Saga.step"
+_TOLD = ". It is called as "
+
+# As the signatures have it.
+CALLS: dict[str, str] = {
+    "step": "function, *arguments, name=None, config=StepConfig(...)",
+    "wait": "duration, name=None",
+    "wait_until": "moment, name=None",
+    "wait_for_condition": "check, config=WaitForConditionConfig(...), name=None",
+    "create_callback": "name=None, config=CallbackConfig(...)",
+    "wait_for_callback": "submitter, *arguments, name=None, config=WaitForCallbackConfig(...)",
+    "invoke": "function_name, payload=None, name=None, config=InvokeConfig(...)",
+    "run_in_child_context": "function, *arguments, name=None, config=ChildConfig(...)",
+    "map": "items, function, name=None, config=MapConfig(...)",
+    "parallel": "branches, name=None, config=ParallelConfig(...)",
+    "with_retry": "function, *arguments, name=None, config=WithRetryConfig(...)",
+    "all": "*operations, name=None",
+    "any": "*operations, name=None, cancel_losers=False",
+    "race": "*operations, name=None, cancel_losers=False",
+    "all_settled": "*operations, name=None",
+    "saga": "",
+    "add_compensation": "function, *arguments, name=None, config=StepConfig(...)",
+    "complete_execution_success": "result=None",
+    "complete_execution_failure": "error",
+}
+SAGA_STEP = (
+    "function, *arguments, compensate=function, name=None, config=StepConfig(...),"
+    " compensation_config=StepConfig(...)"
+)
+OPTIONS: dict[str, str] = {
+    "StepConfig": "retry_strategy semantics serdes acknowledge_start",
+    "WaitForConditionConfig": "initial_state wait_strategy serdes",
+    "CallbackConfig": "timeout heartbeat_timeout result_type serdes",
+    "WaitForCallbackConfig": "timeout heartbeat_timeout result_type serdes retry_strategy",
+    "InvokeConfig": "payload_serdes result_type serdes tenant_id",
+    "ChildConfig": "serdes error_mapper summary_generator virtual",
+    "MapConfig": "max_concurrency completion item_namer item_batcher serdes item_serdes summary_generator nesting",
+    "ParallelConfig": "max_concurrency completion serdes item_serdes summary_generator nesting",
+    "WithRetryConfig": "retry_strategy serdes summary_generator",
+}
+_CURES = {
+    "wait": "a duration is Duration.from_seconds(3) or a datetime.timedelta",
+    "wait_until": "a moment is a datetime with a time zone; for a duration use ctx.wait",
+}
+
+
+def complete_type_error(error: TypeError) -> None:
+    """Say in the error how the method is called, if it is about a method of a context."""
+    message = str(error.args[0]) if len(error.args) == 1 else ""
+    found = _REFUSED.match(message)
+    if found is None or found[1] not in CALLS or _TOLD in message:
+        return
+    method, keyword = found[1], found[2]
+    owner, call = f"ctx.{method}", CALLS[method]
+    if method == "add_compensation" or message.startswith(_SAGA):
+        owner, call = f"saga.{method}", SAGA_STEP if method == "step" else call
+    told = f"{message}{_TOLD}{owner}({call})"
+    error.args = (f"{told}{_cure(method, keyword, call)}",)
+
+
+def _cure(method: str, keyword: str | None, call: str) -> str:
+    if method in _CURES:
+        return f"; {_CURES[method]}"
+    if keyword is None:
+        return ""
+    config = re.search(r"config=(\w+)", call)
+    if config is not None and keyword in OPTIONS[config[1]].split():
+        return f"; {keyword} is an option of its config: config={config[1]}({keyword}=...)"
+    if "*arguments" in call:
+        return (
+            "; keyword arguments of the function go through functools.partial(function,"
+            f" {keyword}=...)"
+        )
+    return ""

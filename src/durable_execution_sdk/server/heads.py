@@ -1,0 +1,84 @@
+"""The head of a request, read within bounds of size, number and time.
+
+uvicorn bounds the size of a head that is not complete, and how long a connection may be idle between two
+requests. It does not bound the time that a head takes: a client that sends a byte now and then keeps its
+connection open for good, and a few hundred of them use up the descriptors of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from durable_execution_sdk.errors import ServiceError
+
+HEAD_SECONDS = 20.0
+"""Seconds that the head of a request may take, from its first byte or from the connection's start."""
+
+MOST_HEADERS = 100
+MOST_HEAD_BYTES = 32 * 1024
+
+_TOO_LATE = (
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n"
+    b"x-amzn-errortype: RequestTimeoutException\r\n\r\n"
+)
+
+
+class BoundedHeads(H11Protocol):
+    """One connection, which is closed when the head of a request does not come."""
+
+    _alarm: asyncio.TimerHandle | None = None
+    _is_silent = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for the first head."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, and see if a head is complete, or has begun."""
+        self._is_silent = False
+        before = self.cycle
+        super().data_received(data)
+        if self.cycle is not before:
+            self._stop_waiting()
+        elif (before is None or before.response_complete) and self._alarm is None:
+            self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait_for_head(self) -> None:
+        self._alarm = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _give_up(self) -> None:
+        self._alarm = None
+        if not self.transport.is_closing():
+            if not self._is_silent:
+                self.transport.write(_TOO_LATE)
+            self.transport.close()
+
+
+def check_head(scope: Any) -> ServiceError | None:
+    """Return the refusal of a request with too many headers, or a head that is too large."""
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    size = len(scope["raw_path"]) + len(scope["query_string"])
+    size += sum(len(name) + len(value) for name, value in headers)
+    if len(headers) <= MOST_HEADERS and size <= MOST_HEAD_BYTES:
+        return None
+    return ServiceError(
+        f"The request has {len(headers)} headers, and {size:,} bytes of headers and address; at most"
+        f" {MOST_HEADERS} and {MOST_HEAD_BYTES:,} are read.",
+        code="RequestHeaderFieldsTooLargeException",
+        status=431,
+    )
