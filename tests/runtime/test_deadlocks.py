@@ -601,31 +601,3 @@ def test_a_circle_that_a_direct_task_closes_is_a_deadlock_too() -> None:
 
     ran = run_workflow(workflow)
     assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)
-
-
-@pytest.mark.parametrize("how", ["sleep", "gather", "wait_for", "wait"])
-def test_a_timer_is_not_waited_for_as_if_a_thread_could_end_it(how: str) -> None:
-    """Any library may have a thread, and a suspension must not take longer for it."""
-
-    async def workflow(event: Any, ctx: DurableContext) -> str:
-        if how == "sleep":
-            await asyncio.sleep(3600)
-        elif how == "gather":
-            await asyncio.gather(ctx.wait(Duration.from_seconds(100)), asyncio.sleep(3600))
-        elif how == "wait_for":
-            await asyncio.wait_for(asyncio.sleep(3600), 7200)
-        else:
-            await asyncio.wait([asyncio.create_task(asyncio.sleep(3600))], timeout=7200)
-        return "slept"
-
-    stop = threading.Event()
-    library = threading.Thread(target=stop.wait, name="library")
-    library.start()
-    began = time.monotonic()
-    try:
-        ran = run_workflow(workflow)
-    finally:
-        stop.set()
-        library.join()
-    assert ran.result == "slept", ran.error
-    assert time.monotonic() - began < 15  # of the 30 seconds for what is not known

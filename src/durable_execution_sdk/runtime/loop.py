@@ -22,7 +22,7 @@ from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
 from durable_execution_sdk.runtime.step_context import StepContext
-from durable_execution_sdk.runtime.tasks import WorkflowTask, out_of_reach
+from durable_execution_sdk.runtime.tasks import WorkflowTask, out_of_reach, timed_by
 from durable_execution_sdk.runtime.threads import InvocationThreads
 
 if TYPE_CHECKING:
@@ -227,6 +227,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             observer.outside.timer_rang(timer)
             callback(*args)
 
+        timed_by(callback, args)
         timer = super().call_at(when, ring, context=context)
         observer.outside.timer_set(timer)
         return timer

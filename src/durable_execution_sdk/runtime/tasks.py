@@ -184,6 +184,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def cancel(self) -> None:
         """Cancel the task, as the SDK may whatever code is running."""
         if self.task is not None:
+            self._tasks.cancels(self)
             cancel(self.task)
 
     def kill(self) -> None:
@@ -289,13 +290,31 @@ class NumberedFuture(asyncio.Future[_T]):
 
     def __init__(self, place: int, loop: asyncio.AbstractEventLoop) -> None:
         self._place = place
-        # True if a durable timer completes it: nothing else has to.
+        # True while a timer of asyncio is set that gives it its result: nothing else has to.
         self.is_timed = False
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         """The place of the future, by the code that made it."""
         return self._place
+
+
+def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> NumberedFuture[Any] | None:
+    """Mark the future that a timer gives its result, as those of ``asyncio.sleep`` do.
+
+    A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
+    what something else completes.
+    """
+    future: object = None
+    if callback is _END_OF_SLEEP:
+        future = args[0]
+    elif getattr(callback, "__name__", "") == "set_result":
+        future = getattr(callback, "__self__", None)
+    if not isinstance(future, NumberedFuture):
+        return None
+    timed: NumberedFuture[Any] = future
+    timed.is_timed = True
+    return timed
 
 
 def place_of_future(depth: int) -> int | None:
@@ -326,6 +345,8 @@ class WorkflowTasks:
         self.held: dict[WorkflowTask[Any], Any] = {}
         self.hold: Callable[..., asyncio.Future[None] | None] = _never
         self.resume: Callable[[], None] = _nothing
+        # Told of each task that the SDK is about to cancel.
+        self.cancels: Callable[[WorkflowTask[Any]], None] = _take_no_note
         self._loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
@@ -409,8 +430,15 @@ def _nothing() -> None:
     """No task is held."""
 
 
+def _take_no_note(watched: WorkflowTask[Any]) -> None:
+    """Let a task be cancelled."""
+
+
 # Code that swallows even that it is closed. To be destroyed would run more of it.
 _never_closed: list[object] = []
+
+# What the timers of ``asyncio.sleep`` call.
+_END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 _SDK_FOLDER = __file__.rpartition("runtime")[0]
 

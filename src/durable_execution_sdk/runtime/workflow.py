@@ -192,6 +192,7 @@ class Workflow:
         self.tasks.hold = self._hold
         self.outside = Outside(self.tasks, self.loop, foreign_wait=settings.foreign_wait)
         self.outside.thread_ended = self._thread_ended
+        self.tasks.cancels = self.outside.cancels
         self.polling = Polling(
             self.loop, now=plane.now, pending=self._pending, ask=self.checkpointer.push
         )

@@ -1,0 +1,36 @@
+"""Virtual time for tests of how long an invocation stays: none of it depends on the machine's load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.generated.clock import VirtualClock
+
+
+@contextmanager
+def virtual_time(*, threads: bool = False) -> Iterator[VirtualClock]:
+    """Let the loop of this thread go by a clock that jumps; ``threads``: those of steps may wake it.
+
+    Time stands still while code runs, and jumps when the loop would sleep, so what has passed in the end
+    is what the SDK has waited for. A thread that the loop knows of is waited for in real time.
+    """
+    clock = VirtualClock()
+    clock.has_threads = threads
+    with clock.installed():
+        clock.take_over()
+        yield clock
+
+
+@contextmanager
+def foreign_thread() -> Iterator[threading.Thread]:
+    """Let the process have a thread of which the SDK knows nothing, as those of many libraries are."""
+    stop = threading.Event()
+    library = threading.Thread(target=stop.wait, name="library", daemon=True)
+    library.start()
+    try:
+        yield library
+    finally:
+        stop.set()
+        library.join()
