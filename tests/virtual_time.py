@@ -10,14 +10,13 @@ from tests.generated.clock import VirtualClock
 
 
 @contextmanager
-def virtual_time(*, threads: bool = False) -> Iterator[VirtualClock]:
-    """Let the loop of this thread go by a clock that jumps; ``threads``: those of steps may wake it.
+def virtual_time() -> Iterator[VirtualClock]:
+    """Let the loop of this thread go by a clock that jumps.
 
     Time stands still while code runs, and jumps when the loop would sleep, so what has passed in the end
-    is what the SDK has waited for. A thread that the loop knows of is waited for in real time.
+    is what the SDK has waited for. Threads of the SDK are waited for in real time.
     """
     clock = VirtualClock()
-    clock.has_threads = threads
     with clock.installed():
         clock.take_over()
         yield clock

@@ -120,6 +120,8 @@ ALL = CORE | frozenset(EXTRA)
 # May be refused in words, which fails the execution.
 REFUSABLE = frozenset({"direct_task", "meddling", "all_tasks"})
 REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "made with asyncio.Task(...)")
+# What becomes of the handler whose task is among those of ``all_tasks``, when their gather is cancelled.
+SELF_CANCELLED = ("the handler cancelled its own task",)
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,6 @@ class Program:
     def is_racy(self) -> bool:
         """Whether two executions may come to different results."""
         return bool(self.source) or any(kind_of(n).is_racy(n.data) for n in self.walk())
-
-    @property
-    def has_threads(self) -> bool:
-        return bool(self.kinds & {"lookup", "thread", "meeting"}) or bool(self.source)
 
 
 def kind_of(node: Node) -> Kind:

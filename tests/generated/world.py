@@ -22,6 +22,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from tests.generated.clock import VirtualClock
 from tests.generated.service import Service
 
 from durable_execution_sdk import (
@@ -69,6 +70,7 @@ class World:
     """What one invocation after the other did, as it can be seen from outside."""
 
     service: Service | None = None
+    clock: VirtualClock | None = None
     chance: random.Random = field(default_factory=random.Random)
     observations: list[list[tuple[str, Any]]] = field(default_factory=list)
     bodies: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -86,7 +88,11 @@ class World:
     slow: bool = True
     # A task that ignores its cancellation may be warned of.
     expects_stubborn: bool = False
+    # The SDK may refuse what the program does.
+    may_be_refused: bool = False
     barriers: dict[str, threading.Barrier] = field(default_factory=dict)
+    # The places of barriers that all have passed.
+    met: set[str] = field(default_factory=set)
     collect: Callable[[str], None] = lambda _where: None
     stirring: random.Random = field(default_factory=random.Random)
     _blocks: list[bytes] = field(default_factory=list)
@@ -98,6 +104,12 @@ class World:
         self.workflow = None
         self.observations.append([])
         self._stir()
+
+    def end(self) -> None:
+        """An invocation is over: threads that wait for each other in it get no further."""
+        for barrier in self.barriers.values():
+            barrier.abort()
+        self.barriers = {}
 
     def _stir(self) -> None:
         """Let addresses of what is made from now on be in no order."""
@@ -294,12 +306,16 @@ async def ask(key: str) -> str:
 
 
 def meet(key: str, count: int) -> str:
-    """A plain function that goes on when so many of them run at once."""
-    WORLD.enter_body(key)
+    """A plain function that goes on when so many of them run at once, or have before a crash."""
+    world = WORLD
+    world.enter_body(key)
     place = key.rpartition("-")[0]
-    with WORLD._lock:
-        barrier = WORLD.barriers.setdefault(place, threading.Barrier(count))
-    barrier.wait(timeout=1)
+    with world._lock:
+        barrier = world.barriers.setdefault(place, threading.Barrier(count))
+        has_met = world.frozen or place in world.met
+    if not has_met:
+        barrier.wait(timeout=60)
+        world.met.add(place)
     return key
 
 
@@ -362,6 +378,31 @@ async def guard(ctx: DurableContext, key: str) -> AsyncIterator[str]:
         yield token
     finally:
         see(ctx, f"{key}.back", await ctx.step(work, f"{key}.back", name="guard"))
+
+
+def when_let_go(go: threading.Event) -> str:
+    go.wait()
+    return "done"
+
+
+async def in_thread(how: int) -> str:
+    """Work of the workflow's own in a thread."""
+    clock, go = WORLD.clock, threading.Event()
+    if clock is None:
+        go.set()
+    else:
+        clock.holds(go)
+    try:
+        match how:
+            case 0:
+                return await asyncio.to_thread(when_let_go, go)
+            case 1:
+                return await anyio.to_thread.run_sync(when_let_go, go)
+            case _:
+                return await asyncio.wrap_future(EXECUTOR.submit(when_let_go, go))
+    finally:
+        if clock is not None:
+            clock.lets_go(go)
 
 
 EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)

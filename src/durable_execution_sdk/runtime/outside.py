@@ -91,9 +91,14 @@ class Outside:
         self._cancelled_at: dict[WorkflowTask[Any], set[object]] = {}
         self.thread_ended: Callable[[], None] = _nothing
 
-    def timer_set(self, timer: asyncio.TimerHandle) -> None:
-        """Clean-up code set a timer: any other is durable."""
-        self._timers.add(timer)
+    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+        """Clean-up code set a timer: any other is durable.
+
+        It is waited for as long as the context that is cleaned up has time. Code that swallows its
+        cancellation may set one after the other for ever.
+        """
+        if timer.when() <= runner.scope.frame.cleans_until:
+            self._timers.add(timer)
 
     def timer_rang(self, timer: asyncio.TimerHandle) -> None:
         """One of its timers has rung."""

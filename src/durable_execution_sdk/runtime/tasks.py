@@ -201,6 +201,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return self._coroutine.__await__()
 
     @property
+    def owner(self) -> WorkflowTasks:
+        """All tasks of its workflow."""
+        return self._tasks
+
+    @property
     def is_of_the_sdk(self) -> bool:
         """True if the SDK made the coroutine, around code of the user's."""
         return self.cr_code is not None and self.cr_code.co_filename.startswith(_SDK_FOLDER)
@@ -240,10 +245,13 @@ class NumberedTask(asyncio.Task[_T]):
     do not run, and what they did to the workflow would not happen again.
     """
 
-    __slots__ = ("_place",)
+    __slots__ = ("_place", "owner")
 
-    def __init__(self, place: int, coroutine: Coroutine[Any, Any, _T], **options: Any) -> None:
+    def __init__(
+        self, place: int, coroutine: WorkflowTask[_T], owner: WorkflowTasks, **options: Any
+    ) -> None:
         self._place = place
+        self.owner = owner
         super().__init__(coroutine, **options)
 
     def __hash__(self) -> int:
@@ -286,10 +294,11 @@ def refused_in_step(what: str, done: str) -> ContextMisuseError:
 class NumberedFuture(asyncio.Future[_T]):
     """A future that workflow code made, which has the same place in a set on every replay."""
 
-    __slots__ = ("_place", "is_timed")
+    __slots__ = ("_place", "is_timed", "owner")
 
-    def __init__(self, place: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, place: int, loop: asyncio.AbstractEventLoop, owner: WorkflowTasks) -> None:
         self._place = place
+        self.owner = owner
         # True while a timer of asyncio is set that gives it its result: nothing else has to.
         self.is_timed = False
         super().__init__(loop=loop)
@@ -297,6 +306,23 @@ class NumberedFuture(asyncio.Future[_T]):
     def __hash__(self) -> int:
         """The place of the future, by the code that made it."""
         return self._place
+
+
+def is_left_unseen(future: object, error: object) -> bool:
+    """Tell if the SDK is why nothing looks at the exception of a future or task of workflow code.
+
+    It suspends code that would have looked later, and it cancels what a context leaves behind.
+    """
+    owner: object = getattr(future, "owner", None)
+    if not isinstance(owner, WorkflowTasks):
+        return False
+    return owner.is_cut or isinstance(error, asyncio.CancelledError)
+
+
+def owner_of_future() -> WorkflowTasks | None:
+    """The tasks of the workflow whose code is about to make a future; none if other code runs."""
+    creator = CURRENT.get()
+    return creator.owner if isinstance(creator, WorkflowTask) else None
 
 
 def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> NumberedFuture[Any] | None:
@@ -340,6 +366,8 @@ class WorkflowTasks:
         # In the order of creation, so that whatever goes through them does the same on replay.
         self.live: dict[WorkflowTask[Any], None] = {}
         self.progress = 0
+        # True once the SDK has ended the workflow before its code was done: see ``is_left_unseen``.
+        self.is_cut = False
         # From so many moves on, tasks are asked whether they spin: see ``spinning``.
         self.checked_from: float = UNCHECKED_MOVES
         self.held: dict[WorkflowTask[Any], Any] = {}
@@ -367,6 +395,7 @@ class WorkflowTasks:
         task = NumberedTask(
             place or scope.place,
             watched,
+            self,
             loop=self._loop,
             context=context or copy_context(),
             name=name,

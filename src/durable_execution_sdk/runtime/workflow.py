@@ -326,7 +326,7 @@ class Workflow:
         """The invocation is over; the first verdict stands."""
         if self.verdict is None and not self.is_ending:
             self.verdict = verdict
-            self.is_ending = True
+            self.is_ending = self.tasks.is_cut = True
             self.tell_end()
 
     def tell_end(self, _main: asyncio.Future[Any] | None = None) -> None:
@@ -372,6 +372,16 @@ class Workflow:
         if ends_at is None:
             return now + seconds
         return min(now + seconds, max(ends_at - self._margin, now + (ends_at - now) / 2))
+
+    def clean_up_end(self) -> float:
+        """Return until when the tasks that a context has left may clean up, on the monotonic clock.
+
+        That is no more than half of the time that is left, so that the workflow gets on in any case.
+        """
+        now, ends_at = time.monotonic(), self.invoked.ends_at
+        if ends_at is None:
+            return now + GRACE_SECONDS
+        return now + min(GRACE_SECONDS, max(0.0, ends_at - now) / 2)
 
     def _on_deadline(self, margin: float) -> None:
         """The invocation's time is nearly up: let the service keep what would ring in the process."""
@@ -555,7 +565,7 @@ class Workflow:
     def new_future(self) -> asyncio.Future[Any] | None:
         """Make a future of workflow code, if that is what asks."""
         place = place_of_future(3)
-        return None if place is None else NumberedFuture(place, self.loop)
+        return None if place is None else NumberedFuture(place, self.loop, self.tasks)
 
     def _pass_gate(self, gate: Gate) -> bool:
         """Open the gate or fail the execution, unless something outside may still wake a task."""
