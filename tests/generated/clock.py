@@ -23,6 +23,8 @@ from unittest import mock
 
 from durable_execution_sdk.runtime import loop as sdk_loop
 from durable_execution_sdk.runtime import threads
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.step_context import StepContext
 
 _real_monotonic = time.monotonic
 
@@ -53,6 +55,9 @@ class VirtualClock:
         # The calls that threads have, each until all that wait for it have been told of its end.
         self._calls: set[object] = set()
         self._over: set[object] = set()
+        self._idle = 0
+        # How many bodies have begun.
+        self.entered = 0
         self._lock = threading.Lock()
 
     def monotonic(self) -> float:
@@ -104,7 +109,12 @@ class VirtualClock:
         """Whether a thread may still wake the loop."""
         with self._lock:
             self._calls = {each for each in self._calls if not _is_cancelled(each)}
-            return bool(self._calls)
+            return len(self._calls) > self._idle
+
+    def idles(self, count: int) -> None:
+        """So many threads more wait for others, which need time to come."""
+        with self._lock:
+            self._idle += count
 
     def join(self) -> None:
         """Wait for the threads: those of a process that has died die with it."""
@@ -145,8 +155,13 @@ class VirtualClock:
         submit, run = threads.InvocationThreads.submit, threads._run
 
         def counted(pool: Any, function: Any, *args: Any) -> Any:
+            entered = self.entered
             future = submit(pool, function, *args)
             self.begins(future)
+            # A body begins where it is started, and not when the system gets round to its thread.
+            is_body = isinstance(CURRENT.get(), StepContext)
+            while is_body and future.running() and self.entered == entered:
+                time.sleep(0)
             return future
 
         def told(future: Any, function: Any, args: Any) -> Any:

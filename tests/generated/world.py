@@ -65,6 +65,44 @@ class Killed(SystemExit):
     """The process of this invocation dies."""
 
 
+class Meeting:
+    """Lets threads go on when so many of them have come, and the clock while they have not."""
+
+    def __init__(self, count: int, clock: VirtualClock) -> None:
+        self._count = count
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Event] = []
+        self._have_met = False
+
+    def arrive(self) -> None:
+        """Wait for the others; not for ever, for some may have died with their process."""
+        with self._lock:
+            if self._have_met:
+                return
+            if len(self._waiting) + 1 == self._count:
+                self._have_met = True
+                self._let_go()
+                return
+            go = threading.Event()
+            self._waiting.append(go)
+            self._clock.idles(1)
+        go.wait()
+        if not self._have_met:
+            raise threading.BrokenBarrierError
+
+    def end(self) -> None:
+        """Nothing more comes in this process."""
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._clock.idles(-len(waiting))
+        for go in waiting:
+            go.set()
+
+
 @dataclass
 class World:
     """What one invocation after the other did, as it can be seen from outside."""
@@ -90,9 +128,7 @@ class World:
     expects_stubborn: bool = False
     # The SDK may refuse what the program does.
     may_be_refused: bool = False
-    barriers: dict[str, threading.Barrier] = field(default_factory=dict)
-    # The places of barriers that all have passed.
-    met: set[str] = field(default_factory=set)
+    meetings: dict[str, Meeting] = field(default_factory=dict)
     collect: Callable[[str], None] = lambda _where: None
     stirring: random.Random = field(default_factory=random.Random)
     _blocks: list[bytes] = field(default_factory=list)
@@ -107,9 +143,13 @@ class World:
 
     def end(self) -> None:
         """An invocation is over: threads that wait for each other in it get no further."""
-        for barrier in self.barriers.values():
-            barrier.abort()
-        self.barriers = {}
+        for meeting in self.meetings.values():
+            meeting.end()
+
+    def meeting(self, place: str, count: int) -> Meeting:
+        """Where so many threads meet; once they have, none waits any more."""
+        with self._lock:
+            return self.meetings.setdefault(place, Meeting(count, self.clock or VirtualClock()))
 
     def _stir(self) -> None:
         """Let addresses of what is made from now on be in no order."""
@@ -137,6 +177,7 @@ class World:
         """The process is dead from now on."""
         self.dead = True
         self.crashes += 1
+        self.end()
         return Killed("the process dies here")
 
     async def pause(self, longest: float = 4.0) -> None:
@@ -160,6 +201,8 @@ class World:
             if self.dies_in_body <= 0:
                 self.dies_in_body = None
                 raise self.die()
+        if self.clock is not None:
+            self.clock.entered += 1
 
     def admit(self, key: str, operation_id: str, attempt: int, *, once: bool) -> None:
         """Count a body, and look into the log for what forbids it."""
@@ -310,12 +353,8 @@ def meet(key: str, count: int) -> str:
     world = WORLD
     world.enter_body(key)
     place = key.rpartition("-")[0]
-    with world._lock:
-        barrier = world.barriers.setdefault(place, threading.Barrier(count))
-        has_met = world.frozen or place in world.met
-    if not has_met:
-        barrier.wait(timeout=60)
-        world.met.add(place)
+    if not world.frozen:
+        world.meeting(place, count).arrive()
     return key
 
 

@@ -155,6 +155,9 @@ def test_a_bare_except_in_an_endless_loop_does_not_hold_up_suspension(
     gc.collect()
 
 
+LEFT: list[asyncio.Task[None]] = []
+
+
 async def swallows_in_a_loop() -> None:
     while True:
         try:
@@ -172,12 +175,12 @@ async def swallows_with_another_wait(ctx: DurableContext) -> None:
 
 
 async def leaves_a_sleeper(inner: DurableContext) -> None:
-    asyncio.create_task(swallows_in_a_loop())
+    LEFT.append(asyncio.create_task(swallows_in_a_loop()))
     await inner.step(lambda: 1)
 
 
 async def leaves_a_waiter(inner: DurableContext) -> None:
-    asyncio.create_task(swallows_with_another_wait(inner))
+    LEFT.append(asyncio.create_task(swallows_with_another_wait(inner)))
     await inner.step(lambda: 1)
 
 
@@ -211,7 +214,7 @@ def test_what_a_context_left_behind_does_not_keep_replay_from_getting_on() -> No
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
         async def child(inner: DurableContext) -> int:
-            asyncio.create_task(swallows_in_a_loop())
+            LEFT.append(asyncio.create_task(swallows_in_a_loop()))
             await inner.wait(seconds(60))
             return await inner.step(lambda: 1)
 
@@ -237,7 +240,7 @@ def test_clean_up_of_a_context_gets_its_time() -> None:
                         await asyncio.sleep(1)
                         seen.append(f"closed {n}")
 
-            asyncio.create_task(cleans_up())
+            LEFT.append(asyncio.create_task(cleans_up()))
             await inner.step(lambda: 1)
 
         await ctx.run_in_child_context(child)
