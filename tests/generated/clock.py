@@ -50,14 +50,16 @@ class VirtualClock:
         self.now = 1000.0
         self.turns = 0
         self._others: frozenset[threading.Thread] = frozenset()
+        # How long a turn of the loop takes.
+        self.turn_seconds = 0.0
         # What calls that workflow code gave to threads wait for: one ends whenever the loop would sleep.
         self._held: deque[threading.Event] = deque()
         # The calls that threads have, each until all that wait for it have been told of its end.
         self._calls: set[object] = set()
         self._over: set[object] = set()
         self._idle = 0
-        # How many bodies have begun.
-        self.entered = 0
+        # How many bodies have begun, where they say so.
+        self.entered: int | None = None
         self._lock = threading.Lock()
 
     def monotonic(self) -> float:
@@ -159,7 +161,7 @@ class VirtualClock:
             future = submit(pool, function, *args)
             self.begins(future)
             # A body begins where it is started, and not when the system gets round to its thread.
-            is_body = isinstance(CURRENT.get(), StepContext)
+            is_body = entered is not None and isinstance(CURRENT.get(), StepContext)
             while is_body and future.running() and self.entered == entered:
                 time.sleep(0)
             return future
@@ -211,6 +213,7 @@ class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
     def select(self, timeout: float | None = None) -> list[Any]:
         clock = self.clock
         clock.turns += 1
+        clock.now += clock.turn_seconds
         if clock.turns > MOST_TURNS:
             clock.turns = 0
             raise Stuck(f"the loop took {MOST_TURNS:,} turns in one invocation")

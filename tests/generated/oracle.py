@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 from tests.generated import world as worlds
 from tests.generated.clock import Stuck, VirtualClock, forget_environment
-from tests.generated.programs import REFUSABLE, REFUSALS, SELF_CANCELLED, Program
+from tests.generated.programs import GIVING_UP, REFUSABLE, REFUSALS, SELF_CANCELLED, Program
 from tests.generated.schedules import Schedule, collector_of
 from tests.generated.service import (
     BEGAN,
@@ -37,7 +37,7 @@ from tests.generated.service import (
     event_of,
     page_of,
 )
-from tests.generated.world import Killed, World
+from tests.generated.world import Declined, Killed, World
 
 from durable_execution_sdk import (
     DurableHandler,
@@ -45,7 +45,7 @@ from durable_execution_sdk import (
     ReplayLogging,
     durable_execution,
 )
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import OperationError, ServiceError
 from durable_execution_sdk.model import wire
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
@@ -199,8 +199,10 @@ class Playing:
         service = continued.service if continued else Service(clock, INPUT, schedule.page)
         world.service = service
         world.clock = clock
+        clock.entered = 0
         world.expects_stubborn = "swallow" in self.program.kinds
         world.may_be_refused = bool(self.program.kinds & REFUSABLE)
+        world.gives_up = bool(self.program.kinds & GIVING_UP)
         world.stirring.seed(schedule.seed)
         world.collect = collector_of(schedule)
         if schedule.crash and schedule.crash[1] == "in body":
@@ -311,8 +313,10 @@ class Playing:
         clock = VirtualClock()
         world = World(service=None, frozen=True)
         world.clock = clock
+        clock.entered = 0
         world.expects_stubborn = execution.world.expects_stubborn
         world.may_be_refused = execution.world.may_be_refused
+        world.gives_up = execution.world.gives_up
         world.collect = execution.world.collect
         world.stirring = execution.world.stirring
         client = FrozenClient(clock, snapshot, execution.schedule.page)
@@ -324,6 +328,8 @@ class Playing:
         with heard(world), clock.installed(), execution.schedule.applied():
             handler = self.handler(execution.schedule, client)
             outcome = self._call(world, clock, handler, event)
+            # What complains when it is collected is this replay's.
+            gc.collect()
         for found in world.findings:
             execution.world.find(f"on replay: {found}")
         return world.observations[-1], outcome, client.updates
@@ -489,7 +495,7 @@ class _Ear(logging.Handler):
         elif record.name == "asyncio":
             text = " ".join(record.getMessage().splitlines()[:2])
             error = record.exc_info and record.exc_info[1]
-            if _is_refusal(world, text, error):
+            if _is_refusal(world, text, error) or _is_of_the_program(world, text, error):
                 return
             world.find(
                 f"asyncio complains: {text} {error!r}"[:300]
@@ -508,6 +514,12 @@ def _is_refusal(world: World, text: str, error: object) -> bool:
         return False
     unseen = "never retrieved" in text and any(each in repr(error) for each in REFUSALS)
     return unseen or "destroyed but it is pending! task: <Task pending" in text
+
+
+def _is_of_the_program(world: World, text: str, error: object) -> bool:
+    """A complaint that plain asyncio would have too: of a shield or a gather that the program gave up."""
+    of_a_future = "Future exception was never retrieved" in text
+    return world.gives_up and of_a_future and isinstance(error, (Declined, OperationError))
 
 
 @functools.cache

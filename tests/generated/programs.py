@@ -120,6 +120,14 @@ ALL = CORE | frozenset(EXTRA)
 # May be refused in words, which fails the execution.
 REFUSABLE = frozenset({"direct_task", "meddling", "all_tasks"})
 REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "made with asyncio.Task(...)")
+# May leave what it waits for unseen.
+GIVING_UP = frozenset(
+    {
+        *("timeout", "timeout_past", "wait_for_op", "wait_for_job", "first_only", "cancel"),
+        *("cancels_itself", "move_on", "cancel_scope", "all_tasks", "gather", "group", "loose"),
+        *REFUSABLE,
+    }
+)
 # What becomes of the handler whose task is among those of ``all_tasks``, when their gather is cancelled.
 SELF_CANCELLED = ("the handler cancelled its own task",)
 

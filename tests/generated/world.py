@@ -126,6 +126,8 @@ class World:
     slow: bool = True
     # A task that ignores its cancellation may be warned of.
     expects_stubborn: bool = False
+    # The program leaves what it waits for, by a timeout or an error for instance.
+    gives_up: bool = False
     # The SDK may refuse what the program does.
     may_be_refused: bool = False
     meetings: dict[str, Meeting] = field(default_factory=dict)
@@ -201,7 +203,7 @@ class World:
             if self.dies_in_body <= 0:
                 self.dies_in_body = None
                 raise self.die()
-        if self.clock is not None:
+        if self.clock is not None and self.clock.entered is not None:
             self.clock.entered += 1
 
     def admit(self, key: str, operation_id: str, attempt: int, *, once: bool) -> None:
