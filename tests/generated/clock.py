@@ -213,7 +213,8 @@ class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
     def select(self, timeout: float | None = None) -> list[Any]:
         clock = self.clock
         clock.turns += 1
-        clock.now += clock.turn_seconds
+        if clock.turn_seconds and not clock.has_calls:
+            clock.now += clock.turn_seconds
         if clock.turns > MOST_TURNS:
             clock.turns = 0
             raise Stuck(f"the loop took {MOST_TURNS:,} turns in one invocation")
