@@ -148,6 +148,7 @@ class VirtualClock:
         selector = loop.idle_selector
         if not isinstance(selector, _VirtualSelector):
             selector.__class__ = _VirtualSelector
+        assert isinstance(selector, _VirtualSelector)
         selector.clock = self
         self.turns = 0
 

@@ -409,13 +409,13 @@ def test_timers_of_a_plugin_do_not_ring_in_the_next_invocation() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> int:
         return await ctx.step(lambda: 1)
 
-    service = MemoryService()
-    assert workflow.bind(service)(service.event("1"), None)["Status"] == "SUCCEEDED"
-
     async def another(event: Any, ctx: DurableContext) -> None:
         await ctx.step(asyncio.sleep, 0.05)
 
-    assert run_workflow(another).status == "SUCCEEDED"
+    service = MemoryService()
+    with virtual_time():
+        assert workflow.bind(service)(service.event("1"), None)["Status"] == "SUCCEEDED"
+        assert run_workflow(another).status == "SUCCEEDED"
     assert rang == []
 
 
