@@ -404,14 +404,13 @@ def test_a_disowned_thread_makes_room_for_another(gate: Gate) -> None:
     assert rig_of(another, options={"max_threads": 3}).run().result == "another"
 
 
-def test_a_thread_that_looks_at_is_cancelled_ends(gate: Gate) -> None:
+def test_a_thread_that_looks_at_is_cancelled_ends() -> None:
     seen: list[str] = []
 
     def body() -> None:
         context = StepContext.current()
-        with gate.passing():
-            while not context.is_cancelled:
-                time.sleep(0.001)
+        while not context.is_cancelled:
+            time.sleep(0.001)
         seen.append("ended")
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
@@ -420,9 +419,8 @@ def test_a_thread_that_looks_at_is_cancelled_ends(gate: Gate) -> None:
         await ctx.step(lambda: 1)
         return "done"
 
-    ran, took = timed(gate, lambda: run_workflow(workflow))
+    ran = run_workflow(workflow)
     assert (ran.result, seen) == ("done", ["ended"] * 2)
-    assert took < 0.9
     assert not LEFT_RUNNING
 
 

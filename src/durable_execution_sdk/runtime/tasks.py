@@ -338,7 +338,7 @@ def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> Numbered
         future = getattr(callback, "__self__", None)
     if not isinstance(future, NumberedFuture):
         return None
-    timed: NumberedFuture[Any] = future
+    timed = cast("NumberedFuture[Any]", future)
     timed.is_timed = True
     return timed
 
