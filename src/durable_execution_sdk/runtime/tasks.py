@@ -331,16 +331,15 @@ def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> Numbered
     A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
     what something else completes.
     """
-    future: object = None
+    future: asyncio.Future[Any] | None = None
     if callback is _END_OF_SLEEP:
         future = args[0]
     elif getattr(callback, "__name__", "") == "set_result":
         future = getattr(callback, "__self__", None)
     if not isinstance(future, NumberedFuture):
         return None
-    timed = cast("NumberedFuture[Any]", future)
-    timed.is_timed = True
-    return timed
+    future.is_timed = True
+    return future
 
 
 def place_of_future(depth: int) -> int | None:
