@@ -1,7 +1,8 @@
 """Virtual time for the loop of the SDK: waiting takes no time, and a hang is reported.
 
 ``time.monotonic`` stands still while anything can run. When the loop would sleep until a timer, time
-jumps there; only threads are waited for in real time.
+jumps there; only threads are waited for in real time, until each has ended and told so. How long that
+takes is nothing that a program sees.
 """
 
 from __future__ import annotations
@@ -13,20 +14,29 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from contextvars import Context
 from typing import Any
 from unittest import mock
 
 from durable_execution_sdk.runtime import loop as sdk_loop
+from durable_execution_sdk.runtime import threads
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.step_context import StepContext
 
 _real_monotonic = time.monotonic
 
 # More turns of the loop than any generated program takes in an invocation.
 MOST_TURNS = 400_000
-# Seconds of real time for a thread, before the invocation counts as hanging.
-THREAD_SECONDS = 5.0
+# How long a thread may take in real time before the invocation counts as hanging.
+THREAD_SECONDS = 60.0
+# How often to look for the end of one.
+LOOK_SECONDS = 0.002
+
+# The real time, whatever ``time.monotonic`` is.
+_now = time.perf_counter
 
 
 class Stuck(BaseException):
@@ -39,11 +49,18 @@ class VirtualClock:
     def __init__(self) -> None:
         self.now = 1000.0
         self.turns = 0
-        self.threads = 0
-        self.has_threads = False
-        # Seconds of real time for which threads of unknown origin are waited for.
-        self.grace = 0.001
         self._others: frozenset[threading.Thread] = frozenset()
+        # How long a turn of the loop takes.
+        self.turn_seconds = 0.0
+        # What calls that workflow code gave to threads wait for: one ends whenever the loop would sleep.
+        self._held: deque[threading.Event] = deque()
+        # The calls that threads have, each until all that wait for it have been told of its end.
+        self._calls: set[object] = set()
+        self._over: set[object] = set()
+        self._idle = 0
+        # How many bodies have begun, where they say so.
+        self.entered: int | None = None
+        self._lock = threading.Lock()
 
     def monotonic(self) -> float:
         """Stand in for ``time.monotonic``; other threads of the process keep their own time."""
@@ -56,6 +73,61 @@ class VirtualClock:
         """Let time pass."""
         self.now += max(seconds, 0.0)
 
+    def holds(self, go: threading.Event) -> None:
+        """Let a thread wait until the loop has nothing else to do, so that its end has a place of its own."""
+        self._held.append(go)
+
+    def lets_go(self, go: threading.Event) -> None:
+        """Let a thread end, if it has not."""
+        go.set()
+        if go in self._held:
+            self._held.remove(go)
+
+    def lets_next_go(self) -> bool:
+        """Let the thread end that waits longest; returns whether there is one."""
+        if not self._held:
+            return False
+        self._held.popleft().set()
+        return True
+
+    def begins(self, call: object) -> None:
+        """A thread is given a call, which may be over already."""
+        with self._lock:
+            if call in self._over:
+                self._over.discard(call)
+            else:
+                self._calls.add(call)
+
+    def ends(self, call: object) -> None:
+        """A call is over, and all that wait for it have been told."""
+        with self._lock:
+            if call in self._calls:
+                self._calls.discard(call)
+            else:
+                self._over.add(call)
+
+    @property
+    def has_calls(self) -> bool:
+        """Tell whether a thread may still wake the loop."""
+        with self._lock:
+            self._calls = {each for each in self._calls if not _is_cancelled(each)}
+            return len(self._calls) > self._idle
+
+    def idles(self, count: int) -> None:
+        """So many threads more wait for others, which need time to come."""
+        with self._lock:
+            self._idle += count
+
+    def join(self) -> None:
+        """Wait for the threads: those of a process that has died die with it."""
+        while self.lets_next_go():
+            pass
+        until = _now() + THREAD_SECONDS
+        while self.has_calls:
+            if _now() > until:
+                raise Stuck(f"a thread ran for {THREAD_SECONDS:g} s")
+            time.sleep(LOOK_SECONDS)
+
     @contextmanager
     def installed(self) -> Iterator[None]:
         """Make it the clock of this thread's loop, which nothing else uses afterwards."""
@@ -65,7 +137,7 @@ class VirtualClock:
             if thread is not threading.current_thread() and thread.name != "durable-step"
         )
         try:
-            with mock.patch.object(time, "monotonic", self.monotonic):
+            with mock.patch.object(time, "monotonic", self.monotonic), self._counting():
                 yield
         finally:
             forget_environment()
@@ -76,9 +148,39 @@ class VirtualClock:
         selector = loop.idle_selector
         if not isinstance(selector, _VirtualSelector):
             selector.__class__ = _VirtualSelector
-            _count_threads(loop, selector)
+        assert isinstance(selector, _VirtualSelector)
         selector.clock = self
-        self.turns = self.threads = 0
+        self.turns = 0
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        """Take note of the calls of threads: the SDK's, anyio's, and of ``run_in_executor``."""
+        submit, run = threads.InvocationThreads.submit, threads._run
+
+        def counted(pool: Any, function: Any, *args: Any) -> Any:
+            entered = self.entered
+            future = submit(pool, function, *args)
+            self.begins(future)
+            # A body begins where it is started, and not when the system gets round to its thread.
+            is_body = entered is not None and isinstance(CURRENT.get(), StepContext)
+            while is_body and future.running() and self.entered == entered:
+                time.sleep(0)
+            return future
+
+        def told(future: Any, function: Any, args: Any) -> Any:
+            tell = run(future, function, args)
+
+            def tells() -> None:
+                tell()
+                self.ends(future)
+
+            return tells
+
+        with (
+            mock.patch.object(threads.InvocationThreads, "submit", counted),
+            mock.patch.object(threads, "_run", told),
+        ):
+            yield
 
 
 class _Jumping(selectors.DefaultSelector):
@@ -91,11 +193,13 @@ class _Jumping(selectors.DefaultSelector):
         clock = self.clock
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if clock.threads > 0:
-            patience = THREAD_SECONDS if timeout is None else min(timeout, THREAD_SECONDS)
-            ready = super().select(patience)
-        elif clock.has_threads:
-            ready = super().select(clock.grace)
+        until = _now() + THREAD_SECONDS
+        while not ready and clock.has_calls:
+            if _now() > until:
+                raise Stuck(f"a thread ran for {THREAD_SECONDS:g} s")
+            ready = super().select(LOOK_SECONDS)
+        # The last one may have told its end meanwhile.
+        ready = ready or super().select(0)
         if ready:
             return ready
         if timeout is None:
@@ -110,27 +214,21 @@ class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
     def select(self, timeout: float | None = None) -> list[Any]:
         clock = self.clock
         clock.turns += 1
+        if clock.turn_seconds and not clock.has_calls:
+            clock.now += clock.turn_seconds
         if clock.turns > MOST_TURNS:
             clock.turns = 0
             raise Stuck(f"the loop took {MOST_TURNS:,} turns in one invocation")
+        if (timeout is None or timeout > 0) and clock.lets_next_go():
+            ready = selectors.DefaultSelector.select(self, THREAD_SECONDS)
+            if not ready:
+                raise Stuck(f"a thread ran for {THREAD_SECONDS:g} s")
+            return ready
         return super().select(timeout)
 
 
-def _count_threads(loop: Any, selector: _VirtualSelector) -> None:
-    run_in_executor = loop.run_in_executor
-
-    def counted(executor: Any, function: Any, *args: Any) -> asyncio.Future[Any]:
-        clock = selector.clock
-        clock.threads += 1
-        future = run_in_executor(executor, function, *args)
-
-        def ended(_: object) -> None:
-            clock.threads -= 1
-
-        future.add_done_callback(ended, context=Context())
-        return future
-
-    loop.run_in_executor = counted
+def _is_cancelled(call: object) -> bool:
+    return isinstance(call, Future) and call.cancelled()
 
 
 # Loops that did not end, kept with their tasks, whose destruction would log warnings.

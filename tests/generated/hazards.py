@@ -19,13 +19,7 @@ def spin(w: Writer, node: Node) -> None:
 @statement(feature="foreign", racy=True, make=lambda rng: {"how": rng.randrange(3)}, weight=4)
 def thread(w: Writer, node: Node) -> None:
     """Work in a thread of workflow code, which is not recorded and runs again on replay."""
-    ways = (
-        "asyncio.to_thread(str, 'done')",
-        "anyio.to_thread.run_sync(str, 'done')",
-        "asyncio.wrap_future(EXECUTOR.submit(str, 'done'))",
-    )
-    # Its end is not in the log, so it is observed without an order.
-    w.line(f"out.append(await {ways[node.data['how']]})")
+    w.line(f"out.append(await in_thread({node.data['how']}))")
 
 
 @statement(blocks=(2, 2), make=_jobs, feature="all_tasks", racy=True, weight=4)

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 from tests.generated import world as worlds
 from tests.generated.clock import Stuck, VirtualClock, forget_environment
-from tests.generated.programs import REFUSABLE, REFUSALS, Program
+from tests.generated.programs import GIVING_UP, REFUSABLE, REFUSALS, SELF_CANCELLED, Program
 from tests.generated.schedules import Schedule, collector_of
 from tests.generated.service import (
     BEGAN,
@@ -37,7 +37,7 @@ from tests.generated.service import (
     event_of,
     page_of,
 )
-from tests.generated.world import Killed, World
+from tests.generated.world import Declined, Killed, World
 
 from durable_execution_sdk import (
     DurableHandler,
@@ -45,7 +45,7 @@ from durable_execution_sdk import (
     ReplayLogging,
     durable_execution,
 )
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import OperationError, ServiceError
 from durable_execution_sdk.model import wire
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
@@ -143,6 +143,7 @@ class FrozenClient:
     def __init__(self, clock: VirtualClock, snapshot: Snapshot, page: int | None) -> None:
         self.updates: list[Json] = []
         self._clock = clock
+        self._began_at = clock.now
         self._operations = snapshot.operations
         self._page = page or 100
 
@@ -158,7 +159,7 @@ class FrozenClient:
 
     def now(self) -> int:
         """The service's time."""
-        return BEGAN + round(self._clock.now * 1000)
+        return BEGAN + round((self._clock.now - self._began_at) * 1000)
 
 
 class LambdaContext:
@@ -194,12 +195,14 @@ class Playing:
         ``continued`` is an execution that another version of the program began, to go on with.
         """
         clock = continued.service.clock if continued else VirtualClock()
-        clock.has_threads = self.program.has_threads
-        clock.grace = 0.05 if "thread" in self.program.kinds else 0.001
         world = World(chance=random.Random(schedule.seed), slow=schedule.slow)
         service = continued.service if continued else Service(clock, INPUT, schedule.page)
         world.service = service
+        world.clock = clock
+        clock.entered = 0
         world.expects_stubborn = "swallow" in self.program.kinds
+        world.may_be_refused = bool(self.program.kinds & REFUSABLE)
+        world.gives_up = bool(self.program.kinds & GIVING_UP)
         world.stirring.seed(schedule.seed)
         world.collect = collector_of(schedule)
         if schedule.crash and schedule.crash[1] == "in body":
@@ -233,6 +236,8 @@ class Playing:
             if execution.schedule.cold:
                 forget_environment()
             handler = self.handler(execution.schedule, Client(execution))
+            world.end()
+            clock.join()
             event = service.begin()
             world.begin()
             try:
@@ -240,6 +245,8 @@ class Playing:
             except Killed:
                 service.end()
                 execution.cut.append(True)
+                # What complains when it is collected is the dead process's.
+                gc.collect()
                 clock.jump(1.0)
                 continue
             execution.cut.append(False)
@@ -304,10 +311,12 @@ class Playing:
     ) -> tuple[Observed, Json | None, list[Json]]:
         """Invoke with a recorded log that does not grow; return observations, response and updates."""
         clock = VirtualClock()
-        clock.has_threads = self.program.has_threads
-        clock.grace = 0.05 if "thread" in self.program.kinds else 0.001
         world = World(service=None, frozen=True)
+        world.clock = clock
+        clock.entered = 0
         world.expects_stubborn = execution.world.expects_stubborn
+        world.may_be_refused = execution.world.may_be_refused
+        world.gives_up = execution.world.gives_up
         world.collect = execution.world.collect
         world.stirring = execution.world.stirring
         client = FrozenClient(clock, snapshot, execution.schedule.page)
@@ -319,6 +328,8 @@ class Playing:
         with recording_logs(world), clock.installed(), execution.schedule.applied():
             handler = self.handler(execution.schedule, client)
             outcome = self._call(world, clock, handler, event)
+            # What complains when it is collected is this replay's.
+            gc.collect()
         for found in world.findings:
             execution.world.find(f"on replay: {found}")
         return world.observations[-1], outcome, client.updates
@@ -372,7 +383,8 @@ def check_execution(playing: Playing, execution: Execution, cuts: int) -> list[s
     found = list(world.findings)
     if execution.status not in ("SUCCEEDED", "FAILED"):
         return found or [f"the execution is {execution.status}"]
-    refused = program.kinds & REFUSABLE and any(each in repr(execution.error) for each in REFUSALS)
+    texts = REFUSALS + (SELF_CANCELLED if "all_tasks" in program.kinds else ())
+    refused = program.kinds & REFUSABLE and any(each in repr(execution.error) for each in texts)
     if (execution.status == "FAILED") != program.fails and not refused:
         found.append(f"the execution {execution.status}: {_brief(execution.error)}")
     for n, m in combinations(range(len(world.observations)), 2):
@@ -479,28 +491,34 @@ class _LogRecorder(logging.Handler):
             return
         if record.name == LOGGER.name and record.levelno == logging.INFO:
             world.lines[record.getMessage()] += 1
-        elif record.name == "asyncio" and not _is_noise(record):
-            text = record.getMessage().splitlines()[0]
+        elif record.name == "asyncio":
+            text = " ".join(record.getMessage().splitlines()[:2])
             error = record.exc_info and record.exc_info[1]
+            if _is_refusal(world, text, error) or _is_of_the_program(world, text, error):
+                return
             world.find(
                 f"asyncio complains: {text} {error!r}"[:300]
                 if error
                 else f"asyncio complains: {text}"
             )
-        elif (
-            record.name != "asyncio"
-            and record.levelno >= logging.WARNING
-            # Threads run in real time, so they still run at a crash in virtual time.
-            and "goes nowhere" not in record.getMessage()
-        ):
+        elif record.name != "asyncio" and record.levelno >= logging.WARNING:
             if "abandoned" in record.getMessage() and world.expects_stubborn:
                 return
             world.find(f"the SDK warns: {record.getMessage()}"[:300])
 
 
-def _is_noise(record: logging.LogRecord) -> bool:
-    """Return ``True`` for a future of a gather or shield whose error was not retrieved before a suspension."""
-    return "Future exception was never retrieved" in record.getMessage()
+def _is_refusal(world: World, text: str, error: object) -> bool:
+    """A complaint of what a program left behind that the SDK refused: its errors, and tasks not its own."""
+    if not world.may_be_refused:
+        return False
+    unseen = "never retrieved" in text and any(each in repr(error) for each in REFUSALS)
+    return unseen or "destroyed but it is pending! task: <Task pending" in text
+
+
+def _is_of_the_program(world: World, text: str, error: object) -> bool:
+    """A complaint that plain asyncio would have too: of a shield or a gather that the program gave up."""
+    of_a_future = "Future exception was never retrieved" in text
+    return world.gives_up and of_a_future and isinstance(error, (Declined, OperationError))
 
 
 @functools.cache

@@ -120,6 +120,16 @@ ALL = CORE | frozenset(EXTRA)
 # Kinds that may be refused with a message, which fails the execution.
 REFUSABLE = frozenset({"direct_task", "meddling", "all_tasks"})
 REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "made with asyncio.Task(...)")
+# May leave what it waits for unseen.
+GIVING_UP = frozenset(
+    {
+        *("timeout", "timeout_past", "wait_for_op", "wait_for_job", "first_only", "cancel"),
+        *("cancels_itself", "move_on", "cancel_scope", "all_tasks", "gather", "group", "loose"),
+        *REFUSABLE,
+    }
+)
+# What becomes of the handler whose task is among those of ``all_tasks``, when their gather is cancelled.
+SELF_CANCELLED = ("the handler cancelled its own task",)
 
 
 @dataclass(frozen=True)
@@ -150,10 +160,6 @@ class Program:
     def is_racy(self) -> bool:
         """True if two executions may have different results."""
         return bool(self.source) or any(kind_of(n).is_racy(n.data) for n in self.walk())
-
-    @property
-    def has_threads(self) -> bool:
-        return bool(self.kinds & {"lookup", "thread", "meeting"}) or bool(self.source)
 
 
 def kind_of(node: Node) -> Kind:

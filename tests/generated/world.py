@@ -22,6 +22,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from tests.generated.clock import VirtualClock
 from tests.generated.service import Service
 
 from durable_execution_sdk import (
@@ -64,11 +65,50 @@ class Killed(SystemExit):
     """Raised where the process of this invocation dies."""
 
 
+class Meeting:
+    """Lets threads go on when so many of them have come, and the clock while they have not."""
+
+    def __init__(self, count: int, clock: VirtualClock) -> None:
+        self._count = count
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: list[threading.Event] = []
+        self._have_met = False
+
+    def arrive(self) -> None:
+        """Wait for the others; not for ever, for some may have died with their process."""
+        with self._lock:
+            if self._have_met:
+                return
+            if len(self._waiting) + 1 == self._count:
+                self._have_met = True
+                self._let_go()
+                return
+            go = threading.Event()
+            self._waiting.append(go)
+            self._clock.idles(1)
+        go.wait()
+        if not self._have_met:
+            raise threading.BrokenBarrierError
+
+    def end(self) -> None:
+        """Nothing more comes in this process."""
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        self._clock.idles(-len(waiting))
+        for go in waiting:
+            go.set()
+
+
 @dataclass
 class World:
     """The observations, bodies and log lines of an execution's invocations, and the faults found in them."""
 
     service: Service | None = None
+    clock: VirtualClock | None = None
     chance: random.Random = field(default_factory=random.Random)
     observations: list[list[tuple[str, Any]]] = field(default_factory=list)
     bodies: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -86,7 +126,11 @@ class World:
     slow: bool = True
     # True if a warning about tasks that ignore their cancellation is expected.
     expects_stubborn: bool = False
-    barriers: dict[str, threading.Barrier] = field(default_factory=dict)
+    # The program leaves what it waits for, by a timeout or an error for instance.
+    gives_up: bool = False
+    # The SDK may refuse what the program does.
+    may_be_refused: bool = False
+    meetings: dict[str, Meeting] = field(default_factory=dict)
     collect: Callable[[str], None] = lambda _where: None
     stirring: random.Random = field(default_factory=random.Random)
     _blocks: list[bytes] = field(default_factory=list)
@@ -98,6 +142,16 @@ class World:
         self.workflow = None
         self.observations.append([])
         self._stir()
+
+    def end(self) -> None:
+        """An invocation is over: threads that wait for each other in it get no further."""
+        for meeting in self.meetings.values():
+            meeting.end()
+
+    def meeting(self, place: str, count: int) -> Meeting:
+        """Return the meeting of so many threads; once they have met, none waits any more."""
+        with self._lock:
+            return self.meetings.setdefault(place, Meeting(count, self.clock or VirtualClock()))
 
     def _stir(self) -> None:
         """Scramble the addresses of objects that are made from now on."""
@@ -125,6 +179,7 @@ class World:
         """Let the process die: return the exception to raise."""
         self.dead = True
         self.crashes += 1
+        self.end()
         return Killed("the process dies here")
 
     async def pause(self, longest: float = 4.0) -> None:
@@ -148,6 +203,8 @@ class World:
             if self.dies_in_body <= 0:
                 self.dies_in_body = None
                 raise self.die()
+        if self.clock is not None and self.clock.entered is not None:
+            self.clock.entered += 1
 
     def admit(self, key: str, operation_id: str, attempt: int, *, once: bool) -> None:
         """Count a body, and check by the log that it may run."""
@@ -295,11 +352,11 @@ async def ask(key: str) -> str:
 
 def meet(key: str, count: int) -> str:
     """Block in a thread until so many of these run at once."""
-    WORLD.enter_body(key)
+    world = WORLD
+    world.enter_body(key)
     place = key.rpartition("-")[0]
-    with WORLD._lock:
-        barrier = WORLD.barriers.setdefault(place, threading.Barrier(count))
-    barrier.wait(timeout=1)
+    if not world.frozen:
+        world.meeting(place, count).arrive()
     return key
 
 
@@ -362,6 +419,31 @@ async def guard(ctx: DurableContext, key: str) -> AsyncIterator[str]:
         yield token
     finally:
         see(ctx, f"{key}.back", await ctx.step(work, f"{key}.back", name="guard"))
+
+
+def when_let_go(go: threading.Event) -> str:
+    go.wait()
+    return "done"
+
+
+async def in_thread(how: int) -> str:
+    """Work of the workflow's own in a thread."""
+    clock, go = WORLD.clock, threading.Event()
+    if clock is None:
+        go.set()
+    else:
+        clock.holds(go)
+    try:
+        match how:
+            case 0:
+                return await asyncio.to_thread(when_let_go, go)
+            case 1:
+                return await anyio.to_thread.run_sync(when_let_go, go)
+            case _:
+                return await asyncio.wrap_future(EXECUTOR.submit(when_let_go, go))
+    finally:
+        if clock is not None:
+            clock.lets_go(go)
 
 
 EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)

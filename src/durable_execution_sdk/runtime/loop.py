@@ -23,7 +23,12 @@ from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.generators import Generators
 from durable_execution_sdk.runtime.ordering import order_gather
 from durable_execution_sdk.runtime.step_context import StepContext
-from durable_execution_sdk.runtime.tasks import WorkflowTask, out_of_reach
+from durable_execution_sdk.runtime.tasks import (
+    WorkflowTask,
+    is_left_unseen,
+    out_of_reach,
+    timed_by,
+)
 from durable_execution_sdk.runtime.threads import InvocationThreads
 
 if TYPE_CHECKING:
@@ -50,8 +55,8 @@ _LAST_TURNS = 3
 class Wakers(Protocol):
     """The recorder of timers, threads and sockets of workflow code: see ``outside``."""
 
-    def timer_set(self, timer: asyncio.TimerHandle) -> None:
-        """Note a timer that was set."""
+    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+        """It set a timer; ``runner`` is the task that did."""
         ...
 
     def timer_rang(self, timer: asyncio.TimerHandle) -> None:
@@ -228,8 +233,9 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
             observer.outside.timer_rang(timer)
             callback(*args)
 
+        timed_by(callback, args)
         timer = super().call_at(when, ring, context=context)
-        observer.outside.timer_set(timer)
+        observer.outside.timer_set(timer, runner)
         return timer
 
     @property
@@ -305,8 +311,12 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
 
 
 def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # These two are raised by ``run_until_complete`` already.
-    if not isinstance(context.get("exception"), (KeyboardInterrupt, SystemExit)):
+    error = context.get("exception")
+    # The first two have gone through the loop to its caller already.
+    if not (
+        isinstance(error, (KeyboardInterrupt, SystemExit))
+        or is_left_unseen(context.get("future"), error)
+    ):
         loop.default_exception_handler(context)
 
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, MutableSet
 from typing import Any
 
-from durable_execution_sdk.runtime.tasks import place_of_future
+from durable_execution_sdk.runtime.tasks import owner_of_future, place_of_future
 
 __all__ = ["order_anyio", "order_gather"]
 
@@ -30,6 +30,7 @@ def order_gather() -> None:
         def __init__(self, children: Any, *, loop: Any) -> None:
             original.__init__(self, children, loop=loop)
             self.place_in_sets: int | None = place_of_future(2)
+            self.owner = owner_of_future()
 
         def __hash__(self) -> int:
             return object.__hash__(self) if self.place_in_sets is None else self.place_in_sets

@@ -20,13 +20,13 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Wake
-from durable_execution_sdk.runtime.tasks import WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -45,7 +45,7 @@ _AGAIN_SECONDS = 0.1
 _CLOSE_SECONDS = 0.02
 
 # The values of ``waits.Reach``, which most workflows never need.
-_LOOP, _FUTURE, _THREAD = 1, 2, 3
+_TIMER, _LOOP, _FUTURE, _THREAD = 1, 2, 3, 4
 
 # Threads that only wait for a workflow in another thread, with one entry for each such workflow.
 _bystanders: list[threading.Thread] = []
@@ -90,11 +90,18 @@ class Outside:
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
         self._waits_since: float | None = None
         self._moved: object = None
+        # Where the SDK has cancelled each task that something not known may have woken.
+        self._cancelled_at: dict[WorkflowTask[Any], set[object]] = {}
         self.thread_ended: Callable[[], None] = _nothing
 
-    def timer_set(self, timer: asyncio.TimerHandle) -> None:
-        """Note a timer of clean-up code. All other timers of workflow code are durable."""
-        self._timers.add(timer)
+    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+        """Clean-up code set a timer: any other is durable.
+
+        It is waited for as long as the context that is cleaned up has time. Code that swallows its
+        cancellation may set one after the other for ever.
+        """
+        if timer.when() <= runner.scope.frame.cleans_until:
+            self._timers.add(timer)
 
     def timer_rang(self, timer: asyncio.TimerHandle) -> None:
         """Note that such a timer has fired."""
@@ -123,10 +130,15 @@ class Outside:
 
         ``before`` is a time of the loop's clock; timers that fire later do not count.
         """
-        if not (self._timers or self._threads or self._sockets) or not self._furthest():
+        if not (self._timers or self._threads or self._sockets):
             return False
+        reach = self._furthest(self._tasks.live)
         self._timers = {timer for timer in self._timers if not timer.cancelled()}
-        if self._threads or any(timer.when() <= before for timer in self._timers):
+        if reach >= _TIMER and any(timer.when() <= before for timer in self._timers):
+            return True
+        if reach < _LOOP:
+            return False
+        if self._threads:
             return True
         if not self._sockets:
             return False
@@ -146,7 +158,7 @@ class Outside:
         ``is_pending``, the service would invoke again. With ``is_restless``, callbacks of the loop come at each
         turn. ``again`` is called ten times a second meanwhile.
         """
-        reach = self._furthest()
+        reach = self._furthest(self._not_swallowing() if self._cancelled_at else self._tasks.live)
         if reach < (_FUTURE if is_pending else _LOOP):
             return False
         may_come = reach == _THREAD or _has_foreign_threads()
@@ -162,23 +174,41 @@ class Outside:
         since = self._waits_since
         return 0.0 if since is None or moved != self._moved else time.monotonic() - since
 
+    def cancels(self, watched: WorkflowTask[Any]) -> None:
+        """The SDK is about to cancel a task.
+
+        If it waits once more where it stands now, it has swallowed that, and may do so again and again: it
+        gets no time for what is not known. That is for code that goes on to clean up.
+        """
+        if not isinstance(watched.blocked_on, Wake) and _has_foreign_threads():
+            from durable_execution_sdk.runtime.waits import where  # noqa: PLC0415 - rarely needed
+
+            self._cancelled_at.setdefault(watched, set()).add(where(watched))
+
     def leave(self) -> None:
         """Cancel the timer."""
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
 
-    def _furthest(self) -> int:
-        """Return the largest ``waits.Reach`` of all tasks."""
+    def _not_swallowing(self) -> list[WorkflowTask[Any]]:
+        """The tasks that do not wait where they were cancelled."""
+        from durable_execution_sdk.runtime.waits import where  # noqa: PLC0415 - rarely needed
+
+        cancelled_at = self._cancelled_at
+        return [
+            watched
+            for watched in self._tasks.live
+            if watched not in cancelled_at or where(watched) not in cancelled_at[watched]
+        ]
+
+    def _furthest(self, tasks: Iterable[WorkflowTask[Any]]) -> int:
+        """The furthest reach of tasks; see ``waits.Reach``."""
         own = {watched.task for watched in self._tasks.live}
         far = [
             watched
-            for watched in self._tasks.live
-            if not (
-                isinstance(watched.blocked_on, Wake)
-                or watched.blocked_on in own
-                or getattr(watched.blocked_on, "is_timed", False)
-            )
+            for watched in tasks
+            if not (isinstance(watched.blocked_on, Wake) or watched.blocked_on in own)
         ]
         if not far:
             return 0

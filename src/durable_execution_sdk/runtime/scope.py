@@ -58,6 +58,7 @@ finds recorded operations that no code asks for, and ``gate`` fails the executio
 
 from __future__ import annotations
 
+import math
 import threading
 import uuid
 from asyncio import Task
@@ -117,6 +118,8 @@ class Frame:
         )
         self.prefix = "" if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
+        # Until then its clean-up keeps the workflow from its rest.
+        self.cleans_until = math.inf
         self.last_end: float = 0
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
         self.children: dict[Frame, None] = {}
@@ -244,9 +247,11 @@ class Frame:
             child.close()
         for handle in list(self.handles.values()):
             handle.drop()
-        for watched in list(self._tasks):
-            if watched is not CURRENT.get():
-                watched.cancel()
+        left = [watched for watched in self._tasks if watched is not CURRENT.get()]
+        if left and not self.workflow.is_ending:
+            self.cleans_until = self.workflow.clean_up_end()
+        for watched in left:
+            watched.cancel()
 
 
 class Scope:

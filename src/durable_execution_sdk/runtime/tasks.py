@@ -184,6 +184,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def cancel(self) -> None:
         """Cancel the task; the SDK may, even from the body of a step."""
         if self.task is not None:
+            self._tasks.cancels(self)
             cancel(self.task)
 
     def kill(self) -> None:
@@ -198,6 +199,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     def __await__(self) -> Generator[Any, Any, _T]:
         """Let another task run this one's coroutine."""
         return self._coroutine.__await__()
+
+    @property
+    def owner(self) -> WorkflowTasks:
+        """All tasks of its workflow."""
+        return self._tasks
 
     @property
     def is_of_the_sdk(self) -> bool:
@@ -239,10 +245,13 @@ class NumberedTask(asyncio.Task[_T]):
     cancel or await it: replay does not run the body, so its effect on the workflow would be lost.
     """
 
-    __slots__ = ("_place",)
+    __slots__ = ("_place", "owner")
 
-    def __init__(self, place: int, coroutine: Coroutine[Any, Any, _T], **options: Any) -> None:
+    def __init__(
+        self, place: int, coroutine: WorkflowTask[_T], owner: WorkflowTasks, **options: Any
+    ) -> None:
         self._place = place
+        self.owner = owner
         super().__init__(coroutine, **options)
 
     def __hash__(self) -> int:
@@ -285,17 +294,52 @@ def refused_in_step(what: str, done: str) -> ContextMisuseError:
 class NumberedFuture(asyncio.Future[_T]):
     """A future that workflow code made, whose hash is the same on every replay."""
 
-    __slots__ = ("_place", "is_timed")
+    __slots__ = ("_place", "is_timed", "owner")
 
-    def __init__(self, place: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, place: int, loop: asyncio.AbstractEventLoop, owner: WorkflowTasks) -> None:
         self._place = place
-        # True if a durable timer will complete it.
+        self.owner = owner
+        # True while a timer of asyncio is set that gives it its result: nothing else has to.
         self.is_timed = False
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         """Return the number of the future's place in the workflow."""
         return self._place
+
+
+def is_left_unseen(future: object, error: object) -> bool:
+    """Tell if the SDK is why nothing looks at the exception of a future or task of workflow code.
+
+    It suspends code that would have looked later, and it cancels what a context leaves behind.
+    """
+    owner: object = getattr(future, "owner", None)
+    if not isinstance(owner, WorkflowTasks):
+        return False
+    return owner.is_cut or isinstance(error, asyncio.CancelledError)
+
+
+def owner_of_future() -> WorkflowTasks | None:
+    """The tasks of the workflow whose code is about to make a future; none if other code runs."""
+    creator = CURRENT.get()
+    return creator.owner if isinstance(creator, WorkflowTask) else None
+
+
+def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> NumberedFuture[Any] | None:
+    """Mark the future that a timer gives its result, as those of ``asyncio.sleep`` do.
+
+    A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
+    what something else completes.
+    """
+    future: asyncio.Future[Any] | None = None
+    if callback is _END_OF_SLEEP:
+        future = args[0]
+    elif getattr(callback, "__name__", "") == "set_result":
+        future = getattr(callback, "__self__", None)
+    if not isinstance(future, NumberedFuture):
+        return None
+    future.is_timed = True
+    return future
 
 
 def place_of_future(depth: int) -> int | None:
@@ -324,11 +368,15 @@ class WorkflowTasks:
         # In the order of creation, so that iteration over them is the same on replay.
         self.live: dict[WorkflowTask[Any], None] = {}
         self.progress = 0
-        # From so many moves on, tasks are checked for spinning: see ``spinning``.
+        # True once the SDK has ended the workflow before its code was done: see ``is_left_unseen``.
+        self.is_cut = False
+        # From so many moves on, tasks are asked whether they spin: see ``spinning``.
         self.checked_from: float = UNCHECKED_MOVES
         self.held: dict[WorkflowTask[Any], Any] = {}
         self.hold: Callable[..., asyncio.Future[None] | None] = _never
         self.resume: Callable[[], None] = _nothing
+        # Told of each task that the SDK is about to cancel.
+        self.cancels: Callable[[WorkflowTask[Any]], None] = _take_no_note
         self._loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
@@ -349,6 +397,7 @@ class WorkflowTasks:
         task = NumberedTask(
             place or scope.place,
             watched,
+            self,
             loop=self._loop,
             context=context or copy_context(),
             name=name,
@@ -415,8 +464,15 @@ def _nothing() -> None:
     """No task is held."""
 
 
-# Coroutines that caught even ``GeneratorExit``. They are kept, since their destruction would run more code.
+def _take_no_note(watched: WorkflowTask[Any]) -> None:
+    """Let a task be cancelled."""
+
+
+# Code that swallows even that it is closed. To be destroyed would run more of it.
 _never_closed: list[object] = []
+
+# What the timers of ``asyncio.sleep`` call.
+_END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 _SDK_FOLDER = __file__.rpartition("runtime")[0]
 

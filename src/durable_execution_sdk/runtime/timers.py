@@ -40,7 +40,7 @@ from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.identity import calling_row
 from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.runtime.tasks import NumberedFuture
+from durable_execution_sdk.runtime.tasks import timed_by
 
 __all__ = ["TIMER_NAME", "start_timer"]
 
@@ -213,6 +213,7 @@ class WorkflowTimerHandle(asyncio.TimerHandle):
         super().__init__(when, callback, args, loop, context)
         self._ring = partial(callback, *args)
         self._timer = timer
+        self._timed = timed_by(callback, args)
 
     def run(self) -> None:
         """Run the callback, unless the timer was cancelled."""
@@ -222,6 +223,9 @@ class WorkflowTimerHandle(asyncio.TimerHandle):
     def cancel(self) -> None:
         """Cancel the timer, as for any handle."""
         super().cancel()
+        if self._timed is not None:
+            self._timed.is_timed = False
+            self._timed = None
         if self._timer is not None:
             self._timer.cancel()
 
@@ -257,9 +261,6 @@ def start_timer(
             f"a timer of asyncio in workflow code is a durable wait, so {delay:g} s is too long: it"
             f" can be at most {longest} ({LONGEST_TIMER_SECONDS:,} s)"
         )
-    for argument in args:
-        if isinstance(argument, NumberedFuture):
-            argument.is_timed = True
     timer = DurableTimer(scope, delay)
     handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
 

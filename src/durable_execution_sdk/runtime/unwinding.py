@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from durable_execution_sdk.runtime.circles import cancel
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.workflow import GRACE_SECONDS, Workflow
 
 __all__ = ["leave_nothing_behind"]
@@ -60,7 +61,7 @@ async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: 
         for task in left:
             # A task that is cleaning up already, or was only started to clean up, gets time before.
             if task in warned or (number == 0 and task in running and not task.cancelling()):
-                cancel(task)
+                _cancel(task)
         warned |= left
         await _wait_for(left, share * seconds)
     for watched in list(workflow.tasks.live):
@@ -79,6 +80,14 @@ async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: 
             workflow.invoked.arn,
             ", ".join(sorted(names.values())),
         )
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    coroutine: object = task.get_coro()
+    if isinstance(coroutine, WorkflowTask):
+        coroutine.cancel()
+    else:
+        cancel(task)
 
 
 def _left_of(workflow: Workflow) -> set[asyncio.Task[Any]]:

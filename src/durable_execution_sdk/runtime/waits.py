@@ -21,7 +21,7 @@ from durable_execution_sdk.runtime.delivery import Handle, Wake
 from durable_execution_sdk.runtime.spinning import Held
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
-__all__ = ["Reach", "describe", "reach_of", "task_name"]
+__all__ = ["Reach", "describe", "reach_of", "task_name", "where"]
 
 _SDK = str(Path(__file__).parent.parent) + os.sep
 _PATHS = sysconfig.get_paths()
@@ -45,6 +45,8 @@ _PRIMITIVES = {
     "Queue.join": "the work to be done of ",
 }
 _PRIMITIVE_MODULES = frozenset({"asyncio.locks", "asyncio.queues"})
+_ANYIO = "anyio._backends._asyncio"
+_ANYIO_PRIMITIVES = frozenset({"Lock.acquire", "Semaphore.acquire", "TaskGroup.start"})
 
 
 class Reach(IntEnum):
@@ -52,11 +54,13 @@ class Reach(IntEnum):
 
     INSIDE = 0
     """Only operations and tasks of the workflow."""
-    LOOP = 1
+    TIMER = 1
+    """Only a timer of asyncio."""
+    LOOP = 2
     """Also anything that runs in the loop or hands it a callback: a lock, an event, a queue."""
-    FUTURE = 2
+    FUTURE = 3
     """A future of which nothing is known: a library may complete it from a thread."""
-    THREAD = 3
+    THREAD = 4
     """A future of ``concurrent.futures``, which some other thread completes."""
 
 
@@ -75,15 +79,21 @@ def reach_of(watched: WorkflowTask[Any], own: Own) -> Reach:
     for frame in _frames(watched):  # noqa: B007 - the innermost
         pass
     module, name = _code_of(frame)
-    if module in _PRIMITIVE_MODULES:
+    if module in _PRIMITIVE_MODULES or (module == _ANYIO and name in _ANYIO_PRIMITIVES):
         return Reach.LOOP
-    if module == "asyncio.taskgroups":
+    if module == "asyncio.taskgroups" or (module, name) == (_ANYIO, "TaskGroup.__aexit__"):
         return Reach.INSIDE
+    # These wait for a future of their own, which a timer may complete too.
     if frame is not None and (module, name) == ("asyncio.tasks", "_wait"):
         return _furthest(frame.f_locals.get("fs", ()), own)
-    if frame is not None and (module, name) == ("asyncio.tasks", "wait_for"):
+    if frame is not None and module == "asyncio.tasks" and name in ("wait_for", "_cancel_and_wait"):
         return _reach(frame.f_locals.get("fut", future), own)
     return _reach(future, own)
+
+
+def where(watched: WorkflowTask[Any]) -> tuple[tuple[int, int], ...]:
+    """Tell two waits of a task apart: by the code of each coroutine that waits, and by the place in it."""
+    return tuple((id(frame.f_code), frame.f_lasti) for frame in _frames(watched))
 
 
 def describe(watched: WorkflowTask[Any], own: Own) -> str:
@@ -208,6 +218,8 @@ def _reach(future: object, own: Own) -> Reach:
     inner = _shielded_by(future)
     if inner is not None:
         return _reach(inner, own)
+    if getattr(future, "is_timed", False):
+        return Reach.TIMER
     return Reach.THREAD if _is_chained(future) else Reach.FUTURE
 
 

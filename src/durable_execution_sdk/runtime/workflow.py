@@ -246,6 +246,7 @@ class Workflow:
         self.tasks.hold = self._hold
         self.outside = Outside(self.tasks, self.loop, foreign_wait=settings.foreign_wait)
         self.outside.thread_ended = self._thread_ended
+        self.tasks.cancels = self.outside.cancels
         self.polling = Polling(
             self.loop, now=plane.now, pending=self._pending, ask=self.checkpointer.push
         )
@@ -379,7 +380,7 @@ class Workflow:
         """Set the verdict, unless there is one or the invocation is ending already."""
         if self.verdict is None and not self.is_ending:
             self.verdict = verdict
-            self.is_ending = True
+            self.is_ending = self.tasks.is_cut = True
             self.tell_end()
 
     def tell_end(self, _main: asyncio.Future[Any] | None = None) -> None:
@@ -425,6 +426,16 @@ class Workflow:
         if ends_at is None:
             return now + seconds
         return min(now + seconds, max(ends_at - self._margin, now + (ends_at - now) / 2))
+
+    def clean_up_end(self) -> float:
+        """Return until when the tasks that a context has left may clean up, on the monotonic clock.
+
+        That is no more than half of the time that is left, so that the workflow gets on in any case.
+        """
+        now, ends_at = time.monotonic(), self.invoked.ends_at
+        if ends_at is None:
+            return now + GRACE_SECONDS
+        return now + min(GRACE_SECONDS, max(0.0, ends_at - now) / 2)
 
     def _on_deadline(self, margin: float) -> None:
         """Record the timers as WAITs, because the invocation's time is nearly up; then leave."""
@@ -615,7 +626,7 @@ class Workflow:
     def new_future(self) -> asyncio.Future[Any] | None:
         """Make a numbered future if workflow code asks; return ``None`` for other code."""
         place = place_of_future(3)
-        return None if place is None else NumberedFuture(place, self.loop)
+        return None if place is None else NumberedFuture(place, self.loop, self.tasks)
 
     def _pass_gate(self, gate: Gate) -> bool:
         """Open the gate or fail the execution, unless something outside may still wake a task.

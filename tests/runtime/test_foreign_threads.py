@@ -1,0 +1,404 @@
+"""A process that has threads of other libraries: workflow code waits for them only where they may wake it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import anyio
+import pytest
+from tests.generated.clock import VirtualClock
+from tests.replay.corpus import seconds
+from tests.rig import run_workflow
+from tests.virtual_time import foreign_thread, virtual_time
+
+from durable_execution_sdk import DurableContext
+
+# Of the 30 seconds for what is not known.
+AT_ONCE = 1.0
+
+
+@pytest.fixture
+def clock() -> Iterator[VirtualClock]:
+    """Virtual time, in a process that has a thread of a library."""
+    with foreign_thread(), virtual_time() as clock:
+        yield clock
+
+
+def in_a_task(coroutine: Any) -> asyncio.Task[Any]:
+    return asyncio.create_task(coroutine)
+
+
+async def sleep(ctx: DurableContext) -> None:
+    await asyncio.sleep(3600)
+
+
+async def sleep_in_anyio(ctx: DurableContext) -> None:
+    await anyio.sleep(3600)
+
+
+async def timeout(ctx: DurableContext) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(100):
+            await asyncio.sleep(math.inf)
+
+
+async def timeout_of_an_operation(ctx: DurableContext) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(100):
+            await ctx.wait(seconds(3600))
+
+
+async def anyio_timeout(ctx: DurableContext) -> None:
+    with anyio.move_on_after(100):
+        await anyio.sleep_forever()
+
+
+async def wait_for(ctx: DurableContext) -> None:
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.sleep(7200), 3600)
+
+
+async def wait_for_a_condition(ctx: DurableContext) -> None:
+    condition = asyncio.Condition()
+    async with condition:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(condition.wait(), 3600)
+
+
+async def wait_for_what_cleans_up(ctx: DurableContext) -> None:
+    async def cleans_up() -> None:
+        try:
+            await asyncio.sleep(math.inf)
+        finally:
+            await ctx.wait(seconds(3600))
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(cleans_up(), 100)
+
+
+async def wait(ctx: DurableContext) -> None:
+    await asyncio.wait([in_a_task(asyncio.sleep(3600))], timeout=7200)
+
+
+async def wait_that_times_out(ctx: DurableContext) -> None:
+    await asyncio.wait([in_a_task(asyncio.sleep(3600)), ctx.wait(seconds(7200))], timeout=100)
+
+
+async def call_later(ctx: DurableContext) -> None:
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    loop.call_later(3600, future.set_result, None)
+    await future
+
+
+async def gather_of_a_call_later(ctx: DurableContext) -> None:
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    loop.call_at(loop.time() + 3600, future.set_result, None)
+    await asyncio.gather(ctx.wait(seconds(60)), asyncio.shield(future))
+
+
+async def gather(ctx: DurableContext) -> None:
+    await asyncio.gather(ctx.wait(seconds(100)), asyncio.sleep(3600), asyncio.sleep(50))
+
+
+async def shield(ctx: DurableContext) -> None:
+    await asyncio.shield(asyncio.sleep(3600))
+
+
+async def shield_of_an_operation(ctx: DurableContext) -> None:
+    await asyncio.shield(asyncio.gather(ctx.wait(seconds(60)), ctx.wait(seconds(90))))
+
+
+async def as_completed(ctx: DurableContext) -> None:
+    for each in asyncio.as_completed([asyncio.sleep(50), ctx.wait(seconds(3600))], timeout=7200):
+        await each
+
+
+async def task_group(ctx: DurableContext) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(asyncio.sleep(3600))
+
+
+async def anyio_task_group(ctx: DurableContext) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep, 3600)
+
+
+async def anyio_start(ctx: DurableContext) -> None:
+    async def starts(*, task_status: Any) -> None:
+        await ctx.wait(seconds(3600))
+        task_status.started()
+
+    async with anyio.create_task_group() as group:
+        await group.start(starts)
+
+
+async def set_by_a_task(ctx: DurableContext, wait: Any, wake: Any) -> None:
+    async def sets() -> None:
+        await ctx.wait(seconds(3600))
+        result = wake()
+        if asyncio.iscoroutine(result):
+            await result
+
+    task = in_a_task(sets())
+    await wait()
+    await task
+
+
+async def event(ctx: DurableContext) -> None:
+    event = asyncio.Event()
+    await set_by_a_task(ctx, event.wait, event.set)
+
+
+async def anyio_event(ctx: DurableContext) -> None:
+    event = anyio.Event()
+    await set_by_a_task(ctx, event.wait, event.set)
+
+
+async def queue(ctx: DurableContext) -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue()
+    await set_by_a_task(ctx, queue.get, lambda: queue.put_nowait(1))
+
+
+async def queue_with_a_timeout(ctx: DurableContext) -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue()
+    await set_by_a_task(
+        ctx, lambda: asyncio.wait_for(queue.get(), 7200), lambda: queue.put_nowait(1)
+    )
+
+
+async def full_queue(ctx: DurableContext) -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue(1)
+    queue.put_nowait(1)
+    await set_by_a_task(ctx, lambda: queue.put(2), queue.get_nowait)
+
+
+async def lock(ctx: DurableContext) -> None:
+    lock = asyncio.Lock()
+    await lock.acquire()
+    await set_by_a_task(ctx, lock.acquire, lock.release)
+
+
+async def anyio_lock(ctx: DurableContext) -> None:
+    lock = anyio.Lock()
+
+    async def holds() -> None:
+        async with lock:
+            await ctx.wait(seconds(3600))
+
+    task = in_a_task(holds())
+    await asyncio.sleep(0)
+    async with lock:
+        await task
+
+
+async def anyio_semaphore(ctx: DurableContext) -> None:
+    semaphore = anyio.Semaphore(1)
+    semaphore.acquire_nowait()
+    await set_by_a_task(ctx, semaphore.acquire, semaphore.release)
+
+
+async def anyio_stream(ctx: DurableContext) -> None:
+    send, receive = anyio.create_memory_object_stream[int]()
+    async with send, receive:
+        await set_by_a_task(ctx, receive.receive, lambda: send.send(1))
+
+
+async def barrier(ctx: DurableContext) -> None:
+    barrier = asyncio.Barrier(2)
+    await set_by_a_task(ctx, barrier.wait, barrier.wait)
+
+
+async def race(ctx: DurableContext) -> None:
+    await ctx.race(ctx.wait(seconds(60)), ctx.wait(seconds(3600)))
+
+
+async def child_that_sleeps(ctx: DurableContext) -> None:
+    async def sleeps(inner: DurableContext) -> None:
+        await asyncio.sleep(3600)
+
+    await ctx.run_in_child_context(sleeps)
+
+
+WAITS = [
+    sleep,
+    sleep_in_anyio,
+    timeout,
+    timeout_of_an_operation,
+    anyio_timeout,
+    wait_for,
+    wait_for_a_condition,
+    wait_for_what_cleans_up,
+    wait,
+    wait_that_times_out,
+    call_later,
+    gather_of_a_call_later,
+    gather,
+    shield,
+    shield_of_an_operation,
+    as_completed,
+    task_group,
+    anyio_task_group,
+    anyio_start,
+    event,
+    anyio_event,
+    queue,
+    queue_with_a_timeout,
+    full_queue,
+    lock,
+    anyio_lock,
+    anyio_semaphore,
+    anyio_stream,
+    barrier,
+    race,
+    child_that_sleeps,
+]
+
+
+@pytest.mark.parametrize("waits", WAITS, ids=lambda waits: waits.__name__)
+def test_what_the_workflow_itself_completes_is_not_waited_for(
+    waits: Any, clock: VirtualClock
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await waits(ctx)
+        return "done"
+
+    began = clock.now
+    ran = run_workflow(workflow)
+    assert ran.result == "done", ran.error
+    assert ran.invocations > 1
+    assert clock.now - began < AT_ONCE
+
+
+async def in_wait(future: Any) -> None:
+    await asyncio.wait([future], timeout=600)
+    future.result()
+
+
+async def in_a_timeout(future: Any) -> None:
+    async with asyncio.timeout(600):
+        await future
+
+
+async def with_a_timer_of_its_own(future: Any) -> None:
+    timer = asyncio.get_running_loop().call_later(600, future.set_exception, TimeoutError())
+    await future
+    timer.cancel()
+
+
+async def with_a_timer_given_up(future: Any) -> None:
+    timer = asyncio.get_running_loop().call_later(600, future.set_result, "too late")
+    timer.cancel()
+    await future
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        in_wait,
+        in_a_timeout,
+        with_a_timer_of_its_own,
+        with_a_timer_given_up,
+        lambda future: asyncio.wait_for(future, 600),
+        lambda future: asyncio.gather(future, asyncio.sleep(0.01)),
+        lambda future: asyncio.shield(future),
+    ],
+    ids=["wait", "timeout", "timer", "no timer", "wait_for", "gather", "shield"],
+)
+def test_what_a_thread_may_complete_is_waited_for_though_there_is_a_timeout(
+    waits: Any, clock: VirtualClock
+) -> None:
+    """Suspended at once, it would only ever time out: the next invocation asks the thread anew."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        # As a thread would, in its time; a timer of the process stands for it.
+        asyncio.BaseEventLoop.call_at(
+            loop, clock.now + 5, lambda: future.done() or future.set_result("came")
+        )
+        await waits(future)
+        return str(future.result())
+
+    ran = run_workflow(workflow)
+    assert ran.result == "came", ran.error
+    assert clock.now - 1000 < 30
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [
+        lambda ctx: ctx.wait(seconds(20_000)),
+        lambda ctx: asyncio.sleep(20_000),
+        lambda ctx: asyncio.wait_for(ctx.wait(seconds(30_000)), 20_000),
+        lambda ctx: asyncio.wait([ctx.wait(seconds(20_000))]),
+        lambda ctx: asyncio.gather(ctx.wait(seconds(20_000)), asyncio.sleep(10)),
+        lambda ctx: asyncio.shield(ctx.wait(seconds(20_000))),
+        lambda ctx: ctx.race(ctx.wait(seconds(20_000)), ctx.wait(seconds(30_000))),
+        lambda ctx: asyncio.Event().wait(),
+        lambda ctx: asyncio.Queue().get(),
+        lambda ctx: anyio.sleep(20_000),
+        lambda ctx: asyncio.get_running_loop().create_future(),
+    ],
+    ids=[
+        *("wait", "sleep", "wait_for", "asyncio.wait", "gather", "shield", "race", "event"),
+        *("queue", "anyio", "future"),
+    ],
+)
+@pytest.mark.parametrize("where", ["task", "child"])
+def test_what_swallows_its_cancellation_takes_rounds_and_no_time(
+    waits: Any, where: str, clock: VirtualClock, request: pytest.FixtureRequest
+) -> None:
+    async def background(ctx: DurableContext) -> None:
+        while True:
+            try:
+                await waits(ctx)
+            except:  # noqa: E722
+                pass
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        if where == "task":
+            running: Any = asyncio.create_task(background(ctx))
+        else:
+            running = ctx.run_in_child_context(background)
+        await ctx.wait(seconds(50_000))
+        return str(running.done())
+
+    began = clock.now
+    ran = run_workflow(workflow)
+    assert ran.result == "False", ran.error
+    # What nothing is known of is waited for before each suspension, and only then.
+    is_unknown = request.node.callspec.id.endswith("future")
+    waited = 30 * (ran.invocations - 1) if is_unknown else 0
+    assert clock.now - began - waited < AT_ONCE
+    gc.collect()
+
+
+def test_clean_up_that_waits_for_a_thread_gets_its_time(clock: VirtualClock) -> None:
+    seen: list[str] = []
+
+    async def background() -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(20_000)
+        finally:
+            for n in range(3):
+                future = loop.create_future()
+                asyncio.BaseEventLoop.call_at(
+                    loop, clock.now + 0.5, lambda each=future: each.set_result(None)
+                )
+                await future
+                seen.append(f"closed {n}")
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        running = asyncio.create_task(background())
+        await ctx.wait(seconds(10_000))
+        return str(running.done())
+
+    assert run_workflow(workflow).result == "False"
+    assert seen == [f"closed {n}" for n in range(3)] * 2
