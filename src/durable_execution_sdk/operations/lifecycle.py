@@ -292,7 +292,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             payload = serdes.serialize(value, self._serdes_context())
         except (SerDesError, InvocationError):
             raise
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             raise SerDesError(
                 f"the serdes of {self.label} cannot write its {what}: {error}"
             ) from error
@@ -338,7 +338,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
             raise
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             broken: SerDesError
             if type(serdes) is JsonSerDes:
                 broken = serdes.misfit(error, self._serdes_context(), payload)

@@ -162,7 +162,7 @@ class JsonSerDes(Generic[T]):
             raise self.misfit(error, context, payload) from error
         return value
 
-    def misfit(self, error: Exception, context: SerDesContext, payload: str) -> SerDesError:
+    def misfit(self, error: BaseException, context: SerDesContext, payload: str) -> SerDesError:
         """Build the ``SerDesError`` for an exception that ``read`` raised for the payload."""
         if isinstance(error, msgspec.DecodeError) and not isinstance(
             error, msgspec.ValidationError
