@@ -104,6 +104,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
                 self.is_void = True
                 return
             scope.has_news = True
+            if workflow.gate is not None:
+                workflow.position.found_cut()
         else:
             self.record = record
             if record.status in TERMINAL_STATUSES:
