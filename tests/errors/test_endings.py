@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from durable_execution_sdk import (
     BatchResult,
     CheckpointingMode,
     ChildConfig,
+    ChildContextError,
     DurableContext,
     DurableError,
     Duration,
@@ -23,6 +24,7 @@ from durable_execution_sdk import (
     InvokeConfig,
     InvokeError,
     MapConfig,
+    NestingType,
     NoRetry,
     OperationError,
     RetryableErrorFilter,
@@ -93,6 +95,8 @@ RAISED: dict[str, Callable[[], BaseException]] = {
     "unusual": lambda: Unusual("u"),
     "unusual_group": lambda: BaseExceptionGroup("g", [Unusual("u"), ValueError("x")]),
     "exit": lambda: SystemExit(3),
+    "closed": lambda: GeneratorExit("over"),
+    "closed_group": lambda: BaseExceptionGroup("g", [GeneratorExit("over")]),
     "execution": lambda: DurableError.execution("x"),
     "throttled": lambda: ServiceError("slow down", code="TooManyRequestsException", status=429),
     "service": lambda: ServiceError("no answer"),
@@ -159,11 +163,20 @@ def test_a_generator_exit_of_a_step_is_a_failure_like_any_other(kind: str) -> No
     assert len(runs) == 1
 
 
-@pytest.mark.parametrize("where", ["handler", "child", "virtual", "task", "map", "with_retry"])
+WHERE = [
+    "handler", "child", "nested", "virtual", "task", "map", "flat map", "items", "parallel", "with_retry",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("name", RAISED)
 def test_workflow_code_that_always_raises(name: str, where: str) -> None:
     async def raises(*_: Any) -> None:
         raise made(name)
+
+    async def items() -> AsyncIterator[int]:
+        yield 1
+        await raises()
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         match where:
@@ -171,6 +184,8 @@ def test_workflow_code_that_always_raises(name: str, where: str) -> None:
                 await raises()
             case "child":
                 await ctx.run_in_child_context(raises)
+            case "nested":
+                await ctx.run_in_child_context(lambda inner: inner.run_in_child_context(raises))
             case "virtual":
                 await ctx.run_in_child_context(raises, config=ChildConfig(virtual=True))
             case "task":
@@ -178,10 +193,42 @@ def test_workflow_code_that_always_raises(name: str, where: str) -> None:
                     group.create_task(raises())
             case "map":
                 (await ctx.map([1], raises)).throw_if_error()
+            case "flat map":
+                config = MapConfig(nesting=NestingType.FLAT)
+                (await ctx.map([1], raises, config=config)).throw_if_error()
+            case "items":
+                (await ctx.map(items(), raises)).throw_if_error()
+            case "parallel":
+                (await ctx.parallel([raises])).throw_if_error()
             case "with_retry":
                 await ctx.with_retry(raises, config=WithRetryConfig(retry_strategy=NoRetry()))
 
     assert ends(workflow).status == "FAILED" or (name, where) == ("cancelled", "task")
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_a_generator_exit_of_a_context_is_recorded_and_caught_on_every_replay(
+    virtual: bool,
+) -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def raises(inner: DurableContext) -> None:
+        await inner.wait(Duration.from_seconds(5))
+        raise GeneratorExit("over")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        try:
+            await ctx.run_in_child_context(raises, config=ChildConfig(virtual=virtual))
+        except ChildContextError as error:
+            seen.append((error.error_type, str(error)))
+        await ctx.wait(Duration.from_seconds(5))
+
+    ran = ends(workflow)
+    assert ran.status == "SUCCEEDED", ran.error
+    assert len(seen) == ran.invocations - 1 == 2
+    assert set(seen) == {("GeneratorExit", seen[0][1])}
+    assert "over" in seen[0][1]
+    assert ran.types().count("ContextFailed") == (0 if virtual else 1)
 
 
 class Bad:

@@ -105,7 +105,7 @@ def _check(
     if calm is not None:
         found += check_agreement(playing.program, calm, execution)
     if "logs" in features and not found:
-        found += check_lines(execution)
+        found += check_lines(playing, execution)
     for what in dict.fromkeys(found):
         report.findings.append(Finding(playing.program, execution.schedule, what))
 

@@ -21,7 +21,8 @@ class Schedule:
 
     ``crash`` is the number of the checkpoint call in which the process dies, before or after the service
     records it, or the number of the body. ``cold``: each invocation has a new loop. ``late``: answers report
-    ends later than they could. ``refuses``: the CANCEL of a wait that has ended is refused. ``budget`` is
+    ends later than they could, and the process dies only where the log can bear it (``Service.is_in_order``).
+    ``refuses``: the CANCEL of a wait that has ended is refused. ``budget`` is
     the function's timeout in seconds.
     """
 
@@ -69,6 +70,7 @@ def schedules(
             way = rng.choice(("before", "after", "after", "in body"))
             limit = bodies if way == "in body" else calls
             crash = (rng.randint(1, max(limit, 1)), way)
+        late = "late" in features and rng.random() < 0.5
         yield Schedule(
             seed=rng.randrange(1 << 30),
             mode=list(CheckpointingMode)[n % 3] if n < 3 else rng.choice(list(CheckpointingMode)),
@@ -78,9 +80,9 @@ def schedules(
             collector=rng.choice(COLLECTORS),
             crash=crash,
             cold=rng.random() < 0.2,
-            late="late" in features and rng.random() < 0.5,
+            late=late,
             refuses="refusals" in features and rng.random() < 0.5,
-            budget=8.0 if "deadlines" in features and rng.random() < 0.5 else 900.0,
+            budget=8.0 if "deadlines" in features and rng.random() < 0.5 and not late else 900.0,
         )
 
 

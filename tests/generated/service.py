@@ -61,6 +61,8 @@ class Snapshot:
 
     operations: tuple[Json, ...]
     updated: tuple[str, ...]
+    # Whether the handler can know all of it in the order in which it happened.
+    is_in_order: bool = True
 
 
 class Service:
@@ -86,6 +88,11 @@ class Service:
         # Decides if a change is reported later; and a flag to refuse the CANCEL of a wait that has ended.
         self.holds_back: Callable[[], bool] = lambda: False
         self.refuses = False
+        # Whether the handler is about to call again, whatever it is told.
+        self.is_sure_to_call: Callable[[], bool] = lambda: False
+        # The latest end that was told, and the ends before it that were told after it.
+        self._told_up_to = 0
+        self._told_late: set[str] = set()
         self._began_at = clock.now
         self._last = BEGAN
         self._tokens = itertools.count(1)
@@ -171,15 +178,42 @@ class Service:
             self.operations = kept
             raise
         self._token = f"token-{next(self._tokens)}"
-        self._keep(())
-        mine = {update["Id"] for update in request.get("Updates") or []}
-        told = [key for key in self._unseen if key in mine or not self.holds_back()]
+        told = self._tell({update["Id"] for update in request.get("Updates") or []})
         changed = [in_seconds(self.operations[key]) for key in told]
-        for key in told:
-            del self._unseen[key]
         self._updated.clear()
+        self._keep(())
         answer = {"CheckpointToken": self._token, "NewExecutionState": {"Operations": changed}}
         return msgspec.json.encode(answer)
+
+    def _tell(self, mine: set[str]) -> list[str]:
+        """Choose what an answer tells of what is new: what is asked for, and most of the rest.
+
+        An end may be held back only while the body of a step runs, for the handler is sure to call again then. If
+        it could suspend, its next invocation would find the end among others, and nothing tells that it is new.
+        """
+        may_hold_back = self.is_sure_to_call()
+        told = [
+            key for key in self._unseen if key in mine or not (may_hold_back and self.holds_back())
+        ]
+        ends = {key: self.operations[key].get("EndTimestamp", 0) for key in told}
+        self._told_late |= {key for key, at in ends.items() if 0 < at < self._told_up_to}
+        self._told_up_to = max([self._told_up_to, *ends.values()])
+        for key in told:
+            del self._unseen[key]
+        return told
+
+    @property
+    def is_in_order(self) -> bool:
+        """Tell if nothing is held back, and the log has the place of every end that came late.
+
+        If the process died before that, nothing in the log would tell what it had seen by then.
+        """
+        noted = {
+            msgspec.json.decode(op["StepDetails"]["Result"])["late"]
+            for op in self.operations.values()
+            if op.get("Name") == "late news"
+        }
+        return not (self._unseen or self._told_late - noted)
 
     def state(self, token: str, marker: str | None) -> bytes:
         """Return a page of the log as it was when the invocation began."""
@@ -342,7 +376,7 @@ class Service:
         return tuple(shown)
 
     def _keep(self, updated: tuple[str, ...]) -> None:
-        self.snapshots.append(Snapshot(self._visible(), updated))
+        self.snapshots.append(Snapshot(self._visible(), updated, self.is_in_order))
 
 
 def event_of(

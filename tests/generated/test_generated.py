@@ -21,9 +21,8 @@ from tests.generated.runner import CALM, Playing, check_program, compiled, fuzz,
 from tests.generated.schedules import Schedule
 from tests.generated.service import ProtocolError, Service
 
-# Left to ``make fuzz --features``: lines of the log and late news around a crash, where what an invocation saw
-# before it died is not always known, and plain steps that meet, which take many threads.
-HOLDS = ALL - {"logs", "late", "many_threads"}
+# Left to ``make fuzz --features``: plain steps that meet, which take many threads.
+HOLDS = ALL - {"many_threads"}
 CHUNKS = [range(n, n + 8) for n in range(0, 64, 8)]
 
 

@@ -122,7 +122,11 @@ class World:
     frozen: bool = False
     # The number of bodies until the process dies in one, if it does.
     dies_in_body: int | None = None
+    # Whether a crash now is one that replay can bear.
+    may_die: Callable[[], bool] = lambda: True
     crashes: int = 0
+    # How many bodies of the present process are on their way to their effect.
+    running: int = 0
     slow: bool = True
     # True if a warning about tasks that ignore their cancellation is expected.
     expects_stubborn: bool = False
@@ -139,6 +143,7 @@ class World:
     def begin(self) -> None:
         """Prepare for another invocation."""
         self.dead = False
+        self.running = 0
         self.workflow = None
         self.observations.append([])
         self._stir()
@@ -200,7 +205,7 @@ class World:
         self.admit(key, step.operation_id, step.attempt, once=once)
         if self.dies_in_body is not None:
             self.dies_in_body -= 1
-            if self.dies_in_body <= 0:
+            if self.dies_in_body <= 0 and self.may_die():
                 self.dies_in_body = None
                 raise self.die()
         if self.clock is not None and self.clock.entered is not None:
@@ -233,7 +238,11 @@ class World:
         if self.frozen:
             await asyncio.get_running_loop().create_future()
         self.collect("body")
-        await self.pause()
+        self.running += 1
+        try:
+            await self.pause()
+        finally:
+            self.running -= 1
         if self.dead:
             raise asyncio.CancelledError
 

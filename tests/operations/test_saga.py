@@ -178,6 +178,27 @@ def cancelled_from_outside(stage: Stage) -> Workflow:
     return run
 
 
+def cancelled_in_a_gather(stage: Stage) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def books() -> None:
+            async with ctx.saga() as saga:
+                steps = [saga.step(stage.body, name, compensate=undo(stage, name)) for name in "ab"]
+                plain = ctx.wait(seconds(3600))
+                await asyncio.gather(*steps, plain)
+
+        task = asyncio.create_task(books())
+        await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task])
+        stage.see("cancelled", [each.cancelled() for each in done])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await books()
+        return await ctx.step(stage.body, "after")
+
+    return run
+
+
 def cancelled_while_undoing(stage: Stage) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         retried = StepConfig(retry_strategy=RETRY)
@@ -206,6 +227,7 @@ PROVEN = [
     steps_left_running,
     nested_sagas_in_children,
     cancelled_from_outside,
+    cancelled_in_a_gather,
     cancelled_while_undoing,
 ]
 
@@ -225,6 +247,14 @@ def test_steps_are_undone_in_reverse_order_with_their_results() -> None:
     ]
     assert results == ['"extra"', '"undid b"', '"undid a"']
     assert play.stage.runs["undo c", 1] == 0
+
+
+def test_a_cancelled_gather_gives_up_no_step_of_a_saga() -> None:
+    _, play, ran = played(cancelled_in_a_gather)
+    assert ran.status == "SUCCEEDED", ran.error
+    runs = play.stage.runs
+    assert [runs[name, 1] for name in ("a", "b", "undo a", "undo b", "after")] == [2, 2, 2, 2, 1]
+    assert "OperationCancelled" not in repr(ran.events)
 
 
 def test_compensations_that_run_at_most_once_do_so_in_every_crash() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.memory_service import MemoryService
 from tests.replay.play import Watched
 from tests.rig import Ran, Rig, rig_of
 
@@ -23,11 +25,19 @@ from durable_execution_sdk import (
     NestingType,
     StepConfig,
     StepContext,
+    durable_execution,
 )
 from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
-from durable_execution_sdk.model.api import StatePage, StateRequest
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.model.api import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.model.operation import OperationStatus
 from durable_execution_sdk.retry import FixedDelay
 from durable_execution_sdk.service import DataPlane
 from durable_execution_sdk.testing.faults import Faults, When
@@ -160,6 +170,15 @@ async def contexts(event: Any, ctx: DurableContext, config: ChildConfig | None =
     ctx.log_info("end")
 
 
+async def nested_contexts(event: Any, ctx: DurableContext) -> None:
+    async def child(inner: DurableContext) -> None:
+        await contexts(event, inner)
+        inner.log_info("inner end")
+
+    await ctx.run_in_child_context(child)
+    ctx.log_info("outer end")
+
+
 async def items(event: Any, ctx: DurableContext, config: MapConfig | None = None) -> None:
     async def item(inner: DurableContext, n: int, index: int) -> None:
         inner.log_info(f"in {n}")
@@ -203,6 +222,7 @@ WORKFLOWS: dict[str, Any] = {
     "a background task": a_background_task,
     "contexts": contexts,
     "virtual contexts": partial(contexts, config=ChildConfig(virtual=True)),
+    "nested contexts": nested_contexts,
     "items": items,
     "items, two at a time": partial(items, config=MapConfig(max_concurrency=2)),
     "flat items": partial(items, config=MapConfig(nesting=NestingType.FLAT)),
@@ -383,3 +403,166 @@ def test_what_fed_a_finished_map_does_not_hold_off_the_end_of_replay(kept: Keepi
         assert set(kept.lines) == {"mapped", "end"}, at
         if not crashed_there:
             break
+
+
+def with_news(workflow: Workflow, mode: CheckpointingMode, at: int) -> bool:
+    """Run beside waits that nobody awaits; the process dies, and some end before the next invocation.
+
+    Returns whether it died.
+    """
+
+    async def beside_waits(event: Any, ctx: DurableContext) -> None:
+        waits = [ctx.wait(seconds(length), name=f"news {length}") for length in (1, 4, 9, 25)]
+        await workflow(event, ctx)
+        await ctx.step(one, name="after")
+        await asyncio.gather(*waits)
+
+    faults = Faults().crash_at(checkpoint=at, when="after")
+
+    def wrap(plane: DataPlane) -> DataPlane:
+        return FaultyPlane(plane, faults, VirtualClock(), lambda arn: True)
+
+    def invoker(inner: Any) -> Any:
+        def call(request: Any) -> Any:
+            faults.invocation_begins()
+            is_to_come = bool(faults.left)
+            answer = inner(request)
+            if is_to_come and not faults.left:
+                made.clock.advance(5_000)
+            return answer
+
+        return call
+
+    made = rig(beside_waits, mode, seams=Seams(data_plane=wrap, invoker=invoker))
+    ran = made.run()
+    assert ran.status == "SUCCEEDED", ran.error
+    return not faults.left
+
+
+@modes
+@workflows
+def test_no_line_is_lost_by_a_crash_though_there_is_news(
+    workflow: Workflow, mode: CheckpointingMode, kept: Keeping
+) -> None:
+    expected = lines_of_a_single_invocation(workflow, kept)
+    at = 0
+    while True:
+        at += 1
+        kept.lines = []
+        crashed_there = with_news(workflow, mode, at)
+        counts = Counter(kept.lines)
+        assert sorted(counts) == expected, at
+        assert max(counts.values()) <= 2, at
+        if not crashed_there:
+            break
+
+
+class Dying(MemoryService):
+    """A service that records, and whose answer to one call does not come: the process dies meanwhile."""
+
+    def __init__(self, dies_at: int | None) -> None:
+        super().__init__()
+        self._dies_at = dies_at
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        response = await super().checkpoint(request)
+        if self.calls == self._dies_at:
+            raise ServiceError("no answer", code="ServiceException", status=500)
+        return response
+
+    def event_with_news(self) -> dict[str, Any]:
+        """The next event, for which the wait that is called so has ended."""
+        [wait] = [each for each in self.operations.values() if each.name == "news"]
+        ended = msgspec.structs.replace(
+            wait, status=OperationStatus.SUCCEEDED, end_timestamp=61_000
+        )
+        self.operations[wait.id] = ended
+        return {**self.event("null"), "UpdatedOperationIds": [wait.id]}
+
+
+def around_news(
+    workflow: Workflow, kept: Keeping, dies_at: int | None
+) -> tuple[list[str], dict[str, Any], list[str]]:
+    """The lines of an invocation, the event of the next one, which has news, and the lines of that."""
+    service = Dying(dies_at)
+    handler = durable_execution(workflow).bind(service)
+    kept.lines = []
+    if dies_at is None:
+        assert handler(service.event("null"), None)["Status"] == "PENDING"
+    else:
+        with pytest.raises(ServiceError):
+            handler(service.event("null"), None)
+    before, kept.lines = kept.lines, []
+    event = service.event_with_news()
+    handler(event, None)
+    return before, event, kept.lines
+
+
+def test_a_dead_process_that_left_what_a_suspended_one_leaves_is_taken_for_one(
+    kept: Keeping,
+) -> None:
+    """The two events are equal, so a line is lost here, or repeated at every resume elsewhere."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        news = ctx.wait(seconds(60), name="news")
+        await ctx.step(one)
+        ctx.log_info("between")
+        await news
+        ctx.log_info("end")
+
+    suspended = around_news(workflow, kept, dies_at=None)
+    died = around_news(workflow, kept, dies_at=2)
+    assert suspended[1] == died[1]
+    assert (suspended[0], suspended[2]) == (["between"], ["end"])
+    assert (died[0], died[2]) == ([], ["end"])
+
+
+async def goes_on(ctx: DurableContext) -> None:
+    await ctx.step(one, name="another")
+
+
+async def ends(ctx: DurableContext) -> None:
+    pass
+
+
+async def fails(ctx: DurableContext) -> None:
+    raise LookupError
+
+
+@pytest.mark.parametrize("what", [goes_on, ends, fails])
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_a_suspended_invocation_would_have_recorded_proves_that_the_last_one_died(
+    what: Any, nested: bool, kept: Keeping
+) -> None:
+    written: list[tuple[str, Any]] = []
+
+    def emit(record: logging.LogRecord) -> None:
+        written.append((record.getMessage(), record.is_replay))  # type: ignore[attr-defined]
+
+    kept.emit = emit  # type: ignore[method-assign]
+    other = logging.getLogger("tests.other")
+
+    async def body(ctx: DurableContext) -> None:
+        await ctx.step(one)
+        mutable = [1]
+        ctx.logger.info("of the context %s", mutable)
+        other.info("of another logger %s", mutable)
+        mutable.append(2)
+        await what(ctx)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        news = ctx.wait(seconds(60), name="news")
+        await (ctx.run_in_child_context(body) if nested else body(ctx))
+        if nested:
+            await news
+
+    for dies_at in (1, 2, 3):
+        written.clear()
+        service = Dying(dies_at)
+        handler = durable_execution(workflow).bind(service)
+        with contextlib.suppress(ServiceError):
+            if handler(service.event("null"), None)["Status"] != "PENDING":
+                continue
+        handler(service.event_with_news(), None)
+        expected = [("of the context [1]", False), ("of another logger [1]", False)]
+        assert written in (expected, expected * 2), dies_at

@@ -84,6 +84,8 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         if record is None:
             self._start()
         elif record.status == OperationStatus.STARTED:
+            if self.frame.is_recorded:  # or it may be what a virtual context has left
+                self.workflow.position.found_cut()
             if self.at_most_once:
                 self.interrupted()
             else:

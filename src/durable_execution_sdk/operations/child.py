@@ -36,6 +36,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import ContextOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_config, check_serdes
+from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
@@ -207,8 +208,10 @@ class Child(DurableOperation[_T], Generic[_T]):
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(error)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
+        except (KeyboardInterrupt, GeneratorExit) as error:
+            if not _is_of_the_code(error, self._task):
+                raise
+            self._raised(error)
         except BaseException as error:
             self._raised(error)
         else:
@@ -238,7 +241,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             self._payload = payload
             try:
                 summary = self.within_limits(self.summary(result), "summary")
-            except Exception as error:
+            except (Exception, GeneratorExit) as error:
                 self._raised(error)
                 return
             update = self.update(OperationAction.SUCCEED, summary)
@@ -337,8 +340,10 @@ class VirtualChild(Handle[_T], Generic[_T]):
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(rebuild(ChildContextError, capture(error)))
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
+        except (KeyboardInterrupt, GeneratorExit) as error:
+            if not _is_of_the_code(error, self._task):
+                raise
+            self._raised(rebuild(ChildContextError, capture(error)))
         except BaseException as error:
             self._raised(rebuild(ChildContextError, capture(error)))
         else:
@@ -353,7 +358,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
         if type(error) is TypeError:
             _complete(error)
         raised = _mapped(self._mapper, error, self.label)
-        if isinstance(raised, StopIteration):
+        if issubclass(type(raised), StopIteration):  # an instance may lie about its class
             raised = RuntimeError("a coroutine cannot raise StopIteration")
         if not self.done():
             self.set_exception(raised)
@@ -375,9 +380,16 @@ def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Excepti
         mapped: object = mapper(error)
     except Exception as broken:
         return broken
+    except GeneratorExit as broken:
+        return rebuild(ChildContextError, capture(broken))
     if isinstance(mapped, Exception):
         return mapped
     return ConfigError(f"the error_mapper of {label} must return an exception, not {mapped!r}")
+
+
+def _is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:
+    """Tell a GeneratorExit that a task's code has raised from the end of a coroutine that is closed."""
+    return isinstance(error, GeneratorExit) and task_on(task.get_loop()) is task
 
 
 def start_in(frame: Frame, body: Any, maker: Scope) -> asyncio.Task[None]:

@@ -105,6 +105,8 @@ class DurableOperation(Handle[_T], Generic[_T]):
                 self.is_void = True
                 return
             scope.has_news = True
+            if workflow.gate is not None:
+                workflow.position.found_cut()
         else:
             self.record = record
             if record.status in TERMINAL_STATUSES:
@@ -293,7 +295,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             payload = serdes.serialize(value, self._serdes_context())
         except (SerDesError, InvocationError):
             raise
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             raise SerDesError(
                 f"the serdes of {self.label} cannot write its {what}: {error}"
             ) from error
@@ -335,7 +337,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         except InvocationError as error:
             self.workflow.end(Aborted(error, fatal=False))
             raise
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             broken: SerDesError
             if type(serdes) is JsonSerDes:
                 broken = serdes.misfit(error, self._serdes_context(), payload)

@@ -331,6 +331,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
                 return True
         elif function != "cancel":
             return False
+        elif self.is_kept:
+            return True  # the gather ends, cancelled, when this has ended
         self.is_given_up = True
         self.abandon()
         self.drop(msg)  # by which anyio tells its own cancellations

@@ -169,8 +169,10 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
 def _leave_through(workflow: Workflow, task: asyncio.Task[str | None]) -> None:
     """Open the gate for updates that were left behind, unless the code has diverged from the log."""
     has_returned = task.done() and not task.cancelled() and task.exception() is None
-    if workflow.verdict is None and has_returned:
-        workflow.returned_too_early(None)
+    if workflow.verdict is None:
+        workflow.position.found_cut()
+        if has_returned:
+            workflow.returned_too_early(None)
     goes_on = workflow.verdict is None or isinstance(workflow.verdict, Completed)
     if goes_on and workflow.gate is not None and not workflow.gate.divergence():
         workflow.open_gate()

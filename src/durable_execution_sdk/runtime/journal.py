@@ -251,24 +251,54 @@ class Position:
     - once its scope, or one that made it, has claimed an operation that the log did not hold
       (``Scope.is_replaying``).
 
-    After a crash the log may hold ends that the code never saw. This much is certain then: if the log holds
-    an operation, the code before its claim has run. So a point is old exactly as long as a recorded
-    operation has not been asked for yet. Around a crash, lines are logged twice rather than never. If the
-    service has news already when it invokes again after a crash, the event looks like that of an execution
-    that was suspended, and is treated as one.
+    After an invocation that was cut, the log may hold ends that its code never saw. What is certain then
+    is this: code that was passed before an operation was asked for has run if the log holds that operation.
+    So a point is old exactly as long as a recorded operation has yet to be asked for: around a crash lines
+    come twice rather than never.
+
+    An invocation was cut if the service names nothing that has changed. If there is news already when it
+    invokes again, the event looks like that of an execution that was suspended. Then points are in doubt from
+    where all that is recorded has been asked for, and lines are held. An invocation that suspends has recorded
+    all that its code did and has ended all attempts. So if before it sees news the code asks for something that
+    the log does not hold, causes an update, comes to its end, or asks for a step with an attempt under way,
+    then the last one was cut, and the lines are new. If it sees news first, they are old.
     """
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
         # True once the workflow is past all that an earlier invocation can have seen; it stays true.
         self.has_news = len(journal) == 0
-        # True unless the event lists changed operations, as it does for an execution that was suspended.
-        self.was_cut = not any(map(journal.is_recorded, journal.updated_ids))
+        # The service invokes a suspended execution when something has changed, and says what, even if it is in
+        # a context that has ended, of which the log shows no more.
+        self.was_cut = not journal.updated_ids - {journal.execution_id}
+        self._held: list[Callable[[], object]] = []
 
     @property
     def is_new(self) -> bool:
         """True if the workflow is further than any earlier invocation is known to have come."""
         return self.has_news or (self.was_cut and not self._is_more_recorded())
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return ``True`` if the code has run before, unless the last invocation was cut."""
+        return not (self.has_news or self.was_cut or self._is_more_recorded())
+
+    def hold(self, write: Callable[[], object]) -> None:
+        """Write a line once it turns out that the last invocation was cut."""
+        self._held.append(write)
+
+    def found_cut(self) -> None:
+        """Take note that the code does what a suspended invocation would have recorded: see above."""
+        if not (self.has_news or self.was_cut):
+            self.was_cut = True
+            self.settle(are_new=True)
+
+    def settle(self, *, are_new: bool) -> None:
+        """Write the lines that are held, or drop them."""
+        held, self._held = self._held, []
+        if are_new:
+            for write in held:
+                write()
 
     def _is_more_recorded(self) -> bool:
         """Return ``True`` if the code has yet to ask for recorded operations.

@@ -31,24 +31,49 @@ RECORD_FIELDS = (
     "is_replay",
 )
 
+# Marks a record that was held and is to be written now.
+_RELEASED = "_durable_released"
+
 
 class ReplayFilter(logging.Filter):
     """Drops the lines of replayed code, and puts the execution's fields on each record.
 
     Records get ``durable_execution_arn``, ``request_id``, ``operation_id``, ``parent_id``,
     ``operation_name``, ``attempt`` and ``is_replay``, and ``executionArn``, which is what AWS's own
-    tools look for. Outside a workflow it does nothing.
+    tools look for. Outside a workflow it does nothing. Lines of which it is not known yet whether they
+    are replayed are held, and reach the handler later if they are not.
     """
 
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return ``True`` if the record is to be written."""
+        """Return ``True`` if the record is to be written now."""
+        if record.__dict__.pop(_RELEASED, False):
+            return True
         current = CURRENT.get()
         if isinstance(current, StepContext):
             _mark_step(record, current)
         elif isinstance(current, WorkflowTask) and isinstance(current.scope, Scope):
+            frame = current.scope.frame
             _mark_workflow(record, current.scope)
-            return not _is_silent(current.scope.frame, record.levelno)
+            if _is_silent(frame, record.levelno):
+                if _is_in_doubt(frame):
+                    self._hold(record, frame)
+                return False
         return True
+
+    def _hold(self, record: logging.LogRecord, frame: Frame) -> None:
+        # Formatted now, for its arguments may change.
+        record.msg, record.args = record.getMessage(), None
+
+        def write() -> None:
+            record.is_replay = False
+            setattr(record, _RELEASED, True)
+            self._handler.handle(record)
+
+        frame.workflow.position.hold(write)
 
 
 def _is_silent(frame: Frame, level: int) -> bool:
@@ -64,6 +89,11 @@ def _is_silent(frame: Frame, level: int) -> bool:
             return True
 
 
+def _is_in_doubt(frame: Frame) -> bool:
+    """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code."""
+    return frame.workflow.position.is_in_doubt and not frame.is_rebuilt
+
+
 class ContextLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger that is silent while its context is replayed, with any handlers."""
 
@@ -72,8 +102,13 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
         self._frame = frame
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (the standard library's name)
-        """Return ``True`` if a line of this level would be written now."""
-        return super().isEnabledFor(level) and not _is_silent(self._frame, level)
+        """Return ``True`` if a line of this level would be written now, or may be later."""
+        if not super().isEnabledFor(level):
+            return False
+        if not _is_silent(self._frame, level):
+            return True
+        # Held by the filters of the handlers, which loggers of other kinds do not have.
+        return _is_in_doubt(self._frame) and isinstance(underlying(self), logging.Logger)
 
     def process(
         self, msg: Any, kwargs: MutableMapping[str, Any]
@@ -113,7 +148,7 @@ def install_filter(logger: logging.Logger) -> None:
     for owner in (logging.root, underlying(logger), *loggers):
         for handler in getattr(owner, "handlers", ()):
             if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
-                handler.addFilter(ReplayFilter())
+                handler.addFilter(ReplayFilter(handler))
 
 
 def _mark_step(record: logging.LogRecord, step: StepContext) -> None:

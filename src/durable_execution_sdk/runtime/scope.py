@@ -153,6 +153,14 @@ class Frame:
         return self.is_closed or self.workflow.is_ending
 
     @property
+    def is_recorded(self) -> bool:
+        """True if this context and those around it have operations of their own, which record their ends."""
+        frame: Frame | None = self
+        while frame is not None and frame.parent_id == frame.operation_id:
+            frame = frame.parent
+        return frame is None
+
+    @property
     def now(self) -> float:
         """The log's time in this context: the end time of the last delivered completion, in milliseconds.
 

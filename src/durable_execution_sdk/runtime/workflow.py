@@ -77,8 +77,8 @@ from durable_execution_sdk.errors import (
     InvocationError,
     ServiceError,
 )
-from durable_execution_sdk.model.operation import Operation, OperationType
-from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.delivery import Deliveries, Handle
@@ -295,6 +295,8 @@ class Workflow:
     def submit(self, update: OperationUpdate) -> None:
         """Record an update with the next checkpoint call."""
         if not self.is_ending:
+            if self.gate is not None:
+                self._look_for_cut(update)
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
             self.checkpointer.submit(update)
@@ -302,9 +304,19 @@ class Workflow:
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record an update that causes no call of its own: it goes with the next one."""
         if not self.is_ending:
+            if self.gate is not None:
+                self._look_for_cut(update)
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
             self.checkpointer.leave_behind(update)
+
+    def _look_for_cut(self, update: OperationUpdate) -> None:
+        """Tell the position of an update that an earlier invocation would have made, unless it was cut."""
+        if update.action is OperationAction.CANCEL:
+            return  # a service may refuse them, and then they are not sent
+        record = self._look_up(update.id)
+        if record is None or record.status != OperationStatus.READY:
+            self.position.found_cut()
 
     def start_body(
         self, operation: Attempting, body: Coroutine[Any, Any, None]
@@ -650,6 +662,7 @@ class Workflow:
         """Open the gate: bodies may start and updates may be sent."""
         gate, self.gate = self.gate, None
         if gate is not None:
+            self.position.settle(are_new=False)
             gate.open()
             self.checkpointer.let_go()
 

@@ -162,7 +162,7 @@ class JsonSerDes(Generic[T]):
             raise self.misfit(error, context, payload) from error
         return value
 
-    def misfit(self, error: Exception, context: SerDesContext, payload: str) -> SerDesError:
+    def misfit(self, error: BaseException, context: SerDesContext, payload: str) -> SerDesError:
         """Build the ``SerDesError`` for an exception that ``read`` raised for the payload."""
         if isinstance(error, msgspec.DecodeError) and not isinstance(
             error, msgspec.ValidationError
@@ -227,7 +227,7 @@ class JsonSerDes(Generic[T]):
         self._fits = serdes.fitting.check_for(shape)
         return self._fits(value)
 
-    def _exact_error(self, error: Exception, payload: str) -> Exception:
+    def _exact_error(self, error: BaseException, payload: str) -> BaseException:
         """Return the same error with the exact path: msgspec leaves out the index of an item."""
         if not isinstance(error, msgspec.ValidationError):
             return error
