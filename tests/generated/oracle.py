@@ -390,8 +390,7 @@ def check_execution(playing: Playing, execution: Execution, cuts: int) -> list[s
     found = list(world.findings)
     if execution.status not in ("SUCCEEDED", "FAILED"):
         return found or [f"the execution is {execution.status}"]
-    texts = REFUSALS + (SELF_CANCELLED if "all_tasks" in program.kinds else ())
-    refused = program.kinds & REFUSABLE and any(each in repr(execution.error) for each in texts)
+    refused = _was_refused(program, execution)
     if (execution.status == "FAILED") != program.fails and not refused:
         found.append(f"the execution {execution.status}: {_brief(execution.error)}")
     for n, m in combinations(range(len(world.observations)), 2):
@@ -404,6 +403,12 @@ def check_execution(playing: Playing, execution: Execution, cuts: int) -> list[s
             break
     found += _check_replays(playing, execution, 0 if optimistic else cuts)
     return [*found, *(each for each in world.findings if each not in found)]
+
+
+def _was_refused(program: Program, execution: Execution) -> bool:
+    """Tell if the execution ended because the SDK refused what the program did."""
+    texts = REFUSALS + (SELF_CANCELLED if "all_tasks" in program.kinds else ())
+    return bool(program.kinds & REFUSABLE) and any(each in repr(execution.error) for each in texts)
 
 
 def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterator[str]:
@@ -421,7 +426,9 @@ def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterato
     if execution.service.completed is not None:
         return
     observed, outcome, updates = playing.replay(execution, final)
-    if wrong := extends(last, observed, whole=True):
+    wrong = extends(last, observed, whole=True)
+    # Once the SDK has refused something, the other tasks only go on until they are cancelled.
+    if wrong and not _was_refused(playing.program, execution):
         yield f"replay of the whole log {wrong}"
     # In a racy program, operations that had not ended at the end may go on.
     ended = {op["Id"] for op in final.operations if op["Status"] in ENDED}
