@@ -12,7 +12,7 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 
-__all__ = ["EXPECTED_ANSWERS", "DataPlane", "ExpectedAnswers"]
+__all__ = ["EXPECTED_ANSWERS", "DataPlane", "ExpectedAnswers", "ForwardingDataPlane"]
 
 
 class DataPlane(Protocol):
@@ -32,6 +32,25 @@ class DataPlane(Protocol):
     def now(self) -> int:
         """Return the service's time, in milliseconds since the epoch."""
         ...
+
+
+class ForwardingDataPlane:
+    """A data plane in front of another one: override what is to be different."""
+
+    def __init__(self, plane: DataPlane) -> None:
+        self._plane = plane
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        """Record updates."""
+        return await self._plane.checkpoint(request)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        """Read a page of operations."""
+        return await self._plane.get_state(request)
+
+    def now(self) -> int:
+        """Tell the service's time."""
+        return self._plane.now()
 
 
 class ExpectedAnswers:

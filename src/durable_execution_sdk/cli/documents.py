@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from durable_execution_sdk.cli.payloads import loosely
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.views.progress import OperationProgress
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.showing.family import family, kind
+from durable_execution_sdk.showing.payloads import json_or_text
 from durable_execution_sdk.showing.times import iso
 from durable_execution_sdk.showing.words import callback_id_of, error_of
 
@@ -28,7 +28,7 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
         "function": ExecutionArn.parse(arn).function_name,
         "arn": arn,
         "status": described.status,
-        "result": loosely(described.result),
+        "result": json_or_text(described.result or None),
         "error": _error(described.error),
         "started_at": iso(described.start_timestamp),
         "ended_at": iso(described.end_timestamp),
@@ -45,7 +45,7 @@ def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
     """Build the document of ``durable show``: the outcome, the input and all operations."""
     return {
         **outcome_document(emulator, arn),
-        "input": loosely(emulator.describe(arn).input_payload),
+        "input": json_or_text(emulator.describe(arn).input_payload or None),
         "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
     }
 
@@ -84,6 +84,6 @@ def _error(error: ErrorObject | None) -> dict[str, Any] | None:
     return {
         "type": error.error_type,
         "message": error.error_message,
-        "data": loosely(error.error_data),
+        "data": json_or_text(error.error_data or None),
         "stack_trace": error.stack_trace,
     }

@@ -20,11 +20,9 @@ from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
-    StatePage,
-    StateRequest,
 )
 from durable_execution_sdk.model.update import OperationAction
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.service import DataPlane, ForwardingDataPlane
 
 if sys.platform == "win32":
     from _thread import interrupt_main as _press_ctrl_c
@@ -124,11 +122,11 @@ def _interrupt_again() -> threading.Timer:
     return timer
 
 
-class _Interruptible:
+class _Interruptible(ForwardingDataPlane):
     """A data plane that raises ``KeyboardInterrupt`` at a checkpoint after the first Ctrl-C."""
 
     def __init__(self, plane: DataPlane, asked: threading.Event) -> None:
-        self._plane = plane
+        super().__init__(plane)
         self._asked = asked
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
@@ -146,11 +144,3 @@ class _Interruptible:
         if self._asked.is_set():
             raise KeyboardInterrupt
         return response
-
-    async def get_state(self, request: StateRequest) -> StatePage:
-        """Read a page of operations."""
-        return await self._plane.get_state(request)
-
-    def now(self) -> int:
-        """Return the service's time."""
-        return self._plane.now()

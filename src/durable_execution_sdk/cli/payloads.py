@@ -66,16 +66,6 @@ def same_json(one: str, other: str) -> bool:
     return one == other or json.dumps(parse(one)) == json.dumps(parse(other))
 
 
-def loosely(text: str | None) -> Any:
-    """Parse a payload if it is JSON, else return its text: a custom serdes need not write JSON."""
-    if not text:
-        return None
-    try:
-        return parse(text)
-    except ValueError:
-        return text
-
-
 def short(text: str) -> str:
     """Shorten a payload for a message."""
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

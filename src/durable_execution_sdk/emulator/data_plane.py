@@ -17,7 +17,7 @@ from durable_execution_sdk.model.api import (
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.service import DataPlane, ForwardingDataPlane
 
 Seam = Callable[[DataPlane], DataPlane]
 """Wraps a data plane, to add latency, lost responses or crashes."""
@@ -50,11 +50,11 @@ class EmulatorDataPlane:
         return self._emulator.clock.now()
 
 
-class SlowDataPlane:
+class SlowDataPlane(ForwardingDataPlane):
     """Advances the virtual clock with each call, like the latency of a network."""
 
     def __init__(self, plane: DataPlane, clock: VirtualClock, milliseconds: int) -> None:
-        self._plane = plane
+        super().__init__(plane)
         self._clock = clock
         self._milliseconds = milliseconds
 
@@ -67,10 +67,6 @@ class SlowDataPlane:
         """Advance the clock, then read the page of operations."""
         self._clock.advance(self._milliseconds)
         return await self._plane.get_state(request)
-
-    def now(self) -> int:
-        """Return the service's time."""
-        return self._plane.now()
 
 
 async def _yield_to_loop() -> None:

@@ -23,11 +23,11 @@ from durable_execution_sdk.engine.events import (
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import callback_closed, invalid, not_found
-from durable_execution_sdk.engine.sizes import text_bytes
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
 from durable_execution_sdk.engine.validation import check_error_size
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.model.update import text_bytes
 
 # Characters of an execution's error that a rejection quotes.
 _LONGEST_REASON = 500

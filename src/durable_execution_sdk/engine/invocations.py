@@ -19,13 +19,14 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.pausing import begin_pause
 from durable_execution_sdk.engine.rejections import conflict
-from durable_execution_sdk.engine.sizes import error_bytes, text_bytes
+from durable_execution_sdk.engine.sizes import error_bytes
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.engine.tokens import checkpoint_token
 from durable_execution_sdk.engine.validation import execution_payload_limit
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+from durable_execution_sdk.model.update import text_bytes
 
 NOTHING_PENDING = "Cannot return PENDING status with no pending operations."
 

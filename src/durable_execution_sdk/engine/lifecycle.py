@@ -13,11 +13,11 @@ from durable_execution_sdk.engine.events import (
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import already_started, conflict, invalid, too_large
-from durable_execution_sdk.engine.sizes import text_bytes
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.validation import check_error_size
 from durable_execution_sdk.model.control import ExecutionStatus
 from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.model.update import text_bytes
 
 
 def may_reuse_name(existing: ExecutionState | None, payload: str, now: int) -> bool:

@@ -22,14 +22,7 @@ from durable_execution_sdk.engine.events import (
     StepSucceeded,
 )
 from durable_execution_sdk.model.failure import ErrorObject
-
-
-def text_bytes(text: str | None) -> int:
-    """Return the size of a payload."""
-    if text is None:
-        return 0
-    # A lone surrogate has no UTF-8 form; "surrogatepass" counts it as three bytes.
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+from durable_execution_sdk.model.update import text_bytes
 
 
 def error_bytes(error: ErrorObject | None) -> int:

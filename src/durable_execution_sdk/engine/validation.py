@@ -6,12 +6,12 @@ import re
 
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected, invalid
-from durable_execution_sdk.engine.sizes import error_bytes, text_bytes
+from durable_execution_sdk.engine.sizes import error_bytes
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.ids import ExecutionArn
 from durable_execution_sdk.model.operation import Operation, OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate, text_bytes
 
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NAME = re.compile(r"[\x20-\x7E]{1,256}")

@@ -8,6 +8,14 @@ from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.operation import OperationType
 
 
+def text_bytes(text: str | None) -> int:
+    """The size of a text as the service counts it: in bytes of UTF-8."""
+    if text is None:
+        return 0
+    # A lone surrogate has no UTF-8 form; it must still be counted, not crash the count.
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
 class OperationAction(StrEnum):
     """Actions of updates."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.model.update import text_bytes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
@@ -85,4 +86,4 @@ class Batches:
             return 0
         context = SerDesContext(operation_id=f"item {self._count} of a map with max_bytes")
         self._count += 1
-        return len(_json.serialize(item, context).encode())
+        return text_bytes(_json.serialize(item, context))

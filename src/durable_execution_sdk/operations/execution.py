@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from durable_execution_sdk.errors import PayloadSizeError
 from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.suspension import Completed, Suspended
@@ -47,7 +47,7 @@ def complete_execution(
         )
         written = serdes.serialize(result, context)
         payload = checked_text(written, "what the serdes writes as the result of the execution")
-        size = len(payload.encode())
+        size = text_bytes(payload)
         if size > MAX_RESULT_BYTES:
             raise PayloadSizeError(
                 f"the result of the execution is {size:,} bytes of JSON; the service stores at most"

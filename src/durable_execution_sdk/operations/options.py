@@ -8,7 +8,8 @@ from types import FunctionType
 from typing import TypeVar
 
 from durable_execution_sdk.duration import Duration, DurationLike
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
+from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 
 __all__ = [
     "check_config",
@@ -18,11 +19,16 @@ __all__ = [
     "check_strategy",
     "check_timeouts",
     "decide",
+    "delay_of_retry",
+    "failed_attempt",
     "shown",
     "timeout_seconds",
 ]
 
 _D = TypeVar("_D")
+
+# Errors after which another attempt would end in the same way.
+_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 
 # The longest timeout of a callback, in seconds (API shape CallbackOptions).
 LONGEST_TIMEOUT_SECONDS = 99_999_999
@@ -118,6 +124,24 @@ def decide(
         f"{description}, and its strategy returned {shown(decision)}; it must return a {wanted.__name__}"
         f" ({_MAKERS[wanted.__name__]})"
     )
+
+
+def delay_of_retry(
+    strategy: RetryStrategy, error: BaseException, attempt: int, label: str
+) -> int | None:
+    """The delay before the next attempt, in seconds; ``None`` if there is to be none."""
+    # By the type: an instance may override ``__class__``.
+    if issubclass(type(error), _NEVER_RETRIED):
+        return None
+    decision = decide(
+        strategy, error, attempt, RetryDecision, failed_attempt(attempt, label, error)
+    )
+    return decision.delay_seconds if decision.retry else None
+
+
+def failed_attempt(attempt: int, label: str, error: BaseException) -> str:
+    """Name a failed attempt, for errors about its strategy."""
+    return f"attempt {attempt} of {label} failed ({shown(error)})"
 
 
 _MAKERS = {

@@ -8,29 +8,21 @@ from typing import Any
 from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration
-from durable_execution_sdk.errors import (
-    ChildContextError,
-    ConfigError,
-    ContextMisuseError,
-    ExecutionError,
-)
+from durable_execution_sdk.errors import ChildContextError
 from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
 from durable_execution_sdk.operations.options import (
     check_config,
     check_serdes,
     check_strategy,
-    decide,
+    delay_of_retry,
 )
 from durable_execution_sdk.operations.wait import wait
-from durable_execution_sdk.retry import RetryDecision, RetryStrategy
+from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WithRetryConfig", "with_retry"]
-
-# Errors after which another attempt would end in the same way.
-_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 
 
 class WithRetryConfig(Struct, frozen=True, kw_only=True):
@@ -90,8 +82,5 @@ def _delay(
     """
     if scope.is_next_recorded():
         return Duration(1)  # not used: the wait is recorded with its length
-    if issubclass(type(error), _NEVER_RETRIED):
-        return None
-    subject = f"attempt {number} of a ctx.with_retry failed ({error!r})"
-    decision = decide(strategy, error, number, RetryDecision, subject)
-    return Duration(decision.delay_seconds) if decision.retry else None
+    delay = delay_of_retry(strategy, error, number, "a ctx.with_retry")
+    return None if delay is None else Duration(delay)

@@ -54,7 +54,7 @@ from collections.abc import Callable, Sequence
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StateRequest
 from durable_execution_sdk.model.operation import Operation, OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.tasks import out_of_reach
 from durable_execution_sdk.service import DataPlane
@@ -410,15 +410,8 @@ def _without_cancellations(
 
 def _size(update: OperationUpdate) -> int:
     payload, error = update.payload, update.error
-    size = 0
-    if payload is not None:
-        size = len(payload) if payload.isascii() else _bytes(payload)
+    size = text_bytes(payload)
     if error is not None:
         texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
-        size += sum(_bytes(text) for text in texts if text)
+        size += sum(map(text_bytes, texts))
     return size
-
-
-def _bytes(text: str) -> int:
-    """The length in UTF-8, of what UTF-8 does not have too: the call says what is wrong with that."""
-    return len(text.encode("utf-8", "surrogatepass"))

@@ -30,8 +30,9 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.serdes import SerDesContext, serdes_for_type
+from durable_execution_sdk.showing.payloads import json_or_text
 
-__all__ = ["RecordedOperation", "at", "at_if_any", "loosely"]
+__all__ = ["RecordedOperation", "at", "at_if_any"]
 
 _T = TypeVar("_T")
 
@@ -152,7 +153,7 @@ class RecordedOperation:
     @property
     def result(self) -> Any:
         """Its result as plain JSON values; ``result_as`` converts it to a type."""
-        return loosely(self.payload)
+        return json_or_text(self.payload)
 
     def result_as(self, kind: builtins.type[_T]) -> _T:
         """Its result as a value of this type."""
@@ -213,13 +214,3 @@ def at(milliseconds: float) -> datetime:
 def at_if_any(milliseconds: float | None) -> datetime | None:
     """Convert a time of the log, or ``None``."""
     return None if milliseconds is None else at(milliseconds)
-
-
-def loosely(payload: str | None) -> Any:
-    """Parse a payload if it is JSON, else return its text: a custom serdes need not write JSON."""
-    if payload is None:
-        return None
-    try:
-        return msgspec.json.decode(payload)
-    except msgspec.DecodeError:
-        return payload
