@@ -7,7 +7,6 @@ import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk import operations
@@ -16,7 +15,7 @@ from durable_execution_sdk.errors import ConfigError, ExecutionError
 from durable_execution_sdk.operations.arity import check_arguments, check_context_function, counted
 from durable_execution_sdk.operations.combining import Combinators
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
-from durable_execution_sdk.operations.step import Step, StepConfig, step
+from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.logger import ContextLogger
 from durable_execution_sdk.runtime.scope import Frame
@@ -60,7 +59,7 @@ class DurableContext(Combinators):
         *args: *_Ts,
         name: str | None = None,
         config: StepConfig | None = None,
-    ) -> Step[_T]: ...
+    ) -> Handle[_T]: ...
 
     @overload
     def step(
@@ -69,7 +68,7 @@ class DurableContext(Combinators):
         *args: *_Ts,
         name: str | None = None,
         config: StepConfig | None = None,
-    ) -> Step[_T]: ...
+    ) -> Handle[_T]: ...
 
     def step(
         self,
@@ -77,7 +76,7 @@ class DurableContext(Combinators):
         *args: *_Ts,
         name: str | None = None,
         config: StepConfig | None = None,
-    ) -> Step[Any]:
+    ) -> Handle[Any]:
         """Run a function and record its result; replay returns the recorded result without running it.
 
         ``func`` is ``async def``, or plain ``def``, which runs in a worker thread. It runs at least once per
@@ -91,15 +90,15 @@ class DurableContext(Combinators):
             SerDesError, PayloadSizeError: as the class of that ``StepError`` too, if the result is not JSON
                 or too large; neither is retried.
         """
-        if type(func) is not FunctionType:
-            _function(func, "ctx.step")
+        if not callable(func):
+            raise _not_a_function(func, "ctx.step")
         if name is not None:
             name = checked_name(name, "step")
         return step(self._frame.scope(), func, args, name, config)
 
     # Time.
 
-    def wait(self, duration: DurationLike, name: str | None = None) -> operations.wait.Wait:
+    def wait(self, duration: DurationLike, name: str | None = None) -> Handle[None]:
         """Wait from 1 second to 366 days. The invocation suspends meanwhile, unless other code runs.
 
         ``.cancel()`` on the handle ends the wait early, and is recorded. A wait costs one operation.
@@ -109,7 +108,7 @@ class DurableContext(Combinators):
         """
         return operations.wait.wait(self._frame.scope(), duration, checked_name(name, "wait"))
 
-    def wait_until(self, moment: datetime, name: str | None = None) -> operations.wait.Wait:
+    def wait_until(self, moment: datetime, name: str | None = None) -> Handle[None]:
         """Wait until a moment, at most 366 days ahead; for one that has passed, one second.
 
         Raises:
@@ -122,7 +121,7 @@ class DurableContext(Combinators):
         check: Callable[[_T], Awaitable[_T]] | Callable[[_T], _T],
         config: operations.wait_for_condition.WaitForConditionConfig[_T],
         name: str | None = None,
-    ) -> operations.wait_for_condition.WaitForCondition[_T]:
+    ) -> Handle[_T]:
         """Call ``check(state) -> state`` until the wait strategy stops, and return the last state.
 
         The state is recorded after each check. Between two checks the invocation suspends, unless other code
@@ -224,7 +223,7 @@ class DurableContext(Combinators):
         *,
         name: str | None = None,
         config: operations.invoke.InvokeConfig[_T],
-    ) -> operations.invoke.Invoke[_T]: ...
+    ) -> Handle[_T]: ...
 
     @overload
     def invoke(
@@ -234,7 +233,7 @@ class DurableContext(Combinators):
         *,
         name: str | None = None,
         config: None = None,
-    ) -> operations.invoke.Invoke[Any]: ...
+    ) -> Handle[Any]: ...
 
     def invoke(
         self,
@@ -243,7 +242,7 @@ class DurableContext(Combinators):
         *,
         name: str | None = None,
         config: operations.invoke.InvokeConfig[Any] | None = None,
-    ) -> operations.invoke.Invoke[Any]:
+    ) -> Handle[Any]:
         """Invoke another function, durable or plain, and wait for its result.
 
         ``function_name`` is a name or ARN; a durable function needs its version or alias too. Payload and
@@ -532,9 +531,13 @@ def _and(args: tuple[object, ...]) -> str:
 def _function(function: Any, operation: str) -> Callable[..., Any]:
     if callable(function):
         return function  # type: ignore[no-any-return]
-    if asyncio.iscoroutine(function):
-        function.close()
-    raise ConfigError(
+    raise _not_a_function(function, operation)
+
+
+def _not_a_function(found: object, operation: str) -> ConfigError:
+    if asyncio.iscoroutine(found):
+        found.close()
+    return ConfigError(
         f"{operation} takes a function and its arguments, as in {operation}(function, a, b), not"
-        f" {function!r}; did you call the function?"
+        f" {found!r}; did you call the function?"
     )

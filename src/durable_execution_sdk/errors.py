@@ -26,7 +26,7 @@
     ├── ServiceError              the service refused a call (code, status), or was not reached
     ├── StoreError                the emulator's file of executions cannot be used
     ├── ConfigError               an invalid argument, detected before anything is recorded
-    ├── ContextMisuseError        a context used outside of its own function
+    ├── ContextMisuseError        a context used outside of its own function; a handle given an outcome
     └── InternalError             ours: please report it
 
 ``durable_execution_sdk.testing`` adds ``DurableTestError``, for errors that only tests can have.
@@ -381,7 +381,7 @@ class ConfigError(DurableError, ValueError):
 
 
 class ContextMisuseError(DurableError):
-    """A durable context was used outside of its own function; the message names the right one."""
+    """A durable context was used outside of its own function, or code tried to set the outcome of a handle."""
 
     __slots__ = _NO_SLOTS
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from durable_execution_sdk.runtime.delivery import Deliveries, Handle
+from durable_execution_sdk.runtime.delivery import Completion, Deliveries, Handle
 from durable_execution_sdk.runtime.gate import Gate
 from durable_execution_sdk.runtime.scope import Scope
 
@@ -78,9 +78,9 @@ def sets_of_futures_are_scattered() -> Planted:
 def replay_takes_no_turn() -> Planted:
     """Break order: a completion is delivered at once, though callbacks are ready."""
 
-    def at_once(self: Deliveries, handle: Handle[Any]) -> None:
+    def at_once(self: Deliveries, completion: Completion[Any]) -> None:
         if len(self._tasks.live) == 1:
-            while not handle.done():
+            while not completion.is_done:
                 self.deliver_next()
 
     return mock.patch.object(Deliveries, "deliver_at_once", at_once)  # type: ignore[return-value]

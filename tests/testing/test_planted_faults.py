@@ -108,8 +108,8 @@ async def lost_timeout(event: int, ctx: DurableContext) -> int:
 def hasty(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deliver every recorded end at once, for L3, which no program can cause by itself."""
 
-    def deliver_at_once(self: Deliveries, handle: Any) -> None:
-        while not handle.done():
+    def deliver_at_once(self: Deliveries, completion: Any) -> None:
+        while not completion.is_done:
             self.deliver_next()
 
     if fault == "L3":

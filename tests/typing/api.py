@@ -16,6 +16,7 @@ from durable_execution_sdk import (
     DurableContext,
     DurableHandler,
     Duration,
+    Handle,
     InvokeConfig,
     ItemBatcher,
     MapConfig,
@@ -108,6 +109,12 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.step(bound, event), str)
     await ctx.step(nothing)
     await ctx.wait(Duration.from_seconds(5))
+    assert_type(ctx.wait(Duration.from_seconds(5)), Handle[None])
+    assert_type(ctx.step(validate, event), Handle[bool])
+    assert_type(ctx.invoke("f:1", event), Handle[Any])
+    assert_type(ctx.step(validate, event).name, str | None)
+    assert_type(ctx.step(validate, event).operation_id, str)
+    assert_type(ctx.step(validate, event).cancel(), bool)
     await ctx.wait(timedelta(hours=1), name="pause")
     assert_type(
         await ctx.wait_for_condition(

@@ -7,7 +7,6 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
-from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
@@ -15,8 +14,6 @@ from msgspec.structs import replace
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.errors import (
     ConfigError,
-    ContextMisuseError,
-    ExecutionError,
     InvocationError,
     OperationError,
     StepError,
@@ -31,23 +28,21 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction, StepOptions
 from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.options import decide, shown
-from durable_execution_sdk.retry import RetryDecision, RetryStrategy
+from durable_execution_sdk.operations.options import delay_of_retry, failed_attempt, shown
+from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.suspension import Aborted
 from durable_execution_sdk.runtime.threads import LEFT_RUNNING, after_earlier_threads
+from durable_execution_sdk.runtime.workflow import Attempting
 
 __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
 
 _T = TypeVar("_T")
 
-# Errors after which another attempt would end in the same way.
-_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
 
-
-class AttemptOperation(DurableOperation[_T], Generic[_T]):
+class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
     """A STEP, which runs its body until an attempt succeeds or the strategy ends it."""
 
     __slots__ = (
@@ -219,7 +214,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         self._body = self.workflow.start_body(self, body)
 
     def _end_invocation(self, error: InvocationError) -> None:
-        if not self.cancelled():
+        if not self.is_cancelled:
             self.workflow.end(Aborted(error, fatal=False))
 
     async def _run_body(self) -> None:
@@ -247,7 +242,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         except BaseException as error:
             # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
             # then the exception takes its course.
-            if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.cancelled():
+            if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.is_cancelled:
                 self.attempt_failed(error)
             workflow.stop(Aborted(error, fatal=False))
             if isinstance(error, KeyboardInterrupt):
@@ -259,7 +254,7 @@ class AttemptOperation(DurableOperation[_T], Generic[_T]):
         """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""
         if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
             return _running_task() is task
-        return not (self.cancelled() or self.workflow.is_ending)
+        return not (self.is_cancelled or self.workflow.is_ending)
 
     def _new_step_context(self) -> StepContext:
         workflow = self.workflow
@@ -282,28 +277,26 @@ def retry_or_fail(
 
     A strategy that raises or returns anything but a ``RetryDecision`` fails the step with ``ConfigError``.
     """
-    if operation.cancelled():
+    if operation.is_cancelled:
         return  # given up: its failure is not recorded
-    # By the type: an instance may override ``__class__``.
-    if not issubclass(type(error), _NEVER_RETRIED):
-        number = operation.attempt_number
-        subject = f"attempt {number} of {operation.label} failed ({shown(error)})"
-        try:
-            decision = decide(strategy, error, number, RetryDecision, subject)
-        except ConfigError as broken:
-            operation.fail(broken)
-            return
-        except KeyboardInterrupt:
-            raise
-        except BaseException as broken:
-            failure = ConfigError(f"{subject}, and its retry strategy raised {shown(broken)}")
-            failure.__cause__ = broken
-            operation.fail(failure)
-            return
-        if decision.retry:
-            operation.retry(decision.delay_seconds, error=capture(error))
-            return
-    operation.fail(error)
+    number, label = operation.attempt_number, operation.label
+    try:
+        delay = delay_of_retry(strategy, error, number, label)
+    except ConfigError as broken:
+        operation.fail(broken)
+        return
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:
+        subject = failed_attempt(number, label, error)
+        failure = ConfigError(f"{subject}, and its retry strategy raised {shown(broken)}")
+        failure.__cause__ = broken
+        operation.fail(failure)
+        return
+    if delay is None:
+        operation.fail(error)
+    else:
+        operation.retry(delay, error=capture(error))
 
 
 def _running_task() -> object:
@@ -324,8 +317,6 @@ def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
 def is_coroutine_function(function: Callable[..., Any]) -> bool:
     """Return ``True`` if a function is to be awaited, and ``False`` if it is to run in a thread."""
-    if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
-        return True
     return inspect.iscoroutinefunction(_innermost(function))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ from durable_execution_sdk.operations.options import (
     check_timeouts,
     timeout_seconds,
 )
-from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.delivery import Completion, Handle, operation_of
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import CallbackSerDes, SerDes, SerDesContext
 from durable_execution_sdk.service import EXPECTED_ANSWERS
@@ -65,19 +65,52 @@ class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
         check_result_type("CallbackConfig", self.result_type, self.serdes)
 
 
-class Callback(DurableOperation[_T], Generic[_T]):
+class Callback(Handle[_T], Generic[_T]):
     """A callback that exists: pass ``callback_id`` on, then await the callback for its result."""
+
+    __slots__ = ()
+
+    @property
+    def callback_id(self) -> str:
+        """The id that the external system answers to; the same on every replay."""
+        operation = operation_of(self)
+        assert isinstance(operation, CallbackOperation)
+        return operation.callback_id
+
+
+class Creation(Handle[Callback[_T]], Generic[_T]):
+    """The moment from which a callback has its id: await it for the callback."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:  # type checkers are to find such mistakes themselves
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Tell that the callback has what its creation lacks."""
+            told = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name == "callback_id":
+                told += (
+                    ": ctx.create_callback(...) is to be awaited twice, once for the callback and once"
+                    " for its result. Say callback = await ctx.create_callback(...) first, then"
+                    " callback.callback_id"
+                )
+            raise AttributeError(told, name=name, obj=self)
+
+
+class CallbackOperation(DurableOperation[_T], Generic[_T]):
+    """A callback, and the wait for its answer."""
 
     __slots__ = ("_is_typed", "_serdes", "creation")
 
     kind: ClassVar[OperationType] = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
     is_from_outside: ClassVar[bool] = True
+    handle_class = Callback
 
     def __init__(self, scope: Scope, name: str | None, config: CallbackConfig[_T]) -> None:
         super().__init__(scope, name, OperationSubType.CALLBACK)
         self.workflow.journal.claimed_callback(self.operation_id)
-        self.creation: Creation[_T] = Creation(self)
+        self.creation: CreationOfCallback[_T] = CreationOfCallback(self)
         result_type: Any = Any if config.result_type is None else config.result_type
         self._serdes: SerDes[Any] = config.serdes or self.named(lambda: CallbackSerDes(result_type))
         self._is_typed = config.serdes is None and config.result_type is not None
@@ -85,7 +118,7 @@ class Callback(DurableOperation[_T], Generic[_T]):
         if self.is_void:
             if record is not None:
                 self._exists(record)
-            elif self.cancelled():
+            elif self.is_cancelled:
                 self.workflow.turn_down(self.creation)
             return
         if record is None:
@@ -159,40 +192,29 @@ def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) ->
         raise SerDesError(f"{context.what}: {serdes!r} does not read an answer without a result")
 
 
-class Creation(Handle["Callback[_T]"], Generic[_T]):
-    """The completion at which a callback has its id."""
+class CreationOfCallback(Completion[Callback[_T]], Generic[_T]):
+    """The completion that is due once the log holds the callback's id."""
 
-    __slots__ = ("_callback", "frame")
+    __slots__ = ("_callback", "frame", "name", "operation_id")
 
+    handle_class = Creation
     is_end = False
 
-    def __init__(self, callback: Callback[_T]) -> None:
-        super().__init__(callback.workflow.order)
-        self.place = callback.place
+    def __init__(self, callback: CallbackOperation[_T]) -> None:
+        super().__init__(callback.workflow.order, callback.place)
+        self.name = callback.name
+        self.operation_id = callback.operation_id
         self.frame = callback.frame
-        self._callback = callback
+        self._callback = cast("Callback[_T]", callback.handle)
 
     @property
     def label(self) -> str:
         """Its name, in messages."""
-        return f"the creation of {self._callback.label}"
+        return f"the creation of {operation_of(self._callback).label}"
 
     def outcome(self) -> Callback[_T]:
         """Return the callback."""
         return self._callback
-
-    if not TYPE_CHECKING:  # type checkers are to find such mistakes themselves
-
-        def __getattr__(self, name: str) -> NoReturn:
-            """Raise ``AttributeError``; for an attribute of the callback, with the advice to await first."""
-            message = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name in ("callback_id", "name") or name in vars(Callback):
-                message += (
-                    ": ctx.create_callback(...) is to be awaited twice, once for the callback and once"
-                    " for its result. Say callback = await ctx.create_callback(...) first, then"
-                    f" callback.{name}"
-                )
-            raise AttributeError(message, name=name, obj=self)
 
 
 def create_callback(
@@ -200,4 +222,5 @@ def create_callback(
 ) -> Creation[Any]:
     """Create a callback. The creation has to be awaited for it."""
     check_config("ctx.create_callback", config, CallbackConfig)
-    return Callback(scope, name, config or CallbackConfig()).creation
+    creation = CallbackOperation(scope, name, config or CallbackConfig()).creation
+    return cast("Creation[Any]", creation.handle)

@@ -33,11 +33,11 @@ from durable_execution_sdk.model.operation import (
     OperationSubType,
     OperationType,
 )
-from durable_execution_sdk.model.update import ContextOptions, OperationAction
+from durable_execution_sdk.model.update import ContextOptions, OperationAction, text_bytes
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.options import check_config, check_serdes
 from durable_execution_sdk.runtime.current import task_on
-from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.delivery import Completion, Handle
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.suspension import Aborted
@@ -204,7 +204,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
-            if self.cancelled() or self.workflow.is_ending:
+            if self.is_cancelled or self.workflow.is_ending:
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(error)
@@ -234,7 +234,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             read = partial(self.decode, self._serdes)
             self._payload = self.workflow.built_again(self.record, payload, read)
             self.complete(self.record)
-        elif _size(payload) <= MAX_STORED_RESULT_BYTES:
+        elif text_bytes(payload) <= MAX_STORED_RESULT_BYTES:
             self._has_ended = True
             self.submit(self.update(OperationAction.SUCCEED, payload=payload))
         else:
@@ -275,17 +275,16 @@ class Child(DurableOperation[_T], Generic[_T]):
         )
 
 
-class VirtualChild(Handle[_T], Generic[_T]):
+class VirtualChild(Completion[_T], Generic[_T]):
     """A child context without an operation of its own."""
 
-    __slots__ = ("_body", "_inner", "_mapper", "_name", "_outer", "_task")
+    __slots__ = ("_body", "_inner", "_mapper", "_outer", "_task", "name", "operation_id")
 
     def __init__(self, scope: Scope, body: Body, name: str | None, config: ChildConfig) -> None:
         outer = scope.frame
-        super().__init__(outer.workflow.order)
-        operation_id = scope.next_id()
-        self.place = scope.place + scope.claimed
-        self._name = name
+        self.operation_id = operation_id = scope.next_id()
+        super().__init__(outer.workflow.order, scope.place + scope.claimed)
+        self.name = name
         self._outer = outer
         self._inner = Frame(
             outer.workflow,
@@ -299,13 +298,13 @@ class VirtualChild(Handle[_T], Generic[_T]):
         if outer.is_over:
             outer.workflow.turn_down(self)
             return
-        outer.handles[self.sequence] = self
+        outer.unsettled[self.sequence] = self
         self._task = start_in(self._inner, self._run(), scope)
 
     @property
     def label(self) -> str:
         """The name of the context, in messages."""
-        return f"virtual child context {self._name!r}" if self._name else "a virtual context"
+        return f"virtual child context {self.name!r}" if self.name else "a virtual context"
 
     @property
     def can_be_given_up(self) -> bool:
@@ -314,15 +313,15 @@ class VirtualChild(Handle[_T], Generic[_T]):
 
     def abandon(self) -> None:
         """Give up the operations in the context, which has no record of its own."""
-        for handle in list(self._inner.handles.values()):
-            if handle.can_be_given_up:
-                handle.give_up()
+        for operation in list(self._inner.unsettled.values()):
+            if operation.can_be_given_up:
+                operation.give_up()
 
     def drop(self, msg: Any | None = None) -> bool:
         """End the context, and everything in it."""
         dropped = super().drop(msg)
         if dropped:
-            self._outer.handles.pop(self.sequence, None)
+            self._outer.unsettled.pop(self.sequence, None)
             self._inner.close()
         return dropped
 
@@ -336,7 +335,7 @@ class VirtualChild(Handle[_T], Generic[_T]):
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
-            if self.cancelled() or self._outer.workflow.is_ending:
+            if self.is_cancelled or self._outer.workflow.is_ending:
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(rebuild(ChildContextError, capture(error)))
@@ -347,12 +346,13 @@ class VirtualChild(Handle[_T], Generic[_T]):
         except BaseException as error:
             self._raised(rebuild(ChildContextError, capture(error)))
         else:
-            if not self.done():
+            if not self.is_done:
                 self.set_result(result)
         finally:
-            self._outer.handles.pop(self.sequence, None)
+            self._outer.unsettled.pop(self.sequence, None)
             self._inner.close()
-            self._wake()
+            if not self.is_cancelled:
+                self._tell()
 
     def _raised(self, error: Exception) -> None:
         if type(error) is TypeError:
@@ -360,9 +360,8 @@ class VirtualChild(Handle[_T], Generic[_T]):
         raised = _mapped(self._mapper, error, self.label)
         if issubclass(type(raised), StopIteration):  # an instance may lie about its class
             raised = RuntimeError("a coroutine cannot raise StopIteration")
-        if not self.done():
+        if not self.is_done:
             self.set_exception(raised)
-            self.exception()
 
 
 def _complete(error: TypeError) -> None:
@@ -409,9 +408,7 @@ def run_in_child_context(
     check_config("ctx.run_in_child_context", config, ChildConfig)
     chosen = config or ChildConfig()
     if chosen.virtual:
-        return VirtualChild(scope, body, name, chosen)
-    return Child(scope, body, name, chosen, chosen.serdes or serdes)
-
-
-def _size(payload: str) -> int:
-    return len(payload) if payload.isascii() else len(payload.encode())
+        virtual: VirtualChild[Any] = VirtualChild(scope, body, name, chosen)
+        return virtual.handle
+    child: Child[Any] = Child(scope, body, name, chosen, chosen.serdes or serdes)
+    return child.handle

@@ -25,7 +25,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.delivery import Handle, operation_of
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Scope
 
@@ -94,7 +94,9 @@ class Combination(DurableOperation[_T], Generic[_T]):
         missing = {
             operand
             for operand in self.needed(decision)
-            if not (operand.done() or (isinstance(operand, Handle) and operand.is_due))
+            if not (
+                operand.done() or (isinstance(operand, Handle) and operation_of(operand).is_due)
+            )
         }
         if not missing:
             end(record)
@@ -102,7 +104,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
 
         def arrived(operand: Operand) -> None:
             missing.discard(operand)
-            if not missing and not self.done():
+            if not missing and not self.is_done:
                 end(record)
 
         for operand in missing:
@@ -114,7 +116,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
         if self.cancels_losers:
             for operand in self.operands:
                 if isinstance(operand, Handle):
-                    operand.give_up()
+                    operation_of(operand).give_up()
                 elif not operand.done():
                     operand.cancel()
 
@@ -160,7 +162,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
     def _operand_done(self, operand: Operand) -> None:
         self._left -= 1
         _seen(operand)
-        if not (self._is_decided or self.done() or self.frame.is_over):
+        if not (self._is_decided or self.is_done or self.frame.is_over):
             self.decide(operand)
 
     def succeed(self, decision: Decision) -> None:

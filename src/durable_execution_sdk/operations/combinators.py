@@ -131,7 +131,7 @@ def combine(
     *,
     of_nothing: bool,
     cancel_losers: bool = False,
-) -> Combination[_T]:
+) -> Handle[_T]:
     """Start a combinator. An awaitable that is neither an operation nor a task runs in a new task.
 
     Raises ``ConfigError`` for operands that cannot be awaited, and for none unless ``of_nothing``.
@@ -152,7 +152,7 @@ def combine(
             + (f" not {foreign[0]!r}" if foreign else " and at least one of them")
         )
     operands = [_future(awaitable) for awaitable in awaitables]
-    return kind(scope, operands, name or combinator, cancel_losers=cancel_losers)
+    return kind(scope, operands, name or combinator, cancel_losers=cancel_losers).handle
 
 
 def _future(awaitable: Awaitable[Any]) -> Operand:

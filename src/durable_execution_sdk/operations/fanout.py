@@ -46,7 +46,7 @@ from durable_execution_sdk.operations.batch import (
 from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
 from durable_execution_sdk.operations.options import check_serdes
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply
-from durable_execution_sdk.runtime.delivery import Handle, Signal
+from durable_execution_sdk.runtime.delivery import Handle, Signal, Watcher
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import (
@@ -146,7 +146,14 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         return await run.to_the_end()
 
 
-class _Run:
+class _Running(Struct, frozen=True):
+    """A branch that runs, and its context."""
+
+    context: Child[str] | VirtualChild[str]
+    branch: Branch
+
+
+class _Run(Watcher[str]):
     """The state of a fan-out that runs: its branches, their results, and the decision."""
 
     def __init__(
@@ -166,7 +173,7 @@ class _Run:
         # Items are numbered from 0, operations from 1.
         self._scope = Scope(frame, frame.prefix, first=0, maker=frame.scope())
         self._ended: list[Sequence[Entry] | None] = []
-        self._running: dict[Handle[str], Branch] = {}
+        self._running: dict[Handle[str], _Running] = {}
         self._arrived: deque[Handle[str]] = deque()
         self._wake: Signal | None = None
         self._is_stocked = True
@@ -186,8 +193,9 @@ class _Run:
         finally:
             self._supply.close()
         self._check_rebuilt(reason)
-        for handle, branch in self._running.items():
-            handle.drop()
+        for running in self._running.values():
+            branch = running.branch
+            running.context.drop()
             self._ended[branch.index] = [
                 Entry(index=index, status=BatchItemStatus.STARTED, name=branch.given_name)
                 for index in branch.indexes
@@ -261,11 +269,11 @@ class _Run:
         self._items += branch.size
         body = partial(_Run._body, self, branch)  # cheaper than a bound method
         plan = self._plan
-        handle: Handle[str]
+        context: Child[str] | VirtualChild[str]
         if plan.nesting is NestingType.FLAT:
-            handle = VirtualChild(self._scope, body, branch.name, _CONFIG)
+            context = VirtualChild(self._scope, body, branch.name, _CONFIG)
         else:
-            handle = Child(
+            context = Child(
                 self._scope,
                 body,
                 branch.name,
@@ -273,16 +281,16 @@ class _Run:
                 _TEXT,
                 plan.branch_type,
             )
-            self._check_that_none_is_missing(handle)
+            self._check_that_none_is_missing(context)
         self._ended.append(None)
-        self._running[handle] = branch
-        handle.watch(self)
+        self._running[context.handle] = _Running(context, branch)
+        context.watch(self)
 
-    def _check_that_none_is_missing(self, handle: Child[str]) -> None:
+    def _check_that_none_is_missing(self, context: Child[str]) -> None:
         """Fail if the log holds later branches, or the end of the batch, but not this branch."""
-        if handle.record is None:
-            self._first_new = self._first_new or handle.label
-        if self._first_new is not None and (handle.record is not None or self.has_ended):
+        if context.record is None:
+            self._first_new = self._first_new or context.label
+        if self._first_new is not None and (context.record is not None or self.has_ended):
             error = DeterminismError(
                 f"the log of {self._label} does not hold {self._first_new}, though it holds"
                 " later branches, or the end: to run it now could repeat its effects. The log is"
@@ -341,11 +349,15 @@ class _Run:
         return (
             completion is not None
             and completion.should_complete is not None
-            and all(isinstance(branch, Child) and branch.is_void for branch in self._running)
+            and all(
+                isinstance(running.context, Child) and running.context.is_void
+                for running in self._running.values()
+            )
         )
 
     def _take(self, handle: Handle[str]) -> None:
-        branch = self._running.pop(handle)
+        running = self._running.pop(handle)
+        branch = running.branch
         name, first = branch.given_name, branch.first
         error = handle.exception()
         if error is None:
@@ -359,7 +371,7 @@ class _Run:
             )
         else:
             self._failed += branch.size
-            failure = _recorded(handle, error)
+            failure = _recorded(running.context, error)
             self._ended[branch.index] = [
                 Entry(index=index, status=BatchItemStatus.FAILED, name=name, error=failure)
                 for index in branch.indexes
@@ -382,9 +394,9 @@ class _Run:
             self._wake.set_result(None)
 
 
-def _recorded(handle: Handle[str], error: BaseException) -> ErrorObject | None:
-    if isinstance(handle, Child) and handle.record is not None:
-        return handle.recorded_error(handle.record)
+def _recorded(context: Child[str] | VirtualChild[str], error: BaseException) -> ErrorObject | None:
+    if isinstance(context, Child) and context.record is not None:
+        return context.recorded_error(context.record)
     return capture(error)
 
 

@@ -19,6 +19,7 @@ from durable_execution_sdk.model.operation import (
 from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAction
 from durable_execution_sdk.operations.lifecycle import DurableOperation, exact_text
 from durable_execution_sdk.operations.options import check_config, check_result_type, check_serdes
+from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
 
@@ -115,7 +116,7 @@ def invoke(
     payload: object,
     name: str | None,
     config: InvokeConfig[Any] | None,
-) -> Invoke[Any]:
+) -> Handle[Any]:
     """Invoke another function."""
     if not _is_function_name(function_name):
         raise ConfigError(
@@ -124,7 +125,7 @@ def invoke(
             " 'billing:live'"
         )
     check_config("ctx.invoke", config, InvokeConfig)
-    return Invoke(scope, exact_text(function_name), payload, name, config or InvokeConfig())
+    return Invoke(scope, exact_text(function_name), payload, name, config or InvokeConfig()).handle
 
 
 def _is_function_name(name: object) -> bool:

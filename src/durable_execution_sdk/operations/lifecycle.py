@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.errors import (
@@ -26,8 +25,8 @@ from durable_execution_sdk.model.operation import (
     label_of,
     was_given_up,
 )
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.model.update import OperationAction, OperationUpdate, text_bytes
+from durable_execution_sdk.runtime.delivery import Completion
 from durable_execution_sdk.runtime.failure import rebuild
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.suspension import Aborted
@@ -45,7 +44,7 @@ __all__ = ["DurableOperation", "checked_name", "exact_text", "label_of", "named_
 _T = TypeVar("_T")
 
 # Called by its name, which is quicker than through ``super()``.
-_take_outcome = Handle[Any].settle
+_take_outcome = Completion[Any].settle
 
 # The largest payload of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK (API reference, section 3.1).
 MAX_PAYLOAD_BYTES = 1024 * 1024
@@ -57,7 +56,7 @@ _SHOWN = 60
 _FAILED = OperationStatus.FAILED
 
 
-class DurableOperation(Handle[_T], Generic[_T]):
+class DurableOperation(Completion[_T], Generic[_T]):
     """One operation of a workflow: its record in the log, and the handle that workflow code awaits."""
 
     __slots__ = (
@@ -99,7 +98,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
         record = workflow.claim(self)
         if record is not None:
             self._check(record, scope)
-        frame.handles[self.sequence] = self
+        frame.unsettled[self.sequence] = self
         if record is None:
             if frame.is_rebuilt:
                 self.is_void = True
@@ -133,7 +132,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
     def observe(self, record: Operation) -> None:
         """Take in a change of this operation's record."""
         self.record = record
-        if self.done():
+        if self.is_done:
             self.see_too_late(record)
             return
         if record.status in TERMINAL_STATUSES:
@@ -186,7 +185,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
             self.workflow.given_up.pop(self.operation_id, None)
             if self.has_yet_to_fail:
                 self.is_pending = False
-                self.frame.handles.pop(self.sequence, None)
+                self.frame.unsettled.pop(self.sequence, None)
             else:
                 self._leave()
         return dropped
@@ -257,12 +256,12 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update of this operation, unless it was given up."""
-        if not (self.is_void or self.frame.is_closed or self.cancelled()):
+        if not (self.is_void or self.frame.is_closed or self.is_cancelled):
             self.workflow.submit(update)
 
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record an update that causes no call of its own, unless the operation was given up."""
-        if not (self.is_void or self.frame.is_closed or self.cancelled()):
+        if not (self.is_void or self.frame.is_closed or self.is_cancelled):
             self.workflow.leave_behind(update)
 
     def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
@@ -303,9 +302,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def within_limits(self, payload: str, what: str) -> str:
         """Return the payload; raise ``PayloadSizeError`` if it is larger than the service stores."""
-        size = len(payload)
-        if size > _SURELY_FITS and not payload.isascii():
-            size = len(payload.encode())
+        size = text_bytes(payload)
         if size > MAX_PAYLOAD_BYTES:
             raise PayloadSizeError(
                 f"the {what} of {self.label} is {size:,} bytes; the service stores at most"
@@ -387,7 +384,7 @@ class DurableOperation(Handle[_T], Generic[_T]):
 
     def _leave(self) -> None:
         self.is_pending = False
-        self.frame.handles.pop(self.sequence, None)
+        self.frame.unsettled.pop(self.sequence, None)
         workflow = self.workflow
         if not self.was_over:
             workflow.registered.pop(self.operation_id, None)
@@ -450,12 +447,6 @@ def _instead_of(name: object) -> str:
 def named_after(function: Callable[..., Any]) -> str | None:
     """Return the name of a function as the default name of its operation; ``None`` if it has none."""
     inner: Any = function
-    if type(inner) is FunctionType:
-        own: str = inner.__name__
-        if own.__class__ is not str:
-            own = exact_text(own)
-        is_name = own.isascii() and own.isprintable() and 0 < len(own) <= LONGEST_NAME
-        return own if is_name and own != "<lambda>" else None
     while isinstance(inner, partial):
         inner = inner.func
     name: Any = getattr(inner, "__name__", None)

@@ -22,6 +22,7 @@ from durable_execution_sdk.operations.fanout import (
 from durable_execution_sdk.operations.lifecycle import checked_name
 from durable_execution_sdk.operations.options import check_config
 from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply, supply_of
+from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 
@@ -118,7 +119,7 @@ def map_items(
     name: str | None,
     config: MapConfig | None,
     result_serdes: SerDes[Any],
-) -> FanOut[Any]:
+) -> Handle[BatchResult[Any]]:
     """Start a map. ``call`` calls the function in an item's context."""
     check_config("ctx.map", config, MapConfig)
     chosen = config or MapConfig()
@@ -138,7 +139,7 @@ def map_items(
     fan_out = FanOut[Any](scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
     if fan_out.record is None and not fan_out.is_void:
         _warn_of_many(fan_out, supply.total, chosen)
-    return fan_out
+    return fan_out.handle
 
 
 def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) -> None:

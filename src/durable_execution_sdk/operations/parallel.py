@@ -22,6 +22,7 @@ from durable_execution_sdk.operations.fanout import (
 from durable_execution_sdk.operations.lifecycle import checked_name
 from durable_execution_sdk.operations.options import check_config
 from durable_execution_sdk.operations.supply import supply_of
+from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.serdes import SerDes
 
@@ -58,7 +59,7 @@ def parallel(
     call: Callable[[Frame, Callable[..., Any], int], Awaitable[Any]],
     name: str | None,
     config: ParallelConfig | None,
-) -> FanOut[Any]:
+) -> Handle[BatchResult[Any]]:
     """Start a parallel. ``call`` calls a function in its branch's context."""
     check_config("ctx.parallel", config, ParallelConfig)
     chosen = config or ParallelConfig()
@@ -88,7 +89,7 @@ def parallel(
         summary_generator=chosen.summary_generator,
     )
     supply = supply_of(branches, scope, "ctx.parallel")
-    return FanOut(scope, supply, plan, name, OperationSubType.PARALLEL)
+    return FanOut[Any](scope, supply, plan, name, OperationSubType.PARALLEL).handle
 
 
 def _named(functions: Any) -> list[tuple[str | None, Callable[..., Any]]]:

@@ -26,7 +26,8 @@ from durable_execution_sdk.operations.arity import check_arguments, counted
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.lifecycle import checked_name, named_after
 from durable_execution_sdk.operations.options import check_config
-from durable_execution_sdk.operations.step import Step, StepConfig, step
+from durable_execution_sdk.operations.step import StepConfig, step
+from durable_execution_sdk.runtime.delivery import Handle, operation_of
 from durable_execution_sdk.runtime.failure import capture, rebuild
 from durable_execution_sdk.runtime.scope import Frame
 from durable_execution_sdk.serdes import SerDes, serdes_for_type
@@ -51,7 +52,7 @@ class Compensation(Struct, frozen=True):
     args: tuple[Any, ...]
     name: str | None
     config: StepConfig | None
-    undoes: Step[Any] | None = None
+    undoes: Handle[Any] | None = None
 
     @property
     def may_be_needed(self) -> bool:
@@ -90,7 +91,7 @@ class Saga:
         name: str | None = None,
         config: StepConfig | None = None,
         compensation_config: StepConfig | None = None,
-    ) -> Step[_T]: ...
+    ) -> Handle[_T]: ...
 
     @overload
     def step(
@@ -101,7 +102,7 @@ class Saga:
         name: str | None = None,
         config: StepConfig | None = None,
         compensation_config: StepConfig | None = None,
-    ) -> Step[_T]: ...
+    ) -> Handle[_T]: ...
 
     def step(
         self,
@@ -111,7 +112,7 @@ class Saga:
         name: str | None = None,
         config: StepConfig | None = None,
         compensation_config: StepConfig | None = None,
-    ) -> Step[Any]:
+    ) -> Handle[Any]:
         """Run a step, as ``ctx.step`` does. If the saga fails later, ``compensate(result)`` undoes it.
 
         ``compensate`` is the function of a step too: sync or async, retried by the strategy of
@@ -123,7 +124,7 @@ class Saga:
         check_config("a compensation", compensation_config, StepConfig)
         chosen = checked_name(name, "step") or named_after(func)
         handle = step(self._frame.scope(), func, args, chosen, config)
-        handle.is_kept = True  # the saga itself waits for it, to undo it
+        operation_of(handle).is_kept = True  # the saga itself waits for it, to undo it
         undo = Compensation(compensate, (), named_after(compensate), compensation_config, handle)
         self._compensations.append(undo)
         return handle
@@ -179,14 +180,15 @@ class Saga:
 
     async def _compensate(self, needed: list[Compensation]) -> list[Failure]:
         """Run the compensations to their end, also if the task is cancelled meanwhile."""
-        undoing: Child[list[Failure]] = Child(
+        context: Child[list[Failure]] = Child(
             self._frame.scope(),
             lambda frame: _undo(frame, needed),
             "compensations",
             ChildConfig(),
             _FAILURES,
         )
-        undoing.is_kept = True
+        context.is_kept = True
+        undoing = context.handle
         cancellation: asyncio.CancelledError | None = None
         while True:
             try:

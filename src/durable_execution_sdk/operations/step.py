@@ -26,6 +26,7 @@ from durable_execution_sdk.operations.attempts import (
 from durable_execution_sdk.operations.lifecycle import named_after
 from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
 from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.workflow import Workflow
 from durable_execution_sdk.serdes import SerDes
@@ -224,11 +225,11 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def _hand_on_early(self, payload: str) -> None:
         """Let a sequential workflow go on before the acknowledgement, in optimistic mode."""
-        if self.done() or not self.workflow.is_sequential:
+        if self.is_done or not self.workflow.is_sequential:
             return
         self.set_result(self.decode(self._serdes, payload))
         self.workflow.position.delivered(self.operation_id)
-        self._wake()
+        self._tell()
         self._leave()
 
 
@@ -238,38 +239,29 @@ def step(
     args: tuple[Any, ...],
     name: str | None,
     config: StepConfig | None,
-) -> Step[Any]:
+) -> Handle[Any]:
     """Run a function as a step."""
     workflow = scope.frame.workflow
     defaults: _Defaults | None = None
+    made: Step[Any]
     if type(function) is FunctionType:
         defaults = workflow.said_by_functions.get(function)
     if config is not None:
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
             check_arguments("ctx.step", function, len(args), counted(args))
+            is_coroutine = is_coroutine_function(function)
             named = name or named_after(function)
-            return Step(
-                scope,
-                function,
-                args,
-                named,
-                config,
-                config.serdes,
-                is_coroutine=is_coroutine_function(function),
+            made = Step(
+                scope, function, args, named, config, config.serdes, is_coroutine=is_coroutine
             )
+            return made.handle
     if defaults is None:
         defaults = _defaults_of(function, workflow)
     if not defaults.least <= len(args) <= defaults.most:
         raise misfit("ctx.step", function, counted(args))
     chosen = config or defaults.config
     serdes = chosen.serdes or defaults.serdes or workflow.settings.serdes_for(function)
-    return Step(
-        scope,
-        function,
-        args,
-        name or defaults.name,
-        chosen,
-        serdes,
-        is_coroutine=defaults.is_coroutine,
-    )
+    named = name or defaults.name
+    made = Step(scope, function, args, named, chosen, serdes, is_coroutine=defaults.is_coroutine)
+    return made.handle

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import sys
 from datetime import datetime
+from types import FrameType
 from typing import Any, ClassVar
 
 from msgspec.structs import replace
@@ -20,9 +20,10 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction, WaitOptions
 from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 
-__all__ = ["Wait", "wait", "wait_until"]
+__all__ = ["wait", "wait_until"]
 
 
 class Wait(DurableOperation[None]):
@@ -58,15 +59,15 @@ class Wait(DurableOperation[None]):
         """Return ``None``: a wait does not fail."""
         return None
 
-    def cancel(self, msg: Any | None = None) -> bool:
+    def cancel(self, msg: Any | None = None, caller: FrameType | None = None) -> bool:
         """End the wait early: the tasks that await it go on as if the time were up, without an exception.
 
         It is recorded as CANCEL, so replay goes on at the same place. Returns ``False`` if the workflow has
         seen the end of the wait, or has cancelled it already.
         """
-        if self.done():
+        if self.is_done:
             return False
-        if self.passed_on(sys._getframe(1), msg):  # noqa: SLF001
+        if caller is not None and self.passed_on(caller, msg):
             return True
         if self.frame.is_over:
             return self.drop(msg)
@@ -89,13 +90,13 @@ class Wait(DurableOperation[None]):
             self.leave_behind(self.update(OperationAction.CANCEL))
 
 
-def wait(scope: Scope, duration: DurationLike, name: str | None) -> Wait:
+def wait(scope: Scope, duration: DurationLike, name: str | None) -> Handle[None]:
     """Wait for a length of time."""
     seconds = Duration.of(duration, "ctx.wait").checked("ctx.wait", 1, LONGEST_TIMER_SECONDS)
-    return Wait(scope, seconds.to_seconds(), name)
+    return Wait(scope, seconds.to_seconds(), name).handle
 
 
-def wait_until(scope: Scope, moment: datetime, name: str | None) -> Wait:
+def wait_until(scope: Scope, moment: datetime, name: str | None) -> Handle[None]:
     """Wait until a moment; one that has passed is over after the shortest wait, a second."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise ConfigError(
@@ -108,4 +109,4 @@ def wait_until(scope: Scope, moment: datetime, name: str | None) -> Wait:
     away = Duration.from_seconds(max(1, math.ceil(end - scope.frame.now / 1000)))
     away.checked("ctx.wait_until", 1, LONGEST_TIMER_SECONDS)
     left = math.ceil(end - workflow.plane.now() / 1000)
-    return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name)
+    return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name).handle

@@ -101,7 +101,7 @@ def wait_for_callback(
             ) from error
         return await callback
 
-    return Child(
+    context: Child[Any] = Child(
         scope,
         body,
         name,
@@ -110,6 +110,7 @@ def wait_for_callback(
         OperationSubType.WAIT_FOR_CALLBACK,
         CallbackError,
     )
+    return context.handle
 
 
 class _Answer:

@@ -13,6 +13,7 @@ from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation
 from durable_execution_sdk.operations.options import check_required_strategy, check_serdes, decide
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
+from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.serdes import SerDes
 
@@ -120,6 +121,6 @@ def wait_for_condition(
     check: Callable[..., Any],
     name: str | None,
     config: WaitForConditionConfig[Any],
-) -> WaitForCondition[Any]:
+) -> Handle[Any]:
     """Start a poll: check a state until the strategy stops."""
-    return WaitForCondition(scope, check, name, config)
+    return WaitForCondition(scope, check, name, config).handle

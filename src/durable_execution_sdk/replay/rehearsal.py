@@ -21,7 +21,7 @@ from durable_execution_sdk.model.operation import (
     Operation,
     OperationType,
 )
-from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.model.update import OperationUpdate, text_bytes
 from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.replay.payloads import (
     is_same_function,
@@ -29,8 +29,9 @@ from durable_execution_sdk.replay.payloads import (
     short,
 )
 from durable_execution_sdk.replay.script import FUNCTIONS, Result, Script
+from durable_execution_sdk.runtime.delivery import Completion
 from durable_execution_sdk.runtime.suspension import WentAway
-from durable_execution_sdk.runtime.workflow import Attempting, Claimant, Reader, Workflow
+from durable_execution_sdk.runtime.workflow import Attempting, Reader, Workflow
 
 __all__ = ["Rehearsal", "Spectator"]
 
@@ -45,7 +46,7 @@ class Rehearsal(Workflow):
         self._script = script
         script.arguments.begin()
 
-    def claim(self, claimant: Claimant) -> Operation | None:
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Compare an operation with the log; end the invocation at the first divergence."""
         self._script.arguments.take(claimant)
         record = super().claim(claimant)
@@ -61,7 +62,7 @@ class Rehearsal(Workflow):
         A result that was too large to record is the function's.
         """
         recorded = record.context_details.result if record.context_details else None
-        if recorded is None or len(payload.encode()) > MAX_STORED_RESULT_BYTES:
+        if recorded is None or text_bytes(payload) > MAX_STORED_RESULT_BYTES:
             return payload
         if record.sub_type in FUNCTIONS:
             is_same = is_same_payload(recorded, payload, read)
@@ -101,7 +102,7 @@ class Rehearsal(Workflow):
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record nothing."""
 
-    def start_body(self, operation: Attempting, body: Any) -> NoReturn:
+    def start_body(self, operation: Attempting[Any], body: Any) -> NoReturn:
         """Refuse to run a body. Reaching this is a defect of the rehearsal."""
         body.close()
         raise InternalError(f"{operation.label} was about to run in a rehearsal")

@@ -21,8 +21,8 @@ from durable_execution_sdk.replay.payloads import comparable, short
 from durable_execution_sdk.replay.places import Place, asking_place
 from durable_execution_sdk.replay.recording import Moment, Recording
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.runtime.delivery import Completion
 from durable_execution_sdk.runtime.journal import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.workflow import Claimant
 
 __all__ = ["FUNCTIONS", "Result", "Script"]
 
@@ -72,7 +72,7 @@ class Script:
             if operation.type != OperationType.EXECUTION and operation.name != LATE_NEWS_NAME
         }
 
-    def ask(self, claimant: Claimant, record: Operation | None) -> None:
+    def ask(self, claimant: Completion[Any], record: Operation | None) -> None:
         """Record an operation that the code asks for, and compare it with that of the log."""
         place = asking_place() or self._place_around(claimant)
         ended = record is not None and record.status in TERMINAL_STATUSES
@@ -212,10 +212,9 @@ class Script:
         is_over = around is not None and around.status in TERMINAL_STATUSES
         return ending is not None and ending.is_own and not is_over
 
-    def _place_around(self, claimant: Claimant) -> Place | None:
+    def _place_around(self, claimant: Completion[Any]) -> Place | None:
         """Return the place of the enclosing operation: a branch is asked for by its map."""
-        frame: Any = getattr(claimant, "frame", None)
-        around = None if frame is None else self.asked.get(frame.operation_id)
+        around = self.asked.get(claimant.frame.operation_id)
         return None if around is None else around.place
 
 

@@ -62,15 +62,24 @@ from collections.abc import Callable, Generator, Sized
 from contextvars import Context
 from heapq import heappop, heappush
 from types import FrameType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 
-from durable_execution_sdk.errors import OperationCancelledError
+from durable_execution_sdk.errors import ContextMisuseError, OperationCancelledError
 from durable_execution_sdk.runtime.current import CURRENT, task_on
 from durable_execution_sdk.runtime.journal import LateNews, Position
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.tasks import UNCHECKED_MOVES, WorkflowTasks, refused_in_step
 
-__all__ = ["Deliveries", "Handle", "Signal", "Waiter", "Wake"]
+__all__ = [
+    "Completion",
+    "Deliveries",
+    "Handle",
+    "Signal",
+    "Waiter",
+    "Wake",
+    "Watcher",
+    "operation_of",
+]
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -78,6 +87,9 @@ _S = TypeVar("_S")
 # Called by their names, which is quicker than through ``super()``.
 _new_future = asyncio.Future[Any].__init__
 _result_of = asyncio.Future[Any].result
+_set_result = asyncio.Future[Any].set_result
+_set_exception = asyncio.Future[Any].set_exception
+_cancel = asyncio.Future[Any].cancel
 
 
 class Wake(asyncio.Future[None]):
@@ -112,88 +124,63 @@ class Waiter(Wake):
     Each awaiting task has its own, so to cancel the task does not cancel the operation.
     """
 
-    __slots__ = ("handle",)
+    __slots__ = ("operation",)
 
-    handle: Handle[Any]
+    operation: Completion[Any]
 
     @property
     def label(self) -> str:
         """The name of the operation, in messages."""
-        return self.handle.label
+        return self.operation.label
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Stop waiting because the task was cancelled; give the operation up if no other task awaits it."""
         cancelled = super().cancel(msg)
         if cancelled:
-            self.handle.left_by(self)
+            self.operation.left_by(self)
         return cancelled
 
 
-class Watcher(Protocol[_S]):
-    """An operation that is notified at once when another one is done."""
+class Watcher(Generic[_S]):
+    """An operation that takes note, at once, that another one is done."""
 
     def take_note(self, handle: Handle[_S]) -> None:
-        """Note that this operation is done."""
-        ...
+        """Take note of the operation of this handle."""
+        raise NotImplementedError
 
 
 class Handle(asyncio.Future[_T], Generic[_T]):
     """A durable operation that runs or has ended. It can be awaited, gathered and raced.
 
-    It is a future, so everything in asyncio that takes a future takes it.
+    It is a future, so everything in asyncio that takes one takes it. The outcome comes from the log
+    alone: all that workflow code can do to the operation is to ``cancel`` it.
     """
 
     # State is kept in slots, which are quicker than the dictionary that every future has.
-    __slots__ = (
-        "_order",
-        "_waiters",
-        "_watcher",
-        "callbacks_added",
-        "is_due",
-        "is_given_up",
-        "is_kept",
-        "place",
-        "sequence",
-    )
+    __slots__ = ("_operation",)
 
-    # False for optimistic steps: their result may be seen before the log has an end time, so they must not
-    # advance ``now``.
-    tells_time = True
-    # False for completions that are not the end of the operation with this id.
-    is_end = True
-    operation_id: str
-    # The state of the context that it belongs to.
-    frame: Any
-
-    def __init__(self, order: Deliveries, place: int = 0) -> None:
-        """Take the next sequence number. ``place`` is the hash: a number for the place in the workflow."""
-        _new_future(self, loop=order.loop)
-        self._order = order
-        self._waiters: list[Waiter] | None = None
-        self._watcher: Watcher[_T] | None = None
-        # Number of callbacks that run when it completes, besides the tasks that await it.
-        self.callbacks_added = 0
-        self.is_due = False
-        # True if the cancellation of the awaiting tasks has ended it, and not a call of ``cancel()``.
-        self.is_given_up = False
-        # True if it goes on when the tasks that await it are cancelled.
-        self.is_kept = False
-        order.claims = self.sequence = order.claims + 1
-        self.place = place
+    def __init__(self, operation: Completion[_T], loop: asyncio.AbstractEventLoop) -> None:
+        _new_future(self, loop=loop)
+        self._operation = operation
 
     @property
-    def label(self) -> str:
-        """The name of the operation, in messages."""
-        raise NotImplementedError
+    def name(self) -> str | None:
+        """The name of the operation, if it has one."""
+        return self._operation.name
+
+    @property
+    def operation_id(self) -> str:
+        """The id of the operation: the same on every replay."""
+        return self._operation.operation_id
 
     def __repr__(self) -> str:
-        """Show the operation's name and its state."""
+        """Show the operation, and its state."""
         state = "cancelled" if self.cancelled() else "done" if self.done() else "pending"
-        return f"<{self.label} {state}>"
+        return f"<{self._operation.label} {state}>"
 
     def __hash__(self) -> int:
         """Return the number of the place in the workflow, so that sets have the same order on every replay."""
-        return self.place
+        return self._operation.place
 
     def __await__(self) -> Generator[Any, None, _T]:
         """Wait for the operation, in any task of the workflow.
@@ -202,23 +189,16 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         ``OperationCancelledError`` if it was given up. Inside a step it raises ``ContextMisuseError``.
         """
         if not self.done():
-            if self.is_due:
-                self._order.deliver_at_once(self)
+            operation = self._operation
+            if operation.is_due:
+                operation.order.deliver_at_once(operation)
             if not self.done():
-                if isinstance(CURRENT.get(), StepContext):
-                    raise refused_in_step(self.label, "awaited")
-                waiter = Waiter(loop=self._order.loop)
-                waiter.handle = self
-                if self._waiters is None:
-                    self._waiters = [waiter]
-                else:
-                    self._waiters.append(waiter)
-                yield from waiter
+                yield from operation.new_waiter()
         try:
             result: _T = _result_of(self)
         except asyncio.CancelledError:
-            if self.is_given_up:
-                raise self._cancelled_error() from None
+            if self._operation.is_given_up:
+                raise self._operation.cancelled_error() from None
             raise
         return result
 
@@ -233,6 +213,122 @@ class Handle(asyncio.Future[_T], Generic[_T]):
             raise
         return result
 
+    def add_done_callback(
+        self, fn: Callable[[Any], object], /, *, context: Context | None = None
+    ) -> None:
+        """As for any future."""
+        operation = self._operation
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(operation.label, "awaited")
+        operation.callbacks_added += 1
+        super().add_done_callback(fn, context=context)
+
+    def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
+        """As for any future."""
+        removed = super().remove_done_callback(fn)
+        self._operation.callbacks_added -= removed
+        return removed
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the operation, and the tasks that await it, as for any future.
+
+        A wait is ended early instead, and tasks that await it go on as if the time were up: recorded, so
+        replay goes on at the same place. ``False`` if the end has been seen, or was asked for already.
+        """
+        return self._operation.cancel(msg, sys._getframe(1))  # noqa: SLF001 - asyncio calls it too
+
+    def set_result(self, result: _T, /) -> NoReturn:
+        """Refuse it: the result is what the log holds."""
+        raise self._closed("result")
+
+    def set_exception(self, exception: type | BaseException, /) -> NoReturn:
+        """Refuse it: the error is what the log holds."""
+        raise self._closed("exception")
+
+    def _closed(self, outcome: str) -> ContextMisuseError:
+        return ContextMisuseError(
+            f"set_{outcome} was called on {self._operation.label}: the outcome of an operation comes from"
+            " the log, so that replay sees the same, and code cannot set it. Return or raise in the"
+            " function of the operation, or call handle.cancel() to give it up; for an outcome that"
+            " comes from elsewhere use ctx.create_callback()"
+        )
+
+
+def operation_of(handle: Handle[_T]) -> Completion[_T]:
+    """The operation behind a handle, which workflow code has no name for."""
+    return handle._operation  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+class Completion(Generic[_T]):
+    """The operation, or the timer, behind a handle: it comes to the outcome.
+
+    It keeps its handle until that has the outcome; from then on the handle keeps it. So neither waits
+    for the collector.
+    """
+
+    __slots__ = (
+        "_waiters",
+        "_watcher",
+        "callbacks_added",
+        "handle",
+        "is_cancelled",
+        "is_done",
+        "is_due",
+        "is_given_up",
+        "is_kept",
+        "order",
+        "place",
+        "sequence",
+        "tells_time",
+    )
+
+    handle_class: ClassVar[type[Handle[Any]]] = Handle
+    # False for completions that are not the end of the operation with this id.
+    is_end: ClassVar[bool] = True
+    name: str | None
+    operation_id: str
+    # The state of the context that it belongs to.
+    frame: Any
+
+    def __init__(self, order: Deliveries, place: int) -> None:
+        """``place`` is the hash of the handle: where the operation stands in the workflow."""
+        self.order = order
+        self.handle: Handle[_T] = self.handle_class(self, order.loop)
+        self._waiters: list[Waiter] | None = None
+        self._watcher: Watcher[_T] | None = None
+        # Number of callbacks that run when it completes, besides the tasks that await it.
+        self.callbacks_added = 0
+        self.is_due = False
+        # The state of the handle, which only this class changes.
+        self.is_done = False
+        self.is_cancelled = False
+        # True if the cancellation of the awaiting tasks has ended it, and not a call of ``cancel()``.
+        self.is_given_up = False
+        # True if it goes on when the tasks that await it are cancelled.
+        self.is_kept = False
+        # False for optimistic steps: their result may be seen before the log has an end time, so they must
+        # not advance ``now``.
+        self.tells_time = True
+        order.claims = self.sequence = order.claims + 1
+        self.place = place
+
+    @property
+    def label(self) -> str:
+        """The name of the operation, in messages."""
+        raise NotImplementedError
+
+    def new_waiter(self) -> Waiter:
+        """Make a future for the running task to block on until this is done."""
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(self.label, "awaited")
+        waiter = Waiter(loop=self.order.loop)
+        waiter.operation = self
+        if self._waiters is None:
+            self._waiters = [waiter]
+        else:
+            self._waiters.append(waiter)
+        return waiter
+
     @property
     def is_awaited(self) -> bool:
         """True if code of the workflow would notice that it completes."""
@@ -242,56 +338,51 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def _is_waited_for(self) -> bool:
         return any(not waiter.done() for waiter in self._waiters or ())
 
-    def add_done_callback(
-        self, fn: Callable[[Any], object], /, *, context: Context | None = None
-    ) -> None:
-        """Add a callback, as for any future; refused inside steps."""
-        if isinstance(CURRENT.get(), StepContext):
-            raise refused_in_step(self.label, "awaited")
-        self.callbacks_added += 1
-        super().add_done_callback(fn, context=context)
-
-    def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
-        """Remove a callback, as for any future."""
-        removed = super().remove_done_callback(fn)
-        self.callbacks_added -= removed
-        return removed
-
     def watch(self, watcher: Watcher[_T]) -> None:
         """Notify another operation at once when this one is done."""
         self._watcher = watcher
 
     def settle(self) -> None:
         """Take the outcome from the log and wake the awaiting tasks; called in this completion's turn."""
-        if self.done():
+        if self.is_done:
             return
         try:
-            self.set_result(self.outcome())
+            _set_result(self.handle, self.outcome())
         except Exception as error:
             self.set_exception(error)
-            self.exception()  # marks it as retrieved, so that asyncio does not log it
+        self.is_done = True
         if self._waiters is not None or self._watcher is not None:
-            self._wake()
+            self._tell()
+        else:
+            del self.handle
+
+    def set_result(self, value: _T) -> None:
+        """Give the handle its value."""
+        _set_result(self.handle, value)
+        self.is_done = True
+
+    def set_exception(self, error: Exception) -> None:
+        """Give the handle its error."""
+        _set_exception(self.handle, error)
+        self.handle.exception()  # marks it as retrieved, so that asyncio does not log it
+        self.is_done = True
 
     def outcome(self) -> _T:
         """Return the value, or raise the operation's error."""
         raise NotImplementedError
 
-    def cancel(self, msg: Any | None = None) -> bool:
-        """Cancel the operation: the tasks that await it, and its body. Returns ``False`` if it is done.
-
-        As for any future, the tasks that await it get ``CancelledError``.
-        """
-        if self.done():
+    def cancel(self, msg: Any | None = None, caller: FrameType | None = None) -> bool:
+        """Give the operation up, and cancel the tasks that await it; ``caller`` called the handle."""
+        if self.is_done:
             return False
-        if not self.passed_on(sys._getframe(1), msg):  # noqa: SLF001
+        if caller is None or not self.passed_on(caller, msg):
             self.abandon()
             self.drop(msg)
         return True
 
     def give_up(self) -> None:
         """End the operation because no task of the workflow waits for it any more."""
-        if not self.done():
+        if not self.is_done:
             self.is_given_up = True
             self.cancel()
 
@@ -305,9 +396,16 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
     def drop(self, msg: Any | None = None) -> bool:
         """End the handle without a record; the tasks that await it are cancelled."""
-        dropped = super().cancel(msg)
-        self._wake()
-        return dropped
+        if self.is_done:
+            return False
+        self.refuse(msg)
+        self._tell()
+        return True
+
+    def refuse(self, msg: Any | None = None) -> None:
+        """End the handle of an operation that may do nothing, before anything awaits it."""
+        _cancel(self.handle, msg)
+        self.is_done = self.is_cancelled = True
 
     def left_by(self, waiter: Waiter) -> None:
         """Give the operation up if the task of this waiter was the last to await it."""
@@ -327,7 +425,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         if function == "_cancel_and_wait":
             is_shared = self.callbacks_added > 1 or self._watcher is not None or self._is_waited_for
             if is_shared or self.is_kept or not self.can_be_given_up:
-                self._order.loop.call_soon(caller.f_locals["cb"], self)
+                self.order.loop.call_soon(caller.f_locals["cb"], self.handle)
                 return True
         elif function != "cancel":
             return False
@@ -338,37 +436,41 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         self.drop(msg)  # by which anyio tells its own cancellations
         return True
 
-    def _cancelled_error(self) -> OperationCancelledError:
+    def cancelled_error(self) -> OperationCancelledError:
+        """The error for a task that awaits an operation after it was given up."""
         return OperationCancelledError(
             f"{self.label} was given up: the task that awaited it was cancelled, by a timeout for"
             " instance, and no other task awaited it. Call it again, or await asyncio.shield(...) of"
             " it, which lets it go on",
-            operation_id=getattr(self, "operation_id", None),
-            operation_name=getattr(self, "name", None),
+            operation_id=self.operation_id,
+            operation_name=self.name,
         )
 
-    def _wake(self) -> None:
+    def _tell(self) -> None:
+        """Wake what waits for the handle, and leave the operation to it."""
         waiters = self._waiters
         if waiters is not None:
             self._waiters = None
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
-        watcher = self._watcher
-        if watcher is not None and self.done():
-            self._watcher = None
-            watcher.take_note(self)
+        if self.is_done:
+            watcher = self._watcher
+            if watcher is not None:
+                self._watcher = None
+                watcher.take_note(self.handle)
+            del self.handle
 
     def become_due(self, at: float) -> None:
         """Queue the completion for delivery: the log holds the operation's end, at this time (milliseconds)."""
         self.is_due = True
-        order = self._order
+        order = self.order
         if at <= order.last_at or order.may_be_late:
             at = order.place(self, at)
         heappush(order.due, (at, self.sequence, self))
 
 
-def _never_late(_handle: Handle[Any], _news: LateNews) -> None:
+def _never_late(_completion: Completion[Any], _news: LateNews) -> None:
     """Record nothing; the workflow sets the function that does."""
 
 
@@ -378,9 +480,9 @@ def _asyncio_function(frame: FrameType) -> str | None:
     return frame.f_code.co_name if is_asyncio else None
 
 
-def _is_within(handle: Handle[Any], context_id: str) -> bool:
+def _is_within(completion: Completion[Any], context_id: str) -> bool:
     """Return ``True`` if an operation is in this context, at any depth."""
-    frame: Any = handle.frame
+    frame: Any = completion.frame
     while frame is not None:
         if frame.operation_id == context_id:
             return True
@@ -408,40 +510,40 @@ class Deliveries:
         # The number of handles made; a handle's own number breaks ties.
         self.claims = 0
         # A heap of end, sequence number and handle; its first entry is delivered next.
-        self.due: list[tuple[float, int, Handle[Any]]] = []
+        self.due: list[tuple[float, int, Completion[Any]]] = []
         # Of the last delivery: its end, sequence number and operation id. An earlier end that comes now is late.
         self.last_at = -math.inf
         self.last_sequence = 0
         self.last_id = ""
         # The handles that were delivered with this same end.
-        self._tied: list[Handle[Any]] = []
+        self._tied: list[Completion[Any]] = []
         journal = position.journal
         self.may_be_late = bool(journal.places)
         self._old_ends = journal.old_ends
         # The ids of late operations whose place is not recorded yet, and the function that records it.
         self.unplaced: set[str] = set()
-        self.record_place: Callable[[Handle[Any], LateNews], None] = _never_late
+        self.record_place: Callable[[Completion[Any], LateNews], None] = _never_late
         self._tasks = tasks
 
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""
-        at, sequence, handle = heappop(self.due)
-        if handle.cancelled():
+        at, sequence, completion = heappop(self.due)
+        if completion.is_cancelled:
             return  # no code sees it, so it does not move the clock
         if at != self.last_at:
             self._tied.clear()
-        self._tied.append(handle)
+        self._tied.append(completion)
         self.last_at, self.last_sequence = at, sequence
-        if handle.tells_time:
+        if completion.tells_time:
             if at > self.now:  # noqa: PLR1730 - a call of max costs more than the rest of this
                 self.now = at
-            if self.tells_contexts and handle.is_end:
-                handle.frame.last_end = at
-        if handle.is_end:
-            self.last_id = ended = handle.operation_id
+            if self.tells_contexts and completion.is_end:
+                completion.frame.last_end = at
+        if completion.is_end:
+            self.last_id = ended = completion.operation_id
             if ended not in self._old_ends:
                 self.position.has_news = True
-        handle.settle()
+        completion.settle()
         tasks = self._tasks
         tasks.checked_from = tasks.progress + UNCHECKED_MOVES
         if tasks.held:
@@ -450,42 +552,46 @@ class Deliveries:
     @property
     def is_held(self) -> bool:
         """True if the next completion came late and its place is not recorded yet."""
-        handle = self.due[0][2]
-        return handle.is_end and handle.operation_id in self.unplaced and not handle.cancelled()
+        completion = self.due[0][2]
+        return (
+            completion.is_end
+            and completion.operation_id in self.unplaced
+            and not completion.is_cancelled
+        )
 
-    def place(self, handle: Handle[Any], at: float) -> float:
+    def place(self, completion: Completion[Any], at: float) -> float:
         """Return the place of a completion in the order: its end, or a later place if it came late.
 
         It is late if a completion with a later end was delivered already: replay, which has both ends, would
         deliver them the other way round. A late one is placed right after the last delivery, and held until
         the log holds that place.
         """
-        if not handle.is_end:
+        if not completion.is_end:
             return at
-        late_id = handle.operation_id
+        late_id = completion.operation_id
         placed = self.position.journal.places.get(late_id)
         if placed is not None:
             return placed
-        if (at, handle.sequence) >= (self.last_at, self.last_sequence):
+        if (at, completion.sequence) >= (self.last_at, self.last_sequence):
             return at
-        if handle.frame.is_rebuilt:
+        if completion.frame.is_rebuilt:
             return at  # a rebuilt context records nothing
         if at == self.last_at and all(
-            each.sequence < handle.sequence or _is_within(each, late_id) for each in self._tied
+            each.sequence < completion.sequence or _is_within(each, late_id) for each in self._tied
         ):
             # The end of a context in the same millisecond as its last operation: replay delivers it after
             # that too, if it runs the function at all.
             return at
         place = math.nextafter(self.last_at, math.inf)
         self.unplaced.add(late_id)
-        self.record_place(handle, LateNews(late=late_id, after=self.last_id, at=place))
+        self.record_place(completion, LateNews(late=late_id, after=self.last_id, at=place))
         return place
 
     def time_after(self) -> float:
         """Return a time for an end that the service did not report: now, and after the last delivery."""
         return self.now if self.now > self.last_at else math.nextafter(self.last_at, math.inf)
 
-    def deliver_at_once(self, handle: Handle[Any]) -> None:
+    def deliver_at_once(self, completion: Completion[Any]) -> None:
         """Deliver the completions up to this one, which is due, without a turn of the loop, if that is safe.
 
         It is safe if nothing else can move meanwhile: the task that is about to block is the only one and is
@@ -496,7 +602,7 @@ class Deliveries:
             if running is None or running.cancelling():
                 return
             due = self.due
-            while not (handle.done() or due[0][2].callbacks_added):
+            while not (completion.is_done or due[0][2].callbacks_added):
                 if self.unplaced and self.is_held:
                     break
                 self.deliver_next()

@@ -103,6 +103,10 @@ class IdleObserver(Protocol):
         """Make a task if workflow code asks; return ``None`` for other code."""
         ...
 
+    def refuse_task_of(self, awaitable: object) -> None:
+        """Raise if a task is to be made of an operation."""
+        ...
+
     def new_future(self) -> asyncio.Future[Any] | None:
         """Make a future if workflow code asks; return ``None`` for other code."""
         ...
@@ -259,17 +263,12 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Task[Any]:
         """Make a task: numbered, and in a scope of its own, if workflow code asks."""
         observer = self.idle_selector.observer
-        if observer is not None and asyncio.iscoroutine(coro):
-            task = observer.new_task(coro, None if name is None else str(name), context)
-            if task is not None:
-                return task
-        label = getattr(coro, "label", None)
-        if label is not None and asyncio.isfuture(coro):
-            raise TypeError(
-                f"a task was to be made of {label}, which is no coroutine: it runs already,"
-                " and needs no task. Await it, or pass it to asyncio.gather or asyncio.wait; for a"
-                " TaskGroup, put the call and the await into an async function, and make the task of that"
-            )
+        if observer is not None and not asyncio.iscoroutine(coro):
+            observer.refuse_task_of(coro)
+        elif observer is not None:
+            made = observer.new_task(coro, None if name is None else str(name), context)
+            if made is not None:
+                return made
         if context is not None:
             options["context"] = context
         return super().create_task(coro, name=name, **options)

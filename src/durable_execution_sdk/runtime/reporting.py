@@ -9,15 +9,13 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import TypeVar
 
 import msgspec
 
 from durable_execution_sdk.model.api import (
     CheckpointRequest,
     CheckpointResponse,
-    StatePage,
-    StateRequest,
 )
 from durable_execution_sdk.model.failure import ErrorObject
 from durable_execution_sdk.model.invocation import Outcome
@@ -25,24 +23,12 @@ from durable_execution_sdk.model.operation import Operation, OperationStatus
 from durable_execution_sdk.runtime.failure import capture
 from durable_execution_sdk.runtime.journal import Journal
 from durable_execution_sdk.runtime.settings import Observers, Reporter
-from durable_execution_sdk.runtime.workflow import Invoked, Workflow
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.runtime.workflow import BodyWatcher, Invoked, Observable, Workflow
+from durable_execution_sdk.service import DataPlane, ForwardingDataPlane
 
 __all__ = ["measured", "reported", "reporter", "watch"]
 
-
-class Observable(Protocol):
-    """An operation that runs a function of the user's."""
-
-    operation_id: str
-    kind: Any
-    name: str | None
-    sub_type: Any
-    frame: Any
-
-    def cancelled(self) -> bool:
-        """Return ``True`` if it was given up."""
-        ...
+_T = TypeVar("_T")
 
 
 def reporter(
@@ -87,7 +73,7 @@ async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> O
     return outcome
 
 
-class Watcher:
+class Watcher(BodyWatcher):
     """Runs the user's functions, and reports each run."""
 
     def __init__(self, workflow: Workflow, report: Reporter) -> None:
@@ -100,13 +86,13 @@ class Watcher:
         """Run an attempt of a step; hooks run in the same contextvars context."""
         await self._run(operation, body, number)
 
-    async def context(self, operation: Observable, body: Callable[[], Awaitable[Any]]) -> Any:
+    async def context(self, operation: Observable, body: Callable[[], Awaitable[_T]]) -> _T:
         """Run the function of a context; hooks run apart from it, because it is workflow code."""
         return await self._run(operation, body, None)
 
     async def _run(
-        self, operation: Observable, body: Callable[[], Awaitable[Any]], number: int | None
-    ) -> Any:
+        self, operation: Observable, body: Callable[[], Awaitable[_T]], number: int | None
+    ) -> _T:
         subject = Operation(
             id=operation.operation_id,
             type=operation.kind,
@@ -124,7 +110,7 @@ class Watcher:
             result = await body()
             outcome = "SUCCEEDED"
         except (Exception, asyncio.CancelledError) as error:
-            is_cut = operation.cancelled() or self._workflow.is_ending
+            is_cut = operation.is_cancelled or self._workflow.is_ending
             if isinstance(error, Exception) or not is_cut:
                 outcome, recorded = "FAILED", capture(error)
             raise
@@ -133,11 +119,11 @@ class Watcher:
         return result
 
 
-class _MeasuredPlane:
+class _MeasuredPlane(ForwardingDataPlane):
     """A data plane that measures checkpoint calls and reports them."""
 
     def __init__(self, plane: DataPlane, report: Reporter) -> None:
-        self._plane = plane
+        super().__init__(plane)
         self._report = report
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
@@ -152,9 +138,3 @@ class _MeasuredPlane:
         finally:
             seconds = time.monotonic() - began
             self._report.called(len(request.updates), size, began_at, seconds, error)
-
-    async def get_state(self, request: StateRequest) -> StatePage:
-        return await self._plane.get_state(request)
-
-    def now(self) -> int:
-        return self._plane.now()

@@ -67,10 +67,10 @@ from typing import TYPE_CHECKING, Any
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.model.update import OperationUpdate
 from durable_execution_sdk.runtime.current import CURRENT, task_on
-from durable_execution_sdk.runtime.delivery import Handle
+from durable_execution_sdk.runtime.delivery import Completion
 from durable_execution_sdk.runtime.identity import ITEMS, Row
 from durable_execution_sdk.runtime.ids import MAIN, Path, context_prefix, operation_id, place_of
-from durable_execution_sdk.runtime.tasks import WorkflowTask
+from durable_execution_sdk.runtime.tasks import TaskScope, WorkflowTask
 from durable_execution_sdk.runtime.workflow import Workflow
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Frame:
         self.children: dict[Frame, None] = {}
         # The operations that have not settled, by sequence number, and the tasks that run in the context.
         # Both are in order of creation, so that a replay cancels in the same order.
-        self.handles: dict[int, Handle[Any]] = {}
+        self.unsettled: dict[int, Completion[Any]] = {}
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
             parent.children[self] = None
@@ -143,9 +143,7 @@ class Frame:
             return self.is_rebuilt or not self.workflow.position.is_new
         if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.workflow.thread:
             return False
-        scope: Any = runner.scope
-        replaying: bool = scope.is_replaying
-        return replaying
+        return runner.scope.is_replaying
 
     @property
     def is_over(self) -> bool:
@@ -200,7 +198,7 @@ class Frame:
                     " recorded, so operations can only be started by the workflow's own tasks. Start"
                     " them there; a plain function given to ctx.step runs in a thread by itself"
                 )
-            scope: Any = task.scope
+            scope = task.scope
             running = task_on(self.workflow.loop)
             if running is not None and running is not watched.task:
                 raise _unnumbered(running)
@@ -253,8 +251,8 @@ class Frame:
             self.parent.children.pop(self, None)
         for child in list(self.children):
             child.close()
-        for handle in list(self.handles.values()):
-            handle.drop()
+        for operation in list(self.unsettled.values()):
+            operation.drop()
         left = [watched for watched in self._tasks if watched is not CURRENT.get()]
         if left and not self.workflow.is_ending:
             self.cleans_until = self.workflow.clean_up_end()
@@ -262,7 +260,7 @@ class Frame:
             watched.cancel()
 
 
-class Scope:
+class Scope(TaskScope):
     """The counters of one task in one context; operations, tasks, timers and futures are numbered from them.
 
     Tasks, timers and futures are counted apart for each function that makes them (``identity.Row``).
@@ -348,6 +346,11 @@ class Scope:
     def now(self) -> float:
         """The log's time, in milliseconds."""
         return self.frame.now
+
+    @property
+    def title(self) -> str:
+        """The name of the context in messages."""
+        return self.frame.title
 
     def next_id(self) -> str:
         """Claim the next operation's id."""

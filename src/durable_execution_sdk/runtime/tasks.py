@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
 from types import FrameType
-from typing import Any, NoReturn, Protocol, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError, ExecutionError
 from durable_execution_sdk.runtime.circles import cancel, closes_circle, wait_apart
@@ -32,34 +32,42 @@ _T = TypeVar("_T")
 UNCHECKED_MOVES = 1_000
 
 
-class TaskScope(Protocol):
-    """The scope of a task: see ``scope.Scope``."""
+class TaskScope:
+    """The place where a task claims its operations; ``Scope`` is what there is of it."""
+
+    # The hash of the context's own task.
+    place: int
 
     @property
     def now(self) -> float:
         """The log's time, in milliseconds."""
-        ...
+        raise NotImplementedError
 
     @property
-    def place(self) -> int:
-        """The first hash of the things that this scope makes."""
-        ...
+    def title(self) -> str:
+        """The name of the context in messages."""
+        raise NotImplementedError
+
+    @property
+    def is_replaying(self) -> bool:
+        """True if the code that runs here now has run before."""
+        raise NotImplementedError
 
     def count(self, kind: str, row: Row) -> int:
-        """Count one more thing of this kind and row, and return its number."""
-        ...
+        """The number of one more thing of this kind and row, from 1."""
+        raise NotImplementedError
 
     def spawn(self, row: Row) -> tuple[TaskScope, int]:
         """Return the scope of the next task of this row, and the task's hash."""
-        ...
+        raise NotImplementedError
 
     def entered(self, task: WorkflowTask[Any]) -> None:
-        """Note that the task begins."""
-        ...
+        """Take note that the task begins."""
+        raise NotImplementedError
 
     def left(self, task: WorkflowTask[Any]) -> None:
-        """Note that the task has ended."""
-        ...
+        """Take note that the task has ended."""
+        raise NotImplementedError
 
 
 class WorkflowTask(Coroutine[Any, Any, _T]):
@@ -135,8 +143,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             return held
         tasks.progress += 1
         self.blocked_on = None
-        if CURRENT.get() is not self:  # tasks may share a context
-            CURRENT.set(self)
+        CURRENT.set(self)  # in each move, since tasks may share a context
         try:
             self.blocked_on = waits_for = (
                 self._die() if self._killed else self._coroutine.send(value)
@@ -161,8 +168,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
                 return held
         tasks.progress += 1
         self.blocked_on = None
-        if CURRENT.get() is not self:
-            CURRENT.set(self)
+        CURRENT.set(self)
         try:
             self.blocked_on = waits_for = (
                 self._die() if self._killed else self._coroutine.throw(*exception)

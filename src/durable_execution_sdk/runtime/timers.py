@@ -37,10 +37,10 @@ from durable_execution_sdk.model.operation import (
 )
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate, WaitOptions
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.delivery import Handle
 from durable_execution_sdk.runtime.identity import calling_row
 from durable_execution_sdk.runtime.scope import Scope
 from durable_execution_sdk.runtime.tasks import timed_by
+from durable_execution_sdk.runtime.workflow import Timer
 
 __all__ = ["TIMER_NAME", "start_timer"]
 
@@ -56,7 +56,7 @@ _SLOW_SECONDS = 0.2
 _DEPTH = 1
 
 
-class DurableTimer(Handle[None]):
+class DurableTimer(Timer):
     """The operation of a timer that workflow code has set."""
 
     __slots__ = (
@@ -67,9 +67,8 @@ class DurableTimer(Handle[None]):
         "_tick",
         "due_at",
         "frame",
-        "is_loose",
         "is_pending",
-        "is_ticking",
+        "name",
         "operation_id",
         "workflow",
     )
@@ -78,8 +77,8 @@ class DurableTimer(Handle[None]):
         self.frame = scope.frame
         self.workflow = scope.frame.workflow
         self.operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
-        super().__init__(self.workflow.order)
-        self.place = place
+        self.name = TIMER_NAME
+        super().__init__(self.workflow.order, place)
         self.is_pending = False
         self.due_at: float | None = None
         self.is_ticking = False
@@ -89,7 +88,7 @@ class DurableTimer(Handle[None]):
         self.is_loose = False
         self._is_wait = False
         self._record = record = self.workflow.claim(self)
-        self.frame.handles[self.sequence] = self
+        self.frame.unsettled[self.sequence] = self
         if self.workflow.reporter is not None:
             self.workflow.reporter.claimed(self.operation_id)
         self.workflow.registered[self.operation_id] = self
@@ -108,7 +107,7 @@ class DurableTimer(Handle[None]):
     def observe(self, record: Operation) -> None:
         """Take in a change of its record in the log."""
         self._record = record
-        if record.status == OperationStatus.CANCELLED or self.done():
+        if record.status == OperationStatus.CANCELLED or self.is_done:
             return
         self.is_pending = (
             record.status not in TERMINAL_STATUSES and record.type == OperationType.WAIT
@@ -193,7 +192,7 @@ class DurableTimer(Handle[None]):
         if self._tick is not None:
             self._tick.cancel()
         self.workflow.timers.pop(self, None)
-        self.frame.handles.pop(self.sequence, None)
+        self.frame.unsettled.pop(self.sequence, None)
         self.workflow.registered.pop(self.operation_id, None)
         self.workflow.journal.release(self.operation_id)
 
@@ -265,8 +264,8 @@ def start_timer(
     handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
 
     def ring(_: asyncio.Future[None]) -> None:
-        if not handle.cancelled() and not timer.cancelled():
+        if not handle.cancelled() and not timer.is_cancelled:
             callback(*args)
 
-    timer.add_done_callback(ring, context=inner)
+    timer.handle.add_done_callback(ring, context=inner)
     return handle

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-from durable_execution_sdk.runtime.delivery import Handle, Wake
+from durable_execution_sdk.runtime.delivery import Handle, Wake, operation_of
 from durable_execution_sdk.runtime.spinning import Held
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
@@ -182,8 +182,10 @@ def _combination(frames: list[FrameType], own: Own) -> str | None:
 
 
 def _name(future: object, own: Own) -> str:
-    if isinstance(future, (Wake, Handle)):
+    if isinstance(future, Wake):
         return future.label
+    if isinstance(future, Handle):
+        return operation_of(cast("Any", future)).label
     if isinstance(future, asyncio.Task):
         coroutine: Any = cast("Any", future).get_coro()
         if type(coroutine) is WorkflowTask:

@@ -61,10 +61,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 
 from msgspec import Struct
 from msgspec.json import encode
@@ -77,11 +77,16 @@ from durable_execution_sdk.errors import (
     InvocationError,
     ServiceError,
 )
-from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.model.operation import (
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
 from durable_execution_sdk.model.update import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.delivery import Deliveries, Handle
+from durable_execution_sdk.runtime.delivery import Completion, Deliveries, Handle, operation_of
 from durable_execution_sdk.runtime.gate import Gate
 from durable_execution_sdk.runtime.journal import Journal, LateNews, Note, Position
 from durable_execution_sdk.runtime.loop import Environment
@@ -101,7 +106,18 @@ from durable_execution_sdk.service import DataPlane
 if TYPE_CHECKING:
     from durable_execution_sdk.runtime.spinning import Spinning
 
-__all__ = ["Invoked", "MakeWorkflow", "Reader", "Workflow"]
+__all__ = [
+    "Attempting",
+    "BodyWatcher",
+    "Invoked",
+    "MakeWorkflow",
+    "Observable",
+    "Reader",
+    "Timer",
+    "Workflow",
+]
+
+_T = TypeVar("_T")
 
 # Number of times that workflow code may catch its cancellation before its coroutines are closed.
 _UNWINDING_ROUNDS = 20
@@ -132,48 +148,78 @@ class Registered(Protocol):
         ...
 
 
-class Attempting(Protocol):
+class Attempting(Completion[_T], Generic[_T]):
     """An operation whose body runs."""
 
-    operation_id: str
-    name: str | None
+    __slots__ = ()
+
     at_most_once: bool
 
     @property
     def attempt_number(self) -> int:
         """The number of the attempt, from 1."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """Its name in messages."""
-        ...
+        raise NotImplementedError
 
 
-class Claimant(Protocol):
-    """An operation, or a timer, that has just been asked for."""
-
-    operation_id: str
-
-    @property
-    def label(self) -> str:
-        """Its name in messages."""
-        ...
-
-
-class Timer(Protocol):
-    """A timer of asyncio that workflow code has set and that has not fired.
+class Timer(Completion[None]):
+    """A timer of workflow code.
 
     ``is_ticking``: it is shorter than a second and fires in this process. ``is_loose``: it is longer, and not
     yet recorded as a WAIT.
     """
 
-    is_ticking: bool
+    __slots__ = ("is_loose", "is_ticking")
+
     is_loose: bool
+    is_ticking: bool
 
     def hand_over(self) -> None:
         """Record it as a WAIT, so that the service keeps it."""
+        raise NotImplementedError
+
+
+class Observable(Protocol):
+    """An operation that runs a function of the user's."""
+
+    kind: ClassVar[OperationType]
+    operation_id: str
+    name: str | None
+    is_cancelled: bool
+
+    @property
+    def sub_type(self) -> OperationSubType:
+        """Its subtype."""
         ...
+
+    @property
+    def frame(self) -> Enclosing:
+        """The context that it belongs to."""
+        ...
+
+
+class Enclosing(Protocol):
+    """The context of an operation."""
+
+    parent_id: str | None
+
+    @property
+    def is_replaying(self) -> bool:
+        """True if the code that runs now has run before."""
+        ...
+
+
+class BodyWatcher:
+    """Runs functions of the user's, and reports each run."""
+
+    async def step(
+        self, operation: Observable, number: int, body: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run an attempt of a step."""
+        raise NotImplementedError
+
+    async def context(self, operation: Observable, body: Callable[[], Awaitable[_T]]) -> _T:
+        """Run the function of a context."""
+        raise NotImplementedError
 
 
 # Takes scope, loop time, delay in seconds, callback, its arguments and its context.
@@ -216,7 +262,7 @@ class Workflow:
         self.is_optimistic = settings.checkpointing is CheckpointingMode.OPTIMISTIC
         # Set if plugins observe the invocation: the reporter, and the watcher that runs the user's functions.
         self.reporter: Reporter | None = None
-        self.watcher: Any = None
+        self.watcher: BodyWatcher | None = None
         self.environment = environment
         self.plane = plane
         self.invoked = invoked
@@ -269,9 +315,9 @@ class Workflow:
         self.registered: dict[str, Registered] = {}
         # The operations that the log holds as given up, by id, until the code gives them up again.
         self.given_up: dict[str, Registered] = {}
-        self._bodies: dict[asyncio.Task[None] | None, Attempting] = {}
+        self._bodies: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
         # Bodies that were given up and have not ended; they do not keep the invocation open.
-        self._left_bodies: dict[asyncio.Task[None] | None, Attempting] = {}
+        self._left_bodies: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
         self._deadline: asyncio.TimerHandle | None = None
         self._started_at = time.monotonic()
         self._is_restless = False
@@ -282,7 +328,7 @@ class Workflow:
 
     # Called by operations.
 
-    def claim(self, claimant: Claimant) -> Operation | None:
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Return the record of an operation that workflow code has just asked for; ``None`` if it is new."""
         operation_id = claimant.operation_id
         record = self._look_up(operation_id)
@@ -319,7 +365,7 @@ class Workflow:
             self.position.found_cut()
 
     def start_body(
-        self, operation: Attempting, body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
         """Run the body of a step: plain code, which keeps the invocation open until it ends."""
         # A name of its own spares asyncio making one up.
@@ -357,8 +403,7 @@ class Workflow:
         coroutine: object = task.get_coro()
         if isinstance(coroutine, WorkflowTask):
             watched: WorkflowTask[Any] = coroutine
-            scope: Any = watched.scope
-            return str(scope.frame.title) if watched.is_of_the_sdk else watched.name
+            return watched.scope.title if watched.is_of_the_sdk else watched.name
         for name in ("__qualname__", "__name__"):
             if hasattr(coroutine, name):
                 return str(getattr(coroutine, name))
@@ -373,7 +418,7 @@ class Workflow:
     ) -> None:
         """Check an invoke in a rehearsal, given the function's name and payload, which the log does not hold."""
 
-    def turn_down(self, handle: asyncio.Future[Any]) -> None:
+    def turn_down(self, operation: Completion[Any]) -> None:
         """Cancel an operation that was asked for after the end, which unwinds the tasks that await it.
 
         Code that catches the cancellation and asks again and again would never become quiescent. From the
@@ -381,7 +426,7 @@ class Workflow:
         """
         self._turned_down += 1
         if self._turned_down <= _TURNED_DOWN_AT_MOST:
-            asyncio.Future[Any].cancel(handle)
+            operation.refuse()
 
     def expect(self, due_at: float | None) -> None:
         """Ask the service for changes at this time (milliseconds), or every ten seconds if it is ``None``."""
@@ -517,13 +562,13 @@ class Workflow:
                     registered.observe(operation)
         return told
 
-    def _record_place(self, handle: Handle[Any], news: LateNews) -> None:
+    def _record_place(self, completion: Completion[Any], news: LateNews) -> None:
         """Record the place of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
         if self.is_ending:
             return
         note = Note(news, self.journal, self.order.unplaced)
         self.registered[note.operation_id] = note
-        self.checkpointer.submit(note.update(handle.frame.parent_id))
+        self.checkpointer.submit(note.update(completion.frame.parent_id))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         if not isinstance(error, DurableError):
@@ -635,6 +680,16 @@ class Workflow:
         """Make a numbered task if workflow code asks; return ``None`` for other code."""
         return self.tasks.make(coroutine, name=name, context=context)
 
+    def refuse_task_of(self, awaitable: object) -> None:
+        """Raise if a task is to be made of an operation."""
+        if isinstance(awaitable, Handle):
+            raise TypeError(
+                f"a task was to be made of {operation_of(cast('Any', awaitable)).label}, which is no coroutine: it runs"
+                " already, and needs no task. Await it, or pass it to asyncio.gather or"
+                " asyncio.wait; for a TaskGroup, put the call and the await into an async function, and"
+                " make the task of that"
+            )
+
     def new_future(self) -> asyncio.Future[Any] | None:
         """Make a numbered future if workflow code asks; return ``None`` for other code."""
         place = place_of_future(3)
@@ -686,8 +741,7 @@ class Workflow:
         Returns ``None`` for other code and during clean-up, which have the process's clock.
         """
         if isinstance(runner, WorkflowTask) and not self.is_ending:
-            now: float = runner.scope.now
-            return (now - self.began_at) / 1000
+            return (runner.scope.now - self.began_at) / 1000
         return None
 
     def set_timer(

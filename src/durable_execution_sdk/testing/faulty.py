@@ -20,8 +20,9 @@ from durable_execution_sdk.model.api import (
     StateRequest,
 )
 from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation
-from durable_execution_sdk.runtime.workflow import Attempting, Claimant
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.runtime.delivery import Completion
+from durable_execution_sdk.runtime.workflow import Attempting
+from durable_execution_sdk.service import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.testing.faults import BodyRun, Faults
 from durable_execution_sdk.testing.flowing import FlowingWorkflow
 
@@ -56,13 +57,13 @@ async def dawdle(faults: Faults, clock: Clock) -> None:
         await asyncio.sleep(0)
 
 
-class FaultyPlane:
+class FaultyPlane(ForwardingDataPlane):
     """A data plane that injects faults into the calls of the tested execution."""
 
     def __init__(
         self, plane: DataPlane, faults: Faults, clock: Clock, is_mine: Callable[[str], bool]
     ) -> None:
-        self._plane = plane
+        super().__init__(plane)
         self._faults = faults
         self._clock = clock
         self._is_mine = is_mine
@@ -102,10 +103,6 @@ class FaultyPlane:
             self._faults.check_alive()
             await dawdle(self._faults, self._clock)
         return await self._plane.get_state(request)
-
-    def now(self) -> int:
-        """The service's time."""
-        return self._plane.now()
 
     async def _answer(self, number: int, request: CheckpointRequest) -> CheckpointResponse:
         response = await self._plane.checkpoint(request)
@@ -166,14 +163,14 @@ class FaultyWorkflow(FlowingWorkflow):
         if self._faults.arguments is not None:
             self._faults.arguments.begin()
 
-    def claim(self, claimant: Claimant) -> Operation | None:
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Record the operation's arguments, if arguments are compared."""
         if self._faults.arguments is not None:
             self._faults.arguments.take(claimant)
         return super().claim(claimant)
 
     def start_body(
-        self, operation: Attempting, body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
         """Start a step's body with its planned faults."""
         run = BodyRun(

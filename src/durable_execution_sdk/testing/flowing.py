@@ -109,7 +109,7 @@ class FlowingWorkflow(Workflow):
             self._flow.begin()
 
     def start_body(
-        self, operation: Attempting, body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
         """Count the start of a body as progress."""
         self._bodies_moved += 1
