@@ -14,11 +14,11 @@ from durable_execution_sdk import DurableContext, Duration, durable_execution
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import Store
-from durable_execution_sdk.model.control import InvocationType, InvokeRequest
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.testing import Limits, LocalDurableTestRunner
 
 
@@ -55,7 +55,7 @@ def open_executions(kind: str, count: int) -> None:
             emulator.close()
             store = SqliteStore(path)
         emulator = Emulator(store, clock, functions)
-        emulator.conductor.refresh()
+        emulator.coordinator.refresh()
         restarted = time.process_time()
         Driver(emulator).run_until(lambda: False)
         finished = time.process_time()

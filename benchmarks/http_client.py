@@ -218,7 +218,7 @@ def trust_cost(directory: str | None) -> float:
 
 def main() -> None:
     """Print the figures."""
-    from durable_execution_sdk.aws.trust import hashed_directory
+    from durable_execution_sdk.aws.channel import hashed_directory
 
     server = subprocess.Popen(
         [sys.executable, __file__, "--serve"],

@@ -13,8 +13,7 @@ from typing import Any
 
 from cold_import import import_cost
 
-from durable_execution_sdk.aws.percent import segment, twice
-from durable_execution_sdk.aws.signer import Credentials, Signer
+from durable_execution_sdk.aws.signer import Credentials, Signer, segment, twice
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST/durable-execution/name/run"
 PATH = f"/2025-12-01/durable-executions/{segment(ARN)}/checkpoint"

@@ -7,14 +7,16 @@ from typing import Any
 
 import msgspec
 
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol.codec import encode_invocation
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
+    InitialExecutionState,
+    Invocation,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.model.invocation import InitialExecutionState, Invocation
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.operations import (
     ContextDetails,
     ExecutionDetails,
     Operation,
@@ -22,8 +24,7 @@ from durable_execution_sdk.model.operation import (
     StepDetails,
     WaitDetails,
 )
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.model.wire import encode_invocation
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:bench:$LATEST/durable-execution/bench/run"
 STATUS = {

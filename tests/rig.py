@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from durable_execution_sdk import durable_execution
-from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     HistoryRequest,
     InvocationType,
     InvokeRequest,
 )
-from durable_execution_sdk.model.history import HistoryEvent
+from durable_execution_sdk.protocol.history import HistoryEvent
 
 
 @dataclass

@@ -16,7 +16,7 @@ import msgspec
 from benchmarks.data import add
 from benchmarks.service import Service
 
-from durable_execution_sdk.model.invocation import Invocation
+from durable_execution_sdk.protocol.data_plane import Invocation
 
 timestamp = int
 ROUND_TRIPS = 500

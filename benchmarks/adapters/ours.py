@@ -12,13 +12,13 @@ from benchmarks.data import add, double, rows
 from benchmarks.service import Service
 
 from durable_execution_sdk import DurableContext, MapConfig, durable_execution
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.protocol.operations import Operation
 
 DISTRIBUTION = "durable-execution-sdk"
 timestamp = int

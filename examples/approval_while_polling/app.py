@@ -18,7 +18,7 @@ from durable_execution_sdk import (
     WaitForCallbackConfig,
     WaitForConditionConfig,
     durable_execution,
-    wait_while,
+    poll_while,
 )
 
 A_DAY = 24 * 60 * 60
@@ -60,7 +60,7 @@ async def approval(ctx: DurableContext, version: str) -> str:
 
 
 async def broken_canary(ctx: DurableContext, release: Release) -> None:
-    while_healthy = wait_while(
+    while_healthy = poll_while(
         lambda canary: canary.is_healthy,
         initial_delay=timedelta(minutes=15),
         max_delay=timedelta(minutes=15),

@@ -19,7 +19,7 @@ from durable_execution_sdk import (
     MapConfig,
     WaitForConditionConfig,
     durable_execution,
-    wait_until,
+    poll_until,
 )
 
 
@@ -104,7 +104,7 @@ async def publish_album(album: Album, ctx: DurableContext) -> Published:
         return await callback
 
     async def mirrored(branch: DurableContext) -> str:
-        until_three = wait_until(lambda count: count >= 3, initial_delay=Duration.from_seconds(30))
+        until_three = poll_until(lambda count: count >= 3, initial_delay=Duration.from_seconds(30))
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until_three)
         return f"{await branch.wait_for_condition(mirrors_that_have_it, config)} mirrors"
 

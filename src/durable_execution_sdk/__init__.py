@@ -49,8 +49,8 @@ from durable_execution_sdk.retry import (
     RetryStrategy,
     custom_retry,
 )
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.logger import JsonFormatter
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.logging import JsonFormatter
 from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging
 from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.serdes import (
@@ -73,24 +73,28 @@ if TYPE_CHECKING:
         complete_batch,
         continue_batch,
     )
-    from durable_execution_sdk.operations.batch import BatchItem, BatchItemStatus, BatchResult
-    from durable_execution_sdk.operations.batcher import ItemBatcher
     from durable_execution_sdk.operations.callback import Callback, CallbackConfig
     from durable_execution_sdk.operations.child import ChildConfig
-    from durable_execution_sdk.operations.fanout import NestingType
+    from durable_execution_sdk.operations.combinators.settled import Settled, SettledStatus
+    from durable_execution_sdk.operations.fan_out.batch_result import (
+        BatchItem,
+        BatchItemStatus,
+        BatchResult,
+    )
+    from durable_execution_sdk.operations.fan_out.execution import NestingType
+    from durable_execution_sdk.operations.fan_out.grouping import ItemBatcher
     from durable_execution_sdk.operations.invoke import InvokeConfig
     from durable_execution_sdk.operations.map import MapConfig
     from durable_execution_sdk.operations.parallel import ParallelConfig
     from durable_execution_sdk.operations.saga import Saga
-    from durable_execution_sdk.operations.settled import Settled, SettledStatus
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
     from durable_execution_sdk.operations.with_retry import WithRetryConfig
     from durable_execution_sdk.retry.polling import (
         WaitDecision,
         WaitStrategy,
-        wait_until,
-        wait_while,
+        poll_until,
+        poll_while,
     )
     from durable_execution_sdk.retry.presets import retry_presets
     from durable_execution_sdk.serdes.callback import CallbackSerDes
@@ -98,9 +102,9 @@ else:
     __getattr__ = on_first_use(
         __name__,
         {
-            "BatchItem": "operations.batch",
-            "BatchItemStatus": "operations.batch",
-            "BatchResult": "operations.batch",
+            "BatchItem": "operations.fan_out.batch_result",
+            "BatchItemStatus": "operations.fan_out.batch_result",
+            "BatchResult": "operations.fan_out.batch_result",
             "Callback": "operations.callback",
             "CallbackConfig": "operations.callback",
             "CallbackSerDes": "serdes.callback",
@@ -113,21 +117,21 @@ else:
             "complete_batch": "completion",
             "continue_batch": "completion",
             "InvokeConfig": "operations.invoke",
-            "ItemBatcher": "operations.batcher",
+            "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",
-            "NestingType": "operations.fanout",
+            "NestingType": "operations.fan_out.execution",
             "ParallelConfig": "operations.parallel",
             "Saga": "operations.saga",
-            "Settled": "operations.settled",
-            "SettledStatus": "operations.settled",
+            "Settled": "operations.combinators.settled",
+            "SettledStatus": "operations.combinators.settled",
             "WaitDecision": "retry.polling",
             "WaitForCallbackConfig": "operations.wait_for_callback",
             "WaitForConditionConfig": "operations.wait_for_condition",
             "WaitStrategy": "retry.polling",
             "WithRetryConfig": "operations.with_retry",
             "retry_presets": "retry.presets",
-            "wait_until": "retry.polling",
-            "wait_while": "retry.polling",
+            "poll_until": "retry.polling",
+            "poll_while": "retry.polling",
         },
     )
 
@@ -211,9 +215,9 @@ __all__ = [
     "custom_retry",
     "durable_execution",
     "durable_step",
+    "poll_until",
+    "poll_while",
     "retry_presets",
-    "wait_until",
-    "wait_while",
 ]
 
 

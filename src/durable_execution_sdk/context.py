@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
-from durable_execution_sdk.operations.arity import check_arguments, check_context_function, counted
-from durable_execution_sdk.operations.combining import Combinators
-from durable_execution_sdk.operations.lifecycle import checked_name, named_after
+from durable_execution_sdk.operations.base import checked_name, named_after
+from durable_execution_sdk.operations.checks import check_arguments, check_context_function, counted
+from durable_execution_sdk.operations.combinators.methods import Combinators
 from durable_execution_sdk.operations.step import StepConfig, step
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.logger import ContextLogger
-from durable_execution_sdk.runtime.scope import Frame
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.logging import ContextLogger
 
 if TYPE_CHECKING:
     import random
@@ -46,8 +46,8 @@ class DurableContext(Combinators):
     raises ``DeterminismError``, and the execution fails.
     """
 
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
+    def __init__(self, context_state: ContextState) -> None:
+        self._context_state = context_state
         self._logger: ContextLogger | None = None
 
     # Steps.
@@ -94,7 +94,7 @@ class DurableContext(Combinators):
             raise _not_a_function(func, "ctx.step")
         if name is not None:
             name = checked_name(name, "step")
-        return step(self._frame.scope(), func, args, name, config)
+        return step(self._context_state.scope(), func, args, name, config)
 
     # Time.
 
@@ -106,7 +106,9 @@ class DurableContext(Combinators):
         Raises:
             ConfigError: the duration is out of range; nothing was recorded.
         """
-        return operations.wait.wait(self._frame.scope(), duration, checked_name(name, "wait"))
+        return operations.wait.wait(
+            self._context_state.scope(), duration, checked_name(name, "wait")
+        )
 
     def wait_until(self, moment: datetime, name: str | None = None) -> Handle[None]:
         """Wait until a moment, at most 366 days ahead; for one that has passed, one second.
@@ -114,7 +116,9 @@ class DurableContext(Combinators):
         Raises:
             ConfigError: the moment has no time zone, or is too far ahead; nothing was recorded.
         """
-        return operations.wait.wait_until(self._frame.scope(), moment, checked_name(name, "wait"))
+        return operations.wait.wait_until(
+            self._context_state.scope(), moment, checked_name(name, "wait")
+        )
 
     def wait_for_condition(
         self,
@@ -140,7 +144,7 @@ class DurableContext(Combinators):
         check_arguments("ctx.wait_for_condition", function, 1, "the state")
         chosen = checked_name(name, "wait_for_condition") or named_after(function)
         return operations.wait_for_condition.wait_for_condition(
-            self._frame.scope(), check, chosen, config
+            self._context_state.scope(), check, chosen, config
         )
 
     # External systems and other functions.
@@ -171,7 +175,7 @@ class DurableContext(Combinators):
             CallbackExternalError: the answer was a failure.
         """
         return operations.callback.create_callback(
-            self._frame.scope(), checked_name(name, "callback"), config
+            self._context_state.scope(), checked_name(name, "callback"), config
         )
 
     @overload
@@ -212,7 +216,7 @@ class DurableContext(Combinators):
         check_arguments("ctx.wait_for_callback", function, 1 + len(args), arguments)
         chosen = checked_name(name, "wait_for_callback")
         return operations.wait_for_callback.wait_for_callback(
-            self._frame.scope(), function, args, chosen, config
+            self._context_state.scope(), function, args, chosen, config
         )
 
     @overload
@@ -253,7 +257,11 @@ class DurableContext(Combinators):
             InvokeError: the function failed, timed out, was stopped, or could not be started.
         """
         return operations.invoke.invoke(
-            self._frame.scope(), function_name, payload, checked_name(name, "invoke"), config
+            self._context_state.scope(),
+            function_name,
+            payload,
+            checked_name(name, "invoke"),
+            config,
         )
 
     # Contexts.
@@ -278,13 +286,13 @@ class DurableContext(Combinators):
         arguments = f"its context{_and(args)}"
         check_context_function("ctx.run_in_child_context", function, 1 + len(args), arguments)
         chosen = checked_name(name, "child context") or named_after(function)
-        settings = self._frame.workflow.settings
+        settings = self._context_state.workflow.settings
 
-        def body(frame: Frame) -> Awaitable[Any]:
-            return _run(func, frame, *args)
+        def body(context_state: ContextState) -> Awaitable[Any]:
+            return _run(func, context_state, *args)
 
         return operations.child.run_in_child_context(
-            self._frame.scope(), body, chosen, config, settings.serdes_for(func)
+            self._context_state.scope(), body, chosen, config, settings.serdes_for(func)
         )
 
     @overload
@@ -294,7 +302,7 @@ class DurableContext(Combinators):
         func: Callable[[DurableContext, _I, int], Awaitable[_T]],
         name: str | None = None,
         config: operations.map.MapConfig | None = None,
-    ) -> Handle[operations.batch.BatchResult[_T]]: ...
+    ) -> Handle[operations.batch_result.BatchResult[_T]]: ...
 
     @overload
     def map(
@@ -303,7 +311,7 @@ class DurableContext(Combinators):
         func: Callable[[DurableContext, list[_I], int], Awaitable[Sequence[_T]]],
         name: str | None = None,
         config: operations.map.MapConfig | None = None,
-    ) -> Handle[operations.batch.BatchResult[_T]]: ...
+    ) -> Handle[operations.batch_result.BatchResult[_T]]: ...
 
     def map(
         self,
@@ -311,7 +319,7 @@ class DurableContext(Combinators):
         func: Callable[[DurableContext, Any, int], Awaitable[Any]],
         name: str | None = None,
         config: operations.map.MapConfig | None = None,
-    ) -> Handle[operations.batch.BatchResult[Any]]:
+    ) -> Handle[operations.batch_result.BatchResult[Any]]:
         """Run ``func(child_context, item, index)`` for each item, and return a ``BatchResult``.
 
         Items start in order, as many at a time as ``max_concurrency`` allows. They come from an iterable or an
@@ -330,11 +338,13 @@ class DurableContext(Combinators):
         check_context_function("ctx.map", function, 3, "(ctx, item, index)")
         chosen = checked_name(name, "map") or named_after(function)
 
-        def call(frame: Frame, item: Any, index: int) -> Awaitable[Any]:
-            return _run(func, frame, item, index)
+        def call(context_state: ContextState, item: Any, index: int) -> Awaitable[Any]:
+            return _run(func, context_state, item, index)
 
-        serdes = self._frame.workflow.settings.serdes_for(function)
-        return operations.map.map_items(self._frame.scope(), items, call, chosen, config, serdes)
+        serdes = self._context_state.workflow.settings.serdes_for(function)
+        return operations.map.map_items(
+            self._context_state.scope(), items, call, chosen, config, serdes
+        )
 
     def parallel(
         self,
@@ -342,7 +352,7 @@ class DurableContext(Combinators):
         | Mapping[str, Callable[[DurableContext], Awaitable[_T]]],
         name: str | None = None,
         config: operations.parallel.ParallelConfig | None = None,
-    ) -> Handle[operations.batch.BatchResult[_T]]:
+    ) -> Handle[operations.batch_result.BatchResult[_T]]:
         """Run functions concurrently, each as ``branch(child_context)``, and return a ``BatchResult``.
 
         A mapping names its branches; otherwise they are ``parallel-branch-0`` and so on. As for ``map``, the
@@ -354,12 +364,14 @@ class DurableContext(Combinators):
         """
 
         def call(
-            frame: Frame, branch: Callable[..., Awaitable[Any]], _index: int
+            context_state: ContextState, branch: Callable[..., Awaitable[Any]], _index: int
         ) -> Awaitable[Any]:
-            return _run(branch, frame)
+            return _run(branch, context_state)
 
         chosen = checked_name(name, "parallel")
-        return operations.parallel.parallel(self._frame.scope(), branches, call, chosen, config)
+        return operations.parallel.parallel(
+            self._context_state.scope(), branches, call, chosen, config
+        )
 
     def with_retry(
         self,
@@ -381,13 +393,13 @@ class DurableContext(Combinators):
         arguments = f"its context{_and(args)}"
         check_context_function("ctx.with_retry", function, 1 + len(args), arguments)
         chosen = checked_name(name, "block") or named_after(function)
-        serdes = self._frame.workflow.settings.serdes_for(func)
+        serdes = self._context_state.workflow.settings.serdes_for(func)
 
-        def attempt(frame: Frame) -> Awaitable[Any]:
-            return _run(func, frame, *args)
+        def attempt(context_state: ContextState) -> Awaitable[Any]:
+            return _run(func, context_state, *args)
 
         return operations.with_retry.with_retry(
-            self._frame.scope(), attempt, chosen, config, serdes
+            self._context_state.scope(), attempt, chosen, config, serdes
         )
 
     def saga(self) -> operations.saga.Saga:
@@ -397,36 +409,36 @@ class DurableContext(Combinators):
         ``cancel(result)`` runs as a step, in the reverse order of the steps, and the exception goes on. See
         ``Saga``.
         """
-        return operations.saga.Saga(self._frame)
+        return operations.saga.Saga(self._context_state)
 
     # The execution.
 
     @property
     def execution_arn(self) -> str:
         """The ARN of this execution."""
-        return self._frame.workflow.invoked.arn
+        return self._context_state.workflow.invoked.arn
 
     @property
     def is_replaying(self) -> bool:
         """True if the code that runs now ran in an earlier invocation, as far as the log can tell."""
-        return self._frame.is_replaying
+        return self._context_state.is_replaying
 
     @property
     def lambda_context(self) -> Any:
         """The context object of Lambda's runtime; a new one in each invocation."""
-        return self._frame.workflow.invoked.lambda_context
+        return self._context_state.workflow.invoked.lambda_context
 
     @property
     def original_input(self) -> str | None:
         """The input of the execution, as JSON text."""
-        execution = self._frame.workflow.journal.execution
+        execution = self._context_state.workflow.journal.execution
         details = execution.execution_details if execution else None
         return details.input_payload if details else None
 
     @property
     def started_at(self) -> int:
         """The start of the execution, in milliseconds since the epoch."""
-        execution = self._frame.workflow.journal.execution
+        execution = self._context_state.workflow.journal.execution
         return int((execution and execution.start_timestamp) or 0)
 
     def complete_execution_success(self, result: object = None) -> Awaitable[NoReturn]:
@@ -455,15 +467,15 @@ class DurableContext(Combinators):
 
         It is the same on every replay, and stands still while code runs between two operations.
         """
-        return _datetime(self._frame.now)
+        return _datetime(self._context_state.now)
 
     def uuid4(self) -> uuid.UUID:
         """Return a random UUID that is the same on every replay and different in every execution."""
-        return self._frame.scope().uuid4()
+        return self._context_state.scope().uuid4()
 
     def random(self) -> random.Random:
         """Return a random number generator that yields the same numbers on every replay."""
-        return self._frame.scope().random()
+        return self._context_state.scope().random()
 
     # Logging.
 
@@ -471,7 +483,7 @@ class DurableContext(Combinators):
     def logger(self) -> ContextLogger:
         """A standard logger adapter that is silent while this context is replayed."""
         if self._logger is None:
-            self._logger = ContextLogger(self._frame)
+            self._logger = ContextLogger(self._context_state)
         return self._logger
 
     def log_debug(self, message: str, **fields: object) -> None:
@@ -491,23 +503,27 @@ class DurableContext(Combinators):
         self.logger.error(message, extra=fields, stacklevel=2)
 
     def _complete(self, result: object, error: BaseException | None) -> Awaitable[NoReturn]:
-        return operations.execution.complete_execution(self._frame.scope(), result, error)
+        return operations.complete_execution.complete_execution(
+            self._context_state.scope(), result, error
+        )
 
 
 def _datetime(milliseconds: float) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _run(func: Callable[..., Awaitable[Any]], frame: Frame, *args: Any) -> Awaitable[Any]:
+def _run(
+    func: Callable[..., Awaitable[Any]], context_state: ContextState, *args: Any
+) -> Awaitable[Any]:
     """Run the function of a context, through the middleware if there is any."""
-    ctx = DurableContext(frame)
-    middleware = frame.workflow.settings.middleware
+    ctx = DurableContext(context_state)
+    middleware = context_state.workflow.settings.middleware
     if middleware is None:
-        return _call(func, frame, ctx, *args)
-    return middleware.context(frame, partial(_call, func, frame, ctx, *args))
+        return _call(func, context_state, ctx, *args)
+    return middleware.context(context_state, partial(_call, func, context_state, ctx, *args))
 
 
-def _call(func: Callable[..., Any], frame: Frame, *args: Any) -> Awaitable[Any]:
+def _call(func: Callable[..., Any], context_state: ContextState, *args: Any) -> Awaitable[Any]:
     """Call the async function of a context. A plain function fails the execution."""
     running: object = func(*args)
     if inspect.isawaitable(running):
@@ -519,7 +535,7 @@ def _call(func: Callable[..., Any], frame: Frame, *args: Any) -> Awaitable[Any]:
         " ctx.step(function)"
     )
     # The execution fails, because a map would tolerate the failure of its items.
-    frame.workflow.fail(error)
+    context_state.workflow.fail(error)
     raise error
 
 

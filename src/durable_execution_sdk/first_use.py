@@ -25,7 +25,7 @@ def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         module = import_module(f"{package}.{home}")
-        if home == name:
+        if home.rpartition(".")[2] == name:
             return module
         value = getattr(module, name)
         setattr(modules[package], name, value)

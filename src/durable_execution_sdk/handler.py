@@ -17,18 +17,20 @@ from durable_execution_sdk import operations
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
-from durable_execution_sdk.model.failure import READS_FROM_OUTSIDE
-from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.invocation import Invocation, Outcome
-from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.wire import decode_invocation, encode_outcome
-from durable_execution_sdk.operations.options import check_serdes, check_strategy
+from durable_execution_sdk.operations.checks import check_serdes, check_strategy
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.codec import decode_invocation, encode_outcome
+from durable_execution_sdk.protocol.data_plane import Invocation, Outcome
+from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
+from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.event_loop.loop import environment
+from durable_execution_sdk.runtime.external_wakeups import standing_by
 from durable_execution_sdk.runtime.invocation import run_invocation
-from durable_execution_sdk.runtime.logger import is_logger
-from durable_execution_sdk.runtime.loop import environment
-from durable_execution_sdk.runtime.outside import standing_by
-from durable_execution_sdk.runtime.scope import Frame
+from durable_execution_sdk.runtime.logging import is_logger
+from durable_execution_sdk.runtime.run import InvocationRun, Invoked, MakeRun
 from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
     Chain,
@@ -39,8 +41,6 @@ from durable_execution_sdk.runtime.settings import (
     ReplayLogging,
     Settings,
 )
-from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow
-from durable_execution_sdk.runtime.workflow import Workflow as InvokedWorkflow
 from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
@@ -48,14 +48,13 @@ from durable_execution_sdk.serdes import (
     serdes_for_parameter,
     serdes_for_return,
 )
-from durable_execution_sdk.service import DataPlane
 
 __all__ = ["DurableHandler", "durable_execution"]
 
 _E = TypeVar("_E")
 _R = TypeVar("_R")
 
-Workflow = Callable[[_E, DurableContext], Coroutine[Any, Any, _R]]
+WorkflowFunction = Callable[[_E, DurableContext], Coroutine[Any, Any, _R]]
 
 
 class DurableHandler(Generic[_E, _R]):
@@ -66,10 +65,10 @@ class DurableHandler(Generic[_E, _R]):
 
     def __init__(
         self,
-        workflow: Workflow[_E, _R],
+        workflow: WorkflowFunction[_E, _R],
         client: DataPlane | None,
         settings: Settings,
-        make: MakeWorkflow = InvokedWorkflow,
+        make: MakeRun = InvocationRun,
     ) -> None:
         self.__wrapped__ = workflow
         self.__name__ = workflow.__name__
@@ -105,7 +104,7 @@ class DurableHandler(Generic[_E, _R]):
         """Return the same handler with another client."""
         return DurableHandler(self.__wrapped__, client, self.settings, self._make)
 
-    def made_by(self, make: MakeWorkflow) -> DurableHandler[_E, _R]:
+    def made_by(self, make: MakeRun) -> DurableHandler[_E, _R]:
         """Return the same handler with another class for the state of invocations, for tests and tools."""
         return DurableHandler(self.__wrapped__, self._client, self.settings, make)
 
@@ -130,8 +129,8 @@ class DurableHandler(Generic[_E, _R]):
         client = self._client = self._client or default_data_plane()
         return client
 
-    async def _main(self, frame: Frame, payload: str | None) -> str | None:
-        arn = frame.workflow.invoked.arn
+    async def _main(self, context_state: ContextState, payload: str | None) -> str | None:
+        arn = context_state.workflow.invoked.arn
         context = SerDesContext(
             operation_id=execution_operation_id(arn),
             operation_name=None,
@@ -147,9 +146,9 @@ class DurableHandler(Generic[_E, _R]):
         middleware = self.settings.middleware
         try:
             if middleware is None:
-                result = await self.__wrapped__(event, DurableContext(frame))
+                result = await self.__wrapped__(event, DurableContext(context_state))
             else:
-                result = await middleware.handler(frame, event, self.__wrapped__)
+                result = await middleware.handler(context_state, event, self.__wrapped__)
         except TypeError as error:
             operations.usage.complete_type_error(error)
             raise
@@ -187,7 +186,7 @@ def _check_texts(invocation: Invocation) -> None:
 
 
 @overload
-def durable_execution(workflow: Workflow[_E, _R], /) -> DurableHandler[_E, _R]: ...
+def durable_execution(workflow: WorkflowFunction[_E, _R], /) -> DurableHandler[_E, _R]: ...
 
 
 @overload
@@ -204,11 +203,11 @@ def durable_execution(
     max_threads: int = DEFAULT_MAX_THREADS,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
-) -> Callable[[Workflow[_E, _R]], DurableHandler[_E, _R]]: ...
+) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
 
 
 def durable_execution(
-    workflow: Workflow[Any, Any] | None = None,
+    workflow: WorkflowFunction[Any, Any] | None = None,
     /,
     *,
     client: DataPlane | None = None,
@@ -244,7 +243,7 @@ def durable_execution(
             before that is a deadlock or the invocation suspends; 30 by default.
         max_threads: the most plain functions that run at once, each in a thread; 128 by default. All
             invocations of the process share the threads, which are made when they are needed.
-        plugins: observers of the execution, called in this order; see ``hooks.DurablePlugin``.
+        plugins: observers of the execution, called in this order; see ``plugins.DurablePlugin``.
         middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
     Raises:
@@ -268,7 +267,7 @@ def durable_execution(
     settings = Settings(**options)
     _check_options(settings, client)
 
-    def decorate(function: Workflow[Any, Any]) -> DurableHandler[Any, Any]:
+    def decorate(function: WorkflowFunction[Any, Any]) -> DurableHandler[Any, Any]:
         _check(function)
         return DurableHandler(function, client, settings)
 
@@ -336,12 +335,12 @@ def _observers(plugins: Sequence[Plugin], logger: logging.Logger | None) -> Obse
     rejected: object = plugins
     if isinstance(rejected, (list, tuple)):
         for plugin in plugins:
-            if hasattr(plugin, "__observe__"):
-                return plugin.__observe__(plugins, logger or Settings().logger)
+            if hasattr(plugin, "make_observers"):
+                return plugin.make_observers(plugins, logger or Settings().logger)
         rejected = plugins[0]
     raise ConfigError(
         "durable_execution(plugins=...) takes a list of objects whose classes derive from"
-        f" durable_execution_sdk.hooks.DurablePlugin, not {rejected!r}"
+        f" durable_execution_sdk.plugins.DurablePlugin, not {rejected!r}"
     )
 
 
@@ -350,8 +349,8 @@ def _chain(stack: Sequence[Interceptor]) -> Chain:
     rejected: object = stack
     if isinstance(rejected, (list, tuple)):
         for middleware in stack:
-            if hasattr(middleware, "__compose__"):
-                return middleware.__compose__(stack)
+            if hasattr(middleware, "make_chain"):
+                return middleware.make_chain(stack)
         rejected = stack[0]
     raise ConfigError(
         "durable_execution(middleware=...) takes a list of objects whose classes derive from"

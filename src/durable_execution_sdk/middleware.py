@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.operation import OperationType
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.scope import Frame, Scope
 from durable_execution_sdk.runtime.step_context import StepContext
-from durable_execution_sdk.runtime.tasks import WorkflowTask
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 from durable_execution_sdk.serdes import SerDes, SerDesContext
 
 __all__ = ["ContextInfo", "Middleware", "PayloadInfo"]
@@ -114,7 +114,7 @@ class Middleware:
         return call_next(payload)
 
     @staticmethod
-    def __compose__(stack: Sequence[object]) -> _Chain:
+    def make_chain(stack: Sequence[object]) -> _Chain:
         """Return the chain of a handler. Here, so that handlers without middleware do not load it."""
         for middleware in stack:
             _check(middleware)
@@ -133,29 +133,32 @@ class _Chain:
         }
 
     async def handler(
-        self, frame: Frame, event: Any, run: Callable[[Any, DurableContext], Awaitable[Any]]
+        self,
+        context_state: ContextState,
+        event: Any,
+        run: Callable[[Any, DurableContext], Awaitable[Any]],
     ) -> Any:
         """Run the handler inside the interceptors."""
-        ctx = DurableContext(frame)
+        ctx = DurableContext(context_state)
         arounds = self._around["around_handler"]
         links = [partial(_around_handler, around, ctx) for around in arounds]
 
         async def inner(event: Any) -> Any:
             return await run(event, ctx)
 
-        return await _in_workflow(frame, links, inner, event)
+        return await _in_workflow(context_state, links, inner, event)
 
-    async def context(self, frame: Frame, run: Callable[[], Awaitable[Any]]) -> Any:
+    async def context(self, context_state: ContextState, run: Callable[[], Awaitable[Any]]) -> Any:
         """Run the function of a context inside the interceptors."""
         info = ContextInfo(
-            execution_arn=frame.workflow.invoked.arn,
-            operation_id=frame.operation_id or "",
-            name=frame.name,
+            execution_arn=context_state.workflow.invoked.arn,
+            operation_id=context_state.operation_id or "",
+            name=context_state.name,
         )
-        ctx = DurableContext(frame)
+        ctx = DurableContext(context_state)
         arounds = self._around["around_context"]
         links = [partial(_around_context, around, info, ctx) for around in arounds]
-        return await _in_workflow(frame, links, run)
+        return await _in_workflow(context_state, links, run)
 
     async def step(self, info: Any, run: Callable[[], Awaitable[Any]]) -> Any:
         """Run the body of a step inside the interceptors."""
@@ -175,7 +178,7 @@ class _Chain:
 
 
 async def _in_workflow(
-    frame: Frame,
+    context_state: ContextState,
     links: Sequence[_Call],
     run: _Call,
     *args: Any,
@@ -186,7 +189,8 @@ async def _in_workflow(
     """
     inner: Any = _task().scope
     interceptor_scopes = [
-        Scope(frame, f"{frame.prefix}m{n}-", maker=inner) for n in range(1, len(links) + 1)
+        IdScope(context_state, f"{context_state.prefix}m{n}-", maker=inner)
+        for n in range(1, len(links) + 1)
     ]
     scopes = [*interceptor_scopes, inner]
 

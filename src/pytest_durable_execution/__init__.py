@@ -81,7 +81,7 @@ def pytest_runtest_makereport(
     report = yield
     runners = item.stash.get(_RUNNERS, None)
     if runners and report.failed and call.when != "teardown":
-        from durable_execution_sdk.testing.failures import told  # noqa: PLC0415 - as above
+        from durable_execution_sdk.testing.pytest_support.failure_report import told  # noqa: PLC0415 - as above
 
         report.sections += told(runners, item.nodeid, _directory(item))
     return report

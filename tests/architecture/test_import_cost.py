@@ -13,26 +13,26 @@ ALLOWED_PACKAGES = {
     "errors",
     "first_use",
     "handler",
-    "model",
     "operations",
+    "ports",
+    "protocol",
     "retry",
     "runtime",
     "serdes",
-    "service",
     "version",
 }
 # Modules for steps. Those of other operations are loaded on first use.
-ALLOWED_OPERATIONS = {"arity", "attempts", "combining", "lifecycle", "options", "step"}
+ALLOWED_OPERATIONS = {"attempts", "base", "checks", "combinators", "step"}
 NEVER_LOADED = {
-    "model.control",
-    "model.control_wire",
-    "model.history",
+    "protocol.control_plane",
+    "protocol.control_plane_codec",
+    "protocol.history",
     "retry.polling",
     "retry.presets",
     "serdes.callback",
-    "serdes.fields",
-    "serdes.shapes",
-    "serdes.unions",
+    "serdes.types.fields",
+    "serdes.types.shapes",
+    "serdes.types.unions",
 }
 
 SCRIPT = """

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from durable_execution_sdk.aws.backoff import Backoff, Timing
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.transport import Patience
+from durable_execution_sdk.ports.backoff import Backoff, Timing
 
 CERTIFICATE = Path(__file__).parent / "data" / "loopback.cert.pem"
 KEY_AND_CERTIFICATE = Path(__file__).parent / "data" / "loopback.pem"

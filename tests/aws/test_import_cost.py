@@ -54,7 +54,7 @@ def test_the_data_plane_loads_little() -> None:
         "server",
     }
     assert "aws.control_plane" not in own_modules
-    assert "model.control" not in own_modules
+    assert "protocol.control_plane" not in own_modules
 
 
 def test_a_client_in_lambda_loads_nothing_more() -> None:

@@ -11,7 +11,7 @@ from tests.aws.conftest import Answer, Loopback
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import StateRequest
+from durable_execution_sdk.protocol.data_plane import StateRequest
 
 REQUEST = StateRequest(
     durable_execution_arn="arn:aws:lambda:eu-west-1:1:function:f:1/durable-execution/n/r",

@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from tests.aws.conftest import Answer, Loopback
 from tests.aws.shapes import OPERATIONS, inputs, operation, parameters, to_milliseconds, violations
 
-from durable_execution_sdk.aws.backoff import Backoff
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model import api, control
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.ports.backoff import Backoff
+from durable_execution_sdk.protocol import control_plane as control
+from durable_execution_sdk.protocol import data_plane
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.updates import OperationUpdate
 
 # Parameters that the ports do not offer: logs in the response, and the context of mobile clients.
 NOT_OFFERED = frozenset({"LogType", "ClientContext"})
@@ -85,7 +86,7 @@ def msgspec_name(name: str) -> str:
 
 CALLS: dict[str, Callable[[LambdaDataPlane, LambdaControlPlane, Params], Awaitable[Any]]] = {
     "CheckpointDurableExecution": lambda data, _, p: data.checkpoint(
-        api.CheckpointRequest(
+        data_plane.CheckpointRequest(
             durable_execution_arn=p["DurableExecutionArn"],
             checkpoint_token=p["CheckpointToken"],
             updates=msgspec.convert(p.get("Updates", []), list[OperationUpdate]),
@@ -93,7 +94,7 @@ CALLS: dict[str, Callable[[LambdaDataPlane, LambdaControlPlane, Params], Awaitab
         )
     ),
     "GetDurableExecutionState": lambda data, _, p: data.get_state(
-        api.StateRequest(
+        data_plane.StateRequest(
             **options(p, "DurableExecutionArn", "CheckpointToken", "Marker", "MaxItems")
         )
     ),
@@ -231,7 +232,7 @@ def test_retries_of_a_checkpoint_carry_one_client_token(
             Answer.http(body=ANSWERS["CheckpointDurableExecution"]),
         ]
     )
-    request = api.CheckpointRequest(durable_execution_arn="arn", checkpoint_token="t")
+    request = data_plane.CheckpointRequest(durable_execution_arn="arn", checkpoint_token="t")
 
     async def main() -> None:
         plane = LambdaDataPlane(client)

@@ -22,24 +22,24 @@ from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model import api, control, control_wire, wire
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.protocol import codec, control_plane, control_plane_codec, data_plane
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST/durable-execution/n/r"
 
 DECODERS: dict[str, Callable[[bytes], Any]] = {
-    "CheckpointDurableExecution": wire.decode_checkpoint_response,
-    "GetDurableExecutionState": wire.decode_state_page,
-    "GetDurableExecution": control_wire.decode_description,
-    "GetDurableExecutionHistory": control_wire.decode_history_page,
-    "ListDurableExecutionsByFunction": control_wire.decode_list_page,
+    "CheckpointDurableExecution": codec.decode_checkpoint_response,
+    "GetDurableExecutionState": codec.decode_state_page,
+    "GetDurableExecution": control_plane_codec.decode_description,
+    "GetDurableExecutionHistory": control_plane_codec.decode_history_page,
+    "ListDurableExecutionsByFunction": control_plane_codec.decode_list_page,
 }
 ENCODERS: dict[str, Callable[[Any], bytes]] = {
-    "CheckpointDurableExecution": wire.encode_checkpoint_response,
-    "GetDurableExecutionState": wire.encode_state_page,
-    "GetDurableExecution": control_wire.encode_description,
-    "GetDurableExecutionHistory": control_wire.encode_history_page,
-    "ListDurableExecutionsByFunction": control_wire.encode_list_page,
+    "CheckpointDurableExecution": codec.encode_checkpoint_response,
+    "GetDurableExecutionState": codec.encode_state_page,
+    "GetDurableExecution": control_plane_codec.encode_description,
+    "GetDurableExecutionHistory": control_plane_codec.encode_history_page,
+    "ListDurableExecutionsByFunction": control_plane_codec.encode_list_page,
 }
 
 
@@ -68,10 +68,10 @@ def meaning(value: Any) -> Any:
 def ours(result: Any) -> Any:
     """Return our result, with the names of the API."""
     match result:
-        case api.CheckpointResponse():
+        case data_plane.CheckpointResponse():
             state = {"Operations": result.operations, "NextMarker": result.next_marker}
             named = {"CheckpointToken": result.checkpoint_token, "NewExecutionState": state}
-        case api.StatePage():
+        case data_plane.StatePage():
             named = {"Operations": result.operations, "NextMarker": result.next_marker}
         case _:
             named = result
@@ -130,8 +130,8 @@ def test_the_members_of_an_invoke_travel_as_status_headers_and_body(
         X_Amz_Executed_Version="7",
         X_Amz_Durable_Execution_Arn=ARN,
     )
-    request = control.InvokeRequest(function_name="f:prod", payload=b"{}")
-    assert asyncio.run(LambdaControlPlane(client).invoke(request)) == control.InvokeResponse(
+    request = control_plane.InvokeRequest(function_name="f:prod", payload=b"{}")
+    assert asyncio.run(LambdaControlPlane(client).invoke(request)) == control_plane.InvokeResponse(
         status_code=202,
         payload=b'{"answer":42}',
         function_error="Unhandled",
@@ -163,7 +163,7 @@ def test_a_malformed_success_is_an_error_with_operation_and_cause(
 ) -> None:
     server.usual = Answer.http(body=body)
     plane = LambdaDataPlane(client)
-    request = api.StateRequest(durable_execution_arn=ARN, checkpoint_token="t")
+    request = data_plane.StateRequest(durable_execution_arn=ARN, checkpoint_token="t")
     with pytest.raises(ServiceError, match="GetDurableExecutionState: HTTP 200 with a body"):
         asyncio.run(plane.get_state(request))
 

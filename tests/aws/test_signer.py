@@ -13,8 +13,7 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_execution_sdk.aws.percent import query_string, segment, twice
-from durable_execution_sdk.aws.signer import Credentials, Signer
+from durable_execution_sdk.aws.signer import Credentials, Signer, query_string, segment, twice
 
 # The credentials of the examples in AWS's documentation.
 EXAMPLE = Credentials(

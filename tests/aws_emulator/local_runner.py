@@ -23,8 +23,8 @@ from durable_execution_sdk import DurableHandler
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.endpoint import Endpoint
-from durable_execution_sdk.emulator.invokers import Answer, Call, InProcess
-from durable_execution_sdk.model.json_depth import is_too_deep
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call, InProcess
+from durable_execution_sdk.protocol.json_depth import is_too_deep
 
 VARIABLE = "DEX_LOCAL_RUNNER"
 """The environment variable that names the program; ``make test-emulator`` sets it."""

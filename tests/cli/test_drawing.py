@@ -10,14 +10,14 @@ from tests.rig import Rig
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
 from durable_execution_sdk.cli.interrupts import ASKED, Interrupts
-from durable_execution_sdk.cli.place import Place
-from durable_execution_sdk.cli.tree import tree
-from durable_execution_sdk.cli.watching import LiveTree, drawing
-from durable_execution_sdk.model.control import PauseRequest
-from durable_execution_sdk.showing.family import family
-from durable_execution_sdk.showing.outline import Drawing
-from durable_execution_sdk.showing.times import at, iso, span
-from durable_execution_sdk.showing.words import waits
+from durable_execution_sdk.cli.output.progress import LiveTree, drawing
+from durable_execution_sdk.cli.output.tree import tree
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.protocol.control_plane import PauseRequest
+from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.outline import Drawing
+from durable_execution_sdk.rendering.times import at, iso, span
+from durable_execution_sdk.rendering.wording import waits
 
 
 def one() -> int:

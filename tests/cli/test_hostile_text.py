@@ -12,14 +12,14 @@ from rich.console import Console
 from tests.cli.command import Durable, Write
 from tests.cli.process import running
 
-from durable_execution_sdk.cli.tree import tree
+from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.showing.family import family
-from durable_execution_sdk.showing.outline import Drawing
-from durable_execution_sdk.showing.visible import visible
+from durable_execution_sdk.rendering.escaping import visible
+from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.outline import Drawing
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
 HOSTILE = (

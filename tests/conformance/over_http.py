@@ -13,7 +13,7 @@ import botocore.config
 import botocore.session
 from tests.conformance.service import LATEST, World
 
-from durable_execution_sdk.server.serving import serve
+from durable_execution_sdk.server.http_server import serve
 
 _MEMBERS = {"ErrorType", "ErrorMessage", "ErrorData", "StackTrace"}
 
@@ -73,7 +73,7 @@ class OverHttp:
     def _meanwhile(self, call: Callable[[], Any]) -> Any:
         """Drive the world while the call waits for an execution to end."""
         calling = self._threads.submit(call)
-        calling.add_done_callback(lambda _: self.world.emulator.conductor.wake())
+        calling.add_done_callback(lambda _: self.world.emulator.coordinator.wake())
         self.world.driver.run_until(calling.done, patient=True)
         return calling.result()
 

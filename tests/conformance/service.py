@@ -12,10 +12,14 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
-from durable_execution_sdk.model.control import HistoryRequest, InvocationType, InvokeRequest
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.protocol.control_plane import (
+    HistoryRequest,
+    InvocationType,
+    InvokeRequest,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 LATEST = "$LATEST"
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from tests.conformance.deployment import CRASHING, HANDLERS
-from tests.conformance.neighbours import steps_and_children
-from tests.conformance.neighbours.story import Neighbour
+from tests.conformance.inferred import steps_and_children
+from tests.conformance.inferred.story import InferredRequirement
 from tests.conformance.over_http import OverHttp, served
 from tests.conformance.requirements import Requirement, required
 from tests.conformance.service import World
@@ -22,7 +22,7 @@ from tests.conformance.validator import validate
 from tests.lambda_process.sandbox import Sandbox
 
 from durable_execution_sdk import DurableHandler
-from durable_execution_sdk.emulator import functions
+from durable_execution_sdk.emulator.functions import registry
 from durable_execution_sdk.engine.events import Event, StepStarted
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
             log = tmp_path / "log"
             sandbox = stack.enter_context(Sandbox(ROOT, path, log=log, **environ))
             world.functions.add_function(
-                functions.Function(
+                registry.Function(
                     name="function", durable=True, connect=lambda _: sandbox, timeout=60
                 )
             )
@@ -93,7 +93,7 @@ def test_requirement_with_a_crash(
 
 
 @pytest.mark.parametrize("neighbour", steps_and_children.CRASHING, ids=repr)
-def test_neighbour_with_a_crash(neighbour: Neighbour, deploy: Deploy) -> None:
+def test_neighbour_with_a_crash(neighbour: InferredRequirement, deploy: Deploy) -> None:
     function = deploy(neighbour.handler)
     function.validate(neighbour.requirement)
     assert function.sandbox.starts >= 2
@@ -109,6 +109,6 @@ def test_an_at_least_once_step_that_was_killed_goes_on_in_the_attempt_that_is_re
         if function.sandbox.starts == 1 and any(isinstance(each, StepStarted) for each in events):
             function.sandbox.kill()
 
-    function.world.emulator.conductor.subscribe(kill_once)
+    function.world.emulator.coordinator.subscribe(kill_once)
     function.validate(killed.requirement)
     assert function.sandbox.starts == 2

@@ -13,7 +13,7 @@ from tests.rig import run_workflow
 
 from durable_execution_sdk import DurableContext, Duration, NoRetry, StepConfig
 from durable_execution_sdk.lint import check_source
-from durable_execution_sdk.runtime import spinning
+from durable_execution_sdk.runtime.tasks import spinning
 
 CONCURRENCY = rows_of("concurrency.md", "## asyncio and anyio, row by row")
 DETERMINISM = rows_of("determinism.md", "## Row by row")

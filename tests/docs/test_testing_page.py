@@ -14,10 +14,10 @@ import durable_execution_sdk.testing  # noqa: F401 - once, and not anew for the 
 from durable_execution_sdk.emulator.clock import SkippingClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.progress import Awaited
-from durable_execution_sdk.server.serving import serve
+from durable_execution_sdk.server.http_server import serve
 
 pytest_plugins = ["pytester"]
 
@@ -42,7 +42,7 @@ def deployed(handler: Any) -> Driver:
     emulator = Emulator(MemoryStore(), clock, functions)
     clock.held = lambda: any(
         operation.waiting is not None and operation.waiting.awaited is Awaited.ANSWER
-        for arn in emulator.conductor.agenda.arns
+        for arn in emulator.coordinator.schedule.arns
         for operation in emulator.progress(arn).operations
     )
     return Driver(emulator)

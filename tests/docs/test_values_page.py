@@ -13,7 +13,7 @@ import pytest
 
 from durable_execution_sdk import ConfigError, SerDesError, durable_execution
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
-from durable_execution_sdk.serdes.fidelity import difference
+from durable_execution_sdk.serdes.round_trip.fidelity import difference
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
 PAGE = (Path(__file__).parents[2] / "docs" / "values.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.emulator.world import World
+from tests.emulator.emulator_rig import EmulatorRig
 
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
@@ -14,13 +14,13 @@ from durable_execution_sdk.emulator.stores.store import Store
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmulatorRig]:
     store: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "x.db")
-    instance = World(store)
+    instance = EmulatorRig(store)
     yield instance
     instance.emulator.close()
 
 
 @pytest.fixture
-def memory() -> World:
-    return World(MemoryStore())
+def memory() -> EmulatorRig:
+    return EmulatorRig(MemoryStore())

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     PENDING,
+    EmulatorRig,
     Invoked,
-    World,
     calls_back,
     succeeded,
 )
 
 from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.protocol.data_plane import Outcome
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
 def test_a_callback_without_a_timeout_leaves_nothing_to_do_until_it_is_answered(
-    world: World,
+    rig: EmulatorRig,
 ) -> None:
-    world.add("f", calls_back)
-    arn = world.start()
-    assert world.run(arn) is Ending.IDLE
-    world.emulator.callback_success(world.callback_id(arn), b'"yes"')
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == '"yes"'
+    rig.add("f", calls_back)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.IDLE
+    rig.emulator.callback_success(rig.callback_id(arn), b'"yes"')
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == '"yes"'
 
 
-def test_a_callback_that_fails_carries_the_senders_error(memory: World) -> None:
+def test_a_callback_that_fails_carries_the_senders_error(memory: EmulatorRig) -> None:
     memory.add("f", calls_back)
     arn = memory.start()
     memory.run(arn)
@@ -46,7 +46,7 @@ def test_a_callback_that_fails_carries_the_senders_error(memory: World) -> None:
     ],
 )
 def test_a_callback_without_a_result_times_out(
-    world: World, options: dict[str, int], error_type: str, seconds: int
+    rig: EmulatorRig, options: dict[str, int], error_type: str, seconds: int
 ) -> None:
     async def workflow(run: Invoked) -> Outcome:
         callback = await run.callback("cb", **options)
@@ -56,18 +56,18 @@ def test_a_callback_without_a_result_times_out(
         assert callback.callback_details.error is not None
         return succeeded([callback.status, callback.callback_details.error.error_type])
 
-    world.add("f", workflow)
-    began = world.clock.now()
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == ["TIMED_OUT", error_type]
-    assert seconds * 1_000 <= world.clock.now() - began < seconds * 1_000 + 100
+    rig.add("f", workflow)
+    began = rig.clock.now()
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == ["TIMED_OUT", error_type]
+    assert seconds * 1_000 <= rig.clock.now() - began < seconds * 1_000 + 100
     with pytest.raises(ServiceError) as refused:
-        world.emulator.callback_success(world.callback_id(arn))
+        rig.emulator.callback_success(rig.callback_id(arn))
     assert refused.value.code == "CallbackTimeoutException"
 
 
-def test_heartbeats_keep_a_callback_alive(memory: World) -> None:
+def test_heartbeats_keep_a_callback_alive(memory: EmulatorRig) -> None:
     async def workflow(run: Invoked) -> Outcome:
         callback = await run.callback("cb", timeout_seconds=100, heartbeat_timeout_seconds=20)
         if callback.status == "STARTED":
@@ -86,7 +86,7 @@ def test_heartbeats_keep_a_callback_alive(memory: World) -> None:
 
 
 def test_a_callback_answered_while_the_handler_runs_is_seen_in_its_next_checkpoint(
-    memory: World,
+    memory: EmulatorRig,
 ) -> None:
     async def workflow(run: Invoked) -> Outcome:
         callback = await run.callback("cb")
@@ -103,7 +103,7 @@ def test_a_callback_answered_while_the_handler_runs_is_seen_in_its_next_checkpoi
     assert memory.history(arn).count("InvocationCompleted") == 1
 
 
-def test_due_timers_fire_before_a_late_answer(memory: World) -> None:
+def test_due_timers_fire_before_a_late_answer(memory: EmulatorRig) -> None:
     async def workflow(run: Invoked) -> Outcome:
         await run.callback("cb", timeout_seconds=10)
         return PENDING
@@ -119,13 +119,13 @@ def test_due_timers_fire_before_a_late_answer(memory: World) -> None:
 
 
 @pytest.mark.parametrize("callback_id", ["nonsense", "WyJhIiwiYiJd"])
-def test_an_unknown_callback_is_not_found(memory: World, callback_id: str) -> None:
+def test_an_unknown_callback_is_not_found(memory: EmulatorRig, callback_id: str) -> None:
     with pytest.raises(ServiceError) as refused:
         memory.emulator.callback_heartbeat(callback_id)
     assert refused.value.status == 404
 
 
-def test_an_answer_that_is_not_text_is_refused(memory: World) -> None:
+def test_an_answer_that_is_not_text_is_refused(memory: EmulatorRig) -> None:
     with pytest.raises(ServiceError, match="UTF-8"):
         memory.emulator.callback_success("WyJhIiwiYiJd", b"\xff")
 
@@ -139,7 +139,7 @@ def test_an_answer_that_is_not_text_is_refused(memory: World) -> None:
     ],
 )
 def test_a_late_answer_is_refused_with_the_error_of_the_execution(
-    memory: World, error: ErrorObject, message: str
+    memory: EmulatorRig, error: ErrorObject, message: str
 ) -> None:
     memory.add("f", calls_back)
     arn = memory.start()

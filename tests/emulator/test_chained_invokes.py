@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     PENDING,
+    EmulatorRig,
     Invoked,
     Workflow,
-    World,
     calls_back,
     succeeded,
     waits,
 )
 
-from durable_execution_sdk.emulator.agenda import DISPATCH_MILLISECONDS
 from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.emulator.schedule import DISPATCH_MILLISECONDS
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.limits import Limits
-from durable_execution_sdk.model.control import HistoryRequest, ListRequest
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.control_plane import HistoryRequest, ListRequest
+from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
 def invoking(function: str, payload: object = None) -> Workflow:
@@ -42,18 +42,18 @@ def invoking(function: str, payload: object = None) -> Workflow:
     return workflow
 
 
-def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
+def test_a_durable_target_runs_as_an_execution_of_its_own(rig: EmulatorRig) -> None:
     async def child(run: Invoked) -> Outcome:
         if not await run.wait("w", 30):
             return PENDING
         return succeeded({"got": run.input})
 
-    world.add("parent", invoking("child:$LATEST", [1, 2]))
-    world.add("child", child)
-    arn = world.start("parent")
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == ["SUCCEEDED", {"got": [1, 2]}]
-    assert world.history(arn) == [
+    rig.add("parent", invoking("child:$LATEST", [1, 2]))
+    rig.add("child", child)
+    arn = rig.start("parent")
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == ["SUCCEEDED", {"got": [1, 2]}]
+    assert rig.history(arn) == [
         "ExecutionStarted",
         "ChainedInvokeStarted",
         "InvocationCompleted",
@@ -61,14 +61,14 @@ def test_a_durable_target_runs_as_an_execution_of_its_own(world: World) -> None:
         "InvocationCompleted",
         "ExecutionSucceeded",
     ]
-    page = world.emulator.history(HistoryRequest(durable_execution_arn=arn))
+    page = rig.emulator.history(HistoryRequest(durable_execution_arn=arn))
     details = page.events[1].chained_invoke_started_details
     assert details is not None and details.durable_execution_arn is not None
-    assert world.status(details.durable_execution_arn) == "SUCCEEDED"
+    assert rig.status(details.durable_execution_arn) == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("target", ["child:$LATEST", "plain"])
-def test_a_target_starts_after_its_caller_has_suspended(memory: World, target: str) -> None:
+def test_a_target_starts_after_its_caller_has_suspended(memory: EmulatorRig, target: str) -> None:
     runs: list[str] = []
     runs_while_parent_ran: list[int] = []
 
@@ -102,7 +102,7 @@ def test_a_target_starts_after_its_caller_has_suspended(memory: World, target: s
     assert len(runs) == 1
 
 
-def test_driving_only_a_target_waits_for_its_start_delay(memory: World) -> None:
+def test_driving_only_a_target_waits_for_its_start_delay(memory: EmulatorRig) -> None:
     endings: list[Ending] = []
 
     async def child(run: Invoked) -> Outcome:
@@ -126,7 +126,7 @@ def test_driving_only_a_target_waits_for_its_start_delay(memory: World) -> None:
 
 
 def test_a_caller_can_wait_for_its_target_while_virtual_time_stands_still(
-    memory: World,
+    memory: EmulatorRig,
 ) -> None:
     runs: list[str] = []
 
@@ -150,7 +150,7 @@ def test_a_caller_can_wait_for_its_target_while_virtual_time_stands_still(
     assert runs == ["child"]
 
 
-def test_children_of_children_are_driven_too(memory: World) -> None:
+def test_children_of_children_are_driven_too(memory: EmulatorRig) -> None:
     memory.add("a", invoking("b:$LATEST"))
     memory.add("b", invoking("c:$LATEST"))
     memory.add("c", waits)
@@ -159,22 +159,22 @@ def test_children_of_children_are_driven_too(memory: World) -> None:
     assert memory.result(arn) == ["SUCCEEDED", ["SUCCEEDED", "waited"]]
 
 
-def test_a_plain_target_is_called_once_and_its_answer_is_the_result(world: World) -> None:
+def test_a_plain_target_is_called_once_and_its_answer_is_the_result(rig: EmulatorRig) -> None:
     calls: list[Any] = []
 
     def plain(event: Any, context: Any) -> Any:
         calls.append((event, context.function_name))
         return {"doubled": event * 2}
 
-    world.functions.add_plain("plain", plain)
-    world.add("f", invoking("plain", 21))
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == ["SUCCEEDED", {"doubled": 42}]
+    rig.functions.add_plain("plain", plain)
+    rig.add("f", invoking("plain", 21))
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == ["SUCCEEDED", {"doubled": 42}]
     assert calls == [(21, "plain")]
 
 
-def test_a_plain_target_that_raises_fails_the_invoke_with_its_class(memory: World) -> None:
+def test_a_plain_target_that_raises_fails_the_invoke_with_its_class(memory: EmulatorRig) -> None:
     class OutOfStock(Exception):
         pass
 
@@ -190,7 +190,7 @@ def test_a_plain_target_that_raises_fails_the_invoke_with_its_class(memory: Worl
     assert (error.error_type, error.error_message) == ("OutOfStock", "tea")
 
 
-def test_a_plain_target_that_takes_too_long_fails_the_invoke(memory: World) -> None:
+def test_a_plain_target_that_takes_too_long_fails_the_invoke(memory: EmulatorRig) -> None:
     memory.functions.add_plain("slow", lambda _, __: memory.clock.advance(3_001), timeout=3)
     memory.add("f", invoking("slow"))
     arn = memory.start()
@@ -207,7 +207,7 @@ def test_a_plain_target_that_takes_too_long_fails_the_invoke(memory: World) -> N
     ],
 )
 def test_a_target_that_cannot_be_started_fails_in_the_same_response(
-    memory: World, function: str, error_type: str
+    memory: EmulatorRig, function: str, error_type: str
 ) -> None:
     memory.add("parent", invoking(function))
     arn = memory.start("parent")
@@ -217,7 +217,7 @@ def test_a_target_that_cannot_be_started_fails_in_the_same_response(
     assert memory.history(arn).count("InvocationCompleted") == 1
 
 
-def test_a_child_that_times_out_times_the_invoke_out(memory: World) -> None:
+def test_a_child_that_times_out_times_the_invoke_out(memory: EmulatorRig) -> None:
     memory.add("parent", invoking("child:$LATEST"))
     memory.add("child", calls_back, execution_timeout=40)
     arn = memory.start("parent")
@@ -227,7 +227,7 @@ def test_a_child_that_times_out_times_the_invoke_out(memory: World) -> None:
     assert error is not None and error.error_type == "ChainedInvoke.Timeout"
 
 
-def test_a_child_that_is_stopped_stops_the_invoke(memory: World) -> None:
+def test_a_child_that_is_stopped_stops_the_invoke(memory: EmulatorRig) -> None:
     memory.add("parent", invoking("child:$LATEST"))
     memory.add("child", calls_back)
     arn = memory.start("parent")
@@ -242,31 +242,29 @@ def test_a_child_that_is_stopped_stops_the_invoke(memory: World) -> None:
 
 
 def test_a_child_that_may_not_be_started_fails_the_invoke_with_the_services_error() -> None:
-    world = World(MemoryStore(), limits=Limits(execution_timeout_seconds=20))
-    world.add("parent", invoking("child:$LATEST"), execution_timeout=10)
-    world.add("child", waits, execution_timeout=30)
-    arn = world.start("parent")
-    assert world.run(arn) is Ending.DONE
-    error = world.emulator.describe(arn).error
+    rig = EmulatorRig(MemoryStore(), limits=Limits(execution_timeout_seconds=20))
+    rig.add("parent", invoking("child:$LATEST"), execution_timeout=10)
+    rig.add("child", waits, execution_timeout=30)
+    arn = rig.start("parent")
+    assert rig.run(arn) is Ending.DONE
+    error = rig.emulator.describe(arn).error
     assert error is not None and error.error_type is not None
     assert error.error_type.endswith("Exception")
-    assert (
-        world.emulator.list_executions(ListRequest(function_name="child")).durable_executions == []
-    )
+    assert rig.emulator.list_executions(ListRequest(function_name="child")).durable_executions == []
 
 
 def test_a_function_that_this_process_does_not_have_is_left_to_others(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    asking, answering = World(SqliteStore(path)), World(SqliteStore(path))
+    asking, answering = EmulatorRig(SqliteStore(path)), EmulatorRig(SqliteStore(path))
     asking.add("parent", invoking("plain", 1))
     asking.functions.add_plain("plain", lambda event, _: event + 1)
     arn = asking.start("parent")
-    asking.emulator.conductor.refresh()
+    asking.emulator.coordinator.refresh()
     assert answering.run(arn) is Ending.IDLE
     answering.add("parent", invoking("plain", 1))
     answering.functions.add_plain("plain", lambda event, _: event + 2)
     assert answering.run(arn) is Ending.DONE
     assert asking.run(arn) is Ending.DONE
     assert asking.result(arn) == ["SUCCEEDED", 3]
-    for world in (asking, answering):
-        world.emulator.close()
+    for rig in (asking, answering):
+        rig.emulator.close()

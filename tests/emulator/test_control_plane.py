@@ -7,16 +7,16 @@ import json
 from typing import Any
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
+    EmulatorRig,
     Invoked,
-    World,
     calls_back,
     waits,
 )
 
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane, invoke
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.protocol.control_plane import (
     HistoryRequest,
     InvocationType,
     InvokeRequest,
@@ -24,15 +24,15 @@ from durable_execution_sdk.model.control import (
     PauseRequest,
     ResumeRequest,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
 def request(name: str, payload: object = None, **members: Any) -> InvokeRequest:
     return InvokeRequest(function_name=name, payload=json.dumps(payload).encode(), **members)
 
 
-def test_a_synchronous_invoke_waits_for_the_result(memory: World) -> None:
+def test_a_synchronous_invoke_waits_for_the_result(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     response = invoke(memory.driver, request("f:$LATEST"))
     assert (response.status_code, response.payload) == (200, b'"waited"')
@@ -41,7 +41,7 @@ def test_a_synchronous_invoke_waits_for_the_result(memory: World) -> None:
     assert memory.status(response.durable_execution_arn) == "SUCCEEDED"
 
 
-def test_a_synchronous_invoke_returns_the_error_of_a_failure(memory: World) -> None:
+def test_a_synchronous_invoke_returns_the_error_of_a_failure(memory: EmulatorRig) -> None:
     async def fails(_: Invoked) -> Outcome:
         error = ErrorObject(error_type="Declined", error_message="no", error_data="d")
         return Outcome(status=OutcomeStatus.FAILED, error=error)
@@ -56,7 +56,7 @@ def test_a_synchronous_invoke_returns_the_error_of_a_failure(memory: World) -> N
     }
 
 
-def test_a_synchronous_invoke_gives_up_after_a_quarter_of_an_hour(memory: World) -> None:
+def test_a_synchronous_invoke_gives_up_after_a_quarter_of_an_hour(memory: EmulatorRig) -> None:
     memory.add("f", calls_back)
     response = invoke(memory.driver, request("f:$LATEST"))
     assert response.function_error == "Unhandled"
@@ -65,7 +65,7 @@ def test_a_synchronous_invoke_gives_up_after_a_quarter_of_an_hour(memory: World)
     assert memory.status(response.durable_execution_arn) == "RUNNING"
 
 
-def test_an_event_invoke_returns_at_once(memory: World) -> None:
+def test_an_event_invoke_returns_at_once(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     response = invoke(memory.driver, request("f:$LATEST", invocation_type=InvocationType.EVENT))
     assert (response.status_code, response.payload) == (202, b"")
@@ -73,7 +73,7 @@ def test_an_event_invoke_returns_at_once(memory: World) -> None:
     assert memory.history(response.durable_execution_arn) == ["ExecutionStarted"]
 
 
-def test_a_dry_run_only_checks_that_the_function_is_there(memory: World) -> None:
+def test_a_dry_run_only_checks_that_the_function_is_there(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     dry = request("f:$LATEST", invocation_type=InvocationType.DRY_RUN)
     assert invoke(memory.driver, dry).status_code == 204
@@ -81,7 +81,7 @@ def test_a_dry_run_only_checks_that_the_function_is_there(memory: World) -> None
         invoke(memory.driver, request("g", invocation_type=InvocationType.DRY_RUN))
 
 
-def test_a_plain_function_is_simply_called(memory: World) -> None:
+def test_a_plain_function_is_simply_called(memory: EmulatorRig) -> None:
     calls: list[Any] = []
 
     def plain(event: Any, _: Any) -> Any:
@@ -104,7 +104,7 @@ def test_a_plain_function_is_simply_called(memory: World) -> None:
         invoke(memory.driver, request("plain", durable_execution_name="x"))
 
 
-def test_the_control_plane_speaks_wire_json(memory: World) -> None:
+def test_the_control_plane_speaks_wire_json(memory: EmulatorRig) -> None:
     memory.add("f", calls_back)
     control = EmulatorControlPlane(memory.driver)
 

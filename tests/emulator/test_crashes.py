@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     PENDING,
+    EmulatorRig,
     Invoked,
-    World,
     succeeded,
     waits,
 )
@@ -20,7 +20,7 @@ from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import Store
-from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.protocol.data_plane import Outcome
 
 
 class Killed(BaseException):
@@ -72,18 +72,18 @@ async def child_of_everything(run: Invoked) -> Outcome:
     return succeeded(run.input + 10)
 
 
-def complete(world: World) -> str:
-    world.add("f", everything)
-    world.add("child", child_of_everything)
-    world.functions.add_plain("plain", lambda event, _: event + 100)
-    arn = world.start(durable_execution_name="all")
-    assert world.run(arn) is Ending.DONE
+def complete(rig: EmulatorRig) -> str:
+    rig.add("f", everything)
+    rig.add("child", child_of_everything)
+    rig.functions.add_plain("plain", lambda event, _: event + 100)
+    arn = rig.start(durable_execution_name="all")
+    assert rig.run(arn) is Ending.DONE
     return arn
 
 
 def crash_and_resume(open_store: Callable[[], Store], write: int, *, after: bool) -> bool:
     """Die at a write, resume and compare; return False when there was no such write."""
-    dying = World(cast("Store", DyingStore(open_store(), write, after)))
+    dying = EmulatorRig(cast("Store", DyingStore(open_store(), write, after)))
     try:
         complete(dying)
     except Killed:
@@ -92,7 +92,7 @@ def crash_and_resume(open_store: Callable[[], Store], write: int, *, after: bool
         return False
     finally:
         dying.emulator.close()
-    resumed = World(open_store())
+    resumed = EmulatorRig(open_store())
     arn = complete(resumed)
     assert resumed.result(arn) == [1, "11", "101", 2]
     facts = [fact for fact in resumed.history(arn) if fact != "InvocationCompleted"]
@@ -133,12 +133,12 @@ def test_a_crash_loses_nothing_that_was_in_the_file(tmp_path: Path, write: int) 
 
 def test_timers_are_armed_again_when_a_store_is_reopened(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    world = World(SqliteStore(path))
-    world.add("f", waits)
-    arn = world.start()
-    world.driver.run_until(lambda: False, wait=False)
-    world.emulator.close()
-    reopened = World(SqliteStore(path))
+    rig = EmulatorRig(SqliteStore(path))
+    rig.add("f", waits)
+    arn = rig.start()
+    rig.driver.run_until(lambda: False, wait=False)
+    rig.emulator.close()
+    reopened = EmulatorRig(SqliteStore(path))
     reopened.add("f", waits)
     began = reopened.clock.now()
     assert reopened.driver.run_until(lambda: reopened.status(arn) == "SUCCEEDED") is Ending.DONE
@@ -148,16 +148,16 @@ def test_timers_are_armed_again_when_a_store_is_reopened(tmp_path: Path) -> None
 
 def test_an_interrupted_deletion_is_finished_when_the_store_is_reopened(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    world = World(SqliteStore(path))
-    world.add("f", waits)
-    arn = world.start(durable_execution_name="x")
-    world.run(arn)
-    store = world.emulator.store
+    rig = EmulatorRig(SqliteStore(path))
+    rig.add("f", waits)
+    arn = rig.start(durable_execution_name="x")
+    rig.run(arn)
+    store = rig.emulator.store
     store.delete = lambda arn: (_ for _ in ()).throw(Killed)  # type: ignore[method-assign]
     with pytest.raises(Killed):
-        world.emulator.delete(arn)
-    world.emulator.close()
-    reopened = World(SqliteStore(path))
+        rig.emulator.delete(arn)
+    rig.emulator.close()
+    reopened = EmulatorRig(SqliteStore(path))
     assert reopened.driver.run_until(lambda: False) is Ending.IDLE
     assert reopened.emulator.find_name("x") is None
     reopened.emulator.close()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     PENDING,
+    EmulatorRig,
     Invoked,
-    World,
     bound,
     calls_back,
     returns,
@@ -16,37 +16,39 @@ from tests.emulator.world import (
     waits,
 )
 
-from durable_execution_sdk.emulator.caller import RESPONSE_BYTES
 from durable_execution_sdk.emulator.driver import Ending
-from durable_execution_sdk.emulator.invokers import Handler
+from durable_execution_sdk.emulator.function_caller import RESPONSE_BYTES
+from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.control import HistoryRequest, PauseRequest, ResumeRequest
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.control_plane import HistoryRequest, PauseRequest, ResumeRequest
+from durable_execution_sdk.protocol.data_plane import Outcome
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
-def test_an_execution_times_out(world: World) -> None:
-    world.add("f", calls_back, execution_timeout=100)
-    began = world.clock.now()
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
-    assert world.status(arn) == "TIMED_OUT"
-    assert 100_000 <= world.clock.now() - began < 100_100
+def test_an_execution_times_out(rig: EmulatorRig) -> None:
+    rig.add("f", calls_back, execution_timeout=100)
+    began = rig.clock.now()
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    assert rig.status(arn) == "TIMED_OUT"
+    assert 100_000 <= rig.clock.now() - began < 100_100
 
 
-def test_a_stopped_execution_is_not_invoked_again(world: World) -> None:
-    world.add("f", waits)
-    arn = world.start()
-    world.driver.run_until(lambda: False, wait=False)
-    ended_at = world.emulator.stop(arn, ErrorObject(error_type="Enough"))
-    assert world.emulator.describe(arn).end_timestamp == ended_at
-    assert world.emulator.stop(arn) == ended_at
-    world.driver.run_until(lambda: False)
-    assert world.history(arn)[-1] == "ExecutionStopped"
+def test_a_stopped_execution_is_not_invoked_again(rig: EmulatorRig) -> None:
+    rig.add("f", waits)
+    arn = rig.start()
+    rig.driver.run_until(lambda: False, wait=False)
+    ended_at = rig.emulator.stop(arn, ErrorObject(error_type="Enough"))
+    assert rig.emulator.describe(arn).end_timestamp == ended_at
+    assert rig.emulator.stop(arn) == ended_at
+    rig.driver.run_until(lambda: False)
+    assert rig.history(arn)[-1] == "ExecutionStopped"
 
 
-def test_a_handler_that_is_running_when_it_is_stopped_may_not_checkpoint(memory: World) -> None:
+def test_a_handler_that_is_running_when_it_is_stopped_may_not_checkpoint(
+    memory: EmulatorRig,
+) -> None:
     codes: list[str | None] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -65,60 +67,64 @@ def test_a_handler_that_is_running_when_it_is_stopped_may_not_checkpoint(memory:
     assert codes == ["InvalidParameterValueException"]
 
 
-def test_a_paused_execution_waits_on_but_is_not_invoked_until_it_is_resumed(world: World) -> None:
-    world.add("f", waits)
-    arn = world.start()
-    world.driver.run_until(lambda: False, wait=False)
-    world.emulator.pause(arn, PauseRequest(reason="lunch"))
-    assert world.status(arn) == "PAUSED"
-    assert world.run(arn) is Ending.IDLE
-    assert "WaitSucceeded" in world.history(arn)
-    assert world.history(arn).count("InvocationCompleted") == 1
-    world.emulator.resume(arn, ResumeRequest())
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == "waited"
+def test_a_paused_execution_waits_on_but_is_not_invoked_until_it_is_resumed(
+    rig: EmulatorRig,
+) -> None:
+    rig.add("f", waits)
+    arn = rig.start()
+    rig.driver.run_until(lambda: False, wait=False)
+    rig.emulator.pause(arn, PauseRequest(reason="lunch"))
+    assert rig.status(arn) == "PAUSED"
+    assert rig.run(arn) is Ending.IDLE
+    assert "WaitSucceeded" in rig.history(arn)
+    assert rig.history(arn).count("InvocationCompleted") == 1
+    rig.emulator.resume(arn, ResumeRequest())
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == "waited"
 
 
-def test_a_deleted_execution_is_gone_and_its_name_is_free(world: World) -> None:
-    world.add("f", waits)
-    arn = world.start(durable_execution_name="once")
+def test_a_deleted_execution_is_gone_and_its_name_is_free(rig: EmulatorRig) -> None:
+    rig.add("f", waits)
+    arn = rig.start(durable_execution_name="once")
     with pytest.raises(ServiceError) as refused:
-        world.emulator.delete(arn)
+        rig.emulator.delete(arn)
     assert refused.value.code == "ResourceConflictException"
-    world.run(arn)
-    assert world.emulator.delete(arn) > 0
+    rig.run(arn)
+    assert rig.emulator.delete(arn) > 0
     with pytest.raises(ServiceError) as missing:
-        world.emulator.describe(arn)
+        rig.emulator.describe(arn)
     assert missing.value.status == 404
-    assert world.emulator.find_name("once") is None
-    assert world.emulator.is_closed(arn)
-    second_arn = world.start(durable_execution_name="once", payload="other")
+    assert rig.emulator.find_name("once") is None
+    assert rig.emulator.is_closed(arn)
+    second_arn = rig.start(durable_execution_name="once", payload="other")
     assert second_arn != arn
-    assert world.emulator.find_name("once") == second_arn
+    assert rig.emulator.find_name("once") == second_arn
 
 
-def test_an_invocation_that_raises_is_tried_again_after_a_delay(world: World) -> None:
+def test_an_invocation_that_raises_is_tried_again_after_a_delay(rig: EmulatorRig) -> None:
     tried: list[int] = []
 
     async def workflow(run: Invoked) -> Outcome:
-        tried.append(world.clock.now())
+        tried.append(rig.clock.now())
         if len(tried) < 3:
             raise ConnectionError("no network")
         return succeeded("at last")
 
-    world.add("f", workflow)
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == "at last"
+    rig.add("f", workflow)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == "at last"
     assert tried[2] - tried[1] > tried[1] - tried[0] > 0
-    page = world.emulator.history(HistoryRequest(durable_execution_arn=arn))
+    page = rig.emulator.history(HistoryRequest(durable_execution_arn=arn))
     details = page.events[1].invocation_completed_details
     assert details is not None and details.error is not None and details.error.payload is not None
     assert details.error.payload.error_type == "ConnectionError"
 
 
 @pytest.mark.parametrize("answer", ["junk", {"Status": "MAYBE"}, None, {"Status": 7}, [1]])
-def test_an_answer_that_is_no_outcome_fails_the_execution(memory: World, answer: object) -> None:
+def test_an_answer_that_is_no_outcome_fails_the_execution(
+    memory: EmulatorRig, answer: object
+) -> None:
     memory.functions.add_durable("f", lambda _: returns(answer))
     arn = memory.start()
     assert memory.run(arn) is Ending.DONE
@@ -127,7 +133,7 @@ def test_an_answer_that_is_no_outcome_fails_the_execution(memory: World, answer:
     assert error is not None and error.error_type == "InvalidParameterValueException"
 
 
-def test_an_invocation_that_takes_too_long_is_cut_off_and_tried_again(memory: World) -> None:
+def test_an_invocation_that_takes_too_long_is_cut_off_and_tried_again(memory: EmulatorRig) -> None:
     remaining: list[int] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -147,7 +153,9 @@ def test_an_invocation_that_takes_too_long_is_cut_off_and_tried_again(memory: Wo
     assert details.error.payload.error_type == "Sandbox.Timedout"
 
 
-def test_an_answer_that_is_larger_than_lambda_takes_is_a_failed_invocation(memory: World) -> None:
+def test_an_answer_that_is_larger_than_lambda_takes_is_a_failed_invocation(
+    memory: EmulatorRig,
+) -> None:
     answers = ["x" * RESPONSE_BYTES, "small"]
 
     async def workflow(run: Invoked) -> Outcome:
@@ -159,7 +167,7 @@ def test_an_answer_that_is_larger_than_lambda_takes_is_a_failed_invocation(memor
     assert memory.result(arn) == "small"
 
 
-def test_an_interrupted_invocation_is_seen_as_failed_and_made_again(world: World) -> None:
+def test_an_interrupted_invocation_is_seen_as_failed_and_made_again(rig: EmulatorRig) -> None:
     interrupts = [KeyboardInterrupt()]
 
     async def workflow(run: Invoked) -> Outcome:
@@ -177,14 +185,14 @@ def test_an_interrupted_invocation_is_seen_as_failed_and_made_again(world: World
 
         return interrupted
 
-    world.functions.add_durable("f", bind)
-    arn = world.start()
+    rig.functions.add_durable("f", bind)
+    arn = rig.start()
     with pytest.raises(KeyboardInterrupt):
-        world.run(arn)
-    assert world.status(arn) == "RUNNING"
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == "resumed"
-    page = world.emulator.history(HistoryRequest(durable_execution_arn=arn))
+        rig.run(arn)
+    assert rig.status(arn) == "RUNNING"
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == "resumed"
+    page = rig.emulator.history(HistoryRequest(durable_execution_arn=arn))
     errors = [
         event.invocation_completed_details.error
         for event in page.events

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.errors import ConfigError, ServiceError
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:pay"

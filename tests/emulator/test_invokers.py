@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from durable_execution_sdk.emulator.invokers import Answer, Call, Handler, InProcess
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Handler, InProcess
 
 
 def call(handler: Handler, payload: bytes = b'{"n":1}') -> Answer:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     PENDING,
+    EmulatorRig,
     Invoked,
-    World,
     calls_back,
     returns,
     succeeded,
@@ -19,13 +19,12 @@ from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import StateRequest
-from durable_execution_sdk.model.control import InvokeRequest, ListRequest
-from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.protocol.control_plane import InvokeRequest, ListRequest
+from durable_execution_sdk.protocol.data_plane import Outcome, StateRequest
 
 
 def test_a_handler_reads_all_pages_of_a_long_state(tmp_path: Path) -> None:
-    world = World(SqliteStore(tmp_path / "x.db"), limits=Limits(first_page_items=4))
+    rig = EmulatorRig(SqliteStore(tmp_path / "x.db"), limits=Limits(first_page_items=4))
     pages: list[tuple[int, int]] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -36,23 +35,23 @@ def test_a_handler_reads_all_pages_of_a_long_state(tmp_path: Path) -> None:
             return PENDING
         return succeeded(sorted(run.operations)[:3])
 
-    world.add("f", workflow)
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
+    rig.add("f", workflow)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
     assert pages == [(1, 1), (4, 12)]
-    world.emulator.close()
+    rig.emulator.close()
 
 
-def test_a_list_pages_through_a_functions_executions(world: World) -> None:
-    world.add("f", waits)
+def test_a_list_pages_through_a_functions_executions(rig: EmulatorRig) -> None:
+    rig.add("f", waits)
     arns: list[str] = []
     for number in range(5):
-        arns.append(world.start(payload=number))
-        world.clock.advance(10)
+        arns.append(rig.start(payload=number))
+        rig.clock.advance(10)
     listed_arns: list[str] = []
     marker: str | None = None
     while True:
-        page = world.emulator.list_executions(
+        page = rig.emulator.list_executions(
             ListRequest(function_name="f", max_items=2, marker=marker, reverse_order=True)
         )
         listed_arns += [execution.durable_execution_arn for execution in page.durable_executions]
@@ -60,13 +59,13 @@ def test_a_list_pages_through_a_functions_executions(world: World) -> None:
         if marker is None:
             break
     assert listed_arns == arns
-    newest = world.emulator.list_executions(ListRequest(function_name="f", max_items=1))
+    newest = rig.emulator.list_executions(ListRequest(function_name="f", max_items=1))
     assert newest.durable_executions[0].durable_execution_arn == arns[-1]
     with pytest.raises(ServiceError, match="Invalid Marker"):
-        world.emulator.list_executions(ListRequest(function_name="f", marker="?"))
+        rig.emulator.list_executions(ListRequest(function_name="f", marker="?"))
 
 
-def test_a_list_shows_executions_that_have_timed_out(memory: World) -> None:
+def test_a_list_shows_executions_that_have_timed_out(memory: EmulatorRig) -> None:
     memory.add("f", calls_back, execution_timeout=5)
     memory.start()
     memory.clock.advance(6_000)
@@ -76,40 +75,40 @@ def test_a_list_shows_executions_that_have_timed_out(memory: World) -> None:
     assert len(page.durable_executions) == 1
 
 
-def test_a_list_of_an_unknown_function_is_not_found(memory: World) -> None:
+def test_a_list_of_an_unknown_function_is_not_found(memory: EmulatorRig) -> None:
     with pytest.raises(ServiceError) as refused:
         memory.emulator.list_executions(ListRequest(function_name="missing"))
     assert refused.value.code == "ResourceNotFoundException"
 
 
-def test_a_name_with_the_same_input_is_the_same_execution(world: World) -> None:
-    world.add("f", waits)
-    arn = world.start(durable_execution_name="order-1", payload={"id": 1})
-    assert world.start(durable_execution_name="order-1", payload={"id": 1}) == arn
-    world.run(arn)
-    assert world.start(durable_execution_name="order-1", payload={"id": 1}) == arn
-    assert world.result(arn) == "waited"
+def test_a_name_with_the_same_input_is_the_same_execution(rig: EmulatorRig) -> None:
+    rig.add("f", waits)
+    arn = rig.start(durable_execution_name="order-1", payload={"id": 1})
+    assert rig.start(durable_execution_name="order-1", payload={"id": 1}) == arn
+    rig.run(arn)
+    assert rig.start(durable_execution_name="order-1", payload={"id": 1}) == arn
+    assert rig.result(arn) == "waited"
 
 
-def test_a_name_with_another_input_or_function_is_refused(world: World) -> None:
-    world.add("f", waits)
-    world.add("g", waits)
-    world.start(durable_execution_name="order-1", payload={"id": 1})
+def test_a_name_with_another_input_or_function_is_refused(rig: EmulatorRig) -> None:
+    rig.add("f", waits)
+    rig.add("g", waits)
+    rig.start(durable_execution_name="order-1", payload={"id": 1})
     for name, payload in (("f", {"id": 2}), ("g", {"id": 1})):
         with pytest.raises(ServiceError) as refused:
-            world.start(name, payload, durable_execution_name="order-1")
+            rig.start(name, payload, durable_execution_name="order-1")
         assert refused.value.code == "DurableExecutionAlreadyStartedException"
         assert refused.value.status == 409
 
 
 @pytest.mark.parametrize("name", ["with space", "x" * 65, "ü"])
-def test_a_name_that_the_service_would_not_take_is_refused(memory: World, name: str) -> None:
+def test_a_name_that_the_service_would_not_take_is_refused(memory: EmulatorRig, name: str) -> None:
     memory.add("f", waits)
     with pytest.raises(ServiceError, match="1 to 64"):
         memory.start(durable_execution_name=name)
 
 
-def test_a_durable_function_needs_a_qualifier(memory: World) -> None:
+def test_a_durable_function_needs_a_qualifier(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     with pytest.raises(ServiceError, match="unqualified ARN"):
         memory.emulator.start(InvokeRequest(function_name="f"))
@@ -118,7 +117,7 @@ def test_a_durable_function_needs_a_qualifier(memory: World) -> None:
         memory.emulator.start(InvokeRequest(function_name="plain:$LATEST"))
 
 
-def test_an_input_that_is_not_json_is_refused(memory: World) -> None:
+def test_an_input_that_is_not_json_is_refused(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     with pytest.raises(ServiceError) as refused:
         memory.emulator.start(InvokeRequest(function_name="f:$LATEST", payload=b"{oops"))
@@ -126,13 +125,13 @@ def test_an_input_that_is_not_json_is_refused(memory: World) -> None:
 
 
 @pytest.mark.parametrize("arn", ["nonsense", "arn:aws:lambda:x:1:function:f"])
-def test_an_invalid_arn_is_an_invalid_parameter(memory: World, arn: str) -> None:
+def test_an_invalid_arn_is_an_invalid_parameter(memory: EmulatorRig, arn: str) -> None:
     with pytest.raises(ServiceError) as refused:
         memory.emulator.describe(arn)
     assert refused.value.code == "InvalidParameterValueException"
 
 
-def test_the_data_plane_knows_no_not_found(memory: World) -> None:
+def test_the_data_plane_knows_no_not_found(memory: EmulatorRig) -> None:
     arn = f"{memory.functions.arn('f', '1')}/durable-execution/a/b"
     with pytest.raises(ServiceError) as refused:
         memory.emulator.get_state(StateRequest(durable_execution_arn=arn, checkpoint_token="t"))

@@ -16,18 +16,18 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.model.control import HistoryRequest, InvokeRequest
+from durable_execution_sdk.protocol.control_plane import HistoryRequest, InvokeRequest
 
 SCRIPT = """
 import os, signal, sys
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.model.control import InvokeRequest
+from durable_execution_sdk.protocol.control_plane import InvokeRequest
 path, lives = sys.argv[1:]
 def handler(event, context):
     with open(path + ".calls", "a") as calls:

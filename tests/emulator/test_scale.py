@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
-from durable_execution_sdk.emulator.agenda import Agenda
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.due_times import DueTimes
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.schedule import Schedule
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import Store
 from durable_execution_sdk.engine.limits import Limits
-from durable_execution_sdk.model.control import InvocationType, InvokeRequest
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
 
@@ -120,8 +120,8 @@ def test_a_new_process_takes_in_suspended_executions_one_by_one(
         arns = crowd.start(count)
         crowd.suspend()
         again = Emulator(crowd.store, crowd.clock, crowd.functions)
-        counts.append(calls_of(again.conductor.refresh) / count)
-        assert again.conductor.agenda.arns == set(arns)
+        counts.append(calls_of(again.coordinator.refresh) / count)
+        assert again.coordinator.schedule.arns == set(arns)
         again.close()
     assert counts[1] < counts[0] * 1.15
 
@@ -129,16 +129,16 @@ def test_a_new_process_takes_in_suspended_executions_one_by_one(
 def test_two_emulators_on_one_store_see_each_others_changes() -> None:
     crowd = Crowd(MemoryStore())
     other = Emulator(crowd.store, crowd.clock, crowd.functions)
-    other.conductor.refresh()
+    other.coordinator.refresh()
     arns = crowd.start(3)
-    other.conductor.refresh()
-    assert other.conductor.agenda.arns == set(arns)
+    other.coordinator.refresh()
+    assert other.coordinator.schedule.arns == set(arns)
     crowd.end()
-    other.conductor.refresh()
-    assert other.conductor.agenda.arns == set()
+    other.coordinator.refresh()
+    assert other.coordinator.schedule.arns == set()
     crowd.emulator.delete(arns[0])
-    other.conductor.refresh()
-    assert other.conductor.find(arns[0]) is None
+    other.coordinator.refresh()
+    assert other.coordinator.find(arns[0]) is None
 
 
 @durable_execution
@@ -195,6 +195,6 @@ def test_an_empty_agenda_keeps_nothing_of_ended_executions() -> None:
     crowd = Crowd(MemoryStore())
     crowd.start(5)
     crowd.end()
-    agenda = crowd.emulator.conductor.agenda
-    assert isinstance(agenda, Agenda)
-    assert not any(vars(agenda)[name] for name in ("_families", "_roots", "_dispatched"))
+    schedule = crowd.emulator.coordinator.schedule
+    assert isinstance(schedule, Schedule)
+    assert not any(vars(schedule)[name] for name in ("_families", "_roots", "_dispatched"))

@@ -6,27 +6,31 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
+    EmulatorRig,
     Invoked,
-    World,
     succeeded,
     update,
     waits,
 )
 
-from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StateRequest
-from durable_execution_sdk.model.invocation import Outcome
-from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.update import OperationAction
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointRequest,
+    CheckpointResponse,
+    Outcome,
+    StateRequest,
+)
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import OperationAction
 
 
 class CrashingPlane:
@@ -52,7 +56,7 @@ class CrashingPlane:
 
 def test_a_seam_in_front_of_the_service_can_lose_a_response() -> None:
     seams = Seams(data_plane=lambda plane: CrashingPlane(plane, 2))
-    world = World(MemoryStore(), seams=seams)
+    rig = EmulatorRig(MemoryStore(), seams=seams)
     bodies: list[str] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -60,18 +64,18 @@ def test_a_seam_in_front_of_the_service_can_lose_a_response() -> None:
             await run.step(name, partial(bodies.append, name))
         return succeeded(None)
 
-    world.add("f", workflow)
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
+    rig.add("f", workflow)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
     assert bodies == ["a", "b", "c"]
-    assert world.history(arn).count("InvocationCompleted") == 2
+    assert rig.history(arn).count("InvocationCompleted") == 2
 
 
 def test_a_slow_service_takes_virtual_time() -> None:
     clock: list[VirtualClock] = []
     seams = Seams(data_plane=lambda plane: SlowDataPlane(plane, clock[0], 40))
 
-    class LateWorld(World):
+    class LateWorld(EmulatorRig):
         def __init__(self) -> None:
             self.clock = VirtualClock()
             clock.append(self.clock)
@@ -79,7 +83,7 @@ def test_a_slow_service_takes_virtual_time() -> None:
             self.emulator = Emulator(MemoryStore(), self.clock, self.functions)
             self.driver = Driver(self.emulator, seams=seams)
 
-    world = LateWorld()
+    rig = LateWorld()
 
     async def workflow(run: Invoked) -> Outcome:
         before = run.plane.now()
@@ -89,36 +93,36 @@ def test_a_slow_service_takes_virtual_time() -> None:
         )
         return succeeded(run.plane.now() - before)
 
-    world.add("f", workflow)
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == 80
+    rig.add("f", workflow)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == 80
 
 
-def test_observers_hear_of_events_in_order_once_they_are_stored(world: World) -> None:
-    world.add("f", waits)
+def test_observers_hear_of_events_in_order_once_they_are_stored(rig: EmulatorRig) -> None:
+    rig.add("f", waits)
     event_names: list[str] = []
     were_stored: list[bool] = []
 
     def observe(arn: str, events: Any) -> None:
         event_names.extend(type(event).__name__ for event in events)
-        were_stored.append(world.emulator.store.find(arn) is not None)
-        world.emulator.describe(arn)
+        were_stored.append(rig.emulator.store.find(arn) is not None)
+        rig.emulator.describe(arn)
 
-    unsubscribe = world.emulator.subscribe(observe)
-    arn = world.start()
-    world.run(arn)
-    events = [type(event).__name__ for event in world.emulator.conductor.events(arn)]
+    unsubscribe = rig.emulator.subscribe(observe)
+    arn = rig.start()
+    rig.run(arn)
+    events = [type(event).__name__ for event in rig.emulator.coordinator.events(arn)]
     assert event_names == events
     assert all(were_stored)
     unsubscribe()
     unsubscribe()
-    world.start(payload=2)
+    rig.start(payload=2)
     assert event_names == events
 
 
 def test_an_observer_that_raises_changes_nothing(
-    memory: World, caplog: pytest.LogCaptureFixture
+    memory: EmulatorRig, caplog: pytest.LogCaptureFixture
 ) -> None:
     memory.add("f", waits)
 
@@ -133,7 +137,7 @@ def test_an_observer_that_raises_changes_nothing(
 
 
 def test_a_request_that_does_not_fit_the_wire_is_refused_as_the_service_does() -> None:
-    world = World(MemoryStore())
+    rig = EmulatorRig(MemoryStore())
     refused: list[str | None] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -144,7 +148,7 @@ def test_a_request_that_does_not_fit_the_wire_is_refused_as_the_service_does() -
             refused.append(error.code)
         return succeeded(None)
 
-    world.add("f", workflow)
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
+    rig.add("f", workflow)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
     assert refused == ["InvalidParameterValueException"]

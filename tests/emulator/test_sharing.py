@@ -7,10 +7,10 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     PENDING,
+    EmulatorRig,
     Invoked,
-    World,
     bound,
     calls_back,
     succeeded,
@@ -20,10 +20,10 @@ from tests.emulator.world import (
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.model.control import InvokeRequest, PauseRequest, ResumeRequest
-from durable_execution_sdk.model.invocation import Outcome
+from durable_execution_sdk.protocol.control_plane import InvokeRequest, PauseRequest, ResumeRequest
+from durable_execution_sdk.protocol.data_plane import Outcome
 
 
 def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
@@ -43,13 +43,13 @@ def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
         finally:
             running.remove(run.arn)
 
-    worlds = [World(SqliteStore(path)) for _ in range(2)]
+    worlds = [EmulatorRig(SqliteStore(path)) for _ in range(2)]
     for each_world in worlds:
         each_world.add("f", workflow)
     arns = [worlds[0].start(payload=number) for number in range(6)]
 
-    def drive(world: World) -> None:
-        world.driver.run_until(lambda: all(world.emulator.is_closed(arn) for arn in arns))
+    def drive(rig: EmulatorRig) -> None:
+        rig.driver.run_until(lambda: all(rig.emulator.is_closed(arn) for arn in arns))
 
     threads = [threading.Thread(target=drive, args=(each_world,)) for each_world in worlds]
     for thread in threads:
@@ -94,36 +94,36 @@ def test_an_answer_from_another_process_is_noticed_while_waiting(tmp_path: Path)
 
 def test_an_execution_that_another_process_deleted_is_no_longer_driven(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    world, other = World(SqliteStore(path)), World(SqliteStore(path))
-    for each_world in (world, other):
+    rig, other = EmulatorRig(SqliteStore(path)), EmulatorRig(SqliteStore(path))
+    for each_world in (rig, other):
         each_world.add("f", waits)
-    stopped, deleted = world.start(payload=1), world.start(payload=2)
-    world.driver.run_until(lambda: False, wait=False)
+    stopped, deleted = rig.start(payload=1), rig.start(payload=2)
+    rig.driver.run_until(lambda: False, wait=False)
     for arn in (stopped, deleted):
         other.emulator.stop(arn)
     other.emulator.delete(deleted)
-    assert world.driver.run_until(lambda: False) is Ending.IDLE
-    assert world.status(stopped) == "STOPPED"
-    assert world.emulator.is_closed(deleted)
-    for each_world in (world, other):
+    assert rig.driver.run_until(lambda: False) is Ending.IDLE
+    assert rig.status(stopped) == "STOPPED"
+    assert rig.emulator.is_closed(deleted)
+    for each_world in (rig, other):
         each_world.emulator.close()
 
 
 def test_two_emulators_that_write_at_once_agree(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
-    world, other = World(SqliteStore(path)), World(SqliteStore(path))
-    world.add("f", calls_back)
-    arn = world.start()
+    rig, other = EmulatorRig(SqliteStore(path)), EmulatorRig(SqliteStore(path))
+    rig.add("f", calls_back)
+    arn = rig.start()
     steps: list[str] = []
-    world.emulator.subscribe(lambda _, events: steps.extend(type(e).__name__ for e in events))
-    world.run(arn)
+    rig.emulator.subscribe(lambda _, events: steps.extend(type(e).__name__ for e in events))
+    rig.run(arn)
     other.emulator.pause(arn, PauseRequest())
-    world.emulator.resume(arn, ResumeRequest())
+    rig.emulator.resume(arn, ResumeRequest())
     other.emulator.stop(arn)
-    assert world.status(arn) == other.status(arn) == "STOPPED"
-    assert world.history(arn) == other.history(arn)
+    assert rig.status(arn) == other.status(arn) == "STOPPED"
+    assert rig.history(arn) == other.history(arn)
     assert "ExecutionPaused" in steps and "ExecutionStopped" in steps
-    for each_world in (world, other):
+    for each_world in (rig, other):
         each_world.emulator.close()
 
 
@@ -131,7 +131,7 @@ def test_a_lease_that_another_worker_has_keeps_an_invocation_from_being_buried(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "x.db"
-    world, other = World(SqliteStore(path)), World(SqliteStore(path))
+    rig, other = EmulatorRig(SqliteStore(path)), EmulatorRig(SqliteStore(path))
     endings: list[Ending] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -141,17 +141,17 @@ def test_a_lease_that_another_worker_has_keeps_an_invocation_from_being_buried(
         endings.append(other.driver.run_until(lambda: False, wait=False))
         return succeeded(await run.step("s", lambda: 1))
 
-    for each_world in (world, other):
+    for each_world in (rig, other):
         each_world.add("f", workflow)
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
     assert endings == [Ending.LATE, Ending.IDLE]
-    assert world.history(arn).count("InvocationCompleted") == 1
-    for each_world in (world, other):
+    assert rig.history(arn).count("InvocationCompleted") == 1
+    for each_world in (rig, other):
         each_world.emulator.close()
 
 
-def test_closed_executions_are_read_again_on_request(memory: World) -> None:
+def test_closed_executions_are_read_again_on_request(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     arns = [memory.start(payload=number) for number in range(80)]
     for arn in arns:
@@ -159,7 +159,7 @@ def test_closed_executions_are_read_again_on_request(memory: World) -> None:
     assert {memory.status(arn) for arn in arns} == {"STOPPED"}
 
 
-def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: World) -> None:
+def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     arn = memory.start()
     checks = threading.Semaphore(0)
@@ -169,7 +169,7 @@ def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: Wor
         # The other thread, which waits for the timer, checks its condition twice while this one runs.
         for _check in range(2):
             assert checks.acquire(timeout=60)
-            memory.emulator.conductor.wake()
+            memory.emulator.coordinator.wake()
         ends.append(memory.clock.now())
         return context.get_remaining_time_in_millis()
 

@@ -12,7 +12,7 @@ import pytest
 
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Functions
+from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord

@@ -6,38 +6,38 @@ import threading
 from functools import partial
 from operator import mul
 
-from tests.emulator.world import (
+from tests.emulator.emulator_rig import (
     DAY,
     PENDING,
+    EmulatorRig,
     Invoked,
-    World,
     succeeded,
     update,
     waits,
 )
 
 from durable_execution_sdk.emulator.driver import Ending
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome
-from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.update import (
+from durable_execution_sdk.protocol.data_plane import Outcome
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import (
     OperationAction,
     StepOptions,
 )
 
 
-def test_steps_run_in_one_invocation(world: World) -> None:
+def test_steps_run_in_one_invocation(rig: EmulatorRig) -> None:
     async def workflow(run: Invoked) -> Outcome:
         total = 0
         for number in range(5):
             total += await run.step(f"s{number}", partial(mul, number, run.input))
         return succeeded(total)
 
-    world.add("f", workflow)
-    arn = world.start(payload=10)
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == 100
-    assert world.history(arn) == [
+    rig.add("f", workflow)
+    arn = rig.start(payload=10)
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == 100
+    assert rig.history(arn) == [
         "ExecutionStarted",
         *["StepStarted", "StepSucceeded"] * 5,
         "InvocationCompleted",
@@ -45,7 +45,7 @@ def test_steps_run_in_one_invocation(world: World) -> None:
     ]
 
 
-def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
+def test_a_wait_suspends_and_the_clock_jumps_to_its_end(rig: EmulatorRig) -> None:
     operation_ids: list[list[str]] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -54,15 +54,15 @@ def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
             return PENDING
         return succeeded(await run.step("s", lambda: "done"))
 
-    world.add("f", workflow)
-    began = world.clock.now()
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
-    assert world.result(arn) == "done"
-    assert 300 * DAY * 1_000 <= world.clock.now() - began < 300 * DAY * 1_000 + 100
+    rig.add("f", workflow)
+    began = rig.clock.now()
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    assert rig.result(arn) == "done"
+    assert 300 * DAY * 1_000 <= rig.clock.now() - began < 300 * DAY * 1_000 + 100
     assert len(operation_ids) == 2
     assert operation_ids[1] == ["w"]
-    assert world.history(arn) == [
+    assert rig.history(arn) == [
         "ExecutionStarted",
         "WaitStarted",
         "InvocationCompleted",
@@ -74,7 +74,7 @@ def test_a_wait_suspends_and_the_clock_jumps_to_its_end(world: World) -> None:
     ]
 
 
-def test_without_wait_only_due_work_is_done(memory: World) -> None:
+def test_without_wait_only_due_work_is_done(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     arn = memory.start()
     began = memory.clock.now()
@@ -86,7 +86,7 @@ def test_without_wait_only_due_work_is_done(memory: World) -> None:
     assert memory.clock.now() == began + 60_100
 
 
-def test_a_run_ends_at_the_time_it_may_take(memory: World) -> None:
+def test_a_run_ends_at_the_time_it_may_take(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     arn = memory.start()
     until = memory.clock.now() + 30_000
@@ -95,7 +95,7 @@ def test_a_run_ends_at_the_time_it_may_take(memory: World) -> None:
     assert memory.run(arn) is Ending.DONE
 
 
-def test_a_run_ends_when_it_is_stopped(memory: World) -> None:
+def test_a_run_ends_when_it_is_stopped(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     arn = memory.start()
     stop = threading.Event()
@@ -104,7 +104,7 @@ def test_a_run_ends_when_it_is_stopped(memory: World) -> None:
     assert memory.history(arn) == ["ExecutionStarted"]
 
 
-def test_a_failed_step_is_due_again_after_its_delay(world: World) -> None:
+def test_a_failed_step_is_due_again_after_its_delay(rig: EmulatorRig) -> None:
     attempts: list[int] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -132,16 +132,16 @@ def test_a_failed_step_is_due_again_after_its_delay(world: World) -> None:
         )
         return succeeded("ok")
 
-    world.add("f", workflow)
-    began = world.clock.now()
-    arn = world.start()
-    assert world.run(arn) is Ending.DONE
+    rig.add("f", workflow)
+    began = rig.clock.now()
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
     assert attempts == [0, 1, 2]
-    assert 14_000 <= world.clock.now() - began < 14_100
-    assert world.history(arn).count("StepFailed") == 2
+    assert 14_000 <= rig.clock.now() - began < 14_100
+    assert rig.history(arn).count("StepFailed") == 2
 
 
-def test_unrelated_executions_are_left_alone_when_one_is_driven(memory: World) -> None:
+def test_unrelated_executions_are_left_alone_when_one_is_driven(memory: EmulatorRig) -> None:
     memory.add("f", waits)
     memory.add("g", waits)
     other = memory.start("g")

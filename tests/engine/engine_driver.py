@@ -20,12 +20,16 @@ from durable_execution_sdk.engine.machine import decide, effects, evolve
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.engine.views.replay import checkpoint_response, invocation_event
-from durable_execution_sdk.model.api import CheckpointResponse
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.history import HistoryEvent
-from durable_execution_sdk.model.invocation import Invocation, Outcome, OutcomeStatus
-from durable_execution_sdk.model.operation import Operation, OperationType
-from durable_execution_sdk.model.update import (
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointResponse,
+    Invocation,
+    Outcome,
+    OutcomeStatus,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.updates import (
     CallbackOptions,
     ChainedInvokeOptions,
     ContextOptions,

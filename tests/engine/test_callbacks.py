@@ -10,7 +10,7 @@ from durable_execution_sdk.engine.commands import (
 )
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.tokens import parse_callback_id
-from durable_execution_sdk.model.operation import CallbackDetails
+from durable_execution_sdk.protocol.operations import CallbackDetails
 
 
 def details(execution: Execution) -> CallbackDetails:

@@ -28,10 +28,10 @@ from durable_execution_sdk.engine.events import ParentLink
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.machine import outstanding_effects
 from durable_execution_sdk.engine.rejections import Rejected
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.operation import ChainedInvokeDetails, OperationStatus
-from durable_execution_sdk.model.update import ChainedInvokeOptions
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import ChainedInvokeDetails, OperationStatus
+from durable_execution_sdk.protocol.updates import ChainedInvokeOptions
 
 
 def details(execution: Execution, operation_id: str = "i") -> ChainedInvokeDetails:

@@ -27,7 +27,7 @@ from durable_execution_sdk.engine.commands import (
     StopExecution,
 )
 from durable_execution_sdk.engine.views.history import history
-from durable_execution_sdk.model.operation import OperationStatus
+from durable_execution_sdk.protocol.operations import OperationStatus
 
 
 def entry(execution: Execution, event_id: int) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from durable_execution_sdk.engine.deadlines import next_deadline
 from durable_execution_sdk.engine.effects import InvokeHandler
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
 def invoked_again(execution: Execution) -> bool:

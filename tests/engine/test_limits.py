@@ -18,8 +18,8 @@ from durable_execution_sdk.engine.events import ParentLink
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.sizes import error_bytes
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.update import OperationUpdate, text_bytes
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.updates import OperationUpdate, text_bytes
 
 MIB = 1_048_576
 

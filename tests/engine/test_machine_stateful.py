@@ -37,13 +37,13 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.machine import evolve
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
-from durable_execution_sdk.model.invocation import Outcome, OutcomeStatus
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationStatus,
 )
-from durable_execution_sdk.model.update import OperationUpdate, StepOptions
+from durable_execution_sdk.protocol.updates import OperationUpdate, StepOptions
 
 KINDS = {"S": "STEP", "C": "CONTEXT", "W": "WAIT", "B": "CALLBACK", "I": "CHAINED_INVOKE"}
 IDS = [f"{letter}{number}" for letter in KINDS for number in range(3)]

@@ -15,7 +15,7 @@ from durable_execution_sdk.engine.views.replay import (
     invocation_event,
     state_page,
 )
-from durable_execution_sdk.model.control import HistoryRequest
+from durable_execution_sdk.protocol.control_plane import HistoryRequest
 
 
 def ids(execution: Execution, max_items: int = 0, marker: str | None = None) -> list[str]:

@@ -6,7 +6,7 @@ from tests.engine.engine_driver import BOOM, Execution, callback, retry, step, u
 from durable_execution_sdk.engine.commands import HeartbeatCallback
 from durable_execution_sdk.engine.deadlines import next_deadline, retention_ends_at
 from durable_execution_sdk.engine.events import CallbackTimedOut, WaitSucceeded
-from durable_execution_sdk.model.operation import StepDetails
+from durable_execution_sdk.protocol.operations import StepDetails
 
 
 def details(execution: Execution, operation_id: str = "s") -> StepDetails:

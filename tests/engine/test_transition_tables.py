@@ -17,10 +17,10 @@ from durable_execution_sdk.engine.commands import (
 from durable_execution_sdk.engine.events import ExecutionEvent, OperationEvent
 from durable_execution_sdk.engine.evolution import CHANGES
 from durable_execution_sdk.engine.rejections import Rejected
-from durable_execution_sdk.engine.rulebook import APPLIES, MOVES, TIMERS, UPDATES
 from durable_execution_sdk.engine.transitions import execution as execution_transitions
-from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
-from durable_execution_sdk.model.update import (
+from durable_execution_sdk.engine.transitions.rulebook import APPLIES, MOVES, TIMERS, UPDATES
+from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
+from durable_execution_sdk.protocol.updates import (
     ChainedInvokeOptions,
     OperationAction,
     StepOptions,

@@ -19,7 +19,7 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
-from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.protocol.operations import Operation
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 

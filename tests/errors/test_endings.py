@@ -35,14 +35,14 @@ from durable_execution_sdk import (
     WithRetryConfig,
     custom_retry,
     durable_execution,
-    wait_until,
+    poll_until,
 )
-from durable_execution_sdk.hooks import DurablePlugin
 from durable_execution_sdk.middleware import Middleware
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome
-from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.plugins import DurablePlugin
+from durable_execution_sdk.protocol.data_plane import Outcome
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff
 
 ONCE = StepConfig(retry_strategy=NoRetry())
@@ -312,7 +312,7 @@ WRITERS: dict[str, Callable[[DurableContext, Any], Any]] = {
     "poll": lambda ctx, bad: ctx.wait_for_condition(
         number_of,
         WaitForConditionConfig(
-            initial_state=0, wait_strategy=wait_until(lambda _: False, max_attempts=3), serdes=bad
+            initial_state=0, wait_strategy=poll_until(lambda _: False, max_attempts=3), serdes=bad
         ),
     ),
 }
@@ -401,7 +401,7 @@ def test_an_update_that_cannot_be_written_is_the_end(
     """None of the SDK's own is; what comes to be one all the same is told, and not tried for ever."""
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
-        ctx._frame.workflow.submit(
+        ctx._context_state.workflow.submit(
             OperationUpdate(
                 id="x",
                 type=OperationType.STEP,
@@ -443,7 +443,7 @@ def test_a_strategy(what: str, where: str) -> None:
                 await ctx.wait_for_condition(lambda state: state, config=config)
             case "predicate":
                 config = WaitForConditionConfig(
-                    initial_state=1, wait_strategy=wait_until(strategy, max_attempts=3)
+                    initial_state=1, wait_strategy=poll_until(strategy, max_attempts=3)
                 )
                 await ctx.wait_for_condition(lambda state: state, config=config)
 
@@ -686,8 +686,8 @@ def test_a_record_from_outside_is_text(way: str, depth: int) -> None:
     forged = ErrorObject(error_type="Denied", error_message="no", error_data=FORGED)
 
     def forging(event: Any, context: Any) -> Any:
-        from durable_execution_sdk.model.invocation import OutcomeStatus
-        from durable_execution_sdk.model.wire import encode_outcome
+        from durable_execution_sdk.protocol.codec import encode_outcome
+        from durable_execution_sdk.protocol.data_plane import OutcomeStatus
 
         return encode_outcome(Outcome(status=OutcomeStatus.FAILED, error=forged))
 

@@ -18,8 +18,8 @@ from tests.errors.play import handler_of, run
 from tests.memory_service import MemoryService
 
 from durable_execution_sdk import OperationError, StepError
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.runtime.failure import capture, rebuild
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.runtime.error_objects import capture, rebuild
 
 LARGEST = 32_768
 

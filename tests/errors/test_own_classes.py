@@ -23,7 +23,7 @@ from tests.memory_service import MemoryService
 
 from durable_execution_sdk import OperationError, StepError
 from durable_execution_sdk.errors import ChildContextError
-from durable_execution_sdk.runtime.failure import capture, rebuild
+from durable_execution_sdk.runtime.error_objects import capture, rebuild
 
 T = TypeVar("T")
 RAN: list[str] = []

@@ -18,7 +18,7 @@ from durable_execution_sdk import (
     ParallelConfig,
     StepConfig,
     WaitForConditionConfig,
-    wait_until,
+    poll_until,
 )
 
 
@@ -101,7 +101,7 @@ async def names_of_branches(ctx: DurableContext) -> Any:
 
 async def name_of_poll(ctx: DurableContext) -> Any:
     config: Any = WaitForConditionConfig(
-        initial_state=0, wait_strategy=wait_until(bool), serdes=SERDES
+        initial_state=0, wait_strategy=poll_until(bool), serdes=SERDES
     )
     await ctx.wait_for_condition(body, name=NAME, config=config)
 

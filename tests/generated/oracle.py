@@ -46,8 +46,8 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.errors import OperationError, ServiceError
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
@@ -109,7 +109,7 @@ class Client:
         crash, number = execution.schedule.crash, execution.calls
         # A service that takes longer than a short budget would let no execution end.
         longest = 4.0 if execution.schedule.budget >= 900 else 0.3
-        body = wire.encode_checkpoint(request)
+        body = codec.encode_checkpoint(request)
         await world.pause(longest)
         if crash == (number, "before") and world.may_die():
             raise world.die()
@@ -126,13 +126,13 @@ class Client:
         if crash == (number, "after") and world.may_die():
             raise world.die()
         await world.pause(longest)
-        return _NOTHING_MORE if world.dead else wire.decode_checkpoint_response(answer)
+        return _NOTHING_MORE if world.dead else codec.decode_checkpoint_response(answer)
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page."""
         await self._execution.world.pause(0.01)
         body = self._execution.service.state(request.checkpoint_token, request.marker)
-        return wire.decode_state_page(body)
+        return codec.decode_state_page(body)
 
     def now(self) -> int:
         """The service's time."""
@@ -157,7 +157,7 @@ class FrozenClient:
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page."""
-        return wire.decode_state_page(page_of(self._operations, request.marker, self._page))
+        return codec.decode_state_page(page_of(self._operations, request.marker, self._page))
 
     def now(self) -> int:
         """The service's time."""

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
-from durable_execution_sdk.runtime.delivery import Completion, Deliveries, Handle
-from durable_execution_sdk.runtime.gate import Gate
-from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.completions import Completion, Completions, Handle
+from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.log.gate import Gate
 
 Planted = contextlib.AbstractContextManager[None]
 
@@ -24,14 +24,14 @@ Planted = contextlib.AbstractContextManager[None]
 @contextlib.contextmanager
 def collections_take_numbers() -> Iterator[None]:
     """Break identity: after each garbage collection, the scope of the next task is numbered one higher."""
-    spawn: Callable[..., Any] = Scope.spawn
+    spawn: Callable[..., Any] = IdScope.spawn
     collected = 0
 
     def notice(phase: str, _info: object) -> None:
         nonlocal collected
         collected += phase == "stop"
 
-    def shifted(self: Scope, *args: Any, **options: Any) -> Any:
+    def shifted(self: IdScope, *args: Any, **options: Any) -> Any:
         nonlocal collected
         if collected:
             collected = 0
@@ -40,7 +40,7 @@ def collections_take_numbers() -> Iterator[None]:
 
     gc.callbacks.append(notice)
     try:
-        with mock.patch.object(Scope, "spawn", shifted):
+        with mock.patch.object(IdScope, "spawn", shifted):
             yield
     finally:
         gc.callbacks.remove(notice)
@@ -78,12 +78,12 @@ def sets_of_futures_are_scattered() -> Planted:
 def replay_takes_no_turn() -> Planted:
     """Break order: a completion is delivered at once, though callbacks are ready."""
 
-    def at_once(self: Deliveries, completion: Completion[Any]) -> None:
+    def at_once(self: Completions, completion: Completion[Any]) -> None:
         if len(self._tasks.live) == 1:
             while not completion.is_done:
                 self.deliver_next()
 
-    return mock.patch.object(Deliveries, "deliver_at_once", at_once)  # type: ignore[return-value]
+    return mock.patch.object(Completions, "deliver_at_once", at_once)  # type: ignore[return-value]
 
 
 def the_gate_stands_open() -> Planted:

@@ -26,8 +26,8 @@ from tests.generated.service import Service
 from tests.generated.world import World
 
 from durable_execution_sdk import CheckpointingMode, durable_execution
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
@@ -133,12 +133,12 @@ class Parent:
             _write(sys.stdout, message)
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        self.tell({"checkpoint": wire.encode_checkpoint(request).decode()})
-        return wire.decode_checkpoint_response(self._read())
+        self.tell({"checkpoint": codec.encode_checkpoint(request).decode()})
+        return codec.decode_checkpoint_response(self._read())
 
     async def get_state(self, request: StateRequest) -> StatePage:
         self.tell({"state": [request.checkpoint_token, request.marker]})
-        return wire.decode_state_page(self._read())
+        return codec.decode_state_page(self._read())
 
     def now(self) -> int:
         return round(self._now + time.monotonic() * 1000)

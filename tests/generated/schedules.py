@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 from durable_execution_sdk import CheckpointingMode
-from durable_execution_sdk.runtime import checkpointer
+from durable_execution_sdk.runtime.log import checkpointer
 
 COLLECTORS = ("usual", "usual", "often", "observed", "frozen", "disabled")
 

@@ -43,7 +43,7 @@ from durable_execution_sdk import (
     StepSemantics,
     WaitForConditionConfig,
     WithRetryConfig,
-    wait_until,
+    poll_until,
 )
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
@@ -169,7 +169,7 @@ class World:
 
     def check_lives(self, ctx: DurableContext) -> None:
         """Check that code of an earlier invocation does not run in a later one."""
-        workflow = ctx._frame.workflow
+        workflow = ctx._context_state.workflow
         if self.workflow is None and not workflow.is_ending:
             self.workflow = workflow
         elif self.workflow is not None and workflow is not self.workflow:
@@ -261,8 +261,8 @@ def play_in(world: World) -> None:
 
 def is_unwinding(ctx: DurableContext) -> bool:
     """Return ``True`` if the invocation is over, and this code only cleans up."""
-    workflow = ctx._frame.workflow
-    return workflow.is_ending or workflow.verdict is not None or ctx._frame.is_over
+    workflow = ctx._context_state.workflow
+    return workflow.is_ending or workflow.verdict is not None or ctx._context_state.is_over
 
 
 def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
@@ -402,7 +402,7 @@ def until(ctx: DurableContext, key: str, count: int) -> Any:
         await WORLD.body(f"{key}-{state}")
         return state + 1
 
-    strategy = wait_until(
+    strategy = poll_until(
         lambda state: state >= count, initial_delay=seconds(2), jitter=JitterStrategy.NONE
     )
     return ctx.wait_for_condition(

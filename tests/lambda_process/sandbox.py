@@ -18,8 +18,8 @@ from pathlib import Path
 from queue import Queue
 from typing import Any, Self
 
-from durable_execution_sdk.emulator.invokers import Answer, Call, exit_error
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 _PATIENCE = 60.0
 

@@ -23,12 +23,12 @@ from tests.lambda_process.sandbox import Sandbox
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import Function, Functions
-from durable_execution_sdk.emulator.invokers import Answer, Call
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call
+from durable_execution_sdk.emulator.functions.registry import Function, Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
-from durable_execution_sdk.model.control import HistoryRequest
-from durable_execution_sdk.model.history import HistoryEvent
-from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.protocol.control_plane import HistoryRequest
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.server.http_server import Server, serve
 
 TASK = Path(__file__).parent / "task"
 

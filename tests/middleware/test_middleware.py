@@ -31,8 +31,8 @@ from durable_execution_sdk import (
     StepContext,
     durable_execution,
 )
+from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.middleware import ContextInfo, Middleware, PayloadInfo
-from durable_execution_sdk.testing.faults import When
 
 SECOND = Duration.from_seconds(1)
 RACES = {"gathered_mixture"}
@@ -146,9 +146,9 @@ def test_encrypted_payloads_are_unreadable_in_the_log_and_readable_in_the_workfl
         return state + "secret"
 
     async def workflow(event: str, ctx: DurableContext) -> str:
-        from durable_execution_sdk import WaitForConditionConfig, wait_until
+        from durable_execution_sdk import WaitForConditionConfig, poll_until
 
-        strategy = wait_until(lambda state: len(state) > 6)
+        strategy = poll_until(lambda state: len(state) > 6)
         seen.append(await ctx.step(lambda: "secret"))
         seen.append((await ctx.map(["secret"], item)).results())
         config = MapConfig(nesting=NestingType.FLAT)

@@ -14,9 +14,9 @@ from durable_execution_sdk import (
     JsonSerDes,
     StepConfig,
     WaitForConditionConfig,
-    wait_until,
+    poll_until,
 )
-from durable_execution_sdk.operations.arity import arity_of
+from durable_execution_sdk.operations.checks import arity_of
 
 
 async def none() -> int:
@@ -179,7 +179,7 @@ async def _compensated(ctx: DurableContext, *, late: bool) -> None:
         (
             lambda ctx: ctx.wait_for_condition(
                 none,
-                WaitForConditionConfig(initial_state=1, wait_strategy=wait_until(lambda _: True)),
+                WaitForConditionConfig(initial_state=1, wait_strategy=poll_until(lambda _: True)),
             ),
             "ctx.wait_for_condition calls none with the state",
         ),

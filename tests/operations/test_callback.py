@@ -26,9 +26,9 @@ from durable_execution_sdk import (
     StepError,
     WaitForCallbackConfig,
 )
-from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.runtime import checkpointer, polling
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.runtime.log import checkpointer, service_polling
 
 
 @dataclass
@@ -424,7 +424,7 @@ def test_a_replayed_callback_is_asked_about_while_a_body_keeps_the_invocation_op
 
     rig = rig_of(workflow)
     with (
-        mock.patch.object(polling, "_POLL_SECONDS", 0.002),
+        mock.patch.object(service_polling, "_POLL_SECONDS", 0.002),
         mock.patch.object(checkpointer, "_SLOW_SECONDS", 60),
     ):
         assert rig.run().status == "SUCCEEDED"

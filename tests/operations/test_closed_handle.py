@@ -22,7 +22,7 @@ from durable_execution_sdk import (
     NoRetry,
     StepConfig,
     WaitForConditionConfig,
-    wait_until,
+    poll_until,
 )
 
 SECOND = Duration.from_seconds(1)
@@ -48,12 +48,12 @@ def saga_step(ctx: DurableContext) -> Handle[int]:
     return saga.step(one, compensate=lambda _: None, name="op")
 
 
-CONDITION: Any = WaitForConditionConfig(initial_state=0, wait_strategy=wait_until(bool))
+CONDITION: Any = WaitForConditionConfig(initial_state=0, wait_strategy=poll_until(bool))
 
 OPERATIONS: dict[str, Callable[[DurableContext], Any]] = {
     "step": lambda ctx: ctx.step(one, name="op"),
     "wait": lambda ctx: ctx.wait(SECOND, name="op"),
-    "wait_until": lambda ctx: ctx.wait_until(ctx.now(), name="op"),
+    "poll_until": lambda ctx: ctx.wait_until(ctx.now(), name="op"),
     "wait_for_condition": lambda ctx: ctx.wait_for_condition(lambda n: n + 1, CONDITION, name="op"),
     "create_callback": lambda ctx: ctx.create_callback("op"),
     "wait_for_callback": lambda ctx: ctx.wait_for_callback(print, name="op"),

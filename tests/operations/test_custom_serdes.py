@@ -19,7 +19,7 @@ from durable_execution_sdk import (
     StepConfig,
     WaitForCallbackConfig,
     WaitForConditionConfig,
-    wait_until,
+    poll_until,
 )
 
 SECOND = Duration.from_seconds(1)
@@ -86,7 +86,7 @@ def test_a_serdes_that_cannot_write_is_told_with_its_operation(kind: str) -> Non
                 await ctx.run_in_child_context(body, name="it", config=ChildConfig(serdes=broken))
             case "poll":
                 config = WaitForConditionConfig(
-                    initial_state=0, wait_strategy=wait_until(bool), serdes=broken
+                    initial_state=0, wait_strategy=poll_until(bool), serdes=broken
                 )
                 await ctx.wait_for_condition(lambda state: state, name="it", config=config)
             case _:

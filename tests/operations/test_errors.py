@@ -240,7 +240,7 @@ def test_the_wire_error_is_whole() -> None:
     assert error.error_type == "CardDeclined"
     assert error.error_message == "card declined with stolen"
     assert "raise error" in error.stack_trace[-1]
-    assert not any("durable_execution_sdk" in frame for frame in error.stack_trace)
+    assert not any("durable_execution_sdk" in context_state for context_state in error.stack_trace)
     assert json.loads(error.error_data)["attributes"]["code"] == "stolen"
 
 

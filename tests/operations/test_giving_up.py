@@ -36,19 +36,19 @@ from durable_execution_sdk import (
     WaitForConditionConfig,
     WithRetryConfig,
     durable_execution,
-    wait_until,
+    poll_until,
 )
-from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
-from durable_execution_sdk.model.invocation import InitialExecutionState
-from durable_execution_sdk.model.operation import GIVEN_UP, was_given_up
+from durable_execution_sdk.emulator.faults.injection import FaultyPlane
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.protocol.data_plane import InitialExecutionState
+from durable_execution_sdk.protocol.operations import GIVEN_UP, was_given_up
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     check_crash_safety_sync,
     check_replay_sync,
 )
 from durable_execution_sdk.testing.faults import Faults
-from durable_execution_sdk.testing.faulty import FaultyPlane
 
 SOON = 0.01
 RETRIED = StepConfig(retry_strategy=RETRY)
@@ -124,7 +124,7 @@ def a_poll(stage: Stage) -> Workflow:
             return state
 
         config = WaitForConditionConfig(
-            initial_state=0, wait_strategy=wait_until(lambda state: bool(state))
+            initial_state=0, wait_strategy=poll_until(lambda state: bool(state))
         )
         await late(stage, "late", ctx.wait_for_condition(check, name="s", config=config))
         return await end(stage, ctx)

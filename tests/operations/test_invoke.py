@@ -18,7 +18,7 @@ from durable_execution_sdk import (
     SerDesContext,
     durable_execution,
 )
-from durable_execution_sdk.model.control import InvocationType, InvokeRequest
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 
 
 class Declined(Exception):

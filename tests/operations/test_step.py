@@ -38,7 +38,7 @@ from durable_execution_sdk import (
     durable_step,
     retry_presets,
 )
-from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.function_caller import Seams
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
@@ -610,7 +610,7 @@ def test_functions_that_are_made_at_run_time_are_not_confused() -> None:
             kind = Decimal if n % 2 else int
             value = await ctx.step(returning(kind), n)
             matches.append(type(value) is kind and value == n)
-            remembered.append(len(ctx._frame.workflow.said_by_functions))
+            remembered.append(len(ctx._context_state.workflow.said_by_functions))
         await ctx.wait(Duration.from_seconds(1))
         return all(matches)
 

@@ -20,10 +20,10 @@ from durable_execution_sdk import (
     WaitDecision,
     WaitForConditionConfig,
     WaitForConditionError,
-    wait_until,
-    wait_while,
+    poll_until,
+    poll_while,
 )
-from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.function_caller import Seams
 
 
 @dataclass
@@ -43,7 +43,7 @@ def test_the_state_goes_from_check_to_check_and_the_last_one_comes_back() -> Non
     check.__annotations__["return"] = Job
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        strategy = wait_until(lambda job: job.done, initial_delay=Duration(5), backoff_rate=1)
+        strategy = poll_until(lambda job: job.done, initial_delay=Duration(5), backoff_rate=1)
         config = WaitForConditionConfig(initial_state=Job(), wait_strategy=strategy)
         job = await ctx.wait_for_condition(check, config)
         await ctx.wait(Duration(1))
@@ -59,7 +59,7 @@ def test_the_state_goes_from_check_to_check_and_the_last_one_comes_back() -> Non
 def test_a_plain_check_will_do() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         config = WaitForConditionConfig(
-            initial_state=1, wait_strategy=wait_while(lambda n: n < 8, initial_delay=Duration(1))
+            initial_state=1, wait_strategy=poll_while(lambda n: n < 8, initial_delay=Duration(1))
         )
         return await ctx.wait_for_condition(lambda n: n * 2, config, name="doubling")
 
@@ -91,7 +91,7 @@ def test_a_timer_that_is_not_due_is_not_polled_early() -> None:
 
 def test_running_out_of_checks_raises_and_tells_the_last_state() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        strategy = wait_until(lambda _: False, max_attempts=3, initial_delay=Duration(1))
+        strategy = poll_until(lambda _: False, max_attempts=3, initial_delay=Duration(1))
         config = WaitForConditionConfig(initial_state=0, wait_strategy=strategy)
         try:
             await ctx.wait_for_condition(lambda n: n + 1, config, name="vain")
@@ -110,7 +110,7 @@ def test_an_exception_in_a_check_fails_the_operation_without_a_retry() -> None:
         raise LookupError("gone")
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        config = WaitForConditionConfig(initial_state=0, wait_strategy=wait_until(bool))
+        config = WaitForConditionConfig(initial_state=0, wait_strategy=poll_until(bool))
         try:
             await ctx.wait_for_condition(check, config)
         except WaitForConditionError as error:
@@ -131,7 +131,7 @@ def test_an_invocation_error_in_a_check_ends_only_the_invocation() -> None:
         return n + 1
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        config = WaitForConditionConfig(initial_state=5, wait_strategy=wait_until(bool))
+        config = WaitForConditionConfig(initial_state=5, wait_strategy=poll_until(bool))
         return await ctx.wait_for_condition(check, config)
 
     ran = run_workflow(workflow)
@@ -154,7 +154,7 @@ def test_a_predicate_that_is_a_coroutine_function_is_refused() -> None:
         return True
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
-        config = WaitForConditionConfig(initial_state=0, wait_strategy=wait_until(done))  # type: ignore[arg-type]
+        config = WaitForConditionConfig(initial_state=0, wait_strategy=poll_until(done))  # type: ignore[arg-type]
         await ctx.wait_for_condition(lambda n: n, config, name="odd")
 
     ran = run_workflow(workflow)
@@ -186,7 +186,7 @@ def test_a_missing_or_wrong_config_is_refused() -> None:
     with pytest.raises(ConfigError, match="wait_strategy"):
         WaitForConditionConfig(initial_state=0, wait_strategy=5)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="serdes"):
-        WaitForConditionConfig(initial_state=0, wait_strategy=wait_until(bool), serdes=5)  # type: ignore[arg-type]
+        WaitForConditionConfig(initial_state=0, wait_strategy=poll_until(bool), serdes=5)  # type: ignore[arg-type]
 
 
 class Forgetful:
@@ -218,7 +218,7 @@ def test_the_state_is_kept_when_the_answer_to_a_start_leaves_it_out(
 
     async def workflow(event: Any, ctx: DurableContext) -> list[int]:
         config = WaitForConditionConfig(
-            initial_state=10, wait_strategy=wait_until(lambda state: state >= 13)
+            initial_state=10, wait_strategy=poll_until(lambda state: state >= 13)
         )
         polls = [ctx.wait_for_condition(count, config=config, name="count") for _ in range(2)]
         return list(await asyncio.gather(*polls))

@@ -15,9 +15,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode
-from tests.hooks.recorder import Recorder
 from tests.memory_service import MemoryService
 from tests.otel.tracing import Cold, Spans, attributes_of, id_of, parent_of, warm
+from tests.plugins.recorder import Recorder
 from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play, Watched
 from tests.replay.test_crash_everywhere import WAYS, crashed
@@ -33,11 +33,11 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
-from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.faults.plan import When
+from durable_execution_sdk.emulator.function_caller import Seams
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin
 from durable_execution_sdk.otel.identity import Upstream, read_header
-from durable_execution_sdk.testing.faults import When
 from durable_execution_sdk.version import __version__
 
 SECOND = Duration.from_seconds(1)

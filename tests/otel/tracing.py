@@ -9,10 +9,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.hooks.recorder import HOOKS
+from tests.plugins.recorder import HOOKS
 
-from durable_execution_sdk.hooks import DurablePlugin
 from durable_execution_sdk.otel import OpenTelemetryPlugin
+from durable_execution_sdk.plugins import DurablePlugin
 
 
 class Spans:

@@ -21,7 +21,7 @@ from durable_execution_sdk.aws.client import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.endpoint import Endpoint
 from durable_execution_sdk.aws.framing import HttpResponse
-from durable_execution_sdk.model import wire
+from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
 
@@ -239,8 +239,8 @@ class Wire(LambdaClient):
 
     async def call(self, call: Call) -> HttpResponse:
         self.sent.append(call.body)
-        answer = await self.plane.checkpoint(wire.decode_checkpoint(ARN, call.body))
-        return HttpResponse(status=200, headers={}, body=wire.encode_checkpoint_response(answer))
+        answer = await self.plane.checkpoint(codec.decode_checkpoint(ARN, call.body))
+        return HttpResponse(status=200, headers={}, body=codec.encode_checkpoint_response(answer))
 
 
 async def greeting(n: int) -> str:

@@ -40,8 +40,8 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
 )
-from durable_execution_sdk import wait_until as state_until
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk import poll_until as state_until
+from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.retry.polling import Polling
 
 Workflow = Callable[[Any, DurableContext], Awaitable[Any]]

@@ -12,21 +12,22 @@ from tests.replay.corpus import Shape, Stage
 from tests.rig import Ran, Rig
 
 from durable_execution_sdk import CheckpointingMode, DurableContext, Duration, durable_execution
-from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.function_caller import Seams
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.views.replay import invocation_event
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
+    Invocation,
+    Outcome,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.model.history import HistoryEvent
-from durable_execution_sdk.model.invocation import Invocation, Outcome
-from durable_execution_sdk.model.update import OperationUpdate
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.updates import OperationUpdate
 
 
 @durable_execution
@@ -104,7 +105,7 @@ class Play:
                             play.calls,
                             request.updates,
                             told={operation.id for operation in response.operations},
-                            left_out=set(play.rig.emulator.conductor.recorded(play.arn).unseen),
+                            left_out=set(play.rig.emulator.coordinator.recorded(play.arn).unseen),
                         )
                     )
                     play.keep_state()
@@ -138,7 +139,7 @@ class Play:
         """Record the state that an invocation would begin with now."""
         if not self.keeps_states:
             return
-        state = self.rig.emulator.conductor.recorded(self.arn)
+        state = self.rig.emulator.coordinator.recorded(self.arn)
         if state.invocation is not None and state.invocation.token is not None:
             whole = msgspec.structs.replace(DEFAULT_LIMITS, first_page_items=100_000)
             event = invocation_event(state, whole)
@@ -199,8 +200,10 @@ def replay(
     """Invoke a shape over a recorded state, against a service that records nothing."""
     stage = Stage()
     plane = Unwilling()
-    answer = shape.handler(stage, mode).bind(plane)(wire.encode_invocation(state), None)
-    return Replayed(stage.observations[-1], wire.decode_outcome(answer), plane.updates, plane.calls)
+    answer = shape.handler(stage, mode).bind(plane)(codec.encode_invocation(state), None)
+    return Replayed(
+        stage.observations[-1], codec.decode_outcome(answer), plane.updates, plane.calls
+    )
 
 
 def extends(earlier: Sequence[Any], later: Sequence[Any]) -> bool:

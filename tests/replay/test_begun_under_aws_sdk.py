@@ -26,9 +26,9 @@ from durable_execution_sdk import (
     ParallelConfig,
     WaitForConditionConfig,
     durable_execution,
-    wait_until,
+    poll_until,
 )
-from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.protocol.operations import Operation
 
 SECOND = Duration.from_seconds(1)
 
@@ -208,7 +208,7 @@ async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
     parallel = ctx.parallel({"left": left, "right": right}, name="both", config=one_at_a_time)
     asking = ctx.wait_for_callback(never, name="ask")
     polling = WaitForConditionConfig(
-        initial_state={"n": 0}, wait_strategy=wait_until(lambda state: state["n"] == 2)
+        initial_state={"n": 0}, wait_strategy=poll_until(lambda state: state["n"] == 2)
     )
     poll = ctx.wait_for_condition(count, name="poll", config=polling)
     second = ctx.parallel([left, right], name="unnamed", config=one_at_a_time)

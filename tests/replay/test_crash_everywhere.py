@@ -13,9 +13,10 @@ from tests.rig import Ran
 
 from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.emulator.clock import VirtualClock
-from durable_execution_sdk.service import DataPlane
-from durable_execution_sdk.testing.faults import Faults, When
-from durable_execution_sdk.testing.faulty import FaultyPlane
+from durable_execution_sdk.emulator.faults.injection import FaultyPlane
+from durable_execution_sdk.emulator.faults.plan import When
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.testing.faults import Faults
 
 WAYS: list[When] = ["before", "after", "response_lost"]
 

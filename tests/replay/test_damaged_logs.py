@@ -15,12 +15,16 @@ from durable_execution_sdk import (
     MapConfig,
     WaitForConditionConfig,
     durable_execution,
-    wait_until,
+    poll_until,
 )
 from durable_execution_sdk.errors import InvocationError
-from durable_execution_sdk.model.operation import CallbackDetails, ChainedInvokeDetails, Operation
 from durable_execution_sdk.operations.callback import CallbackConfig
 from durable_execution_sdk.operations.invoke import InvokeConfig
+from durable_execution_sdk.protocol.operations import (
+    CallbackDetails,
+    ChainedInvokeDetails,
+    Operation,
+)
 
 runs: list[str] = []
 
@@ -48,7 +52,7 @@ async def large(*_: Any) -> str:
 
 
 def polled(function: Any) -> Any:
-    config = WaitForConditionConfig(initial_state=0, wait_strategy=wait_until(lambda n: n != 0))
+    config = WaitForConditionConfig(initial_state=0, wait_strategy=poll_until(lambda n: n != 0))
     return lambda ctx: ctx.wait_for_condition(function, name="it", config=config)
 
 

@@ -13,9 +13,9 @@ from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play, extends, replay
 from tests.rig import Ran
 
-from durable_execution_sdk.model.invocation import OutcomeStatus
-from durable_execution_sdk.model.operation import TERMINAL_STATUSES
-from durable_execution_sdk.model.update import OperationAction
+from durable_execution_sdk.protocol.data_plane import OutcomeStatus
+from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES
+from durable_execution_sdk.protocol.updates import OperationAction
 
 shapes = pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
 

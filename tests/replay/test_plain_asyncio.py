@@ -417,7 +417,7 @@ def test_timers_shift_no_ids_of_operations() -> None:
 
     _, play, _ = played(build)
     names = {u.name: u.id for u in play.updates}
-    from durable_execution_sdk.runtime.ids import operation_id
+    from durable_execution_sdk.runtime.log.ids import operation_id
 
     assert names["body"] == operation_id("1")
     assert names[None] == operation_id("2")

@@ -17,7 +17,7 @@ import botocore.parsers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.operations.test_fanout_fuzz import programs, shape_of
+from tests.operations.test_fan_out_fuzz import programs, shape_of
 from tests.replay.corpus import BY_NAME, CORPUS, Shape, Stage
 from tests.replay.play import Play, extends
 from tests.replay.test_crash_everywhere import WAYS, crashed
@@ -32,10 +32,10 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.hooks import DurablePlugin
 from durable_execution_sdk.middleware import Middleware
-from durable_execution_sdk.model import control_wire
-from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
+from durable_execution_sdk.plugins import DurablePlugin
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.replay.check import replay_history
 from durable_execution_sdk.replay.document import read_history
 from durable_execution_sdk.replay.report import DivergenceKind, ReplayError, ReplayReport
@@ -658,7 +658,7 @@ def booking_of(name: str) -> Any:
 def page(ran: Ran) -> dict[str, Any]:
     """Return the body of an API response, with timestamps in seconds."""
     body: dict[str, Any] = json.loads(
-        control_wire.encode_history_page(HistoryPage(events=ran.events))
+        control_plane_codec.encode_history_page(HistoryPage(events=ran.events))
     )
     return body
 

@@ -27,21 +27,22 @@ from durable_execution_sdk import (
     StepContext,
     durable_execution,
 )
-from durable_execution_sdk.emulator.caller import Seams
 from durable_execution_sdk.emulator.clock import VirtualClock
+from durable_execution_sdk.emulator.faults.injection import FaultyPlane
+from durable_execution_sdk.emulator.faults.plan import When
+from durable_execution_sdk.emulator.function_caller import Seams
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.model.operation import OperationStatus
+from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.retry import FixedDelay
-from durable_execution_sdk.service import DataPlane
-from durable_execution_sdk.testing.faults import Faults, When
-from durable_execution_sdk.testing.faulty import FaultyPlane
+from durable_execution_sdk.testing.faults import Faults
 
 Workflow = Callable[[Any, DurableContext], Any]
 

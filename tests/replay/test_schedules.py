@@ -21,13 +21,13 @@ from tests.rig import Ran
 from durable_execution_sdk import CheckpointingMode, ChildConfig, DurableContext, StepConfig
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.runtime import checkpointer
+from durable_execution_sdk.runtime.log import checkpointer
 
 TINY_PAGES = Limits(first_page_items=1)
 
@@ -222,9 +222,9 @@ class Interpreter:
             case ("callback",):
                 return ctx.wait_for_callback(stage.gives, here.encode())
             case ("poll",):
-                from durable_execution_sdk import WaitForConditionConfig, wait_until
+                from durable_execution_sdk import WaitForConditionConfig, poll_until
 
-                until = wait_until(lambda n: n >= 2, initial_delay=seconds(2))
+                until = poll_until(lambda n: n >= 2, initial_delay=seconds(2))
 
                 async def look(state: int) -> int:
                     await stage.body(f"{here} {state}")

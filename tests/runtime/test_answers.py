@@ -11,7 +11,7 @@ import pytest
 from tests.rig import Ran, rig_of, run_workflow
 
 from durable_execution_sdk import DurableContext, Duration, ServiceError
-from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.function_caller import Seams
 
 SECOND = Duration.from_seconds(1)
 Answer = Callable[[Any, Any, int], Any]

@@ -17,13 +17,13 @@ from durable_execution_sdk import (
     StepContext,
     StepSemantics,
     WaitForConditionConfig,
-    wait_until,
+    poll_until,
 )
-from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.model.api import CheckpointResponse
-from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime import checkpointer
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.protocol.data_plane import CheckpointResponse
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log import checkpointer
 
 SECOND = Duration.from_seconds(1)
 AT_MOST_ONCE = StepConfig(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY)
@@ -236,7 +236,7 @@ def test_in_eager_mode_a_body_runs_when_its_start_is_acknowledged() -> None:
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.run_in_child_context(child, name="child")
-        strategy = wait_until(lambda state: state == 1)
+        strategy = poll_until(lambda state: state == 1)
         config = WaitForConditionConfig(initial_state=0, wait_strategy=strategy)
         await ctx.wait_for_condition(check, config, name="poll")
 

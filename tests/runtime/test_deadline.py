@@ -15,7 +15,7 @@ from durable_execution_sdk import DurableContext, Duration, InvocationError, dur
 from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane
 from durable_execution_sdk.engine.commands import StartInvocation
 from durable_execution_sdk.engine.views.replay import invocation_event
-from durable_execution_sdk.model import wire
+from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.runtime.settings import Settings
 
 LONG = Duration.from_days(300)
@@ -37,8 +37,8 @@ def invoke(workflow: Any, milliseconds: int = 15, margin: float = 0.01, plane: A
     """Invoke once, with so many milliseconds left."""
     rig = rig_of(workflow)
     arn = rig.start()
-    rig.emulator.conductor.submit(arn, StartInvocation(request_id="request"))
-    event = wire.encode_invocation(invocation_event(rig.emulator.conductor.state(arn)))
+    rig.emulator.coordinator.submit(arn, StartInvocation(request_id="request"))
+    event = codec.encode_invocation(invocation_event(rig.emulator.coordinator.state(arn)))
     handler = durable_execution(deadline_margin=margin)(workflow)
     made = (plane or (lambda inner: inner))(EmulatorDataPlane(rig.emulator))
     return handler.bind(made)(event, Context(milliseconds))
@@ -161,7 +161,7 @@ def test_without_a_lambda_context_there_is_no_deadline() -> None:
 
     rig = rig_of(workflow)
     arn = rig.start()
-    rig.emulator.conductor.submit(arn, StartInvocation(request_id="request"))
-    event = wire.encode_invocation(invocation_event(rig.emulator.conductor.state(arn)))
+    rig.emulator.coordinator.submit(arn, StartInvocation(request_id="request"))
+    event = codec.encode_invocation(invocation_event(rig.emulator.coordinator.state(arn)))
     handler = durable_execution(workflow).bind(EmulatorDataPlane(rig.emulator))
     assert handler(event, None)["Result"] == '"done"'

@@ -269,7 +269,7 @@ def test_a_wake_up_that_never_comes_delays_a_suspension_for_a_limited_time(
 
 @pytest.mark.usefixtures("a_thread")
 def test_code_that_polls_for_a_thread_goes_on_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("durable_execution_sdk.runtime.spinning._ENDLESS_MOVES", 100_000)
+    monkeypatch.setattr("durable_execution_sdk.runtime.tasks.spinning._ENDLESS_MOVES", 100_000)
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
         over = threading.Event()

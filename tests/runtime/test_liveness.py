@@ -20,7 +20,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.retry import FixedDelay
-from durable_execution_sdk.runtime import spinning
+from durable_execution_sdk.runtime.tasks import spinning
 from durable_execution_sdk.testing import check_crash_safety_sync, check_schedules_sync
 
 SECOND = Duration.from_seconds(1)

@@ -15,9 +15,9 @@ from tests.rig import rig_of, run_workflow
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, Duration, StepConfig, StepSemantics
-from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.runtime.loop import Environment, environment
-from durable_execution_sdk.runtime.threads import close_pools
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.runtime.event_loop.loop import Environment, environment
+from durable_execution_sdk.runtime.event_loop.threads import close_pools
 
 SECOND = Duration.from_seconds(1)
 

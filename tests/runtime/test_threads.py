@@ -29,8 +29,8 @@ from durable_execution_sdk import (
     StepContext,
     durable_execution,
 )
+from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, ThreadPool, close_pools
 from durable_execution_sdk.runtime.settings import DEFAULT_MAX_THREADS
-from durable_execution_sdk.runtime.threads import LEFT_RUNNING, ThreadPool, close_pools
 
 SOON = 0.02
 LONGEST = 60.0

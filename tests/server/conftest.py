@@ -7,22 +7,22 @@ from typing import Any
 import botocore.config
 import botocore.session
 import pytest
-from tests.server.house import House
+from tests.server.server_rig import ServerRig
 
-from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.server.http_server import Server, serve
 
 
 @pytest.fixture
-def house() -> House:
-    return House()
+def server_rig() -> ServerRig:
+    return ServerRig()
 
 
 @pytest.fixture(scope="session")
-def served() -> Iterator[tuple[House, Server]]:
+def served() -> Iterator[tuple[ServerRig, Server]]:
     """Start an emulator with a server, which the tests share; each test uses executions of its own."""
-    house = House()
-    with serve(house.driver) as server:
-        yield house, server
+    server_rig = ServerRig()
+    with serve(server_rig.driver) as server:
+        yield server_rig, server
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +46,6 @@ def clients() -> Iterator[Callable[[Server], Any]]:
 
 
 @pytest.fixture(scope="session")
-def api(served: tuple[House, Server], clients: Callable[[Server], Any]) -> Any:
+def api(served: tuple[ServerRig, Server], clients: Callable[[Server], Any]) -> Any:
     """Make a botocore client for the shared server."""
     return clients(served[1])

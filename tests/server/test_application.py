@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.server.house import House, callback, execution, invocations
+from tests.server.server_rig import ServerRig, callback, execution, invocations
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> str:
@@ -18,9 +18,9 @@ def refused(answer: httpx.Response, status: int, code: str) -> str:
     return body.get("message") or body["Message"]
 
 
-def test_an_execution_is_found_by_its_encoded_arn(house: House) -> None:
-    arn = house.run({"do": "add", "a": 20, "b": 22})
-    answer = house.call("GET", execution(arn))
+def test_an_execution_is_found_by_its_encoded_arn(server_rig: ServerRig) -> None:
+    arn = server_rig.run({"do": "add", "a": 20, "b": 22})
+    answer = server_rig.call("GET", execution(arn))
     assert "%2Fdurable-execution%2F" in execution(arn)
     assert "%24LATEST" in execution(arn)
     document = answer.json()
@@ -28,50 +28,50 @@ def test_an_execution_is_found_by_its_encoded_arn(house: House) -> None:
     assert answer.headers["x-amzn-requestid"]
 
 
-def test_times_are_in_seconds(house: House) -> None:
-    started = house.clock.now() / 1000
-    arn = house.begin({"do": "ask"})
-    assert house.call("GET", execution(arn)).json()["StartTimestamp"] == started
-    [first, *_] = house.call("GET", execution(arn, "/history")).json()["Events"]
+def test_times_are_in_seconds(server_rig: ServerRig) -> None:
+    started = server_rig.clock.now() / 1000
+    arn = server_rig.begin({"do": "ask"})
+    assert server_rig.call("GET", execution(arn)).json()["StartTimestamp"] == started
+    [first, *_] = server_rig.call("GET", execution(arn, "/history")).json()["Events"]
     assert first["EventTimestamp"] == started
-    stopped = house.call("POST", execution(arn, "/stop")).json()
+    stopped = server_rig.call("POST", execution(arn, "/stop")).json()
     assert started < stopped["StopTimestamp"] < started + 1
 
 
-def test_the_body_of_a_stop_is_the_error_itself(house: House) -> None:
-    arn = house.begin({"do": "ask"})
-    answer = house.call("POST", execution(arn, "/stop"), json={"ErrorType": "Bored", "New": 1})
+def test_the_body_of_a_stop_is_the_error_itself(server_rig: ServerRig) -> None:
+    arn = server_rig.begin({"do": "ask"})
+    answer = server_rig.call("POST", execution(arn, "/stop"), json={"ErrorType": "Bored", "New": 1})
     assert answer.status_code == 200
-    document = house.call("GET", execution(arn)).json()
+    document = server_rig.call("GET", execution(arn)).json()
     assert (document["Status"], document["Error"]["ErrorType"]) == ("STOPPED", "Bored")
 
 
 @pytest.mark.parametrize("result", ['{"a": "ü"}', "plain text", " "])
-def test_the_body_of_a_success_is_the_result_itself(house: House, result: str) -> None:
-    arn = house.begin({"do": "ask"})
-    path = callback(house.callback_id(arn), "succeed")
-    assert house.call("POST", path, content=result.encode()).json() == {}
+def test_the_body_of_a_success_is_the_result_itself(server_rig: ServerRig, result: str) -> None:
+    arn = server_rig.begin({"do": "ask"})
+    path = callback(server_rig.callback_id(arn), "succeed")
+    assert server_rig.call("POST", path, content=result.encode()).json() == {}
     [details] = [
         event["CallbackSucceededDetails"]["Result"]["Payload"]
-        for event in house.call("GET", execution(arn, "/history")).json()["Events"]
+        for event in server_rig.call("GET", execution(arn, "/history")).json()["Events"]
         if event["EventType"] == "CallbackSucceeded"
     ]
     assert details == result
 
 
-def test_the_body_of_a_failure_is_the_error_itself(house: House) -> None:
-    arn = house.begin({"do": "ask"})
+def test_the_body_of_a_failure_is_the_error_itself(server_rig: ServerRig) -> None:
+    arn = server_rig.begin({"do": "ask"})
     error = {"ErrorType": "Refused", "ErrorMessage": "no"}
-    house.call("POST", callback(house.callback_id(arn), "fail"), json=error)
-    house.driver.run_until_closed(arn)
-    document = house.call("GET", execution(arn)).json()
+    server_rig.call("POST", callback(server_rig.callback_id(arn), "fail"), json=error)
+    server_rig.driver.run_until_closed(arn)
+    document = server_rig.call("GET", execution(arn)).json()
     assert document["Status"] == "FAILED"
     assert document["Error"]["ErrorMessage"] == "no"
 
 
-def test_a_heartbeat_has_no_body(house: House) -> None:
-    path = callback(house.callback_id(house.begin({"do": "ask"})), "heartbeat")
-    answer = house.call("POST", path)
+def test_a_heartbeat_has_no_body(server_rig: ServerRig) -> None:
+    path = callback(server_rig.callback_id(server_rig.begin({"do": "ask"})), "heartbeat")
+    answer = server_rig.call("POST", path)
     assert (answer.status_code, answer.json()) == (200, {})
 
 
@@ -92,40 +92,48 @@ def test_a_heartbeat_has_no_body(house: House) -> None:
     ],
 )
 def test_a_get_that_makes_no_sense_is_refused(
-    house: House, code: str, path: str, options: dict[str, Any]
+    server_rig: ServerRig, code: str, path: str, options: dict[str, Any]
 ) -> None:
-    path = path.replace("ARN", execution(house.run({"do": "add", "a": 1, "b": 1})).split("/")[-1])
-    refused(house.call("GET", path, **options), 400, code)
+    path = path.replace(
+        "ARN", execution(server_rig.run({"do": "add", "a": 1, "b": 1})).split("/")[-1]
+    )
+    refused(server_rig.call("GET", path, **options), 400, code)
 
 
 @pytest.mark.parametrize("call", ["/checkpoint", "/stop", "/pause", "/resume"])
 @pytest.mark.parametrize("body", [b"{", b'"text"', b'{"CheckpointToken": 1, "ErrorType": 1}'])
-def test_a_body_that_makes_no_sense_is_refused(house: House, call: str, body: bytes) -> None:
+def test_a_body_that_makes_no_sense_is_refused(
+    server_rig: ServerRig, call: str, body: bytes
+) -> None:
     if call in {"/pause", "/resume"}:
         body = body.replace(b"ErrorType", b"Reason")
-    answer = house.call("POST", execution(house.begin({"do": "ask"}), call), content=body)
+    answer = server_rig.call("POST", execution(server_rig.begin({"do": "ask"}), call), content=body)
     message = refused(answer, 400, "InvalidParameterValueException")
     assert "body of the request" in message
 
 
-def test_a_used_token_is_refused_in_the_words_that_clients_look_for(house: House) -> None:
-    arn = house.begin({"do": "ask"})
-    answer = house.call("POST", execution(arn, "/checkpoint"), json={"CheckpointToken": "bm9wZQ=="})
+def test_a_used_token_is_refused_in_the_words_that_clients_look_for(server_rig: ServerRig) -> None:
+    arn = server_rig.begin({"do": "ask"})
+    answer = server_rig.call(
+        "POST", execution(arn, "/checkpoint"), json={"CheckpointToken": "bm9wZQ=="}
+    )
     assert "Invalid checkpoint token" in refused(answer, 400, "InvalidParameterValueException")
 
 
-def test_the_data_plane_does_not_know_what_is_not_found(house: House) -> None:
-    arn = house.run({"do": "add", "a": 1, "b": 1}).replace(
+def test_the_data_plane_does_not_know_what_is_not_found(server_rig: ServerRig) -> None:
+    arn = server_rig.run({"do": "add", "a": 1, "b": 1}).replace(
         "durable-execution", "durable-execution", 1
     )
     gone = arn[:-1] + ("0" if arn[-1] != "0" else "1")
-    refused(house.call("GET", execution(gone)), 404, "ResourceNotFoundException")
-    answer = house.call("GET", execution(gone, "/state"), params={"CheckpointToken": "bm9wZQ=="})
+    refused(server_rig.call("GET", execution(gone)), 404, "ResourceNotFoundException")
+    answer = server_rig.call(
+        "GET", execution(gone, "/state"), params={"CheckpointToken": "bm9wZQ=="}
+    )
     refused(answer, 400, "InvalidParameterValueException")
 
 
-def test_an_invoke_that_nobody_waits_for_is_accepted(house: House) -> None:
-    answer = house.call(
+def test_an_invoke_that_nobody_waits_for_is_accepted(server_rig: ServerRig) -> None:
+    answer = server_rig.call(
         "POST",
         invocations(),
         json={"do": "add", "a": 1, "b": 2},
@@ -134,43 +142,43 @@ def test_an_invoke_that_nobody_waits_for_is_accepted(house: House) -> None:
     assert (answer.status_code, answer.content) == (202, b"")
     assert answer.headers["x-amz-executed-version"] == "$LATEST"
     arn = answer.headers["x-amz-durable-execution-arn"]
-    assert arn == house.emulator.find_name("sum")
-    house.driver.run_until_closed(arn)
-    assert house.emulator.describe(arn).result == "3"
+    assert arn == server_rig.emulator.find_name("sum")
+    server_rig.driver.run_until_closed(arn)
+    assert server_rig.emulator.describe(arn).result == "3"
 
 
-def test_the_qualifier_may_be_in_the_query(house: House) -> None:
+def test_the_qualifier_may_be_in_the_query(server_rig: ServerRig) -> None:
     event = {"X-Amz-Invocation-Type": "Event"}
-    answer = house.call("POST", invocations("workflow"), json={"do": "ask"}, headers=event)
+    answer = server_rig.call("POST", invocations("workflow"), json={"do": "ask"}, headers=event)
     assert "unqualified" in refused(answer, 400, "InvalidParameterValueException")
-    answer = house.call(
+    answer = server_rig.call(
         "POST", invocations("workflow") + "?Qualifier=7", json={"do": "ask"}, headers=event
     )
     assert answer.headers["x-amz-executed-version"] == "7"
 
 
-def test_a_dry_run_runs_nothing(house: House) -> None:
-    answer = house.call("POST", invocations(), headers={"X-Amz-Invocation-Type": "DryRun"})
+def test_a_dry_run_runs_nothing(server_rig: ServerRig) -> None:
+    answer = server_rig.call("POST", invocations(), headers={"X-Amz-Invocation-Type": "DryRun"})
     assert (answer.status_code, answer.content) == (204, b"")
-    assert house.call("GET", "/2025-12-01/functions/workflow/durable-executions").json() == {}
+    assert server_rig.call("GET", "/2025-12-01/functions/workflow/durable-executions").json() == {}
 
 
-def test_an_unknown_invocation_type_is_refused(house: House) -> None:
-    answer = house.call("POST", invocations(), headers={"X-Amz-Invocation-Type": "Soon"})
+def test_an_unknown_invocation_type_is_refused(server_rig: ServerRig) -> None:
+    answer = server_rig.call("POST", invocations(), headers={"X-Amz-Invocation-Type": "Soon"})
     assert "RequestResponse, Event, DryRun" in refused(
         answer, 400, "InvalidParameterValueException"
     )
 
 
-def test_a_plain_function_is_called_and_answers(house: House) -> None:
-    answer = house.call("POST", invocations("greet"), content=b'"Ada"')
+def test_a_plain_function_is_called_and_answers(server_rig: ServerRig) -> None:
+    answer = server_rig.call("POST", invocations("greet"), content=b'"Ada"')
     assert (answer.status_code, answer.json()) == (200, {"hello": "Ada"})
     assert "x-amz-durable-execution-arn" not in answer.headers
     assert "x-amz-function-error" not in answer.headers
 
 
-def test_a_function_that_fails_is_an_answer_with_a_header(house: House) -> None:
-    answer = house.call("POST", invocations("greet"), content=b'"explode"')
+def test_a_function_that_fails_is_an_answer_with_a_header(server_rig: ServerRig) -> None:
+    answer = server_rig.call("POST", invocations("greet"), content=b'"explode"')
     assert answer.status_code == 200
     assert answer.headers["x-amz-function-error"] == "Unhandled"
     assert (answer.json()["errorType"], answer.json()["errorMessage"]) == ("RuntimeError", "boom")
@@ -186,44 +194,44 @@ def test_a_function_that_fails_is_an_answer_with_a_header(house: House) -> None:
     ids=["unknown", "no JSON", "too large"],
 )
 def test_an_invoke_that_cannot_be_is_refused(
-    house: House, function: str, content: bytes, status: int, code: str
+    server_rig: ServerRig, function: str, content: bytes, status: int, code: str
 ) -> None:
-    refused(house.call("POST", invocations(function), content=content), status, code)
+    refused(server_rig.call("POST", invocations(function), content=content), status, code)
 
 
-def test_a_name_that_is_taken_for_another_input_is_a_conflict(house: House) -> None:
-    house.start({"do": "ask"}, "one")
+def test_a_name_that_is_taken_for_another_input_is_a_conflict(server_rig: ServerRig) -> None:
+    server_rig.start({"do": "ask"}, "one")
     headers = {"X-Amz-Invocation-Type": "Event", "X-Amz-Durable-Execution-Name": "one"}
-    answer = house.call("POST", invocations(), json={"do": "sleep"}, headers=headers)
+    answer = server_rig.call("POST", invocations(), json={"do": "sleep"}, headers=headers)
     refused(answer, 409, "DurableExecutionAlreadyStartedException")
 
 
 @pytest.mark.parametrize("path", ["/2015-03-31/layers", "/2025-12-01/durable-executions/x/y/z"])
-def test_the_rest_of_lambdas_api_is_refused_as_such(house: House, path: str) -> None:
-    refused(house.call("GET", path), 404, "UnknownOperationException")
+def test_the_rest_of_lambdas_api_is_refused_as_such(server_rig: ServerRig, path: str) -> None:
+    refused(server_rig.call("GET", path), 404, "UnknownOperationException")
 
 
-def test_other_paths_are_left_to_others(house: House) -> None:
-    answer = house.call("GET", "/favicon.ico")
+def test_other_paths_are_left_to_others(server_rig: ServerRig) -> None:
+    answer = server_rig.call("GET", "/favicon.ico")
     assert answer.status_code == 404
     assert "x-amzn-errortype" not in answer.headers
 
 
-def test_requests_with_and_without_a_signature_are_equal(house: House) -> None:
-    arn = house.run({"do": "add", "a": 1, "b": 1})
-    signed = house.call(
+def test_requests_with_and_without_a_signature_are_equal(server_rig: ServerRig) -> None:
+    arn = server_rig.run({"do": "add", "a": 1, "b": 1})
+    signed = server_rig.call(
         "GET", execution(arn), headers={"Authorization": "AWS4-HMAC-SHA256 nonsense"}
     )
-    assert signed.json() == house.call("GET", execution(arn)).json()
+    assert signed.json() == server_rig.call("GET", execution(arn)).json()
 
 
-def test_lists_are_filtered_and_paged(house: House) -> None:
-    arns = [house.run({"do": "add", "a": 1, "b": n}, f"sum-{n}") for n in range(3)]
-    asking = house.begin({"do": "ask"}, "asking")
+def test_lists_are_filtered_and_paged(server_rig: ServerRig) -> None:
+    arns = [server_rig.run({"do": "add", "a": 1, "b": n}, f"sum-{n}") for n in range(3)]
+    asking = server_rig.begin({"do": "ask"}, "asking")
     path = "/2025-12-01/functions/workflow/durable-executions"
 
     def names(**query: Any) -> list[str]:
-        page = house.call("GET", path, params=query).json()
+        page = server_rig.call("GET", path, params=query).json()
         return [
             execution["DurableExecutionName"] for execution in page.get("DurableExecutions", [])
         ]
@@ -237,34 +245,36 @@ def test_lists_are_filtered_and_paged(house: House) -> None:
     assert len(names(StartedBefore="2100-01-01T00:00:00")) == len([*arns, asking])
 
 
-def test_a_pause_and_a_resume_have_reasons(house: House) -> None:
-    arn = house.begin({"do": "ask"})
-    pause = house.call("POST", execution(arn, "/pause"), json={"Reason": "lunch"})
+def test_a_pause_and_a_resume_have_reasons(server_rig: ServerRig) -> None:
+    arn = server_rig.begin({"do": "ask"})
+    pause = server_rig.call("POST", execution(arn, "/pause"), json={"Reason": "lunch"})
     assert (pause.status_code, pause.json()) == (202, {})
-    assert house.call("GET", execution(arn)).json()["Status"] == "PAUSED"
-    assert house.call("POST", execution(arn, "/resume")).status_code == 202
+    assert server_rig.call("GET", execution(arn)).json()["Status"] == "PAUSED"
+    assert server_rig.call("POST", execution(arn, "/resume")).status_code == 202
     types = [
         event["EventType"]
-        for event in house.call("GET", execution(arn, "/history")).json()["Events"]
+        for event in server_rig.call("GET", execution(arn, "/history")).json()["Events"]
     ]
     assert types[-2:] == ["ExecutionPaused", "ExecutionResumed"]
 
 
-def test_only_what_has_ended_is_deleted(house: House) -> None:
-    arn = house.begin({"do": "ask"})
-    refused(house.call("DELETE", execution(arn)), 409, "ResourceConflictException")
-    house.emulator.stop(arn)
-    deleted = house.call("DELETE", execution(arn))
+def test_only_what_has_ended_is_deleted(server_rig: ServerRig) -> None:
+    arn = server_rig.begin({"do": "ask"})
+    refused(server_rig.call("DELETE", execution(arn)), 409, "ResourceConflictException")
+    server_rig.emulator.stop(arn)
+    deleted = server_rig.call("DELETE", execution(arn))
     assert deleted.status_code == 202
-    assert deleted.json()["DeletionRequestTimestamp"] >= house.clock.now() / 1000
-    refused(house.call("GET", execution(arn)), 404, "ResourceNotFoundException")
+    assert deleted.json()["DeletionRequestTimestamp"] >= server_rig.clock.now() / 1000
+    refused(server_rig.call("GET", execution(arn)), 404, "ResourceNotFoundException")
 
 
-def test_data_may_be_left_out(house: House) -> None:
-    arn = house.run({"do": "add", "a": 1, "b": 2})
-    assert house.call("GET", execution(arn)).json()["InputPayload"] == json.dumps(
+def test_data_may_be_left_out(server_rig: ServerRig) -> None:
+    arn = server_rig.run({"do": "add", "a": 1, "b": 2})
+    assert server_rig.call("GET", execution(arn)).json()["InputPayload"] == json.dumps(
         {"do": "add", "a": 1, "b": 2}
     )
-    without = house.call("GET", execution(arn), params={"IncludeExecutionData": "false"}).json()
+    without = server_rig.call(
+        "GET", execution(arn), params={"IncludeExecutionData": "false"}
+    ).json()
     assert "InputPayload" not in without and "Result" not in without
     assert without["ExecutionDataIncluded"] is False

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.server.house import FUNCTION, House
+from tests.server.server_rig import FUNCTION, ServerRig
 
-from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.server.http_server import Server, serve
 
-Served = tuple[House, Server]
+Served = tuple[ServerRig, Server]
 
 
 def start(api: Any, event: Any, **options: Any) -> str:
@@ -29,10 +29,10 @@ def start(api: Any, event: Any, **options: Any) -> str:
 
 def asking(served: Served, api: Any) -> tuple[str, str]:
     """Start an execution that waits for an answer; return it and the callback's id."""
-    house, _ = served
+    server_rig, _ = served
     arn = start(api, {"do": "ask"})
-    house.driver.run_until(lambda: bool(house.emulator.operations(arn)[1:]), patient=True)
-    return arn, house.callback_id(arn)
+    server_rig.driver.run_until(lambda: bool(server_rig.emulator.operations(arn)[1:]), patient=True)
+    return arn, server_rig.callback_id(arn)
 
 
 def end(served: Served, arn: str) -> None:
@@ -85,10 +85,10 @@ def test_a_plain_function_can_be_called_in_all_three_ways(api: Any) -> None:
 
 
 def test_an_execution_is_described_in_full(served: Served, api: Any) -> None:
-    house, _ = served
+    server_rig, _ = served
     arn = start(api, {"do": "add", "a": 1, "b": 2}, DurableExecutionName="described")
     end(served, arn)
-    description = house.emulator.describe(arn)
+    description = server_rig.emulator.describe(arn)
     response = api.get_durable_execution(DurableExecutionArn=arn)
     assert response["DurableExecutionArn"] == arn
     assert response["DurableExecutionName"] == "described"
@@ -270,18 +270,20 @@ def test_names_and_arguments_that_are_wrong_are_modelled_errors(api: Any) -> Non
 def test_a_handler_may_checkpoint_and_read_the_state_with_botocore(
     clients: Callable[[Server], Any],
 ) -> None:
-    house = House()
+    server_rig = ServerRig()
     operations: list[Any] = []
 
     def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
         operations.extend(checkpoint_and_read(client, event))
         return {"Status": "SUCCEEDED", "Result": "1"}
 
-    house.emulator.functions.add_durable("workflow", lambda _: handler)
-    with serve(house.driver, workers=0) as server:
+    server_rig.emulator.functions.add_durable("workflow", lambda _: handler)
+    with serve(server_rig.driver, workers=0) as server:
         client = clients(server)
-        arn = house.run({"do": "by hand"})
-    assert house.emulator.describe(arn).status == "SUCCEEDED", house.emulator.describe(arn)
+        arn = server_rig.run({"do": "by hand"})
+    assert server_rig.emulator.describe(arn).status == "SUCCEEDED", server_rig.emulator.describe(
+        arn
+    )
     kinds = ["EXECUTION", "STEP", "STEP", "WAIT", "CALLBACK"]
     assert [operation["Type"] for operation in operations] == kinds
     assert operations[2]["StepDetails"]["Result"] == '"done"'

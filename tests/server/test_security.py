@@ -13,12 +13,12 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import pytest
-from tests.server.house import House, callback, execution, invocations
+from tests.server.server_rig import ServerRig, callback, execution, invocations
 
 from durable_execution_sdk import ConfigError
 from durable_execution_sdk.engine.tokens import callback_id
-from durable_execution_sdk.server import bodies, heads
-from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.server import heads, request_body
+from durable_execution_sdk.server.http_server import Server, serve
 
 SITE = "https://evil.example"
 
@@ -26,8 +26,8 @@ SITE = "https://evil.example"
 class Door:
     """A server that is sent raw requests."""
 
-    def __init__(self, house: House, server: Server) -> None:
-        self.house = house
+    def __init__(self, server_rig: ServerRig, server: Server) -> None:
+        self.server_rig = server_rig
         self.server = server
 
     def ask(
@@ -46,14 +46,14 @@ class Door:
 
 @pytest.fixture
 def door() -> Iterator[Door]:
-    house = House()
-    with serve(house.driver, workers=0) as server:
-        yield Door(house, server)
+    server_rig = ServerRig()
+    with serve(server_rig.driver, workers=0) as server:
+        yield Door(server_rig, server)
 
 
 def waiting(door: Door) -> tuple[str, str]:
-    arn = door.house.begin({"do": "ask"})
-    return arn, door.house.callback_id(arn)
+    arn = door.server_rig.begin({"do": "ask"})
+    return arn, door.server_rig.callback_id(arn)
 
 
 CALLS: dict[str, Callable[[str, str], tuple[str, str, bytes | None]]] = {
@@ -86,14 +86,14 @@ PAGES: dict[str, dict[str, str]] = {
 @pytest.mark.parametrize("call", CALLS)
 def test_a_page_of_another_site_can_do_nothing(page: str, call: str, door: Door) -> None:
     arn, cb = waiting(door)
-    before = len(door.house.emulator.recording(arn)())
+    before = len(door.server_rig.emulator.recording(arn)())
     method, path, body = CALLS[call](arn, cb)
     status, headers, answer = door.ask(method, path, body, **PAGES[page])
     assert status == 403, answer
     assert headers["x-amzn-errortype"] == "AccessDeniedException"
     assert arn.encode() not in answer
-    assert len(door.house.emulator.recording(arn)()) == before
-    assert door.house.emulator.store.open_heads() == {arn: before}
+    assert len(door.server_rig.emulator.recording(arn)()) == before
+    assert door.server_rig.emulator.store.open_heads() == {arn: before}
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
@@ -133,23 +133,23 @@ def test_programs_of_this_computer_and_own_pages_come_in(
 
 
 def test_a_name_can_be_allowed() -> None:
-    house = House()
-    with serve(house.driver, workers=0, allow_hosts=["Dev.Example"]) as server:
-        door = Door(house, server)
+    server_rig = ServerRig()
+    with serve(server_rig.driver, workers=0, allow_hosts=["Dev.Example"]) as server:
+        door = Door(server_rig, server)
         path = "/2025-12-01/functions/workflow/durable-executions"
         assert door.ask("GET", path, Host="dev.example:443")[0] == 200
         assert door.ask("GET", path, Host="dev.example.evil")[0] == 403
 
 
 def test_other_computers_need_a_token(clients: Callable[[Server], Any]) -> None:
-    house = House()
+    server_rig = ServerRig()
     with pytest.raises(ConfigError, match="token"):
-        serve(house.driver, host="0.0.0.0", workers=0)
+        serve(server_rig.driver, host="0.0.0.0", workers=0)
     for empty in ("", " \n"):
         with pytest.raises(ConfigError, match="is empty, so every request would carry it"):
-            serve(house.driver, host="0.0.0.0", workers=0, token=empty)
-    with serve(house.driver, workers=0, token="s3cret") as server:
-        door = Door(house, server)
+            serve(server_rig.driver, host="0.0.0.0", workers=0, token=empty)
+    with serve(server_rig.driver, workers=0, token="s3cret") as server:
+        door = Door(server_rig, server)
         path = "/2025-12-01/functions/workflow/durable-executions"
         signed = "AWS4-HMAC-SHA256 Credential={}/20260101/us-east-1/lambda/aws4_request"
         assert door.ask("GET", path)[0] == 403
@@ -185,7 +185,7 @@ def test_a_body_that_turns_out_large_is_refused(door: Door) -> None:
 
 
 def test_an_endless_body_is_left(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bodies, "_DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr(request_body, "_DRAIN_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
         head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
         line.sendall(head.encode())
@@ -210,7 +210,7 @@ def test_an_endless_body_is_left(door: Door, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_body_that_does_not_come_is_waited_for_so_long(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.2)
     with socket.create_connection(("127.0.0.1", door.server.port), 30) as line:
         head = f"POST {invocations()} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n{{"
         line.sendall(head.encode())
@@ -366,7 +366,9 @@ def test_a_number_that_is_none_is_refused(number: str, door: Door) -> None:
 def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
     arn, cb = waiting(door)
     [operation] = [
-        each.id for each in door.house.emulator.operations(arn) if each.callback_details is not None
+        each.id
+        for each in door.server_rig.emulator.operations(arn)
+        if each.callback_details is not None
     ]
     guesses = [
         callback_id(arn, operation),
@@ -385,9 +387,9 @@ def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
 
 def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
     """Checkpoint tokens contain a secret besides the invocation's number."""
-    house, tokens = door.house, []
-    arn = house.start({"do": "add"})
-    original = house.driver.caller.answer
+    server_rig, tokens = door.server_rig, []
+    arn = server_rig.start({"do": "add"})
+    original = server_rig.driver.caller.answer
 
     def spy(function: Any, call: Any) -> Any:
         event = json.loads(call.payload)
@@ -401,13 +403,13 @@ def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
         assert door.ask("GET", path)[0] == 400
         return original(function, call)
 
-    house.driver.caller.answer = spy
-    house.driver.run_until_closed(arn)
+    server_rig.driver.caller.answer = spy
+    server_rig.driver.run_until_closed(arn)
     assert tokens and len(tokens[0][2]) == 32
-    assert house.emulator.is_closed(arn)
+    assert server_rig.emulator.is_closed(arn)
 
 
 def test_two_stores_have_two_secrets() -> None:
-    first, second = House(), House()
+    first, second = ServerRig(), ServerRig()
     assert first.emulator.secret != second.emulator.secret
     assert len(first.emulator.secret) >= 32

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 from tests.rig import run_workflow
-from tests.server.house import FUNCTION, House, invocations
+from tests.server.server_rig import FUNCTION, ServerRig, invocations
 
 from durable_execution_sdk import DurableContext
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.errors import ConfigError, ServiceError
-from durable_execution_sdk.model.control import InvokeRequest
-from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.protocol.control_plane import InvokeRequest
+from durable_execution_sdk.server.http_server import Server, serve
 
 
 def environ(server: Server) -> dict[str, str]:
@@ -42,8 +42,10 @@ def post(server: Server, path: str, body: Any, timeout: float | None = None) -> 
         connection.close()
 
 
-def test_our_own_client_and_the_server_understand_each_other(served: tuple[House, Server]) -> None:
-    house, server = served
+def test_our_own_client_and_the_server_understand_each_other(
+    served: tuple[ServerRig, Server],
+) -> None:
+    server_rig, server = served
 
     async def talk() -> None:
         plane = LambdaControlPlane(LambdaClient(environ=environ(server)))
@@ -53,7 +55,7 @@ def test_our_own_client_and_the_server_understand_each_other(served: tuple[House
         arn = answer.durable_execution_arn
         assert arn is not None
         assert json.loads(answer.payload) == "CallbackTimeoutError"
-        assert await plane.describe(arn) == house.emulator.describe(arn)
+        assert await plane.describe(arn) == server_rig.emulator.describe(arn)
         with pytest.raises(ServiceError) as raised:
             await plane.delete(arn[:-1])
         assert raised.value.code == "ResourceNotFoundException"
@@ -64,7 +66,7 @@ def test_our_own_client_and_the_server_understand_each_other(served: tuple[House
 
 
 def test_many_may_wait_for_executions_at_once_and_none_is_kept_from_checkpointing(
-    served: tuple[House, Server],
+    served: tuple[ServerRig, Server],
 ) -> None:
     _, server = served
     results: list[tuple[int, bytes]] = []
@@ -82,13 +84,13 @@ def test_many_may_wait_for_executions_at_once_and_none_is_kept_from_checkpointin
 
 
 def test_a_function_may_wait_for_another_one_that_runs_here_too() -> None:
-    house = House()
+    server_rig = ServerRig()
 
     def outer(event: Any, _: object) -> Any:
         return json.loads(post(server, invocations(), {"do": "add", "a": event, "b": 1})[1])
 
-    house.emulator.functions.add_plain("outer", outer)
-    with serve(house.driver) as server:
+    server_rig.emulator.functions.add_plain("outer", outer)
+    with serve(server_rig.driver) as server:
         assert post(server, invocations("outer"), 41) == (200, b"42")
 
 
@@ -103,24 +105,24 @@ def open_files() -> set[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs Linux's list of open files")
 def test_a_closed_server_leaves_no_thread_no_socket_and_no_port() -> None:
-    house = House()
+    server_rig = ServerRig()
     threads, files = set(threading.enumerate()), open_files()
-    with serve(house.driver) as server:
+    with serve(server_rig.driver) as server:
         post(server, invocations(), {"do": "add", "a": 1, "b": 2})
         port = server.port
     assert set(threading.enumerate()) <= threads
     assert open_files() <= files
     with socket.create_server(("127.0.0.1", port)):
         pass
-    house.emulator.close()
+    server_rig.emulator.close()
 
 
 def test_closing_sends_away_who_waits_for_an_execution() -> None:
-    house = House()
+    server_rig = ServerRig()
     answers: list[tuple[int, bytes]] = []
-    with serve(house.driver) as server:
+    with serve(server_rig.driver) as server:
         asking = threading.Event()
-        stop = house.emulator.subscribe(
+        stop = server_rig.emulator.subscribe(
             lambda _, events: asking.set() if "CallbackStarted" in repr(events) else None
         )
         waiting = threading.Thread(
@@ -136,7 +138,7 @@ def test_closing_sends_away_who_waits_for_an_execution() -> None:
 
 
 def test_closing_lets_a_running_function_end_and_checkpoint() -> None:
-    house = House()
+    server_rig = ServerRig()
     running, go_on = threading.Event(), threading.Event()
 
     def slow(_: object, __: object) -> str:
@@ -144,8 +146,8 @@ def test_closing_lets_a_running_function_end_and_checkpoint() -> None:
         assert go_on.wait(10)
         return "done"
 
-    house.emulator.functions.add_plain("slow", slow)
-    server = serve(house.driver)
+    server_rig.emulator.functions.add_plain("slow", slow)
+    server = serve(server_rig.driver)
     answers: list[tuple[int, bytes]] = []
     waiting = threading.Thread(target=lambda: answers.append(post(server, invocations("slow"), 1)))
     waiting.start()
@@ -159,7 +161,7 @@ def test_closing_lets_a_running_function_end_and_checkpoint() -> None:
 
 
 def test_a_server_in_the_same_process_keeps_no_deadlock_waiting(
-    served: tuple[House, Server],
+    served: tuple[ServerRig, Server],
 ) -> None:
     _, server = served
     assert post(server, invocations(), {"do": "everything"})[0] == 200
@@ -175,34 +177,34 @@ def test_a_server_in_the_same_process_keeps_no_deadlock_waiting(
 def test_what_breaks_a_worker_is_raised_where_the_server_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    house = House()
+    server_rig = ServerRig()
 
     def broken() -> int:
         raise OSError("the disk is gone")
 
-    server = serve(house.driver, workers=1)
-    monkeypatch.setattr(house.emulator.store, "pulse", broken)
-    house.emulator.conductor.wake()
+    server = serve(server_rig.driver, workers=1)
+    monkeypatch.setattr(server_rig.emulator.store, "pulse", broken)
+    server_rig.emulator.coordinator.wake()
     server.wait(10)
     with pytest.raises(OSError, match="the disk is gone"):
         server.close()
 
 
 def test_a_port_that_is_taken_is_refused_with_what_to_do() -> None:
-    house = House()
+    server_rig = ServerRig()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}: .*another"):
-            serve(house.driver, port=port)
+            serve(server_rig.driver, port=port)
     with pytest.raises(ConfigError, match="0 to 65535, not 70000"):
-        serve(house.driver, port=70_000)
+        serve(server_rig.driver, port=70_000)
 
 
 def test_an_ipv6_address_is_written_as_urls_want_it() -> None:
     if not socket.has_ipv6:
         pytest.skip("this computer has no IPv6")
     try:
-        server = serve(House().driver, host="::1", workers=0)
+        server = serve(ServerRig().driver, host="::1", workers=0)
     except ConfigError:
         pytest.skip("this computer has no IPv6 loopback")
     with server:

@@ -17,15 +17,15 @@ from durable_execution_sdk import ConfigError, Duration, ServiceError, StepError
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
-from durable_execution_sdk.model import control_wire
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import (
     HistoryPage,
     HistoryRequest,
     InvokeRequest,
     InvokeResponse,
 )
-from durable_execution_sdk.model.history import HistoryEvent
-from durable_execution_sdk.server.serving import Server, serve
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.server.http_server import Server, serve
 from durable_execution_sdk.testing import (
     CloudDurableTestRunner,
     DurableTestError,
@@ -33,7 +33,7 @@ from durable_execution_sdk.testing import (
     NoSuchOperationError,
     RunTimeoutError,
 )
-from durable_execution_sdk.testing.following import Follower, Pace
+from durable_execution_sdk.testing.cloud.polling import Follower, Pace
 
 NAME = "workflow:$LATEST"
 
@@ -317,7 +317,7 @@ class Botocore:
 
     async def describe(self, arn: str, *, include_execution_data: bool = True) -> Any:
         answer = self._api.get_durable_execution(DurableExecutionArn=arn)
-        return control_wire.decode_description(as_json(answer))
+        return control_plane_codec.decode_description(as_json(answer))
 
     async def history(self, request: HistoryRequest) -> Any:
         answer = self._api.get_durable_execution_history(
@@ -326,7 +326,7 @@ class Botocore:
             IncludeExecutionData=True,
             **({"Marker": request.marker} if request.marker else {}),
         )
-        return control_wire.decode_history_page(as_json(answer))
+        return control_plane_codec.decode_history_page(as_json(answer))
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         self._api.send_durable_execution_callback_success(CallbackId=callback_id, Result=result)

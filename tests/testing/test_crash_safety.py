@@ -32,7 +32,7 @@ from durable_execution_sdk.testing import (
     check_crash_safety,
     check_crash_safety_sync,
 )
-from durable_execution_sdk.testing.crash_safety import _harms_of_bodies
+from durable_execution_sdk.testing.checks.crash_safety import _harms_of_bodies
 
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 RETRY = FixedDelay(max_attempts=3, delay=Duration.from_seconds(2))

@@ -28,7 +28,7 @@ from durable_execution_sdk.testing import (
     Returns,
     assert_history,
 )
-from durable_execution_sdk.testing.golden import UPDATE_VARIABLE, history_text
+from durable_execution_sdk.testing.checks.golden import UPDATE_VARIABLE, history_text
 
 pytest_plugins = ["pytester"]
 

@@ -11,13 +11,17 @@ from durable_execution_sdk import (
     ServiceError,
     durable_execution,
 )
-from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse, StatePage
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+)
+from durable_execution_sdk.protocol.operations import (
     CallbackDetails,
     Operation,
     StepDetails,
 )
-from durable_execution_sdk.runtime.ids import operation_id
+from durable_execution_sdk.runtime.log.ids import operation_id
 from durable_execution_sdk.testing import MockDurableServiceClient
 
 ran: list[int] = []

@@ -18,7 +18,7 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
-from durable_execution_sdk.runtime.threads import close_pools
+from durable_execution_sdk.runtime.event_loop.threads import close_pools
 from durable_execution_sdk.testing import (
     DurableTestError,
     LocalDurableTestRunner,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import ConfigError, Duration, ServiceError, durable_execution
-from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.model.api import CheckpointRequest, CheckpointResponse
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.protocol.data_plane import CheckpointRequest, CheckpointResponse
 from durable_execution_sdk.testing import Limits, LocalDurableTestRunner, Raises, Returns
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
-from durable_execution_sdk.runtime.delivery import Deliveries
+from durable_execution_sdk.runtime.completions import Completions
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     check_crash_safety_sync,
@@ -108,12 +108,12 @@ async def lost_timeout(event: int, ctx: DurableContext) -> int:
 def hasty(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Deliver every recorded end at once, for L3, which no program can cause by itself."""
 
-    def deliver_at_once(self: Deliveries, completion: Any) -> None:
+    def deliver_at_once(self: Completions, completion: Any) -> None:
         while not completion.is_done:
             self.deliver_next()
 
     if fault == "L3":
-        monkeypatch.setattr(Deliveries, "deliver_at_once", deliver_at_once)
+        monkeypatch.setattr(Completions, "deliver_at_once", deliver_at_once)
 
 
 async def order_of_addresses(event: int, ctx: DurableContext) -> int:

@@ -24,7 +24,7 @@ from durable_execution_sdk import (
     StepError,
     durable_execution,
 )
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     NoSuchOperationError,

@@ -28,10 +28,10 @@ from durable_execution_sdk import (
     WithRetryConfig,
     durable_execution,
     durable_step,
-    wait_until,
+    poll_until,
 )
-from durable_execution_sdk.hooks import DurablePlugin, OperationInfo
 from durable_execution_sdk.middleware import Middleware
+from durable_execution_sdk.plugins import DurablePlugin, OperationInfo
 from durable_execution_sdk.testing import (
     CloudDurableTestRunner,
     DurableTestResult,
@@ -120,7 +120,7 @@ async def handler(event: Order, ctx: DurableContext) -> str:
         await ctx.wait_for_condition(
             check,
             config=WaitForConditionConfig(
-                initial_state=0, wait_strategy=wait_until(lambda state: state > 3)
+                initial_state=0, wait_strategy=poll_until(lambda state: state > 3)
             ),
         ),
         int,

@@ -6,7 +6,7 @@ from durable_execution_sdk import (
     StepConfig,
     WaitForConditionConfig,
     durable_execution,
-    wait_until,
+    poll_until,
 )
 from durable_execution_sdk.testing import Faults, check_crash_safety_sync
 
@@ -43,7 +43,7 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     await ctx.invoke("f", tenant_id="t")  # error: an option of the config
     await ctx.parallel({}, max_concurrency=1)  # error: an option of the config
     await ctx.race(ctx.step(charge, "a", 1), timeout=3)  # error: no such option
-    text = WaitForConditionConfig(initial_state="zero", wait_strategy=wait_until(str.isdigit))
+    text = WaitForConditionConfig(initial_state="zero", wait_strategy=poll_until(str.isdigit))
     await ctx.wait_for_condition(check, text)  # error: the state is an int
     await ctx.run_in_child_context(child, 5)  # error: no str
     await ctx.run_in_child_context(charge, "a", 1)  # error: takes no context

@@ -10,8 +10,8 @@ from durable_execution_sdk.retry import (
     JitterStrategy,
     WaitDecision,
     WaitOutcome,
-    wait_until,
-    wait_while,
+    poll_until,
+    poll_while,
 )
 
 NONE = JitterStrategy.NONE
@@ -21,30 +21,30 @@ def is_done(state: str) -> bool:
     return state == "done"
 
 
-def test_wait_until_stops_when_the_predicate_is_true() -> None:
-    strategy = wait_until(is_done, jitter=NONE)
+def test_poll_until_stops_when_the_predicate_is_true() -> None:
+    strategy = poll_until(is_done, jitter=NONE)
     assert strategy("done", 1) == WaitDecision.stop()
     assert strategy("busy", 1) == WaitDecision.continue_after(Duration(5))
 
 
-def test_wait_while_stops_when_the_predicate_is_false() -> None:
-    strategy = wait_while(is_done, jitter=NONE)
+def test_poll_while_stops_when_the_predicate_is_false() -> None:
+    strategy = poll_while(is_done, jitter=NONE)
     assert strategy("busy", 1) == WaitDecision.stop()
     assert strategy("done", 1) == WaitDecision.continue_after(Duration(5))
 
 
 def test_delays_grow_by_half_up_to_five_minutes() -> None:
-    strategy = wait_until(is_done, jitter=NONE)
+    strategy = poll_until(is_done, jitter=NONE)
     assert [strategy("busy", n).delay_seconds for n in (1, 2, 3, 59)] == [5, 8, 12, 300]
 
 
 def test_full_jitter_is_the_default() -> None:
-    strategy = wait_until(is_done)
+    strategy = poll_until(is_done)
     assert len({strategy("busy", 50).delay_seconds for _ in range(20)}) > 1
 
 
 def test_running_out_of_attempts_is_not_taken_for_success() -> None:
-    strategy = wait_until(is_done, max_attempts=3)
+    strategy = poll_until(is_done, max_attempts=3)
     assert strategy("busy", 2).outcome is WaitOutcome.CONTINUE
     assert strategy("busy", 3) == WaitDecision.exhausted()
     assert strategy("done", 3) == WaitDecision.stop()
@@ -54,7 +54,7 @@ def test_a_predicate_that_must_be_awaited_is_refused_instead_of_being_true() -> 
     async def predicate(_state: str) -> bool:
         return True
 
-    strategy = wait_until(predicate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    strategy = poll_until(predicate)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="plain function"):
         strategy("busy", 1)
 
@@ -73,12 +73,12 @@ def test_a_wrong_option_is_refused_by_name_when_made(
     options: dict[str, object], option: str
 ) -> None:
     with pytest.raises(ConfigError, match=option):
-        wait_while(is_done, **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        poll_while(is_done, **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_something_that_cannot_be_called_is_no_predicate() -> None:
     with pytest.raises(ConfigError, match="predicate"):
-        wait_until("done")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        poll_until("done")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_a_delay_that_the_service_would_not_take_is_refused() -> None:

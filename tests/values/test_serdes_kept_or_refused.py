@@ -43,7 +43,7 @@ from typing_extensions import TypedDict as AnyTypedDict
 
 from durable_execution_sdk.errors import ConfigError, SerDesError
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
-from durable_execution_sdk.serdes.fidelity import difference
+from durable_execution_sdk.serdes.round_trip.fidelity import difference
 
 CONTEXT = SerDesContext(operation_id="abc", operation_name="load")
 T = TypeVar("T")
@@ -674,7 +674,9 @@ def test_any_value_comes_back_as_it_is_or_is_refused_with_a_path(
     try:
         with pytest.MonkeyPatch.context() as patch:
             if not has_adapter:
-                patch.setattr("durable_execution_sdk.serdes.models.adapter_for", lambda _: None)
+                patch.setattr(
+                    "durable_execution_sdk.serdes.types.models.adapter_for", lambda _: None
+                )
             restored = read_back(kind, value)
     except ConfigError as refusal:
         assert "is Fraction, which has no form in JSON" in str(refusal)

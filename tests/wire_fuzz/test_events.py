@@ -24,10 +24,10 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
 )
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.operation import CallbackDetails, Operation, StepDetails
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.ids import operation_id
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.operations import CallbackDetails, Operation, StepDetails
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log.ids import operation_id
 
 DOCUMENTED = (InvocationError, ServiceError)
 LONGEST_SECONDS = 20.0
@@ -158,7 +158,7 @@ def mutate_events(name: str, handler: DurableHandler[Any, Any]) -> None:
 
 
 def operations_of(event: dict[str, Any]) -> list[Operation]:
-    operations = wire.decode_invocation(event).initial_execution_state.operations
+    operations = codec.decode_invocation(event).initial_execution_state.operations
     return [op for op in operations if op.type != "EXECUTION"]
 
 
@@ -213,8 +213,8 @@ class Mutating(Strict):
         self._chance = chance
 
     async def checkpoint(self, request: Any) -> Any:
-        answer = wire.encode_checkpoint_response(await super().checkpoint(request))
-        return self._read(answer, wire.decode_checkpoint_response)
+        answer = codec.encode_checkpoint_response(await super().checkpoint(request))
+        return self._read(answer, codec.decode_checkpoint_response)
 
     def _read(self, body: bytes, decode: Any) -> Any:
         if self._chance.random() < 0.4:

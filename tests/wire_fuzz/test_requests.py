@@ -12,14 +12,14 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.server.house import House, callback, execution, invocations
+from tests.server.server_rig import ServerRig, callback, execution, invocations
 from tests.wire_fuzz.mutation import as_bytes, bounded_memory, mangled, mutated, seeds
 
 from durable_execution_sdk.server.application import application
 from durable_execution_sdk.server.backend import Backend
 
 
-def token_of(house: House, arn: str) -> str:
+def token_of(server_rig: ServerRig, arn: str) -> str:
     return base64.b64encode(json.dumps(["run", 1, 0]).encode()).decode()
 
 
@@ -28,10 +28,10 @@ def update(**members: Any) -> dict[str, Any]:
 
 
 def requests(
-    house: House, arn: str, callback_id: str
+    server_rig: ServerRig, arn: str, callback_id: str
 ) -> list[tuple[str, str, dict[str, str], Any]]:
     """Return a valid request of each operation: method, path, query, body."""
-    token = token_of(house, arn)
+    token = token_of(server_rig, arn)
     updates = [
         update(),
         update(Id="w", Type="WAIT", Action="START", WaitOptions={"WaitSeconds": 3}),
@@ -119,15 +119,15 @@ class Houses:
     """A server with an execution, renewed regularly: requests stop executions and fill the store."""
 
     def __init__(self) -> None:
-        self.house = House()
-        self.arn = self.house.begin({"do": "ask"})
-        self.requests = requests(self.house, self.arn, self.house.callback_id(self.arn))
+        self.server_rig = ServerRig()
+        self.arn = self.server_rig.begin({"do": "ask"})
+        self.requests = requests(self.server_rig, self.arn, self.server_rig.callback_id(self.arn))
 
 
 async def play(caplog: pytest.LogCaptureFixture) -> None:
     for block in batches(list(seeds()), 200):
         houses = Houses()
-        with Backend(houses.house.driver) as backend:
+        with Backend(houses.server_rig.driver) as backend:
             transport = httpx.ASGITransport(application(backend), raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
                 for seed in block:
@@ -168,7 +168,7 @@ def test_every_request_is_good_before_it_is_mutated() -> None:
     """The unmutated requests reach their operations."""
     houses = Houses()
     statuses = [
-        houses.house.call(
+        houses.server_rig.call(
             method, path, params=query, content=b"" if body is None else as_bytes(body)
         ).status_code
         for method, path, query, body in houses.requests

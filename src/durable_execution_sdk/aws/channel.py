@@ -1,18 +1,25 @@
-"""Byte streams to the API, plain or over TLS, on non-blocking sockets.
+"""A byte stream to the API, in the clear or over TLS, and the certificates that it trusts.
 
 A socket is registered with the event loop only while a call waits for it. So an idle connection runs no
 callbacks in the next invocation, a read shows at any time if the peer has closed, and a connection can
 be closed after its loop has ended.
+
+Reading the system's whole bundle takes longer than all imports of a cold start, and a connection needs
+one root certificate of it. Where the system also has a hashed directory of its roots, OpenSSL reads only
+that one; the bundle is read only if verification with the directory fails.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
+from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["Channel", "PlainChannel", "TlsChannel", "open_channel"]
+__all__ = ["Channel", "PlainChannel", "TlsChannel", "Trust", "open_channel"]
+
 
 _READ_BYTES = 64 * 1024
 # A long synchronous invoke sends nothing for minutes, and NAT gateways drop silent connections.
@@ -181,3 +188,47 @@ class TlsChannel:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
+
+
+_HASHED = frozenset("0123456789abcdef")
+
+
+class Trust:
+    """Creates the TLS context for the first connection."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._bundle = environ.get("AWS_CA_BUNDLE") or None
+        chosen = self._bundle or environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")
+        self._directory = None if chosen else hashed_directory()
+        self._context: ssl.SSLContext | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """Return the TLS context for the next connection."""
+        if self._context is None:
+            self._context = ssl.create_default_context(cafile=self._bundle, capath=self._directory)
+            self._context.set_alpn_protocols(["http/1.1"])
+        return self._context
+
+    def widen(self) -> bool:
+        """Use the whole bundle from now on; return False if it is in use already."""
+        if self._directory is None:
+            return False
+        self._directory = self._context = None
+        return True
+
+
+def hashed_directory() -> str | None:
+    """Return the system's directory of root certificates, if its files are named by hash."""
+    directory = ssl.get_default_verify_paths().capath
+    if not directory:
+        return None
+    try:
+        with os.scandir(directory) as entries:
+            return directory if any(_is_hashed(entry.name) for entry in entries) else None
+    except OSError:
+        return None
+
+
+def _is_hashed(name: str) -> bool:
+    stem, _, number = name.partition(".")
+    return len(stem) == 8 and _HASHED.issuperset(stem) and number.isdigit()

@@ -8,15 +8,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from durable_execution_sdk.aws.backoff import Backoff, Timing
+from durable_execution_sdk.aws.channel import Trust
 from durable_execution_sdk.aws.credentials import CredentialSource, credential_source
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
-from durable_execution_sdk.aws.faults import refusal, without_answer, without_credentials
+from durable_execution_sdk.aws.error_mapping import refusal, without_answer, without_credentials
 from durable_execution_sdk.aws.framing import HttpResponse, render_request
-from durable_execution_sdk.aws.percent import query_string, twice
-from durable_execution_sdk.aws.signer import Signer
+from durable_execution_sdk.aws.signer import Signer, query_string, twice
 from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError, Patience
-from durable_execution_sdk.aws.trust import Trust
+from durable_execution_sdk.ports.backoff import Backoff, Timing
 from durable_execution_sdk.version import __version__
 
 __all__ = ["Call", "LambdaClient", "user_agent"]

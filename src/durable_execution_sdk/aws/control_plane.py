@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.aws.client import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import JSON, client_token, execution_path
-from durable_execution_sdk.aws.faults import read_answer
-from durable_execution_sdk.aws.percent import segment
+from durable_execution_sdk.aws.error_mapping import read_answer
+from durable_execution_sdk.aws.signer import segment
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model import control_wire
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     HistoryPage,
     HistoryRequest,
@@ -26,7 +26,7 @@ from durable_execution_sdk.model.control import (
     PauseRequest,
     ResumeRequest,
 )
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 __all__ = ["LambdaControlPlane", "default_control_plane"]
 
@@ -89,7 +89,7 @@ class LambdaControlPlane:
             query=_query(IncludeExecutionData=None if include_execution_data else "false"),
         )
         return read_answer(
-            call.operation, control_wire.decode_description, await self._client.call(call)
+            call.operation, control_plane_codec.decode_description, await self._client.call(call)
         )
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
@@ -106,7 +106,7 @@ class LambdaControlPlane:
             ),
         )
         return read_answer(
-            call.operation, control_wire.decode_history_page, await self._client.call(call)
+            call.operation, control_plane_codec.decode_history_page, await self._client.call(call)
         )
 
     async def list_executions(self, request: ListRequest) -> ListPage:
@@ -129,7 +129,7 @@ class LambdaControlPlane:
             ),
         )
         return read_answer(
-            call.operation, control_wire.decode_list_page, await self._client.call(call)
+            call.operation, control_plane_codec.decode_list_page, await self._client.call(call)
         )
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
@@ -139,9 +139,9 @@ class LambdaControlPlane:
             method="POST",
             path=f"{execution_path(arn)}/stop",
             headers=JSON,
-            body=control_wire.encode_error(error),
+            body=control_plane_codec.encode_error(error),
         )
-        decode = partial(control_wire.decode_timestamp, "StopTimestamp")
+        decode = partial(control_plane_codec.decode_timestamp, "StopTimestamp")
         return read_answer(call.operation, decode, await self._client.call(call))
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
@@ -151,7 +151,7 @@ class LambdaControlPlane:
         await self._post(
             "PauseDurableExecution",
             f"{execution_path(arn)}/pause",
-            control_wire.encode_pause(request),
+            control_plane_codec.encode_pause(request),
         )
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
@@ -161,13 +161,13 @@ class LambdaControlPlane:
         await self._post(
             "ResumeDurableExecution",
             f"{execution_path(arn)}/resume",
-            control_wire.encode_resume(request),
+            control_plane_codec.encode_resume(request),
         )
 
     async def delete(self, arn: str) -> int:
         """Delete a closed execution and its data; return the time of the deletion."""
         call = Call(operation="DeleteDurableExecution", method="DELETE", path=execution_path(arn))
-        decode = partial(control_wire.decode_timestamp, "DeletionRequestTimestamp")
+        decode = partial(control_plane_codec.decode_timestamp, "DeletionRequestTimestamp")
         return read_answer(call.operation, decode, await self._client.call(call))
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
@@ -188,7 +188,7 @@ class LambdaControlPlane:
         await self._post(
             "SendDurableExecutionCallbackFailure",
             f"{_callback_path(callback_id)}/fail",
-            control_wire.encode_error(error),
+            control_plane_codec.encode_error(error),
         )
 
     async def callback_heartbeat(self, callback_id: str) -> None:

@@ -10,12 +10,12 @@ import time
 from msgspec.structs import replace
 
 from durable_execution_sdk.aws.client import Call, LambdaClient
-from durable_execution_sdk.aws.faults import read_answer
+from durable_execution_sdk.aws.error_mapping import read_answer
 from durable_execution_sdk.aws.framing import HttpResponse
-from durable_execution_sdk.aws.percent import segment
+from durable_execution_sdk.aws.signer import segment
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
@@ -51,10 +51,10 @@ class LambdaDataPlane:
                 method="POST",
                 path=f"{execution_path(request.durable_execution_arn)}/checkpoint",
                 headers=JSON,
-                body=wire.encode_checkpoint(request),
+                body=codec.encode_checkpoint(request),
             )
         )
-        return read_answer(operation, wire.decode_checkpoint_response, response)
+        return read_answer(operation, codec.decode_checkpoint_response, response)
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started.
@@ -62,13 +62,13 @@ class LambdaDataPlane:
         The next page is requested before this one is decoded, because the SDK reads all pages.
         """
         response = await self._page(request)
-        marker = read_answer(_GET_STATE, wire.next_marker, response)
+        marker = read_answer(_GET_STATE, codec.next_marker, response)
         if marker is not None:
             next_request = replace(request, marker=marker)
             self._prefetch = next_request, asyncio.create_task(self._get_state(next_request))
             await asyncio.sleep(0)  # so that the task sends the request before decoding begins
         try:
-            return read_answer(_GET_STATE, wire.decode_state_page, response)
+            return read_answer(_GET_STATE, codec.decode_state_page, response)
         except ServiceError:
             await self._cancel_prefetch()
             raise

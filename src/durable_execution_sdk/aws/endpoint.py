@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from durable_execution_sdk.aws.credentials import botocore_session
-from durable_execution_sdk.aws.percent import segment
+from durable_execution_sdk.aws.signer import segment
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["Endpoint", "find_endpoint"]

@@ -1,4 +1,4 @@
-"""Signature Version 4 for requests with a body in memory; the time is an argument.
+"""Signature Version 4: requests with a known body, signed, and paths encoded as it wants them.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-__all__ = ["Credentials", "Signer"]
+__all__ = ["Credentials", "Signer", "query_string", "segment", "twice"]
+
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
@@ -89,3 +90,24 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+_TABLE = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
+_encoded = _TABLE.__getitem__
+
+
+def segment(text: str) -> str:
+    """Encode text as one path segment; slashes, colons and dollars are encoded too."""
+    return "".join(map(_encoded, text.encode()))
+
+
+def query_string(parameters: Iterable[tuple[str, str]]) -> str:
+    """Encode and sort parameters: the canonical query of SigV4, which is also sent."""
+    pairs = sorted((segment(name), segment(value)) for name, value in parameters)
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def twice(path: str) -> str:
+    """Encode an encoded path again: the canonical path of SigV4 for all services but S3."""
+    return path.replace("%", "%25")

@@ -11,9 +11,8 @@ import ssl
 
 import msgspec
 
-from durable_execution_sdk.aws.channel import Channel, open_channel
+from durable_execution_sdk.aws.channel import Channel, Trust, open_channel
 from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError, ResponseReader
-from durable_execution_sdk.aws.trust import Trust
 
 __all__ = ["HttpTransport", "NoAnswerError", "Patience"]
 

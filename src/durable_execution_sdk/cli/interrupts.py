@@ -14,15 +14,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
-from durable_execution_sdk.cli.saying import say
-from durable_execution_sdk.emulator.caller import Seams
-from durable_execution_sdk.emulator.invokers import Answer, Call, Invoker
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker
+from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
 )
-from durable_execution_sdk.model.update import OperationAction
-from durable_execution_sdk.service import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.protocol.updates import OperationAction
 
 if sys.platform == "win32":
     from _thread import interrupt_main as _press_ctrl_c

@@ -15,12 +15,12 @@ except ModuleNotFoundError as _missing:
         " pip install 'durable-execution-sdk[cli]'"
     ) from _missing
 
-from durable_execution_sdk.cli.lint import lint
-from durable_execution_sdk.cli.looking import callback, history, list_, show, stop
-from durable_execution_sdk.cli.refusal import ExitCode, complain
-from durable_execution_sdk.cli.replay import replay
-from durable_execution_sdk.cli.run import run
-from durable_execution_sdk.cli.saying import hush
+from durable_execution_sdk.cli.commands.executions import callback, history, list_, show, stop
+from durable_execution_sdk.cli.commands.lint import lint
+from durable_execution_sdk.cli.commands.replay import replay
+from durable_execution_sdk.cli.commands.run import run
+from durable_execution_sdk.cli.output.lines import hush
+from durable_execution_sdk.cli.refusals import ExitCode, complain
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
 from durable_execution_sdk.version import __version__
 

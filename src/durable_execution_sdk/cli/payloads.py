@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from durable_execution_sdk.cli.refusal import Refusal
-from durable_execution_sdk.model.json_depth import depth_fault
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.protocol.json_depth import depth_fault
 
 _LONGEST = 60
 

@@ -12,8 +12,8 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import invalid, too_large
-from durable_execution_sdk.model import control_wire
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     ExecutionStatus,
     HistoryPage,
@@ -26,8 +26,8 @@ from durable_execution_sdk.model.control import (
     PauseRequest,
     ResumeRequest,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 SYNCHRONOUS_MILLISECONDS = 900_000
 """Longest wait of a synchronous invoke for its execution."""
@@ -98,33 +98,41 @@ class EmulatorControlPlane:
     ) -> ExecutionDescription:
         """Return status, input, result and error of an execution."""
         description = self._emulator.describe(arn, include_execution_data=include_execution_data)
-        return control_wire.decode_description(control_wire.encode_description(description))
+        return control_plane_codec.decode_description(
+            control_plane_codec.encode_description(description)
+        )
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
-        return control_wire.decode_history_page(
-            control_wire.encode_history_page(self._emulator.history(request))
+        return control_plane_codec.decode_history_page(
+            control_plane_codec.encode_history_page(self._emulator.history(request))
         )
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions."""
         page = self._emulator.list_executions(request)
-        return control_wire.decode_list_page(control_wire.encode_list_page(page))
+        return control_plane_codec.decode_list_page(control_plane_codec.encode_list_page(page))
 
     async def stop(self, arn: str, error: ErrorObject | None = None) -> int:
         """End an execution as STOPPED; return the time of its end."""
         body = (
-            None if error is None else control_wire.decode_error(control_wire.encode_error(error))
+            None
+            if error is None
+            else control_plane_codec.decode_error(control_plane_codec.encode_error(error))
         )
         return self._emulator.stop(arn, body)
 
     async def pause(self, arn: str, request: PauseRequest) -> None:
         """Stop invoking the handler until the execution is resumed."""
-        self._emulator.pause(arn, control_wire.decode_pause(control_wire.encode_pause(request)))
+        self._emulator.pause(
+            arn, control_plane_codec.decode_pause(control_plane_codec.encode_pause(request))
+        )
 
     async def resume(self, arn: str, request: ResumeRequest) -> None:
         """Resume a paused execution."""
-        self._emulator.resume(arn, control_wire.decode_resume(control_wire.encode_resume(request)))
+        self._emulator.resume(
+            arn, control_plane_codec.decode_resume(control_plane_codec.encode_resume(request))
+        )
 
     async def delete(self, arn: str) -> int:
         """Delete a closed execution and its data; return the time of the deletion."""
@@ -136,7 +144,7 @@ class EmulatorControlPlane:
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Complete a callback with an error."""
-        body = control_wire.decode_error(control_wire.encode_error(error))
+        body = control_plane_codec.decode_error(control_plane_codec.encode_error(error))
         self._emulator.callback_failure(callback_id, body)
 
     async def callback_heartbeat(self, callback_id: str) -> None:

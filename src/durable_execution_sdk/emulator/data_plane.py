@@ -10,14 +10,14 @@ import msgspec
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.service import DataPlane, ForwardingDataPlane
 
 Seam = Callable[[DataPlane], DataPlane]
 """Wraps a data plane, to add latency, lost responses or crashes."""
@@ -31,19 +31,19 @@ class EmulatorDataPlane:
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record updates, all or none; the token is valid once, the response has the next one."""
-        body = wire.encode_checkpoint(request)
+        body = codec.encode_checkpoint(request)
         await _yield_to_loop()
         try:
-            received = wire.decode_checkpoint(request.durable_execution_arn, body)
+            received = codec.decode_checkpoint(request.durable_execution_arn, body)
         except msgspec.ValidationError as error:
             raise invalid(str(error)) from error
-        response = wire.encode_checkpoint_response(self._emulator.checkpoint(received))
-        return wire.decode_checkpoint_response(response)
+        response = codec.encode_checkpoint_response(self._emulator.checkpoint(received))
+        return codec.decode_checkpoint_response(response)
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started."""
         await _yield_to_loop()
-        return wire.decode_state_page(wire.encode_state_page(self._emulator.get_state(request)))
+        return codec.decode_state_page(codec.encode_state_page(self._emulator.get_state(request)))
 
     def now(self) -> int:
         """Return the emulator's time, which may be virtual."""

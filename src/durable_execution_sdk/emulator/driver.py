@@ -16,10 +16,10 @@ from typing import TypeVar
 
 import msgspec
 
-from durable_execution_sdk.emulator.caller import Caller, Seams
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.functions import LATEST, Function
-from durable_execution_sdk.emulator.invokers import Answer, Call, exit_error
+from durable_execution_sdk.emulator.function_caller import FunctionCaller, Seams
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
+from durable_execution_sdk.emulator.functions.registry import LATEST, Function
 from durable_execution_sdk.engine.commands import (
     FinishChainedInvoke,
     FinishInvocation,
@@ -29,10 +29,10 @@ from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import is_pending
 from durable_execution_sdk.engine.views.replay import invocation_event
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.operation import OperationStatus
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import OperationStatus
 
 _T = TypeVar("_T")
 
@@ -57,11 +57,11 @@ class Driver:
 
     def __init__(self, emulator: Emulator, *, seams: Seams | None = None) -> None:
         self.emulator = emulator
-        self._conductor = emulator.conductor
+        self._coordinator = emulator.coordinator
         self._functions = emulator.functions
-        self._agenda = emulator.conductor.agenda
+        self._schedule = emulator.coordinator.schedule
         self._clock = emulator.clock
-        self.caller = Caller(emulator, seams or Seams())
+        self.caller = FunctionCaller(emulator, seams or Seams())
         self._later: deque[tuple[Function, Call]] = deque()
         self._unlisted = 0
 
@@ -103,10 +103,10 @@ class Driver:
             wait: With ``False``, do the work that is due now and return ``IDLE``.
             stop: Return ``STOPPED`` soon after this event is set.
         """
-        with self._conductor.sleeper() as woken:
+        with self._coordinator.sleeper() as woken:
             while True:
                 woken.clear()
-                self._conductor.refresh()
+                self._coordinator.refresh()
                 if done():
                     return Ending.DONE
                 if stop is not None and stop.is_set():
@@ -117,8 +117,8 @@ class Driver:
                 if turn is _Turn.DONE:
                     continue
                 busy = turn is _Turn.ELSEWHERE or self._unlisted > 0
-                with self._conductor.holding():
-                    deadline = self._agenda.next_deadline(family)
+                with self._coordinator.holding():
+                    deadline = self._schedule.next_deadline(family)
                 if not wait or (deadline is None and not busy and not patient):
                     return Ending.IDLE
                 waited_from = self._clock.now()
@@ -126,7 +126,7 @@ class Driver:
                 if busy and not woken.is_set() and self._clock.now() == waited_from:
                     # A virtual clock stands still while a function runs. That function may wait for one
                     # that is held back, whose start delay would then never pass.
-                    self._agenda.dispatch()
+                    self._schedule.dispatch()
 
     def call(self, function: Function, payload: bytes, tenant_id: str | None = None) -> Answer:
         """Call a function once in this thread; a response after its timeout becomes an error."""
@@ -138,25 +138,25 @@ class Driver:
     def call_later(self, function: Function, payload: bytes, tenant_id: str | None = None) -> None:
         """Queue a call for the next run of the driver; its response is discarded."""
         self._later.append((function, self.caller.prepare(function, LATEST, payload, tenant_id)))
-        self._conductor.wake()
+        self._coordinator.wake()
 
     @contextmanager
     def _at_work(self) -> Generator[None]:
-        """Keep other threads from skipping time while a function runs that is not on the agenda."""
-        with self._conductor.holding():
+        """Keep other threads from skipping time while a function runs that is not on the schedule."""
+        with self._coordinator.holding():
             self._unlisted += 1
-        self._conductor.wake()
+        self._coordinator.wake()
         try:
             yield
         finally:
-            with self._conductor.holding():
+            with self._coordinator.holding():
                 self._unlisted -= 1
-            self._conductor.wake()
+            self._coordinator.wake()
 
     def _take_turn(self, family: str | None) -> _Turn:
         """Do one piece of due work that no other worker holds."""
-        with self._conductor.holding():
-            is_dispatching = self._agenda.is_dispatching(family, self._clock.now())
+        with self._coordinator.holding():
+            is_dispatching = self._schedule.is_dispatching(family, self._clock.now())
         turn = _Turn.ELSEWHERE if is_dispatching else _Turn.NOTHING
         for key, work in self._work(family):
             if self._under_lease(key, work):
@@ -169,28 +169,28 @@ class Driver:
         return turn
 
     def _work(self, family: str | None) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Yield (lease key, action) of the due work, reading the agenda in portions under the lock."""
+        """Yield (lease key, action) of the due work, reading the schedule in portions under the lock."""
         now = self._clock.now()
-        for arns in self._portions(self._agenda.ready(family, now)):
+        for arns in self._portions(self._schedule.ready(family, now)):
             for arn in arns:
                 function = self._functions.get(ExecutionArn.parse(arn).function_name)
                 if function is not None and function.durable:
                     yield arn, partial(self._invoke, arn, function)
-        for calls in self._portions(self._agenda.calls(family, now)):
+        for calls in self._portions(self._schedule.calls(family, now)):
             for call in calls:
                 name, version = self._functions.parse(call.function_arn)
                 function = self._functions.get(name)
                 if function is not None:
                     key = f"{call.parent_arn}#{call.operation_id}"
                     yield key, partial(self._call_plain, call, function, version or LATEST)
-        with self._conductor.holding():
-            running = self._agenda.running(family)
+        with self._coordinator.holding():
+            running = self._schedule.running(family)
         for arn in running:
             yield arn, partial(self._fail_lost_invocation, arn)
 
     def _portions(self, source: Iterator[list[_T]]) -> Iterator[list[_T]]:
         while True:
-            with self._conductor.holding():
+            with self._coordinator.holding():
                 portion = next(source, None)
             if portion is None:
                 return
@@ -204,49 +204,49 @@ class Driver:
             work()
         finally:
             release()
-            self._conductor.wake()
+            self._coordinator.wake()
         return True
 
     def _fail_lost_invocation(self, arn: str) -> None:
         """Record the failure of an invocation whose worker is gone."""
-        with self._conductor.holding():
-            state = self._conductor.find(arn)
+        with self._coordinator.holding():
+            state = self._coordinator.find(arn)
             if state is None or state.invocation is None:
-                self._agenda.note_or_forget(arn, state)
+                self._schedule.note_or_forget(arn, state)
                 return
             request_id = state.invocation.request_id
             self._finish(arn, FinishInvocation(request_id=request_id, error=exit_error(request_id)))
 
     def _invoke(self, arn: str, function: Function) -> None:
         request_id = self.emulator.ids()
-        with self._conductor.holding():
-            state = self._conductor.find(arn)
+        with self._coordinator.holding():
+            state = self._coordinator.find(arn)
             if state is None or not state.wants_invocation:
                 # Another worker, in this process or another, invoked it first.
-                self._agenda.note_or_forget(arn, state)
+                self._schedule.note_or_forget(arn, state)
                 return
-            state = self._conductor.submit(
+            state = self._coordinator.submit(
                 arn, StartInvocation(request_id=request_id, secret=self.emulator.secret)
             )
             invocation = invocation_event(state, self.emulator.limits)
             version = ExecutionArn.parse(arn).version
             tenant_id, header = state.tenant_id, state.trace_id
-        payload = wire.encode_invocation_event(invocation)
+        payload = codec.encode_invocation_event(invocation)
         call = self.caller.prepare(function, version, payload, tenant_id, request_id, header)
         self._finish(arn, _finished(request_id, self.caller.answer(function, call)))
 
     def _finish(self, arn: str, command: FinishInvocation) -> None:
         # The execution may have been stopped, or even deleted, while its handler ran.
         with suppress(Rejected):
-            self._conductor.submit(arn, command)
+            self._coordinator.submit(arn, command)
 
     def _call_plain(self, effect: CallFunction, function: Function, version: str) -> None:
         arn, operation_id = effect.parent_arn, effect.operation_id
-        with self._conductor.holding():
-            state = self._conductor.find(arn)
+        with self._coordinator.holding():
+            state = self._coordinator.find(arn)
             operation = None if state is None else state.operations.get(operation_id)
             if operation is None or not is_pending(operation):
-                self._agenda.drop_call((arn, operation_id))
+                self._schedule.drop_call((arn, operation_id))
                 return
         call = self.caller.prepare(
             function,
@@ -262,17 +262,17 @@ class Driver:
             result=None if answer.error else answer.payload.decode(),
             error=answer.error,
         )
-        with self._conductor.holding():
-            self._agenda.drop_call((arn, operation_id))
+        with self._coordinator.holding():
+            self._schedule.drop_call((arn, operation_id))
             with suppress(Rejected):
-                self._conductor.submit(arn, command)
+                self._coordinator.submit(arn, command)
 
 
 def _finished(request_id: str, answer: Answer) -> FinishInvocation:
     if answer.error is not None:
         return FinishInvocation(request_id=request_id, error=answer.error)
     try:
-        outcome = wire.decode_outcome(msgspec.json.decode(answer.payload))
+        outcome = codec.decode_outcome(msgspec.json.decode(answer.payload))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return FinishInvocation(
             request_id=request_id,

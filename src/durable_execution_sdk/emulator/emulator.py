@@ -13,10 +13,10 @@ from typing import cast
 
 import msgspec
 
-from durable_execution_sdk.emulator.broadcast import Observer
 from durable_execution_sdk.emulator.clock import Clock
-from durable_execution_sdk.emulator.conductor import Conductor
-from durable_execution_sdk.emulator.functions import (
+from durable_execution_sdk.emulator.coordinator import Coordinator
+from durable_execution_sdk.emulator.event_bus import Observer
+from durable_execution_sdk.emulator.functions.registry import (
     MAX_EXECUTION_TIMEOUT,
     UNQUALIFIED,
     Functions,
@@ -46,13 +46,8 @@ from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
 from durable_execution_sdk.errors import SerDesError
-from durable_execution_sdk.model.api import (
-    CheckpointRequest,
-    CheckpointResponse,
-    StatePage,
-    StateRequest,
-)
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     ExecutionSummary,
     HistoryPage,
@@ -64,10 +59,15 @@ from durable_execution_sdk.model.control import (
     PauseRequest,
     ResumeRequest,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.operation import Operation
-from durable_execution_sdk.service import EXPECTED_ANSWERS
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import Operation
 
 _EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -96,7 +96,7 @@ class Emulator:
         self.limits = limits
         self.ids = ids
         self.secret = secrets.token_hex(16) if secret is None else secret
-        self.conductor = Conductor(store, clock, limits)
+        self.coordinator = Coordinator(store, clock, limits)
 
     # The data plane
 
@@ -109,7 +109,7 @@ class Emulator:
                 functions[options.function_name] = self.functions.target(options.function_name)
         token, client_token = request.checkpoint_token, request.client_token
         try:
-            return self.conductor.answer(
+            return self.coordinator.answer(
                 request.durable_execution_arn,
                 Checkpoint(
                     token=token,
@@ -125,10 +125,10 @@ class Emulator:
 
     def get_state(self, request: StateRequest) -> StatePage:
         """Read a page of operations, in the order in which they started."""
-        with self.conductor.holding():
+        with self.coordinator.holding():
             try:
                 return state_page(
-                    self.conductor.recorded(request.durable_execution_arn),
+                    self.coordinator.recorded(request.durable_execution_arn),
                     request.checkpoint_token,
                     request.marker,
                     request.max_items,
@@ -151,7 +151,7 @@ class Emulator:
             raise invalid(
                 f"The name of a durable execution is 1 to 64 letters, digits, '-' and '_': {name!r}"
             )
-        state = self.conductor.start(
+        state = self.coordinator.start(
             StartExecution(
                 arn=f"{resolved.arn}/durable-execution/{name}/{self.ids()}",
                 input=json_text(request.payload),
@@ -166,22 +166,22 @@ class Emulator:
 
     def describe(self, arn: str, *, include_execution_data: bool = True) -> ExecutionDescription:
         """Return status, input, result and error of an execution."""
-        with self.conductor.holding():
-            state = self.conductor.state(_checked(arn))
+        with self.coordinator.holding():
+            state = self.coordinator.state(_checked(arn))
             return describe(state, include_execution_data=include_execution_data)
 
     def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events, as the API shows them."""
-        with self.conductor.holding():
+        with self.coordinator.holding():
             arn = _checked(request.durable_execution_arn)
-            self.conductor.state(arn)
-            return history_page(self.conductor.events(arn), request, self.limits)
+            self.coordinator.state(arn)
+            return history_page(self.coordinator.events(arn), request, self.limits)
 
     def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions, newest first unless reversed."""
         name, version = self.functions.parse(request.function_name, request.qualifier)
         size = min(request.max_items or self.limits.page_items, self.limits.max_page_items)
-        self.conductor.refresh()
+        self.coordinator.refresh()
         records = self.store.search(
             Search(
                 function=name,
@@ -204,13 +204,13 @@ class Emulator:
 
     def stop(self, arn: str, error: ErrorObject | None = None) -> int:
         """End an execution as STOPPED; return the time of its end."""
-        ended_at = self.conductor.submit(_checked(arn), StopExecution(error=error)).ended_at
+        ended_at = self.coordinator.submit(_checked(arn), StopExecution(error=error)).ended_at
         assert ended_at is not None
         return ended_at
 
     def pause(self, arn: str, request: PauseRequest) -> None:
         """Stop invoking the handler until the execution is resumed."""
-        self.conductor.submit(
+        self.coordinator.submit(
             _checked(arn),
             PauseExecution(
                 execution_timeout_paused=request.execution_timeout_paused is not False,
@@ -221,13 +221,13 @@ class Emulator:
 
     def resume(self, arn: str, request: ResumeRequest) -> None:
         """Resume a paused execution."""
-        self.conductor.submit(
+        self.coordinator.submit(
             _checked(arn), ResumeExecution(reason=request.reason, client_token=request.client_token)
         )
 
     def delete(self, arn: str) -> int:
         """Delete a closed execution and its data; return the time of the deletion."""
-        deleted_at = self.conductor.submit(_checked(arn), DeleteExecution()).deleted_at
+        deleted_at = self.coordinator.submit(_checked(arn), DeleteExecution()).deleted_at
         assert deleted_at is not None
         return deleted_at
 
@@ -238,7 +238,7 @@ class Emulator:
         except UnicodeDecodeError as error:
             raise invalid(f"The result of a callback is UTF-8 text: {error}") from error
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(
+        self.coordinator.submit(
             arn, CompleteCallback(operation_id=operation_id, callback_id=callback_id, result=text)
         )
         EXPECTED_ANSWERS.forget(callback_id)
@@ -260,14 +260,14 @@ class Emulator:
     def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
         """Complete a callback with an error."""
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(
+        self.coordinator.submit(
             arn, FailCallback(operation_id=operation_id, callback_id=callback_id, error=error)
         )
 
     def callback_heartbeat(self, callback_id: str) -> None:
         """Restart a callback's heartbeat timeout."""
         arn, operation_id = parse_callback_id(callback_id)
-        self.conductor.submit(
+        self.coordinator.submit(
             arn, HeartbeatCallback(operation_id=operation_id, callback_id=callback_id)
         )
 
@@ -279,37 +279,37 @@ class Emulator:
         The returned function ends the subscription. An observer's exception is logged and changes
         nothing else.
         """
-        return self.conductor.subscribe(observer)
+        return self.coordinator.subscribe(observer)
 
     def operations(self, arn: str) -> list[Operation]:
         """Return all operations of an execution in start order."""
-        with self.conductor.holding():
-            state = self.conductor.state(_checked(arn))
+        with self.coordinator.holding():
+            state = self.coordinator.state(_checked(arn))
             return [state.operations[operation_id] for operation_id in state.order]
 
     def progress(self, arn: str) -> ExecutionProgress:
         """Return the progress of an execution and of each of its operations."""
-        with self.conductor.holding():
-            return progress(self.conductor.state(_checked(arn)))
+        with self.coordinator.holding():
+            return progress(self.coordinator.state(_checked(arn)))
 
     def snapshot(self, arn: str) -> ExecutionState:
         """Return a copy of the state of an execution that does not change afterwards."""
-        with self.conductor.holding():
-            return self.conductor.state(_checked(arn)).copied()
+        with self.coordinator.holding():
+            return self.coordinator.state(_checked(arn)).copied()
 
     def recording(self, arn: str) -> Callable[[], list[Event]]:
         """Return a function that decodes and returns the events stored up to now."""
-        return self.conductor.recording(_checked(arn))
+        return self.coordinator.recording(_checked(arn))
 
     def tally(self, arn: str) -> Tally:
         """Count an execution's invocations, operations and checkpoints."""
-        with self.conductor.holding():
-            return tally(self.conductor.state(_checked(arn)), self.conductor.events(arn))
+        with self.coordinator.holding():
+            return tally(self.coordinator.state(_checked(arn)), self.coordinator.events(arn))
 
     def is_closed(self, arn: str) -> bool:
         """True once an execution has ended, with any status, or was deleted."""
-        with self.conductor.holding():
-            state = self.conductor.find(arn)
+        with self.coordinator.holding():
+            state = self.coordinator.find(arn)
             return state is None or state.is_closed
 
     def find_name(self, name: str) -> str | None:
@@ -319,7 +319,7 @@ class Emulator:
 
     def close(self) -> None:
         """Close the store."""
-        self.conductor.close()
+        self.coordinator.close()
 
 
 def _as_invalid(error: Rejected) -> Rejected:

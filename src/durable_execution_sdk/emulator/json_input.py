@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.model.json_depth import depth_fault
+from durable_execution_sdk.protocol.json_depth import depth_fault
 
 
 def json_text(payload: bytes) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import msgspec
 
 from durable_execution_sdk.engine.events import ParentLink
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.invocation import Outcome
-from durable_execution_sdk.model.operation import OperationStatus
-from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.protocol.data_plane import Outcome
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import OperationStatus
+from durable_execution_sdk.protocol.updates import OperationUpdate
 
 
 class FunctionTarget(msgspec.Struct, frozen=True, kw_only=True):

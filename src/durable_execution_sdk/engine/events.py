@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
-from durable_execution_sdk.model.control import ExecutionStatus
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
 class OperationRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

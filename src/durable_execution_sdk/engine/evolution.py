@@ -34,7 +34,6 @@ from durable_execution_sdk.engine.events import (
     PauseRequested,
     StepRetryScheduled,
 )
-from durable_execution_sdk.engine.rulebook import MOVES, apply_event, timers_after
 from durable_execution_sdk.engine.sizes import stored_bytes
 from durable_execution_sdk.engine.state import (
     CLIENT_TOKEN_WINDOW,
@@ -46,10 +45,11 @@ from durable_execution_sdk.engine.state import (
     TimerKind,
     is_pending,
 )
+from durable_execution_sdk.engine.transitions.rulebook import MOVES, apply_event, timers_after
 from durable_execution_sdk.errors import InternalError
-from durable_execution_sdk.model.control import ExecutionStatus
-from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import (
     ExecutionDetails,
     Operation,
     OperationStatus,

@@ -6,12 +6,6 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.engine.acting import effects, outstanding_effects
-from durable_execution_sdk.engine.answers import (
-    decide_callback_answer,
-    decide_finish_chained_invoke,
-)
-from durable_execution_sdk.engine.checkpointing import decide_checkpoint
 from durable_execution_sdk.engine.commands import (
     Checkpoint,
     Command,
@@ -28,25 +22,31 @@ from durable_execution_sdk.engine.commands import (
     StopExecution,
     Tick,
 )
-from durable_execution_sdk.engine.events import Event
-from durable_execution_sdk.engine.evolution import evolve
-from durable_execution_sdk.engine.invocations import (
-    decide_finish_invocation,
-    decide_start_invocation,
-)
-from durable_execution_sdk.engine.lifecycle import (
+from durable_execution_sdk.engine.decide.checkpoint import decide_checkpoint
+from durable_execution_sdk.engine.decide.execution import (
     decide_delete,
     decide_start,
     decide_stop,
     may_reuse_name,
     require_same_input,
 )
+from durable_execution_sdk.engine.decide.external_result import (
+    decide_callback_answer,
+    decide_finish_chained_invoke,
+)
+from durable_execution_sdk.engine.decide.invocation import (
+    decide_finish_invocation,
+    decide_start_invocation,
+)
+from durable_execution_sdk.engine.decide.pause import decide_pause, decide_resume
+from durable_execution_sdk.engine.decide.timers import decide_tick
+from durable_execution_sdk.engine.effects import effects, outstanding_effects
+from durable_execution_sdk.engine.events import Event
+from durable_execution_sdk.engine.evolution import evolve
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
-from durable_execution_sdk.engine.pausing import decide_pause, decide_resume
 from durable_execution_sdk.engine.rejections import not_found
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.engine.ticking import decide_tick
-from durable_execution_sdk.model.control import ExecutionStatus
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 
 __all__ = ["decide", "effects", "evolve", "may_reuse_name", "outstanding_effects"]
 

@@ -21,8 +21,8 @@ from durable_execution_sdk.engine.events import (
     StepRetryScheduled,
     StepSucceeded,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.update import text_bytes
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.updates import text_bytes
 
 
 def error_bytes(error: ErrorObject | None) -> int:

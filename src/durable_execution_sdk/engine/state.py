@@ -15,9 +15,9 @@ from enum import StrEnum
 import msgspec
 
 from durable_execution_sdk.engine.events import ChainedInvokeStarted, ParentLink
-from durable_execution_sdk.model.control import CLOSED_STATUSES, ExecutionStatus
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
+from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
 
 
 class TimerKind(StrEnum):

@@ -14,7 +14,7 @@ import msgspec
 
 from durable_execution_sdk.engine.rejections import not_found, stale_token
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
-from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 _PROOF_LENGTH = 32
 

@@ -30,7 +30,7 @@ from durable_execution_sdk.lint.workflows import (
     ENDINGS,
     OPERATIONS,
     Function,
-    Workflow,
+    WorkflowNode,
     step_bodies,
     workflows,
 )
@@ -81,7 +81,7 @@ class _Reader:
     """Walk one workflow function; skip the bodies of steps."""
 
     def __init__(
-        self, workflow: Workflow, contexts: set[Function], bodies: set[str], module: Module
+        self, workflow: WorkflowNode, contexts: set[Function], bodies: set[str], module: Module
     ) -> None:
         self._function, self._context = workflow
         self._contexts = contexts

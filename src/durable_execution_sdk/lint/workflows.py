@@ -21,21 +21,21 @@ OPERATIONS = frozenset(
 )
 
 
-class Workflow(NamedTuple):
+class WorkflowNode(NamedTuple):
     """A function that runs as workflow code; ``context`` is its parameter's name."""
 
     function: Function
     context: str
 
 
-def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[Workflow]:
+def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[WorkflowNode]:
     """Yield the functions that receive a durable context."""
     context_indexes = _context_indexes(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.AsyncFunctionDef):
             context = _context_of(node, imported, context_indexes)
             if context is not None:
-                yield Workflow(node, context)
+                yield WorkflowNode(node, context)
 
 
 def step_bodies(tree: ast.Module) -> set[str]:

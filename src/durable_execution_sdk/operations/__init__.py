@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from durable_execution_sdk.first_use import on_first_use
 
 __all__ = [
-    "batch",
+    "batch_result",
     "callback",
     "child",
-    "combinators",
-    "execution",
+    "complete_execution",
     "invoke",
     "map",
     "parallel",
+    "rules",
     "saga",
     "usage",
     "wait",
@@ -27,11 +27,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from durable_execution_sdk.operations import (
-        batch,
         callback,
         child,
-        combinators,
-        execution,
+        complete_execution,
         invoke,
         map,  # noqa: A004 - it is called what the operation is called
         parallel,
@@ -42,5 +40,8 @@ if TYPE_CHECKING:
         wait_for_condition,
         with_retry,
     )
+    from durable_execution_sdk.operations.combinators import rules
+    from durable_execution_sdk.operations.fan_out import batch_result
 else:
-    __getattr__ = on_first_use(__name__, {name: name for name in __all__})
+    _INNER = {"batch_result": "fan_out.batch_result", "rules": "combinators.rules"}
+    __getattr__ = on_first_use(__name__, {name: _INNER.get(name, name) for name in __all__})

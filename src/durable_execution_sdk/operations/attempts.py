@@ -18,24 +18,24 @@ from durable_execution_sdk.errors import (
     OperationError,
     StepError,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.operations.base import DurableOperation
+from durable_execution_sdk.operations.checks import delay_of_retry, failed_attempt, shown
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     Operation,
     OperationStatus,
     OperationType,
     StepDetails,
 )
-from durable_execution_sdk.model.update import OperationAction, StepOptions
-from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.options import delay_of_retry, failed_attempt, shown
+from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
+from durable_execution_sdk.runtime.run import Attempting
 from durable_execution_sdk.runtime.step_context import StepContext, cut_off
-from durable_execution_sdk.runtime.suspension import Aborted
-from durable_execution_sdk.runtime.threads import LEFT_RUNNING, after_earlier_threads
-from durable_execution_sdk.runtime.workflow import Attempting
+from durable_execution_sdk.runtime.verdicts import Abort
 
 __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
 
@@ -79,7 +79,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if record is None:
             self._start()
         elif record.status == OperationStatus.STARTED:
-            if self.frame.is_recorded:  # or it may be what a virtual context has left
+            if self.context_state.is_recorded:  # or it may be what a virtual context has left
                 self.workflow.position.found_cut()
             if self.at_most_once:
                 self.interrupted()
@@ -131,7 +131,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
     @property
     def can_be_given_up(self) -> bool:
         """True as long as its context may write."""
-        return not self.frame.is_over
+        return not self.context_state.is_over
 
     def abandon(self) -> None:
         """Record that the operation is given up, unless its attempt has an outcome already."""
@@ -145,13 +145,13 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
     def has_yet_to_fail(self) -> bool:
         """True if it is PENDING a retry: the service accepts its end only once it is READY."""
         is_settled = self._is_running or self.was_over or self.is_void
-        return not (is_settled or self.frame.is_over)
+        return not (is_settled or self.context_state.is_over)
 
     def see_too_late(self, record: Operation) -> None:
         """Record the end of an operation that was given up between two attempts, once it is READY."""
         if record.status in (OperationStatus.STARTED, OperationStatus.PENDING):
             return
-        if record.status == OperationStatus.READY and not self.frame.is_over:
+        if record.status == OperationStatus.READY and not self.context_state.is_over:
             self.workflow.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
         self._leave()
 
@@ -215,7 +215,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
 
     def _end_invocation(self, error: InvocationError) -> None:
         if not self.is_cancelled:
-            self.workflow.end(Aborted(error, fatal=False))
+            self.workflow.end(Abort(error, fatal=False))
 
     async def _run_body(self) -> None:
         """Run an attempt in its task, and pass every outcome on: to the log, or to the invocation's verdict."""
@@ -238,13 +238,13 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
                 if self._is_of_the_body(error, task):
                     self.attempt_failed(error)
         except Exception as error:
-            workflow.stop(Aborted(error, fatal=True))  # the outcome could not be recorded
+            workflow.stop(Abort(error, fatal=True))  # the outcome could not be recorded
         except BaseException as error:
             # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
             # then the exception takes its course.
             if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.is_cancelled:
                 self.attempt_failed(error)
-            workflow.stop(Aborted(error, fatal=False))
+            workflow.stop(Abort(error, fatal=False))
             if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
@@ -261,7 +261,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         return StepContext(
             operation_id=self.operation_id,
             operation_name=self.name,
-            parent_id=self.frame.parent_id,
+            parent_id=self.context_state.parent_id,
             attempt=self.attempt_number,
             durable_execution_arn=workflow.invoked.arn,
             request_id=workflow.invoked.request_id,

@@ -17,26 +17,26 @@ from durable_execution_sdk.errors import (
     OperationError,
     SerDesError,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
-    Operation,
-    OperationStatus,
-    OperationSubType,
-    OperationType,
-)
-from durable_execution_sdk.model.update import CallbackOptions, OperationAction
-from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.options import (
+from durable_execution_sdk.operations.base import DurableOperation
+from durable_execution_sdk.operations.checks import (
     check_config,
     check_result_type,
     check_serdes,
     check_timeouts,
     timeout_seconds,
 )
-from durable_execution_sdk.runtime.delivery import Completion, Handle, operation_of
-from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.protocol.updates import CallbackOptions, OperationAction
+from durable_execution_sdk.runtime.completions import Completion, Handle, operation_of
+from durable_execution_sdk.runtime.contexts import IdScope
 from durable_execution_sdk.serdes import CallbackSerDes, SerDes, SerDesContext
-from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 __all__ = ["Callback", "CallbackConfig", "create_callback"]
 
@@ -107,7 +107,7 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
     is_from_outside: ClassVar[bool] = True
     handle_class = Callback
 
-    def __init__(self, scope: Scope, name: str | None, config: CallbackConfig[_T]) -> None:
+    def __init__(self, scope: IdScope, name: str | None, config: CallbackConfig[_T]) -> None:
         super().__init__(scope, name, OperationSubType.CALLBACK)
         self.workflow.journal.claimed_callback(self.operation_id)
         self.creation: CreationOfCallback[_T] = CreationOfCallback(self)
@@ -147,7 +147,7 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
 
     def _exists(self, record: Operation) -> None:
         if not self.creation.is_due:
-            self.creation.become_due(record.start_timestamp or self.workflow.order.now)
+            self.creation.become_due(record.start_timestamp or self.workflow.completions.now)
 
     def advance(self, record: Operation) -> None:
         """Mark the callback as pending until it is answered or times out."""
@@ -195,16 +195,16 @@ def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) ->
 class CreationOfCallback(Completion[Callback[_T]], Generic[_T]):
     """The completion that is due once the log holds the callback's id."""
 
-    __slots__ = ("_callback", "frame", "name", "operation_id")
+    __slots__ = ("_callback", "context_state", "name", "operation_id")
 
     handle_class = Creation
     is_end = False
 
     def __init__(self, callback: CallbackOperation[_T]) -> None:
-        super().__init__(callback.workflow.order, callback.place)
+        super().__init__(callback.workflow.completions, callback.place)
         self.name = callback.name
         self.operation_id = callback.operation_id
-        self.frame = callback.frame
+        self.context_state = callback.context_state
         self._callback = cast("Callback[_T]", callback.handle)
 
     @property
@@ -218,7 +218,7 @@ class CreationOfCallback(Completion[Callback[_T]], Generic[_T]):
 
 
 def create_callback(
-    scope: Scope, name: str | None, config: CallbackConfig[Any] | None
+    scope: IdScope, name: str | None, config: CallbackConfig[Any] | None
 ) -> Creation[Any]:
     """Create a callback. The creation has to be awaited for it."""
     check_config("ctx.create_callback", config, CallbackConfig)

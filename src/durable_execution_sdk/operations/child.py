@@ -24,8 +24,10 @@ from durable_execution_sdk.errors import (
     OperationError,
     SerDesError,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.operations.base import DurableOperation
+from durable_execution_sdk.operations.checks import check_config, check_serdes
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     TERMINAL_STATUSES,
     Operation,
@@ -33,14 +35,12 @@ from durable_execution_sdk.model.operation import (
     OperationSubType,
     OperationType,
 )
-from durable_execution_sdk.model.update import ContextOptions, OperationAction, text_bytes
-from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.operations.options import check_config, check_serdes
+from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
+from durable_execution_sdk.runtime.completions import Completion, Handle
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import task_on
-from durable_execution_sdk.runtime.delivery import Completion, Handle
-from durable_execution_sdk.runtime.failure import capture, rebuild
-from durable_execution_sdk.runtime.scope import Frame, Scope
-from durable_execution_sdk.runtime.suspension import Aborted
+from durable_execution_sdk.runtime.error_objects import capture, rebuild
+from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import SerDes, checked_text
 
 __all__ = ["Child", "ChildConfig", "run_in_child_context"]
@@ -50,7 +50,7 @@ _T = TypeVar("_T")
 # The largest result that is stored, in bytes.
 MAX_STORED_RESULT_BYTES = 262_144
 
-Body = Callable[[Frame], Awaitable[Any]]
+Body = Callable[[ContextState], Awaitable[Any]]
 ErrorMapper = Callable[[Exception], Exception]
 
 
@@ -105,7 +105,7 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: IdScope,
         body: Body,
         name: str | None,
         config: ChildConfig,
@@ -120,7 +120,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         self._body = body
         self._payload: str | None = None
         self._has_ended = False
-        self._inner: Frame | None = None
+        self._inner: ContextState | None = None
         record = self.record
         if record is None:
             if self.is_void:
@@ -130,11 +130,11 @@ class Child(DurableOperation[_T], Generic[_T]):
         if record is not None and ended and not self._is_rebuilt(record):
             self.complete(record)
             return
-        inner = self._inner = Frame(
+        inner = self._inner = ContextState(
             self.workflow,
             operation_id=self.operation_id,
             name=name,
-            parent=self.frame,
+            parent=self.context_state,
             rebuilt=ended,
         )
         self._task = start_in(inner, self._run(inner), scope)
@@ -175,7 +175,7 @@ class Child(DurableOperation[_T], Generic[_T]):
     @property
     def can_be_given_up(self) -> bool:
         """True as long as the context may write."""
-        return not self.frame.is_over
+        return not self.context_state.is_over
 
     def abandon(self) -> None:
         """Record that the context is given up, which ends everything in it too."""
@@ -189,7 +189,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             self._inner.close()
         return dropped
 
-    async def _run(self, inner: Frame) -> None:
+    async def _run(self, inner: ContextState) -> None:
         """Run the body, and record its end if the log does not hold it."""
         watcher = self.workflow.watcher
         try:
@@ -200,7 +200,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         except OperationError as error:
             self._raised(error)  # an InvocationError from the log is one too
         except InvocationError as error:
-            self.workflow.end(Aborted(error, fatal=False))
+            self.workflow.end(Abort(error, fatal=False))
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
@@ -225,7 +225,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         try:
             payload = self.written(self._serdes, result, "result")
         except InvocationError as error:
-            self.workflow.end(Aborted(error, fatal=False))
+            self.workflow.end(Abort(error, fatal=False))
             return
         except Exception as error:
             self._raised(error)
@@ -280,13 +280,13 @@ class VirtualChild(Completion[_T], Generic[_T]):
 
     __slots__ = ("_body", "_inner", "_mapper", "_outer", "_task", "name", "operation_id")
 
-    def __init__(self, scope: Scope, body: Body, name: str | None, config: ChildConfig) -> None:
-        outer = scope.frame
+    def __init__(self, scope: IdScope, body: Body, name: str | None, config: ChildConfig) -> None:
+        outer = scope.context_state
         self.operation_id = operation_id = scope.next_id()
-        super().__init__(outer.workflow.order, scope.place + scope.claimed)
+        super().__init__(outer.workflow.completions, scope.place + scope.claimed)
         self.name = name
         self._outer = outer
-        self._inner = Frame(
+        self._inner = ContextState(
             outer.workflow,
             operation_id=operation_id,
             name=name,
@@ -331,7 +331,7 @@ class VirtualChild(Completion[_T], Generic[_T]):
         except OperationError as error:
             self._raised(error)
         except InvocationError as error:
-            self._outer.workflow.end(Aborted(error, fatal=False))
+            self._outer.workflow.end(Abort(error, fatal=False))
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
@@ -391,14 +391,14 @@ def _is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:
     return isinstance(error, GeneratorExit) and task_on(task.get_loop()) is task
 
 
-def start_in(frame: Frame, body: Any, maker: Scope) -> asyncio.Task[None]:
+def start_in(context_state: ContextState, body: Any, maker: IdScope) -> asyncio.Task[None]:
     """Run a context's body as a workflow task of its own. ``maker`` is the scope of the caller."""
-    scope = Scope(frame, frame.prefix, maker=maker)
-    return frame.workflow.tasks.start(body, scope, copy_context())
+    scope = IdScope(context_state, context_state.prefix, maker=maker)
+    return context_state.workflow.tasks.start(body, scope, copy_context())
 
 
 def run_in_child_context(
-    scope: Scope,
+    scope: IdScope,
     body: Body,
     name: str | None,
     config: ChildConfig | None,

@@ -10,17 +10,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.operations.base import DurableOperation, exact_text
+from durable_execution_sdk.operations.checks import check_config, check_result_type, check_serdes
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
 )
-from durable_execution_sdk.model.update import ChainedInvokeOptions, OperationAction
-from durable_execution_sdk.operations.lifecycle import DurableOperation, exact_text
-from durable_execution_sdk.operations.options import check_config, check_result_type, check_serdes
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.protocol.updates import ChainedInvokeOptions, OperationAction
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import IdScope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["InvokeConfig", "invoke"]
@@ -67,7 +67,7 @@ class Invoke(DurableOperation[_T], Generic[_T]):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: IdScope,
         function_name: str,
         payload: object,
         name: str | None,
@@ -111,7 +111,7 @@ class Invoke(DurableOperation[_T], Generic[_T]):
 
 
 def invoke(
-    scope: Scope,
+    scope: IdScope,
     function_name: str,
     payload: object,
     name: str | None,

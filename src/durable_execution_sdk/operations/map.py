@@ -9,21 +9,21 @@ from msgspec import Struct
 
 from durable_execution_sdk.completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.operation import OperationSubType
-from durable_execution_sdk.operations.batch import BatchResult
-from durable_execution_sdk.operations.batcher import Batches, ItemBatcher
-from durable_execution_sdk.operations.fanout import (
+from durable_execution_sdk.operations.base import checked_name
+from durable_execution_sdk.operations.checks import check_config
+from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
+from durable_execution_sdk.operations.fan_out.execution import (
     Branch,
     FanOut,
     NestingType,
     Plan,
     check_options,
 )
-from durable_execution_sdk.operations.lifecycle import checked_name
-from durable_execution_sdk.operations.options import check_config
-from durable_execution_sdk.operations.supply import NEVER, NOT_YET, Supply, supply_of
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.operations.fan_out.grouping import Batches, ItemBatcher
+from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply, supply_of
+from durable_execution_sdk.protocol.operations import OperationSubType
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 
 __all__ = ["MapConfig", "map_items"]
@@ -31,7 +31,7 @@ __all__ = ["MapConfig", "map_items"]
 OPERATIONS_QUOTA = 3_000
 """The default quota of operations for an execution; AWS raises it on request."""
 
-Call = Callable[[Frame, Any, int], Awaitable[Any]]
+Call = Callable[[ContextState, Any, int], Awaitable[Any]]
 
 
 class MapConfig(Struct, frozen=True, kw_only=True):
@@ -113,7 +113,7 @@ class _Branches:
 
 
 def map_items(
-    scope: Scope,
+    scope: IdScope,
     items: Any,
     call: Call,
     name: str | None,

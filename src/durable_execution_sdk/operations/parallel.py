@@ -9,21 +9,20 @@ from msgspec import Struct
 
 from durable_execution_sdk.completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.operation import OperationSubType
-from durable_execution_sdk.operations.arity import check_context_function
-from durable_execution_sdk.operations.batch import BatchResult
-from durable_execution_sdk.operations.fanout import (
+from durable_execution_sdk.operations.base import checked_name
+from durable_execution_sdk.operations.checks import check_config, check_context_function
+from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
+from durable_execution_sdk.operations.fan_out.execution import (
     Branch,
     FanOut,
     NestingType,
     Plan,
     check_options,
 )
-from durable_execution_sdk.operations.lifecycle import checked_name
-from durable_execution_sdk.operations.options import check_config
-from durable_execution_sdk.operations.supply import supply_of
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.operations.fan_out.items import supply_of
+from durable_execution_sdk.protocol.operations import OperationSubType
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["ParallelConfig", "parallel"]
@@ -54,9 +53,9 @@ class ParallelConfig(Struct, frozen=True, kw_only=True):
 
 
 def parallel(
-    scope: Scope,
+    scope: IdScope,
     functions: Sequence[Callable[..., Any]] | Mapping[str, Callable[..., Any]],
-    call: Callable[[Frame, Callable[..., Any], int], Awaitable[Any]],
+    call: Callable[[ContextState, Callable[..., Any], int], Awaitable[Any]],
     name: str | None,
     config: ParallelConfig | None,
 ) -> Handle[BatchResult[Any]]:
@@ -66,7 +65,7 @@ def parallel(
     named = _named(functions)
     if chosen.completion is not None:
         chosen.completion.validate_against(len(named), "ctx.parallel")
-    settings = scope.frame.workflow.settings
+    settings = scope.context_state.workflow.settings
     by_index = [chosen.item_serdes or settings.serdes_for(function) for _, function in named]
 
     branches = [

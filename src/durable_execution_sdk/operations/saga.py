@@ -21,15 +21,14 @@ from durable_execution_sdk.errors import (
     OperationError,
     StepError,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.operations.arity import check_arguments, counted
+from durable_execution_sdk.operations.base import checked_name, named_after
+from durable_execution_sdk.operations.checks import check_arguments, check_config, counted
 from durable_execution_sdk.operations.child import Child, ChildConfig
-from durable_execution_sdk.operations.lifecycle import checked_name, named_after
-from durable_execution_sdk.operations.options import check_config
 from durable_execution_sdk.operations.step import StepConfig, step
-from durable_execution_sdk.runtime.delivery import Handle, operation_of
-from durable_execution_sdk.runtime.failure import capture, rebuild
-from durable_execution_sdk.runtime.scope import Frame
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.runtime.completions import Handle, operation_of
+from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.error_objects import capture, rebuild
 from durable_execution_sdk.serdes import SerDes, serdes_for_type
 
 __all__ = ["Saga"]
@@ -77,8 +76,8 @@ class Saga:
     before the step, with a function that is safe to run in both cases.
     """
 
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
+    def __init__(self, context_state: ContextState) -> None:
+        self._context_state = context_state
         self._compensations: list[Compensation] = []
         self._is_open = False
 
@@ -123,7 +122,7 @@ class Saga:
         check_arguments(where, compensate, 1, "the step's result")
         check_config("a compensation", compensation_config, StepConfig)
         chosen = checked_name(name, "step") or named_after(func)
-        handle = step(self._frame.scope(), func, args, chosen, config)
+        handle = step(self._context_state.scope(), func, args, chosen, config)
         operation_of(handle).is_kept = True  # the saga itself waits for it, to undo it
         undo = Compensation(compensate, (), named_after(compensate), compensation_config, handle)
         self._compensations.append(undo)
@@ -158,7 +157,7 @@ class Saga:
         self._is_open = False
         late = None if error else await self._failure_of_stragglers()
         failure = error or late
-        if failure is None or self._frame.is_over or not _is_failure(failure):
+        if failure is None or self._context_state.is_over or not _is_failure(failure):
             return
         needed = [undo for undo in self._compensations if undo.may_be_needed]
         if needed:
@@ -173,7 +172,7 @@ class Saga:
             for running in [unfinished for unfinished in steps if not unfinished.done()]:
                 await running
         except (Exception, asyncio.CancelledError) as failure:
-            if self._frame.is_over:
+            if self._context_state.is_over:
                 raise
             return failure
         return None
@@ -181,8 +180,8 @@ class Saga:
     async def _compensate(self, needed: list[Compensation]) -> list[Failure]:
         """Run the compensations to their end, also if the task is cancelled meanwhile."""
         context: Child[list[Failure]] = Child(
-            self._frame.scope(),
-            lambda frame: _undo(frame, needed),
+            self._context_state.scope(),
+            lambda context_state: _undo(context_state, needed),
             "compensations",
             ChildConfig(),
             _FAILURES,
@@ -194,7 +193,7 @@ class Saga:
             try:
                 failures = await undoing
             except asyncio.CancelledError as error:
-                if self._frame.is_over or undoing.cancelled():
+                if self._context_state.is_over or undoing.cancelled():
                     raise
                 cancellation = error
             else:
@@ -216,7 +215,7 @@ class Saga:
 _FAILURES: SerDes[list[Failure]] = serdes_for_type(list[Failure])
 
 
-async def _undo(frame: Frame, needed: list[Compensation]) -> list[Failure]:
+async def _undo(context_state: ContextState, needed: list[Compensation]) -> list[Failure]:
     """Run the compensations, the last one first."""
     running = [undo.undoes for undo in needed if undo.undoes is not None and not undo.undoes.done()]
     if running:
@@ -227,7 +226,7 @@ async def _undo(frame: Frame, needed: list[Compensation]) -> list[Failure]:
             continue
         args = undo.args if undo.undoes is None else (undo.undoes.result(),)
         try:
-            await step(frame.scope(), undo.function, args, undo.name, undo.config)
+            await step(context_state.scope(), undo.function, args, undo.name, undo.config)
         except StepError as error:
             failures.append(Failure(undo.name, capture(error)))
     return failures

@@ -15,20 +15,27 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
-from durable_execution_sdk.model.operation import Operation, OperationSubType
-from durable_execution_sdk.model.update import OperationAction
-from durable_execution_sdk.operations.arity import arity_of, check_arguments, counted, misfit
 from durable_execution_sdk.operations.attempts import (
     AttemptOperation,
     is_coroutine_function,
     retry_or_fail,
 )
-from durable_execution_sdk.operations.lifecycle import named_after
-from durable_execution_sdk.operations.options import check_config, check_serdes, check_strategy
+from durable_execution_sdk.operations.base import named_after
+from durable_execution_sdk.operations.checks import (
+    arity_of,
+    check_arguments,
+    check_config,
+    check_serdes,
+    check_strategy,
+    counted,
+    misfit,
+)
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType
+from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.runtime.workflow import Workflow
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
@@ -139,7 +146,7 @@ class _Defaults(Struct, frozen=True):
     most: int
 
 
-def _defaults_of(function: Callable[..., Any], workflow: Workflow) -> _Defaults:
+def _defaults_of(function: Callable[..., Any], workflow: InvocationRun) -> _Defaults:
     """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
     config = bound_config(function) or _DEFAULT
     serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
@@ -162,7 +169,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: IdScope,
         function: Callable[..., Any],
         args: tuple[Any, ...],
         name: str | None,
@@ -234,14 +241,14 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
 
 def step(
-    scope: Scope,
+    scope: IdScope,
     function: Callable[..., Any],
     args: tuple[Any, ...],
     name: str | None,
     config: StepConfig | None,
 ) -> Handle[Any]:
     """Run a function as a step."""
-    workflow = scope.frame.workflow
+    workflow = scope.context_state.workflow
     defaults: _Defaults | None = None
     made: Step[Any]
     if type(function) is FunctionType:

@@ -11,17 +11,17 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.operations.base import DurableOperation
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationSubType,
     OperationType,
 )
-from durable_execution_sdk.model.update import OperationAction, WaitOptions
-from durable_execution_sdk.operations.lifecycle import DurableOperation
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.protocol.updates import OperationAction, WaitOptions
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import IdScope
 
 __all__ = ["wait", "wait_until"]
 
@@ -33,7 +33,7 @@ class Wait(DurableOperation[None]):
 
     kind: ClassVar[OperationType] = OperationType.WAIT
 
-    def __init__(self, scope: Scope, seconds: int, name: str | None) -> None:
+    def __init__(self, scope: IdScope, seconds: int, name: str | None) -> None:
         super().__init__(scope, name, OperationSubType.WAIT)
         self._is_cancelling = False
         record = self.record
@@ -69,7 +69,7 @@ class Wait(DurableOperation[None]):
             return False
         if caller is not None and self.passed_on(caller, msg):
             return True
-        if self.frame.is_over:
+        if self.context_state.is_over:
             return self.drop(msg)
         if self._is_cancelling:
             return False
@@ -90,13 +90,13 @@ class Wait(DurableOperation[None]):
             self.leave_behind(self.update(OperationAction.CANCEL))
 
 
-def wait(scope: Scope, duration: DurationLike, name: str | None) -> Handle[None]:
+def wait(scope: IdScope, duration: DurationLike, name: str | None) -> Handle[None]:
     """Wait for a length of time."""
     seconds = Duration.of(duration, "ctx.wait").checked("ctx.wait", 1, LONGEST_TIMER_SECONDS)
     return Wait(scope, seconds.to_seconds(), name).handle
 
 
-def wait_until(scope: Scope, moment: datetime, name: str | None) -> Handle[None]:
+def wait_until(scope: IdScope, moment: datetime, name: str | None) -> Handle[None]:
     """Wait until a moment; one that has passed is over after the shortest wait, a second."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise ConfigError(
@@ -104,9 +104,9 @@ def wait_until(scope: Scope, moment: datetime, name: str | None) -> Handle[None]
             " tzinfo=timezone.utc, or datetime.now(timezone.utc) + ..."
         )
     # The check uses the log's time, so that it has the same result on every replay.
-    workflow = scope.frame.workflow
+    workflow = scope.context_state.workflow
     end = moment.timestamp()
-    away = Duration.from_seconds(max(1, math.ceil(end - scope.frame.now / 1000)))
+    away = Duration.from_seconds(max(1, math.ceil(end - scope.context_state.now / 1000)))
     away.checked("ctx.wait_until", 1, LONGEST_TIMER_SECONDS)
     left = math.ceil(end - workflow.plane.now() / 1000)
     return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name).handle

@@ -14,21 +14,21 @@ from durable_execution_sdk.errors import (
     ConfigError,
     StepError,
 )
-from durable_execution_sdk.model.operation import OperationSubType
 from durable_execution_sdk.operations.callback import CallbackConfig, create_callback
-from durable_execution_sdk.operations.child import Child, ChildConfig
-from durable_execution_sdk.operations.options import (
+from durable_execution_sdk.operations.checks import (
     check_config,
     check_result_type,
     check_serdes,
     check_strategy,
     check_timeouts,
 )
+from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.step import StepConfig, step
+from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.failure import capture, rebuild
-from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.error_objects import capture, rebuild
 from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext, serdes_for_type
 
 __all__ = ["WaitForCallbackConfig", "wait_for_callback"]
@@ -61,7 +61,7 @@ class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
 
 
 def wait_for_callback(
-    scope: Scope,
+    scope: IdScope,
     submitter: Callable[..., Any],
     args: tuple[Any, ...],
     name: str | None,
@@ -80,13 +80,13 @@ def wait_for_callback(
     # The names that AWS's own Python SDK gives to the two, so that an execution begun under it can go on here.
     prefix = f"{name} " if name else ""
 
-    async def body(frame: Frame) -> Any:
+    async def body(context_state: ContextState) -> Any:
         callback = await create_callback(
-            frame.scope(), _fitting(f"{prefix}create callback id"), expected
+            context_state.scope(), _fitting(f"{prefix}create callback id"), expected
         )
         try:
             await step(
-                frame.scope(),
+                context_state.scope(),
                 submitter,
                 (callback.callback_id, *args),
                 _fitting(f"{prefix}submitter"),
@@ -134,11 +134,11 @@ class _Answer:
         return None if text is None else self._serdes.deserialize(text, context)
 
 
-def _serdes_of(scope: Scope, config: WaitForCallbackConfig[Any], name: str | None) -> SerDes[Any]:
+def _serdes_of(scope: IdScope, config: WaitForCallbackConfig[Any], name: str | None) -> SerDes[Any]:
     if config.serdes is not None:
         return _Answer(config.serdes)
     try:
-        return scope.frame.workflow.settings.serdes_for_type(config.result_type)
+        return scope.context_state.workflow.settings.serdes_for_type(config.result_type)
     except ConfigError as error:
         raise ConfigError(f"wait_for_callback {name!r}: {error}") from error
 

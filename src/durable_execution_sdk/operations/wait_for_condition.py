@@ -8,13 +8,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 
 from durable_execution_sdk.errors import OperationError, WaitForConditionError
-from durable_execution_sdk.model.operation import Operation, OperationSubType
-from durable_execution_sdk.model.update import OperationAction
 from durable_execution_sdk.operations.attempts import AttemptOperation
-from durable_execution_sdk.operations.options import check_required_strategy, check_serdes, decide
+from durable_execution_sdk.operations.checks import check_required_strategy, check_serdes, decide
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType
+from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Scope
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import IdScope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WaitForConditionConfig", "wait_for_condition"]
@@ -26,7 +26,7 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
     """The options of ``wait_for_condition``.
 
     ``initial_state`` is the argument of the first check. ``wait_strategy(state, attempt)`` decides after each
-    check; ``wait_while(...)`` and ``wait_until(...)`` make the usual ones (60 attempts, 5 s, factor 1.5, at
+    check; ``poll_while(...)`` and ``poll_until(...)`` make the usual ones (60 attempts, 5 s, factor 1.5, at
     most 300 s, full jitter). ``serdes`` writes the state; by default the check's return annotation decides.
     """
 
@@ -38,7 +38,7 @@ class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
         """Check the options. Raises ``ConfigError``."""
         option, example = (
             "WaitForConditionConfig.wait_strategy",
-            "wait_until(lambda state: state.done)",
+            "poll_until(lambda state: state.done)",
         )
         check_required_strategy(option, self.wait_strategy, example)
         check_serdes("WaitForConditionConfig.serdes", self.serdes)
@@ -53,7 +53,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
 
     def __init__(
         self,
-        scope: Scope,
+        scope: IdScope,
         check: Callable[..., Any],
         name: str | None,
         config: WaitForConditionConfig[_S],
@@ -117,7 +117,7 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
 
 
 def wait_for_condition(
-    scope: Scope,
+    scope: IdScope,
     check: Callable[..., Any],
     name: str | None,
     config: WaitForConditionConfig[Any],

@@ -9,17 +9,17 @@ from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ChildContextError
-from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
-from durable_execution_sdk.operations.options import (
+from durable_execution_sdk.operations.checks import (
     check_config,
     check_serdes,
     check_strategy,
     delay_of_retry,
 )
+from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
 from durable_execution_sdk.operations.wait import wait
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.delivery import Handle
-from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WithRetryConfig", "with_retry"]
@@ -44,7 +44,7 @@ class WithRetryConfig(Struct, frozen=True, kw_only=True):
 
 
 def with_retry(
-    scope: Scope,
+    scope: IdScope,
     attempt: Body,
     name: str | None,
     config: WithRetryConfig | None,
@@ -53,28 +53,28 @@ def with_retry(
     """Run a function in a context of its own until an attempt succeeds or the strategy ends it."""
     check_config("ctx.with_retry", config, WithRetryConfig)
     chosen = config or WithRetryConfig()
-    strategy = chosen.retry_strategy or scope.frame.workflow.settings.default_retry
+    strategy = chosen.retry_strategy or scope.context_state.workflow.settings.default_retry
     once = ChildConfig(serdes=chosen.serdes, summary_generator=chosen.summary_generator)
 
-    async def body(frame: Frame) -> Any:
+    async def body(context_state: ContextState) -> Any:
         number = 1
         while True:
             try:
                 return await run_in_child_context(
-                    frame.scope(), attempt, f"attempt {number}", once, serdes
+                    context_state.scope(), attempt, f"attempt {number}", once, serdes
                 )
             except ChildContextError as error:
-                delay = _delay(frame.scope(), strategy, error, number)
+                delay = _delay(context_state.scope(), strategy, error, number)
                 if delay is None:
                     raise
-            await wait(frame.scope(), delay, f"before attempt {number + 1}")
+            await wait(context_state.scope(), delay, f"before attempt {number + 1}")
             number += 1
 
     return run_in_child_context(scope, body, name, once, serdes)
 
 
 def _delay(
-    scope: Scope, strategy: RetryStrategy, error: ChildContextError, number: int
+    scope: IdScope, strategy: RetryStrategy, error: ChildContextError, number: int
 ) -> Duration | None:
     """Return the delay before another attempt; ``None`` for no more attempts.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opentelemetry.metrics import Meter
 
-from durable_execution_sdk.hooks import AttemptInfo, CheckpointInfo, OperationInfo
+from durable_execution_sdk.plugins import AttemptInfo, CheckpointInfo, OperationInfo
 
 __all__ = ["Metrics"]
 

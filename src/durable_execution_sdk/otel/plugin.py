@@ -18,7 +18,15 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, TracerProvider, set_span_in_context
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.hooks import (
+from durable_execution_sdk.otel.identity import PinnedIds
+from durable_execution_sdk.otel.metrics import Metrics
+from durable_execution_sdk.otel.trace import (
+    ExecutionTrace,
+    attempt_ended,
+    attempt_retried,
+    end_span,
+)
+from durable_execution_sdk.plugins import (
     AttemptInfo,
     CheckpointInfo,
     DurablePlugin,
@@ -27,14 +35,10 @@ from durable_execution_sdk.hooks import (
     InvocationStatus,
     OperationInfo,
 )
-from durable_execution_sdk.model.operation import TERMINAL_STATUSES, OperationStatus, OperationType
-from durable_execution_sdk.otel.identity import PinnedIds
-from durable_execution_sdk.otel.metrics import Metrics
-from durable_execution_sdk.otel.trace import (
-    ExecutionTrace,
-    attempt_ended,
-    attempt_retried,
-    end_span,
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    OperationStatus,
+    OperationType,
 )
 from durable_execution_sdk.version import __version__
 

@@ -19,7 +19,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from durable_execution_sdk.hooks import (
+from durable_execution_sdk.otel.identity import PinnedIds, Upstream, read_header, span_id, trace_id
+from durable_execution_sdk.plugins import (
     AttemptInfo,
     AttemptOutcome,
     InvocationEndInfo,
@@ -27,10 +28,9 @@ from durable_execution_sdk.hooks import (
     InvocationStatus,
     OperationInfo,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.operation import OperationStatus, OperationType
-from durable_execution_sdk.otel.identity import PinnedIds, Upstream, read_header, span_id, trace_id
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import OperationStatus, OperationType
 
 __all__ = ["ExecutionTrace"]
 

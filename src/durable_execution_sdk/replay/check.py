@@ -7,25 +7,25 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.emulator.invokers import Call, LambdaContext
+from durable_execution_sdk.emulator.functions.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.invocation import (
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     InitialExecutionState,
     Invocation,
     Outcome,
     OutcomeStatus,
 )
+from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.replay.document import HistorySource, read_history
+from durable_execution_sdk.replay.outcome_comparison import OutcomeComparison
 from durable_execution_sdk.replay.recording import Moment, Recording, record
-from durable_execution_sdk.replay.rehearsal import Rehearsal, Spectator
+from durable_execution_sdk.replay.rehearsal import Rehearsal, RehearsalDataPlane
+from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind, ReplayReport
-from durable_execution_sdk.replay.script import Script
-from durable_execution_sdk.replay.verdict import Judge
-from durable_execution_sdk.runtime.failure import capture
+from durable_execution_sdk.runtime.error_objects import capture
 
 __all__ = ["replay_history"]
 
@@ -46,7 +46,7 @@ def replay_history(
     The code runs once for each state of the log that an invocation began with, and once with the whole
     log. It must ask for the operations in the log, and no others, and end as the history does.
     Operations after the recorded end are new code and become notes. Code in contexts that succeeded is
-    checked too; a context that failed raises its recorded error, and its code does not run. Workflow
+    checked too; a context that failed raises its recorded error, and its code does not run. InvocationRun
     code outside of operations runs, with its side effects.
 
     Args:
@@ -103,11 +103,11 @@ def _first_divergence(
     """Replay the moments until the code diverges; return the divergence, or else the notes."""
     notes: dict[str, None] = {}
     for moment in moments:
-        script = Script(recording, moment, arguments)
-        divergence = _rehearse(handler, script)
+        rehearsal_log = RehearsalLog(recording, moment, arguments)
+        divergence = _rehearse(handler, rehearsal_log)
         if divergence is not None:
             return divergence, []
-        notes.update(dict.fromkeys(script.notes))
+        notes.update(dict.fromkeys(rehearsal_log.notes))
     return None, list(notes)
 
 
@@ -158,12 +158,15 @@ _UNRECORDED = (
 )
 
 
-def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence | None:
-    recording, moment = script.recording, script.moment
+def _rehearse(handler: DurableHandler[Any, Any], rehearsal_log: RehearsalLog) -> Divergence | None:
+    recording, moment = rehearsal_log.recording, rehearsal_log.moment
     # Plugins must not be called: a rehearsal is not an invocation.
     settings = replace(handler.settings, observers=None)
     rehearsed: DurableHandler[Any, Any] = DurableHandler(
-        handler.__wrapped__, Spectator(script), settings, partial(Rehearsal, script)
+        handler.__wrapped__,
+        RehearsalDataPlane(rehearsal_log),
+        settings,
+        partial(Rehearsal, rehearsal_log),
     )
     invocation = Invocation(
         durable_execution_arn=recording.arn,
@@ -171,16 +174,16 @@ def _rehearse(handler: DurableHandler[Any, Any], script: Script) -> Divergence |
         initial_execution_state=InitialExecutionState(operations=moment.operations),
     )
     try:
-        answer = rehearsed(wire.encode_invocation(invocation), _context(recording.arn))
-        outcome = wire.decode_outcome(answer)
+        answer = rehearsed(codec.encode_invocation(invocation), _context(recording.arn))
+        outcome = codec.decode_outcome(answer)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
         # Anything that the code raises, even SystemExit, is the outcome of the rehearsal.
         outcome = Outcome(status=OutcomeStatus.FAILED, error=capture(error))
-    if script.divergence is not None:
-        return script.divergence
-    return Judge(script, outcome, handler).verdict()
+    if rehearsal_log.divergence is not None:
+        return rehearsal_log.divergence
+    return OutcomeComparison(rehearsal_log, outcome, handler).verdict()
 
 
 def _context(arn: str) -> LambdaContext:

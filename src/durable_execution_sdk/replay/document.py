@@ -15,7 +15,7 @@ from typing import Any, cast
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.history import (
+from durable_execution_sdk.protocol.history import (
     EventError,
     EventInput,
     EventResult,

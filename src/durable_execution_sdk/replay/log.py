@@ -7,10 +7,15 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.history import ErrorDetails, EventType, HistoryEvent, ResultDetails
-from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import (
+    ErrorDetails,
+    EventType,
+    HistoryEvent,
+    ResultDetails,
+)
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     CallbackDetails,
     ChainedInvokeDetails,

@@ -7,13 +7,13 @@ import re
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.history import (
+from durable_execution_sdk.protocol.history import (
     ChainedInvokeStartedDetails,
     EventType,
     HistoryEvent,
 )
-from durable_execution_sdk.model.ids import ExecutionArn
-from durable_execution_sdk.model.operation import Operation
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.replay.document import Document
 from durable_execution_sdk.replay.log import Ending, Log
 

@@ -11,49 +11,49 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationType,
 )
-from durable_execution_sdk.model.update import OperationUpdate, text_bytes
-from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
+from durable_execution_sdk.protocol.updates import OperationUpdate, text_bytes
 from durable_execution_sdk.replay.payloads import (
     is_same_function,
     is_same_payload,
     short,
 )
-from durable_execution_sdk.replay.script import FUNCTIONS, Result, Script
-from durable_execution_sdk.runtime.delivery import Completion
-from durable_execution_sdk.runtime.suspension import WentAway
-from durable_execution_sdk.runtime.workflow import Attempting, Reader, Workflow
+from durable_execution_sdk.replay.rehearsal_log import FUNCTIONS, RehearsalLog, Result
+from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.run import Attempting, InvocationRun, Reader
+from durable_execution_sdk.runtime.verdicts import Suspend
 
-__all__ = ["Rehearsal", "Spectator"]
+__all__ = ["Rehearsal", "RehearsalDataPlane"]
 
 
-class Rehearsal(Workflow):
+class Rehearsal(InvocationRun):
     """The state of an invocation whose operations are only compared with the log."""
 
     is_rehearsal: ClassVar[bool] = True
 
-    def __init__(self, script: Script, *args: Any) -> None:
+    def __init__(self, rehearsal_log: RehearsalLog, *args: Any) -> None:
         super().__init__(*args)
-        self._script = script
-        script.arguments.begin()
+        self._rehearsal_log = rehearsal_log
+        rehearsal_log.arguments.begin()
 
     def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Compare an operation with the log; end the invocation at the first divergence."""
-        self._script.arguments.take(claimant)
+        self._rehearsal_log.arguments.take(claimant)
         record = super().claim(claimant)
-        self._script.ask(claimant, record)
-        if self._script.divergence is None:
+        self._rehearsal_log.ask(claimant, record)
+        if self._rehearsal_log.divergence is None:
             return record
-        self.end(WentAway())
+        self.end(Suspend())
         return None
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
@@ -66,14 +66,14 @@ class Rehearsal(Workflow):
             return payload
         if record.sub_type in FUNCTIONS:
             is_same = is_same_payload(recorded, payload, read)
-            self._script.take_result(Result(record, recorded, payload, is_same))
+            self._rehearsal_log.take_result(Result(record, recorded, payload, is_same))
         return recorded
 
     def invoked_again(
         self, record: Operation, function_name: str, write: Callable[[], str], read: Reader
     ) -> None:
         """Compare the function and the payload of an invoke with those of the history."""
-        started = self._script.recording.invokes.get(record.id)
+        started = self._rehearsal_log.recording.invokes.get(record.id)
         if started is None:
             return
         recorded_payload = (
@@ -87,17 +87,17 @@ class Rehearsal(Workflow):
             recorded_payload is None or is_same_payload(recorded_payload, payload, read)
         ):
             return
-        self._script.invoke_differs(
+        self._rehearsal_log.invoke_differs(
             record,
             f"{started.function_name} with {short(recorded_payload)}",
             f"{function_name} with {short(payload)}",
         )
-        self.end(WentAway())
+        self.end(Suspend())
 
     def submit(self, update: OperationUpdate) -> None:
         """Record nothing; keep an update that completes the execution as the outcome."""
         if update.type is OperationType.EXECUTION:
-            self._script.completion = update
+            self._rehearsal_log.completion = update
 
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record nothing."""
@@ -111,20 +111,20 @@ class Rehearsal(Workflow):
         """Ignore timers: no time passes in a rehearsal."""
 
     def _is_waiting_for_service(self) -> bool:
-        return bool(self._script.waits_for())
+        return bool(self._rehearsal_log.waits_for())
 
 
-class Spectator:
+class RehearsalDataPlane:
     """The data plane of a rehearsal; keeps the completion of a result too large for a response."""
 
-    def __init__(self, script: Script) -> None:
-        self._script = script
+    def __init__(self, rehearsal_log: RehearsalLog) -> None:
+        self._rehearsal_log = rehearsal_log
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record nothing, and return no token for further checkpoints."""
         for update in request.updates:
             if update.type is OperationType.EXECUTION:
-                self._script.completion = update
+                self._rehearsal_log.completion = update
         return CheckpointResponse(checkpoint_token=None)
 
     async def get_state(self, request: StateRequest) -> StatePage:
@@ -133,4 +133,4 @@ class Spectator:
 
     def now(self) -> int:
         """Return the time of the moment's last event."""
-        return round(self._script.moment.at)
+        return round(self._rehearsal_log.moment.at)

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from durable_execution_sdk.errors import DurableError
-from durable_execution_sdk.replay.places import Place
+from durable_execution_sdk.replay.source_places import Place
 
 __all__ = ["Divergence", "DivergenceKind", "ReplayError", "ReplayReport"]
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
         WaitDecision,
         WaitOutcome,
         WaitStrategy,
-        wait_until,
-        wait_while,
+        poll_until,
+        poll_while,
     )
     from durable_execution_sdk.retry.presets import RetryPresets, retry_presets
 else:
@@ -36,8 +36,8 @@ else:
             "WaitOutcome": "polling",
             "WaitStrategy": "polling",
             "retry_presets": "presets",
-            "wait_until": "polling",
-            "wait_while": "polling",
+            "poll_until": "polling",
+            "poll_while": "polling",
         },
     )
 
@@ -57,7 +57,7 @@ __all__ = [
     "WaitOutcome",
     "WaitStrategy",
     "custom_retry",
+    "poll_until",
+    "poll_while",
     "retry_presets",
-    "wait_until",
-    "wait_while",
 ]

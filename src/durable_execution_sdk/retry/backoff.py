@@ -16,7 +16,7 @@ from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = [
-    "DICE",
+    "JITTER_SOURCE",
     "JitterStrategy",
     "chance",
     "check_attempts",
@@ -47,7 +47,9 @@ class JitterStrategy(StrEnum):
         return max(1, math.ceil(delay))
 
 
-DICE: ContextVar[Callable[[], float] | None] = ContextVar("durable_execution_dice", default=None)
+JITTER_SOURCE: ContextVar[Callable[[], float] | None] = ContextVar(
+    "durable_execution_dice", default=None
+)
 """Source of random numbers for ``chance``; the testing package sets a seeded one."""
 
 
@@ -57,9 +59,9 @@ def chance() -> float:
     From the operating system, because processes restored from one snapshot of Lambda SnapStart share the
     state of a seeded generator.
     """
-    dice = DICE.get()
-    if dice is not None:
-        return dice()
+    source = JITTER_SOURCE.get()
+    if source is not None:
+        return source()
     return int.from_bytes(os.urandom(7)) / (1 << 56)
 
 

@@ -25,7 +25,7 @@ from durable_execution_sdk.retry.backoff import (
     exponential_delay,
 )
 
-__all__ = ["Polling", "WaitDecision", "WaitOutcome", "WaitStrategy", "wait_until", "wait_while"]
+__all__ = ["Polling", "WaitDecision", "WaitOutcome", "WaitStrategy", "poll_until", "poll_while"]
 
 FIRST_DELAY = Duration(5)
 LONGEST_DELAY = Duration(300)
@@ -79,7 +79,7 @@ class WaitStrategy(Protocol[StateT_contra]):
 
 
 class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
-    """Polls with growing delays; created by ``wait_while`` and ``wait_until``.
+    """Polls with growing delays; created by ``poll_while`` and ``poll_until``.
 
     Args:
         predicate: a plain, quick function of the state.
@@ -125,7 +125,7 @@ class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
         return WaitDecision(WaitOutcome.CONTINUE, self.jitter.spread(seconds, self.random))
 
 
-def wait_while(
+def poll_while(
     predicate: Callable[[StateT], bool],
     *,
     max_attempts: int = 60,
@@ -146,7 +146,7 @@ def wait_while(
     )
 
 
-def wait_until(
+def poll_until(
     predicate: Callable[[StateT], bool],
     *,
     max_attempts: int = 60,

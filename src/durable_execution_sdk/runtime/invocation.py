@@ -14,26 +14,26 @@ from durable_execution_sdk.errors import (
     OperationError,
     ServiceError,
 )
-from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.invocation import Invocation, Outcome, OutcomeStatus
-from durable_execution_sdk.model.operation import OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.checkpointer import Checkpointer
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.data_plane import Invocation, Outcome, OutcomeStatus
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.failure import capture
-from durable_execution_sdk.runtime.journal import Journal
-from durable_execution_sdk.runtime.logger import install_filter
-from durable_execution_sdk.runtime.loop import Environment
-from durable_execution_sdk.runtime.ordering import order_anyio
-from durable_execution_sdk.runtime.reporting import measured, reported, reporter, watch
-from durable_execution_sdk.runtime.scope import Frame, Scope
+from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.event_loop.loop import Environment
+from durable_execution_sdk.runtime.event_loop.ordering import order_anyio
+from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
+from durable_execution_sdk.runtime.instrumentation import measured, reported, reporter, watch
+from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
+from durable_execution_sdk.runtime.log.journal import Journal
+from durable_execution_sdk.runtime.logging import install_filter
+from durable_execution_sdk.runtime.run import InvocationRun, Invoked, MakeRun
 from durable_execution_sdk.runtime.settings import Settings
-from durable_execution_sdk.runtime.suspension import Aborted, Completed, Verdict, WentAway
-from durable_execution_sdk.runtime.threads import warn_of as warn_of_earlier_threads
 from durable_execution_sdk.runtime.timers import start_timer
 from durable_execution_sdk.runtime.unwinding import leave_nothing_behind
-from durable_execution_sdk.runtime.workflow import Invoked, MakeWorkflow, Workflow
-from durable_execution_sdk.service import DataPlane
+from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Verdict
 
 __all__ = ["run_invocation"]
 
@@ -41,7 +41,7 @@ __all__ = ["run_invocation"]
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 - 50
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
-Main = Callable[[Frame, str | None], Awaitable[str | None]]
+Main = Callable[[ContextState, str | None], Awaitable[str | None]]
 
 
 async def run_invocation(
@@ -51,7 +51,7 @@ async def run_invocation(
     invoked: Invoked,
     settings: Settings,
     main: Main,
-    make: MakeWorkflow = Workflow,
+    make: MakeRun = InvocationRun,
 ) -> Outcome:
     """Replay the log, run the workflow from there, and return the outcome.
 
@@ -82,7 +82,7 @@ async def run_invocation(
     return await reported(report, lambda: _run_and_leave(workflow, main, payload))
 
 
-async def _run_and_leave(workflow: Workflow, main: Main, payload: str | None) -> Outcome:
+async def _run_and_leave(workflow: InvocationRun, main: Main, payload: str | None) -> Outcome:
     environment = workflow.environment
     install_filter(workflow.settings.logger)
     environment.observe(workflow)
@@ -135,8 +135,10 @@ def _unused(*_: Any) -> NoReturn:
     raise AssertionError("a reader writes nothing")
 
 
-async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str | None) -> Outcome:
-    root = Frame(workflow, rebuilt=workflow.is_rehearsal)
+async def _run(
+    workflow: InvocationRun, settings: Settings, main: Main, payload: str | None
+) -> Outcome:
+    root = ContextState(workflow, rebuilt=workflow.is_rehearsal)
     workflow.on_stop = root.close
     deadline = workflow.invoked.ends_at
     if deadline is not None:
@@ -148,7 +150,7 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     async def body() -> str | None:
         return await main(root, payload)
 
-    task = workflow.tasks.start(body(), Scope(root, root.prefix))
+    task = workflow.tasks.start(body(), IdScope(root, root.prefix))
     task.add_done_callback(workflow.tell_end, context=sdk_context())
     await workflow.ended
     if task.done() and not task.cancelled():
@@ -166,21 +168,21 @@ async def _run(workflow: Workflow, settings: Settings, main: Main, payload: str 
     return await _within_limits(workflow, outcome)
 
 
-def _leave_through(workflow: Workflow, task: asyncio.Task[str | None]) -> None:
+def _leave_through(workflow: InvocationRun, task: asyncio.Task[str | None]) -> None:
     """Open the gate for updates that were left behind, unless the code has diverged from the log."""
     has_returned = task.done() and not task.cancelled() and task.exception() is None
     if workflow.verdict is None:
         workflow.position.found_cut()
         if has_returned:
             workflow.returned_too_early(None)
-    goes_on = workflow.verdict is None or isinstance(workflow.verdict, Completed)
+    goes_on = workflow.verdict is None or isinstance(workflow.verdict, Complete)
     if goes_on and workflow.gate is not None and not workflow.gate.divergence():
         workflow.open_gate()
     else:
         workflow.checkpointer.discard()
 
 
-async def _flush(workflow: Workflow) -> None:
+async def _flush(workflow: InvocationRun) -> None:
     """Wait until everything that was submitted is acknowledged, but not beyond the function's time."""
     if workflow.invoked.ends_at is None:
         await workflow.checkpointer.flush()
@@ -189,7 +191,7 @@ async def _flush(workflow: Workflow) -> None:
         async with asyncio.timeout_at(workflow.time_to_leave(math.inf)):
             await workflow.checkpointer.flush()
     except TimeoutError:
-        workflow.refusal = Aborted(
+        workflow.refusal = Abort(
             InvocationError(
                 "the function's time is nearly up and the service has yet to acknowledge the last"
                 " updates: this invocation ends so that Lambda invokes again"
@@ -200,15 +202,15 @@ async def _flush(workflow: Workflow) -> None:
 
 def _of_verdict(verdict: Verdict) -> Outcome:
     match verdict:
-        case WentAway():
+        case Suspend():
             return Outcome(status=OutcomeStatus.PENDING)
-        case Completed(succeeded=True):
+        case Complete(succeeded=True):
             return Outcome(status=OutcomeStatus.SUCCEEDED, result="")
-        case Completed(error=error):
+        case Complete(error=error):
             return _failed(error or ExecutionError("the execution was completed as failed"))
-        case Aborted(error=error, fatal=True):
+        case Abort(error=error, fatal=True):
             return _failed(error)
-        case Aborted(error=error):
+        case Abort(error=error):
             raise error
 
 
@@ -235,7 +237,7 @@ def _failed(error: BaseException) -> Outcome:
     return Outcome(status=OutcomeStatus.FAILED, error=capture(error))
 
 
-async def _within_limits(workflow: Workflow, outcome: Outcome) -> Outcome:
+async def _within_limits(workflow: InvocationRun, outcome: Outcome) -> Outcome:
     """Record a result that does not fit into the response as the end of the EXECUTION instead.
 
     Its size is that of a text within JSON, in which quotes are escaped, and in Lambda's older runtimes

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import Operation
-from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
@@ -61,7 +61,7 @@ class ReplayLogging(StrEnum):
 
 
 class Reporter(Protocol):
-    """The receiver of one invocation's reports: see ``hooks``."""
+    """The receiver of one invocation's reports: see ``plugins``."""
 
     @property
     def wants_calls(self) -> bool:
@@ -133,13 +133,13 @@ class Observers(Protocol):
 
 
 class Plugin(Protocol):
-    """An element of ``durable_execution(plugins=...)``: see ``hooks.DurablePlugin``.
+    """An element of ``durable_execution(plugins=...)``: see ``plugins.DurablePlugin``.
 
     The plugin makes the observers, so that a handler without plugins does not load their module.
     """
 
     @staticmethod
-    def __observe__(plugins: Sequence[Any], logger: logging.Logger) -> Observers:
+    def make_observers(plugins: Sequence[Any], logger: logging.Logger) -> Observers:
         """Make the observers of a handler with these plugins."""
         ...
 
@@ -147,11 +147,13 @@ class Plugin(Protocol):
 class Chain(Protocol):
     """The middleware of a handler, as the runtime sees it."""
 
-    async def handler(self, frame: Any, event: Any, run: Callable[..., Awaitable[Any]]) -> Any:
+    async def handler(
+        self, context_state: Any, event: Any, run: Callable[..., Awaitable[Any]]
+    ) -> Any:
         """Run the handler."""
         ...
 
-    async def context(self, frame: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+    async def context(self, context_state: Any, run: Callable[[], Awaitable[Any]]) -> Any:
         """Run the function of a context."""
         ...
 
@@ -168,7 +170,7 @@ class Interceptor(Protocol):
     """An element of ``durable_execution(middleware=...)``: see ``middleware.Middleware``."""
 
     @staticmethod
-    def __compose__(stack: Sequence[Any]) -> Chain:
+    def make_chain(stack: Sequence[Any]) -> Chain:
         """Make the chain of a handler with these interceptors."""
         ...
 

@@ -28,19 +28,19 @@ from typing import Any
 
 from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationStatus,
     OperationSubType,
     OperationType,
 )
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate, WaitOptions
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, WaitOptions
+from durable_execution_sdk.runtime.contexts import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.identity import calling_row
-from durable_execution_sdk.runtime.scope import Scope
-from durable_execution_sdk.runtime.tasks import timed_by
-from durable_execution_sdk.runtime.workflow import Timer
+from durable_execution_sdk.runtime.run import Timer
+from durable_execution_sdk.runtime.tasks.identity import calling_row
+from durable_execution_sdk.runtime.tasks.workflow_task import timed_by
 
 __all__ = ["TIMER_NAME", "start_timer"]
 
@@ -65,20 +65,20 @@ class DurableTimer(Timer):
         "_record",
         "_set_at",
         "_tick",
+        "context_state",
         "due_at",
-        "frame",
         "is_pending",
         "name",
         "operation_id",
         "workflow",
     )
 
-    def __init__(self, scope: Scope, delay: float) -> None:
-        self.frame = scope.frame
-        self.workflow = scope.frame.workflow
+    def __init__(self, scope: IdScope, delay: float) -> None:
+        self.context_state = scope.context_state
+        self.workflow = scope.context_state.workflow
         self.operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
         self.name = TIMER_NAME
-        super().__init__(self.workflow.order, place)
+        super().__init__(self.workflow.completions, place)
         self.is_pending = False
         self.due_at: float | None = None
         self.is_ticking = False
@@ -88,7 +88,7 @@ class DurableTimer(Timer):
         self.is_loose = False
         self._is_wait = False
         self._record = record = self.workflow.claim(self)
-        self.frame.unsettled[self.sequence] = self
+        self.context_state.unsettled[self.sequence] = self
         if self.workflow.reporter is not None:
             self.workflow.reporter.claimed(self.operation_id)
         self.workflow.registered[self.operation_id] = self
@@ -96,7 +96,7 @@ class DurableTimer(Timer):
         if record is not None and (is_wait or record.status in TERMINAL_STATUSES):
             self._is_wait = is_wait
             self.observe(record)
-        elif not self.frame.is_rebuilt:
+        elif not self.context_state.is_rebuilt:
             self._start()
 
     @property
@@ -113,7 +113,7 @@ class DurableTimer(Timer):
             record.status not in TERMINAL_STATUSES and record.type == OperationType.WAIT
         )
         if record.status in TERMINAL_STATUSES:
-            self.become_due(record.end_timestamp or self.workflow.order.now)
+            self.become_due(record.end_timestamp or self.workflow.completions.now)
         elif self.is_pending:
             details = record.wait_details
             self.due_at = details.scheduled_end_timestamp if details else None
@@ -131,8 +131,10 @@ class DurableTimer(Timer):
         """Cancel the timer, and its WAIT if one is recorded and the context goes on."""
         dropped = super().drop(msg)
         if dropped:
-            if self._is_wait and not (self._is_over or self.frame.is_over):
-                self.frame.leave_behind(self._update(OperationType.WAIT, OperationAction.CANCEL))
+            if self._is_wait and not (self._is_over or self.context_state.is_over):
+                self.context_state.leave_behind(
+                    self._update(OperationType.WAIT, OperationAction.CANCEL)
+                )
             self._leave()
         return dropped
 
@@ -147,7 +149,7 @@ class DurableTimer(Timer):
         left = self._delay - (time.monotonic() - self._set_at)
         seconds = max(1, math.ceil(round(left, 3)))
         options = WaitOptions(wait_seconds=seconds)
-        self.frame.submit(
+        self.context_state.submit(
             self._update(OperationType.WAIT, OperationAction.START, wait_options=options)
         )
 
@@ -170,8 +172,10 @@ class DurableTimer(Timer):
         self.is_ticking = False
         if self._record is None:
             start = self._update(OperationType.STEP, OperationAction.START)
-            self.frame.leave_behind(start)
-        self.frame.submit(self._update(OperationType.STEP, OperationAction.SUCCEED, payload="null"))
+            self.context_state.leave_behind(start)
+        self.context_state.submit(
+            self._update(OperationType.STEP, OperationAction.SUCCEED, payload="null")
+        )
 
     def _update(
         self, kind: OperationType, action: OperationAction, **members: Any
@@ -181,7 +185,7 @@ class DurableTimer(Timer):
             id=self.operation_id,
             type=kind,
             action=action,
-            parent_id=self.frame.parent_id,
+            parent_id=self.context_state.parent_id,
             name=TIMER_NAME,
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
             **members,
@@ -192,7 +196,7 @@ class DurableTimer(Timer):
         if self._tick is not None:
             self._tick.cancel()
         self.workflow.timers.pop(self, None)
-        self.frame.unsettled.pop(self.sequence, None)
+        self.context_state.unsettled.pop(self.sequence, None)
         self.workflow.registered.pop(self.operation_id, None)
         self.workflow.journal.release(self.operation_id)
 
@@ -230,7 +234,7 @@ class WorkflowTimerHandle(asyncio.TimerHandle):
 
 
 def start_timer(
-    scope: Scope,
+    scope: IdScope,
     when: float,
     delay: float,
     callback: Callable[..., object],
@@ -242,10 +246,10 @@ def start_timer(
     A delay of zero or less records nothing, and neither does one that is infinite, which never fires. Raises
     ``ConfigError`` for a delay that is longer than a wait can be.
     """
-    if scope.frame.is_over:
+    if scope.context_state.is_over:
         return None
     inner = context or copy_context()
-    loop = scope.frame.workflow.loop
+    loop = scope.context_state.workflow.loop
     if delay <= 0:
         # It is due, and runs in its turn among the ready callbacks. If the process's clock decided, it
         # could run before the next completion or after it.

@@ -10,9 +10,9 @@ import asyncio
 import time
 from typing import Any
 
-from durable_execution_sdk.runtime.circles import cancel
-from durable_execution_sdk.runtime.tasks import WorkflowTask
-from durable_execution_sdk.runtime.workflow import GRACE_SECONDS, Workflow
+from durable_execution_sdk.runtime.run import GRACE_SECONDS, InvocationRun
+from durable_execution_sdk.runtime.tasks.cycles import cancel
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 __all__ = ["leave_nothing_behind"]
 
@@ -27,7 +27,7 @@ _LAST_SECONDS = 0.05
 _abandoned: list[asyncio.Task[Any]] = []
 
 
-async def leave_nothing_behind(workflow: Workflow) -> None:
+async def leave_nothing_behind(workflow: InvocationRun) -> None:
     """Cancel all tasks of the invocation, of workflow code and of bodies, and wait for their threads.
 
     Logs a warning that names threads that were disowned and tasks that were abandoned.
@@ -50,7 +50,7 @@ async def leave_nothing_behind(workflow: Workflow) -> None:
         )
 
 
-async def _unwind(workflow: Workflow, running: set[asyncio.Task[Any]], ends_at: float) -> None:
+async def _unwind(workflow: InvocationRun, running: set[asyncio.Task[Any]], ends_at: float) -> None:
     seconds = ends_at - time.monotonic()
     warned: set[asyncio.Task[Any]] = set()
     for number, share in enumerate(_ROUNDS):
@@ -90,7 +90,7 @@ def _cancel(task: asyncio.Task[Any]) -> None:
         cancel(task)
 
 
-def _left_of(workflow: Workflow) -> set[asyncio.Task[Any]]:
+def _left_of(workflow: InvocationRun) -> set[asyncio.Task[Any]]:
     """Return the tasks that have not ended. If there are none, close the async generators first."""
     environment = workflow.environment
     left = environment.tasks_left()

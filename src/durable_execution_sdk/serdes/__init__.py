@@ -18,17 +18,18 @@ from durable_execution_sdk.serdes.protocol import (
 from durable_execution_sdk.serdes.values import INTS, JsonSerDes
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.serdes import fidelity, fitting, models, shapes
     from durable_execution_sdk.serdes.callback import CallbackSerDes
+    from durable_execution_sdk.serdes.round_trip import fidelity, fitting
+    from durable_execution_sdk.serdes.types import models, shapes
 else:
     __getattr__ = on_first_use(
         __name__,
         {
             "CallbackSerDes": "callback",
-            "fidelity": "fidelity",
-            "fitting": "fitting",
-            "models": "models",
-            "shapes": "shapes",
+            "fidelity": "round_trip.fidelity",
+            "fitting": "round_trip.fitting",
+            "models": "types.models",
+            "shapes": "types.shapes",
         },
     )
 

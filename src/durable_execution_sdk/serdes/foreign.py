@@ -1,4 +1,4 @@
-"""Types that msgspec does not support: pydantic models, deques, other mappings, subclasses of builtins.
+"""Types that msgspec does not know, and the decoders that ask for them.
 
 pydantic is never imported here; a model can appear only if the user's code has imported it.
 """
@@ -20,14 +20,20 @@ __all__ = [
     "OUTWARD_ENCODER",
     "Writers",
     "class_of",
+    "converted",
+    "decoder_for",
     "encoder_with",
+    "form_name",
     "from_json",
     "is_class",
     "is_pydantic",
     "is_subclass_of_builtin",
+    "misfit",
     "name_of",
+    "read_foreign",
     "to_json",
 ]
+
 
 Writers = Mapping[type[Any], Callable[[Any], Any]]
 """Functions that turn instances of unsupported classes into plain data, by class."""
@@ -132,3 +138,42 @@ ENCODER = msgspec.json.Encoder(enc_hook=to_json)
 
 OUTWARD_ENCODER = msgspec.json.Encoder(enc_hook=lambda value: to_json(value, is_outward=True))
 """The encoder for readers outside the execution: without the set fields of pydantic models."""
+
+
+def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
+    """Make a msgspec decoder for a type; ``None`` if msgspec refuses it.
+
+    msgspec accepts any class and calls ``read_foreign`` when it decodes one, so ``shapes`` checks
+    beforehand that the class can be read.
+    """
+    try:
+        return msgspec.json.Decoder(kind, dec_hook=read_foreign)
+    except (TypeError, RecursionError):
+        return None
+
+
+def converted(value: Any, kind: Any, path: str) -> Any:
+    """Convert plain data to a type; errors have the path within the whole value, which is at ``path``."""
+    try:
+        return msgspec.convert(value, kind, dec_hook=read_foreign, str_keys=True)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        inner = text.replace("`$", f"`{path}", 1) if "`$" in text else f"{text} - at `{path}`"
+        raise msgspec.ValidationError(inner) from error
+
+
+def read_foreign(kind: Any, value: Any) -> Any:
+    """Make an instance of a class that msgspec does not support (msgspec's ``dec_hook``)."""
+    return from_json(kind, value, lambda part, data: serdes.shapes.shape_of(part).read(data, "$"))
+
+
+def misfit(expected: str, value: object, path: str) -> msgspec.ValidationError:
+    """Build the error for plain data of the wrong kind, in msgspec's wording."""
+    form = form_name(type(value))
+    return msgspec.ValidationError(f"Expected `{expected}`, got `{form}` - at `{path}`")
+
+
+def form_name(kind: type) -> str:
+    """Return JSON's name for a class of plain data."""
+    forms: dict[type, str] = {dict: "object", list: "array", type(None): "null"}
+    return forms.get(kind, kind.__name__)

@@ -12,14 +12,15 @@ import msgspec
 
 from durable_execution_sdk import serdes
 from durable_execution_sdk.errors import ConfigError, SerDesError
-from durable_execution_sdk.serdes.decoding import decoder_for, read_foreign
 from durable_execution_sdk.serdes.envelopes import ENVELOPE
 from durable_execution_sdk.serdes.foreign import (
     ENCODER,
     OUTWARD_ENCODER,
+    decoder_for,
     is_class,
     is_pydantic,
     name_of,
+    read_foreign,
 )
 from durable_execution_sdk.serdes.paths import (
     WAY_OUT,
@@ -30,8 +31,8 @@ from durable_execution_sdk.serdes.paths import (
 from durable_execution_sdk.serdes.protocol import SerDesContext
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.serdes.parts import Shape
-    from durable_execution_sdk.serdes.shapes import Plan
+    from durable_execution_sdk.serdes.types.parts import Shape
+    from durable_execution_sdk.serdes.types.shapes import Plan
 
 __all__ = ["INTS", "JsonSerDes"]
 

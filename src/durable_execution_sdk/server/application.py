@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from durable_execution_sdk.emulator.ids import unique_id
 from durable_execution_sdk.server.backend import Backend
-from durable_execution_sdk.server.bodies import read_body
-from durable_execution_sdk.server.faults import refusal
-from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.server.error_mapping import refusal
+from durable_execution_sdk.server.request import Incoming
+from durable_execution_sdk.server.request_body import read_body
 from durable_execution_sdk.server.routes import find_route
 
 # Largest checkpoint request, in bytes. The bound must not fall below it where events are limited to less.

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.emulator.driver import Driver
-from durable_execution_sdk.server.closings import Closings
+from durable_execution_sdk.server.execution_waiters import Closings
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")

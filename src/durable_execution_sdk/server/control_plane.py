@@ -5,17 +5,17 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.model import control_wire
-from durable_execution_sdk.model.control import HistoryRequest, ListRequest
-from durable_execution_sdk.server.answers import json_answer
-from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import HistoryRequest, ListRequest
+from durable_execution_sdk.server.request import Incoming
+from durable_execution_sdk.server.responses import json_answer
 
 
 def describe(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``GetDurableExecution``."""
     include_data = incoming.flag("IncludeExecutionData", default=True)
     description = emulator.describe(incoming.arn, include_execution_data=include_data)
-    return json_answer(control_wire.encode_description(description))
+    return json_answer(control_plane_codec.encode_description(description))
 
 
 def history(emulator: Emulator, incoming: Incoming) -> Response:
@@ -29,7 +29,7 @@ def history(emulator: Emulator, incoming: Incoming) -> Response:
             max_items=incoming.number("MaxItems"),
         )
     )
-    return json_answer(control_wire.encode_history_page(page))
+    return json_answer(control_plane_codec.encode_history_page(page))
 
 
 def list_executions(emulator: Emulator, incoming: Incoming) -> Response:
@@ -47,24 +47,24 @@ def list_executions(emulator: Emulator, incoming: Incoming) -> Response:
             max_items=incoming.number("MaxItems"),
         )
     )
-    return json_answer(control_wire.encode_list_page(page))
+    return json_answer(control_plane_codec.encode_list_page(page))
 
 
 def stop(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``StopDurableExecution``. The request's body is the error object itself."""
-    stopped_at = emulator.stop(incoming.arn, incoming.read(control_wire.decode_error))
-    return json_answer(control_wire.encode_timestamp("StopTimestamp", stopped_at))
+    stopped_at = emulator.stop(incoming.arn, incoming.read(control_plane_codec.decode_error))
+    return json_answer(control_plane_codec.encode_timestamp("StopTimestamp", stopped_at))
 
 
 def pause(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``PauseDurableExecution``."""
-    emulator.pause(incoming.arn, incoming.read(control_wire.decode_pause))
+    emulator.pause(incoming.arn, incoming.read(control_plane_codec.decode_pause))
     return json_answer(status=202)
 
 
 def resume(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``ResumeDurableExecution``."""
-    emulator.resume(incoming.arn, incoming.read(control_wire.decode_resume))
+    emulator.resume(incoming.arn, incoming.read(control_plane_codec.decode_resume))
     return json_answer(status=202)
 
 
@@ -72,7 +72,7 @@ def delete(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``DeleteDurableExecution``."""
     deleted_at = emulator.delete(incoming.arn)
     return json_answer(
-        control_wire.encode_timestamp("DeletionRequestTimestamp", deleted_at), status=202
+        control_plane_codec.encode_timestamp("DeletionRequestTimestamp", deleted_at), status=202
     )
 
 
@@ -84,7 +84,7 @@ def callback_success(emulator: Emulator, incoming: Incoming) -> Response:
 
 def callback_failure(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``SendDurableExecutionCallbackFailure``. The request's body is the error object itself."""
-    emulator.callback_failure(incoming.callback_id, incoming.read(control_wire.decode_error))
+    emulator.callback_failure(incoming.callback_id, incoming.read(control_plane_codec.decode_error))
     return json_answer()
 
 

@@ -7,16 +7,16 @@ from functools import partial
 from starlette.responses import Response
 
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import StateRequest
-from durable_execution_sdk.server.answers import json_answer
-from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import StateRequest
+from durable_execution_sdk.server.request import Incoming
+from durable_execution_sdk.server.responses import json_answer
 
 
 def checkpoint(emulator: Emulator, incoming: Incoming) -> Response:
     """Serve ``CheckpointDurableExecution``."""
-    request = incoming.read(partial(wire.decode_checkpoint, incoming.arn))
-    return json_answer(wire.encode_checkpoint_response(emulator.checkpoint(request)))
+    request = incoming.read(partial(codec.decode_checkpoint, incoming.arn))
+    return json_answer(codec.encode_checkpoint_response(emulator.checkpoint(request)))
 
 
 def get_state(emulator: Emulator, incoming: Incoming) -> Response:
@@ -29,4 +29,4 @@ def get_state(emulator: Emulator, incoming: Incoming) -> Response:
             max_items=incoming.number("MaxItems"),
         )
     )
-    return json_answer(wire.encode_state_page(page))
+    return json_answer(codec.encode_state_page(page))

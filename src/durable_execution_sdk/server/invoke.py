@@ -11,9 +11,13 @@ from durable_execution_sdk.emulator.control_plane import (
     finish,
 )
 from durable_execution_sdk.engine.rejections import invalid
-from durable_execution_sdk.model.control import InvocationType, InvokeRequest, InvokeResponse
+from durable_execution_sdk.protocol.control_plane import (
+    InvocationType,
+    InvokeRequest,
+    InvokeResponse,
+)
 from durable_execution_sdk.server.backend import Backend
-from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.server.request import Incoming
 
 
 async def invoke(backend: Backend, incoming: Incoming) -> Response:

@@ -16,9 +16,9 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.server import control_plane, data_plane
 from durable_execution_sdk.server.backend import Backend
-from durable_execution_sdk.server.faults import unknown_operation
-from durable_execution_sdk.server.incoming import Incoming
+from durable_execution_sdk.server.error_mapping import unknown_operation
 from durable_execution_sdk.server.invoke import invoke
+from durable_execution_sdk.server.request import Incoming
 
 Endpoint = Callable[[Backend, Incoming], Awaitable[Response]]
 

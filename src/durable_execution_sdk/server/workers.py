@@ -30,7 +30,7 @@ class Workers:
     def stop(self) -> None:
         """Start no more functions, and block until those that run have ended."""
         self._stop.set()
-        self._driver.emulator.conductor.wake()
+        self._driver.emulator.coordinator.wake()
         for thread in self._threads:
             thread.join()
 

@@ -1,6 +1,7 @@
 """Test durable workflows, on the embedded engine in milliseconds or deployed on Lambda."""
 
-from durable_execution_sdk.emulator.caller import Seams
+from durable_execution_sdk.emulator.faults.plan import BodyRun
+from durable_execution_sdk.emulator.function_caller import Seams
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.replay.report import (
     Divergence,
@@ -9,9 +10,20 @@ from durable_execution_sdk.replay.report import (
     ReplayReport,
 )
 from durable_execution_sdk.testing.callbacks import PendingCallback, SyncPendingCallback
-from durable_execution_sdk.testing.cloud import CloudDurableTestRunner
-from durable_execution_sdk.testing.cloud_sync import SyncCloudTestRunner
-from durable_execution_sdk.testing.crash_safety import check_crash_safety, check_crash_safety_sync
+from durable_execution_sdk.testing.checks.crash_safety import (
+    check_crash_safety,
+    check_crash_safety_sync,
+)
+from durable_execution_sdk.testing.checks.golden import GoldenHistoryError, assert_history
+from durable_execution_sdk.testing.checks.replay import (
+    check_replay,
+    check_replay_sync,
+    save_history,
+)
+from durable_execution_sdk.testing.checks.safety_report import Harm, HarmError, SafetyReport
+from durable_execution_sdk.testing.checks.schedules import check_schedules, check_schedules_sync
+from durable_execution_sdk.testing.cloud.runner import CloudDurableTestRunner
+from durable_execution_sdk.testing.cloud.sync_runner import SyncCloudTestRunner
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -20,27 +32,22 @@ from durable_execution_sdk.testing.errors import (
     UnexpectedStatusError,
     UnusedFaultError,
 )
-from durable_execution_sdk.testing.factory import RunnerFactory
-from durable_execution_sdk.testing.faults import BodyRun, Faults
-from durable_execution_sdk.testing.functions import Raises, Returns
-from durable_execution_sdk.testing.golden import GoldenHistoryError, assert_history
-from durable_execution_sdk.testing.invocations import RecordedInvocation
+from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.local.functions import Raises, Returns
+from durable_execution_sdk.testing.local.runner import LocalDurableTestRunner
+from durable_execution_sdk.testing.local.sync_runner import SyncTestRunner
 from durable_execution_sdk.testing.mock_service import (
-    CheckpointScript,
     MockDurableServiceClient,
-    Script,
+    ScriptedAnswers,
+    ScriptedCheckpoints,
 )
-from durable_execution_sdk.testing.operations import RecordedOperation
-from durable_execution_sdk.testing.replaying import check_replay, check_replay_sync, save_history
-from durable_execution_sdk.testing.result import DurableTestResult
-from durable_execution_sdk.testing.runner import LocalDurableTestRunner
-from durable_execution_sdk.testing.safety import Harm, HarmError, SafetyReport
-from durable_execution_sdk.testing.schedules import check_schedules, check_schedules_sync
-from durable_execution_sdk.testing.sync import SyncTestRunner
+from durable_execution_sdk.testing.pytest_support.factory import RunnerFactory
+from durable_execution_sdk.testing.results.invocations import RecordedInvocation
+from durable_execution_sdk.testing.results.operations import RecordedOperation
+from durable_execution_sdk.testing.results.result import DurableTestResult
 
 __all__ = [
     "BodyRun",
-    "CheckpointScript",
     "CloudDurableTestRunner",
     "Divergence",
     "DivergenceKind",
@@ -64,7 +71,8 @@ __all__ = [
     "RunTimeoutError",
     "RunnerFactory",
     "SafetyReport",
-    "Script",
+    "ScriptedAnswers",
+    "ScriptedCheckpoints",
     "Seams",
     "StuckError",
     "SyncCloudTestRunner",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Protocol, cast
 
 from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
-from durable_execution_sdk.model.failure import ErrorObject
+from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
-from durable_execution_sdk.service import EXPECTED_ANSWERS
 
 __all__ = [
     "Answers",

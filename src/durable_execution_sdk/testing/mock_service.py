@@ -12,28 +12,30 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 import msgspec
 
-from durable_execution_sdk.emulator.invokers import Call, LambdaContext
+from durable_execution_sdk.emulator.functions.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.handler import DurableHandler
-from durable_execution_sdk.model import wire
-from durable_execution_sdk.model.api import (
+from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
+    InitialExecutionState,
+    Invocation,
+    Outcome,
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.model.ids import execution_operation_id
-from durable_execution_sdk.model.invocation import InitialExecutionState, Invocation, Outcome
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import (
     ExecutionDetails,
     Operation,
     OperationStatus,
     OperationType,
 )
-from durable_execution_sdk.model.update import OperationUpdate
+from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
-__all__ = ["CheckpointScript", "MockDurableServiceClient", "Script"]
+__all__ = ["MockDurableServiceClient", "ScriptedAnswers", "ScriptedCheckpoints"]
 
 _Q = TypeVar("_Q")
 _A = TypeVar("_A")
@@ -46,7 +48,7 @@ _FIRST_TOKEN = "token-0"  # noqa: S105 - a checkpoint token
 _START = 1_767_225_600_000
 
 
-class Script(Generic[_Q, _A]):
+class ScriptedAnswers(Generic[_Q, _A]):
     """The responses to one kind of call, in order; calls after the last one succeed.
 
     Each method adds responses and returns the script: ``script.succeed(2).throttle().succeed()``.
@@ -107,7 +109,7 @@ class Script(Generic[_Q, _A]):
         return self
 
 
-class CheckpointScript(Script[CheckpointRequest, CheckpointResponse]):
+class ScriptedCheckpoints(ScriptedAnswers[CheckpointRequest, CheckpointResponse]):
     """The responses to checkpoints."""
 
     def without_token(self, times: int = 1) -> Self:
@@ -125,8 +127,8 @@ class MockDurableServiceClient:
     """
 
     def __init__(self) -> None:
-        self.on_checkpoint = CheckpointScript()
-        self.on_get_state: Script[StateRequest, StatePage] = Script()
+        self.on_checkpoint = ScriptedCheckpoints()
+        self.on_get_state: ScriptedAnswers[StateRequest, StatePage] = ScriptedAnswers()
         self.checkpoints: list[CheckpointRequest] = []
         self.state_requests: list[StateRequest] = []
         self.time = _START
@@ -139,19 +141,19 @@ class MockDurableServiceClient:
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record the request, and respond by the script."""
-        decoded = wire.decode_checkpoint(
-            request.durable_execution_arn, wire.encode_checkpoint(request)
+        decoded = codec.decode_checkpoint(
+            request.durable_execution_arn, codec.encode_checkpoint(request)
         )
         self.checkpoints.append(decoded)
         answer = self.on_checkpoint.play(decoded) or self._next_token(decoded)
         self._token = answer.checkpoint_token
-        return wire.decode_checkpoint_response(wire.encode_checkpoint_response(answer))
+        return codec.decode_checkpoint_response(codec.encode_checkpoint_response(answer))
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Record the request, and respond by the script."""
         self.state_requests.append(request)
         answer = self.on_get_state.play(request) or StatePage()
-        return wire.decode_state_page(wire.encode_state_page(answer))
+        return codec.decode_state_page(codec.encode_state_page(answer))
 
     def now(self) -> int:
         """Return the service's time."""
@@ -201,8 +203,8 @@ class MockDurableServiceClient:
                 operations=[execution, *operations], next_marker=next_marker
             ),
         )
-        payload = msgspec.json.decode(msgspec.json.encode(wire.encode_invocation(invocation)))
-        return wire.decode_outcome(handler.bind(self)(payload, LambdaContext(_call(seconds))))
+        payload = msgspec.json.decode(msgspec.json.encode(codec.encode_invocation(invocation)))
+        return codec.decode_outcome(handler.bind(self)(payload, LambdaContext(_call(seconds))))
 
     def _next_token(self, request: CheckpointRequest) -> CheckpointResponse:
         if request.checkpoint_token != self._token:

@@ -17,7 +17,7 @@ from durable_execution_sdk import (
     StepContext,
     durable_execution,
 )
-from durable_execution_sdk.hooks import (
+from durable_execution_sdk.plugins import (
     AttemptInfo,
     DurablePlugin,
     InvocationEndInfo,

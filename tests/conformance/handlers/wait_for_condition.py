@@ -13,8 +13,8 @@ from durable_execution_sdk import (
     WaitForConditionConfig,
     WaitStrategy,
     durable_execution,
-    wait_until,
-    wait_while,
+    poll_until,
+    poll_while,
 )
 
 SECOND = Duration.from_seconds(1)
@@ -37,7 +37,7 @@ async def increment(state: int) -> int:
 async def basic(threshold: int, ctx: DurableContext) -> int:
     config = WaitForConditionConfig(
         initial_state=0,
-        wait_strategy=wait_until(
+        wait_strategy=poll_until(
             lambda state: state >= threshold, initial_delay=SECOND, jitter=JitterStrategy.NONE
         ),
     )
@@ -80,7 +80,7 @@ async def structured(event: None, ctx: DurableContext) -> Job:
 
     config = WaitForConditionConfig(
         initial_state=Job(status="PENDING", attempts=0),
-        wait_strategy=wait_while(lambda job: job["status"] == "PENDING", initial_delay=SECOND),
+        wait_strategy=poll_while(lambda job: job["status"] == "PENDING", initial_delay=SECOND),
     )
     return await ctx.wait_for_condition(check, config)
 
@@ -103,7 +103,7 @@ async def custom_serdes(event: None, ctx: DurableContext) -> str:
 
     config = WaitForConditionConfig(
         initial_state="",
-        wait_strategy=wait_until(lambda state: len(state) >= 2, initial_delay=SECOND),
+        wait_strategy=poll_until(lambda state: len(state) >= 2, initial_delay=SECOND),
         serdes=Enveloped(),
     )
     return await ctx.wait_for_condition(append, config)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from durable_execution_sdk.emulator.leases import Leases, MemoryLeases
+from durable_execution_sdk.emulator.stores.leases import Leases, MemoryLeases
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
     ExecutionRecord,

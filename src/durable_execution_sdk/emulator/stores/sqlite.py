@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from durable_execution_sdk.emulator.leases import FileLeases, Leases
+from durable_execution_sdk.emulator.stores.leases import FileLeases, Leases
 from durable_execution_sdk.emulator.stores.schema import prepare
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import msgspec
 
-from durable_execution_sdk.emulator.leases import Leases
+from durable_execution_sdk.emulator.stores.leases import Leases
 
 
 class ConflictError(Exception):

@@ -28,13 +28,13 @@ from durable_execution_sdk.engine.transitions.table import (
     opened,
     reference,
 )
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.operations import (
     CallbackDetails,
     Operation,
     OperationStatus,
     OperationType,
 )
-from durable_execution_sdk.model.update import CallbackOptions, OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import CallbackOptions, OperationAction, OperationUpdate
 
 
 def _start(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durable_execution_sdk.engine.events import ExecutionOutcomeRecorded
-from durable_execution_sdk.model.control import ExecutionStatus
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import OperationStatus
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import OperationStatus
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
 # The operation stays STARTED until the invocation is over, so that the history shows
 # InvocationCompleted before the end of the execution.

@@ -26,14 +26,14 @@ from durable_execution_sdk.engine.transitions.table import (
     opened,
     reference,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
     ChainedInvokeDetails,
     Operation,
     OperationStatus,
     OperationType,
 )
-from durable_execution_sdk.model.update import (
+from durable_execution_sdk.protocol.updates import (
     ChainedInvokeOptions,
     OperationAction,
     OperationUpdate,

@@ -27,14 +27,14 @@ from durable_execution_sdk.engine.transitions.table import (
     opened,
     reference,
 )
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationStatus,
     OperationType,
     StepDetails,
 )
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
 
 def _ended_attempts(operation: Operation | None) -> int:

@@ -10,9 +10,9 @@ import msgspec
 from durable_execution_sdk.engine.commands import FunctionTarget
 from durable_execution_sdk.engine.events import OperationEvent, OperationRef
 from durable_execution_sdk.engine.state import TimerKind
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import Operation, OperationStatus, OperationType
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
 ABSENT = None
 

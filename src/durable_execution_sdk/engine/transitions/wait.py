@@ -25,13 +25,13 @@ from durable_execution_sdk.engine.transitions.table import (
     opened,
     reference,
 )
-from durable_execution_sdk.model.operation import (
+from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationStatus,
     OperationType,
     WaitDetails,
 )
-from durable_execution_sdk.model.update import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
 
 def _start(

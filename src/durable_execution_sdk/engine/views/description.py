@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.model.control import (
+from durable_execution_sdk.protocol.control_plane import (
     DurableConfig,
     ExecutionDescription,
     ExecutionSummary,
     PauseDetails,
     TraceHeader,
 )
-from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 
 def describe(state: ExecutionState, *, include_execution_data: bool = True) -> ExecutionDescription:

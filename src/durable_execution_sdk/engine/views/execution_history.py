@@ -14,7 +14,7 @@ from durable_execution_sdk.engine.events import (
     InvocationCompleted,
 )
 from durable_execution_sdk.engine.views.payloads import error_of, input_of, reason_of, result_of
-from durable_execution_sdk.model.history import (
+from durable_execution_sdk.protocol.history import (
     ErrorDetails,
     EventType,
     ExecutionPausedDetails,

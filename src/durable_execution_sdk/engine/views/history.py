@@ -12,9 +12,9 @@ from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.engine.views.execution_history import execution_entry
 from durable_execution_sdk.engine.views.operation_history import operation_entry
 from durable_execution_sdk.engine.views.paging import marker_for, page_size, place_of
-from durable_execution_sdk.model.control import HistoryPage, HistoryRequest
-from durable_execution_sdk.model.history import HistoryEvent
-from durable_execution_sdk.model.ids import ExecutionArn
+from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 _OLDEST_FIRST = "history"
 _NEWEST_FIRST = "yrotsih"

@@ -29,7 +29,7 @@ from durable_execution_sdk.engine.events import (
     WaitSucceeded,
 )
 from durable_execution_sdk.engine.views.payloads import error_of, input_of, result_of
-from durable_execution_sdk.model.history import (
+from durable_execution_sdk.protocol.history import (
     CallbackStartedDetails,
     ChainedInvokeStartedDetails,
     EmptyDetails,

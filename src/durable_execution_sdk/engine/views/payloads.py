@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.history import EventError, EventInput, EventReason, EventResult
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import EventError, EventInput, EventReason, EventResult
 
 
 def input_of(payload: str | None, *, include_data: bool) -> EventInput:

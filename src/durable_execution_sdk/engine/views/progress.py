@@ -9,8 +9,8 @@ import msgspec
 
 from durable_execution_sdk.engine.events import CheckpointAccepted, Event, InvocationStarted
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, OperationType
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation, OperationType
 
 
 class Awaited(StrEnum):

@@ -11,9 +11,13 @@ from durable_execution_sdk.engine.rejections import invalid, stale_token
 from durable_execution_sdk.engine.state import ExecutionState, GivenResponse
 from durable_execution_sdk.engine.tokens import require_current_token
 from durable_execution_sdk.engine.views.paging import marker_for, page_size, place_of
-from durable_execution_sdk.model.api import CheckpointResponse, StatePage
-from durable_execution_sdk.model.invocation import InitialExecutionState, Invocation
-from durable_execution_sdk.model.operation import TERMINAL_STATUSES, Operation, OperationType
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointResponse,
+    InitialExecutionState,
+    Invocation,
+    StatePage,
+)
+from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation, OperationType
 
 _STATE = "state"
 _RESPONSE = "response"

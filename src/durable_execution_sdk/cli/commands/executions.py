@@ -1,0 +1,197 @@
+"""The commands ``list``, ``show``, ``history``, ``stop`` and ``callback``."""
+
+from __future__ import annotations
+
+import json
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from durable_execution_sdk.cli.callback_references import callback_id
+from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.documents import execution_document, record_document
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.output.outcome import tell_standing, tell_waits
+from durable_execution_sdk.cli.output.progress import drawing
+from durable_execution_sdk.cli.output.tree import tree
+from durable_execution_sdk.cli.payloads import is_json, read_text
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.rendering.escaping import visible
+from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.times import at, span
+from durable_execution_sdk.rendering.wording import told
+
+_PAGE = 1_000
+_WIDE = 300
+
+
+@click.command("list")
+@store_option
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+def list_(store: str | None, limit: int, as_json: bool) -> None:
+    """List executions, the newest first."""
+    with Place(store).existing() as emulator:
+        records = emulator.store.search(Search(limit=limit))
+        now = emulator.clock.now()
+    if as_json:
+        say(json.dumps([record_document(record) for record in records], indent=2))
+        return
+    table = Table("name", "function", "status", "started", "took", box=None, pad_edge=False)
+    for record in records:
+        duration = "" if record.ended_at is None else span(record.ended_at - record.started_at)
+        started = at(record.started_at, now)
+        row = (record.name, record.function, record.status, started, duration)
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    console = Console()
+    # Into a pipe, whole names matter more than the width of a terminal.
+    console.print(table, width=None if console.is_terminal else _WIDE)
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@json_option
+def show(name: str, store: str | None, as_json: bool) -> None:
+    """Show an execution: its operations, what it waits for, its result."""
+    place = Place(store)
+    with place.existing() as emulator:
+        arn = place.arn(emulator, name)
+        if as_json:
+            say(json.dumps(execution_document(emulator, arn), indent=2, ensure_ascii=False))
+            return
+        console = Console()
+        outline = drawing(console, emulator.clock.now()).outline(family(emulator, arn))
+        console.print(tree(outline))
+        tell_standing(emulator, arn)
+        tell_waits(emulator, arn, place)
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@json_option
+def history(name: str, store: str | None, as_json: bool) -> None:
+    """Show the events of an execution, in order."""
+    place = Place(store)
+    with place.existing() as emulator:
+        arn = place.arn(emulator, name)
+        events = _events(emulator, arn)
+        now = emulator.clock.now()
+    if as_json:
+        # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random().
+        page = msgspec.json.decode(
+            control_plane_codec.encode_history_page(HistoryPage(events=events))
+        )
+        say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
+        return
+    for event in events:
+        say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {told(event)}")
+
+
+@click.command()
+@click.argument("name")
+@store_option
+@click.option("--reason", metavar="TEXT", help="Why; recorded as the execution's error.")
+def stop(name: str, store: str | None, reason: str | None) -> None:
+    """Stop an execution for good. A `durable run` of it that is under way ends too."""
+    place = Place(store)
+    with place.existing() as emulator:
+        arn = place.arn(emulator, name)
+        if emulator.is_closed(arn):
+            say(f"{name} has ended already: {emulator.describe(arn).status}")
+            return
+        error = None if reason is None else ErrorObject(error_message=reason)
+        emulator.stop(arn, error)
+        say(f"{name} is {emulator.describe(arn).status}")
+
+
+@click.group()
+def callback() -> None:
+    """Answer a callback that an execution waits for.
+
+    CALLBACK is NAME/OPERATION: the execution's name, and the name given to ctx.wait_for_callback or
+    ctx.create_callback, preceded by the names of its contexts where it is ambiguous. NAME alone is
+    enough if one callback waits. The callback's id works too.
+    """
+
+
+@callback.command()
+@click.argument("reference", metavar="CALLBACK")
+@click.option("--data", metavar="TEXT|@FILE|-", help="The result, usually JSON; none if left out.")
+@store_option
+def succeed(reference: str, data: str | None, store: str | None) -> None:
+    """Answer with a result."""
+    result = None if data is None else read_text(data, "--data").encode("utf-8", "surrogateescape")
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.readable_success(callback_id(place, emulator, reference), result)
+    say("answered" if data is None or is_json(result) else "answered; sent as text: it is not JSON")
+
+
+@callback.command()
+@click.argument("reference", metavar="CALLBACK")
+@click.option("--message", metavar="TEXT", help="What went wrong.")
+@click.option("--type", "error_type", metavar="TEXT", help="The error's type.")
+@click.option("--data", metavar="TEXT|@FILE|-", help="More about the error.")
+@store_option
+def fail(
+    reference: str,
+    message: str | None,
+    error_type: str | None,
+    data: str | None,
+    store: str | None,
+) -> None:
+    """Answer with a failure."""
+    error = ErrorObject(
+        error_type=error_type,
+        error_message=message,
+        error_data=None if data is None else read_text(data, "--data"),
+    )
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.callback_failure(callback_id(place, emulator, reference), error)
+    say("answered")
+
+
+@callback.command()
+@click.argument("reference", metavar="CALLBACK")
+@store_option
+def heartbeat(reference: str, store: str | None) -> None:
+    """Send a heartbeat: the callback's heartbeat timeout starts again."""
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.callback_heartbeat(callback_id(place, emulator, reference))
+    say("noted")
+
+
+@callback.command("id")
+@click.argument("reference", metavar="CALLBACK")
+@store_option
+def id_(reference: str, store: str | None) -> None:
+    """Print the callback's id, which other systems need to answer it."""
+    place = Place(store)
+    with place.existing() as emulator:
+        say(callback_id(place, emulator, reference))
+
+
+def _events(emulator: Emulator, arn: str) -> list[HistoryEvent]:
+    events: list[HistoryEvent] = []
+    marker: str | None = None
+    while True:
+        page = emulator.history(
+            HistoryRequest(durable_execution_arn=arn, max_items=_PAGE, marker=marker)
+        )
+        events += page.events
+        marker = page.next_marker
+        if not marker:
+            return events

@@ -1,0 +1,121 @@
+"""``durable run``: start an execution on the embedded engine, or continue one."""
+
+from __future__ import annotations
+
+import uuid
+
+import click
+
+from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
+from durable_execution_sdk.cli.interrupts import Interrupts
+from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.outcome import exit_code, tell, tell_document, tell_waits
+from durable_execution_sdk.cli.output.streams import Streams, show_logs
+from durable_execution_sdk.cli.payloads import read_json
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.user_code import Workshop, split_target
+from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
+from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.rendering.family import family
+
+_LEVELS = ("debug", "info", "warning", "error")
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("target", metavar="FILE[:HANDLER]")
+@click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
+@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@store_option
+@click.option("--skip-time", is_flag=True, help="Do not wait for time to pass: skip it.")
+@click.option("--no-wait", is_flag=True, help="Do what is due now, and leave the rest for later.")
+@click.option(
+    "--function",
+    "others",
+    metavar="NAME=FILE:ATTR",
+    multiple=True,
+    help="A function that ctx.invoke can call: a workflow or a plain Lambda handler. Repeatable.",
+)
+@click.option("--log-level", type=click.Choice(_LEVELS), default="info", help="What is logged.")
+@json_option
+def run(
+    target: str,
+    payload: str | None,
+    name: str | None,
+    store: str | None,
+    skip_time: bool,
+    no_wait: bool,
+    others: tuple[str, ...],
+    log_level: str,
+    as_json: bool,
+) -> int:
+    """Run a workflow, or continue one that was interrupted.
+
+    HANDLER is the name of a @durable_execution workflow in FILE; it may be left out if there is only
+    one. Every workflow in FILE can be invoked under its name with ctx.invoke("NAME:$LATEST").
+
+    With the --name of an execution that has not ended, the run continues it, no matter how the last run
+    ended; with that of one that has ended, it shows the result. A different input for a name that is
+    in use is refused.
+
+    --skip-time skips waits and retry delays, except while a callback waits for its answer. A later
+    run without it starts at the time that was reached.
+
+    Ctrl-C stops after the step that runs, a second Ctrl-C at once. The execution can be continued after
+    both.
+    """
+    place = Place(store)
+    streams = Streams(as_json=as_json)
+    given = None if payload is None else read_json(payload, "--input")
+    with streams.for_user_code():
+        functions, chosen = _functions(target, others)
+        show_logs(log_level)
+    order = Order(
+        function=chosen,
+        name=name or fresh_name(chosen, str(uuid.uuid4())),
+        payload=given,
+    )
+    words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
+    resume = place.command(*words, *(["--skip-time"] if skip_time else []))
+    clock = SkippingClock() if skip_time else RealClock()
+    interrupts = Interrupts()
+    with place.opened(functions, clock) as emulator:
+        arn = begin(emulator, order, place)
+        if not emulator.is_closed(arn):
+            streams.say(f"{chosen}  {order.name}  {place.path}")
+            listening = interrupts.listening(aloud=not streams.is_live)
+            with listening, streams.for_user_code():
+                watch = streams.watch(interrupts.footnote)
+                Run(emulator, clock, arn, place, waits=not no_wait).drive(watch, interrupts)
+        if as_json:
+            tell_document(emulator, arn)
+        else:
+            if streams.is_live:
+                streams.draw(family(emulator, arn), emulator.clock.now())
+                tell_waits(emulator, arn, place)
+            tell(emulator, arn, resume)
+        code = exit_code(emulator, arn)
+    interrupts.leave(code)
+    return code
+
+
+def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:
+    """Return the registry of functions, and the name of the one to run."""
+    workshop = Workshop()
+    functions = Functions()
+    file, wanted = split_target(target)
+    chosen = workshop.choose(file, wanted)
+    for name, handler in workshop.handlers(file).items():
+        functions.add_durable(name, handler.bind)
+    for other in others:
+        name, _, place = other.partition("=")
+        file, attribute = split_target(place)
+        if not name or attribute is None:
+            raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
+        found = workshop.function(file, attribute)
+        if isinstance(found, DurableHandler):
+            functions.add_durable(name, found.bind)
+        else:
+            functions.add_plain(name, found)
+    return functions, chosen

@@ -1,0 +1,132 @@
+"""Start an execution, or find it by its name, and drive it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from durable_execution_sdk.cli.interrupts import Interrupts
+from durable_execution_sdk.cli.output.progress import Watch
+from durable_execution_sdk.cli.payloads import same_json, short
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
+from durable_execution_sdk.emulator.driver import Driver
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions.registry import LATEST
+from durable_execution_sdk.engine.views.progress import Awaited
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.family import Family, family
+
+_EMPTY = "{}"
+_LONGEST_NAME = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """The function to run, the execution's name, and the input; ``None`` if the user gave none."""
+
+    function: str
+    name: str
+    payload: str | None
+
+
+def fresh_name(function: str, unique: str) -> str:
+    """Make a name for an execution for which the user chose none."""
+    return f"{function[: _LONGEST_NAME - 9]}-{unique.replace('-', '')[:8]}"
+
+
+def begin(emulator: Emulator, order: Order, place: Place) -> str:
+    """Start the execution, or find the one with its name; return its ARN.
+
+    Raises ``Refusal`` if the name belongs to an execution of another function or with another input.
+    """
+    existing = emulator.find_name(order.name)
+    if existing is not None:
+        _check_same(emulator, existing, order, place)
+        return existing
+    return emulator.start(
+        InvokeRequest(
+            function_name=f"{order.function}:{LATEST}",
+            payload=(order.payload or _EMPTY).encode(),
+            invocation_type=InvocationType.EVENT,
+            durable_execution_name=order.name,
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an execution in this process. ``waits``: continue when time passes or answers arrive."""
+
+    emulator: Emulator
+    clock: RealClock
+    arn: str
+    place: Place
+    waits: bool = True
+
+    def drive(self, watch: Watch, interrupts: Interrupts) -> None:
+        """Drive the execution until it has ended, cannot continue, or Ctrl-C was pressed."""
+        executions = family(self.emulator, self.arn)
+        _check_functions(self.emulator, executions)
+        # The clock must not go backwards: an earlier run may have skipped time.
+        self.clock.jump_to(executions.last_at)
+        skipping = isinstance(self.clock, SkippingClock)
+        if isinstance(self.clock, SkippingClock):
+            # Skipping time would time out a callback before anyone could answer it.
+            self.clock.held = self._needs_answer
+        driver = Driver(self.emulator, seams=interrupts.seams)
+        with watch(self.emulator, self.arn, self.place), interrupts.cutting():
+            driver.run_until(
+                self._is_over,
+                family=self.arn,
+                patient=self.waits,
+                wait=self.waits or skipping,
+                stop=interrupts.asked,
+            )
+
+    def _is_over(self) -> bool:
+        if self.emulator.is_closed(self.arn):
+            return True
+        return not self.waits and self._needs_answer()
+
+    def _needs_answer(self) -> bool:
+        executions = family(self.emulator, self.arn)
+        return executions.is_idle and any(
+            waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()
+        )
+
+
+def _check_same(emulator: Emulator, arn: str, order: Order, place: Place) -> None:
+    """Refuse a name in use by another function or input, as the service does."""
+    owner = ExecutionArn.parse(arn).function_name
+    if owner != order.function:
+        raise Refusal(
+            f"the name {order.name!r} belongs to an execution of {owner} in {place.path}, not of"
+            f" {order.function}; choose another --name"
+        )
+    recorded_input = emulator.describe(arn).input_payload or _EMPTY
+    if order.payload is not None and not same_json(recorded_input, order.payload):
+        raise Refusal(
+            f"the name {order.name!r} belongs to an execution that was started with another input,"
+            f" {short(recorded_input)}. Choose another --name, or leave --input out to go on with that one"
+        )
+
+
+def _check_functions(emulator: Emulator, executions: Family) -> None:
+    """Refuse to wait for an invoked function that this process cannot run."""
+    for waiter in executions.waiters():
+        invoked = waiter.waiting.function_name
+        if invoked is not None:
+            _check_known(emulator, emulator.functions.parse(invoked)[0])
+    for member in executions.invoked.values():
+        _check_known(emulator, member.function)
+        _check_functions(emulator, member)
+
+
+def _check_known(emulator: Emulator, function: str) -> None:
+    if emulator.functions.get(function) is None:
+        raise Refusal(
+            f"the execution waits for {function}, which it invoked in an earlier run and which is"
+            f" not here now; name it: --function {function}=FILE:ATTR"
+        )

@@ -1,0 +1,89 @@
+"""The JSON documents that ``--json`` prints; their members have a fixed order and snake_case names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.engine.views.progress import OperationProgress
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.family import family, kind
+from durable_execution_sdk.rendering.payloads import json_or_text
+from durable_execution_sdk.rendering.times import iso
+from durable_execution_sdk.rendering.wording import callback_id_of, error_of
+
+
+def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
+    """Build the document of ``durable run``: status, result or error, counts, and waiting operations."""
+    described = emulator.describe(arn)
+    tally = emulator.tally(arn)
+    waiting = [
+        {"path": list(waiter.path), **_operation(waiter.progress)}
+        for waiter in family(emulator, arn).waiters()
+    ]
+    return {
+        "name": described.durable_execution_name,
+        "function": ExecutionArn.parse(arn).function_name,
+        "arn": arn,
+        "status": described.status,
+        "result": json_or_text(described.result or None),
+        "error": _error(described.error),
+        "started_at": iso(described.start_timestamp),
+        "ended_at": iso(described.end_timestamp),
+        "counts": {
+            "invocations": tally.invocations,
+            "operations": tally.operations,
+            "checkpoints": tally.checkpoints,
+        },
+        "waiting": waiting,
+    }
+
+
+def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
+    """Build the document of ``durable show``: the outcome, the input and all operations."""
+    return {
+        **outcome_document(emulator, arn),
+        "input": json_or_text(emulator.describe(arn).input_payload or None),
+        "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
+    }
+
+
+def record_document(record: ExecutionRecord) -> dict[str, Any]:
+    """Build one entry of ``durable list``."""
+    return {
+        "name": record.name,
+        "function": record.function,
+        "arn": record.arn,
+        "status": record.status,
+        "started_at": iso(record.started_at),
+        "ended_at": iso(record.ended_at),
+    }
+
+
+def _operation(progress: OperationProgress) -> dict[str, Any]:
+    operation, waiting = progress.operation, progress.waiting
+    return {
+        "id": operation.id,
+        "parent_id": operation.parent_id,
+        "name": operation.name,
+        "kind": kind(operation),
+        "status": operation.status,
+        "attempt": progress.attempt,
+        "waits_for": None if waiting is None else waiting.awaited.value,
+        "until": None if waiting is None else iso(waiting.until),
+        "callback_id": callback_id_of(progress),
+        "error": _error(error_of(operation)),
+    }
+
+
+def _error(error: ErrorObject | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {
+        "type": error.error_type,
+        "message": error.error_message,
+        "data": json_or_text(error.error_data or None),
+        "stack_trace": error.stack_trace,
+    }

@@ -1,0 +1,87 @@
+"""The lines or the document printed at the end of a run, and its exit code."""
+
+from __future__ import annotations
+
+import json
+
+from durable_execution_sdk.cli.output.callback_hints import answers
+from durable_execution_sdk.cli.output.documents import outcome_document
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.refusals import ExitCode
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.times import span
+from durable_execution_sdk.rendering.wording import waits
+
+
+def exit_code(emulator: Emulator, arn: str) -> ExitCode:
+    """Map an execution's status to an exit code."""
+    if not emulator.is_closed(arn):
+        return ExitCode.SUSPENDED
+    succeeded = emulator.describe(arn).status == ExecutionStatus.SUCCEEDED
+    return ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED
+
+
+def tell_document(emulator: Emulator, arn: str) -> None:
+    """Print the outcome as one JSON document on stdout."""
+    say(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
+
+
+def tell(emulator: Emulator, arn: str, resume: str) -> None:
+    """Print the outcome on stdout, the result on a line of its own; on stderr the command to go on."""
+    tell_standing(emulator, arn)
+    for name in _unknown_functions(emulator, arn):
+        say(f"{name} is not here; name it in a new run: --function {name}=FILE:ATTR", err=True)
+    if not emulator.is_closed(arn):
+        say(f"not finished; go on with: {resume}", err=True)
+
+
+def tell_standing(emulator: Emulator, arn: str) -> None:
+    """Print an execution's status, counts and time, and its result or error if it has ended."""
+    described = emulator.describe(arn)
+    tally = emulator.tally(arn)
+    ended = described.end_timestamp or family(emulator, arn).last_at
+    say(
+        f"{described.status}  {described.durable_execution_name}"
+        f"  invocations: {tally.invocations}  operations: {tally.operations}"
+        f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
+    )
+    if emulator.is_closed(arn):
+        _print_end(described)
+
+
+def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
+    """Print the operations that an execution waits for, and the commands to answer its callbacks."""
+    executions = family(emulator, arn)
+    for line in waits(executions, emulator.clock.now()):
+        say(line)
+    for answer in answers(executions, place):
+        say(f"answer with: {answer}")
+
+
+def _unknown_functions(emulator: Emulator, arn: str) -> list[str]:
+    """List the functions that the execution invoked and that this run does not know."""
+    names: dict[str, None] = {}
+    for entry in history(emulator.recording(arn)()):
+        started = entry.chained_invoke_started_details
+        if started is not None and started.durable_execution_arn is None:
+            name, _ = emulator.functions.parse(started.function_name)
+            if emulator.functions.get(name) is None:
+                names.setdefault(name)
+    return list(names)
+
+
+def _print_end(described: ExecutionDescription) -> None:
+    if described.status == ExecutionStatus.SUCCEEDED:
+        say(described.result or "null")
+        return
+    error = described.error or ErrorObject()
+    line = ": ".join(part for part in (error.error_type, error.error_message) if part)
+    if line:
+        say(line)
+    for line in error.stack_trace or []:
+        say(line.rstrip())

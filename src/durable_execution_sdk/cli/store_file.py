@@ -1,0 +1,69 @@
+"""The store file of the command, and executions in it by name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.emulator.clock import Clock, RealClock
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.stores.single_execution import SingleExecutionStore
+from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
+
+_IGNORE = "# The executions that durable stores here are not source code.\n*\n"
+
+
+class Place:
+    """The path of a store file, and the option that named it."""
+
+    def __init__(self, option: str | None) -> None:
+        path = DEFAULT_PATH if option is None else Path(option)
+        self.path = path / DEFAULT_PATH.name if path.is_dir() else path
+        self._given = option
+
+    def command(self, *words: str) -> str:
+        """Write a command line for this store, to show to a user."""
+        store = [] if self._given is None else ["--store", self._given]
+        return shlex.join(["durable", *words, *store])
+
+    @contextmanager
+    def opened(
+        self, functions: Functions | None = None, clock: Clock | None = None
+    ) -> Generator[Emulator]:
+        """Open an emulator over the store; make the file if it does not exist."""
+        if self.path == DEFAULT_PATH and not self.path.parent.exists():
+            self.path.parent.mkdir(mode=0o700)
+            (self.path.parent / ".gitignore").write_text(_IGNORE)
+        store = SingleExecutionStore(self.path)
+        emulator = Emulator(store, clock or RealClock(), functions or Functions())
+        try:
+            yield emulator
+        finally:
+            emulator.close()
+
+    @contextmanager
+    def existing(self) -> Generator[Emulator]:
+        """Open an emulator over a store that exists; raises ``Refusal`` if it does not."""
+        if not self.path.exists():
+            raise Refusal(
+                f"there is no store {self.path}: nothing has run here yet, or it is elsewhere"
+                " (--store PATH)"
+            )
+        with self.opened() as emulator:
+            yield emulator
+
+    def arn(self, emulator: Emulator, name: str) -> str:
+        """Return the ARN of the execution with this name or ARN; raises ``Refusal`` if there is none."""
+        arn = emulator.find_name(name)
+        if arn is None and emulator.store.find(name) is not None:
+            arn = name
+        if arn is None:
+            raise Refusal(
+                f"there is no execution {name!r} in {self.path}; `{self.command('list')}` shows"
+                " those that are there"
+            )
+        return arn

@@ -1,0 +1,324 @@
+"""Execute commands under one lock: decide them, store their events, perform their effects.
+
+Events are stored before any other code sees them. Effects that concern other executions (start a child,
+notify a parent) are performed at once; those that run user code go to the schedule, for a driver.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from typing import TypeVar
+
+from durable_execution_sdk.emulator.clock import Clock
+from durable_execution_sdk.emulator.event_bus import EventBus, Observer
+from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
+from durable_execution_sdk.emulator.repository import Repository
+from durable_execution_sdk.emulator.schedule import Schedule
+from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
+from durable_execution_sdk.engine import machine
+from durable_execution_sdk.engine.commands import (
+    Command,
+    FinishChainedInvoke,
+    StartExecution,
+    Tick,
+)
+from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.engine.effects import (
+    CallFunction,
+    Effect,
+    ForgetExecution,
+    InvokeHandler,
+    NotifyParent,
+    StartChild,
+)
+from durable_execution_sdk.engine.events import Event, ParentLink
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.engine.rejections import Rejected
+from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import OperationStatus
+
+_T = TypeVar("_T")
+
+_HELD = nullcontext()
+
+
+class Coordinator:
+    """Executes commands on the executions of a store. Thread-safe."""
+
+    def __init__(self, store: Store, clock: Clock, limits: Limits) -> None:
+        self.store = store
+        self.clock = clock
+        self.limits = limits
+        self.schedule = Schedule()
+        self._lock = threading.RLock()
+        self._holder: int | None = None
+        self._broadcast = EventBus()
+        self._repository = Repository(store, limits, self._take_in)
+        self._effects: deque[Effect] = deque()
+        self._carrying_out = False
+        self._pulse: int | None = None
+        self._sleepers: set[threading.Event] = set()
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Return a context manager that holds the lock, for a read and a write that belong together."""
+        # The holder is this thread only while it has the lock, so there is no race in the check.
+        return _HELD if self._holder == threading.get_ident() else self._hold()
+
+    @contextmanager
+    def _hold(self) -> Generator[None]:
+        try:
+            with self._lock:
+                previous, self._holder = self._holder, threading.get_ident()
+                try:
+                    yield
+                finally:
+                    self._holder = previous
+        finally:
+            self._broadcast.deliver()
+
+    def find(self, arn: str) -> ExecutionState | None:
+        """Return an execution's state after all due timers; read it while holding, never change it."""
+        with self.holding():
+            state = self._repository.find(arn)
+            return None if state is None else self._as_of_now(state)
+
+    def state(self, arn: str) -> ExecutionState:
+        """Like ``find``, but raise ``ServiceError`` when there is no such execution."""
+        with self.holding():
+            return self._up_to_now(arn)
+
+    def recorded(self, arn: str) -> ExecutionState:
+        """Return the stored state of an execution without firing due timers; raise if there is none."""
+        return self._repository.state(arn)
+
+    def events(self, arn: str) -> list[Event]:
+        """Return all stored events of an execution."""
+        with self.holding():
+            return self._repository.events(arn)
+
+    def recording(self, arn: str) -> Callable[[], list[Event]]:
+        """Return a function that decodes and returns the events stored up to now."""
+        with self.holding():
+            return self._repository.recording(arn)
+
+    def submit(self, arn: str, command: Command) -> ExecutionState:
+        """Execute a command after all due timers, and return the state after it."""
+        return self.answer(arn, command, _as_it_is)
+
+    def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
+        """Execute a command after all due timers, and return ``view`` of the state after it."""
+        # The code of ``_hold`` inline: its generator costs as much as storing a checkpoint.
+        try:
+            with self._lock:
+                previous, self._holder = self._holder, threading.get_ident()
+                try:
+                    state = self._up_to_now(arn)
+                    return view(
+                        self._after(self._repository.submit(state, command, self.clock.now()))
+                    )
+                finally:
+                    self._holder = previous
+        finally:
+            if self._holder != threading.get_ident():
+                self._broadcast.deliver()
+
+    def start(self, command: StartExecution) -> ExecutionState:
+        """Start an execution, or return the existing one with its name and input."""
+        name = ExecutionArn.parse(command.arn).execution_name
+        with self.holding():
+            while True:
+                now = self.clock.now()
+                record = self.store.find_name(name)
+                existing = None if record is None else self._repository.find(record.arn)
+                if existing is not None and not _is_reusable(existing, command, now):
+                    return self._up_to_now(existing.arn)
+                if record is not None:
+                    self._forget(record.arn)
+                with suppress(NameTakenError):
+                    return self._after(self._repository.create(command, now))
+
+    def refresh(self) -> None:
+        """Read other processes' changes, and fire all due timers."""
+        with self.holding():
+            pulse = self.store.pulse()
+            if pulse != self._pulse:
+                self._catch_up(self._pulse)
+                self._pulse = pulse
+            for arn in self.schedule.due(self.clock.now()):
+                self._up_to_now(arn)
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Call ``observer`` with all events once they are stored; the returned function ends that."""
+        return self._broadcast.subscribe(observer)
+
+    @contextmanager
+    def sleeper(self) -> Generator[threading.Event]:
+        """Provide an event that is set whenever there may be new work."""
+        woken = threading.Event()
+        self._sleepers.add(woken)
+        try:
+            yield woken
+        finally:
+            self._sleepers.discard(woken)
+
+    def wake(self) -> None:
+        """Set the events of all sleepers."""
+        for sleeper in tuple(self._sleepers):
+            # The new work is stored already, so a sleeper that clears its event afterwards sees it.
+            if not sleeper.is_set():
+                sleeper.set()
+
+    def close(self) -> None:
+        """Close the store."""
+        with self.holding():
+            self.store.close()
+
+    def _catch_up(self, since: int | None) -> None:
+        """Read the changes since the store's pulse was ``since``."""
+        if since is None:
+            self._finish_deletions()
+        changes = None if since is None else self.store.changes(since)
+        heads = self.store.open_heads() if changes is None else changes
+        for arn, head in heads.items():
+            if head != self._repository.head(arn):
+                if head:
+                    self._repository.find(arn)
+                else:
+                    self._refresh_ended(arn)
+        if changes is None:
+            for arn in self.schedule.arns - heads.keys():
+                self._refresh_ended(arn)
+        self._carry_out_all()
+
+    def _refresh_ended(self, arn: str) -> None:
+        # Another process ended the execution, and may have deleted it.
+        if self.store.find(arn) is None:
+            self._repository.forget(arn)
+            self.schedule.forget(arn)
+        else:
+            self._repository.find(arn)
+
+    def _up_to_now(self, arn: str) -> ExecutionState:
+        return self._as_of_now(self._repository.state(arn))
+
+    def _as_of_now(self, state: ExecutionState) -> ExecutionState:
+        deadline = next_deadline(state)
+        if deadline is None or deadline > (now := self.clock.now()):
+            return state
+        return self._after(self._repository.submit(state, Tick(), now))
+
+    def _after(self, result: tuple[ExecutionState, list[Event]]) -> ExecutionState:
+        state, events = result
+        if events:
+            self._broadcast.add(state.arn, events)
+            self.schedule.note(state)
+            self._effects.extend(machine.effects(state, events))
+        if self._effects:
+            self._carry_out_all()
+        if events:
+            self.wake()
+        return state
+
+    def _take_in(self, state: ExecutionState, events: list[Event]) -> None:
+        if events:
+            self._broadcast.add(state.arn, events)
+        self.schedule.note(state)
+        self._effects.extend(machine.outstanding_effects(state))
+        self.wake()
+
+    def _carry_out_all(self) -> None:
+        # Effects cause further effects: a queue keeps them from recursing.
+        if self._carrying_out:
+            return
+        self._carrying_out = True
+        try:
+            while self._effects:
+                effect = self._effects.popleft()
+                try:
+                    self._carry_out(effect)
+                except (KeyboardInterrupt, SystemExit):
+                    self._effects.appendleft(effect)
+                    raise
+        finally:
+            self._carrying_out = False
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case InvokeHandler():
+                pass  # The schedule reads this from the state.
+            case CallFunction():
+                self.schedule.note_call(effect, self.clock.now())
+            case StartChild():
+                self._start_child(effect)
+            case NotifyParent():
+                self._tell(
+                    effect.parent_arn,
+                    FinishChainedInvoke(
+                        operation_id=effect.operation_id,
+                        status=effect.status,
+                        result=effect.result,
+                        error=effect.error,
+                    ),
+                )
+            case ForgetExecution():
+                self._forget(effect.arn)
+
+    def _start_child(self, effect: StartChild) -> None:
+        existing = self._repository.find(effect.arn)
+        if existing is not None:
+            # It may have ended, and the process died before it notified the parent.
+            self._effects.extend(machine.outstanding_effects(existing))
+            return
+        command = StartExecution(
+            arn=effect.arn,
+            input=effect.input,
+            execution_timeout=effect.execution_timeout or MAX_EXECUTION_TIMEOUT,
+            function_arn=effect.function_arn,
+            parent=ParentLink(arn=effect.parent_arn, operation_id=effect.operation_id),
+            tenant_id=effect.tenant_id,
+            trace_id=effect.trace_id,
+        )
+        try:
+            self.start(command)
+        except Rejected as error:
+            failure = ErrorObject(error_type=error.code, error_message=error.message)
+            self._tell(
+                effect.parent_arn,
+                FinishChainedInvoke(
+                    operation_id=effect.operation_id,
+                    status=OperationStatus.FAILED,
+                    error=failure,
+                ),
+            )
+
+    def _tell(self, arn: str, command: Command) -> None:
+        if self._repository.find(arn) is not None:
+            self.submit(arn, command)
+
+    def _forget(self, arn: str) -> None:
+        self.store.delete(arn)
+        self._repository.forget(arn)
+        self.schedule.forget(arn)
+
+    def _finish_deletions(self) -> None:
+        for record in self.store.search(Search(statuses=[ExecutionStatus.DELETING])):
+            self._forget(record.arn)
+
+
+def _as_it_is(state: ExecutionState) -> ExecutionState:
+    return state
+
+
+def _is_reusable(existing: ExecutionState, command: StartExecution, now: int) -> bool:
+    existing_function = ExecutionArn.parse(existing.arn).function_name
+    function = ExecutionArn.parse(command.arn).function_name
+    # Names are unique in the account. An execution of another function counts as one with another
+    # input: JSON holds no NUL, so the prefix makes the payloads differ.
+    payload = command.input if existing_function == function else f"{function}\0{command.input}"
+    return machine.may_reuse_name(existing, payload, now)

@@ -1,0 +1,58 @@
+"""Deliver stored events to observers, in the order of the log and outside all locks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from durable_execution_sdk.engine.events import Event
+
+_logger = logging.getLogger(__name__)
+
+Observer = Callable[[str, Sequence[Event]], None]
+"""Called with an execution's ARN and its new events."""
+
+
+class EventBus:
+    """Queue of stored events and its observers; one thread delivers at a time."""
+
+    def __init__(self) -> None:
+        self._observers: list[Observer] = []
+        self._outbox: deque[tuple[str, Sequence[Event]]] = deque()
+        self._delivering = threading.Lock()
+
+    def subscribe(self, observer: Observer) -> Callable[[], None]:
+        """Add an observer; the returned function removes it."""
+        self._observers.append(observer)
+
+        def unsubscribe() -> None:
+            if observer in self._observers:
+                self._observers.remove(observer)
+
+        return unsubscribe
+
+    def add(self, arn: str, events: Sequence[Event]) -> None:
+        """Queue events that were stored."""
+        if self._observers:
+            self._outbox.append((arn, events))
+
+    def deliver(self) -> None:
+        """Call the observers with the queued events; if another thread is delivering, it does so."""
+        while self._outbox and self._delivering.acquire(blocking=False):
+            try:
+                while self._outbox:
+                    arn, events = self._outbox.popleft()
+                    for observer in tuple(self._observers):
+                        _notify(observer, arn, events)
+            finally:
+                self._delivering.release()
+
+
+def _notify(observer: Observer, arn: str, events: Sequence[Event]) -> None:
+    try:
+        observer(arn, events)
+    except Exception:
+        # An observer's failure must not change the execution.
+        _logger.exception("an observer of %s raised, and missed %d events", arn, len(events))

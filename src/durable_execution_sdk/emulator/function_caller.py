@@ -1,0 +1,81 @@
+"""Call a function with Lambda's limits: its timeout and the size of its response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane, Seam
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker, timeout_error
+from durable_execution_sdk.emulator.functions.registry import Function
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.error_object import ErrorObject
+
+RESPONSE_BYTES = 6 * 1024 * 1024 + 100
+"""Largest response of a function in bytes: Lambda's 6 MiB and 100 bytes that it allows beyond."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seams:
+    """Wrappers around the data plane and the invokers, for fault injection and latency."""
+
+    data_plane: Seam = lambda plane: plane
+    invoker: Callable[[Invoker], Invoker] = lambda invoker: invoker
+
+
+class FunctionCaller:
+    """Calls functions; connects each to the data plane once, like a warm Lambda environment."""
+
+    def __init__(self, emulator: Emulator, seams: Seams) -> None:
+        self._emulator = emulator
+        self._seams = seams
+        self._plane: DataPlane = seams.data_plane(EmulatorDataPlane(emulator))
+        self._invokers: dict[str, tuple[Function, Invoker]] = {}
+
+    def prepare(
+        self,
+        function: Function,
+        version: str,
+        payload: bytes,
+        tenant_id: str | None,
+        request_id: str | None = None,
+        trace_header: str | None = None,
+    ) -> Call:
+        """Return a call of the function whose timeout counts from now."""
+        ends_at = self._emulator.clock.now() + round(function.timeout * 1000)
+        return Call(
+            request_id=request_id or self._emulator.ids(),
+            function_name=function.name,
+            version=version,
+            function_arn=self._emulator.functions.arn(function.name, version),
+            payload=payload,
+            remaining=lambda: ends_at - self._emulator.clock.now(),
+            memory_mb=function.memory_mb,
+            tenant_id=tenant_id,
+            trace_header=trace_header,
+        )
+
+    def answer(self, function: Function, call: Call) -> Answer:
+        """Call the function in this thread; too late or too large a response becomes an error."""
+        answer = self._invoker(function)(call)
+        if call.remaining() < 0:
+            return Answer(error=timeout_error(call.request_id, function.timeout))
+        if len(answer.payload) > RESPONSE_BYTES:
+            return Answer(
+                error=ErrorObject(
+                    error_type="Function.ResponseSizeTooLarge",
+                    error_message=(
+                        f"Response payload size ({len(answer.payload)} bytes) exceeded maximum"
+                        f" allowed payload size ({RESPONSE_BYTES} bytes)."
+                    ),
+                )
+            )
+        return answer
+
+    def _invoker(self, function: Function) -> Invoker:
+        entry = self._invokers.get(function.name)
+        if entry is None or entry[0] is not function:
+            entry = (function, self._seams.invoker(function.connect(self._plane)))
+            self._invokers[function.name] = entry
+        return entry[1]

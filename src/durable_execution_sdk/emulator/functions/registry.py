@@ -1,0 +1,188 @@
+"""Registry of the functions of an emulator, and the parsing of their names.
+
+A name may be a function's name, a partial or a full ARN, each with or without a qualifier. All versions
+and aliases of a function run the same code: an alias resolves to ``$LATEST``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from durable_execution_sdk.emulator.functions.invokers import Handler, InProcess, Invoker
+from durable_execution_sdk.engine.commands import FunctionTarget
+from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.error_object import ErrorObject
+
+LATEST = "$LATEST"
+UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
+MAX_EXECUTION_TIMEOUT = 31_622_400
+
+_NAME = re.compile(
+    r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:(?P<region>[a-z0-9-]+):)?"
+    r"(?:(?P<account>\d{12}):)?(?:function:)?"
+    r"(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
+)
+
+Bind = Callable[[DataPlane], Handler]
+"""Makes a durable handler that uses the given data plane."""
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """A function. ``connect`` makes its invoker for a data plane; timeouts are in seconds."""
+
+    name: str
+    durable: bool
+    connect: Callable[[DataPlane], Invoker]
+    execution_timeout: int | None = None
+    retention_days: int = 14
+    timeout: float = 900.0
+    memory_mb: int = 128
+
+
+class Resolved(NamedTuple):
+    """The function and version that a name resolves to. ``qualified``: the name had a qualifier."""
+
+    function: Function
+    version: str
+    arn: str
+    qualified: bool
+
+
+class Functions:
+    """A registry of functions in one account and region."""
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        account: str = "123456789012",
+        partition: str = "aws",
+    ) -> None:
+        self.region = region
+        self.account = account
+        self.partition = partition
+        self._functions: dict[str, Function] = {}
+
+    def add_durable(
+        self,
+        name: str,
+        bind: Bind,
+        *,
+        execution_timeout: int = MAX_EXECUTION_TIMEOUT,
+        timeout: float = 900.0,
+        retention_days: int = 14,
+    ) -> Function:
+        """Register a durable handler of this process; timeouts are in seconds."""
+        return self.add_function(
+            Function(
+                name=name,
+                durable=True,
+                connect=lambda plane: InProcess(bind(plane)),
+                execution_timeout=execution_timeout,
+                retention_days=retention_days,
+                timeout=timeout,
+            )
+        )
+
+    def add_plain(self, name: str, handler: Handler, *, timeout: float = 900.0) -> Function:
+        """Register an ordinary Lambda handler of this process."""
+        return self.add_function(
+            Function(
+                name=name, durable=False, connect=lambda _: InProcess(handler), timeout=timeout
+            )
+        )
+
+    def add_function(self, function: Function) -> Function:
+        """Register a function, replacing one with the same name."""
+        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", function.name):
+            raise ConfigError(
+                f"a function's name is 1 to 64 letters, digits, '-' and '_', not {function.name!r}"
+            )
+        limit = function.execution_timeout
+        if limit is not None and not 1 <= limit <= MAX_EXECUTION_TIMEOUT:
+            raise ConfigError(
+                f"the execution timeout of {function.name!r} is 1 to {MAX_EXECUTION_TIMEOUT}"
+                f" seconds, not {limit}"
+            )
+        self._functions[function.name] = function
+        return function
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all registered functions, sorted."""
+        return sorted(self._functions)
+
+    def get(self, name: str) -> Function | None:
+        """Return the function with exactly this name, if any."""
+        return self._functions.get(name)
+
+    def resolve(self, name: str, qualifier: str | None = None) -> Resolved:
+        """Return the function of a name or ARN; raise the service's ``ServiceError`` if there is none."""
+        match, qualifier = _split_name(name, qualifier)
+        function = self._functions.get(match["name"])
+        is_local = match["region"] in (None, self.region) and match["account"] in (
+            None,
+            self.account,
+        )
+        if function is None or not is_local:
+            suffix = f":{qualifier}" if qualifier else ""
+            region_account = f"{match['region'] or self.region}:{match['account'] or self.account}"
+            raise ServiceError(
+                f"Function not found: arn:{self.partition}:lambda:{region_account}:function:"
+                f"{match['name']}{suffix}",
+                code="ResourceNotFoundException",
+                status=404,
+            )
+        version = qualifier if qualifier and qualifier.isdecimal() else LATEST
+        arn = self.arn(function.name, version)
+        return Resolved(function, version, arn, qualifier is not None)
+
+    def parse(self, name: str, qualifier: str | None = None) -> tuple[str, str | None]:
+        """Return name and version (if any) of a name or ARN; the function may be unregistered."""
+        match, qualifier = _split_name(name, qualifier)
+        if qualifier is not None and not qualifier.isdecimal():
+            qualifier = LATEST
+        return match["name"], qualifier
+
+    def target(self, name: str) -> FunctionTarget | ErrorObject:
+        """Return the target of a chained invoke of this name, or the error that prevents it."""
+        try:
+            resolved = self.resolve(name)
+        except ServiceError as error:
+            return ErrorObject(error_type=error.code, error_message=error.message)
+        if resolved.function.durable and not resolved.qualified:
+            return ErrorObject(
+                error_type="InvalidParameterValueException", error_message=UNQUALIFIED
+            )
+        return FunctionTarget(
+            function_arn=resolved.arn,
+            version=resolved.version,
+            durable=resolved.function.durable,
+            execution_timeout=resolved.function.execution_timeout,
+        )
+
+    def arn(self, name: str, version: str | None = None) -> str:
+        """Return the ARN of a function, or of a version of it."""
+        suffix = f":{version}" if version else ""
+        return f"arn:{self.partition}:lambda:{self.region}:{self.account}:function:{name}{suffix}"
+
+
+def _split_name(name: str, qualifier: str | None) -> tuple[re.Match[str], str | None]:
+    match = _NAME.fullmatch(name)
+    if match is None or len(name) > 256:
+        raise _invalid(f"not a function name or ARN: {name!r}")
+    name_qualifier = match["qualifier"]
+    if name_qualifier and qualifier and name_qualifier != qualifier:
+        raise _invalid(
+            "The derived qualifier from the function name does not match the specified qualifier."
+        )
+    return match, name_qualifier or qualifier
+
+
+def _invalid(message: str) -> ServiceError:
+    return ServiceError(message, code="InvalidParameterValueException", status=400)

@@ -1,0 +1,293 @@
+"""Checks of the functions and options that an operation is called with.
+
+Without them a wrong signature would fail an attempt, which is retried, or an item of a map, which the map
+tolerates. Only calls that Python is certain to refuse are refused here. A decorator's wrapper counts as
+it is, without regard to the function that it wraps.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any, TypeVar, cast
+
+from durable_execution_sdk.duration import Duration, DurationLike
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
+from durable_execution_sdk.retry import RetryDecision, RetryStrategy
+
+__all__ = [
+    "arity_of",
+    "check_arguments",
+    "check_config",
+    "check_context_function",
+    "check_required_strategy",
+    "check_result_type",
+    "check_serdes",
+    "check_strategy",
+    "check_timeouts",
+    "counted",
+    "decide",
+    "delay_of_retry",
+    "failed_attempt",
+    "misfit",
+    "shown",
+    "timeout_seconds",
+]
+
+
+_D = TypeVar("_D")
+
+# Errors after which another attempt would end in the same way.
+_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
+
+# The longest timeout of a callback, in seconds (API shape CallbackOptions).
+LONGEST_TIMEOUT_SECONDS = 99_999_999
+
+
+def check_config(operation: str, config: object, kind: type) -> None:
+    """Raise ``ConfigError`` for a ``config`` of another class, such as a strategy by itself."""
+    if config is not None and not isinstance(config, kind):
+        raise ConfigError(f"{operation} takes config={kind.__name__}(...), not {config!r}")
+
+
+def check_serdes(option: str, serdes: object) -> None:
+    """Raise ``ConfigError`` for an object without ``serialize`` and ``deserialize``, and for a class."""
+    if isinstance(serdes, type) and _is_method(serdes, "serialize"):
+        raise ConfigError(f"{option} must be a serdes, and {_class_of(serdes)}")
+    if serdes is not None and not (hasattr(serdes, "serialize") and hasattr(serdes, "deserialize")):
+        raise ConfigError(f"{option} must have serialize() and deserialize(), {serdes!r} has not")
+
+
+def check_strategy(option: str, strategy: object) -> None:
+    """Raise ``ConfigError`` for an object that is not ``None`` and no retry strategy."""
+    if strategy is not None:
+        check_required_strategy(option, strategy, "ExponentialBackoff()")
+
+
+def check_required_strategy(option: str, strategy: object, example: str) -> None:
+    """Raise ``ConfigError`` for an object that is no strategy, and for the class of one."""
+    if isinstance(strategy, type):
+        raise ConfigError(
+            f"{option} must be a strategy, such as {example}, and {_class_of(strategy)}"
+        )
+    if not callable(strategy):
+        raise ConfigError(f"{option} must be a strategy, such as {example}, not {strategy!r}")
+
+
+def _is_method(owner: type, name: str) -> bool:
+    """Return ``True`` if the class has a method with this name, which needs an instance."""
+    return type(inspect.getattr_static(owner, name, None)) is FunctionType
+
+
+def _class_of(cls: type) -> str:
+    return f"{cls.__qualname__} is a class; did you mean {cls.__qualname__}()?"
+
+
+def check_result_type(config: str, result_type: object, serdes: object) -> None:
+    """Raise ``ConfigError`` if both a ``result_type`` and a ``serdes`` are given."""
+    if result_type is not None and serdes is not None:
+        raise ConfigError(f"{config} takes a result_type or a serdes, not both")
+
+
+def check_timeouts(
+    config: str, timeout: DurationLike | None, heartbeat: DurationLike | None
+) -> None:
+    """Raise ``ConfigError`` for timeouts that the service would refuse."""
+    total = timeout_seconds(f"{config}.timeout", timeout)
+    beat = timeout_seconds(f"{config}.heartbeat_timeout", heartbeat)
+    if total and beat and beat >= total:
+        raise ConfigError(
+            f"{config}: heartbeat_timeout ({beat} s) must be shorter than timeout ({total} s), or it"
+            " could never be what ends the callback"
+        )
+
+
+def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
+    """Convert a callback's timeout to whole seconds; ``None`` for no timeout.
+
+    Raises ``ConfigError`` for a timeout that is too long.
+    """
+    if timeout is None:
+        return None
+    checked = Duration.of(timeout, option).checked(option, 0, LONGEST_TIMEOUT_SECONDS)
+    return checked.to_seconds() or None
+
+
+def decide(
+    strategy: Callable[..., object],
+    subject: object,
+    attempt: int,
+    wanted: type[_D],
+    description: str,
+) -> _D:
+    """Ask a strategy about the error of an attempt or the state of a poll, and check its return value.
+
+    ``description`` names the operation and the attempt, for the error. Raises ``ConfigError`` if the strategy
+    returns anything but a ``wanted``.
+    """
+    decision = strategy(subject, attempt)
+    if isinstance(decision, wanted):
+        return decision
+    if inspect.iscoroutine(decision):
+        decision.close()
+    raise ConfigError(
+        f"{description}, and its strategy returned {shown(decision)}; it must return a {wanted.__name__}"
+        f" ({_MAKERS[wanted.__name__]})"
+    )
+
+
+def delay_of_retry(
+    strategy: RetryStrategy, error: BaseException, attempt: int, label: str
+) -> int | None:
+    """The delay before the next attempt, in seconds; ``None`` if there is to be none."""
+    # By the type: an instance may override ``__class__``.
+    if issubclass(type(error), _NEVER_RETRIED):
+        return None
+    decision = decide(
+        strategy, error, attempt, RetryDecision, failed_attempt(attempt, label, error)
+    )
+    return decision.delay_seconds if decision.retry else None
+
+
+def failed_attempt(attempt: int, label: str, error: BaseException) -> str:
+    """Name a failed attempt, for errors about its strategy."""
+    return f"attempt {attempt} of {label} failed ({shown(error)})"
+
+
+_MAKERS = {
+    "RetryDecision": "custom_retry makes a strategy of a function that returns a delay or None",
+    "WaitDecision": "poll_until(...) and poll_while(...) make strategies that do",
+}
+
+
+def shown(value: object) -> str:
+    """Return the ``repr`` of a value; the name of its class if ``repr`` raises."""
+    try:
+        return str(repr(value))
+    except Exception:  # a class of the user's
+        return f"a {type(value).__name__}"
+
+
+# The arity of functions without code in Python: any number of arguments.
+_ANY = (0, sys.maxsize)
+# The arity of functions that no number of positional arguments suits.
+_NONE = (1, 0)
+
+# A gap in the arguments of a partial, which a later one fills (Python 3.14).
+_PLACEHOLDER: Any = getattr(functools, "Placeholder", object())
+
+# The flags of a coroutine function without *args and **kwargs.
+_PLAIN = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS | inspect.CO_COROUTINE | inspect.CO_NESTED
+
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+
+
+def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
+    """Return the fewest and the most positional arguments that the function accepts."""
+    inner, bound, keywords = _unwrapped(function)
+    if type(inner) is not FunctionType:
+        return _ANY
+    code, defaults = inner.__code__, inner.__kwdefaults__ or {}
+    count = code.co_argcount
+    names = code.co_varnames[:count]
+    if keywords or code.co_kwonlyargcount:
+        only = code.co_varnames[count : count + code.co_kwonlyargcount]
+        if not keywords.union(defaults).issuperset(only):
+            return _NONE
+        by_keyword = {*names[code.co_posonlyargcount :], *only}
+        if not (code.co_flags & inspect.CO_VARKEYWORDS or by_keyword.issuperset(keywords)):
+            return _NONE
+    # Positional arguments can only reach parameters before the first one that is set by keyword.
+    free = count
+    least = count - len(inner.__defaults__ or ())
+    if keywords:
+        taken = [
+            index
+            for index, name in enumerate(names)
+            if index >= code.co_posonlyargcount and name in keywords
+        ]
+        needed = [index for index in range(least) if index not in taken]
+        least = needed[-1] + 1 if needed else 0
+        free = taken[0] if taken else count
+    most = sys.maxsize if code.co_flags & inspect.CO_VARARGS and free == count else free - bound
+    return least - bound, most
+
+
+def check_arguments(
+    operation: str, function: Callable[..., Any], count: int, arguments: str
+) -> None:
+    """Raise ``ConfigError`` for a function that does not accept so many arguments.
+
+    ``arguments`` describes them for the message.
+    """
+    least, most = arity_of(function)
+    if not least <= count <= most:
+        raise misfit(operation, function, arguments)
+
+
+def check_context_function(
+    operation: str, function: Callable[..., Any], count: int, arguments: str
+) -> None:
+    """Raise ``ConfigError`` for a function of another arity, and for a generator function."""
+    if type(function) is FunctionType:
+        code = function.__code__
+        if (
+            code.co_argcount == count
+            and code.co_flags | inspect.CO_NESTED == _PLAIN
+            and not code.co_kwonlyargcount
+        ):
+            return  # as nearly all are
+    check_arguments(operation, function, count, arguments)
+    inner, _, _ = _unwrapped(function)
+    if type(inner) is not FunctionType:
+        return
+    flags = inner.__code__.co_flags
+    if flags & _GENERATORS and not flags & inspect.CO_ITERABLE_COROUTINE:
+        raise ConfigError(
+            f"{operation} takes an async function that returns its result (async def), and"
+            f" {_name(function)} is a generator, whose code would never run: it must not yield"
+        )
+
+
+def misfit(operation: str, function: Callable[..., Any], arguments: str) -> ConfigError:
+    """Make the error for a function that does not accept its arguments."""
+    try:
+        signature = str(inspect.signature(function, follow_wrapped=False))
+    except (TypeError, ValueError):
+        signature = "others"
+    return ConfigError(
+        f"{operation} calls {_name(function)} with {arguments}, and its parameters are {signature};"
+        " functools.partial binds arguments that it needs besides, keywords too"
+    )
+
+
+def counted(args: tuple[object, ...]) -> str:
+    """Format the number of arguments, for messages."""
+    return f"{len(args)} argument{'' if len(args) == 1 else 's'}"
+
+
+def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
+    """Return the function inside of partials, the number of its bound positions, and its bound keywords."""
+    inner: Any = function
+    bound, keywords = 0, set[str]()
+    while isinstance(inner, functools.partial):
+        bound += sum(argument is not _PLACEHOLDER for argument in inner.args)
+        keywords.update(inner.keywords)
+        inner = inner.func
+    if isinstance(inner, MethodType):
+        return inner.__func__, bound + 1, keywords
+    if not inspect.isroutine(inner) and not inspect.isclass(inner):
+        # For an instance, the method of its class is called with it.
+        kind = cast("Any", type(inner))
+        return inspect.getattr_static(kind, "__call__", None), bound + 1, keywords
+    return inner, bound, keywords
+
+
+def _name(function: Callable[..., Any]) -> str:
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return getattr(inner, "__qualname__", None) or f"a {type(inner).__qualname__}"

@@ -1,0 +1,77 @@
+"""The end of an execution by its own workflow, through a checkpoint of the EXECUTION itself."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from typing import Any, NoReturn
+
+from durable_execution_sdk.errors import PayloadSizeError
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
+from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.verdicts import Complete, InvocationEnded
+from durable_execution_sdk.serdes import SerDes, SerDesContext, checked_text, serdes_for_type
+
+__all__ = ["complete_execution"]
+
+MAX_RESULT_BYTES = 6 * 1024 * 1024
+
+
+def complete_execution(
+    scope: IdScope, result: object, error: BaseException | None
+) -> Awaitable[NoReturn]:
+    """Record the end of the execution. From this call on, no operation of the workflow starts.
+
+    Raises ``PayloadSizeError`` for a result above 6 MiB of JSON.
+    """
+    workflow = scope.context_state.workflow
+    execution_id = workflow.journal.execution_id
+    if error is not None:
+        update = OperationUpdate(
+            id=execution_id,
+            type=OperationType.EXECUTION,
+            action=OperationAction.FAIL,
+            error=capture(error),
+        )
+    else:
+        serdes: SerDes[Any] = workflow.settings.serdes or serdes_for_type(Any)
+        middleware = workflow.settings.middleware
+        if middleware is not None:
+            serdes = middleware.serdes(serdes, OperationType.EXECUTION, None)
+        context = SerDesContext(
+            operation_id=execution_id,
+            operation_name=None,
+            durable_execution_arn=workflow.invoked.arn,
+            is_outward=True,
+        )
+        written = serdes.serialize(result, context)
+        payload = checked_text(written, "what the serdes writes as the result of the execution")
+        size = text_bytes(payload)
+        if size > MAX_RESULT_BYTES:
+            raise PayloadSizeError(
+                f"the result of the execution is {size:,} bytes of JSON; the service stores at most"
+                f" {MAX_RESULT_BYTES:,}"
+            )
+        update = OperationUpdate(
+            id=execution_id,
+            type=OperationType.EXECUTION,
+            action=OperationAction.SUCCEED,
+            payload=payload,
+        )
+    if workflow.returned_too_early(None):
+        raise InvocationEnded
+    workflow.submit(update)
+    workflow.end(Complete(succeeded=error is None, error=error))
+    return _Ended()
+
+
+class _Ended(Awaitable[NoReturn]):
+    """The awaitable of ``complete_execution``, which unwinds the task that awaits it."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, NoReturn]:
+        """Unwind the task that awaits it."""
+        yield from ()
+        raise InvocationEnded

@@ -1,0 +1,426 @@
+"""Fan-out, which map and parallel share: branches that run concurrently until the batch is decided.
+
+A fan-out is a child context whose function is plain workflow code. It starts branches in the order of
+their index, as many at a time as ``max_concurrency`` allows, and counts their completions as they are
+delivered, which is the order of the log. So replay decides as the first run did, and no other state has
+to be restored. A branch that waits keeps its place under ``max_concurrency``.
+
+Each branch's payload is written once, by its serdes, and goes into the batch unchanged.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar
+
+from msgspec import Raw, Struct
+
+from durable_execution_sdk.completion import (
+    CompletionConfig,
+    CompletionReason,
+    CompletionStatus,
+    decide,
+    decide_by,
+)
+from durable_execution_sdk.errors import ConfigError, DeterminismError
+from durable_execution_sdk.operations.checks import check_serdes
+from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
+from durable_execution_sdk.operations.fan_out.batch_result import (
+    NO_RESULT,
+    BatchItem,
+    BatchItemStatus,
+    BatchResult,
+    BatchSerDes,
+    Draft,
+    Entry,
+    embedded,
+    item_context,
+    joined,
+    recorded_reason,
+    split,
+    summary_of,
+)
+from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import OperationSubType
+from durable_execution_sdk.runtime.completions import Handle, Signal, Watcher
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.serdes import (
+    JsonSerDes,
+    PassThroughSerDes,
+    SerDes,
+    SerDesContext,
+    checked_text,
+)
+
+__all__ = ["Branch", "FanOut", "NestingType", "Plan", "check_options"]
+
+_T = TypeVar("_T")
+
+_CONFIG = ChildConfig()
+_TEXT = PassThroughSerDes()
+
+
+class NestingType(StrEnum):
+    """The form of an item's context in the log.
+
+    ``NESTED``: an operation of its own, with the item's result or error. ``FLAT``: only ids; the item's
+    operations belong to the map itself, which saves about a third of the operations.
+    """
+
+    NESTED = "NESTED"
+    FLAT = "FLAT"
+
+
+class Branch(Struct, kw_only=True):
+    """One context of a fan-out: for one item, or for a group of them.
+
+    ``given_name`` is the user's name for it, if there is one. ``first`` is the index of its first item, set
+    when it starts. ``call(frame, item, index)`` runs it, where ``index`` is the branch's.
+    """
+
+    name: str
+    given_name: str | None
+    call: Callable[[ContextState, Any, int], Awaitable[Any]]
+    item: Any
+    index: int
+    size: int = 1
+    is_group: bool = False
+    first: int = 0
+
+    @property
+    def indexes(self) -> range:
+        """The indexes of its items."""
+        return range(self.first, self.first + self.size)
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The options of a fan-out."""
+
+    branch_type: OperationSubType
+    completion: CompletionConfig | None
+    max_concurrency: int | None
+    nesting: NestingType
+    serdes_of: Callable[[int], SerDes[Any]]
+    serdes: SerDes[Any] | None
+    summary_generator: Callable[[BatchResult[Any]], str] | None
+
+
+class FanOut(Child[BatchResult[_T]], Generic[_T]):
+    """The operation of a map or a parallel."""
+
+    def __init__(
+        self,
+        scope: IdScope,
+        supply: Supply,
+        plan: Plan,
+        name: str | None,
+        sub_type: OperationSubType,
+    ) -> None:
+        self._supply = supply
+        self.plan = plan
+        self.results = BatchSerDes(plan.serdes_of, plan.serdes)
+        super().__init__(scope, self._fan_out, name, ChildConfig(), self.results, sub_type)
+
+    def summary(self, result: Draft) -> str:
+        """Return the text that the log shows for a batch that is not stored."""
+        summarize = self.plan.summary_generator
+        if summarize is None:
+            return summary_of(result)
+        summary = str(summarize(self.results.result_of(result, self._serdes_context())))
+        return checked_text(summary, f"the summary of {self.label}")
+
+    @property
+    def recorded_result(self) -> str | None:
+        """The payload in the log: the batch, or its summary if it was not stored."""
+        details = None if self.record is None else self.record.context_details
+        return None if details is None else details.result
+
+    async def _fan_out(self, context_state: ContextState) -> Draft:
+        run = _Run(self, self._serdes_context(), context_state, self._supply)
+        run.has_ended = self.record is not None and self._is_rebuilt(self.record)
+        return await run.to_the_end()
+
+
+class _Running(Struct, frozen=True):
+    """A branch that runs, and its context."""
+
+    context: Child[str] | VirtualChild[str]
+    branch: Branch
+
+
+class _Run(Watcher[str]):
+    """The state of a fan-out that runs: its branches, their results, and the decision."""
+
+    def __init__(
+        self,
+        fan_out: FanOut[Any],
+        context: SerDesContext,
+        context_state: ContextState,
+        supply: Supply,
+    ) -> None:
+        self._context_state = context_state
+        self._supply = supply
+        self._plan = fan_out.plan
+        self._results = fan_out.results
+        self._recorded = fan_out.recorded_result if context_state.is_rebuilt else None
+        self._label = fan_out.label
+        self._context = context
+        # Items are numbered from 0, operations from 1.
+        self._scope = IdScope(
+            context_state, context_state.prefix, first=0, maker=context_state.scope()
+        )
+        self._ended: list[Sequence[Entry] | None] = []
+        self._running: dict[Handle[str], _Running] = {}
+        self._arrived: deque[Handle[str]] = deque()
+        self._wake: Signal | None = None
+        self._is_stocked = True
+        self._items = self._succeeded = self._failed = 0
+        # The state for which the user's rule was called last: it is called once for each.
+        self._asked: tuple[object, ...] = ()
+        self._shown: dict[int, BatchItem[Any]] = {}
+        self.has_ended = False
+        # The label of the first branch that the log does not hold: it must not hold later ones either.
+        self._first_new: str | None = None
+
+    async def to_the_end(self) -> Draft:
+        """Run branches until the batch is decided; then cancel those that still run."""
+        try:
+            while (reason := self._reason() or self._start_more()) is None:
+                await self._next()
+        finally:
+            self._supply.close()
+        self._check_rebuilt(reason)
+        for running in self._running.values():
+            branch = running.branch
+            running.context.drop()
+            self._ended[branch.index] = [
+                Entry(index=index, status=BatchItemStatus.STARTED, name=branch.given_name)
+                for index in branch.indexes
+            ]
+        return Draft(all=[entry for group in self._ended for entry in group or ()], reason=reason)
+
+    def _reason(self) -> CompletionReason | None:
+        total = self._items
+        if self._is_stocked:
+            items_in_all = self._supply.total
+            # While more items may come, the batch is not complete.
+            total = self._items + 1 if items_in_all is None else items_in_all
+        completion = self._plan.completion
+        if completion is not None and completion.should_complete is not None:
+            return self._custom_reason(completion.should_complete, total)
+        return decide(completion, total, self._succeeded, self._failed)
+
+    def _custom_reason(self, rule: Callable[..., Any], total: int) -> CompletionReason | None:
+        items_in_all = self._supply.total if self._is_stocked else self._items
+        state = (self._succeeded, self._failed, items_in_all)
+        if state != self._asked:
+            self._asked = state
+            reason = decide_by(rule, CompletionStatus(*state, self._shown_items), self._label)
+            if reason is not None:
+                return reason
+        all_ended = self._succeeded + self._failed >= total
+        return CompletionReason.ALL_COMPLETED if all_ended else None
+
+    def _shown_items(self) -> tuple[BatchItem[Any], ...]:
+        """Return the items that have ended, as workflow code sees them; each result is read once."""
+        shown = self._shown
+        for group in self._ended:
+            for entry in group or ():
+                if entry.index not in shown:
+                    shown[entry.index] = self._results.item(entry, self._context)
+        return tuple(shown[index] for index in sorted(shown))
+
+    def _check_rebuilt(self, reason: CompletionReason) -> None:
+        """Fail if a rebuilt batch ends for another reason than the recorded one."""
+        completion = self._plan.completion
+        if self._recorded is None or completion is None or completion.should_complete is None:
+            return
+        before = recorded_reason(self._recorded)
+        if before is not None and before != reason:
+            self._diverged(f"it ended as {before}, and on replay as {reason}")
+
+    def _diverged(self, how: str) -> NoReturn:
+        error = DeterminismError(
+            f"the should_complete of {self._label} does not answer as it did when the batch was"
+            f" recorded: {how}. It may depend on the CompletionStatus only, not on time, chance or"
+            " anything outside"
+        )
+        self._context_state.workflow.fail(error)
+        raise error
+
+    def _start_more(self) -> CompletionReason | None:
+        """Start branches while there is room; return the reason if the batch is decided by then."""
+        most = self._plan.max_concurrency
+        while self._is_stocked and (most is None or len(self._running) < most):
+            branch = self._supply.pull(self._notify)
+            if branch is NOT_YET:
+                break
+            if branch is NEVER:
+                self._is_stocked = False
+            else:
+                self._start(branch)
+        return None if self._is_stocked else self._reason()
+
+    def _start(self, branch: Branch) -> None:
+        branch.first = self._items
+        self._items += branch.size
+        body = partial(_Run._body, self, branch)  # cheaper than a bound method
+        plan = self._plan
+        context: Child[str] | VirtualChild[str]
+        if plan.nesting is NestingType.FLAT:
+            context = VirtualChild(self._scope, body, branch.name, _CONFIG)
+        else:
+            context = Child(
+                self._scope,
+                body,
+                branch.name,
+                _CONFIG,
+                _TEXT,
+                plan.branch_type,
+            )
+            self._check_that_none_is_missing(context)
+        self._ended.append(None)
+        self._running[context.handle] = _Running(context, branch)
+        context.watch(self)
+
+    def _check_that_none_is_missing(self, context: Child[str]) -> None:
+        """Fail if the log holds later branches, or the end of the batch, but not this branch."""
+        if context.record is None:
+            self._first_new = self._first_new or context.label
+        if self._first_new is not None and (context.record is not None or self.has_ended):
+            error = DeterminismError(
+                f"the log of {self._label} does not hold {self._first_new}, though it holds"
+                " later branches, or the end: to run it now could repeat its effects. The log is"
+                " damaged, or the items differ from those of the first run"
+            )
+            self._context_state.workflow.fail(error)
+            raise error
+
+    async def _body(self, branch: Branch, context_state: ContextState) -> str:
+        """Run a branch, and return its result as a payload."""
+        result = await branch.call(context_state, branch.item, branch.index)
+        if branch.is_group:
+            return self._joined(branch, self._one_for_each(branch, result))
+        return self._written(branch.first, branch.given_name, result)
+
+    def _joined(self, branch: Branch, results: Sequence[Any]) -> str:
+        return joined(
+            embedded(self._written(index, branch.given_name, result), self._plan.serdes_of(index))
+            for index, result in enumerate(results, branch.first)
+        )
+
+    def _written(self, index: int, name: str | None, result: object) -> str:
+        serdes = self._plan.serdes_of(index)
+        whose = partial(item_context, self._context, index, name)
+        if type(serdes) is JsonSerDes:
+            return serdes.write(result, whose)
+        payload = serdes.serialize(result, whose())
+        return checked_text(payload, f"what the item_serdes of {self._label} writes")
+
+    def _one_for_each(self, branch: Branch, result: Any) -> Sequence[Any]:
+        results: Sequence[Any] = result
+        if not isinstance(result, Sequence) or isinstance(result, (str, bytes)):
+            returned = f"a {type(results).__name__}"
+        elif len(results) != branch.size:
+            returned = f"{len(results)} results"
+        else:
+            return results
+        raise ConfigError(
+            f"{self._label}: the function was given a batch of {branch.size} items and returned"
+            f" {returned}; it must return a list with one result for each item, in their order"
+        )
+
+    async def _next(self) -> None:
+        """Wait for a completion or an item, and take one completion if there is one."""
+        if not self._arrived:
+            if self._recorded is not None and self._runs_nothing():
+                self._diverged("it had stopped here, and on replay goes on")
+            self._wake = Signal(self._context_state.workflow.loop, f"the branches of {self._label}")
+            await self._wake
+        if self._arrived:
+            self._take(self._arrived.popleft())
+
+    def _runs_nothing(self) -> bool:
+        """Return ``True`` if a rebuilt batch cannot go on: the log holds the end of no running branch."""
+        completion = self._plan.completion
+        return (
+            completion is not None
+            and completion.should_complete is not None
+            and all(
+                isinstance(running.context, Child) and running.context.is_void
+                for running in self._running.values()
+            )
+        )
+
+    def _take(self, handle: Handle[str]) -> None:
+        running = self._running.pop(handle)
+        branch = running.branch
+        name, first = branch.given_name, branch.first
+        error = handle.exception()
+        if error is None:
+            self._succeeded += branch.size
+            # The garbage collector does not track a tuple of these, so large maps do not slow it down.
+            self._ended[branch.index] = tuple(
+                [
+                    Entry(index=index, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
+                    for index, raw in enumerate(self._results_of(branch, handle.result()), first)
+                ]
+            )
+        else:
+            self._failed += branch.size
+            failure = _recorded(running.context, error)
+            self._ended[branch.index] = [
+                Entry(index=index, status=BatchItemStatus.FAILED, name=name, error=failure)
+                for index in branch.indexes
+            ]
+
+    def _results_of(self, branch: Branch, payload: str | None) -> list[Raw]:
+        if payload is None:  # another SDK may record none
+            return [NO_RESULT] * branch.size
+        if branch.is_group:
+            return split(payload)
+        return [embedded(payload, self._plan.serdes_of(branch.first))]
+
+    def take_note(self, handle: Handle[str]) -> None:
+        """Note that a branch has ended."""
+        self._arrived.append(handle)
+        self._notify()
+
+    def _notify(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+
+def _recorded(context: Child[str] | VirtualChild[str], error: BaseException) -> ErrorObject | None:
+    if isinstance(context, Child) and context.record is not None:
+        return context.recorded_error(context.record)
+    return capture(error)
+
+
+def check_options(config: Any) -> None:
+    """Check the options of a map or a parallel. Raises ``ConfigError``."""
+    what = type(config).__name__
+    most = config.max_concurrency
+    if most is not None and (type(most) is not int or most < 1):
+        raise ConfigError(
+            f"{what}.max_concurrency is the number of branches that run at a time, 1 or more, or None for no limit;"
+            f" not {most!r}"
+        )
+    if config.completion is not None and not isinstance(config.completion, CompletionConfig):
+        raise ConfigError(
+            f"{what}.completion must be a CompletionConfig, not {config.completion!r}"
+        )
+    if not isinstance(config.nesting, NestingType):
+        raise ConfigError(f"{what}.nesting must be a NestingType, not {config.nesting!r}")
+    if config.summary_generator is not None and not callable(config.summary_generator):
+        raise ConfigError(
+            f"{what}.summary_generator must be a function of the BatchResult, not"
+            f" {config.summary_generator!r}"
+        )
+    check_serdes(f"{what}.serdes", config.serdes)
+    check_serdes(f"{what}.item_serdes", config.item_serdes)

@@ -1,0 +1,186 @@
+"""Operations as the service reports them (API shape ``Operation``).
+
+Timestamps are integer milliseconds since the epoch here; the API's bodies carry seconds. Type and status
+are decoded as plain strings, so that values added by a newer service are tolerated; the enums below are
+strings too and compare equal.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from durable_execution_sdk.protocol.error_object import ErrorObject
+
+LATEST_TIMESTAMP = 253_402_300_799_999
+"""The last millisecond of the year 9999, the latest that Python's ``datetime`` can represent."""
+
+_CALENDAR = msgspec.Meta(ge=0, le=LATEST_TIMESTAMP)
+Timestamp = Annotated[int, _CALENDAR] | Annotated[float, _CALENDAR]
+
+
+class OperationType(StrEnum):
+    """The six types of operation."""
+
+    EXECUTION = "EXECUTION"
+    CONTEXT = "CONTEXT"
+    STEP = "STEP"
+    WAIT = "WAIT"
+    CALLBACK = "CALLBACK"
+    CHAINED_INVOKE = "CHAINED_INVOKE"
+
+
+class OperationStatus(StrEnum):
+    """Statuses of an operation."""
+
+    STARTED = "STARTED"
+    PENDING = "PENDING"
+    READY = "READY"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMED_OUT = "TIMED_OUT"
+    STOPPED = "STOPPED"
+
+
+TERMINAL_STATUSES = frozenset(
+    {
+        OperationStatus.SUCCEEDED,
+        OperationStatus.FAILED,
+        OperationStatus.CANCELLED,
+        OperationStatus.TIMED_OUT,
+        OperationStatus.STOPPED,
+    }
+)
+
+
+OPEN_STATUSES = frozenset(OperationStatus) - TERMINAL_STATUSES
+
+
+class OperationSubType(StrEnum):
+    """Subtypes of operations, with the names that AWS's SDKs use in the history."""
+
+    STEP = "Step"
+    WAIT = "Wait"
+    CALLBACK = "Callback"
+    CHAINED_INVOKE = "ChainedInvoke"
+    RUN_IN_CHILD_CONTEXT = "RunInChildContext"
+    WAIT_FOR_CALLBACK = "WaitForCallback"
+    WAIT_FOR_CONDITION = "WaitForCondition"
+    MAP = "Map"
+    MAP_ITERATION = "MapIteration"
+    PARALLEL = "Parallel"
+    PARALLEL_BRANCH = "ParallelBranch"
+
+
+class ExecutionDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Details of an EXECUTION: its input payload as JSON text."""
+
+    input_payload: str | None = None
+
+
+class ContextDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Details of a CONTEXT. ``replay_children``: the result is rebuilt from the children on replay."""
+
+    replay_children: bool | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class StepDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Details of a STEP. ``attempt`` is the number of ended attempts, as in AWS's own SDK."""
+
+    attempt: int | None = None
+    next_attempt_timestamp: Timestamp | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class WaitDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Details of a WAIT: the time at which the service ends it."""
+
+    scheduled_end_timestamp: Timestamp | None = None
+
+
+class CallbackDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Details of a CALLBACK: its id, and the result or error from the external system."""
+
+    callback_id: str | None = None
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class ChainedInvokeDetails(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """Details of a CHAINED_INVOKE: the result or error of the invoked function."""
+
+    result: str | None = None
+    error: ErrorObject | None = None
+
+
+class Operation(
+    msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """An operation of an execution, in its current state."""
+
+    id: str
+    type: str
+    status: str
+    start_timestamp: Timestamp | None = None
+    end_timestamp: Timestamp | None = None
+    parent_id: str | None = None
+    name: str | None = None
+    sub_type: str | None = None
+    execution_details: ExecutionDetails | None = None
+    context_details: ContextDetails | None = None
+    step_details: StepDetails | None = None
+    wait_details: WaitDetails | None = None
+    callback_details: CallbackDetails | None = None
+    chained_invoke_details: ChainedInvokeDetails | None = None
+
+
+def label_of(type_: str, sub_type: str | None, name: str | None) -> str:
+    """Return the text that names an operation in messages, such as ``map item 'order'``."""
+    kind = _WORDS.get(sub_type or "") or type_.lower().replace("_", " ")
+    return f"{kind} {name!r}" if name else f"an unnamed {kind}"
+
+
+_WORDS: dict[str, str] = {
+    OperationSubType.RUN_IN_CHILD_CONTEXT: "child context",
+    OperationSubType.WAIT_FOR_CALLBACK: "wait_for_callback",
+    OperationSubType.WAIT_FOR_CONDITION: "wait_for_condition",
+    OperationSubType.CHAINED_INVOKE: "invoke",
+    OperationSubType.MAP: "map",
+    OperationSubType.MAP_ITERATION: "map item",
+    OperationSubType.PARALLEL: "parallel",
+    OperationSubType.PARALLEL_BRANCH: "parallel branch",
+}
+
+
+# The error of an operation that the workflow itself gave up. Its data distinguishes it from an error of the
+# same type that user code raised.
+GIVEN_UP = ErrorObject(
+    error_type="OperationCancelled",
+    error_message="the workflow gave the operation up: what awaited it was cancelled",
+    error_data='{"given_up":true}',
+)
+
+
+def was_given_up(operation: Operation) -> bool:
+    """Return True when the recorded failure of an operation is that the workflow gave it up."""
+    details = operation.step_details or operation.context_details
+    error = details.error if details is not None else None
+    if error is None or operation.status != OperationStatus.FAILED:
+        return False
+    return error.error_type == GIVEN_UP.error_type and error.error_data == GIVEN_UP.error_data

@@ -1,0 +1,113 @@
+"""The progress of an execution together with that of the executions that it invoked and waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.views.progress import (
+    ExecutionProgress,
+    OperationProgress,
+    Waiting,
+    progress,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.rendering.escaping import visible
+
+
+class Waiter(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation that waits; ``path`` is the names of its contexts and its own."""
+
+    execution: ExecutionProgress
+    path: tuple[str, ...]
+    progress: OperationProgress
+    waiting: Waiting
+
+
+class Family(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution, and the executions that it invoked, by the ids of the invoking operations."""
+
+    execution: ExecutionProgress
+    invoked: dict[str, Family]
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        parts = ExecutionArn.read(self.execution.arn)
+        return self.execution.arn if parts is None else parts.execution_name
+
+    @property
+    def function(self) -> str:
+        """The function that the execution runs."""
+        parts = ExecutionArn.read(self.execution.arn)
+        return "execution" if parts is None else parts.function_name
+
+    @property
+    def last_at(self) -> int:
+        """The time of the last event, in milliseconds since the epoch."""
+        return max([self.execution.last_at, *(child.last_at for child in self.invoked.values())])
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no invocation of these executions runs or is due."""
+        return self.execution.is_idle and all(child.is_idle for child in self.invoked.values())
+
+    @property
+    def retry_at(self) -> int | None:
+        """The time of the next retry of a failed invocation, in milliseconds since the epoch."""
+        times = (self.execution.retry_at, *(child.retry_at for child in self.invoked.values()))
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def last_failure(self) -> ErrorObject | None:
+        """The error of the last failed invocation, if a retry is scheduled."""
+        if self.execution.retry_at is not None:
+            return self.execution.last_failure
+        failures = (error.last_failure for error in self.invoked.values())
+        return next((error for error in failures if error is not None), None)
+
+    def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
+        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
+        paths: dict[str | None, tuple[str, ...]] = {}
+        for entry in self.execution.operations:
+            operation = entry.operation
+            path = (*paths.get(operation.parent_id, above), title(operation))
+            paths[operation.id] = path
+            if operation.id in self.invoked:
+                yield from self.invoked[operation.id].waiters(path)
+            elif entry.waiting is not None:
+                yield Waiter(
+                    execution=self.execution, path=path, progress=entry, waiting=entry.waiting
+                )
+
+
+def family(emulator: Emulator, arn: str) -> Family:
+    """Return the progress of an execution now, and of those that it invoked."""
+    return family_later(emulator, arn)()
+
+
+def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
+    """Take a snapshot now; derive the progress from it, which costs time, only when the result is called."""
+    state = emulator.snapshot(arn)
+    invoked = {
+        operation_id: family_later(emulator, started.child_arn)
+        for operation_id, started in state.invokes.items()
+        if started.child_arn is not None
+    }
+    return lambda: Family(
+        execution=progress(state), invoked={key: later() for key, later in invoked.items()}
+    )
+
+
+def title(operation: Operation) -> str:
+    """Return an operation's name, or its kind if it has none."""
+    return visible(operation.name or kind(operation))
+
+
+def kind(operation: Operation) -> str:
+    """Return an operation's kind, such as ``Step`` or ``WaitForCallback``."""
+    return visible(operation.sub_type or operation.type.capitalize())

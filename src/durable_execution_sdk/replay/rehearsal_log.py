@@ -1,0 +1,244 @@
+"""Comparison of the operations that the code asks for with those of the log, in one rehearsal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from durable_execution_sdk.operations.base import DurableOperation, label_of
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.protocol.updates import OperationUpdate
+from durable_execution_sdk.replay.arguments import Arguments
+from durable_execution_sdk.replay.payloads import comparable, short
+from durable_execution_sdk.replay.recording import Moment, Recording
+from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.replay.source_places import Place, asking_place
+from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
+
+__all__ = ["FUNCTIONS", "RehearsalLog", "Result"]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An operation that the code has asked for."""
+
+    label: str
+    place: Place | None
+    has_ended: bool
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The result of a context: ``recorded`` is that in the log, ``built`` that of its function now."""
+
+    record: Operation
+    recorded: str
+    built: str
+    is_same: bool
+
+    @property
+    def label(self) -> str:
+        """The context's kind and name, for messages."""
+        return label_of(self.record.type, self.record.sub_type, self.record.name)
+
+
+class RehearsalLog:
+    """The log of one rehearsal, and the operations that the code asked for.
+
+    ``added`` holds operations that a history with an end lacks. They count as new code after the end,
+    as long as the code asked for all recorded operations before them.
+    """
+
+    def __init__(self, recording: Recording, moment: Moment, arguments: Arguments) -> None:
+        self.recording = recording
+        self.arguments = arguments
+        self.moment = moment
+        self.asked: dict[str, Asked] = {}
+        self.added: list[Divergence] = []
+        self.divergence: Divergence | None = None
+        self.completion: OperationUpdate | None = None
+        self._results: dict[str | None, list[Result]] = {}
+        self._unclaimed = {
+            operation.id: operation
+            for operation in recording.moments[-1].operations
+            # The SDK itself records this operation (see `runtime.journal`); no user code asks for it.
+            if operation.type != OperationType.EXECUTION and operation.name != LATE_NEWS_NAME
+        }
+
+    def ask(self, claimant: Completion[Any], record: Operation | None) -> None:
+        """Record an operation that the code asks for, and compare it with that of the log."""
+        place = asking_place() or self._place_around(claimant)
+        ended = record is not None and record.status in TERMINAL_STATUSES
+        self.asked[claimant.operation_id] = Asked(claimant.label, place, ended)
+        if self.divergence is None and isinstance(claimant, DurableOperation):
+            # Only operations are compared: a timer of asyncio need not be in the log.
+            self._compare(cast("Any", claimant), place)
+        claimed = self._unclaimed.pop(claimant.operation_id, None)
+        if claimed is not None and self.added:
+            # A recorded operation follows the added one, so it is not after the end.
+            self.divergence = self.added[0]
+
+    @property
+    def misplaced(self) -> Divergence | None:
+        """The first added operation, if the run is over and recorded operations were not asked for."""
+        if not (self.added and self._unclaimed):
+            return None
+        first = next(iter(self._unclaimed.values()))
+        label = label_of(first.type, first.sub_type, first.name)
+        return replace(self.added[0], expected=f"{label}, which the code has not asked for")
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence for each change that running executions can continue with."""
+        notes = [
+            f"{result.label} returned {short(result.recorded)}, and its function returns"
+            f" {short(result.built)} now: executions that have recorded it keep the recorded result"
+            for results in self._results.values()
+            for result in results
+            if not result.is_same
+        ]
+        return notes + [
+            f"{added.actual}{f' ({added.place})' if added.place else ''} comes after the recorded"
+            " end: executions can go on with it, and nothing after it could be compared"
+            for added in self.added
+        ]
+
+    def take_result(self, result: Result) -> None:
+        """Record the result that a context's function returns over the same log."""
+        self._results.setdefault(result.record.parent_id, []).append(result)
+
+    @property
+    def swapped(self) -> Divergence | None:
+        """The first branch of a map or a parallel that now has the result of another branch."""
+        for results in self._results.values():
+            branches = [result for result in results if result.record.sub_type in _BRANCHES]
+            differing = [result for result in branches if not result.is_same]
+            recorded = Counter(comparable(result.recorded) for result in differing)
+            if differing and recorded == Counter(comparable(result.built) for result in differing):
+                return self._swapped(differing[0])
+        return None
+
+    def _swapped(self, result: Result) -> Divergence:
+        call = self.asked.get(result.record.id)
+        return Divergence(
+            kind=DivergenceKind.OTHER_RESULT,
+            expected=f"{result.label} returned {short(result.recorded)}",
+            actual=f"it returns {short(result.built)}, as another one did",
+            invocation=self.moment.invocation,
+            place=call.place if call else None,
+            operation_id=result.record.id,
+            hint=_HINT_SWAPPED,
+        )
+
+    def invoke_differs(self, record: Operation, recorded: str, actual: str) -> None:
+        """Record that the code invokes another function, or passes another payload."""
+        call = self.asked.get(record.id)
+        label = label_of(record.type, record.sub_type, record.name)
+        self._set_divergence(
+            DivergenceKind.OTHER_OPERATION,
+            f"{label} of {recorded}",
+            f"{label} of {actual}",
+            record.id,
+            call.place if call else None,
+        )
+
+    def _set_divergence(
+        self,
+        kind: DivergenceKind,
+        expected: str,
+        actual: str,
+        operation_id: str,
+        place: Place | None,
+    ) -> None:
+        if self.divergence is None:
+            self.divergence = Divergence(
+                kind=kind,
+                expected=expected,
+                actual=actual,
+                invocation=self.moment.invocation,
+                place=place,
+                operation_id=operation_id,
+                hint=_HINT_CHANGED,
+            )
+
+    def _compare(self, operation: DurableOperation[Any], place: Place | None) -> None:
+        expected = self.recording.operations.get(operation.operation_id)
+        if expected is None:
+            self._take_unrecorded(operation, place)
+        elif differing := _differing_members(expected, operation):
+            self._set_divergence(
+                DivergenceKind.OTHER_OPERATION,
+                label_of(expected.type, expected.sub_type, expected.name),
+                f"{operation.label} ({_difference_text(differing)})",
+                operation.operation_id,
+                place,
+            )
+
+    def waits_for(self) -> list[Asked]:
+        """Return the operations that the code asked for and that have no end in the log."""
+        return [call for call in self.asked.values() if not call.has_ended]
+
+    def _take_unrecorded(self, operation: DurableOperation[Any], place: Place | None) -> None:
+        if not self.moment.is_settled:
+            return  # the log ends here, and the execution may continue with any operation
+        divergence = Divergence(
+            kind=DivergenceKind.NEW_OPERATION,
+            expected="nothing more at this place",
+            actual=operation.label,
+            invocation=self.moment.invocation,
+            place=place,
+            operation_id=operation.operation_id,
+            hint=_HINT_CHANGED,
+        )
+        if self._may_be_added(operation):
+            self.added.append(divergence)
+        else:
+            self.divergence = divergence
+
+    def _may_be_added(self, operation: DurableOperation[Any]) -> bool:
+        """Tell whether the operation may be new code after the recorded end.
+
+        It may if the execution ended by itself and the enclosing context has not ended.
+        """
+        ending = self.recording.ending
+        around = self.recording.operations.get(operation.context_state.operation_id or "")
+        is_over = around is not None and around.status in TERMINAL_STATUSES
+        return ending is not None and ending.is_own and not is_over
+
+    def _place_around(self, claimant: Completion[Any]) -> Place | None:
+        """Return the place of the enclosing operation: a branch is asked for by its map."""
+        around = self.asked.get(claimant.context_state.operation_id)
+        return None if around is None else around.place
+
+
+_HINT_CHANGED = (
+    "The code has changed since, or it branches on something that is not recorded: executions at this"
+    " point cannot go on with it."
+)
+
+
+_HINT_SWAPPED = (
+    "Items or branches have changed places, and the log identifies them by their index: executions"
+    " that have recorded some of them would take the result of one for that of another."
+)
+_BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
+# Contexts whose result is that of a user's function; a map's result consists of its items' results.
+FUNCTIONS = _BRANCHES | {OperationSubType.RUN_IN_CHILD_CONTEXT}
+
+
+def _differing_members(expected: Operation, operation: DurableOperation[Any]) -> list[str]:
+    log = (expected.type, expected.sub_type, expected.name, expected.parent_id)
+    code = (operation.kind, operation.sub_type, operation.name, operation.context_state.parent_id)
+    members = ("type", "subtype", "name", "parent")
+    return [m for m, e, f in zip(members, log, code, strict=True) if e != f]
+
+
+def _difference_text(members: list[str]) -> str:
+    return f"another {' and '.join(members)}"

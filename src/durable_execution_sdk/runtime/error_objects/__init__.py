@@ -1,0 +1,58 @@
+"""Conversion of exceptions to error objects of the log, and back, as faithfully as the log allows.
+
+``capturing`` writes an exception into an error object, ``fitting`` makes it small enough for the service,
+``rebuilding`` makes an exception of it again. They are loaded at the first failure.
+
+No code of the exceptions' classes runs while they are rebuilt: objects are read through CPython's own
+descriptors (``inspection``), so they can neither raise nor lie. Both the first run and each replay raise
+an exception that was rebuilt from the log, so the same ``except`` clauses match.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.first_use import on_first_use
+from durable_execution_sdk.protocol.error_object import ErrorObject
+
+__all__ = ["capture", "rebuild"]
+
+_E = TypeVar("_E", bound=OperationError)
+
+_on_first_failure = on_first_use(__name__, {"captured": "capture", "rebuilt": "rebuild"})
+
+
+def capture(error: BaseException) -> ErrorObject:
+    """Make the error object for an exception. This never raises."""
+    recorded: ErrorObject = _on_first_failure("captured")(error)
+    return recorded
+
+
+def rebuild(
+    kind: type[_E], error: ErrorObject | None, *, foreign: bool = False, **origin: object
+) -> _E:
+    """Make the exception that a recorded failure raises: a ``kind`` that is also of the original class.
+
+    With ``foreign``, the error object comes from outside of this execution: the answer to a callback, or an
+    invoked function. Its data stays text, and is never read as the record of an exception. ``origin`` are
+    attributes for the exception, such as the operation's id and name.
+    """
+    recorded = error or ErrorObject()
+    message = recorded.error_message or ""
+    attributes: dict[str, object] = {
+        "error_message": message,
+        "error_type": recorded.error_type or kind.__name__,
+        "error_data": None,
+        "stack_trace": recorded.stack_trace or [],
+        **origin,
+    }
+    if recorded.error_data is not None and not foreign:
+        rebuilt: Any = _on_first_failure("rebuilt")(kind, recorded, attributes)
+        if rebuilt is not None:
+            original: _E = rebuilt
+            return original
+    built = kind.__new__(kind, message)
+    attributes["error_data"] = recorded.error_data
+    built.__dict__.update(attributes)
+    return built

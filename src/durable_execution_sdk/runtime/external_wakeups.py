@@ -1,0 +1,246 @@
+"""Timers, threads and sockets of the process that may wake workflow code, besides its operations.
+
+None of them is recorded. While a *known* one may wake a task that waits for no operation, the invocation
+stays: a call of ``asyncio.to_thread``, an open socket. An *unknown* source, such as a thread that no
+executor started, may complete a future or set an event at any time, or never. It is waited for as well,
+but for ``foreign_wait`` seconds at most, 30 by default.
+
+An unknown thread can only wake a task if it exists. So in a process that has no threads but those of the
+SDK and of callers that wait for it, a task that nothing can wake is deadlocked at once. A future of
+``concurrent.futures`` is completed by another thread by definition.
+
+While an operation is pending, only futures are waited for, and not locks, events and queues: those are
+mostly the workflow's own, and each suspension would take ``foreign_wait`` seconds longer. After that wait
+the invocation suspends, so the wait comes at most once for each operation that completes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from durable_execution_sdk.runtime.completions import Wake
+from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+__all__ = ["Outside", "standing_by"]
+
+# Seconds after which a silent socket of workflow code counts as idle.
+_SOCKET_PATIENCE_SECONDS = 10.0
+
+# Prefixes of the names of threads that are no unknown source: the SDK's own, whose calls are known, and
+# the pools of other event loops, such as a server's, which only get work from a thread of such a loop.
+_OWN_THREADS = ("durable-", "asyncio_")
+# Interval in seconds of looking again: threads end, and tasks that poll for one may go on.
+_AGAIN_SECONDS = 0.1
+# A timer is not set again if it would fire earlier by less than this.
+_CLOSE_SECONDS = 0.02
+
+# The values of ``waits.Reach``, which most workflows never need.
+_TIMER, _LOOP, _FUTURE, _THREAD = 1, 2, 3, 4
+
+# Threads that only wait for a workflow in another thread, with one entry for each such workflow.
+_bystanders: list[threading.Thread] = []
+
+
+@contextmanager
+def standing_by() -> Generator[None]:
+    """Mark this thread as one that only waits for a workflow that runs in another thread."""
+    thread = threading.current_thread()
+    _bystanders.append(thread)
+    try:
+        yield
+    finally:
+        _bystanders.remove(thread)
+
+
+def _has_foreign_threads() -> bool:
+    if threading.active_count() == 1:
+        return False
+    mine = threading.current_thread()
+    return any(
+        thread is not mine
+        and thread not in _bystanders
+        and not thread.name.startswith(_OWN_THREADS)
+        for thread in threading.enumerate()
+    )
+
+
+class Outside:
+    """The timers, threads and sockets of one invocation's workflow code."""
+
+    def __init__(
+        self, tasks: WorkflowTasks, loop: asyncio.AbstractEventLoop, *, foreign_wait: float
+    ) -> None:
+        self._tasks = tasks
+        self._loop = loop
+        self._foreign_wait = foreign_wait
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._threads: set[asyncio.Future[Any]] = set()
+        self._sockets: dict[Any, float] = {}
+        self._patience: asyncio.TimerHandle | None = None
+        # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
+        self._waits_since: float | None = None
+        self._moved: object = None
+        # Where the SDK has cancelled each task that something not known may have woken.
+        self._cancelled_at: dict[WorkflowTask[Any], set[object]] = {}
+        self.thread_ended: Callable[[], None] = _nothing
+
+    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+        """Clean-up code set a timer: any other is durable.
+
+        It is waited for as long as the context that is cleaned up has time. Code that swallows its
+        cancellation may set one after the other for ever.
+        """
+        if timer.when() <= runner.scope.context_state.cleans_until:
+            self._timers.add(timer)
+
+    def timer_rang(self, timer: asyncio.TimerHandle) -> None:
+        """Note that such a timer has fired."""
+        self._timers.discard(timer)
+
+    def thread_started(self, future: asyncio.Future[Any]) -> None:
+        """Note that workflow code started a call in a thread."""
+        self._threads.add(future)
+        future.add_done_callback(self._thread_ended, context=sdk_context())
+
+    def socket_watched(self, descriptor: FileDescriptorLike) -> None:
+        """Note that workflow code began to watch a socket."""
+        self._sockets[descriptor] = time.monotonic()
+
+    def socket_left(self, descriptor: FileDescriptorLike) -> None:
+        """Note that a socket is no longer watched."""
+        self._sockets.pop(descriptor, None)
+
+    @property
+    def is_watching(self) -> bool:
+        """True if there are timers, calls in threads, sockets or unknown threads."""
+        return bool(self._timers or self._threads or self._sockets) or _has_foreign_threads()
+
+    def may_wake(self, before: float = math.inf) -> bool:
+        """Return ``True`` if a known source may wake a task that waits for no operation.
+
+        ``before`` is a time of the loop's clock; timers that fire later do not count.
+        """
+        if not (self._timers or self._threads or self._sockets):
+            return False
+        reach = self._furthest(self._tasks.live)
+        self._timers = {timer for timer in self._timers if not timer.cancelled()}
+        if reach >= _TIMER and any(timer.when() <= before for timer in self._timers):
+            return True
+        if reach < _LOOP:
+            return False
+        if self._threads:
+            return True
+        if not self._sockets:
+            return False
+        return self._looks_again(max(self._sockets.values()) + _SOCKET_PATIENCE_SECONDS)
+
+    def is_waited_for(
+        self,
+        moved: object,
+        *,
+        is_pending: bool,
+        is_restless: bool = False,
+        again: Callable[[], None] | None = None,
+    ) -> bool:
+        """Return ``True`` if an unknown source may wake a task, and has had less than ``foreign_wait`` seconds.
+
+        The time counts from the last change of ``moved``, which changes when the workflow moves. With
+        ``is_pending``, the service would invoke again. With ``is_restless``, callbacks of the loop come at each
+        turn. ``again`` is called ten times a second meanwhile.
+        """
+        reach = self._furthest(self._not_swallowing() if self._cancelled_at else self._tasks.live)
+        if reach < (_FUTURE if is_pending else _LOOP):
+            return False
+        may_come = reach == _THREAD or _has_foreign_threads()
+        if not may_come and (is_pending or not (self._sockets or is_restless)):
+            return False
+        if self._waits_since is None or moved != self._moved:
+            self._moved = moved
+            self._waits_since = time.monotonic()
+        return self._looks_again(self._waits_since + self._foreign_wait, again or _nothing)
+
+    def waited(self, moved: object) -> float:
+        """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
+        since = self._waits_since
+        return 0.0 if since is None or moved != self._moved else time.monotonic() - since
+
+    def cancels(self, watched: WorkflowTask[Any]) -> None:
+        """The SDK is about to cancel a task.
+
+        If it waits once more where it stands now, it has swallowed that, and may do so again and again: it
+        gets no time for what is not known. That is for code that goes on to clean up.
+        """
+        if not isinstance(watched.blocked_on, Wake) and _has_foreign_threads():
+            from durable_execution_sdk.runtime.deadlocks.waits import where  # noqa: PLC0415 - rarely needed
+
+            self._cancelled_at.setdefault(watched, set()).add(where(watched))
+
+    def leave(self) -> None:
+        """Cancel the timer."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _not_swallowing(self) -> list[WorkflowTask[Any]]:
+        """The tasks that do not wait where they were cancelled."""
+        from durable_execution_sdk.runtime.deadlocks.waits import where  # noqa: PLC0415 - rarely needed
+
+        cancelled_at = self._cancelled_at
+        return [
+            watched
+            for watched in self._tasks.live
+            if watched not in cancelled_at or where(watched) not in cancelled_at[watched]
+        ]
+
+    def _furthest(self, tasks: Iterable[WorkflowTask[Any]]) -> int:
+        """The furthest reach of tasks; see ``waits.Reach``."""
+        own = {watched.task for watched in self._tasks.live}
+        far = [
+            watched
+            for watched in tasks
+            if not (isinstance(watched.blocked_on, Wake) or watched.blocked_on in own)
+        ]
+        if not far:
+            return 0
+        from durable_execution_sdk.runtime.deadlocks.waits import reach_of  # noqa: PLC0415 - rarely needed
+
+        return max(reach_of(watched, own) for watched in far)
+
+    def _looks_again(self, until: float, again: Callable[[], None] | None = None) -> bool:
+        """Return ``True`` if that time is still to come, and wake the loop then or earlier."""
+        left = until - time.monotonic()
+        if left <= 0:
+            return False
+        if again is not None:
+            left = min(left, _AGAIN_SECONDS)
+        patience = self._patience
+        if patience is None or patience.when() > time.monotonic() + left + _CLOSE_SECONDS:
+            self.leave()
+            self._patience = self._loop.call_later(
+                left, self._look, again or _nothing, context=sdk_context()
+            )
+            # The loop has already computed how long it will wait, without this timer: wake it.
+            self._loop.call_soon_threadsafe(_nothing, context=sdk_context())
+        return True
+
+    def _look(self, again: Callable[[], None]) -> None:
+        self._patience = None
+        again()
+
+    def _thread_ended(self, future: asyncio.Future[Any]) -> None:
+        self._threads.discard(future)
+        self.thread_ended()
+
+
+def _nothing() -> None:
+    """Wake the loop, so that it looks again."""

@@ -1,0 +1,140 @@
+"""Reports of an invocation to its observers: its start and end, checkpoint calls, runs of functions.
+
+A handler without plugins has no reporter, and none of this runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointRequest,
+    CheckpointResponse,
+    Outcome,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import Operation, OperationStatus
+from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.log.journal import Journal
+from durable_execution_sdk.runtime.run import BodyWatcher, InvocationRun, Invoked, Observable
+from durable_execution_sdk.runtime.settings import Observers, Reporter
+
+__all__ = ["measured", "reported", "reporter", "watch"]
+
+_T = TypeVar("_T")
+
+
+def reporter(
+    observers: Observers | None, journal: Journal, invoked: Invoked, plane: DataPlane
+) -> Reporter | None:
+    """Make the reporter of this invocation; ``None`` without observers."""
+    if observers is None or journal.execution is None:
+        return None
+    return observers.reporter(
+        journal.execution,
+        journal.known(),
+        journal.updated_ids,
+        arn=invoked.arn,
+        request_id=invoked.request_id,
+        trace_header=getattr(invoked.lambda_context, "trace_header", None)
+        or os.environ.get("_X_AMZN_TRACE_ID"),
+        now=plane.now,
+    )
+
+
+def measured(plane: DataPlane, report: Reporter) -> DataPlane:
+    """Return the data plane, wrapped so that its calls are reported if a plugin wants that."""
+    return _MeasuredPlane(plane, report) if report.wants_calls else plane
+
+
+def watch(workflow: InvocationRun, report: Reporter) -> None:
+    """Connect the reporter to the workflow: operations report their claims, updates and news."""
+    workflow.reporter = report
+    if report.wants_attempts:
+        workflow.watcher = Watcher(workflow, report)
+
+
+async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Run an invocation, and report its start and its end."""
+    report.invocation_started()
+    try:
+        outcome = await run()
+    except BaseException as error:
+        report.invocation_ended("RETRY", error=capture(error))
+        raise
+    report.invocation_ended(outcome.status, outcome.result, outcome.error)
+    return outcome
+
+
+class Watcher(BodyWatcher):
+    """Runs the user's functions, and reports each run."""
+
+    def __init__(self, workflow: InvocationRun, report: Reporter) -> None:
+        self._workflow = workflow
+        self._report = report
+
+    async def step(
+        self, operation: Observable, number: int, body: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run an attempt of a step; hooks run in the same contextvars context."""
+        await self._run(operation, body, number)
+
+    async def context(self, operation: Observable, body: Callable[[], Awaitable[_T]]) -> _T:
+        """Run the function of a context; hooks run apart from it, because it is workflow code."""
+        return await self._run(operation, body, None)
+
+    async def _run(
+        self, operation: Observable, body: Callable[[], Awaitable[_T]], number: int | None
+    ) -> _T:
+        subject = Operation(
+            id=operation.operation_id,
+            type=operation.kind,
+            status=OperationStatus.STARTED,
+            parent_id=operation.context_state.parent_id,
+            name=operation.name,
+            sub_type=operation.sub_type,
+        )
+        is_step = number is not None
+        started = self._report.attempt_started(
+            subject, number, in_place=is_step, is_replaying=operation.context_state.is_replaying
+        )
+        outcome, recorded = "INCOMPLETE", None
+        try:
+            result = await body()
+            outcome = "SUCCEEDED"
+        except (Exception, asyncio.CancelledError) as error:
+            is_cut = operation.is_cancelled or self._workflow.is_ending
+            if isinstance(error, Exception) or not is_cut:
+                outcome, recorded = "FAILED", capture(error)
+            raise
+        finally:
+            self._report.attempt_ended(started, outcome, recorded, in_place=is_step)
+        return result
+
+
+class _MeasuredPlane(ForwardingDataPlane):
+    """A data plane that measures checkpoint calls and reports them."""
+
+    def __init__(self, plane: DataPlane, report: Reporter) -> None:
+        super().__init__(plane)
+        self._report = report
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        size = len(msgspec.json.encode(request.updates))
+        began_at, began = self.now(), time.monotonic()
+        error: ErrorObject | None = None
+        try:
+            return await self._plane.checkpoint(request)
+        except BaseException as raised:
+            error = capture(raised)
+            raise
+        finally:
+            seconds = time.monotonic() - began
+            self._report.called(len(request.updates), size, began_at, seconds, error)

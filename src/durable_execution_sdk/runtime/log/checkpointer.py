@@ -1,0 +1,421 @@
+"""The writer of an execution's log, which owns the checkpoint token, and group commit.
+
+Each checkpoint call needs the token that the answer to the call before has returned. So calls cannot
+overlap, and the log grows by one round trip after the other. If each update had a call of its own, a
+thousand concurrent branches would wait for thousands of round trips. A timer that collects updates is no
+remedy: it would delay each step of a workflow that runs one thing at a time.
+
+The rules:
+
+- One task writes. Updates keep their order in a queue.
+- While a call is in flight, the queue grows. When the answer comes, the next call takes as much of the
+  queue as it may carry: 250 updates, 750 KiB of payloads. When no call is in flight, an update is sent
+  at once. There is no timer in this.
+- An update that nothing waits for, such as the START of an at-least-once step, causes no call
+  (``leave_behind``). It goes with the next one, mostly that of its own SUCCEED. After 0.2 s it is sent
+  by itself, because the body is slow and its start worth showing.
+- Before a call takes the queue, the workflow may first see the completions that are due, since the code
+  that they wake has updates to add. This holds a call back for 250 deliveries at most, and only for as
+  long as completions are due: the delay is that of the code that they wake.
+- A result reaches the workflow only when its call was answered (law 3). If a call fails, the invocation
+  ends, and the next one sees in the log if the batch was recorded. Only a batch that was refused for its
+  CANCELs of waits is sent again, without them.
+
+A worked example: three tasks with two steps each, and calls that take 50 ms::
+
+    async def copy(ctx, n):                          # tasks 1, 2, 3
+        data = await ctx.step(fetch, n)              # takes n times 10 ms
+        await ctx.step(store, data)                  # takes 10 ms
+
+    ms    call                                       what happens
+     0                                               three STARTs of fetch are left behind
+    10    START fetch 1, 2, 3; SUCCEED fetch 1       nothing is in flight, so SUCCEED is sent at once
+    20                                               fetch 2 ends, and fetch 3 at 30: queued
+    60                                               the answer: fetch 1 is due, the next call is held
+          SUCCEED fetch 2, 3; START store 1          back, task 1 claims store 1, and the call goes
+    110   SUCCEED store 1; START store 2, 3          the answer: fetch 2 and 3 are delivered first
+    160   SUCCEED store 2, 3                         the answer: store 1 is delivered
+    210                                              the answer: store 2 and 3 are delivered
+
+Twelve updates took four calls and 210 ms. With one call for each they would take 600 ms.
+
+What goes wrong without it: if a call did not wait for due completions, the first answer would be followed
+by a call without START store 1, and the updates of branches would spread over ever smaller batches. A
+second writer would use a token that is no longer valid, and the service would refuse the call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StateRequest,
+)
+from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
+from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.tasks.workflow_task import out_of_reach
+
+__all__ = ["Checkpointer"]
+
+# The most that the official SDKs put into one call (API reference, section 3.1).
+MAX_BATCH_UPDATES = 250
+MAX_BATCH_BYTES = 750 * 1024
+# Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
+_UPDATE_OVERHEAD = 400
+
+# Seconds after which updates that were left behind are sent by themselves.
+_SLOW_SECONDS = 0.2
+
+_START = OperationAction.START
+_CANCEL = OperationAction.CANCEL
+_PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
+
+# Seconds for a call in flight even when the time is up: most answers take milliseconds.
+_SHORTEST_GRACE = 0.05
+# The classes of clients whose service has refused to cancel a wait. They are not asked again in this
+# process: nothing is lost if the wait lasts.
+_takes_no_cancel: set[type[DataPlane]] = set()
+
+Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
+Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
+
+
+class Checkpointer:
+    """Sends updates in batches, in order, and passes the answers on to ``receive`` and errors to ``fail``."""
+
+    def __init__(
+        self,
+        plane: DataPlane,
+        arn: str,
+        token: str,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        receive: Receive,
+        fail: Fail,
+        eager: bool = False,
+        unseen: Sequence[object] = (),
+    ) -> None:
+        self._plane = plane
+        self._arn = arn
+        self._token: str | None = token
+        self._loop = loop
+        self._receive = receive
+        self._fail = fail
+        self._eager = eager
+        self.most_updates = MAX_BATCH_UPDATES
+        # The completions that are due, each of which may lead to updates for the next batch.
+        self._unseen: Sequence[object] = () if eager else unseen
+        self._held: asyncio.Future[None] | None = None
+        self._patience = 0
+        self._queue: list[OperationUpdate] = []
+        self._wanted = False
+        self._writer: asyncio.Task[None] | None = None
+        self._is_busy = False
+        # The future that the writer waits for while there is nothing to do, and that of ``flush``.
+        self._go: asyncio.Future[None] | None = None
+        self._rest: asyncio.Future[None] | None = None
+        # Start of the client tokens: each call has its own, so that the service knows one that is sent again.
+        self._series = os.urandom(16).hex()
+        self._slow: asyncio.TimerHandle | None = None
+        self._left_behind_since = 0.0
+        self._closed = False
+        # True while the gate is closed: nothing is sent.
+        self.is_held = False
+        self.calls = 0
+        # The monotonic time at which the invocation has to be over, even if the service does not answer.
+        self.ends_at: float | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """True if everything that was submitted is acknowledged."""
+        return not (self._is_busy or self._queue)
+
+    @property
+    def is_writing(self) -> bool:
+        """True if a call is in flight or about to be."""
+        return self._is_busy
+
+    @property
+    def may_write(self) -> bool:
+        """True if the invocation still has a token, and is not closed."""
+        return self._token is not None and not self._closed
+
+    def submit(self, update: OperationUpdate) -> None:
+        """Record an update with the next call, which is made at once if none is in flight."""
+        if self._closed or (_takes_no_cancel and self._is_futile(update)):
+            return
+        queue = self._queue
+        queue.append(update)
+        if self._held is not None and len(queue) >= self.most_updates:
+            self.release()
+        self._wanted = True
+        if not self._is_busy:
+            self.push()
+
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record an update that nothing waits for, with the next call; in eager mode, at once."""
+        if self._eager:
+            self.submit(update)
+            return
+        if self._closed or (_takes_no_cancel and self._is_futile(update)):
+            return
+        queue = self._queue
+        queue.append(update)
+        if len(queue) == 1:
+            self._left_behind_since = time.monotonic()
+        if self._held is not None and len(queue) >= self.most_updates:
+            self.release()
+        if self._slow is None:
+            # One timer for all updates: a quick step would otherwise pay for one that never fires.
+            self._slow = self._loop.call_later(
+                _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
+            )
+
+    def push(self) -> None:
+        """Send the queue, even if it is empty: the answer contains what has changed."""
+        self._wanted = True
+        if self._is_busy or self._closed or self.is_held:
+            return
+        self._is_busy = True
+        if self._go is not None:
+            go, self._go = self._go, None
+            go.set_result(None)
+        else:
+            self._writer = asyncio.Task(self._write(), loop=self._loop, context=sdk_context())
+            out_of_reach(self._writer)
+
+    def let_go(self) -> None:
+        """Send the queue now that the gate is open."""
+        self.is_held = False
+        if self._wanted:
+            self.push()
+
+    def discard(self) -> None:
+        """Drop the queue: the gate stays closed, so it must never be sent."""
+        self._queue = []
+        self._wanted = False
+
+    def withdraw(self, operation_id: str) -> None:
+        """Remove an operation's updates from the queue."""
+        self._queue = [update for update in self._queue if update.id != operation_id]
+
+    def release(self) -> bool:
+        """Let the next batch go; return ``True`` if it was held back."""
+        if self._held is None or self._held.done():
+            return False
+        self._held.set_result(None)
+        return True
+
+    def delivered(self) -> None:
+        """Count a delivery; after as many as a batch has room for, let the batch go."""
+        if self._held is not None:
+            self._patience -= 1
+            if self._patience <= 0:
+                self.release()
+
+    async def flush(self) -> None:
+        """Wait until everything that was submitted is acknowledged or has failed.
+
+        Raises ``ServiceError`` if an answer does not come before the function's time is up.
+        """
+        self._unseen = ()
+        while not self.is_idle and self.may_write:
+            self.release()
+            self.push()
+            self._rest = rest = self._loop.create_future()
+            await asyncio.wait([rest], timeout=self.left)
+            if not rest.done():
+                raise ServiceError(
+                    "the service did not answer a checkpoint before the function's time was up"
+                )
+
+    async def close(self, seconds: float | None = None) -> None:
+        """Accept no more updates, and wait for the call in flight for at most so many seconds."""
+        self._closed = True
+        self.release()
+        if self._slow is not None:
+            self._slow.cancel()
+        writer = self._writer
+        if writer is not None:
+            if self._go is not None:
+                self._go.set_result(None)
+            left = self.left
+            if left is not None and seconds is not None:
+                left = min(left, seconds)
+            _, late = await asyncio.wait([writer], timeout=seconds if left is None else left)
+            if late:
+                # The next invocation sees in the log if the call was accepted.
+                writer.cancel()
+            else:
+                await writer
+
+    @property
+    def left(self) -> float | None:
+        """The seconds for which a call in flight may still be waited for; ``None`` without a limit."""
+        if self.ends_at is None:
+            return None
+        return max(_SHORTEST_GRACE, self.ends_at - time.monotonic())
+
+    async def load(self, marker: str | None) -> list[Operation]:
+        """Read the pages of the state from this marker on.
+
+        Raises ``ServiceError`` for a state that exceeds the limits of ``page_bounds``.
+        """
+        from durable_execution_sdk.runtime.log.page_bounds import (  # noqa: PLC0415 - for few states
+            PageBounds,
+        )
+
+        operations: list[Operation] = []
+        bounds = PageBounds(self._arn, self.ends_at)
+        while marker and self._token is not None and not self._closed:
+            bounds.next(marker)
+            page = await self._plane.get_state(
+                StateRequest(
+                    durable_execution_arn=self._arn,
+                    checkpoint_token=self._token,
+                    marker=marker,
+                    max_items=1000,
+                )
+            )
+            bounds.took(page)
+            operations.extend(page.operations)
+            marker = page.next_marker
+        return operations
+
+    def _push_what_is_slow(self) -> None:
+        """Send updates that were left behind 0.2 s ago."""
+        self._slow = None
+        if not self._queue:
+            return
+        left = self._left_behind_since + _SLOW_SECONDS - time.monotonic()
+        if left <= 0:
+            self.push()
+        else:
+            self._slow = self._loop.call_later(left, self._push_what_is_slow, context=sdk_context())
+
+    async def _write(self) -> None:
+        batch: list[OperationUpdate] = []
+        try:
+            while True:
+                while self._wanted and self._token is not None and not self._closed:
+                    if self._unseen and len(self._queue) < self.most_updates:
+                        await self._hold_back()
+                        if not self.may_write:
+                            continue
+                    batch = self._take()
+                    if _takes_no_cancel:
+                        batch = [each for each in batch if not self._is_futile(each)]
+                    self.calls += 1
+                    try:
+                        response = await self._plane.checkpoint(
+                            CheckpointRequest(
+                                durable_execution_arn=self._arn,
+                                checkpoint_token=self._token,
+                                updates=batch,
+                                client_token=f"{self._series}-{self.calls}",
+                            )
+                        )
+                    except ServiceError as error:
+                        batch = _without_cancellations(batch, error)
+                        response = await self._call_again(batch, self._token)
+                    self._token = response.checkpoint_token
+                    operations: Sequence[Operation] = response.operations
+                    if response.next_marker:
+                        operations = [*operations, *await self.load(response.next_marker)]
+                    self._receive(batch, operations)
+                if self._closed:
+                    break
+                go: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+                self._go = go
+                self._come_to_rest()
+                await go
+        except Exception as error:
+            self._closed = True
+            self._fail(error, batch)
+        finally:
+            self._writer = self._go = None
+            self._come_to_rest()
+
+    def _is_futile(self, update: OperationUpdate) -> bool:
+        """Return ``True`` for the CANCEL of a wait if the service is known to refuse it."""
+        return update.action is _CANCEL and type(self._plane) in _takes_no_cancel
+
+    async def _call_again(self, batch: list[OperationUpdate], token: str) -> CheckpointResponse:
+        """Send a refused batch again, without the CANCELs for which the service may have refused it."""
+        self.calls += 1
+        response = await self._plane.checkpoint(
+            CheckpointRequest(
+                durable_execution_arn=self._arn,
+                checkpoint_token=token,
+                updates=batch,
+                client_token=f"{self._series}-{self.calls}",
+            )
+        )
+        _takes_no_cancel.add(type(self._plane))
+        return response
+
+    def _come_to_rest(self) -> None:
+        self._is_busy = False
+        if self._rest is not None:
+            rest, self._rest = self._rest, None
+            if not rest.done():
+                rest.set_result(None)
+
+    async def _hold_back(self) -> None:
+        """Wait until the workflow has seen the completions that are due, or 250 of them."""
+        self._patience = self.most_updates
+        self._held = self._loop.create_future()
+        await self._held
+        self._held = None
+
+    def _take(self) -> list[OperationUpdate]:
+        """Take the next batch: as much of the queue as one call may carry, in order."""
+        queue = self._queue
+        taken: dict[str, OperationUpdate] = {}
+        count = 0
+        size = 0
+        for update in queue:
+            if count == self.most_updates:
+                break
+            if update.payload is not None or update.error is not None:
+                size += _size(update)
+            if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
+                break
+            earlier = taken.setdefault(update.id, update)
+            if earlier is not update:
+                # A batch may hold two updates of one operation only as its START and what follows it.
+                is_pair = earlier.action is _START and update.action is not _START
+                if not is_pair or update.type not in _PAIRED_TYPES:
+                    break
+                taken[update.id] = update
+            count += 1
+        self._queue = queue[count:]
+        self._wanted = count < len(queue)
+        return queue[:count] if self._wanted else queue
+
+
+def _without_cancellations(
+    batch: list[OperationUpdate], error: ServiceError
+) -> list[OperationUpdate]:
+    """Return a refused batch without its CANCELs; raise the error if these cannot be the cause."""
+    rest = [update for update in batch if update.action is not _CANCEL]
+    if len(rest) == len(batch) or error.is_stale_token or error.is_transient:
+        raise error
+    return rest
+
+
+def _size(update: OperationUpdate) -> int:
+    payload, error = update.payload, update.error
+    size = text_bytes(payload)
+    if error is not None:
+        texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
+        size += sum(map(text_bytes, texts))
+    return size

@@ -1,0 +1,192 @@
+"""The gate: replay has to ask for every operation of the log before anything new happens.
+
+Code that no longer asks for a recorded operation would run another one in its place, without an error:
+
+    log:   pay_1c9f2e07_1-1 SUCCEEDED, pay_1c9f2e07_2-1 SUCCEEDED     (asyncio.gather(pay("a"), pay("b")))
+    code:  await pay("a"); await pay("b")                             claims operations 1 and 2 of the main task
+
+Both would be paid twice. So in an invocation whose log is not empty, no body of a step starts and no update
+is sent before the workflow is first quiescent with every recorded end delivered. If the code has asked for
+all recorded operations by then, the gate opens for good. Otherwise the execution fails with a
+``DeterminismError``, and nothing new has happened. The same check is made when the function of a context
+returns before that.
+
+Not counted are operations inside contexts whose functions rightly do not run; those of a task that
+iterated over the items of a map that has ended; and timers of asyncio, which are recorded only if they
+mattered and have ids of a row of their own.
+
+A timer that ticks in the process does not keep the gate closed. It need not: nothing that is recorded can
+come after the firing of a timer that is not. And it must not: in ``async with asyncio.timeout(0.5): await
+ctx.step(...)``, after a crash, the step would never start before its timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Coroutine
+from types import FrameType
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.protocol.operations import Operation, label_of
+from durable_execution_sdk.runtime.log.ids import operation_id
+from durable_execution_sdk.runtime.log.journal import Journal
+
+__all__ = ["Gate", "SourceLine", "source_line"]
+
+_SHOWN = 10
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep  # noqa: PTH120 - pathlib is slow to load
+_STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
+_DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}workflow_task.py"
+_TASK = re.compile(r"(\w+)_[0-9a-f]{8}_(\d+)-")
+# Number of places of a context that are tried to find that of a hashed id.
+_TRIED = 3_000
+_LONGEST_ID = 64
+
+# Names of operations that the SDK records only if they mattered.
+SELF_NUMBERED = frozenset({"asyncio timer"})
+
+
+class Asking(Protocol):
+    """An operation that the code has asked for."""
+
+    @property
+    def label(self) -> str:
+        """The name of the operation in messages."""
+        ...
+
+
+class SourceLine(Struct, frozen=True):
+    """A line of the user's code."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        """Format the place as editors and terminals link it."""
+        return f"{self.file}:{self.line}, in {self.function}"
+
+
+class Gate:
+    """Holds back bodies and updates until replay has asked for all recorded operations."""
+
+    def __init__(self, journal: Journal, loop: asyncio.AbstractEventLoop) -> None:
+        self._journal = journal
+        self._loop = loop
+        self._waiting: list[asyncio.Future[None]] = []
+        self._new: list[tuple[Asking, SourceLine | None]] = []
+        # The ids of contexts whose functions run in this invocation; ``None`` is the handler's.
+        self._running: set[str | None] = {None}
+        # The starts of the ids of tasks that would iterate over a map's items and have not begun to.
+        self._dormant: set[str] = set()
+
+    async def passed_by(self, body: Coroutine[Any, Any, None]) -> None:
+        """Wait until the gate opens, then run the body of a step."""
+        waiting: asyncio.Future[None] = asyncio.Future(loop=self._loop)
+        self._waiting.append(waiting)
+        await waiting
+        await body
+
+    def open(self) -> None:
+        """Start the bodies that wait."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def asked(self, operation: Asking) -> None:
+        """Note an operation that the log does not hold."""
+        if len(self._new) < _SHOWN:
+            self._new.append((operation, source_line()))
+
+    def entered(self, context_id: str | None) -> None:
+        """Note that the function of a context runs."""
+        self._running.add(context_id)
+
+    def is_dormant(self, items: str) -> None:
+        """Note a task that will iterate over a map's items if they are needed."""
+        self._dormant.add(items)
+
+    def has_begun(self, items: str) -> None:
+        """Note that such a task has begun to iterate."""
+        self._dormant.discard(items)
+
+    def divergence(self, *within: str | None) -> DeterminismError | None:
+        """Return the error for recorded operations that the code has not asked for; ``None`` if there are none.
+
+        ``within`` are the ids of the contexts to check; without any, all are checked.
+        """
+        missed = [
+            record
+            for record in self._journal.missed()
+            if self._is_expected(record) and (not within or record.parent_id in within)
+        ]
+        return self._error(missed) if missed else None
+
+    def _is_expected(self, record: Operation) -> bool:
+        if record.parent_id not in self._running or record.name in SELF_NUMBERED:
+            return False
+        return not any(record.id.startswith(items) for items in self._dormant)
+
+    def _error(self, missed: list[Operation]) -> DeterminismError:
+        missed.sort(key=lambda record: (record.start_timestamp or 0, record.id))
+        listed = "; ".join(self._told(record) for record in missed[:_SHOWN])
+        more = f"; and {len(missed) - _SHOWN} more" if len(missed) > _SHOWN else ""
+        new = "; ".join(
+            operation.label + (f" ({line})" if line else "") for operation, line in self._new
+        )
+        instead = f"It asked for these, which the log does not hold: {new}." if new else ""
+        return DeterminismError(
+            f"the log holds {len(missed)} operation{'s' if len(missed) > 1 else ''} that the code did"
+            f" not ask for: {listed}{more}. {instead or 'It asked for nothing else.'} Nothing new has"
+            " run. The workflow's code has changed since this execution began (an operation or a task"
+            " was removed, renamed or moved, or a gather became a sequence), or it branches on"
+            " something that is not recorded: a cache, a global, time, the environment. Put the old"
+            " code back, or keep this execution's function version until it has ended"
+        )
+
+    def _told(self, record: Operation) -> str:
+        label = label_of(record.type, record.sub_type, record.name)
+        where = self._position(record)
+        return f"{label} ({where})" if where else label
+
+    def _position(self, record: Operation) -> str:
+        context = "the handler's context" if record.parent_id is None else self._context(record)
+        # An id that is too long is none of ours; only its start is searched, since the search is slow.
+        tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])]
+        number = record.id.rpartition("-")[2]
+        if not tasks:
+            number = self._number(record)
+        within = "".join(f"{task} in " for task in reversed(tasks))
+        return f"operation {number} of {within}{context}" if number else f"in {context}"
+
+    def _context(self, record: Operation) -> str:
+        around = self._journal.get(record.parent_id or "")
+        return (
+            f"context {around.name!r}" if around and around.name else f"context {record.parent_id}"
+        )
+
+    def _number(self, record: Operation) -> str:
+        prefix = "" if record.parent_id is None else f"{record.parent_id}-"
+        for number in range(_TRIED):
+            if operation_id(f"{prefix}{number}") == record.id:
+                return str(number)
+        return ""
+
+
+def source_line() -> SourceLine | None:
+    """Return the innermost line of workflow code that is neither the SDK's nor the standard library's."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - who asks
+    while frame is not None and frame.f_code.co_filename != _DRIVER:
+        code = frame.f_code
+        file = code.co_filename
+        is_library = file.startswith(_STANDARD) and "site-packages" not in file
+        if not (is_library or file.startswith((_PACKAGE, "<frozen"))):
+            return SourceLine(file, frame.f_lineno, code.co_qualname)
+        frame = frame.f_back
+    return None

@@ -1,0 +1,112 @@
+"""Operation ids, computed from the place of an operation in the workflow.
+
+In the main task of a context the ids are those of AWS's own Python SDK: the hash of ``"{n}"`` in the
+root context and of ``"{context operation id}-{n}"`` in a child, n from 1. In a task that workflow code
+makes they spell its path out, ``{context}-{path}-{n}``, so that the message about a record that no code
+asks for can name its task. Where that is longer than an id may be, the path is hashed. ``contexts`` explains
+the scheme, with an example.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from msgspec import Struct
+
+from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
+
+__all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of"]
+
+# The longest id that the service takes (API reference, OperationId).
+_LONGEST = 64
+# Number of characters of a context's id, or of its hash, in the ids of the context's tasks.
+_CONTEXT_LETTERS = 20
+_PATH_HASH_LETTERS = 24
+# An ``items`` prefix grows by this much for each map that is nested in another map's items, up to a limit.
+_ITEMS_LETTERS = 10
+_LONGEST_ITEMS = 40
+_ITEMS_PATH_HASH_LETTERS = 16
+
+
+def operation_id(text: str) -> str:
+    """Hash the text that stands for a place in the workflow to an operation id of 64 hexadecimal digits."""
+    return blake2b(text.encode()).digest()[:32].hex()
+
+
+def context_prefix(context_operation_id: str) -> str:
+    """Return the start of the texts of all operations in a child context."""
+    return f"{context_operation_id}-"
+
+
+def place_of(text: str) -> int:
+    """Return a number for ``__hash__`` of the things in this place; it is the same in every process."""
+    if not text:
+        return 0
+    try:
+        return int(text[:8], 16) << SMALL_BITS  # the id of a context is a hash already
+    except ValueError:
+        digest = blake2b(text.encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") << SMALL_BITS
+
+
+# Start of the ids of operations in a task that iterates over a map's items.
+ITEMS_OF_MAPS = "items_"
+
+
+class Path(Struct, frozen=True):
+    """The chain of tasks from a context's main task to one of its tasks.
+
+    ``text`` is the part of the ids after the context. ``titles`` are the tasks' names in messages. ``items``
+    is the common start of all ids below the task that iterates over a map's items; empty outside such a task.
+    """
+
+    text: str = ""
+    titles: tuple[str, ...] = ()
+    items: str = ""
+
+    def below(self, component: str, title: str) -> Path:
+        """Return the path of a task that this task makes."""
+        return Path(f"{self.text}{component}-", (*self.titles, title), self.items)
+
+    def through_items(self, context: str, number: int) -> Path:
+        """Return the path of the task that iterates over a map's items.
+
+        It replaces the path so far by a hash of it, and is itself never hashed further: the start of an id
+        then shows that such a task recorded the operation.
+        """
+        where = operation_id(f"{context}{self.text}{number}")[:_ITEMS_LETTERS]
+        text = f"{self.items or ITEMS_OF_MAPS}{where}-"
+        items = text if len(text) <= _LONGEST_ITEMS else self.items
+        return Path(text, (*self.titles, f"the items of map {number}"), items)
+
+    def operation_id(self, context: str, number: int) -> str:
+        """Return the id of this task's number-th operation."""
+        if not self.text:
+            return operation_id(f"{context}{number}")
+        shown = "" if self.items else _shown(context)
+        clear = f"{shown}{self.text}{number}"
+        if len(clear) <= _LONGEST:
+            return clear
+        letters = _ITEMS_PATH_HASH_LETTERS if self.items else _PATH_HASH_LETTERS
+        hashed = operation_id(f"{context}{self.text}")[:letters]
+        return f"{self.items}{hashed}-{number}"
+
+
+def late_news_id(operation_id_: str) -> str:
+    """Return the id of the note that this operation's end came late. It takes no number from a scope."""
+    return operation_id(f"{operation_id_}-late")
+
+
+MAIN = Path()
+
+
+def _shown(context: str) -> str:
+    """Return the part of a context's prefix that the ids of its tasks carry."""
+    name = context.removesuffix("-")
+    if not name:
+        return ""
+    if len(name) == _LONGEST:
+        return f"{name[:_CONTEXT_LETTERS]}-"
+    if len(name) <= _CONTEXT_LETTERS:
+        return context
+    return f"{operation_id(name)[:_CONTEXT_LETTERS]}-"

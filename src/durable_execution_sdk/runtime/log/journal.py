@@ -1,0 +1,313 @@
+"""The log as this invocation knows it, and the position that replay has reached in it.
+
+It grows with every response, and shrinks as the workflow sees the ends of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    CallbackDetails,
+    ChainedInvokeDetails,
+    ContextDetails,
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+    StepDetails,
+    was_given_up,
+)
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, late_news_id
+
+_STATUS_AFTER = {
+    OperationAction.START: OperationStatus.STARTED,
+    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
+    OperationAction.FAIL: OperationStatus.FAILED,
+    OperationAction.RETRY: OperationStatus.PENDING,
+    OperationAction.CANCEL: OperationStatus.CANCELLED,
+}
+
+
+# The name of the operation that holds a note of late news.
+LATE_NEWS_NAME = "late news"
+
+
+class LateNews(Struct, frozen=True):
+    """The payload of a note: the end of ``late`` became known after that of ``after``, which is later.
+
+    ``at`` is its place in the order of completions, in place of its own end time.
+    """
+
+    late: str
+    after: str
+    at: float
+
+
+class Journal:
+    """The records of one execution's operations, by id."""
+
+    def __init__(
+        self, arn: str, operations: Iterable[Operation], updated_ids: Iterable[str] = ()
+    ) -> None:
+        self.arn = arn
+        self.updated_ids = frozenset(updated_ids)
+        self._operations = {op.id: op for op in operations}
+        self.execution = self._operations.pop(execution_operation_id(arn), None) or next(
+            # An ARN is opaque: a service other than AWS's may choose another id.
+            (op for op in self._operations.values() if op.type == OperationType.EXECUTION),
+            None,
+        )
+        if self.execution is not None:
+            self._operations.pop(self.execution.id, None)
+        self._claimed_callbacks: set[str] = set()
+        self._released: set[str] = set()
+        # Of the operations that the log held when the invocation began: the ids of those that the code has
+        # not asked for yet, and of those that had ended.
+        self.unclaimed = set(self._operations)
+        self.recorded_ends: set[str] = set()
+        # The places of operations whose ends came late, by operation id, and the ids of their notes.
+        self.places: dict[str, float] = {}
+        self._notes: set[str] = set()
+        for op in self._operations.values():
+            if op.status in TERMINAL_STATUSES:
+                self.recorded_ends.add(op.id)
+                if op.name == LATE_NEWS_NAME:
+                    self._take_note(op)
+        # The ids of operations whose ends an earlier invocation may have seen.
+        self.old_ends = self.recorded_ends - self.updated_ids
+
+    @property
+    def execution_id(self) -> str:
+        """The id of the EXECUTION operation."""
+        return execution_operation_id(self.arn) if self.execution is None else self.execution.id
+
+    def __len__(self) -> int:
+        """Count the operations, without the EXECUTION itself."""
+        return len(self._operations)
+
+    def known(self) -> Iterable[Operation]:
+        """Return the records, without that of the EXECUTION itself."""
+        return self._operations.values()
+
+    def get(self, operation_id: str) -> Operation | None:
+        """Return the record of this operation, without claiming it."""
+        return self._operations.get(operation_id)
+
+    @property
+    def look_up(self) -> Callable[[str], Operation | None]:
+        """The method ``get`` without a Python call in between, because it is called for each claim."""
+        return self._operations.get
+
+    def is_recorded(self, operation_id: str) -> bool:
+        """Return ``True`` if there is a record of this operation."""
+        return operation_id in self._operations
+
+    def missed(self) -> list[Operation]:
+        """Return the records that the log held at the start and that the workflow has not asked for."""
+        return [self._operations[each] for each in self.unclaimed]
+
+    def noted(self, note_id: str, late_id: str, place: float) -> None:
+        """Note that the log holds the place of an operation whose end came late."""
+        self.places[late_id] = place
+        self._notes.add(note_id)
+
+    def _take_note(self, record: Operation) -> None:
+        details = record.step_details
+        try:
+            news = msgspec.json.decode((details and details.result) or "", type=LateNews)
+        except msgspec.DecodeError:
+            return  # a step of the user's with this name
+        if record.id == late_news_id(news.late):
+            self.noted(record.id, news.late, news.at)
+            self.unclaimed.discard(record.id)
+            self.recorded_ends.discard(record.id)
+
+    def claimed_callback(self, operation_id: str) -> None:
+        """Note that the workflow has asked for this callback, and so has seen its id."""
+        self._claimed_callbacks.add(operation_id)
+
+    def release(self, operation_id: str) -> None:
+        """Drop the record of an operation whose outcome the workflow has seen."""
+        self._released.add(operation_id)
+        self._operations.pop(operation_id, None)
+
+    def merge(self, operation: Operation) -> bool:
+        """Take in an operation from a response; return ``True`` if it is news.
+
+        A response may repeat operations that have ended. These never change.
+        """
+        if operation.id in self._released:
+            return False
+        known = self._operations.get(operation.id)
+        if known is not None and (known == operation or known.status in TERMINAL_STATUSES):
+            return False
+        self._operations[operation.id] = operation
+        return True
+
+    def acknowledged(self, update: OperationUpdate, now: float) -> Operation:
+        """Return the operation that an acknowledged update leads to, for answers that do not contain it."""
+        known = self._operations.get(update.id)
+        status = _STATUS_AFTER[update.action]
+        attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
+        ended = update.action is not OperationAction.START
+        replay_children = (
+            update.context_options.replay_children if update.context_options is not None else None
+        )
+        return Operation(
+            id=update.id,
+            type=update.type,
+            status=status,
+            start_timestamp=known.start_timestamp if known else now,
+            end_timestamp=now if status in TERMINAL_STATUSES else None,
+            parent_id=update.parent_id,
+            name=update.name,
+            sub_type=update.sub_type,
+            context_details=ContextDetails(
+                result=update.payload, error=update.error, replay_children=replay_children
+            )
+            if update.type is OperationType.CONTEXT
+            else None,
+            step_details=StepDetails(
+                attempt=attempts + int(ended), result=update.payload, error=update.error
+            )
+            if update.type is OperationType.STEP
+            else None,
+            callback_details=CallbackDetails() if update.type is OperationType.CALLBACK else None,
+            chained_invoke_details=ChainedInvokeDetails()
+            if update.type is OperationType.CHAINED_INVOKE
+            else None,
+        )
+
+    def unseen_before(self, at: float) -> bool:
+        """Return ``True`` if the log holds an end before this time that the workflow has not seen.
+
+        Its operation was not asked for yet, or it is a context whose function computes its result again.
+        """
+        for op in self._operations.values():
+            if op.id in self._notes or was_given_up(op):
+                continue
+            seen_at = self.places.get(op.id, op.end_timestamp)
+            if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:
+                seen_at = op.start_timestamp  # The workflow sees its id first.
+            if seen_at is not None and seen_at < at:
+                return True
+        return False
+
+
+class Note:
+    """A note of late news on its way into the log: a STEP that workflow code does not ask for."""
+
+    is_pending = False
+    is_awaited = False
+    due_at: float | None = None
+
+    def __init__(self, news: LateNews, journal: Journal, unplaced: set[str]) -> None:
+        self.operation_id = late_news_id(news.late)
+        self.label = f"the note that the end of {news.late} came late"
+        self._news = news
+        self._journal = journal
+        self._unplaced = unplaced
+
+    def update(self, parent_id: str | None) -> OperationUpdate:
+        """Return the update that records it, in the context of the late operation.
+
+        The service returns it for as long as it returns that operation. It is a single update, so that a
+        crash cannot leave half of it.
+        """
+        return OperationUpdate(
+            id=self.operation_id,
+            type=OperationType.STEP,
+            action=OperationAction.SUCCEED,
+            parent_id=parent_id,
+            name=LATE_NEWS_NAME,
+            sub_type=OperationSubType.STEP,
+            payload=msgspec.json.encode(self._news).decode(),
+        )
+
+    def observe(self, record: Operation) -> None:
+        """Let the late end be delivered once the note is recorded: replay will deliver it in the same place."""
+        if record.status == OperationStatus.SUCCEEDED:
+            self._journal.noted(self.operation_id, self._news.late, self._news.at)
+            self._unplaced.discard(self._news.late)
+
+
+class Position:
+    """The position of replay: the rule that logs, ``ctx.is_replaying`` and observers share.
+
+    A point of workflow code is *new* if no earlier invocation is known to have passed it. Completions are
+    delivered in one order, so the execution has one position; each scope has one of its own for the
+    operations that it claims. A point is new
+
+    - if the log was empty when the invocation began;
+    - once a completion was delivered that the log did not hold then, or that came while the execution
+      was suspended (``UpdatedOperationIds``);
+    - once its scope, or one that made it, has claimed an operation that the log did not hold
+      (``IdScope.is_replaying``).
+
+    After an invocation that was cut, the log may hold ends that its code never saw. What is certain then
+    is this: code that was passed before an operation was asked for has run if the log holds that operation.
+    So a point is old exactly as long as a recorded operation has yet to be asked for: around a crash lines
+    come twice rather than never.
+
+    An invocation was cut if the service names nothing that has changed. If there is news already when it
+    invokes again, the event looks like that of an execution that was suspended. Then points are in doubt from
+    where all that is recorded has been asked for, and lines are held. An invocation that suspends has recorded
+    all that its code did and has ended all attempts. So if before it sees news the code asks for something that
+    the log does not hold, causes an update, comes to its end, or asks for a step with an attempt under way,
+    then the last one was cut, and the lines are new. If it sees news first, they are old.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        # True once the workflow is past all that an earlier invocation can have seen; it stays true.
+        self.has_news = len(journal) == 0
+        # The service invokes a suspended execution when something has changed, and says what, even if it is in
+        # a context that has ended, of which the log shows no more.
+        self.was_cut = not journal.updated_ids - {journal.execution_id}
+        self._held: list[Callable[[], object]] = []
+
+    @property
+    def is_new(self) -> bool:
+        """True if the workflow is further than any earlier invocation is known to have come."""
+        return self.has_news or (self.was_cut and not self._is_more_recorded())
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return ``True`` if the code has run before, unless the last invocation was cut."""
+        return not (self.has_news or self.was_cut or self._is_more_recorded())
+
+    def hold(self, write: Callable[[], object]) -> None:
+        """Write a line once it turns out that the last invocation was cut."""
+        self._held.append(write)
+
+    def found_cut(self) -> None:
+        """Take note that the code does what a suspended invocation would have recorded: see above."""
+        if not (self.has_news or self.was_cut):
+            self.was_cut = True
+            self.settle(are_new=True)
+
+    def settle(self, *, are_new: bool) -> None:
+        """Write the lines that are held, or drop them."""
+        held, self._held = self._held, []
+        if are_new:
+            for write in held:
+                write()
+
+    def _is_more_recorded(self) -> bool:
+        """Return ``True`` if the code has yet to ask for recorded operations.
+
+        Operations of a task that iterates over a map's items do not count: a completed map does not run it.
+        """
+        return not all(each.startswith(ITEMS_OF_MAPS) for each in self.journal.unclaimed)
+
+    def delivered(self, operation_id: str) -> None:
+        """Note that the workflow is about to see the end of this operation."""
+        if operation_id not in self.journal.old_ends:
+            self.has_news = True

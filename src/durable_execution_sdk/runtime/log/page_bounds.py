@@ -1,0 +1,71 @@
+"""Limits for reading an execution's state in pages.
+
+Bytes, time, repeated markers and empty pages are limited. The number of operations is not: it is a quota
+of the service, which AWS raises on request.
+"""
+
+from __future__ import annotations
+
+import time
+
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.protocol.data_plane import StatePage
+
+__all__ = ["PageBounds"]
+
+MOST_BYTES = 512 * 1024 * 1024
+"""The most bytes of a state that are read: five times what the service stores for one execution."""
+
+_MOST_EMPTY = 100
+
+# Bytes of an operation besides its payload.
+_LEAST_BYTES = 200
+
+
+class PageBounds:
+    """The limits for one reading of a state. Its methods raise ``ServiceError`` beyond them."""
+
+    def __init__(self, arn: str, ends_at: float | None) -> None:
+        """``ends_at`` is the monotonic time at which the invocation has to be over."""
+        self._arn = arn
+        self._ends_at = ends_at
+        self._markers: set[str] = set()
+        self._bytes = 0
+        self._empty = 0
+
+    def next(self, marker: str) -> None:
+        """Check before the page that begins at this marker is read."""
+        if marker in self._markers:
+            raise self._beyond(f"the marker {marker[:80]!r} came twice")
+        if self._ends_at is not None and time.monotonic() >= self._ends_at:
+            raise self._beyond("the function's time is up; raise its timeout")
+        self._markers.add(marker)
+
+    def took(self, page: StatePage) -> None:
+        """Check a page that was read."""
+        size = 0
+        # Inlined, because a page has up to a thousand operations.
+        for op in page.operations:
+            size += _LEAST_BYTES
+            details = (
+                op.step_details
+                or op.context_details
+                or op.callback_details
+                or op.chained_invoke_details
+            )
+            if details is not None:
+                size += len(details.result or "")
+                error = details.error
+                if error is not None:
+                    size += len(error.error_message or "") + len(error.error_data or "")
+        self._bytes += size
+        self._empty = 0 if page.operations else self._empty + 1
+        if self._bytes > MOST_BYTES:
+            raise self._beyond(f"they have {self._bytes:,} bytes, and {MOST_BYTES:,} are read")
+        if self._empty > _MOST_EMPTY:
+            raise self._beyond(f"{self._empty} pages in a row have no operations")
+
+    def _beyond(self, reason: str) -> ServiceError:
+        return ServiceError(
+            f"the state of {self._arn} has no end within {len(self._markers)} pages: {reason}"
+        )

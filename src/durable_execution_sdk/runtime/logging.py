@@ -1,0 +1,228 @@
+"""Replay-aware logging, through the standard ``logging`` module.
+
+A filter on the handlers of every logger drops the lines of replayed code, and puts the ids of the execution
+and the operation on each record. So it works for any logger that the handler's code uses.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import msgspec
+
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.settings import ReplayLogging
+from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+
+__all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "fields_of", "install_filter"]
+
+RECORD_FIELDS = (
+    "durable_execution_arn",
+    "request_id",
+    "operation_id",
+    "parent_id",
+    "operation_name",
+    "attempt",
+    "is_replay",
+)
+
+# Marks a record that was held and is to be written now.
+_RELEASED = "_durable_released"
+
+
+class ReplayFilter(logging.Filter):
+    """Drops the lines of replayed code, and puts the execution's fields on each record.
+
+    Records get ``durable_execution_arn``, ``request_id``, ``operation_id``, ``parent_id``,
+    ``operation_name``, ``attempt`` and ``is_replay``, and ``executionArn``, which is what AWS's own
+    tools look for. Outside a workflow it does nothing. Lines of which it is not known yet whether they
+    are replayed are held, and reach the handler later if they are not.
+    """
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return ``True`` if the record is to be written now."""
+        if record.__dict__.pop(_RELEASED, False):
+            return True
+        current = CURRENT.get()
+        if isinstance(current, StepContext):
+            _mark_step(record, current)
+        elif isinstance(current, WorkflowTask) and isinstance(current.scope, IdScope):
+            context_state = current.scope.context_state
+            _mark_workflow(record, current.scope)
+            if _is_silent(context_state, record.levelno):
+                if _is_in_doubt(context_state):
+                    self._hold(record, context_state)
+                return False
+        return True
+
+    def _hold(self, record: logging.LogRecord, context_state: ContextState) -> None:
+        # Formatted now, for its arguments may change.
+        record.msg, record.args = record.getMessage(), None
+
+        def write() -> None:
+            record.is_replay = False
+            setattr(record, _RELEASED, True)
+            self._handler.handle(record)
+
+        context_state.workflow.position.hold(write)
+
+
+def _is_silent(context_state: ContextState, level: int) -> bool:
+    """Return ``True`` if a line of this level is dropped because the code is replayed."""
+    if not context_state.is_replaying:
+        return False
+    match context_state.workflow.settings.replay_logging:
+        case ReplayLogging.ALL:
+            return False
+        case ReplayLogging.ERRORS:
+            return level < logging.ERROR
+        case ReplayLogging.NONE:
+            return True
+
+
+def _is_in_doubt(context_state: ContextState) -> bool:
+    """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code."""
+    return context_state.workflow.position.is_in_doubt and not context_state.is_rebuilt
+
+
+class ContextLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that is silent while its context is replayed, with any handlers."""
+
+    def __init__(self, context_state: ContextState) -> None:
+        super().__init__(context_state.workflow.settings.logger)
+        self._context_state = context_state
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (the standard library's name)
+        """Return ``True`` if a line of this level would be written now, or may be later."""
+        if not super().isEnabledFor(level):
+            return False
+        if not _is_silent(self._context_state, level):
+            return True
+        # Held by the filters of the handlers, which loggers of other kinds do not have.
+        return _is_in_doubt(self._context_state) and isinstance(underlying(self), logging.Logger)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Rename members of ``extra`` that clash with the attributes that every record has."""
+        extra = kwargs.get("extra")
+        if extra:
+            kwargs["extra"] = {
+                f"{name}_" if name in _STANDARD else name: value for name, value in extra.items()
+            }
+        return msg, kwargs
+
+
+def underlying(logger: Any) -> Any:
+    """Return the logger that an adapter writes to; a logger that is no adapter itself."""
+    logger_below = logger
+    while _is_adapter(logger_below):
+        logger_below = logger_below.logger
+    return logger_below
+
+
+def _is_adapter(logger: object) -> bool:
+    return isinstance(logger, logging.LoggerAdapter)
+
+
+def is_logger(logger: object) -> bool:
+    """Return ``True`` if an object has the methods of a logger."""
+    names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
+    return all(callable(getattr(logger, name, None)) for name in names)
+
+
+def install_filter(logger: logging.Logger) -> None:
+    """Add the filter to the handlers of all loggers and of this one. A second call adds nothing."""
+    # Copied, since another thread may make a logger meanwhile.
+    existing = list(logging.root.manager.loggerDict.values())
+    loggers = [owner for owner in existing if isinstance(owner, logging.Logger) and owner.handlers]
+    for owner in (logging.root, underlying(logger), *loggers):
+        for handler in getattr(owner, "handlers", ()):
+            if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
+                handler.addFilter(ReplayFilter(handler))
+
+
+def _mark_step(record: logging.LogRecord, step: StepContext) -> None:
+    _mark(
+        record,
+        durable_execution_arn=step.durable_execution_arn,
+        executionArn=step.durable_execution_arn,
+        request_id=step.request_id,
+        operation_id=step.operation_id,
+        parent_id=step.parent_id,
+        operation_name=step.operation_name,
+        attempt=step.attempt,
+        is_replay=False,
+    )
+
+
+def _mark_workflow(record: logging.LogRecord, scope: IdScope) -> None:
+    context_state = scope.context_state
+    invoked = context_state.workflow.invoked
+    _mark(
+        record,
+        durable_execution_arn=invoked.arn,
+        executionArn=invoked.arn,
+        request_id=invoked.request_id,
+        operation_id=context_state.operation_id,
+        parent_id=None if context_state.parent is None else context_state.parent.parent_id,
+        operation_name=context_state.name,
+        attempt=None,
+        is_replay=context_state.is_replaying,
+    )
+
+
+def _mark(record: logging.LogRecord, **fields: object) -> None:
+    for name, value in fields.items():
+        setattr(record, name, value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """Formats a record as one line of JSON, with the members of Lambda's JSON log format.
+
+    Each field that the ``ReplayFilter`` and ``extra=`` put on a record becomes a member of its own.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format the record as JSON text."""
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, Any] = {
+            "timestamp": f"{seconds}.{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "message": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info and record.exc_info[0] is not None:
+            line["errorType"] = record.exc_info[0].__name__
+            line["errorMessage"] = str(record.exc_info[1])
+            line["stackTrace"] = self.formatException(record.exc_info).splitlines()
+        for name, value in vars(record).items():
+            if name not in _STANDARD and value is not None:
+                line[_wire_name(name)] = value
+        return _encode(line).decode()
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """Return the fields of a record beside the message: from ``extra`` or ``ctx.log_info(..., **fields)``."""
+    standard = _STANDARD.union(RECORD_FIELDS, ("executionArn",))
+    return {name: value for name, value in vars(record).items() if name not in standard}
+
+
+def _wire_name(name: str) -> str:
+    if name not in RECORD_FIELDS:
+        return name
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)

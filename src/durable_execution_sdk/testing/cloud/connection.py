@@ -1,0 +1,47 @@
+"""The connection of a test to Lambda's API, closed after each use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+
+from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.ports.control_plane import ControlPlane
+from durable_execution_sdk.protocol.error_object import ErrorObject
+
+__all__ = ["Connection"]
+
+
+class Connection:
+    """The control plane that a test passed, or a client made from the environment."""
+
+    def __init__(self, control: ControlPlane | None, environ: Mapping[str, str] | None) -> None:
+        self._given = control
+        self._own = None if control else LambdaControlPlane(LambdaClient(environ=environ))
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[ControlPlane]:
+        """Yield the control plane; close the client's idle connections afterwards."""
+        control = self._given or self._own
+        assert control is not None
+        try:
+            yield control
+        finally:
+            if self._own is not None:
+                await self._own.aclose()
+
+    async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
+        """Answer a callback with a result."""
+        async with self.open() as control:
+            await control.callback_success(callback_id, result)
+
+    async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
+        """Answer a callback with a failure."""
+        async with self.open() as control:
+            await control.callback_failure(callback_id, error)
+
+    async def callback_heartbeat(self, callback_id: str) -> None:
+        """Restart a callback's heartbeat timeout."""
+        async with self.open() as control:
+            await control.callback_heartbeat(callback_id)

@@ -1,0 +1,125 @@
+"""The wrappers that inject faults: around the data plane, invocations and step bodies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+from durable_execution_sdk.emulator.clock import Clock
+from durable_execution_sdk.emulator.faults.injection import dawdle
+from durable_execution_sdk.emulator.faults.plan import BodyRun
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.run import Attempting
+from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.local.clock_flow import FlowingRun
+
+__all__ = ["FaultyRun"]
+
+
+class FaultyRun(FlowingRun):
+    """The state of an invocation whose step bodies are counted, interrupted and delayed."""
+
+    def __init__(
+        self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: Any
+    ) -> None:
+        super().__init__(clock, *args)
+        self._faults = faults if is_mine(self.invoked.arn) else Faults()
+        self._clock = clock
+        if self._faults.most_updates is not None:
+            self.checkpointer.most_updates = self._faults.most_updates
+        if self._faults.arguments is not None:
+            self._faults.arguments.begin()
+
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
+        """Record the operation's arguments, if arguments are compared."""
+        if self._faults.arguments is not None:
+            self._faults.arguments.take(claimant)
+        return super().claim(claimant)
+
+    def start_body(
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Start a step's body with its planned faults."""
+        run = BodyRun(
+            operation.operation_id,
+            operation.name,
+            operation.attempt_number,
+            at_most_once=operation.at_most_once,
+            invocation=self._faults.invocations,
+        )
+        cut_at = self._faults.body_begins(run)
+        chance, awaits = self._faults.chance, self._faults.awaits
+        if cut_at is not None or (chance is None and awaits is not None):
+            body = _CountedBody(body, self._faults, run, cut_at)
+        elif chance is not None:
+            body = self._delayed(body)
+        return super().start_body(operation, body)
+
+    async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
+        try:
+            await dawdle(self._faults, self._clock)
+        except BaseException:
+            body.close()
+            raise
+        await body
+
+
+class _CountedBody(Coroutine[Any, Any, None]):
+    """A body whose awaits are counted, and which crashes the process at one of them."""
+
+    def __init__(
+        self, body: Coroutine[Any, Any, None], faults: Faults, run: BodyRun, cut_at: int | None
+    ) -> None:
+        self._body = body
+        self._faults = faults
+        self._run = run
+        self._cut_at = cut_at
+        self._awaits = 0
+
+    def send(self, value: Any) -> Any:
+        """Run to the next await."""
+        return self._resume(self._body.send, value)
+
+    def throw(self, *exception: Any) -> Any:
+        """Run to the next await, from an exception."""
+        return self._resume(self._body.throw, *exception)
+
+    def close(self) -> None:
+        """Close the body."""
+        self._body.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Delegate to the body, as ``yield from`` would, but through ``send`` and ``throw`` above."""
+        try:
+            blocked_on = self.send(None)
+            while True:
+                try:
+                    value = yield blocked_on
+                except GeneratorExit:
+                    self.close()
+                    raise
+                except BaseException as error:
+                    blocked_on = self.throw(error)
+                else:
+                    blocked_on = self.send(value)
+        except StopIteration:
+            return
+
+    def _resume(self, step: Callable[..., Any], *args: Any) -> Any:
+        try:
+            blocked_on = step(*args)
+        except StopIteration:
+            if self._cut_at == 1:  # the body awaits nothing
+                raise self._faults.die() from None
+            if self._cut_at is not None:
+                self._faults.cut_missed(self._run, self._cut_at)
+            raise
+        self._awaits += 1
+        self._faults.body_awaits(self._run, self._awaits)
+        if self._awaits == self._cut_at:
+            end = self._faults.die()
+            self._body.close()
+            raise end
+        return blocked_on

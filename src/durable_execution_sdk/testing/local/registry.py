@@ -1,0 +1,48 @@
+"""The registry of functions of a test: the tested workflow, and the functions that it may invoke."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from typing import Any, cast
+
+from durable_execution_sdk.emulator.clock import Clock
+from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.local.clock_flow import FlowingRun
+from durable_execution_sdk.testing.local.functions import add_function
+from durable_execution_sdk.testing.local.handler_calls import Calls
+from durable_execution_sdk.testing.local.options import Setup
+
+__all__ = ["functions_of"]
+
+
+def functions_of(
+    setup: Setup, handler: DurableHandler[Any, Any], calls: Calls, clock: Clock
+) -> Functions:
+    """Register all functions of a test under their names."""
+    functions = Functions()
+    for name, registered in setup.functions.items():
+        add_function(functions, name, _flowing(registered, clock), calls.heard)
+    if functions.get(setup.function_name) is not None:
+        raise ConfigError(
+            f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
+            " give that another one with function_name="
+        )
+    add_function(
+        functions,
+        setup.function_name,
+        handler,
+        calls.heard,
+        execution_timeout=-(-setup.execution_timeout // timedelta(seconds=1)),
+        timeout=setup.invocation_timeout.total_seconds(),
+    )
+    return functions
+
+
+def _flowing(registered: object, clock: Clock) -> object:
+    """Return the function; for a durable handler, one whose slow step bodies take virtual time."""
+    if isinstance(registered, DurableHandler):
+        return cast("Any", registered).made_by(partial(FlowingRun, clock))
+    return registered

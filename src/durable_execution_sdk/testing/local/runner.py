@@ -1,0 +1,251 @@
+"""The test runner that runs a workflow on the embedded engine, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
+from durable_execution_sdk.emulator.durations import lapse
+from durable_execution_sdk.emulator.faults.plan import When
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
+from durable_execution_sdk.testing.errors import is_told
+from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.local.functions import Registered
+from durable_execution_sdk.testing.local.options import LOG_LEVEL, Setup, paged, setup
+from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
+from durable_execution_sdk.testing.local.sync_runner import SyncTestRunner
+from durable_execution_sdk.testing.results.result import DurableTestResult
+from durable_execution_sdk.testing.worker import in_thread_async
+
+__all__ = ["LocalDurableTestRunner"]
+
+__tracebackhide__ = is_told
+
+_R = TypeVar("_R")
+
+
+class LocalDurableTestRunner(Generic[_R]):
+    """Runs a workflow in a test on the embedded engine.
+
+    The handler gets the JSON that Lambda would send, from an engine with the service's rules. Time is
+    virtual: when everything waits, the clock jumps to the next timer, so a wait of a year takes no real
+    time and has realistic times in the history. Ids and random retry delays are the same in each run.
+    ``sync`` is the same runner for tests that are plain functions; ``run_sync`` is short for
+    ``sync.run``.
+
+    Args:
+        handler: the handler that ``@durable_execution`` made.
+        functions: the functions for ``ctx.invoke``, by name: durable handlers, plain Lambda handlers
+            ``(event, context)``, ``Returns(value)`` or ``Raises(error)``.
+        function_name: the name of the workflow's own function; by default that of the workflow.
+        skip_time: ``False`` uses the real clock, so that waits take real time.
+        start_time: the start of the virtual clock; 2026-01-01 in UTC by default.
+        checkpoint_latency: the virtual time that each call of the service takes; none by default.
+        page_size: the number of operations in a page of the service, to test long histories.
+        limits: limits in place of the service's.
+        execution_timeout: the time after which the execution is TIMED_OUT; 366 days by default.
+        invocation_timeout: time limit of one invocation; 15 minutes by default, as in Lambda.
+        environment: environment variables, set for the whole process while a handler runs.
+        log_level: the lowest level of records in ``result.logs``; ``logging.INFO`` by default.
+        timeout: time limit for a call of the runner, in real seconds; ``math.inf`` is for debuggers.
+            The deadline of an invocation is never later than this limit.
+        seams: wrappers between the engine and the handler, to inject faults.
+
+    Raises:
+        ConfigError: an argument is wrong, or two contradict each other.
+    """
+
+    def __init__(
+        self,
+        handler: DurableHandler[Any, _R],
+        *,
+        functions: Mapping[str, Registered] | None = None,
+        function_name: str | None = None,
+        skip_time: bool = True,
+        start_time: datetime | None = None,
+        checkpoint_latency: DurationLike | None = None,
+        page_size: int | None = None,
+        limits: Limits | None = None,
+        execution_timeout: DurationLike | None = None,
+        invocation_timeout: DurationLike | None = None,
+        environment: Mapping[str, str] | None = None,
+        log_level: int = LOG_LEVEL,
+        timeout: float = 30.0,
+        seams: Seams | None = None,
+    ) -> None:
+        self._take(
+            setup(
+                handler,
+                functions=functions,
+                function_name=function_name,
+                skip_time=skip_time,
+                start_time=start_time,
+                checkpoint_latency=checkpoint_latency,
+                page_size=page_size,
+                limits=limits,
+                execution_timeout=execution_timeout,
+                invocation_timeout=invocation_timeout,
+                environment=environment,
+                log_level=log_level,
+                timeout=timeout,
+                seams=seams or Seams(),
+            )
+        )
+
+    def _take(self, setup: Setup) -> None:
+        self.setup = setup
+        self._service = LocalService(setup)
+        self.faults: Faults = self._service.faults
+        self._control = EmulatorControlPlane(self._service.driver)
+        self.sync: SyncTestRunner[_R] = SyncTestRunner(self._service)
+
+    def fresh(
+        self, *, seams: Seams | None = None, page_size: int | None = None
+    ) -> LocalDurableTestRunner[_R]:
+        """Make a new runner with the same options, without faults and executions.
+
+        ``seams`` and ``page_size`` replace those of this runner.
+        """
+        runner: LocalDurableTestRunner[_R] = object.__new__(type(self))
+        options = self.setup
+        if seams is not None:
+            options = msgspec.structs.replace(options, seams=seams)
+        if page_size is not None:
+            limits = paged(options.limits, page_size)
+            options = msgspec.structs.replace(options, page_size=page_size, limits=limits)
+        runner._take(options)
+        return runner
+
+    async def run(
+        self,
+        event: Any = NO_EVENT,
+        *,
+        name: str | None = None,
+        synchronous: bool = False,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Run the workflow until it has ended, successfully or not.
+
+        Args:
+            event: plain JSON, or an instance of the class that annotates the workflow's event
+                parameter; ``{}`` by default, as in the Lambda console.
+            name: the execution's name, by default ``test-1``, ``test-2`` ... The same name and event
+                find the same execution again.
+            synchronous: start it with the invocation type ``RequestResponse``, whose limit for event
+                and result is 6 MiB instead of 1 MiB.
+            timeout: time limit in real seconds, in place of the runner's.
+
+        Raises:
+            StuckError: the execution waits for something that will never happen, such as the answer to
+                a callback without a timeout.
+            RunTimeoutError: the call took longer than ``timeout``.
+            UnusedFaultError: a planned fault did not happen.
+        """
+        run = partial(self._service.run, event, name, invocation_type(synchronous=synchronous))
+        return await in_thread_async(*self._service.alone(run, timeout))
+
+    def run_sync(
+        self,
+        event: Any = NO_EVENT,
+        *,
+        name: str | None = None,
+        synchronous: bool = False,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Do what ``run`` does, without ``await``."""
+        return self.sync.run(event, name=name, synchronous=synchronous, timeout=timeout)
+
+    def crash_at(self, *, checkpoint: int, when: When = "before") -> None:
+        """Plan a crash at a checkpoint of the execution; see ``runner.faults`` for other faults."""
+        self.faults.crash_at(checkpoint=checkpoint, when=when)
+
+    def crash_in(self, step: str, *, attempt: int = 1, at_await: int = 1) -> None:
+        """Plan a crash in the middle of a step's body; see ``runner.faults`` for other faults."""
+        self.faults.crash_in(step, attempt=attempt, at_await=at_await)
+
+    async def start(
+        self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
+    ) -> str:
+        """Start an execution without running it yet; return its ARN.
+
+        The runner's other methods refer to the execution that was started last.
+        """
+        return self._service.start(event, name, invocation_type(synchronous=synchronous))
+
+    async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Run the execution until it has ended, successfully or not. Raises the errors of ``run``."""
+        return await in_thread_async(*self._service.alone(self._service.complete, timeout))
+
+    async def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Run the execution until nothing is due now; no time passes."""
+        return await in_thread_async(
+            *self._service.alone(self._service.run_until_suspended, timeout)
+        )
+
+    async def wait_for_callback(
+        self, name: str | None = None, *, timeout: float | None = None
+    ) -> PendingCallback:
+        """Run the execution until a callback waits for an answer, and return the callback.
+
+        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without it, any callback
+        is returned. Of several callbacks, the one that started first is returned until it is answered.
+        Callbacks of invoked functions are considered too.
+
+        Raises:
+            NoSuchOperationError: the execution ended first.
+            StuckError: the execution waits for something else that will never happen.
+        """
+        wait = partial(self._service.wait_for_callback, name)
+        callback = await in_thread_async(*self._service.alone(wait, timeout))
+        return PendingCallback(self._control, *callback)
+
+    async def callbacks(self, name: str | None = None) -> list[PendingCallback]:
+        """Return the callbacks that wait for an answer now, in the order of their start.
+
+        The callback of a ``wait_for_callback`` is included once an attempt of its submitter has ended,
+        even with a failure, as it may have sent the id.
+        """
+        return [
+            PendingCallback(self._control, *callback) for callback in self._service.callbacks(name)
+        ]
+
+    def callback(self, callback_id: str) -> PendingCallback:
+        """Return the callback with this id."""
+        return PendingCallback(self._control, callback_id, None)
+
+    async def advance(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
+        by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return await in_thread_async(
+            *self._service.alone(partial(self._service.advance, by), timeout)
+        )
+
+    async def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+        """Stop the execution; its status becomes STOPPED."""
+        return self._service.stop(error)
+
+    async def result(self) -> DurableTestResult[_R]:
+        """Return the current state of the execution."""
+        return self._service.result()
+
+    @property
+    def now(self) -> datetime:
+        """The time on the runner's clock."""
+        return self.sync.now

@@ -1,0 +1,300 @@
+"""The embedded engine of a local test runner, with its clock and functions.
+
+All methods block the calling thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
+from durable_execution_sdk.emulator.data_plane import SlowDataPlane
+from durable_execution_sdk.emulator.driver import Driver
+from durable_execution_sdk.emulator.durations import seconds_allowed
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.faults.injection import FaultyPlane, faulty_invoker
+from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.functions.registry import LATEST
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.rendering.family import family, family_later
+from durable_execution_sdk.rendering.wording import brief
+from durable_execution_sdk.runtime.event_loop.threads import are_left_running
+from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.testing.callbacks import Failure, as_error_object
+from durable_execution_sdk.testing.errors import (
+    DurableTestError,
+    NoSuchOperationError,
+    RunTimeoutError,
+    StuckError,
+    UnusedFaultError,
+    is_told,
+)
+from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.local.drive import HOPELESS_FAILURES, Drives, Halt
+from durable_execution_sdk.testing.local.faulty_run import FaultyRun
+from durable_execution_sdk.testing.local.handler_calls import Calls
+from durable_execution_sdk.testing.local.logs import LogCatcher
+from durable_execution_sdk.testing.local.options import Setup
+from durable_execution_sdk.testing.local.paging import PagedDataPlane
+from durable_execution_sdk.testing.local.registry import functions_of
+from durable_execution_sdk.testing.pending_callbacks import Awaiting, callbacks_of
+from durable_execution_sdk.testing.results.printing import what_it_waits_for
+from durable_execution_sdk.testing.results.result import DurableTestResult
+from durable_execution_sdk.testing.worker import Watch, blocked
+
+__all__ = ["NO_EVENT", "LocalService", "invocation_type"]
+
+__tracebackhide__ = is_told
+
+NO_EVENT: Any = object()
+"""The default event: the function gets ``{}``, as from the Lambda console."""
+
+_T = TypeVar("_T")
+
+_MILLISECOND = timedelta(milliseconds=1)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
+
+
+class LocalService:
+    """An emulator in memory, and the execution that was started last."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.clock = VirtualClock(setup.started_at) if setup.skip_time else RealClock()
+        self.faults = Faults()
+        make = partial(FaultyRun, self.faults, self.clock, self._is_current)
+        self._calls = Calls(setup.environment)
+        functions = functions_of(setup, setup.handler.made_by(make), self._calls, self.clock)
+        self.emulator = Emulator(
+            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_CountedIds(), secret=""
+        )
+        self.arn: str | None = None
+        self.arns: dict[str, None] = {}
+        self._logs = LogCatcher(setup.log_level, setup.handler.settings.logger)
+        self.driver = Driver(
+            self.emulator,
+            seams=Seams(
+                data_plane=lambda plane: setup.seams.data_plane(self._faulty(plane)),
+                invoker=lambda invoker: setup.seams.invoker(
+                    faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
+                ),
+            ),
+        )
+
+        self._drive = Drives(
+            self.driver, self.clock, self._calls, self._logs, patient=not setup.skip_time
+        )
+
+    def alone(
+        self, work: Callable[[Watch], _T], timeout: float | None
+    ) -> tuple[Callable[[Watch], _T], float]:
+        """Claim the runner for a piece of work; return the work and its time limit in real seconds."""
+        seconds = self.setup.timeout if timeout is None else seconds_allowed(timeout)
+        return self._drive.alone(work), seconds
+
+    def start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
+        """Start an execution, or find the one with this name; return its ARN."""
+        with self._drive.claimed():
+            return self._start(event, name, invocation_type)
+
+    def run(
+        self, event: Any, name: str | None, invocation_type: InvocationType, watch: Watch
+    ) -> DurableTestResult[Any]:
+        """Start an execution, and run it until it has ended."""
+        self._start(event, name, invocation_type)
+        return self.complete(watch)
+
+    def _start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
+        before = self.arn
+        self.arn = self.emulator.start(
+            InvokeRequest(
+                function_name=f"{self.setup.function_name}:{LATEST}",
+                payload=b"" if event is NO_EVENT else self._payload_of(event),
+                invocation_type=invocation_type,
+                durable_execution_name=name or f"test-{len(self.arns) + 1}",
+            )
+        )
+        if self.arn != before:
+            self.faults.execution_begins()
+        self.arns.setdefault(self.arn)
+        return self.arn
+
+    def complete(self, watch: Watch) -> DurableTestResult[Any]:
+        """Run the execution until it has ended."""
+        arn = self._current()
+        self._run_until(
+            watch,
+            lambda: self.emulator.is_closed(arn),
+            "nothing will ever end this execution",
+        )
+        if self.faults.left:
+            raise UnusedFaultError(
+                f"the execution ended without these faults: {', '.join(self.faults.left)}. It had"
+                f" {self.faults.checkpoints} checkpoints in {self.faults.invocations} invocations:\n"
+                f"{self.result()}"
+            )
+        return self.result()
+
+    def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
+        """Run what is due now; no time passes."""
+        self._run_due(watch)
+        return self.result()
+
+    def wait_for_callback(self, name: str | None, watch: Watch) -> Awaiting:
+        """Run the execution until a callback waits for an answer."""
+        arn = self._current()
+        label = "a callback" if name is None else f"the callback {name!r}"
+
+        def is_over() -> bool:
+            return bool(self._answerable(name)) or self.emulator.is_closed(arn)
+
+        self._run_until(watch, is_over, f"the execution waits, but not for {label}")
+        callbacks = self._answerable(name)
+        if not callbacks:
+            raise NoSuchOperationError(
+                f"the execution ended before {label} waited for an answer:\n{self.result()}"
+            )
+        return callbacks[0]
+
+    def callbacks(self, name: str | None) -> list[Awaiting]:
+        """Return the callbacks that wait for an answer now."""
+        return list(callbacks_of(family(self.emulator, self._current()), name))
+
+    def _answerable(self, name: str | None) -> list[Awaiting]:
+        """Return the callbacks whose submitter has succeeded; others may still be submitted again."""
+        executions = family(self.emulator, self._current())
+        return list(callbacks_of(executions, name, after_submitter=True))
+
+    def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[Any]:
+        """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
+        arn = self._current()
+        # Run what is due now first, so that the timeouts of new callbacks start before time passes.
+        self._run_due(watch)
+        until = self.clock.now() + by // _MILLISECOND
+        if until >= _END_OF_TIME:
+            raise ConfigError(
+                f"advance by {by} would lead beyond the year 9999, where times cannot be written"
+            )
+        while self.clock.now() < until and not self.emulator.is_closed(arn):
+            deadline = self.emulator.coordinator.schedule.next_deadline(arn)
+            self.clock.jump_to(until if deadline is None else min(deadline, until))
+            self._run_due(watch)
+        self.clock.jump_to(until)
+        return self.result()
+
+    def stop(self, error: Failure) -> DurableTestResult[Any]:
+        """Stop the execution; its status becomes STOPPED."""
+        self.emulator.stop(self._current(), as_error_object(error))
+        return self.result()
+
+    def result(self, arn: str | None = None) -> DurableTestResult[Any]:
+        """Return the current state of an execution, by default of the one started last."""
+        arn = arn or self._current()
+        recording = self.emulator.recording(arn)
+        return DurableTestResult(
+            self.emulator.describe(arn),
+            family_later(self.emulator, arn),
+            lambda: history(recording()),
+            now=self.clock.now(),
+            serdes=self.setup.handler.result_serdes,
+            logs=self._logs.of(arn),
+        )
+
+    def _run_due(self, watch: Watch) -> None:
+        arn = self._current()
+        halt = self._drive(arn, watch, lambda: self.emulator.is_closed(arn), wait=False)
+        if halt is not Halt.IDLE:
+            self._check(halt, watch, "")
+
+    def _run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
+        """Run until ``done()`` holds; otherwise raise an error that gives the reason."""
+        self._check(self._drive(self._current(), watch, done), watch, otherwise)
+
+    def _check(self, halt: Halt, watch: Watch, otherwise: str) -> None:
+        match halt:
+            case Halt.DONE:
+                return
+            case Halt.IDLE:
+                raise self._stuck_error(otherwise)
+            case Halt.HOPELESS:
+                raise self._hopeless_error()
+            case Halt.LATE:
+                raise self._late_error(watch)
+
+    def _late_error(self, watch: Watch) -> RunTimeoutError:
+        if are_left_running(self._current()):
+            return blocked(watch, threading.current_thread())
+        result = self.result()
+        failed = [
+            invocation.error for invocation in result.invocations if invocation.error is not None
+        ]
+        lines = [
+            f"the test allows {watch.seconds:g} s, and the execution goes on after that:",
+            str(result),
+            *(f"the last invocation failed: {brief(error)}" for error in failed[-1:]),
+        ]
+        return RunTimeoutError("\n".join(lines))
+
+    def _stuck_error(self, problem: str) -> StuckError:
+        waits = what_it_waits_for(family(self.emulator, self._current()), self.clock.now())
+        return StuckError(
+            f"{problem}; it waits, and nothing else will happen:\n{waits}\n{self.result()}"
+        )
+
+    def _current(self) -> str:
+        if self.arn is None:
+            raise DurableTestError("nothing was started: call start(event) or run(event) first")
+        return self.arn
+
+    def _hopeless_error(self) -> StuckError:
+        [*_, last] = self.result().invocations
+        return StuckError(
+            f"the last {HOPELESS_FAILURES} invocations failed one after the other, and the service"
+            f" would go on for a year; the error of the last is"
+            f" {brief(last.error or ErrorObject())}\n{self.result()}"
+        )
+
+    def _payload_of(self, event: Any) -> bytes:
+        context = SerDesContext(operation_id="event", operation_name="the test's event")
+        serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
+        return serdes.serialize(event, context).encode()
+
+    def _is_current(self, arn: str) -> bool:
+        return arn == self.arn
+
+    def _faulty(self, plane: DataPlane) -> DataPlane:
+        return FaultyPlane(self._with_options(plane), self.faults, self.clock, self._is_current)
+
+    def _with_options(self, plane: DataPlane) -> DataPlane:
+        """Wrap the data plane with the page size and the latency of the options."""
+        if self.setup.page_size is not None:
+            plane = PagedDataPlane(plane, self.setup.page_size)
+        milliseconds = -(-self.setup.checkpoint_latency // _MILLISECOND)
+        if milliseconds and isinstance(self.clock, VirtualClock):
+            return SlowDataPlane(plane, self.clock, milliseconds)
+        return plane
+
+
+def invocation_type(*, synchronous: bool) -> InvocationType:
+    """Return the invocation type of a synchronous or an asynchronous start."""
+    return InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
+
+
+class _CountedIds:
+    """A generator of ids that are the same in each run of a test."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self) -> str:
+        self._count += 1
+        return f"00000000-0000-4000-8000-{self._count:012}"

@@ -1,0 +1,103 @@
+"""The local runner for tests that are plain functions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from durable_execution_sdk.emulator.durations import lapse
+from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
+from durable_execution_sdk.testing.errors import is_told
+from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
+from durable_execution_sdk.testing.results.operations import at
+from durable_execution_sdk.testing.results.result import DurableTestResult
+from durable_execution_sdk.testing.worker import in_thread
+
+__all__ = ["SyncTestRunner"]
+
+__tracebackhide__ = is_told
+
+_R = TypeVar("_R")
+
+
+class SyncTestRunner(Generic[_R]):
+    """A ``LocalDurableTestRunner`` without ``await``: ``runner.sync.run(event)``."""
+
+    def __init__(self, service: LocalService) -> None:
+        self._service = service
+
+    def run(
+        self,
+        event: Any = NO_EVENT,
+        *,
+        name: str | None = None,
+        synchronous: bool = False,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Run the workflow until it has ended."""
+        run = partial(self._service.run, event, name, invocation_type(synchronous=synchronous))
+        return in_thread(*self._service.alone(run, timeout))
+
+    def start(
+        self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
+    ) -> str:
+        """Start an execution without running it yet; return its ARN."""
+        return self._service.start(event, name, invocation_type(synchronous=synchronous))
+
+    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Run the execution until it has ended."""
+        return in_thread(*self._service.alone(self._service.complete, timeout))
+
+    def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+        """Run the execution until nothing is due now; no time passes."""
+        return in_thread(*self._service.alone(self._service.run_until_suspended, timeout))
+
+    def wait_for_callback(
+        self, name: str | None = None, *, timeout: float | None = None
+    ) -> SyncPendingCallback:
+        """Run the execution until a callback waits for an answer, and return the callback."""
+        wait = partial(self._service.wait_for_callback, name)
+        callback = in_thread(*self._service.alone(wait, timeout))
+        return SyncPendingCallback(self._service.emulator, *callback)
+
+    def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
+        """Return the callbacks that wait for an answer now, in the order of their start."""
+        return [
+            SyncPendingCallback(self._service.emulator, *callback)
+            for callback in self._service.callbacks(name)
+        ]
+
+    def callback(self, callback_id: str) -> SyncPendingCallback:
+        """Return the callback with this id."""
+        return SyncPendingCallback(self._service.emulator, callback_id, None)
+
+    def advance(
+        self,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        timeout: float | None = None,
+    ) -> DurableTestResult[_R]:
+        """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
+        by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        return in_thread(*self._service.alone(partial(self._service.advance, by), timeout))
+
+    def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+        """Stop the execution; its status becomes STOPPED."""
+        return self._service.stop(error)
+
+    def result(self) -> DurableTestResult[_R]:
+        """Return the current state of the execution."""
+        return self._service.result()
+
+    def results(self) -> list[DurableTestResult[_R]]:
+        """Return the current state of each execution of the runner, in the order of their start."""
+        return [self._service.result(arn) for arn in self._service.arns]
+
+    @property
+    def now(self) -> datetime:
+        """The time on the runner's clock."""
+        return at(self._service.clock.now())

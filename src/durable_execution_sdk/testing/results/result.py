@@ -1,0 +1,263 @@
+"""The state of an execution, for assertions in tests; the same for local and deployed executions."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Generic, Self, TextIO, TypeVar, cast
+
+from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.protocol.control_plane import (
+    CLOSED_STATUSES,
+    ExecutionDescription,
+    ExecutionStatus,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.rendering.family import Family
+from durable_execution_sdk.runtime.error_objects import rebuild
+from durable_execution_sdk.serdes import SerDes, SerDesContext
+from durable_execution_sdk.testing.errors import (
+    NoSuchOperationError,
+    UnexpectedStatusError,
+    is_told,
+)
+from durable_execution_sdk.testing.results.invocations import RecordedInvocation, invocations_of
+from durable_execution_sdk.testing.results.operations import RecordedOperation, at, at_if_any
+from durable_execution_sdk.testing.results.printing import invocation_table, operation_tree
+
+__all__ = ["DurableTestResult"]
+
+__tracebackhide__ = is_told
+
+_R = TypeVar("_R")
+
+
+class DurableTestResult(Generic[_R]):
+    """The state of an execution at one time; ``print()`` shows its operations as a tree.
+
+    ``operations`` are in the order in which they started. ``invocations`` are those that have ended.
+    ``history`` holds the events of ``GetDurableExecutionHistory``, ``logs`` the log records of the
+    workflow's code, and ``now`` the time of this state in milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        described: ExecutionDescription,
+        family: Callable[[], Family],
+        history: Callable[[], Sequence[HistoryEvent]],
+        *,
+        now: int,
+        serdes: SerDes[_R],
+        logs: Sequence[logging.LogRecord] = (),
+    ) -> None:
+        self.described = described
+        # Many tests use the result only, so the rest is computed on demand.
+        self._family = family
+        self._history = history
+        self.now = now
+        self.logs = list(logs)
+        self._serdes = serdes
+
+    def __repr__(self) -> str:
+        """Write the execution's status and ARN."""
+        return f"<{type(self).__name__} {self.status} {self.arn}>"
+
+    def __str__(self) -> str:
+        """Write the operations as a tree with their states, and the error if there is one."""
+        return operation_tree(self.family, self.now, self.error_object)
+
+    def print(self, file: TextIO | None = None) -> None:
+        """Print the operations as a tree, and the invocations as a table."""
+        encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
+        plain = not encoding.lower().startswith("utf")
+        print(operation_tree(self.family, self.now, self.error_object, plain=plain), file=file)
+        if self.invocations:
+            print(file=file)
+            print(invocation_table(self.invocations, self.started_at), file=file)
+
+    @cached_property
+    def family(self) -> Family:
+        """The progress of the execution and of those that it invoked."""
+        return self._family()
+
+    @cached_property
+    def history(self) -> list[HistoryEvent]:
+        """The events, as ``GetDurableExecutionHistory`` returns them."""
+        return list(self._history())
+
+    @cached_property
+    def operations(self) -> list[RecordedOperation]:
+        """The operations in the order in which they started."""
+        return _operations(self.family, self.history)
+
+    @cached_property
+    def invocations(self) -> list[RecordedInvocation]:
+        """The invocations that have ended, with the operations that each executed and replayed."""
+        return invocations_of(self.history, self.operations, self.status)
+
+    @property
+    def arn(self) -> str:
+        """The execution's ARN."""
+        return self.described.durable_execution_arn
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self.described.durable_execution_name
+
+    @property
+    def status(self) -> str:
+        """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
+        return self.described.status
+
+    @property
+    def is_done(self) -> bool:
+        """True if the execution has ended, successfully or not."""
+        return self.status in CLOSED_STATUSES
+
+    @property
+    def succeeded(self) -> bool:
+        """True if the execution has succeeded."""
+        return self.status == ExecutionStatus.SUCCEEDED
+
+    @property
+    def result(self) -> _R:
+        """The workflow's return value, read by its return annotation.
+
+        Raises:
+            OperationError: the execution failed, timed out or was stopped. The error is also an
+                instance of the original exception's class, and its notes show the operations.
+            UnexpectedStatusError: the execution has not ended.
+        """
+        if self.succeeded:
+            return self._decoded(self.described.result)
+        error = self.error
+        if error is None:
+            raise UnexpectedStatusError(f"the execution has no result yet:\n{self}")
+        error.add_note(str(self))
+        raise error
+
+    @property
+    def error_object(self) -> ErrorObject | None:
+        """The recorded error, if the execution failed, timed out or was stopped."""
+        if not self.is_done or self.succeeded:
+            return None
+        return self.described.error or ErrorObject(
+            error_type=self.status, error_message=f"the execution was {self.status.lower()}"
+        )
+
+    @property
+    def error(self) -> OperationError | None:
+        """The exception of a failed execution, which is also an instance of the original class."""
+        error = self.error_object
+        if error is None:
+            return None
+        # An error that a caller passed to stop() must not choose the class of the exception.
+        return rebuild(OperationError, error, foreign=self.status != ExecutionStatus.FAILED)
+
+    @property
+    def started_at(self) -> datetime:
+        """The time of the execution's start, on the runner's clock."""
+        return at(self.described.start_timestamp)
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """The time of the execution's end, on the runner's clock; ``None`` if it has not ended."""
+        return at_if_any(self.described.end_timestamp)
+
+    @property
+    def duration(self) -> timedelta | None:
+        """The time from start to end on the runner's clock; ``None`` if it has not ended."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
+
+    def assert_succeeded(self) -> Self:
+        """Fail the test, and show the operations, unless the execution has succeeded."""
+        return self.assert_status(ExecutionStatus.SUCCEEDED)
+
+    def assert_failed(self) -> Self:
+        """Fail the test, and show the operations, unless the execution has failed."""
+        return self.assert_status(ExecutionStatus.FAILED)
+
+    def assert_status(self, status: str) -> Self:
+        """Fail the test, and show the operations, unless the execution has this status."""
+        if self.status != status:
+            raise UnexpectedStatusError(f"expected {status}, found {self.status}:\n{self}")
+        return self
+
+    def operation(
+        self,
+        name: str | None = None,
+        *,
+        index: int | None = None,
+        operation_id: str | None = None,
+    ) -> RecordedOperation:
+        """Return an operation by name, by id, by index among all, or by name and index.
+
+        ``index`` is needed if several operations have the name. It counts from 0 in the order of their
+        start; a negative index counts from the end.
+
+        Raises:
+            NoSuchOperationError: there is no such operation, or several have the name and there is no
+                ``index``.
+        """
+        matches = [
+            operation
+            for operation in self.operations
+            if (name is None or operation.name == name)
+            and (operation_id is None or operation.id == operation_id)
+        ]
+        criteria = ", ".join(
+            f"{criterion}={value!r}"
+            for criterion, value in (
+                ("name", name),
+                ("operation_id", operation_id),
+                ("index", index),
+            )
+            if value is not None
+        )
+        if index is None and len(matches) > 1:
+            raise NoSuchOperationError(
+                f"{len(matches)} operations fit {criteria or 'nothing in particular'}; say which:"
+                f" index=0 to index={len(matches) - 1}\n{self}"
+            )
+        try:
+            return matches[index or 0]
+        except IndexError:
+            raise NoSuchOperationError(f"no operation has {criteria}:\n{self}") from None
+
+    def children(self, parent: RecordedOperation | str | None = None) -> list[RecordedOperation]:
+        """Return the operations directly in a context, or in the workflow itself without ``parent``."""
+        if isinstance(parent, str):
+            parent = self.operation(parent)
+        parent_id = None if parent is None else parent.id
+        ids = {operation.id for operation in self.operations}
+        return [
+            operation
+            for operation in self.operations
+            if (operation.parent_id if operation.parent_id in ids else None) == parent_id
+        ]
+
+    def _decoded(self, payload: str | None) -> _R:
+        if payload is None:
+            return cast("_R", None)
+        context = SerDesContext(
+            operation_id=execution_operation_id(self.arn), durable_execution_arn=self.arn
+        )
+        return self._serdes.deserialize(payload, context)
+
+
+def _operations(family: Family, history: Sequence[HistoryEvent]) -> list[RecordedOperation]:
+    events: dict[Any, list[HistoryEvent]] = {}
+    for event in history:
+        events.setdefault(event.id, []).append(event)
+    return [
+        RecordedOperation(
+            index, progress, events.get(progress.operation.id, ()), family.execution.arn
+        )
+        for index, progress in enumerate(family.execution.operations)
+    ]

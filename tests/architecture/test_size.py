@@ -1,0 +1,74 @@
+"""Rooms of a size that one can keep in mind: at most 300 lines in a module, at most 14 modules in a package."""
+
+from pathlib import Path
+
+import durable_execution_sdk
+
+PACKAGE = Path(durable_execution_sdk.__file__).parent
+MOST_LINES = 300
+MOST_MODULES = 14
+
+# An exception is a module or a package with the reason why it is not divided. One that is no longer needed fails.
+LONG_MODULES: dict[str, str] = {
+    "context.py": "one documented method for each operation that users call: nearly all of it is docstrings",
+    "emulator/coordinator.py": "commands, effects and loading behind one lock; effects to be taken out",
+    "emulator/emulator.py": "one method for each call of the service's API: a table that is read whole",
+    "engine/events.py": "one struct for each event: a table that is read whole",
+    "engine/evolution.py": "one function for each event: a table that is read whole",
+    "errors.py": "every exception in one tree, with the documentation that users read",
+    "handler.py": "decorator with its documentation, and checks of options; the checks to be taken out",
+    "middleware.py": "four kinds of interceptors with their documentation for users",
+    "operations/attempts.py": "attempts, and the decision after one; retry decisions to be taken out",
+    "operations/base.py": "claim, check against the log and outcome of every operation; names to be taken out",
+    "operations/child.py": "child contexts recorded and virtual; the virtual one to be taken out",
+    "operations/combinators/methods.py": "overloads for operations of different types, which type checkers need",
+    "operations/fan_out/batch_result.py": "the result and its serdes; the serdes to be taken out",
+    "operations/fan_out/execution.py": "branches, plan and run of a fan-out; the plan to be taken out",
+    "runtime/completions.py": "handles and the queue of completions; to be divided into the two",
+    "runtime/contexts.py": "state of a context and its scopes of ids; to be divided into the two",
+    "runtime/deadlocks/waits.py": "TODO: say why in a sentence of five words",
+    "runtime/error_objects/classes.py": "classes of rebuilt exceptions, found and mixed; finding to be taken out",
+    "runtime/event_loop/loop.py": "selector, loop and environment; the environment to be taken out",
+    "runtime/log/checkpointer.py": "the one writer: batching and sending; sizes of batches to be taken out",
+    "runtime/log/journal.py": "the log and the notes of late ends; the notes to be taken out",
+    "runtime/run.py": "state, scheduling and conclusion of an invocation; to be divided into run and scheduler",
+    "runtime/tasks/workflow_task.py": "tasks, futures and the driver of coroutines; futures to be taken out",
+    "serdes/types/shapes.py": "one builder method for each kind of type: a table that is read whole",
+}
+LARGE_PACKAGES: dict[str, str] = {
+    "operations": "one module for each operation, which is where a newcomer looks",
+    "server": "one module for each part of the API over HTTP; dev takes some of them over",
+}
+
+
+def lines_of_modules() -> dict[str, int]:
+    return {
+        str(path.relative_to(PACKAGE)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in PACKAGE.rglob("*.py")
+    }
+
+
+def modules_of_packages() -> dict[str, int]:
+    """Count the modules of each package, without its ``__init__`` and the packages inside it."""
+    return {
+        "." if folder == PACKAGE else str(folder.relative_to(PACKAGE)): len(
+            [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        )
+        for folder in [PACKAGE, *PACKAGE.rglob("*")]
+        if (folder / "__init__.py").exists()
+    }
+
+
+def test_no_module_is_longer_than_300_lines_without_a_reason():
+    long = {name: lines for name, lines in lines_of_modules().items() if lines > MOST_LINES}
+    assert sorted(long) == sorted(LONG_MODULES), long
+
+
+def test_no_package_has_more_than_14_modules_without_a_reason():
+    large = {name: count for name, count in modules_of_packages().items() if count > MOST_MODULES}
+    assert sorted(large) == sorted(LARGE_PACKAGES), large
+
+
+def test_every_exception_has_a_reason():
+    for name, reason in {**LONG_MODULES, **LARGE_PACKAGES}.items():
+        assert len(reason.split()) >= 5, f"{name} needs a reason: a sentence"
