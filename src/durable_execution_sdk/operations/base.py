@@ -176,7 +176,12 @@ class DurableOperation(Completion[_T], Generic[_T]):
     def settle(self) -> None:
         """Take the outcome from the log and leave the registers; called in this completion's turn."""
         _take_outcome(self)
-        self._leave()
+        # As ``_leave`` does, which each replayed operation would call.
+        self.is_pending = False
+        self.context_state.unsettled.pop(self.sequence, None)
+        if not self.was_over:
+            self.workflow.registered.pop(self.operation_id, None)
+        self.workflow.journal.release(self.operation_id)
 
     def drop(self, msg: Any | None = None) -> bool:
         """End the handle: it records nothing more, and the tasks that await it are cancelled."""

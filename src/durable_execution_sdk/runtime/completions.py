@@ -192,17 +192,17 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         Raises the operation's error, ``CancelledError`` if it was cancelled by ``cancel()``, and
         ``OperationCancelledError`` if it was given up. Inside a step it raises ``ContextMisuseError``.
         """
-        if not self.done():
-            operation = self._operation
+        operation = self._operation
+        if not operation.is_done:
             if operation.is_due:
                 operation.completions.deliver_at_once(operation)
-            if not self.done():
+            if not operation.is_done:
                 yield from operation.new_waiter()
         try:
             result: _T = _result_of(self)
         except asyncio.CancelledError:
-            if self._operation.is_given_up:
-                raise self._operation.cancelled_error() from None
+            if operation.is_given_up:
+                raise operation.cancelled_error() from None
             raise
         return result
 
@@ -534,9 +534,10 @@ class Completions:
         at, sequence, completion = heappop(self.due)
         if completion.is_cancelled:
             return  # no code sees it, so it does not move the clock
-        if at != self.last_at:
-            self._tied.clear()
-        self._tied.append(completion)
+        if at == self.last_at:
+            self._tied.append(completion)
+        else:
+            self._tied = [completion]
         self.last_at, self.last_sequence = at, sequence
         if completion.tells_time:
             if at > self.now:  # noqa: PLR1730 - a call of max costs more than the rest of this

@@ -68,7 +68,14 @@ from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.completions import Completion
 from durable_execution_sdk.runtime.current import CURRENT, task_on
-from durable_execution_sdk.runtime.log.ids import MAIN, Path, context_prefix, operation_id, place_of
+from durable_execution_sdk.runtime.log.ids import (
+    MAIN,
+    Path,
+    context_prefix,
+    operation_id,
+    place_of,
+    root_operation_id,
+)
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.tasks.identity import ITEMS, Row
 from durable_execution_sdk.runtime.tasks.workflow_task import TaskScope, WorkflowTask
@@ -358,7 +365,8 @@ class IdScope(TaskScope):
         """Claim the next operation's id."""
         self.claimed = number = self.claimed + 1
         if self.path is MAIN:
-            return operation_id(f"{self.context}{number}")
+            context = self.context
+            return operation_id(f"{context}{number}") if context else root_operation_id(number)
         return self.path.operation_id(self.context, number)
 
     def next_timer_id(self, row: Row) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 
-__all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of"]
+__all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of", "root_operation_id"]
 
 # The longest id that the service takes (API reference, OperationId).
 _LONGEST = 64
@@ -31,6 +31,21 @@ _ITEMS_PATH_HASH_LETTERS = 16
 def operation_id(text: str) -> str:
     """Hash the text that stands for a place in the workflow to an operation id of 64 hexadecimal digits."""
     return blake2b(text.encode()).digest()[:32].hex()
+
+
+# The ids of the handler's own operations are the same in every execution: a warm process keeps the first ones.
+_ROOT_IDS: list[str] = []
+_MOST_ROOT_IDS = 1_000
+
+
+def root_operation_id(number: int) -> str:
+    """Return the id of the number-th operation of the handler's own context."""
+    if number <= len(_ROOT_IDS):
+        return _ROOT_IDS[number - 1]
+    root_id = operation_id(str(number))
+    if number == len(_ROOT_IDS) + 1 and number <= _MOST_ROOT_IDS:
+        _ROOT_IDS.append(root_id)
+    return root_id
 
 
 def context_prefix(context_operation_id: str) -> str:
