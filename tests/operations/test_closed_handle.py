@@ -53,7 +53,7 @@ CONDITION: Any = WaitForConditionConfig(initial_state=0, wait_strategy=poll_unti
 OPERATIONS: dict[str, Callable[[DurableContext], Any]] = {
     "step": lambda ctx: ctx.step(one, name="op"),
     "wait": lambda ctx: ctx.wait(SECOND, name="op"),
-    "poll_until": lambda ctx: ctx.wait_until(ctx.now(), name="op"),
+    "wait_until": lambda ctx: ctx.wait_until(ctx.now(), name="op"),
     "wait_for_condition": lambda ctx: ctx.wait_for_condition(lambda n: n + 1, CONDITION, name="op"),
     "create_callback": lambda ctx: ctx.create_callback("op"),
     "wait_for_callback": lambda ctx: ctx.wait_for_callback(print, name="op"),
