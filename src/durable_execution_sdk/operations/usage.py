@@ -22,7 +22,7 @@ _TOLD = ". It is called as "
 CALLS: dict[str, str] = {
     "step": "function, *arguments, name=None, config=StepConfig(...)",
     "wait": "duration, name=None",
-    "poll_until": "moment, name=None",
+    "wait_until": "moment, name=None",
     "wait_for_condition": "check, config=WaitForConditionConfig(...), name=None",
     "create_callback": "name=None, config=CallbackConfig(...)",
     "wait_for_callback": "submitter, *arguments, name=None, config=WaitForCallbackConfig(...)",
@@ -57,7 +57,7 @@ OPTIONS: dict[str, str] = {
 }
 _CURES = {
     "wait": "a duration is Duration.from_seconds(3) or a datetime.timedelta",
-    "poll_until": "a moment is a datetime with a time zone; for a duration use ctx.wait",
+    "wait_until": "a moment is a datetime with a time zone; for a duration use ctx.wait",
 }
 
 

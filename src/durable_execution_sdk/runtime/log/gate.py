@@ -121,17 +121,14 @@ class Gate:
 
         ``within`` are the ids of the contexts to check; without any, all are checked.
         """
-        missed = [
-            record
-            for record in self._journal.missed()
-            if self._is_expected(record) and (not within or record.parent_id in within)
-        ]
+        contexts = self._running.intersection(within) if within else self._running
+        missed = [record for record in self._journal.missed(contexts) if self._is_expected(record)]
         return self._error(missed) if missed else None
 
     def _is_expected(self, record: Operation) -> bool:
-        if record.parent_id not in self._running or record.name in SELF_NUMBERED:
-            return False
-        return not any(record.id.startswith(items) for items in self._dormant)
+        return record.name not in SELF_NUMBERED and not any(
+            record.id.startswith(items) for items in self._dormant
+        )
 
     def _error(self, missed: list[Operation]) -> DeterminismError:
         missed.sort(key=lambda record: (record.start_timestamp or 0, record.id))

@@ -57,11 +57,8 @@ def place_of(text: str) -> int:
     """Return a number for ``__hash__`` of the things in this place; it is the same in every process."""
     if not text:
         return 0
-    try:
-        return int(text[:8], 16) << SMALL_BITS  # the id of a context is a hash already
-    except ValueError:
-        digest = blake2b(text.encode(), digest_size=4).digest()
-        return int.from_bytes(digest, "big") << SMALL_BITS
+    digest = blake2b(text.encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") << SMALL_BITS
 
 
 # Start of the ids of operations in a task that iterates over a map's items.

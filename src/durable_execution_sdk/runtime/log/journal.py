@@ -5,7 +5,7 @@ It grows with every response, and shrinks as the workflow sees the ends of opera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -109,9 +109,14 @@ class Journal:
         """Return ``True`` if there is a record of this operation."""
         return operation_id in self._operations
 
-    def missed(self) -> list[Operation]:
-        """Return the records that the log held at the start and that the workflow has not asked for."""
-        return [self._operations[each] for each in self.unclaimed]
+    def missed(self, contexts: Container[str | None]) -> list[Operation]:
+        """Return the records of these contexts that the log held at the start and the workflow has not claimed."""
+        records = self._operations
+        return [
+            records[operation_id]
+            for operation_id in self.unclaimed
+            if records[operation_id].parent_id in contexts
+        ]
 
     def noted(self, note_id: str, late_id: str, place: float) -> None:
         """Note that the log holds the place of an operation whose end came late."""
