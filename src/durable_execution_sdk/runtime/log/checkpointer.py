@@ -385,8 +385,10 @@ class Checkpointer:
         for update in queue:
             if count == self.most_updates:
                 break
-            if update.payload is not None or update.error is not None:
+            if update.error is not None:
                 size += _size(update)
+            elif (payload := update.payload) is not None:
+                size += len(payload) if payload.isascii() else text_bytes(payload)
             if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
                 break
             earlier = taken.setdefault(update.id, update)
