@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import defaultdict
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +17,21 @@ from durable_execution_sdk import operations, retry, serdes
 for package in (operations, retry, serdes):
     for name in package.__all__:
         getattr(package, name)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_threads_left() -> Iterator[None]:
+    """Fail if a module leaves threads: workflows of other modules would wait for what they might do."""
+    before = set(threading.enumerate())
+    yield
+    ends_at = time.monotonic() + 5
+    while left := [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if thread.name != "durable-step" and not isinstance(thread, threading._DummyThread)
+    ]:
+        assert time.monotonic() < ends_at, f"left running: {[thread.name for thread in left]}"
+        left[0].join(0.1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -17,7 +17,7 @@ def server_rig() -> ServerRig:
     return ServerRig()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served() -> Iterator[tuple[ServerRig, Server]]:
     """Start an emulator with a server, which the tests share; each test uses executions of its own."""
     server_rig = ServerRig()
@@ -25,7 +25,7 @@ def served() -> Iterator[tuple[ServerRig, Server]]:
         yield server_rig, server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clients() -> Iterator[Callable[[Server], Any]]:
     """Make botocore clients for servers."""
     session = botocore.session.Session()
@@ -45,7 +45,7 @@ def clients() -> Iterator[Callable[[Server], Any]]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(served: tuple[ServerRig, Server], clients: Callable[[Server], Any]) -> Any:
     """Make a botocore client for the shared server."""
     return clients(served[1])
