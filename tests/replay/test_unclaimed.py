@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import anyio
+import anyio.from_thread
+import anyio.to_thread
 import pytest
 from tests.memory_service import MemoryService
 from tests.replay.corpus import Stage, Workflow, seconds
@@ -20,6 +26,8 @@ from durable_execution_sdk import (
 )
 
 MODES = list(CheckpointingMode)
+# Seconds after which a thread or a socket gives up, so that a failing test ends.
+_PATIENCE = 5
 Body = Callable[[DurableContext], Awaitable[Any]]
 
 
@@ -170,6 +178,35 @@ def test_the_message_names_what_was_missed_and_what_was_asked_instead_with_its_l
 
     ran, runs = changed(twice_in_main, in_main, CheckpointingMode.BATCHED)
     del runs
+
+
+@pytest.mark.parametrize("way", ["child", "map", "parallel"])
+def test_an_event_that_a_completed_context_has_set_is_told_of(way: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        is_ready = asyncio.Event()
+
+        async def sets(inner: DurableContext, *_: Any) -> None:
+            await inner.step(noop)
+            is_ready.set()
+
+        async def waits() -> None:
+            await is_ready.wait()
+            await ctx.step(noop, name="after the event")
+
+        waiting = asyncio.create_task(waits())
+        if way == "child":
+            await ctx.run_in_child_context(sets)
+        elif way == "map":
+            await ctx.map([1, 2], sets)
+        else:
+            await ctx.parallel([sets, sets])
+        await waiting
+        await ctx.wait(seconds(1))
+
+    ran = Rig(durable_execution(workflow)).run()
+    assert ran.error.error_type == "DeterminismError"
+    assert "step 'after the event' (operation 1 of task waits 1" in ran.error.error_message
+    assert "whose function does not run again (return the value" in ran.error.error_message
 
 
 def test_a_step_that_the_log_does_not_hold_is_named_with_its_line() -> None:
@@ -324,3 +361,105 @@ def test_a_recorded_id_of_any_length_is_told_at_once() -> None:
     assert time.process_time() - began < 2
     assert outcome["Error"]["ErrorType"] == "DeterminismError"
     assert "step 'odd' (in the handler's context)" in outcome["Error"]["ErrorMessage"]
+
+
+# Code that waits outside the loop for an operation of its own.
+
+
+async def callback_of_a_thread(ctx: DurableContext, body: Any) -> Any:
+    loop = asyncio.get_running_loop()
+
+    async def operation() -> Any:
+        return await ctx.step(body, "called")
+
+    def call() -> Any:
+        return asyncio.run_coroutine_threadsafe(operation(), loop).result(_PATIENCE)
+
+    return await asyncio.to_thread(call)
+
+
+async def thread_that_is_told(ctx: DurableContext, body: Any) -> Any:
+    ended = threading.Event()
+    step = ctx.step(body, "called")
+    step.add_done_callback(lambda _: ended.set())
+    with ThreadPoolExecutor(1) as pool:
+        in_time = await asyncio.get_running_loop().run_in_executor(pool, ended.wait, _PATIENCE)
+    return await step if in_time else "too late"
+
+
+async def thread_of_anyio(ctx: DurableContext, body: Any) -> Any:
+    async def operation() -> Any:
+        return await ctx.step(body, "called")
+
+    return await anyio.to_thread.run_sync(anyio.from_thread.run, operation)
+
+
+async def thread_beside_a_child(ctx: DurableContext, body: Any) -> Any:
+    ended = threading.Event()
+
+    async def child(inner: DurableContext) -> Any:
+        try:
+            return await inner.step(body, "called")
+        finally:
+            ended.set()
+
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(asyncio.to_thread(ended.wait, _PATIENCE))
+        value = await ctx.run_in_child_context(child)
+    return value if waiting.result() else "too late"
+
+
+async def socket_that_is_written(ctx: DurableContext, body: Any) -> Any:
+    loop = asyncio.get_running_loop()
+    reading, writing = socket.socketpair()
+    with reading, writing:
+        reading.setblocking(False)
+        step = ctx.step(body, "called")
+        step.add_done_callback(lambda _: writing.send(b"x"))
+        async with asyncio.timeout(_PATIENCE):
+            await loop.sock_recv(reading, 1)
+        return await step
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "waits",
+    [
+        callback_of_a_thread,
+        thread_that_is_told,
+        thread_of_anyio,
+        thread_beside_a_child,
+        socket_that_is_written,
+    ],
+)
+def test_a_thread_or_socket_that_waits_for_an_operation_does_not_keep_the_gate_closed(
+    waits: Callable[[DurableContext, Any], Awaitable[Any]], mode: CheckpointingMode
+) -> None:
+    runs: list[str] = []
+
+    async def body(label: str) -> str:
+        runs.append(label)
+        return label
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        await ctx.wait(seconds(1))
+        return await waits(ctx, body)
+
+    ran = Rig(durable_execution(checkpointing=mode)(workflow)).run()
+    assert (ran.status, ran.result) == ("SUCCEEDED", "called"), ran.error
+    assert runs == ["called"]
+
+
+def test_what_is_asked_for_after_a_thread_is_waited_for() -> None:
+    def build(stage: Stage) -> Workflow:
+        async def run(event: Any, ctx: DurableContext) -> Any:
+            first = ctx.step(stage.body, "first")
+            await asyncio.to_thread(time.monotonic)
+            stage.see("second", await ctx.step(stage.body, "second"))
+            stage.see("first", await first)
+            await ctx.wait(seconds(1))
+            return await ctx.step(stage.body, "third")
+
+        return run
+
+    prove(build, seeds=2, same_log=False)

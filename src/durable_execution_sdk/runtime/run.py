@@ -696,15 +696,15 @@ class InvocationRun:
         return None if place is None else NumberedFuture(place, self.loop, self.tasks)
 
     def _pass_gate(self, gate: Gate) -> bool:
-        """Open the gate or fail the execution, unless something outside may still wake a task.
+        """Open the gate, or fail the execution unless something outside may still wake a task.
 
         Returns ``False`` if the invocation has to wait.
         """
-        if self.outside.may_wake():
-            return False
         divergence = self._awaits_what_it_gave_up() or gate.divergence()
         if divergence is None:
             self.open_gate()
+        elif self.outside.may_wake():
+            return False
         elif self.tasks.held and not self.spinning.is_endless:
             self.spinning.let_on()
         elif self._is_waited_for(is_pending=False):

@@ -18,6 +18,9 @@ mattered and have ids of a row of their own.
 A timer that ticks in the process does not keep the gate closed. It need not: nothing that is recorded can
 come after the firing of a timer that is not. And it must not: in ``async with asyncio.timeout(0.5): await
 ctx.step(...)``, after a crash, the step would never start before its timeout.
+
+Nor does a thread or a socket of workflow code, once all that is recorded is asked for: it may wait for an
+operation that is held back. While something is still missed it is waited for, as it may lead to that.
 """
 
 from __future__ import annotations
@@ -143,8 +146,9 @@ class Gate:
             f" not ask for: {listed}{more}. {instead or 'It asked for nothing else.'} Nothing new has"
             " run. The workflow's code has changed since this execution began (an operation or a task"
             " was removed, renamed or moved, or a gather became a sequence), or it branches on"
-            " something that is not recorded: a cache, a global, time, the environment. Put the old"
-            " code back, or keep this execution's function version until it has ended"
+            " something that is not recorded: a cache, a global, time, the environment, or a variable"
+            " or an event that a child context, a map item or a branch has set, whose function does not"
+            " run again (return the value instead). Put the old code back, or keep this execution's function version until it has ended"
         )
 
     def _told(self, record: Operation) -> str:
