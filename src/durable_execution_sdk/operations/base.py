@@ -36,6 +36,7 @@ from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
     checked_text,
+    on_a_fresh_stack,
     without_envelopes,
 )
 
@@ -334,8 +335,14 @@ class DurableOperation(Completion[_T], Generic[_T]):
             if type(serdes) is JsonSerDes:
                 if payload.startswith(ENVELOPE) and not self.is_from_outside:
                     payload = without_envelopes(payload)
-                return serdes.read(payload)
-            return serdes.deserialize(payload, self._serdes_context())
+                try:
+                    return serdes.read(payload)
+                except RecursionError:
+                    return on_a_fresh_stack(serdes.read, payload)
+            try:
+                return serdes.deserialize(payload, self._serdes_context())
+            except RecursionError:
+                return on_a_fresh_stack(serdes.deserialize, payload, self._serdes_context())
         except InvocationError as error:
             self.workflow.end(Abort(error, fatal=False))
             raise
