@@ -456,8 +456,8 @@ def test_a_value_of_a_class_that_is_not_loaded_is_its_plain_value(value: Any, pl
 _READS_A_PATH = """
 import json, sys
 from durable_execution_sdk import StepError
-from durable_execution_sdk.model.failure import ErrorObject
-from durable_execution_sdk.runtime.failure import rebuild
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.runtime.error_objects import rebuild
 caught = rebuild(StepError, ErrorObject(error_type="X", error_data=sys.stdin.read()))
 print(json.dumps([type(caught.filename).__name__, str(caught.filename)]))
 """

@@ -10,6 +10,7 @@ an exception that was rebuilt from the log, so the same ``except`` clauses match
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -18,7 +19,7 @@ from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.serdes import on_a_fresh_stack
 
-__all__ = ["capture", "rebuild"]
+__all__ = ["capture", "rebuild", "shown"]
 
 _E = TypeVar("_E", bound=OperationError)
 
@@ -72,3 +73,13 @@ def _original(kind: type[_E], error: ErrorObject, own: dict[str, object]) -> _E 
 def _rebuilt(kind: type[_E], error: ErrorObject, own: dict[str, object]) -> _E | None:
     original: _E | None = _on_first_failure("rebuilt")(kind, error, own)
     return original
+
+
+def shown(value: object, text: Callable[[object], str] = repr) -> str:
+    """Return the ``repr`` of a value, or its ``str``; the name of its class if that raises anything."""
+    try:
+        return str(text(value))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # from a class of the user's, while its value is described
+        return f"a {type(value).__name__}"
