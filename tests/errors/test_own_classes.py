@@ -5,9 +5,12 @@ from __future__ import annotations
 import abc
 import copy
 import enum
+import json
 import pickle
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
+import subprocess
+import sys
+from collections import OrderedDict, deque, namedtuple
+from dataclasses import dataclass, field, make_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import PurePosixPath
@@ -406,3 +409,65 @@ def test_changes_that_workflow_code_makes_are_recorded_with_it() -> None:
     caught.add_note("seen")
     again: Any = rebuild(ChildContextError, capture(caught))
     assert (again.code, again.__notes__) == ("b", ["seen"])
+
+
+class _Text(str):
+    __slots__ = ()
+
+
+class _Texts(list[str]):
+    pass
+
+
+class _Table(dict[str, int]):
+    pass
+
+
+class _Names(frozenset[str]):
+    pass
+
+
+def _made_at_run_time() -> list[tuple[Any, Any]]:
+    """Return values of classes that no name leads to, and the plain values that come back."""
+    pair = namedtuple("Pair", "x y")  # type: ignore[misc]
+    text, texts, table, names = (
+        type("Made", (base,), {"__module__": "made"}) for base in (_Text, _Texts, _Table, _Names)
+    )
+    fields = make_dataclass("Fields", ["x"])
+    return [
+        (pair(1, pair(2, 3)), (1, (2, 3))),
+        (text("a"), "a"),
+        (texts(["a"]), ["a"]),
+        (table(a=1), {"a": 1}),
+        (names("a"), frozenset("a")),
+        (fields([pair(1, 2)]), {"x": [(1, 2)]}),
+        (enum.Enum("Color", "RED").RED, 1),  # type: ignore[attr-defined]
+    ]
+
+
+@pytest.mark.parametrize(("value", "plain"), _made_at_run_time(), ids=lambda value: repr(value))
+def test_a_value_of_a_class_that_is_not_loaded_is_its_plain_value(value: Any, plain: Any) -> None:
+    error: Any = ValueError(value)
+    error.value = value
+    caught: Any = rebuild(StepError, capture(error))
+    assert shown(caught.args[0]) == shown(caught.value) == shown(plain)
+
+
+_READS_A_PATH = """
+import json, sys
+from durable_execution_sdk import StepError
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.runtime.error_objects import rebuild
+caught = rebuild(StepError, ErrorObject(error_type="X", error_data=sys.stdin.read()))
+print(json.dumps([type(caught.filename).__name__, str(caught.filename)]))
+"""
+
+
+def test_a_path_comes_back_in_a_process_that_has_not_loaded_pathlib() -> None:
+    path = PurePosixPath("/a/\udcff")
+    recorded = capture(FileNotFoundError(2, "no", path))
+    command = [sys.executable, "-c", _READS_A_PATH]
+    run = subprocess.run(
+        command, input=recorded.error_data, capture_output=True, text=True, check=True
+    )
+    assert json.loads(run.stdout) == ["PurePosixPath", str(path)]

@@ -449,13 +449,16 @@ async def in_thread(how: int) -> str:
             case 1:
                 return await anyio.to_thread.run_sync(when_let_go, go)
             case _:
-                return await asyncio.wrap_future(EXECUTOR.submit(when_let_go, go))
+                executor = concurrent.futures.ThreadPoolExecutor(1)
+                try:
+                    return await asyncio.wrap_future(executor.submit(when_let_go, go))
+                finally:
+                    executor.shutdown(wait=False)
     finally:
         if clock is not None:
             clock.lets_go(go)
 
 
-EXECUTOR = concurrent.futures.ThreadPoolExecutor(1)
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
 
 NAMES: dict[str, Any] = {

@@ -19,7 +19,7 @@ from durable_execution_sdk.errors import (
     StepError,
 )
 from durable_execution_sdk.operations.base import DurableOperation
-from durable_execution_sdk.operations.checks import delay_of_retry, failed_attempt, shown
+from durable_execution_sdk.operations.checks import delay_of_retry, failed_attempt
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
@@ -31,7 +31,7 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.error_objects import capture, shown
 from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
 from durable_execution_sdk.runtime.run import Attempting
 from durable_execution_sdk.runtime.step_context import StepContext, cut_off

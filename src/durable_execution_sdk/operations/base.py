@@ -28,7 +28,7 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.completions import Completion
 from durable_execution_sdk.runtime.contexts import IdScope
-from durable_execution_sdk.runtime.error_objects import rebuild
+from durable_execution_sdk.runtime.error_objects import rebuild, shown
 from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import (
     ENVELOPE,
@@ -36,6 +36,7 @@ from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
     checked_text,
+    on_a_fresh_stack,
     without_envelopes,
 )
 
@@ -293,15 +294,15 @@ class DurableOperation(Completion[_T], Generic[_T]):
         middleware = self.workflow.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
-        elif type(serdes) is JsonSerDes and not self.is_from_outside:
-            return serdes.write(value, self._serdes_context)
         try:
+            if type(serdes) is JsonSerDes and not self.is_from_outside:
+                return serdes.write(value, self._serdes_context)
             payload = serdes.serialize(value, self._serdes_context())
-        except (SerDesError, InvocationError):
+        except (SerDesError, InvocationError, KeyboardInterrupt):
             raise
-        except (Exception, GeneratorExit) as error:
+        except BaseException as error:
             raise SerDesError(
-                f"the serdes of {self.label} cannot write its {what}: {error}"
+                f"the serdes of {self.label} cannot write its {what}: {shown(error, str)}"
             ) from error
         return checked_text(payload, f"what the serdes of {self.label} writes as its {what}")
 
@@ -334,8 +335,14 @@ class DurableOperation(Completion[_T], Generic[_T]):
             if type(serdes) is JsonSerDes:
                 if payload.startswith(ENVELOPE) and not self.is_from_outside:
                     payload = without_envelopes(payload)
-                return serdes.read(payload)
-            return serdes.deserialize(payload, self._serdes_context())
+                try:
+                    return serdes.read(payload)
+                except RecursionError:
+                    return on_a_fresh_stack(serdes.read, payload)
+            try:
+                return serdes.deserialize(payload, self._serdes_context())
+            except RecursionError:
+                return on_a_fresh_stack(serdes.deserialize, payload, self._serdes_context())
         except InvocationError as error:
             self.workflow.end(Abort(error, fatal=False))
             raise
@@ -346,7 +353,9 @@ class DurableOperation(Completion[_T], Generic[_T]):
             elif isinstance(error, SerDesError):
                 broken = error
             else:
-                broken = SerDesError(f"the serdes of {self.label} cannot read its payload: {error}")
+                broken = SerDesError(
+                    f"the serdes of {self.label} cannot read its payload: {shown(error, str)}"
+                )
                 raise self.unreadable(broken, tells_cure=False) from error
             raise self.unreadable(broken) from error
 

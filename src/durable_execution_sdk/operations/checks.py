@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
 from durable_execution_sdk.retry import RetryDecision, RetryStrategy
+from durable_execution_sdk.runtime.error_objects import shown
 
 __all__ = [
     "arity_of",
@@ -33,7 +34,6 @@ __all__ = [
     "delay_of_retry",
     "failed_attempt",
     "misfit",
-    "shown",
     "timeout_seconds",
 ]
 
@@ -161,14 +161,6 @@ _MAKERS = {
     "RetryDecision": "custom_retry makes a strategy of a function that returns a delay or None",
     "WaitDecision": "poll_until(...) and poll_while(...) make strategies that do",
 }
-
-
-def shown(value: object) -> str:
-    """Return the ``repr`` of a value; the name of its class if ``repr`` raises."""
-    try:
-        return str(repr(value))
-    except Exception:  # a class of the user's
-        return f"a {type(value).__name__}"
 
 
 # The arity of functions without code in Python: any number of arguments.

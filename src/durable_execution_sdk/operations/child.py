@@ -39,7 +39,7 @@ from durable_execution_sdk.protocol.updates import ContextOptions, OperationActi
 from durable_execution_sdk.runtime.completions import Completion, Handle
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import task_on
-from durable_execution_sdk.runtime.error_objects import capture, rebuild
+from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import SerDes, checked_text
 
@@ -241,7 +241,9 @@ class Child(DurableOperation[_T], Generic[_T]):
             self._payload = payload
             try:
                 summary = self.within_limits(self.summary(result), "summary")
-            except (Exception, GeneratorExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 self._raised(error)
                 return
             update = self.update(OperationAction.SUCCEED, summary)
@@ -377,13 +379,15 @@ def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Excepti
         return error
     try:
         mapped: object = mapper(error)
+    except KeyboardInterrupt:
+        raise
     except Exception as broken:
         return broken
-    except GeneratorExit as broken:
+    except BaseException as broken:
         return rebuild(ChildContextError, capture(broken))
     if isinstance(mapped, Exception):
         return mapped
-    return ConfigError(f"the error_mapper of {label} must return an exception, not {mapped!r}")
+    return ConfigError(f"the error_mapper of {label} must return an exception, not {shown(mapped)}")
 
 
 def _is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:

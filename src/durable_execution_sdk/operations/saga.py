@@ -28,7 +28,7 @@ from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.runtime.completions import Handle, operation_of
 from durable_execution_sdk.runtime.contexts import ContextState
-from durable_execution_sdk.runtime.error_objects import capture, rebuild
+from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.serdes import SerDes, serdes_for_type
 
 __all__ = ["Saga"]
@@ -250,7 +250,7 @@ def _report(error: BaseException, failures: list[Failure]) -> None:
     what = ", ".join(repr(failure.name) for failure in failures)
     message = f"the saga failed, and so did {len(failures)} of its compensations ({what})"
     if isinstance(error, Exception):
-        raise CompensationError(f"{message}: {error}", [error, *errors]) from error
+        raise CompensationError(f"{message}: {shown(error, str)}", [error, *errors]) from error
     for failed in errors:
         error.add_note(
             f"compensation {failed.operation_name!r} failed: {failed.error_type}: {failed}"

@@ -57,11 +57,12 @@ class WaitForCondition(AttemptOperation[_S], Generic[_S]):
         check: Callable[..., Any],
         name: str | None,
         config: WaitForConditionConfig[_S],
+        serdes: SerDes[Any],
     ) -> None:
         super().__init__(scope, name, OperationSubType.WAIT_FOR_CONDITION)
         self._check_state = check
         self._config = config
-        self._serdes: SerDes[Any] = config.serdes or self.workflow.settings.serdes_for(check)
+        self._serdes = serdes
         self.at_most_once = self.waits_for_start = False
         self._last_state: str | None = self.details.result
         self.begin()
@@ -123,4 +124,6 @@ def wait_for_condition(
     config: WaitForConditionConfig[Any],
 ) -> Handle[Any]:
     """Start a poll: check a state until the strategy stops."""
-    return WaitForCondition(scope, check, name, config).handle
+    # An annotation that can't be read is refused before the operation has its id.
+    serdes = config.serdes or scope.context_state.workflow.settings.serdes_for(check)
+    return WaitForCondition(scope, check, name, config, serdes).handle

@@ -14,6 +14,7 @@ from durable_execution_sdk.serdes.protocol import (
     SerDes,
     SerDesContext,
     checked_text,
+    on_a_fresh_stack,
 )
 from durable_execution_sdk.serdes.values import INTS, JsonSerDes
 
@@ -45,6 +46,7 @@ __all__ = [
     "fidelity",
     "fitting",
     "models",
+    "on_a_fresh_stack",
     "serdes_for_parameter",
     "serdes_for_return",
     "serdes_for_type",

@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import msgspec
 
+from durable_execution_sdk.serdes.protocol import read_nested
+
 __all__ = ["ENVELOPE", "without_envelopes"]
 
 ENVELOPE = '{"t":"'
@@ -22,6 +24,10 @@ _PLAIN = frozenset({"n", "s", "i", "f", "b", "B", "u", "d", "dt", "D"})
 
 def without_envelopes(payload: str) -> str:
     """Return the plain JSON of a payload in envelopes; any other payload is returned as it is."""
+    return read_nested(_plain, payload)
+
+
+def _plain(payload: str) -> str:
     try:
         data: Any = msgspec.json.decode(payload)
         if data["t"] not in _ROOTS:

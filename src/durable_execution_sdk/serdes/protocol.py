@@ -6,13 +6,23 @@ User code always sees the value that was read back, on the first run as on every
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+import threading
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
 from durable_execution_sdk.errors import SerDesError
 
-__all__ = ["PassThroughSerDes", "SerDes", "SerDesContext", "checked_text"]
+__all__ = [
+    "PassThroughSerDes",
+    "SerDes",
+    "SerDesContext",
+    "checked_text",
+    "on_a_fresh_stack",
+    "read_nested",
+]
 
 T = TypeVar("T")
 
@@ -80,6 +90,37 @@ def checked_text(text: object, source: str) -> str:
                 " text.encode('utf-8', 'backslashreplace').decode(), or json.dumps(text)"
             ) from error
     return exact
+
+
+def read_nested(read: Callable[[str], T], payload: str) -> T:
+    """Read a payload; where the caller's stack has no room for its nesting, on a stack of its own."""
+    try:
+        return read(payload)
+    except RecursionError:
+        return on_a_fresh_stack(read, payload)
+
+
+def on_a_fresh_stack(call: Callable[..., T], *args: Any) -> T:
+    """Call a function in a new thread, and wait for it.
+
+    Workflow code may ask for a value under many more frames than it was written under, and Python counts
+    frames and nesting together. The log decides whether a value can be read, so the frames must not.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run(context: Context) -> None:
+        try:
+            results.append(context.run(call, *args))
+        except BaseException as error:  # raised below, in the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, args=(copy_context(),), name="durable-fresh-stack")
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]
 
 
 def _text(value: object, context: SerDesContext) -> str:

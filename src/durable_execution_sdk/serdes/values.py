@@ -28,7 +28,7 @@ from durable_execution_sdk.serdes.paths import (
     refuse_no_number,
     unwritable,
 )
-from durable_execution_sdk.serdes.protocol import SerDesContext
+from durable_execution_sdk.serdes.protocol import SerDesContext, read_nested
 
 if TYPE_CHECKING:
     from durable_execution_sdk.serdes.types.parts import Shape
@@ -158,7 +158,7 @@ class JsonSerDes(Generic[T]):
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
         """Read the value back from JSON."""
         try:
-            value: T = self.read(payload)
+            value: T = read_nested(self.read, payload)
         except Exception as error:
             raise self.misfit(error, context, payload) from error
         return value
@@ -245,7 +245,7 @@ class JsonSerDes(Generic[T]):
     def _checked_payload(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
         """Read the payload back and compare; return it, or raise ``SerDesError`` if the value differs."""
         try:
-            back = self.read(payload)
+            back = read_nested(self.read, payload)
         except Exception as error:
             raise SerDesError(
                 f"{whose().what}: the value does not fit {name_of(self.type_)}: "
@@ -255,7 +255,7 @@ class JsonSerDes(Generic[T]):
         lost = serdes.fidelity.difference(value, back)
         if lost is not None and type(lost.before) is int and type(lost.after) is float:
             payload = INTS + payload
-            lost = serdes.fidelity.difference(value, self.read(payload))
+            lost = serdes.fidelity.difference(value, read_nested(self.read, payload))
         if lost is not None:
             raise SerDesError(f"{whose().what}: {lost.told(self.type_)}, {WAY_OUT}")
         return f" {payload}" if payload.startswith(ENVELOPE) else payload

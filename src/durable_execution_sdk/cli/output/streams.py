@@ -15,9 +15,9 @@ from rich.file_proxy import FileProxy
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.progress import Lines, LiveTree, Watch, drawing
 from durable_execution_sdk.cli.output.tree import tree
-from durable_execution_sdk.operations.checks import shown
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family
+from durable_execution_sdk.runtime.error_objects import shown
 from durable_execution_sdk.runtime.logging import fields_of
 
 _MOST_ROWS = 60

@@ -10,13 +10,16 @@ an exception that was rebuilt from the log, so the same ``except`` clauses match
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
 
 from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.serdes import on_a_fresh_stack
 
-__all__ = ["capture", "rebuild"]
+__all__ = ["capture", "rebuild", "shown"]
 
 _E = TypeVar("_E", bound=OperationError)
 
@@ -48,11 +51,35 @@ def rebuild(
         **origin,
     }
     if recorded.error_data is not None and not foreign:
-        rebuilt: Any = _on_first_failure("rebuilt")(kind, recorded, attributes)
+        rebuilt = _original(kind, recorded, attributes)
         if rebuilt is not None:
-            original: _E = rebuilt
-            return original
+            return rebuilt
     built = kind.__new__(kind, message)
     attributes["error_data"] = recorded.error_data
     built.__dict__.update(attributes)
     return built
+
+
+def _original(kind: type[_E], error: ErrorObject, own: dict[str, object]) -> _E | None:
+    """Make the exception of a record; ``None`` if there is none, or it is damaged."""
+    try:
+        return _rebuilt(kind, error, own)
+    except RecursionError:
+        with suppress(RecursionError):
+            return on_a_fresh_stack(_rebuilt, kind, error, own)
+    return None
+
+
+def _rebuilt(kind: type[_E], error: ErrorObject, own: dict[str, object]) -> _E | None:
+    original: _E | None = _on_first_failure("rebuilt")(kind, error, own)
+    return original
+
+
+def shown(value: object, text: Callable[[object], str] = repr) -> str:
+    """Return the ``repr`` of a value, or its ``str``; the name of its class if that raises anything."""
+    try:
+        return str(text(value))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # from a class of the user's, while its value is described
+        return f"a {type(value).__name__}"

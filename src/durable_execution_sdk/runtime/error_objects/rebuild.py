@@ -54,7 +54,7 @@ def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
         record.message = error.error_message
     try:
         original = _of_record(record, kind)
-    except (TypeError, ValueError, LookupError, AttributeError, RecursionError):
+    except (TypeError, ValueError, LookupError, AttributeError):
         return None  # a damaged record
     return _complete(original, own)
 

@@ -87,6 +87,6 @@ def decode_record(data: str | None) -> Record | None:
         return None
     try:
         record = _decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return None
     return record if record.version == _VERSION else None

@@ -70,23 +70,30 @@ class Unpacker:
     def _of_class(self, tag: str, value: dict[str, Any]) -> Any:
         """Read an instance of a class of the user's; its plain value if the class is not loaded."""
         path: str = value["c"]
+        if tag == "path":
+            return _path_of(path.rpartition(":")[2], self.unpack(value["v"]))
         kinds = find_loaded(path)
         kind = kinds[0] if kinds else None
         if tag == "class":
             return kind if kind is not None else f"<class {path.replace(':', '.')}>"
         inner = self.unpack(value["v"])
         if kind is None:
-            return inner
+            return _plain(BASES[value["b"]], inner) if tag == "sub" else inner
         match tag:
             case "enum":
                 return namespace_of(kind).get("_member_map_", {}).get(value["n"], inner)
-            case "path":
-                make: Any = kind
-                return make(inner)
             case "sub":
                 return _instance_of(kind, BASES[value["b"]], inner, self.unpack(value.get("a", {})))
             case _:
                 return _object_of(kind, inner)
+
+
+def _path_of(name: str, text: str) -> Any:
+    """Make a path. Its class is CPython's own, so it is imported where the process has not done so."""
+    import pathlib  # noqa: PLC0415 - loaded for this value alone
+
+    make: Any = getattr(pathlib, name)
+    return make(text)
 
 
 def _instance_of(kind: Any, base: Any, plain: Any, state: dict[str, Any]) -> Any:
