@@ -181,20 +181,20 @@ class Emulator:
         """Read a page of a function's executions, newest first unless reversed."""
         name, version = self.functions.parse(request.function_name, request.qualifier)
         size = min(request.max_items or self.limits.page_items, self.limits.max_page_items)
-        self.coordinator.refresh()
-        records = self.store.search(
-            Search(
-                function=name,
-                version=version,
-                name=request.durable_execution_name,
-                statuses=request.statuses,
-                started_after=request.started_after,
-                started_before=request.started_before,
-                oldest_first=request.reverse_order,
-                after=_position(request.marker),
-                limit=size + 1,
-            )
+        search = Search(
+            function=name,
+            version=version,
+            name=request.durable_execution_name,
+            statuses=request.statuses,
+            started_after=request.started_after,
+            started_before=request.started_before,
+            oldest_first=request.reverse_order,
+            after=_position(request.marker),
+            limit=size + 1,
         )
+        with self.coordinator.holding():
+            self.coordinator.refresh()
+            records = self.store.search(search)
         if not records and self.functions.get(name) is None:
             raise not_found(f"Function not found: {self.functions.arn(name)}")
         return ListPage(
@@ -314,7 +314,8 @@ class Emulator:
 
     def find_name(self, name: str) -> str | None:
         """Return the ARN of the execution that has this name, if any."""
-        record = self.store.find_name(name)
+        with self.coordinator.holding():
+            record = self.store.find_name(name)
         return None if record is None else record.arn
 
     def close(self) -> None:
