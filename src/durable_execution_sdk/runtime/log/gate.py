@@ -46,7 +46,7 @@ _SHOWN = 10
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep  # noqa: PTH120 - pathlib is slow to load
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}workflow_task.py"
-_TASK = re.compile(r"(\w+)_[0-9a-f]{8}_(\d+)-")
+_TASK = r"(\w+)_[0-9a-f]{8}_(\d+)-"  # compiled by the first use, which is in a message
 # Number of places of a context that are tried to find that of a hashed id.
 _TRIED = 3_000
 _LONGEST_ID = 64
@@ -159,7 +159,9 @@ class Gate:
     def _position(self, record: Operation) -> str:
         context = "the handler's context" if record.parent_id is None else self._context(record)
         # An id that is too long is none of ours; only its start is searched, since the search is slow.
-        tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])]
+        tasks = [
+            f"task {name} {number}" for name, number in re.findall(_TASK, record.id[:_LONGEST_ID])
+        ]
         number = record.id.rpartition("-")[2]
         if not tasks:
             number = self._number(record)
