@@ -28,8 +28,9 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 
-SYNCHRONOUS_MILLISECONDS = 900_000
+SYNCHRONOUS_MILLISECONDS = LONGEST_INVOCATION_SECONDS * 1_000
 """Longest wait of a synchronous invoke for its execution."""
 
 

@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
-from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.emulator.group_commit import GroupCommit
 from durable_execution_sdk.emulator.repository import Repository
 from durable_execution_sdk.emulator.schedule import Schedule
@@ -45,6 +44,7 @@ from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import OperationStatus
 
 _T = TypeVar("_T")
@@ -259,7 +259,7 @@ class Coordinator:
         command = StartExecution(
             arn=effect.arn,
             input=effect.input,
-            execution_timeout=effect.execution_timeout or MAX_EXECUTION_TIMEOUT,
+            execution_timeout=effect.execution_timeout or LONGEST_TIMER_SECONDS,
             function_arn=effect.function_arn,
             parent=ParentLink(arn=effect.parent_arn, operation_id=effect.operation_id),
             tenant_id=effect.tenant_id,

@@ -30,6 +30,7 @@ from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import is_pending
 from durable_execution_sdk.engine.views.replay import invocation_event
 from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.operations import OperationStatus
@@ -277,7 +278,7 @@ def _finished(request_id: str, answer: Answer) -> FinishInvocation:
         return FinishInvocation(
             request_id=request_id,
             error=ErrorObject(
-                error_type="InvalidParameterValueException",
+                error_type=INVALID_PARAMETER,
                 error_message=f"Invalid invocation output: {error}",
             ),
             fatal=True,

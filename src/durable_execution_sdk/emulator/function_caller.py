@@ -11,9 +11,7 @@ from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invo
 from durable_execution_sdk.emulator.functions.registry import Function
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.error_object import ErrorObject
-
-RESPONSE_BYTES = 6 * 1024 * 1024 + 100
-"""Largest response of a function in bytes: Lambda's 6 MiB and 100 bytes that it allows beyond."""
+from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +59,13 @@ class FunctionCaller:
         answer = self._invoker(function)(call)
         if call.remaining() < 0:
             return Answer(error=timeout_error(call.request_id, function.timeout))
-        if len(answer.payload) > RESPONSE_BYTES:
+        if len(answer.payload) > MAX_RESPONSE_BYTES:
             return Answer(
                 error=ErrorObject(
                     error_type="Function.ResponseSizeTooLarge",
                     error_message=(
                         f"Response payload size ({len(answer.payload)} bytes) exceeded maximum"
-                        f" allowed payload size ({RESPONSE_BYTES} bytes)."
+                        f" allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
                     ),
                 )
             )

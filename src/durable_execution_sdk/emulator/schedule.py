@@ -12,10 +12,10 @@ from itertools import islice
 from typing import TypeVar
 
 from durable_execution_sdk.emulator.due_times import DueTimes
-from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.deadlines import next_deadline
 from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 
 CallKey = tuple[str, str]
 """The chained invoke that a call belongs to: the execution's ARN and the operation's id."""
@@ -264,7 +264,7 @@ def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
 
 def _has_only_longest_timeout(state: ExecutionState) -> bool:
     return (
-        state.execution_timeout >= MAX_EXECUTION_TIMEOUT
+        state.execution_timeout >= LONGEST_TIMER_SECONDS
         and len(state.timers) == 1
         and ("", TimerKind.EXECUTION_TIMEOUT) in state.timers
     )

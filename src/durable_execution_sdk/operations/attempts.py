@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.errors import (
     ConfigError,
     InvocationError,
@@ -21,6 +20,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.operations.base import DurableOperation
 from durable_execution_sdk.operations.checks import delay_of_retry, failed_attempt
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     Operation,
@@ -30,11 +30,10 @@ from durable_execution_sdk.protocol.operations import (
 )
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off
 from durable_execution_sdk.runtime.error_objects import capture, shown
 from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
 from durable_execution_sdk.runtime.run import Attempting
-from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.verdicts import Abort
 
 __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]

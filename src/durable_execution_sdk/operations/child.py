@@ -27,6 +27,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.operations.base import DurableOperation
 from durable_execution_sdk.operations.checks import check_config, check_serdes
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     TERMINAL_STATUSES,
@@ -48,7 +49,6 @@ __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 _T = TypeVar("_T")
 
 # The largest result that is stored, in bytes.
-MAX_STORED_RESULT_BYTES = 262_144
 
 Body = Callable[[ContextState], Awaitable[Any]]
 ErrorMapper = Callable[[Exception], Exception]

@@ -37,7 +37,7 @@ class ContextOptions(
 class StepOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Options of a STEP: the delay before its next attempt, 1 to 31,622,400 seconds."""
+    """Options of a STEP: the delay before its next attempt, from 1 second to the longest timer."""
 
     next_attempt_delay_seconds: int | None = None
 
@@ -45,7 +45,7 @@ class StepOptions(
 class WaitOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Options of a WAIT: its length, 1 to 31,622,400 seconds."""
+    """Options of a WAIT: its length, from 1 second to the longest timer."""
 
     wait_seconds: int | None = None
 
@@ -53,7 +53,7 @@ class WaitOptions(
 class CallbackOptions(
     msgspec.Struct, frozen=True, gc=False, kw_only=True, rename="pascal", omit_defaults=True
 ):
-    """Options of a CALLBACK: timeouts in seconds, 0 to 99,999,999; 0 means none."""
+    """Options of a CALLBACK: timeouts in seconds; 0 means none."""
 
     timeout_seconds: int | None = None
     heartbeat_timeout_seconds: int | None = None

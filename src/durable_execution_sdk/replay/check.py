@@ -18,6 +18,7 @@ from durable_execution_sdk.protocol.data_plane import (
     OutcomeStatus,
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.replay.document import HistorySource, read_history
 from durable_execution_sdk.replay.outcome_comparison import OutcomeComparison
@@ -30,7 +31,7 @@ from durable_execution_sdk.runtime.error_objects import capture
 __all__ = ["replay_history"]
 
 _MOST_MOMENTS = 100
-_REMAINING = 15 * 60 * 1000
+_REMAINING = LONGEST_INVOCATION_SECONDS * 1_000
 _UNCHECKED = "rehearsal"  # the checkpoint token; the data plane of a rehearsal does not check it
 
 

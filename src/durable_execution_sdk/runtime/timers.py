@@ -26,8 +26,9 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
-from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
+from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,

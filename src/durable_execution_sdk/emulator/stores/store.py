@@ -17,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from durable_execution_sdk.emulator.stores.leases import Leases
+from durable_execution_sdk.protocol.limits import DEFAULT_PAGE_ITEMS
 
 
 class ConflictError(Exception):
@@ -64,7 +65,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     started_before: int | None = None
     oldest_first: bool = False
     after: tuple[int, int] | None = None
-    limit: int = 100
+    limit: int = DEFAULT_PAGE_ITEMS
 
 
 class Store(Protocol):

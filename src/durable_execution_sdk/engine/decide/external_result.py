@@ -25,6 +25,7 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import callback_closed, invalid, not_found
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
 from durable_execution_sdk.protocol.updates import text_bytes
@@ -124,7 +125,7 @@ def decide_finish_chained_invoke(
             max_bytes = limits.chained_invoke_payload_bytes
             if text_bytes(command.result) > max_bytes:
                 error = ErrorObject(
-                    error_type="InvalidParameterValueException",
+                    error_type=INVALID_PARAMETER,
                     error_message=(
                         "CHAINED_INVOKE output payload size must be less than or equal to "
                         f"{max_bytes} bytes."

@@ -19,11 +19,10 @@ from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.event_loop.generators import Generators
 from durable_execution_sdk.runtime.event_loop.ordering import order_gather
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
-from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.tasks.workflow_task import (
     WorkflowTask,
     is_left_unseen,

@@ -58,6 +58,7 @@ from durable_execution_sdk.protocol.data_plane import (
     CheckpointResponse,
     StateRequest,
 )
+from durable_execution_sdk.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_UPDATES, MAX_PAGE_ITEMS
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.current import sdk_context
@@ -65,9 +66,6 @@ from durable_execution_sdk.runtime.tasks.workflow_task import out_of_reach
 
 __all__ = ["Checkpointer"]
 
-# The most that the official SDKs put into one call (API reference, section 3.1).
-MAX_BATCH_UPDATES = 250
-MAX_BATCH_BYTES = 750 * 1024
 # Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
 _UPDATE_OVERHEAD = 400
 
@@ -282,7 +280,7 @@ class Checkpointer:
                     durable_execution_arn=self._arn,
                     checkpoint_token=self._token,
                     marker=marker,
-                    max_items=1000,
+                    max_items=MAX_PAGE_ITEMS,
                 )
             )
             bounds.took(page)

@@ -36,6 +36,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import Operation, label_of
 from durable_execution_sdk.runtime.log.ids import operation_id
 from durable_execution_sdk.runtime.log.journal import Journal
@@ -48,8 +49,7 @@ _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}workflow_task.py"
 _TASK = r"(\w+)_[0-9a-f]{8}_(\d+)-"  # compiled by the first use, which is in a message
 # Number of places of a context that are tried to find that of a hashed id.
-_TRIED = 3_000
-_LONGEST_ID = 64
+_TRIED = MAX_OPERATIONS
 
 # Names of operations that the SDK records only if they mattered.
 SELF_NUMBERED = frozenset({"asyncio timer"})
@@ -160,7 +160,8 @@ class Gate:
         context = "the handler's context" if record.parent_id is None else self._context(record)
         # An id that is too long is none of ours; only its start is searched, since the search is slow.
         tasks = [
-            f"task {name} {number}" for name, number in re.findall(_TASK, record.id[:_LONGEST_ID])
+            f"task {name} {number}"
+            for name, number in re.findall(_TASK, record.id[:MAX_ID_CHARACTERS])
         ]
         number = record.id.rpartition("-")[2]
         if not tasks:

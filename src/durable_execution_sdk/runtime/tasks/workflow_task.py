@@ -15,8 +15,7 @@ from types import FrameType
 from typing import Any, NoReturn, TypeVar, cast
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError, ExecutionError
-from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.tasks.cycles import cancel, closes_circle, wait_apart
 from durable_execution_sdk.runtime.tasks.identity import (
     Row,

@@ -13,15 +13,17 @@ import msgspec
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.durations import length, seconds_allowed
 from durable_execution_sdk.emulator.function_caller import Seams
-from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.protocol.limits import (
+    LONGEST_TIMER_SECONDS,
+    MAX_EXECUTION_NAME_CHARACTERS,
+)
 from durable_execution_sdk.testing.local.functions import Registered
 
 __all__ = ["Setup", "paged"]
 
-_LONGEST_NAME = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -95,7 +97,7 @@ def setup(
         page_size=page_size,
         limits=paged(limits or DEFAULT_LIMITS, page_size),
         execution_timeout=length(
-            "execution_timeout", execution_timeout, timedelta(seconds=MAX_EXECUTION_TIMEOUT)
+            "execution_timeout", execution_timeout, timedelta(seconds=LONGEST_TIMER_SECONDS)
         ),
         invocation_timeout=length("invocation_timeout", invocation_timeout, timedelta(minutes=15)),
         environment=_environment(environment),
@@ -139,7 +141,7 @@ def paged(limits: Limits, page_size: int | None) -> Limits:
 
 def _name_of(handler: DurableHandler[Any, Any]) -> str:
     """Make a valid function name from the workflow's name."""
-    name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:_LONGEST_NAME]
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:MAX_EXECUTION_NAME_CHARACTERS]
     return name or "workflow"
 
 
