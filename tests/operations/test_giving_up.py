@@ -40,7 +40,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.data_plane import InitialExecutionState
 from durable_execution_sdk.protocol.operations import GIVEN_UP, was_given_up
 from durable_execution_sdk.testing import (
@@ -685,8 +685,8 @@ def test_an_outcome_in_flight_is_followed_by_no_other(action: str) -> None:
         await asyncio.wait([task])
         return str(task.cancelled())
 
-    seams = Seams(data_plane=lambda plane: CancelsInFlight(plane, action, tasks))
-    ran = run_workflow(workflow, seams=seams)
+    wrappers = Wrappers(data_plane=lambda plane: CancelsInFlight(plane, action, tasks))
+    ran = run_workflow(workflow, wrappers=wrappers)
     assert (ran.result, given_up(ran)) == ("True", [])
     assert len([event for event in ran.events if event.name == "s"]) == 2
 
@@ -819,13 +819,13 @@ class Refusing:
         return await self.plane.checkpoint(request)
 
 
-def refusing() -> tuple[Seams, list[int]]:
+def refusing() -> tuple[Wrappers, list[int]]:
     asked: list[int] = []
 
     class Anew(Refusing):
         """A service of a new class, because refusals are remembered by class."""
 
-    return Seams(data_plane=lambda plane: Anew(plane, asked)), asked
+    return Wrappers(data_plane=lambda plane: Anew(plane, asked)), asked
 
 
 def test_a_service_that_refuses_to_cancel_waits_is_asked_once() -> None:
@@ -838,9 +838,9 @@ def test_a_service_that_refuses_to_cancel_waits_is_asked_once() -> None:
             seen.append(await ctx.step(lambda: 4))
         return [*seen, await waits[0], await waits[1]]
 
-    seams, asked = refusing()
+    wrappers, asked = refusing()
     for _ in range(2):
-        ran = run_workflow(workflow, seams=seams)
+        ran = run_workflow(workflow, wrappers=wrappers)
         assert (ran.status, ran.result) == ("SUCCEEDED", [True, 2, True, 3, 4, None, None])
         assert "WaitCancelled" not in ran.types()
     assert sum(asked) == 1
@@ -855,8 +855,8 @@ def test_timers_of_asyncio_live_with_a_service_that_refuses_to_cancel_waits() ->
                 await asyncio.gather(ctx.wait(seconds(60)), ctx.wait(seconds(90)))
         return "done"
 
-    seams, asked = refusing()
-    assert run_workflow(workflow, seams=seams).result == "done"
+    wrappers, asked = refusing()
+    assert run_workflow(workflow, wrappers=wrappers).result == "done"
     assert sum(asked) == 1
 
 
@@ -870,7 +870,7 @@ def test_a_checkpoint_that_is_refused_for_another_reason_fails_the_execution() -
         timer.cancel()
         await timer
 
-    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Hostile(plane, [])))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Hostile(plane, [])))
     assert "the service refused the checkpoint of wait" in ran.error.error_message
 
 

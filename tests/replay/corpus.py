@@ -42,7 +42,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk import poll_until as state_until
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.retry.polling import Polling
+from durable_execution_sdk.retry.polling import PollingStrategy
 
 Workflow = Callable[[Any, DurableContext], Awaitable[Any]]
 
@@ -63,7 +63,7 @@ class Declined(Exception):
 
 @dataclass
 class Stage:
-    """The observations of a shape, and its access to the world outside."""
+    """The observations of a shape, and its access to the external state."""
 
     observations: list[list[Any]] = field(default_factory=list)
     runs: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -241,7 +241,7 @@ def polls(stage: Stage) -> Workflow:
             await stage.body(f"check {state}")
             return state + 1
 
-        until: Polling[int] = state_until(
+        until: PollingStrategy[int] = state_until(
             lambda n: n >= 3, initial_delay=seconds(2), backoff_rate=1
         )
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
@@ -256,7 +256,9 @@ def polls_in_vain(stage: Stage) -> Workflow:
         def check(state: int) -> int:
             return state + 1
 
-        until: Polling[int] = state_until(lambda _: False, max_attempts=2, initial_delay=seconds(1))
+        until: PollingStrategy[int] = state_until(
+            lambda _: False, max_attempts=2, initial_delay=seconds(1)
+        )
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
         try:
             await ctx.wait_for_condition(check, config, name="vain")
@@ -652,7 +654,7 @@ def gathered_mixture(stage: Stage) -> Workflow:
     async def check(state: int) -> int:
         return state + 1
 
-    until: Polling[int] = state_until(lambda n: n >= 2, initial_delay=seconds(3))
+    until: PollingStrategy[int] = state_until(lambda n: n >= 2, initial_delay=seconds(3))
     poll = WaitForConditionConfig(initial_state=0, wait_strategy=until)
 
     async def child(ctx: DurableContext) -> str:

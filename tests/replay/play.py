@@ -13,7 +13,7 @@ from tests.rig import Ran, Rig
 
 from durable_execution_sdk import CheckpointingMode, DurableContext, Duration, durable_execution
 from durable_execution_sdk.emulator.clock import VirtualClock
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.views.replay import invocation_event
 from durable_execution_sdk.ports.data_plane import DataPlane
@@ -128,7 +128,7 @@ class Play:
             others={"other": other, "broken": broken},
             plain={"plain": lambda event, _: event + 100},
             limits=self.limits,
-            seams=Seams(data_plane=plane, invoker=invoker),
+            wrappers=Wrappers(data_plane=plane, invoker=invoker),
         )
         emulator = self.rig.emulator
         self.stage.answer = _once(emulator.callback_success)

@@ -75,7 +75,7 @@ class Run:
         if isinstance(self.clock, SkippingClock):
             # Skipping time would time out a callback before anyone could answer it.
             self.clock.held = self._needs_answer
-        driver = Driver(self.emulator, seams=interrupts.seams)
+        driver = Driver(self.emulator, wrappers=interrupts.wrappers)
         with watch(self.emulator, self.arn, self.place), interrupts.cutting():
             driver.run_until(
                 self._is_over,

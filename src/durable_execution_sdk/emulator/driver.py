@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.function_caller import FunctionCaller, Seams
+from durable_execution_sdk.emulator.function_caller import FunctionCaller, Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
 from durable_execution_sdk.emulator.functions.registry import LATEST, Function
 from durable_execution_sdk.engine.commands import (
@@ -56,13 +56,13 @@ class Ending(StrEnum):
 class Driver:
     """Calls the functions of an emulator when they are due. Thread-safe."""
 
-    def __init__(self, emulator: Emulator, *, seams: Seams | None = None) -> None:
+    def __init__(self, emulator: Emulator, *, wrappers: Wrappers | None = None) -> None:
         self.emulator = emulator
         self._coordinator = emulator.coordinator
         self._functions = emulator.functions
         self._schedule = emulator.coordinator.schedule
         self._clock = emulator.clock
-        self.caller = FunctionCaller(emulator, seams or Seams())
+        self.caller = FunctionCaller(emulator, wrappers or Wrappers())
         self._later: deque[tuple[Function, Call]] = deque()
         self._unlisted = 0
 

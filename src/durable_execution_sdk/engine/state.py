@@ -57,7 +57,7 @@ class RunningInvocation:
     saw_changes: bool = False
 
 
-class GivenResponse(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Response to a checkpoint, kept for a client that sends the same request again."""
 
     at: int
@@ -136,9 +136,9 @@ class ExecutionState:
     last_failure: ErrorObject | None = None
 
     unseen: dict[str, None] = field(default_factory=dict[str, None])
-    last_response: GivenResponse | None = None
-    responses: dict[tuple[str, str], GivenResponse] = field(
-        default_factory=dict[tuple[str, str], GivenResponse]
+    last_response: RecordedResponse | None = None
+    responses: dict[tuple[str, str], RecordedResponse] = field(
+        default_factory=dict[tuple[str, str], RecordedResponse]
     )
 
     invokes: dict[str, ChainedInvokeStarted] = field(

@@ -124,7 +124,7 @@ def _other_arguments(
     over a longer log would do so in a real replay. Arguments that also differ between two runs over the
     same log, such as readings of a clock, become notes, unless two steps have swapped arguments.
     """
-    changed = arguments.regiven()
+    changed = arguments.changed_arguments()
     if not changed:
         return None, []
     repeated = Arguments()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from durable_execution_sdk.emulator.clock import Clock
-from durable_execution_sdk.emulator.faults.injection import dawdle
+from durable_execution_sdk.emulator.faults.injection import delay_at_random
 from durable_execution_sdk.emulator.faults.plan import BodyRun
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.completions import Completion
@@ -59,7 +59,7 @@ class FaultyRun(FlowingRun):
 
     async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
         try:
-            await dawdle(self._faults, self._clock)
+            await delay_at_random(self._faults, self._clock)
         except BaseException:
             body.close()
             raise

@@ -12,7 +12,7 @@ import msgspec
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.durations import length, seconds_allowed
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
@@ -44,7 +44,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     log_level: int
     timeout: float
-    seams: Seams
+    wrappers: Wrappers
 
     @property
     def started_at(self) -> int:
@@ -67,7 +67,7 @@ def setup(
     environment: Mapping[str, str] | None,
     log_level: int,
     timeout: float,
-    seams: Seams,
+    wrappers: Wrappers,
 ) -> Setup:
     """Check the options, and fill in defaults. Raises ``ConfigError``."""
     if not isinstance(cast("object", handler), DurableHandler):
@@ -84,7 +84,7 @@ def setup(
     _expect("start_time", start_time, datetime, "a datetime with a time zone")
     _expect("limits", limits, Limits, "a Limits, or nothing for the service's own")
     _expect("log_level", log_level, int, "a number of the logging module, such as logging.DEBUG")
-    _expect("seams", seams, Seams, "a Seams, or nothing")
+    _expect("wrappers", wrappers, Wrappers, "a Wrappers, or nothing")
     if start_time is not None and start_time.tzinfo is None:
         raise ConfigError(f"start_time needs a time zone: {start_time!r}; add tzinfo=UTC")
     return Setup(
@@ -103,7 +103,7 @@ def setup(
         environment=_environment(environment),
         log_level=log_level,
         timeout=seconds_allowed(timeout),
-        seams=seams,
+        wrappers=wrappers,
     )
 
 

@@ -13,7 +13,7 @@ from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.emulator.durations import lapse
 from durable_execution_sdk.emulator.faults.plan import When
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
@@ -58,7 +58,7 @@ class LocalDurableTestRunner(Generic[_R]):
         log_level: the lowest level of records in ``result.logs``; ``logging.INFO`` by default.
         timeout: time limit for a call of the runner, in real seconds; ``math.inf`` is for debuggers.
             The deadline of an invocation is never later than this limit.
-        seams: wrappers between the engine and the handler, to inject faults.
+        wrappers: wrappers between the engine and the handler, to inject faults.
 
     Raises:
         ConfigError: an argument is wrong, or two contradict each other.
@@ -80,7 +80,7 @@ class LocalDurableTestRunner(Generic[_R]):
         environment: Mapping[str, str] | None = None,
         log_level: int = LOG_LEVEL,
         timeout: float = 30.0,
-        seams: Seams | None = None,
+        wrappers: Wrappers | None = None,
     ) -> None:
         self._take(
             setup(
@@ -97,7 +97,7 @@ class LocalDurableTestRunner(Generic[_R]):
                 environment=environment,
                 log_level=log_level,
                 timeout=timeout,
-                seams=seams or Seams(),
+                wrappers=wrappers or Wrappers(),
             )
         )
 
@@ -109,16 +109,16 @@ class LocalDurableTestRunner(Generic[_R]):
         self.sync: SyncTestRunner[_R] = SyncTestRunner(self._service)
 
     def fresh(
-        self, *, seams: Seams | None = None, page_size: int | None = None
+        self, *, wrappers: Wrappers | None = None, page_size: int | None = None
     ) -> LocalDurableTestRunner[_R]:
         """Make a new runner with the same options, without faults and executions.
 
-        ``seams`` and ``page_size`` replace those of this runner.
+        ``wrappers`` and ``page_size`` replace those of this runner.
         """
         runner: LocalDurableTestRunner[_R] = object.__new__(type(self))
         options = self.setup
-        if seams is not None:
-            options = msgspec.structs.replace(options, seams=seams)
+        if wrappers is not None:
+            options = msgspec.structs.replace(options, wrappers=wrappers)
         if page_size is not None:
             limits = paged(options.limits, page_size)
             options = msgspec.structs.replace(options, page_size=page_size, limits=limits)

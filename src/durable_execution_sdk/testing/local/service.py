@@ -17,7 +17,7 @@ from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane, faulty_invoker
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
@@ -82,9 +82,9 @@ class LocalService:
         self._logs = LogCatcher(setup.log_level, setup.handler.settings.logger)
         self.driver = Driver(
             self.emulator,
-            seams=Seams(
-                data_plane=lambda plane: setup.seams.data_plane(self._faulty(plane)),
-                invoker=lambda invoker: setup.seams.invoker(
+            wrappers=Wrappers(
+                data_plane=lambda plane: setup.wrappers.data_plane(self._faulty(plane)),
+                invoker=lambda invoker: setup.wrappers.invoker(
                     faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
                 ),
             ),

@@ -13,7 +13,7 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.testing.worker import Watch
 
-__all__ = ["Follower", "Pace", "although_it_stumbles"]
+__all__ = ["Follower", "Pace", "retry_transient"]
 
 _T = TypeVar("_T")
 
@@ -71,7 +71,7 @@ class Follower:
             self._marker = page.next_marker
 
 
-async def although_it_stumbles(call: Callable[[], Awaitable[_T]], pace: Pace, watch: Watch) -> _T:
+async def retry_transient(call: Callable[[], Awaitable[_T]], pace: Pace, watch: Watch) -> _T:
     """Retry a call on transient errors of the service while time is left."""
     while True:
         try:
