@@ -200,7 +200,10 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert durable("callback", "succeed", "other/approval").code == 2
     assert durable("callback", "heartbeat", "n/left/approval").code == 0
     (listed,) = durable("list", "--json").document
-    assert durable("callback", "heartbeat", f"{listed['durable_execution_arn']}/left/approval").code == 0
+    assert (
+        durable("callback", "heartbeat", f"{listed['durable_execution_arn']}/left/approval").code
+        == 0
+    )
     refused = durable("callback", "heartbeat", f"{listed['durable_execution_arn']}/aproval")
     assert (refused.code, "those of n that wait: n/payment" in refused.err) == (2, True)
     assert durable("callback", "succeed", "n/payment", "--data", "1").code == 0

@@ -163,12 +163,12 @@ class DurableTimer(Timer):
         loop, context = self.workflow.loop, sdk_context()
         if self._delay < _SHORTEST_WAIT:
             self.is_ticking = True
-            self._tick = loop.call_later(self._delay, self._rang, context=context)
+            self._tick = loop.call_later(self._delay, self._expire, context=context)
         else:
             self.is_loose = True
             self._tick = loop.call_later(_SLOW_SECONDS, self.hand_over, context=context)
 
-    def _rang(self) -> None:
+    def _expire(self) -> None:
         """Record that the timer has fired; the workflow sees it once that is acknowledged."""
         self.is_ticking = False
         if self._record is None:

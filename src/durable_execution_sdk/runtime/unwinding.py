@@ -36,7 +36,7 @@ async def leave_nothing_behind(workflow: InvocationRun) -> None:
     ends_at = workflow.time_to_leave(GRACE_SECONDS)
     running = workflow.environment.tasks_left()
     await workflow.checkpointer.close(max(0.0, ends_at - time.monotonic()))
-    await _unwind(workflow, running, ends_at)
+    await _end_tasks(workflow, running, ends_at)
     disowned = await workflow.environment.leave_threads(
         min(_THREAD_GRACE_SECONDS, ends_at - time.monotonic())
     )
@@ -50,7 +50,9 @@ async def leave_nothing_behind(workflow: InvocationRun) -> None:
         )
 
 
-async def _unwind(workflow: InvocationRun, running: set[asyncio.Task[Any]], ends_at: float) -> None:
+async def _end_tasks(
+    workflow: InvocationRun, running: set[asyncio.Task[Any]], ends_at: float
+) -> None:
     seconds = ends_at - time.monotonic()
     warned: set[asyncio.Task[Any]] = set()
     for number, share in enumerate(_ROUNDS):

@@ -90,7 +90,7 @@ def _open_callback(
         raise not_found(f"There is no callback {callback_id!r}: the id is not one of ours.")
     if state.is_closed:
         raise callback_closed(
-            f"Callback {operation_id} is closed: its execution is {state.status}{_why(state.error)}."
+            f"Callback {operation_id} is closed: its execution is {state.status}{_reason(state.error)}."
         )
     if operation.status != OperationStatus.STARTED:
         raise callback_closed(f"Callback {operation_id} is closed: it is {operation.status}.")
@@ -101,7 +101,7 @@ def _open_callback(
     return operation
 
 
-def _why(error: ErrorObject | None) -> str:
+def _reason(error: ErrorObject | None) -> str:
     """Return the execution's error in parentheses, to end a sentence with; "" if there is none."""
     parts = [] if error is None else [error.error_type, error.error_message]
     text = ": ".join(part for part in parts if part)

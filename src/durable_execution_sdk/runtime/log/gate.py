@@ -135,7 +135,7 @@ class Gate:
 
     def _error(self, missed: list[Operation]) -> DeterminismError:
         missed.sort(key=lambda record: (record.start_timestamp or 0, record.id))
-        listed = "; ".join(self._told(record) for record in missed[:_SHOWN])
+        listed = "; ".join(self._description(record) for record in missed[:_SHOWN])
         more = f"; and {len(missed) - _SHOWN} more" if len(missed) > _SHOWN else ""
         new = "; ".join(
             operation.label + (f" ({line})" if line else "") for operation, line in self._new
@@ -151,7 +151,7 @@ class Gate:
             " run again (return the value instead). Put the old code back, or keep this execution's function version until it has ended"
         )
 
-    def _told(self, record: Operation) -> str:
+    def _description(self, record: Operation) -> str:
         label = label_of(record.type, record.sub_type, record.name)
         where = self._position(record)
         return f"{label} ({where})" if where else label

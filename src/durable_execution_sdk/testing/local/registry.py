@@ -24,7 +24,7 @@ def functions_of(
     """Register all functions of a test under their names."""
     functions = Functions()
     for name, registered in setup.functions.items():
-        add_function(functions, name, _flowing(registered, clock), calls.heard)
+        add_function(functions, name, _flowing(registered, clock), calls.with_captured_logs)
     if functions.get(setup.function_name) is not None:
         raise ConfigError(
             f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
@@ -34,7 +34,7 @@ def functions_of(
         functions,
         setup.function_name,
         handler,
-        calls.heard,
+        calls.with_captured_logs,
         execution_timeout=-(-setup.execution_timeout // timedelta(seconds=1)),
         timeout=setup.invocation_timeout.total_seconds(),
     )
