@@ -53,6 +53,15 @@ def test_the_test_files_that_architecture_names_exist():
         assert (ROOT / path).exists(), path
 
 
+def test_the_modules_that_architecture_names_exist():
+    package = ROOT / "src" / "durable_execution_sdk"
+    for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for path in re.findall(r"`([\w/]+(?:\.py|/))`", text):
+            places = (ROOT / path, package / path, *(ROOT / "tests").glob(f"*/{path}"))
+            assert any(place.exists() for place in places), f"{name}: {path}"
+
+
 def test_the_limits_page_agrees_with_the_code():
     text = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").replace(",", "")
     from durable_execution_sdk.protocol import limits
