@@ -72,7 +72,7 @@ class Trial:
     @property
     def name(self) -> str:
         """The workflow's name in reports."""
-        return self.template.setup.handler.__qualname__
+        return self.template.options.handler.__qualname__
 
     async def run(self, runner: Runner) -> TrialOutcome:
         """Reset the external state, run the workflow once, and take a snapshot."""

@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 
 from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.emulator.clock import VIRTUAL_START
 from durable_execution_sdk.emulator.durations import length, seconds_allowed
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
@@ -22,13 +23,13 @@ from durable_execution_sdk.protocol.limits import (
 )
 from durable_execution_sdk.testing.local.functions import Registered
 
-__all__ = ["Setup", "paged"]
+__all__ = ["RunnerOptions", "paged"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+START_TIME = datetime.fromtimestamp(VIRTUAL_START / 1000, UTC)
 
 
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
+class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a ``LocalDurableTestRunner``, which documents them."""
 
     handler: DurableHandler[Any, Any]
@@ -52,7 +53,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return (self.start_time - _EPOCH) // timedelta(milliseconds=1)
 
 
-def setup(
+def checked_options(
     handler: DurableHandler[Any, Any],
     *,
     functions: Mapping[str, Registered] | None,
@@ -68,7 +69,7 @@ def setup(
     log_level: int,
     timeout: float,
     wrappers: Wrappers,
-) -> Setup:
+) -> RunnerOptions:
     """Check the options, and fill in defaults. Raises ``ConfigError``."""
     if not isinstance(cast("object", handler), DurableHandler):
         raise ConfigError(
@@ -87,7 +88,7 @@ def setup(
     _expect("wrappers", wrappers, Wrappers, "a Wrappers, or nothing")
     if start_time is not None and start_time.tzinfo is None:
         raise ConfigError(f"start_time needs a time zone: {start_time!r}; add tzinfo=UTC")
-    return Setup(
+    return RunnerOptions(
         handler=handler,
         functions=_by_name("functions", functions, "a mapping of names to functions"),
         function_name=function_name or _name_of(handler),

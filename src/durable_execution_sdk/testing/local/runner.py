@@ -20,7 +20,12 @@ from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.local.functions import Registered
-from durable_execution_sdk.testing.local.options import LOG_LEVEL, Setup, paged, setup
+from durable_execution_sdk.testing.local.options import (
+    LOG_LEVEL,
+    RunnerOptions,
+    checked_options,
+    paged,
+)
 from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
 from durable_execution_sdk.testing.local.sync_runner import SyncTestRunner
 from durable_execution_sdk.testing.results.result import DurableTestResult
@@ -83,7 +88,7 @@ class LocalDurableTestRunner(Generic[_R]):
         wrappers: Wrappers | None = None,
     ) -> None:
         self._take(
-            setup(
+            checked_options(
                 handler,
                 functions=functions,
                 function_name=function_name,
@@ -101,9 +106,9 @@ class LocalDurableTestRunner(Generic[_R]):
             )
         )
 
-    def _take(self, setup: Setup) -> None:
-        self.setup = setup
-        self._service = LocalService(setup)
+    def _take(self, options: RunnerOptions) -> None:
+        self.options = options
+        self._service = LocalService(options)
         self.faults: Faults = self._service.faults
         self._control = EmulatorControlPlane(self._service.driver)
         self.sync: SyncTestRunner[_R] = SyncTestRunner(self._service)
@@ -116,7 +121,7 @@ class LocalDurableTestRunner(Generic[_R]):
         ``wrappers`` and ``page_size`` replace those of this runner.
         """
         runner: LocalDurableTestRunner[_R] = object.__new__(type(self))
-        options = self.setup
+        options = self.options
         if wrappers is not None:
             options = msgspec.structs.replace(options, wrappers=wrappers)
         if page_size is not None:
