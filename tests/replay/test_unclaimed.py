@@ -451,14 +451,14 @@ def test_a_thread_or_socket_that_waits_for_an_operation_does_not_keep_the_gate_c
 
 
 def test_what_is_asked_for_after_a_thread_is_waited_for() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
-            first = ctx.step(stage.body, "first")
+            first = ctx.step(probe.body, "first")
             await asyncio.to_thread(time.monotonic)
-            stage.see("second", await ctx.step(stage.body, "second"))
-            stage.see("first", await first)
+            probe.see("second", await ctx.step(probe.body, "second"))
+            probe.see("first", await first)
             await ctx.wait(seconds(1))
-            return await ctx.step(stage.body, "third")
+            return await ctx.step(probe.body, "third")
 
         return run
 
