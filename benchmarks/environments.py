@@ -63,6 +63,7 @@ def make_all(*, fresh: bool) -> None:
             ]
             anew = ["--force-reinstall", "--no-deps"] if is_own and not is_new else []
             subprocess.run([*pip, *anew, "--upgrade", *requirements], check=True)
-        for bytecode in BYTECODE:
+        # The server is never deployed.
+        for bytecode in () if name == "server" else BYTECODE:
             if is_new or name == "ours" or not package_of(name, bytecode).exists():
                 make_package(name, bytecode)
