@@ -185,6 +185,10 @@ def _check_texts(invocation: Invocation) -> None:
     (invocation.initial_execution_state.next_marker or "").encode()
 
 
+AnyHandler = DurableHandler[Any, Any]
+"""A handler of any workflow, for code that does not look at its event and result."""
+
+
 @overload
 def durable_execution(workflow: WorkflowFunction[_E, _R], /) -> DurableHandler[_E, _R]: ...
 

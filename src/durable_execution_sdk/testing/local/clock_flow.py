@@ -109,7 +109,7 @@ class FlowingRun(InvocationRun):
             self._flow.begin()
 
     def start_body(
-        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+        self, operation: Attempting[object], body: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
         """Count the start of a body as progress."""
         self._bodies_moved += 1

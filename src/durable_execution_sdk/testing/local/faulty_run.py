@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.faults.injection import delay_at_random
@@ -22,7 +21,7 @@ class FaultyRun(FlowingRun):
     """The state of an invocation whose step bodies are counted, interrupted and delayed."""
 
     def __init__(
-        self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: Any
+        self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: object
     ) -> None:
         super().__init__(clock, *args)
         self._faults = faults if is_mine(self.invoked.arn) else Faults()
@@ -32,14 +31,14 @@ class FaultyRun(FlowingRun):
         if self._faults.arguments is not None:
             self._faults.arguments.begin()
 
-    def claim(self, claimant: Completion[Any]) -> Operation | None:
+    def claim(self, claimant: Completion[object]) -> Operation | None:
         """Record the operation's arguments, if arguments are compared."""
         if self._faults.arguments is not None:
             self._faults.arguments.take(claimant)
         return super().claim(claimant)
 
     def start_body(
-        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+        self, operation: Attempting[object], body: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
         """Start a step's body with its planned faults."""
         run = BodyRun(
@@ -57,7 +56,7 @@ class FaultyRun(FlowingRun):
             body = self._delayed(body)
         return super().start_body(operation, body)
 
-    async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
+    async def _delayed(self, body: Coroutine[object, object, None]) -> None:
         try:
             await delay_at_random(self._faults, self._clock)
         except BaseException:
@@ -66,11 +65,15 @@ class FaultyRun(FlowingRun):
         await body
 
 
-class _CountedBody(Coroutine[Any, Any, None]):
+class _CountedBody(Coroutine[object, object, None]):
     """A body whose awaits are counted, and which crashes the process at one of them."""
 
     def __init__(
-        self, body: Coroutine[Any, Any, None], faults: Faults, run: BodyRun, cut_at: int | None
+        self,
+        body: Coroutine[object, object, None],
+        faults: Faults,
+        run: BodyRun,
+        cut_at: int | None,
     ) -> None:
         self._body = body
         self._faults = faults
@@ -78,11 +81,11 @@ class _CountedBody(Coroutine[Any, Any, None]):
         self._cut_at = cut_at
         self._awaits = 0
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> object:
         """Run to the next await."""
         return self._resume(self._body.send, value)
 
-    def throw(self, *exception: Any) -> Any:
+    def throw(self, *exception: object) -> object:
         """Run to the next await, from an exception."""
         return self._resume(self._body.throw, *exception)
 
@@ -90,7 +93,7 @@ class _CountedBody(Coroutine[Any, Any, None]):
         """Close the body."""
         self._body.close()
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[object, object, None]:
         """Delegate to the body, as ``yield from`` would, but through ``send`` and ``throw`` above."""
         try:
             blocked_on = self.send(None)
@@ -107,7 +110,7 @@ class _CountedBody(Coroutine[Any, Any, None]):
         except StopIteration:
             return
 
-    def _resume(self, step: Callable[..., Any], *args: Any) -> Any:
+    def _resume(self, step: Callable[..., object], *args: object) -> object:
         try:
             blocked_on = step(*args)
         except StopIteration:
