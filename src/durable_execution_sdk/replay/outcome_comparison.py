@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler
 from durable_execution_sdk.operations.base import label_of
 from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -39,9 +37,7 @@ def _completed(outcome: Outcome, rehearsal_log: RehearsalLog) -> Outcome:
 class OutcomeComparison:
     """The comparison of one rehearsal's outcome with the history."""
 
-    def __init__(
-        self, rehearsal_log: RehearsalLog, outcome: Outcome, handler: DurableHandler[Any, Any]
-    ) -> None:
+    def __init__(self, rehearsal_log: RehearsalLog, outcome: Outcome, handler: AnyHandler) -> None:
         self._rehearsal_log = rehearsal_log
         self._moment = rehearsal_log.moment
         self._outcome = _completed(outcome, rehearsal_log)
@@ -100,7 +96,7 @@ class OutcomeComparison:
         except Exception:
             return False  # a payload that cannot be read is equal to none
 
-    def _value(self, payload: str) -> Any:
+    def _value(self, payload: str) -> object:
         arn = self._rehearsal_log.recording.arn
         context = SerDesContext(operation_id=execution_operation_id(arn), durable_execution_arn=arn)
         return self._handler.result_serdes.deserialize(payload, context)

@@ -7,7 +7,7 @@ outside of operations runs, with its side effects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
@@ -46,7 +46,7 @@ class Rehearsal(InvocationRun):
         self._rehearsal_log = rehearsal_log
         rehearsal_log.arguments.begin()
 
-    def claim(self, claimant: Completion[Any]) -> Operation | None:
+    def claim(self, claimant: Completion[object]) -> Operation | None:
         """Compare an operation with the log; end the invocation at the first divergence."""
         self._rehearsal_log.arguments.take(claimant)
         record = super().claim(claimant)
@@ -102,7 +102,9 @@ class Rehearsal(InvocationRun):
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record nothing."""
 
-    def start_body(self, operation: Attempting[Any], body: Any) -> NoReturn:
+    def start_body(
+        self, operation: Attempting[object], body: Coroutine[object, object, None]
+    ) -> NoReturn:
         """Refuse to run a body. Reaching this is a defect of the rehearsal."""
         body.close()
         raise InternalError(f"{operation.label} was about to run in a rehearsal")
