@@ -8,7 +8,7 @@ what the model holds, and seconds, with fractions, in the bodies of the API (API
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -36,9 +36,9 @@ def decode_invocation(event: object) -> Invocation:
     return msgspec.convert(event, Invocation)
 
 
-def encode_invocation(invocation: Invocation) -> dict[str, Any]:
+def encode_invocation(invocation: Invocation) -> dict[str, object]:
     """Encode the event of an invocation as the dictionary that Lambda passes to a handler."""
-    return cast("dict[str, Any]", msgspec.to_builtins(invocation))
+    return cast("dict[str, object]", msgspec.to_builtins(invocation))
 
 
 def encode_invocation_event(invocation: Invocation) -> bytes:
@@ -51,9 +51,9 @@ def decode_outcome(outcome: object) -> Outcome:
     return msgspec.convert(outcome, Outcome)
 
 
-def encode_outcome(outcome: Outcome) -> dict[str, Any]:
+def encode_outcome(outcome: Outcome) -> dict[str, object]:
     """Encode a handler's return value."""
-    return cast("dict[str, Any]", msgspec.to_builtins(outcome))
+    return cast("dict[str, object]", msgspec.to_builtins(outcome))
 
 
 # The data plane. The execution's ARN is in the path, not in the bodies.
@@ -143,9 +143,9 @@ def decode_state_page(body: bytes) -> StatePage:
 # strings on the wire, so user data is never traversed.
 
 
-def in_seconds(value: msgspec.Struct) -> dict[str, Any]:
+def in_seconds(value: msgspec.Struct) -> dict[str, object]:
     """Return a struct as plain JSON values, with timestamps in seconds."""
-    return cast("dict[str, Any]", with_timestamps(msgspec.to_builtins(value), _seconds))
+    return cast("dict[str, object]", with_timestamps(msgspec.to_builtins(value), _seconds))
 
 
 def with_timestamps(value: object, convert: Callable[[float], float]) -> object:
