@@ -8,7 +8,7 @@ what the model holds, and seconds, with fractions, in the bodies of the API (API
 """
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import force_setattr, replace
@@ -51,9 +51,9 @@ def decode_outcome(outcome: object) -> Outcome:
     return msgspec.convert(outcome, Outcome)
 
 
-def encode_outcome(outcome: Outcome) -> dict[str, object]:
+def encode_outcome(outcome: Outcome) -> dict[str, Any]:
     """Encode a handler's return value."""
-    return cast("dict[str, object]", msgspec.to_builtins(outcome))
+    return cast("dict[str, Any]", msgspec.to_builtins(outcome))
 
 
 # The data plane. The execution's ARN is in the path, not in the bodies.
