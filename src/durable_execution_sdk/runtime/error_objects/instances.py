@@ -26,11 +26,11 @@ def args_of(error: BaseException) -> tuple[Any, ...]:
     return args
 
 
-def new_instance(cls: type, args: tuple[Any, ...], native: Any) -> Any:
+def new_instance(cls: type, args: tuple[object, ...], native: Any) -> BaseException:
     """Make an instance with its arguments by the constructor of the built-in base."""
     pydantic_error = native_class(cls)
     if pydantic_error is not None:
-        error = new_native(pydantic_error, cls, native)
+        error: BaseException = new_native(pydantic_error, cls, native)
         _args.__set__(error, args)
         return error
     error = _bare(cls, args)
@@ -42,12 +42,13 @@ def new_instance(cls: type, args: tuple[Any, ...], native: Any) -> Any:
     return error
 
 
-def _bare(cls: type, args: tuple[Any, ...]) -> Any:
+def _bare(cls: type, args: tuple[object, ...]) -> BaseException:
     """Make an instance by the ``__new__`` of the built-in base that determines its layout."""
     for new in _in_c(cls, "__new__", BuiltinFunctionType):
         for arguments in (args, ()):
             with suppress(Exception):
-                return new(cls, *arguments)
+                error: BaseException = new(cls, *arguments)
+                return error
     raise TypeError(f"{path_of(cls)} has no constructor to make it with")
 
 

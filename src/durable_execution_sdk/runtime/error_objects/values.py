@@ -45,7 +45,7 @@ SCALARS: dict[type, str] = {
     Decimal: "decimal",
     uuid.UUID: "uuid",
 }
-SCALAR_CLASSES: dict[str, Any] = {tag: kind for kind, tag in SCALARS.items()}
+SCALAR_CLASSES: dict[str, object] = {tag: kind for kind, tag in SCALARS.items()}
 
 # Functions that make a plain scalar of an instance of a subclass.
 EXACT: dict[type, Callable[[Any], Any]] = {
