@@ -131,7 +131,7 @@ def _last_moment(invoked: Invoked, settings: Settings) -> float | None:
     return deadline - settings.margin_of(deadline - time.monotonic()) / 2
 
 
-def _unused(*_: Any) -> NoReturn:
+def _unused(*_: object) -> NoReturn:
     raise AssertionError("a reader writes nothing")
 
 

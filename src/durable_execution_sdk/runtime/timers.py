@@ -128,7 +128,7 @@ class DurableTimer(Timer):
         super().settle()
         self._leave()
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """Cancel the timer, and its WAIT if one is recorded and the context goes on."""
         dropped = super().drop(msg)
         if dropped:
@@ -239,7 +239,7 @@ def start_timer(
     when: float,
     delay: float,
     callback: Callable[..., object],
-    args: tuple[Any, ...],
+    args: tuple[object, ...],
     context: Context | None,
 ) -> asyncio.TimerHandle | None:
     """Start a durable timer. Return ``None`` in clean-up code, whose timers are plain ones.

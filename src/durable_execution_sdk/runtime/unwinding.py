@@ -24,7 +24,7 @@ _THREAD_GRACE_SECONDS = 1.0
 _LAST_SECONDS = 0.05
 
 # References to abandoned tasks, kept for good: their destruction would run code of theirs.
-_abandoned: list[asyncio.Task[Any]] = []
+_abandoned: list[asyncio.Task[object]] = []
 
 
 async def leave_nothing_behind(workflow: InvocationRun) -> None:
@@ -54,7 +54,7 @@ async def _end_tasks(
     workflow: InvocationRun, running: set[asyncio.Task[Any]], ends_at: float
 ) -> None:
     seconds = ends_at - time.monotonic()
-    warned: set[asyncio.Task[Any]] = set()
+    warned: set[asyncio.Task[object]] = set()
     for number, share in enumerate(_ROUNDS):
         workflow.unwind()
         left = _left_of(workflow)
@@ -84,7 +84,7 @@ async def _end_tasks(
         )
 
 
-def _cancel(task: asyncio.Task[Any]) -> None:
+def _cancel(task: asyncio.Task[object]) -> None:
     coroutine: object = task.get_coro()
     if isinstance(coroutine, WorkflowTask):
         coroutine.cancel()
@@ -92,7 +92,7 @@ def _cancel(task: asyncio.Task[Any]) -> None:
         cancel(task)
 
 
-def _left_of(workflow: InvocationRun) -> set[asyncio.Task[Any]]:
+def _left_of(workflow: InvocationRun) -> set[asyncio.Task[object]]:
     """Return the tasks that have not ended. If there are none, close the async generators first."""
     environment = workflow.environment
     left = environment.tasks_left()
@@ -102,7 +102,7 @@ def _left_of(workflow: InvocationRun) -> set[asyncio.Task[Any]]:
     return left
 
 
-async def _wait_for(tasks: set[asyncio.Task[Any]], seconds: float) -> None:
+async def _wait_for(tasks: set[asyncio.Task[object]], seconds: float) -> None:
     if tasks:
         done, _ = await asyncio.wait(tasks, timeout=max(0.0, seconds))
         for task in done:

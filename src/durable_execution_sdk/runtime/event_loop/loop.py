@@ -54,7 +54,7 @@ _LAST_TURNS = 3
 class Wakers(Protocol):
     """The recorder of timers, threads and sockets of workflow code: see ``external_wakeups``."""
 
-    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+    def timer_set(self, timer: asyncio.TimerHandle, runner: object) -> None:
         """It set a timer; ``runner`` is the task that did."""
         ...
 
@@ -92,13 +92,13 @@ class IdleObserver(Protocol):
         """Fail the execution."""
         ...
 
-    def bodies_left(self) -> list[asyncio.Task[Any]]:
+    def bodies_left(self) -> list[asyncio.Task[object]]:
         """Return the tasks of bodies that have not ended, which ``asyncio.all_tasks`` does not contain."""
         ...
 
     def new_task(
-        self, coroutine: Any, name: str | None, context: Context | None
-    ) -> asyncio.Task[Any] | None:
+        self, coroutine: object, name: str | None, context: Context | None
+    ) -> asyncio.Task[object] | None:
         """Make a task if workflow code asks; return ``None`` for other code."""
         ...
 
@@ -106,7 +106,7 @@ class IdleObserver(Protocol):
         """Raise if a task is to be made of an operation."""
         ...
 
-    def new_future(self) -> asyncio.Future[Any] | None:
+    def new_future(self) -> asyncio.Future[object] | None:
         """Make a future if workflow code asks; return ``None`` for other code."""
         ...
 
@@ -132,7 +132,7 @@ class IdleObserver(Protocol):
         when: float,
         delay: float,
         callback: Callable[..., object],
-        args: tuple[Any, ...],
+        args: tuple[object, ...],
         context: Context | None,
     ) -> asyncio.TimerHandle | None:
         """Set a durable timer; return ``None`` if the loop is to set a plain one."""
@@ -180,7 +180,7 @@ class _IdleSelector(selectors.DefaultSelector):
         return super().select(0)
 
     def register(
-        self, fileobj: FileDescriptorLike, events: int, data: Any = None
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
     ) -> selectors.SelectorKey:
         if self.observer is not None and self.observer.is_workflow(CURRENT.get()):
             self.observer.outside.socket_watched(fileobj)
@@ -308,7 +308,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         return future
 
 
-def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     error = context.get("exception")
     # The first two have gone through the loop to its caller already.
     if not (
@@ -335,7 +335,7 @@ class Environment:
         """
         return copy_context().run(self._run, main)
 
-    def _run(self, main: Coroutine[Any, Any, _T]) -> _T:
+    def _run(self, main: Coroutine[object, object, _T]) -> _T:
         CURRENT.set(None)
         self.loop.call_soon(self.generators.watch)
         task = asyncio.Task(main, loop=self.loop)

@@ -64,7 +64,7 @@ class OrderedSet(MutableSet[Any]):
     __slots__ = ("_members",)
 
     def __init__(self, members: Iterable[Any] = ()) -> None:
-        self._members: dict[Any, None] = dict.fromkeys(members)
+        self._members: dict[object, None] = dict.fromkeys(members)
 
     def __contains__(self, member: object) -> bool:
         return member in self._members
@@ -75,10 +75,10 @@ class OrderedSet(MutableSet[Any]):
     def __len__(self) -> int:
         return len(self._members)
 
-    def add(self, value: Any) -> None:
+    def add(self, value: object) -> None:
         """Add a member, at the end."""
         self._members[value] = None
 
-    def discard(self, value: Any) -> None:
+    def discard(self, value: object) -> None:
         """Remove a member if it is in the set."""
         self._members.pop(value, None)

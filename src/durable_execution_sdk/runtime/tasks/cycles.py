@@ -15,7 +15,7 @@ from typing import Any
 __all__ = ["cancel", "closes_circle", "wait_apart"]
 
 
-def cancel(task: asyncio.Task[Any]) -> None:
+def cancel(task: asyncio.Task[object]) -> None:
     """Cancel a task. Do nothing where that recurses without end.
 
     That happens in a circle which contains a task made by ``asyncio.Task(...)``: such tasks are not watched,
@@ -44,7 +44,7 @@ def closes_circle(waits_for: object, task: object) -> bool:
     return False
 
 
-def wait_apart(waits_for: asyncio.Future[Any]) -> object:
+def wait_apart(waits_for: asyncio.Future[object]) -> object:
     """Return a future that ends with ``waits_for``, and whose cancellation does not reach it."""
     apart = asyncio.Future[None](loop=waits_for.get_loop())
     waits_for._asyncio_future_blocking = False  # noqa: SLF001 - as a task does when it blocks on one
@@ -52,7 +52,7 @@ def wait_apart(waits_for: asyncio.Future[Any]) -> object:
     return next(apart.__await__())
 
 
-def _end(apart: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
+def _end(apart: asyncio.Future[None], _: asyncio.Future[object]) -> None:
     if not apart.done():
         apart.set_result(None)
 

@@ -67,7 +67,7 @@ def _row(module: str, qualname: str) -> Row:
     return Row(f"{name}_{digest.hexdigest()}", number)
 
 
-def row_of(coroutine: Coroutine[Any, Any, Any]) -> Row:
+def row_of(coroutine: Coroutine[object, object, object]) -> Row:
     """Return the row of a task: that of its coroutine's function, inside of anyio's wrapper."""
     key: Any = (getattr(coroutine, "cr_code", None), getattr(coroutine, "__qualname__", None))
     row = _rows.get(key)
@@ -136,13 +136,13 @@ def futures_without_order(depth: int) -> int:
 _MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events", f"{_OURS}.runtime.event_loop.loop"})
 
 
-def _unwrapped(coroutine: Any) -> Any:
+def _unwrapped(coroutine: object) -> object:
     """Return the coroutine that a wrapper of anyio runs for a task group, or the coroutine itself."""
     while True:
         frame = getattr(coroutine, "cr_frame", None)
         if frame is None or not frame.f_globals.get("__name__", "").startswith("anyio."):
             return coroutine
-        wrapped: Any = frame.f_locals.get("coro")
+        wrapped: object = frame.f_locals.get("coro")
         if wrapped is None:
             wrapped = getattr(frame.f_locals.get("self"), "_coro", None)
         if not asyncio.iscoroutine(wrapped):

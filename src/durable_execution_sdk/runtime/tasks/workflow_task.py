@@ -26,6 +26,7 @@ from durable_execution_sdk.runtime.tasks.identity import (
 )
 
 _T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 # Number of moves of tasks after a delivery before ``spinning`` begins to count those of each.
 UNCHECKED_MOVES = 1_000
@@ -60,16 +61,16 @@ class TaskScope:
         """Return the scope of the next task of this row, and the task's hash."""
         raise NotImplementedError
 
-    def entered(self, task: WorkflowTask[Any]) -> None:
+    def entered(self, task: WorkflowTask[object]) -> None:
         """Take note that the task begins."""
         raise NotImplementedError
 
-    def left(self, task: WorkflowTask[Any]) -> None:
+    def left(self, task: WorkflowTask[object]) -> None:
         """Take note that the task has ended."""
         raise NotImplementedError
 
 
-class WorkflowTask(Coroutine[Any, Any, _T]):
+class WorkflowTask(Coroutine[Any, Any, _T_co]):
     """A wrapper around a coroutine of workflow code that records its moves and the future it blocks on."""
 
     __slots__ = (
@@ -87,7 +88,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     )
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, _T], scope: TaskScope, tasks: WorkflowTasks
+        self, coroutine: Coroutine[Any, Any, _T_co], scope: TaskScope, tasks: WorkflowTasks
     ) -> None:
         self._coroutine = coroutine
         self._tasks = tasks
@@ -102,7 +103,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         # See ``spinning``; only counted once all tasks together have made many moves.
         self.moves = 0
         self.counted_from = -1.0
-        self.task: asyncio.Task[_T] | None = None
+        self.task: asyncio.Task[_T_co] | None = None
 
     @property
     def name(self) -> str:
@@ -115,7 +116,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return getattr(self._coroutine, "cr_code", None)
 
     @property
-    def cr_frame(self) -> Any:
+    def cr_frame(self) -> object:
         """The coroutine's frame."""
         return getattr(self._coroutine, "cr_frame", None)
 
@@ -130,11 +131,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return bool(getattr(self._coroutine, "cr_suspended", False))
 
     @property
-    def cr_await(self) -> Any:
+    def cr_await(self) -> object:
         """The awaitable that the coroutine awaits."""
         return getattr(self._coroutine, "cr_await", None)
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> Any:
         """Run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and (held := tasks.hold(self)) is not None:
@@ -157,7 +158,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             return self._wait_for_tasks(waits_for)
         return waits_for
 
-    def throw(self, *exception: Any) -> Any:
+    def throw(self, *exception: Any) -> object:
         """Raise an exception in the coroutine, and run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and isinstance(exception[0], BaseException):
@@ -182,7 +183,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             return self._wait_for_tasks(waits_for)
         return waits_for
 
-    def _wait_for_tasks(self, waits_for: asyncio.Future[Any]) -> object:
+    def _wait_for_tasks(self, waits_for: asyncio.Future[object]) -> object:
         self.waits_apart = closes_circle(waits_for, self)
         return wait_apart(waits_for) if self.waits_apart else waits_for
 
@@ -201,7 +202,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self._tasks.ended(self)
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, Any, _T]:
+    def __await__(self) -> Generator[object, object, _T_co]:
         """Let another task run this one's coroutine."""
         return self._coroutine.__await__()
 
@@ -216,7 +217,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return self.cr_code is not None and self.cr_code.co_filename.startswith(_SDK_FOLDER)
 
     def _die(self) -> NoReturn:
-        chain: list[Any] = []
+        chain: list[object] = []
         inner: Any = self._coroutine
         while inner is not None:
             chain.append(inner)
@@ -267,7 +268,7 @@ class NumberedTask(asyncio.Task[_T]):
     def _title(self) -> str:
         return getattr(self.get_coro(), "__name__", self.get_name())
 
-    def cancel(self, msg: Any | None = None) -> bool:
+    def cancel(self, msg: object | None = None) -> bool:
         """Cancel the task, as for any task; refused inside steps."""
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
@@ -282,7 +283,7 @@ class NumberedTask(asyncio.Task[_T]):
         super().add_done_callback(fn, context=context)
 
 
-def out_of_reach(task: asyncio.Task[Any]) -> None:
+def out_of_reach(task: asyncio.Task[object]) -> None:
     """Hide a task of the SDK from ``asyncio.all_tasks``, so that no other code cancels or awaits it."""
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
 
@@ -330,7 +331,9 @@ def owner_of_future() -> WorkflowTasks | None:
     return creator.owner if isinstance(creator, WorkflowTask) else None
 
 
-def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> NumberedFuture[Any] | None:
+def timed_by(
+    callback: Callable[..., object], args: tuple[Any, ...]
+) -> NumberedFuture[object] | None:
     """Mark the future that a timer gives its result, as those of ``asyncio.sleep`` do.
 
     A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
@@ -371,23 +374,23 @@ class WorkflowTasks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # In the order of creation, so that iteration over them is the same on replay.
-        self.live: dict[WorkflowTask[Any], None] = {}
+        self.live: dict[WorkflowTask[object], None] = {}
         self.progress = 0
         # True once the SDK has ended the workflow before its code was done: see ``is_left_unseen``.
         self.is_cut = False
         # From so many moves on, tasks are asked whether they spin: see ``spinning``.
         self.checked_from: float = UNCHECKED_MOVES
-        self.held: dict[WorkflowTask[Any], Any] = {}
+        self.held: dict[WorkflowTask[object], Any] = {}
         self.hold: Callable[..., asyncio.Future[None] | None] = _never
         self.resume: Callable[[], None] = _nothing
         # Told of each task that the SDK is about to cancel.
-        self.cancels: Callable[[WorkflowTask[Any]], None] = _take_no_note
+        self.cancels: Callable[[WorkflowTask[object]], None] = _take_no_note
         self._loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
     def start(
         self,
-        coroutine: Coroutine[Any, Any, _T],
+        coroutine: Coroutine[object, object, _T],
         scope: TaskScope,
         context: Context | None = None,
         *,
@@ -410,7 +413,7 @@ class WorkflowTasks:
         watched.task = task
         return task
 
-    def ended(self, watched: WorkflowTask[Any]) -> None:
+    def ended(self, watched: WorkflowTask[object]) -> None:
         """Note that this task will not move again."""
         if self.live.pop(watched, watched) is None:
             watched.scope.left(watched)
@@ -441,7 +444,7 @@ class WorkflowTasks:
     def _start_below(
         self,
         scope: TaskScope,
-        coroutine: Coroutine[Any, Any, _T],
+        coroutine: Coroutine[object, object, _T],
         context: Context | None = None,
         name: str | None = None,
     ) -> asyncio.Task[_T]:
@@ -461,7 +464,7 @@ class WorkflowTasks:
         return self._early.pop(wanted)
 
 
-def _never(watched: WorkflowTask[Any], error: BaseException | None = None) -> None:
+def _never(watched: WorkflowTask[object], error: BaseException | None = None) -> None:
     """Hold no task."""
 
 
@@ -469,7 +472,7 @@ def _nothing() -> None:
     """No task is held."""
 
 
-def _take_no_note(watched: WorkflowTask[Any]) -> None:
+def _take_no_note(watched: WorkflowTask[object]) -> None:
     """Let a task be cancelled."""
 
 
