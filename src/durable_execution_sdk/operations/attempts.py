@@ -154,7 +154,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             self.workflow.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
         self._leave()
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the handle, and cancel the body."""
         dropped = super().drop(msg)
         if dropped and self._body is not None:
@@ -306,7 +306,7 @@ def _running_task() -> object:
         return None
 
 
-def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+def _call_plain(function: Callable[..., object], args: tuple[object, ...]) -> object:
     try:
         return function(*args)
     except StopIteration as error:
@@ -314,12 +314,12 @@ def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         raise RuntimeError("the function raised StopIteration") from error
 
 
-def is_coroutine_function(function: Callable[..., Any]) -> bool:
+def is_coroutine_function(function: Callable[..., object]) -> bool:
     """Return ``True`` if a function is to be awaited, and ``False`` if it is to run in a thread."""
     return inspect.iscoroutinefunction(_innermost(function))
 
 
-def _innermost(function: Callable[..., Any]) -> Any:
+def _innermost(function: Callable[..., object]) -> object:
     inner: Any = function
     while isinstance(inner, partial):
         inner = inner.func

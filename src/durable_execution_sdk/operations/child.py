@@ -182,7 +182,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         if not (self._has_ended or self.was_over):
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the context and everything in it."""
         dropped = super().drop(msg)
         if dropped and self._inner is not None:
@@ -319,7 +319,7 @@ class VirtualChild(Completion[_T], Generic[_T]):
             if operation.can_be_given_up:
                 operation.give_up()
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the context, and everything in it."""
         dropped = super().drop(msg)
         if dropped:
@@ -412,7 +412,7 @@ def run_in_child_context(
     check_config("ctx.run_in_child_context", config, ChildConfig)
     chosen = config or ChildConfig()
     if chosen.virtual:
-        virtual: VirtualChild[Any] = VirtualChild(scope, body, name, chosen)
+        virtual: VirtualChild[object] = VirtualChild(scope, body, name, chosen)
         return virtual.handle
     child: Child[Any] = Child(scope, body, name, chosen, chosen.serdes or serdes)
     return child.handle

@@ -51,7 +51,7 @@ class Compensation(Struct, frozen=True):
     args: tuple[Any, ...]
     name: str | None
     config: StepConfig | None
-    undoes: Handle[Any] | None = None
+    undoes: Handle[object] | None = None
 
     @property
     def may_be_needed(self) -> bool:

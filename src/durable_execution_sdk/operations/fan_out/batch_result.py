@@ -225,7 +225,7 @@ class BatchSerDes:
             return self._whole.serialize(self.result_of(value, context), context)
         return _with_mark_in_front(_encode(value).decode())
 
-    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+    def deserialize(self, payload: str, context: SerDesContext, /) -> object:
         """Read the batch, and each result by its item's serdes."""
         if self._whole is not None:
             return self._whole.deserialize(payload, context)
@@ -237,7 +237,7 @@ class BatchSerDes:
             draft = Draft(all=entries, reason=draft.reason)
         return self.result_of(draft, context)
 
-    def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
+    def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[object]:
         """Make the ``BatchResult`` of a draft."""
         for place, entry in enumerate(draft.all):
             if entry.index != place:
@@ -275,7 +275,7 @@ class BatchSerDes:
                 " read None"
             )
 
-    def _read(self, payload: bytes, entry: Entry, batch: SerDesContext) -> Any:
+    def _read(self, payload: bytes, entry: Entry, batch: SerDesContext) -> object:
         serdes = self._serdes_of(entry.index)
         if _is_json(serdes):
             text = payload.decode()
@@ -287,7 +287,7 @@ class BatchSerDes:
         return serdes.deserialize(text, item_context(batch, entry.index, entry.name))
 
 
-def embedded(payload: str, serdes: SerDes[Any]) -> Raw:
+def embedded(payload: str, serdes: SerDes[object]) -> Raw:
     """Return an item's payload as a part of the batch: JSON unchanged, other text as a JSON string."""
     if not _is_json(serdes):
         return Raw(_encode(payload))
@@ -358,5 +358,5 @@ def _is_failure(reason: CompletionReason) -> bool:
     return reason is CompletionReason.CUSTOM_COMPLETION_FAILED
 
 
-def _is_json(serdes: SerDes[Any]) -> bool:
+def _is_json(serdes: SerDes[object]) -> bool:
     return isinstance(serdes, JsonSerDes)

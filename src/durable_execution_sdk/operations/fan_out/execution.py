@@ -105,7 +105,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     completion: CompletionConfig | None
     max_concurrency: int | None
     nesting: NestingType
-    serdes_of: Callable[[int], SerDes[Any]]
+    serdes_of: Callable[[int], SerDes[object]]
     serdes: SerDes[Any] | None
     summary_generator: Callable[[BatchResult[Any]], str] | None
 
@@ -116,7 +116,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
     def __init__(
         self,
         scope: IdScope,
-        supply: Supply,
+        supply: Supply[Branch],
         plan: Plan,
         name: str | None,
         sub_type: OperationSubType,
@@ -161,7 +161,7 @@ class _Run(Watcher[str]):
         fan_out: FanOut[Any],
         context: SerDesContext,
         context_state: ContextState,
-        supply: Supply,
+        supply: Supply[Branch],
     ) -> None:
         self._context_state = context_state
         self._supply = supply
@@ -182,7 +182,7 @@ class _Run(Watcher[str]):
         self._items = self._succeeded = self._failed = 0
         # The state for which the user's rule was called last: it is called once for each.
         self._asked: tuple[object, ...] = ()
-        self._shown: dict[int, BatchItem[Any]] = {}
+        self._shown: dict[int, BatchItem[object]] = {}
         self.has_ended = False
         # The label of the first branch that the log does not hold: it must not hold later ones either.
         self._first_new: str | None = None
@@ -226,7 +226,7 @@ class _Run(Watcher[str]):
         all_ended = self._succeeded + self._failed >= total
         return CompletionReason.ALL_COMPLETED if all_ended else None
 
-    def _shown_items(self) -> tuple[BatchItem[Any], ...]:
+    def _shown_items(self) -> tuple[BatchItem[object], ...]:
         """Return the items that have ended, as workflow code sees them; each result is read once."""
         shown = self._shown
         for group in self._ended:
@@ -308,7 +308,7 @@ class _Run(Watcher[str]):
             return self._joined(branch, self._one_for_each(branch, result))
         return self._written(branch.first, branch.given_name, result)
 
-    def _joined(self, branch: Branch, results: Sequence[Any]) -> str:
+    def _joined(self, branch: Branch, results: Sequence[object]) -> str:
         return joined(
             embedded(self._written(index, branch.given_name, result), self._plan.serdes_of(index))
             for index, result in enumerate(results, branch.first)
@@ -322,7 +322,7 @@ class _Run(Watcher[str]):
         payload = serdes.serialize(result, whose())
         return checked_text(payload, f"what the item_serdes of {self._label} writes")
 
-    def _one_for_each(self, branch: Branch, result: Any) -> Sequence[Any]:
+    def _one_for_each(self, branch: Branch, result: Any) -> Sequence[object]:
         results: Sequence[Any] = result
         if not isinstance(result, Sequence) or isinstance(result, (str, bytes)):
             returned = f"a {type(results).__name__}"
