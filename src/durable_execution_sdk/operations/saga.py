@@ -47,7 +47,7 @@ class Failure(Struct, frozen=True):
 class Compensation(Struct, frozen=True):
     """A step that undoes an effect. ``undoes`` is the step whose result is its argument, if there is one."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     args: tuple[Any, ...]
     name: str | None
     config: StepConfig | None

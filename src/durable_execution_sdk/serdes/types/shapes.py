@@ -189,7 +189,13 @@ class _Builder:
         return self._adapted(kind, origin, path, key)
 
     def _of_class(
-        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+        self,
+        kind: object,
+        origin: Any,
+        args: tuple[object, ...],
+        names: Names,
+        path: str,
+        key: object,
     ) -> Shape | None:
         if is_pydantic(origin):
             return self._add(Atom(kind), key)
@@ -228,7 +234,13 @@ class _Builder:
         return shape
 
     def _tuple(
-        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+        self,
+        kind: object,
+        origin: Any,
+        args: tuple[object, ...],
+        names: Names,
+        path: str,
+        key: object,
     ) -> Shape:
         fields: tuple[str, ...] | None = getattr(origin, "_fields", None)
         if fields is not None:
@@ -308,7 +320,7 @@ class _Builder:
     def _encode_late(self, value: object) -> bytes:
         return self.encode(value)
 
-    def _add(self, shape: Shape, key: Any = None) -> Shape:
+    def _add(self, shape: Shape, key: object = None) -> Shape:
         self.shapes.append(shape)
         if key is not None:
             self._known[key] = shape
