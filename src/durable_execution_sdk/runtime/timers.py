@@ -179,7 +179,12 @@ class DurableTimer(Timer):
         )
 
     def _update(
-        self, kind: OperationType, action: OperationAction, **members: Any
+        self,
+        kind: OperationType,
+        action: OperationAction,
+        *,
+        payload: str | None = None,
+        wait_options: WaitOptions | None = None,
     ) -> OperationUpdate:
         is_wait = kind is OperationType.WAIT
         return OperationUpdate(
@@ -189,7 +194,8 @@ class DurableTimer(Timer):
             parent_id=self.context_state.parent_id,
             name=TIMER_NAME,
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
-            **members,
+            payload=payload,
+            wait_options=wait_options,
         )
 
     def _leave(self) -> None:

@@ -327,7 +327,7 @@ class Environment:
         self.loop.set_exception_handler(_log_unless_raised)
         order_gather()
 
-    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
+    def run(self, main: Coroutine[object, object, _T]) -> _T:
         """Run a coroutine to its end. Ctrl-C and ``sys.exit`` unwind all tasks first, so that nothing is left.
 
         It runs in a copy of the context with ``CURRENT`` cleared: in a thread that workflow code has started,

@@ -73,7 +73,7 @@ def row_of(coroutine: Coroutine[object, object, object]) -> Row:
     row = _rows.get(key)
     if row is not None:
         return row
-    inner: Any = _unwrapped(coroutine)
+    inner = _unwrapped(coroutine)
     frame = getattr(inner, "cr_frame", None)
     qualname = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     module = type(inner).__module__ if frame is None else _module_of(frame)
@@ -129,7 +129,7 @@ def futures_without_order(depth: int) -> int:
     if frame.f_code.co_name != "_wait" or frame.f_globals.get("__name__") != "asyncio.tasks":
         return 0
     waited_for: Any = frame.f_locals.get("fs", ())
-    by_address: Any = object.__hash__
+    by_address: object = object.__hash__
     return sum(type(future).__hash__ is by_address for future in waited_for)
 
 

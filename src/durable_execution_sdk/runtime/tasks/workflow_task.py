@@ -70,7 +70,7 @@ class TaskScope:
         raise NotImplementedError
 
 
-class WorkflowTask(Coroutine[Any, Any, _T_co]):
+class WorkflowTask(Coroutine[object, object, _T_co]):
     """A wrapper around a coroutine of workflow code that records its moves and the future it blocks on."""
 
     __slots__ = (
@@ -88,7 +88,7 @@ class WorkflowTask(Coroutine[Any, Any, _T_co]):
     )
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, _T_co], scope: TaskScope, tasks: WorkflowTasks
+        self, coroutine: Coroutine[object, object, _T_co], scope: TaskScope, tasks: WorkflowTasks
     ) -> None:
         self._coroutine = coroutine
         self._tasks = tasks
@@ -135,7 +135,7 @@ class WorkflowTask(Coroutine[Any, Any, _T_co]):
         """The awaitable that the coroutine awaits."""
         return getattr(self._coroutine, "cr_await", None)
 
-    def send(self, value: object) -> Any:
+    def send(self, value: object) -> object:
         """Run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and (held := tasks.hold(self)) is not None:
@@ -183,7 +183,7 @@ class WorkflowTask(Coroutine[Any, Any, _T_co]):
             return self._wait_for_tasks(waits_for)
         return waits_for
 
-    def _wait_for_tasks(self, waits_for: asyncio.Future[object]) -> object:
+    def _wait_for_tasks(self, waits_for: Any) -> object:
         self.waits_apart = closes_circle(waits_for, self)
         return wait_apart(waits_for) if self.waits_apart else waits_for
 
@@ -422,7 +422,7 @@ class WorkflowTasks:
 
     def make(
         self,
-        coroutine: Coroutine[Any, Any, _T],
+        coroutine: Coroutine[object, object, _T],
         *,
         name: str | None = None,
         context: Context | None = None,
