@@ -26,16 +26,17 @@ from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.contexts import ContextState
-from durable_execution_sdk.runtime.event_loop.loop import environment
+from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.external_wakeups import standing_by
 from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.logging import is_logger
-from durable_execution_sdk.runtime.run import InvocationRun, Invoked, MakeRun
+from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
     Chain,
     CheckpointingMode,
     Interceptor,
+    Invoked,
     Observers,
     Plugin,
     ReplayLogging,

@@ -58,7 +58,7 @@ def test_the_limits_page_agrees_with_the_code():
     from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
     from durable_execution_sdk.operations.checks import LONGEST_TIMEOUT_SECONDS
     from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
-    from durable_execution_sdk.runtime.log.checkpointer import MAX_BATCH_UPDATES
+    from durable_execution_sdk.runtime.log.batches import MAX_BATCH_UPDATES
 
     for number in (
         LONGEST_TIMER_SECONDS,

@@ -30,10 +30,10 @@ from durable_execution_sdk.protocol.operations import (
 )
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
+from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.error_objects import capture, shown
 from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
-from durable_execution_sdk.runtime.run import Attempting
 from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.verdicts import Abort
 
@@ -162,7 +162,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             if self._step_context is not None:
                 cut_off(self._step_context)
             self._body.cancel()
-            self.workflow.leave_body(self._body)
+            if not self.workflow.is_ending:
+                self.workflow.bodies.leave(self._body)
         return dropped
 
     def retry(
@@ -211,7 +212,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             body = after_earlier_threads(arn, operation_id, self._run_body)
         else:
             body = self._run_body()
-        self._body = self.workflow.start_body(self, body)
+        self._body = self.workflow.bodies.start(self, body)
 
     def _end_invocation(self, error: InvocationError) -> None:
         if not self.is_cancelled:
@@ -248,7 +249,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
-            workflow.body_ended(task)
+            workflow.bodies.ended(task)
 
     def _is_of_the_body(self, error: BaseException, task: object) -> bool:
         """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""

@@ -262,7 +262,7 @@ class ContextState:
             operation.drop()
         left = [watched for watched in self._tasks if watched is not CURRENT.get()]
         if left and not self.workflow.is_ending:
-            self.cleans_until = self.workflow.clean_up_end()
+            self.cleans_until = self.workflow.invoked.clean_up_end()
         for watched in left:
             watched.cancel()
 

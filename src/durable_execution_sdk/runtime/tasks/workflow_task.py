@@ -488,7 +488,7 @@ _MAKERS = frozenset(
         "asyncio.base_events",
         __name__,
         "durable_execution_sdk.runtime.event_loop.loop",
-        "durable_execution_sdk.runtime.run",
+        "durable_execution_sdk.runtime.event_loop.observer",
     }
 )
 _COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
