@@ -50,9 +50,9 @@ from durable_execution_sdk.retry import (
     custom_retry,
 )
 from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.runtime.logging import JsonFormatter
 from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging
-from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     PassThroughSerDes,

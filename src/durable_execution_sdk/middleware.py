@@ -17,8 +17,7 @@ from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
-from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 from durable_execution_sdk.serdes import SerDes, SerDesContext
 

@@ -28,11 +28,8 @@ LONG_MODULES: dict[str, str] = {
     "runtime/contexts.py": "state of a context and its scopes of ids; to be divided into the two",
     "runtime/deadlocks/waits.py": "TODO: say why in a sentence of five words",
     "runtime/error_objects/classes.py": "classes of rebuilt exceptions, found and mixed; finding to be taken out",
-    "runtime/event_loop/loop.py": "selector, loop and environment; the environment to be taken out",
-    "runtime/log/checkpointer.py": "the one writer: batching and sending; sizes of batches to be taken out",
-    "runtime/log/journal.py": "the log and the notes of late ends; the notes to be taken out",
-    "runtime/run.py": "state, scheduling and conclusion of an invocation; to be divided into run and scheduler",
-    "runtime/tasks/workflow_task.py": "tasks, futures and the driver of coroutines; futures to be taken out",
+    "runtime/log/checkpointer.py": "the essay on group commit, and the one writer, which is a single class",
+    "runtime/tasks/workflow_task.py": "the task that drives a coroutine and the set of all tasks, which call one another in each move",
     "serdes/types/shapes.py": "one builder method for each kind of type: a table that is read whole",
 }
 LARGE_PACKAGES: dict[str, str] = {

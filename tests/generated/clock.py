@@ -21,11 +21,10 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.event_loop import environment as sdk_environment
 from durable_execution_sdk.runtime.event_loop import loop as sdk_loop
 from durable_execution_sdk.runtime.event_loop import threads
-from durable_execution_sdk.runtime.step_context import StepContext
 
 _real_monotonic = time.monotonic
 

@@ -31,10 +31,9 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.bodies import Attempting
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off
 from durable_execution_sdk.runtime.error_objects import capture, shown
 from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
-from durable_execution_sdk.runtime.step_context import StepContext, cut_off
 from durable_execution_sdk.runtime.verdicts import Abort
 
 __all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]

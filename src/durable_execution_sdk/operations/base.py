@@ -37,7 +37,6 @@ from durable_execution_sdk.serdes import (
     SerDesContext,
     checked_text,
     on_a_fresh_stack,
-    without_envelopes,
 )
 
 __all__ = ["DurableOperation", "checked_name", "exact_text", "label_of", "named_after"]
@@ -334,6 +333,8 @@ class DurableOperation(Completion[_T], Generic[_T]):
         try:
             if type(serdes) is JsonSerDes:
                 if payload.startswith(ENVELOPE) and not self.is_from_outside:
+                    from durable_execution_sdk.serdes.envelopes import without_envelopes  # noqa: PLC0415 - rare
+
                     payload = without_envelopes(payload)
                 try:
                     return serdes.read(payload)

@@ -14,7 +14,7 @@ from durable_execution_sdk.protocol.operations import OperationSubType, Operatio
 from durable_execution_sdk.runtime.completions import Completion
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log.gate import Gate
-from durable_execution_sdk.runtime.tasks.workflow_task import out_of_reach
+from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 __all__ = ["Attempting", "Bodies", "BodyWatcher", "Observable"]
 

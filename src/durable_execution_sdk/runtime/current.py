@@ -6,10 +6,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
+import time
 from collections.abc import Callable
 from contextvars import Context, ContextVar
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from durable_execution_sdk.errors import ContextMisuseError
+
+__all__ = ["CURRENT", "StepContext", "cut_off", "sdk_context", "task_on"]
 
 # Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
 # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
@@ -27,3 +36,48 @@ def sdk_context() -> Context:
     A context cannot be entered by two threads at once, and each thread may run an invocation.
     """
     return Context()
+
+
+class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
+    """The running attempt of a step. A step's body gets it from ``StepContext.current()``.
+
+    ``attempt`` counts from 1. ``is_cancelled`` becomes true when the step is given up or the invocation
+    ends; a plain function cannot be stopped, so one that runs long should check it and return. ``ends_at``
+    is the monotonic time at which the invocation ends, ``None`` if it has no limit. Most steps need none of
+    this: any function can be a step.
+    """
+
+    operation_id: str
+    operation_name: str | None
+    parent_id: str | None
+    attempt: int
+    durable_execution_arn: str
+    request_id: str
+    logger: logging.Logger
+    ends_at: float | None
+    is_cancelled: bool = False
+
+    @staticmethod
+    def current() -> StepContext:
+        """Return the context of the attempt that runs.
+
+        Works in the body of a step and in everything that it calls, also in the thread of a plain function.
+        Raises ``ContextMisuseError`` elsewhere.
+        """
+        current = CURRENT.get()
+        if isinstance(current, StepContext):
+            return current
+        raise ContextMisuseError(
+            "StepContext.current() was called outside a step: only a step's body, and what it calls,"
+            " has an attempt"
+        )
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """The seconds that the invocation has left; ``None`` if its time is not limited."""
+        return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+
+
+def cut_off(context: StepContext) -> None:
+    """Set ``is_cancelled``: nothing waits for the attempt any more."""
+    force_setattr(context, "is_cancelled", True)  # noqa: FBT003 - its signature

@@ -22,8 +22,7 @@ from durable_execution_sdk.protocol.updates import OperationAction, OperationUpd
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.error_objects import capture
-from durable_execution_sdk.runtime.event_loop.environment import Environment
-from durable_execution_sdk.runtime.event_loop.ordering import order_anyio
+from durable_execution_sdk.runtime.event_loop.environment import Environment, order_anyio
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
 from durable_execution_sdk.runtime.log.checkpointer import SHORTEST_GRACE
 from durable_execution_sdk.runtime.log.journal import Journal
@@ -187,7 +186,7 @@ async def _flush(run: InvocationRun) -> None:
         await run.checkpointer.flush()
         return
     try:
-        async with asyncio.timeout_at(run.time_to_leave(math.inf)):
+        async with asyncio.timeout_at(run.invoked.time_to_leave(math.inf, run.margin)):
             await run.checkpointer.flush()
     except TimeoutError:
         run.refusal = Abort(

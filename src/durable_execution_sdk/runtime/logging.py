@@ -14,9 +14,8 @@ from typing import Any
 import msgspec
 
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.settings import ReplayLogging
-from durable_execution_sdk.runtime.step_context import StepContext
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 __all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "fields_of", "install_filter"]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from durable_execution_sdk.ports.data_plane import DataPlane
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.bodies import Bodies, BodyWatcher
 from durable_execution_sdk.runtime.completions import Completion, Completions
 from durable_execution_sdk.runtime.current import sdk_context
@@ -145,7 +145,7 @@ class InvocationRun(Seam, ObservedRun):
         # True while callbacks keep the loop busy that move no workflow task.
         self.is_restless = False
         self.ended: asyncio.Future[None] = self.loop.create_future()
-        self.on_stop: Callable[[], None] = _nothing
+        self.on_stop: Callable[[], None] | None = None
         self.began_at = self.completions.now
         # Seconds between the time at which the invocation leaves and the end of the function's time.
         self.margin = 0.0
@@ -172,7 +172,7 @@ class InvocationRun(Seam, ObservedRun):
         """Record an update with the next checkpoint call."""
         if not self.is_ending:
             if self.gate is not None:
-                self._look_for_cut(update)
+                self.position.look_for_cut(update)
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
             self.checkpointer.submit(update)
@@ -181,18 +181,10 @@ class InvocationRun(Seam, ObservedRun):
         """Record an update that causes no call of its own: it goes with the next one."""
         if not self.is_ending:
             if self.gate is not None:
-                self._look_for_cut(update)
+                self.position.look_for_cut(update)
             if self.reporter is not None:
                 update = self.reporter.submitted(update)
             self.checkpointer.leave_behind(update)
-
-    def _look_for_cut(self, update: OperationUpdate) -> None:
-        """Tell the position of an update that an earlier invocation would have made, unless it was cut."""
-        if update.action is OperationAction.CANCEL:
-            return  # a service may refuse them, and then they are not sent
-        record = self._look_up(update.id)
-        if record is None or record.status != OperationStatus.READY:
-            self.position.found_cut()
 
     def expect(self, due_at: float | None) -> None:
         """Ask the service for changes at this time (milliseconds), or every ten seconds if it is ``None``."""
@@ -229,8 +221,9 @@ class InvocationRun(Seam, ObservedRun):
         """
         if not self.is_ending:
             self.end(verdict)
-            # The caller may be the body of a step, whose own context is refused the cancellation of tasks.
-            sdk_context().run(self.on_stop)
+            if self.on_stop is not None:
+                # The caller may be the body of a step, whose context is refused the cancellation of tasks.
+                sdk_context().run(self.on_stop)
 
     def fail(self, error: BaseException) -> None:
         """Fail the execution; workflow code cannot catch it."""
@@ -241,10 +234,6 @@ class InvocationRun(Seam, ObservedRun):
         """True if there is one task with one unsettled operation, so that nothing can overtake that."""
         alone = len(self.tasks.live) == len(self.registered) == 1
         return alone and len(self.bodies.running) <= 1 and not (self.timers or self.completions.due)
-
-    def time_to_leave(self, seconds: float) -> float:
-        """Return the monotonic time at which work of at most so many seconds has to be over."""
-        return self.invoked.time_to_leave(seconds, self.margin)
 
     def open_gate(self) -> None:
         """Open the gate: bodies may start and updates may be sent."""
@@ -306,10 +295,6 @@ class InvocationRun(Seam, ObservedRun):
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         self.refusal = refusal_of(batch, error)
         self.stop(self.refusal)
-
-
-def _nothing() -> None:
-    """Stop nothing: the root context is not made yet."""
 
 
 MakeRun = Callable[[Environment, DataPlane, Invoked, Journal, Settings], InvocationRun]

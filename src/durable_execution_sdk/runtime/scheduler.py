@@ -256,7 +256,7 @@ class Scheduler(LoopObserver):
         Returns ``True`` if it has cancelled tasks, and ``False`` if the loop has to wait.
         """
         if self._unwound_by is None:
-            self._unwound_by = self._run.time_to_leave(GRACE_SECONDS)
+            self._unwound_by = self._run.invoked.time_to_leave(GRACE_SECONDS, self._run.margin)
         if (
             not self._run.tasks.live
             or self._run.bodies.is_any_running()

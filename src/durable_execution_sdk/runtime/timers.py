@@ -38,9 +38,9 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, WaitOptions
 from durable_execution_sdk.runtime.contexts import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.event_loop.observer import timed_by
 from durable_execution_sdk.runtime.run import Timer
 from durable_execution_sdk.runtime.tasks.identity import calling_row
-from durable_execution_sdk.runtime.tasks.workflow_task import timed_by
 
 __all__ = ["TIMER_NAME", "start_timer"]
 

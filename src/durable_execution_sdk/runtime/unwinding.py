@@ -16,7 +16,7 @@ from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
 from durable_execution_sdk.runtime.settings import GRACE_SECONDS
-from durable_execution_sdk.runtime.tasks.cycles import cancel
+from durable_execution_sdk.runtime.tasks.numbered_task import cancel
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend
 
@@ -112,7 +112,7 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
     Logs a warning that names threads that were disowned and tasks that were abandoned.
     """
     run.is_ending = True
-    ends_at = run.time_to_leave(GRACE_SECONDS)
+    ends_at = run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
     running = run.environment.tasks_left()
     await run.checkpointer.close(max(0.0, ends_at - time.monotonic()))
     await _unwind(run, deadline, running, ends_at)

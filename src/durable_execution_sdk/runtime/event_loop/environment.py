@@ -4,32 +4,39 @@ Async generators that code leaves unfinished are closed here. The garbage collec
 generator at any moment, in the middle of any code. asyncio's own hook makes a task for that in the context
 of that code. It may be a workflow of another execution, which would then have one task more. Here the task
 runs in the SDK's context, hidden from workflow code.
+
+``asyncio.gather`` returns a future whose hash is its address, and anyio cancels nested scopes in the order of
+a set. Both would differ from one replay to the next. Here the futures of ``gather`` in workflow code get a
+hash by their place, and anyio's sets keep the order of insertion, for all code.
 """
 
 from __future__ import annotations
 
 import asyncio
+import asyncio.tasks
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, MutableSet
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 from weakref import WeakSet
 
 from durable_execution_sdk.errors import ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT, sdk_context
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_context
 from durable_execution_sdk.runtime.event_loop.loop import WorkflowLoop
-from durable_execution_sdk.runtime.event_loop.observer import LoopObserver
-from durable_execution_sdk.runtime.event_loop.ordering import order_gather
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.event_loop.observer import (
+    LoopObserver,
+    is_left_unseen,
+    owner_of_future,
+    place_of_future,
+)
+from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 from durable_execution_sdk.runtime.tasks.workflow_task import (
     WorkflowTask,
-    is_left_unseen,
-    out_of_reach,
 )
 
-__all__ = ["Environment", "environment"]
+__all__ = ["Environment", "environment", "order_anyio"]
 
 _T = TypeVar("_T")
 _Generator = AsyncGenerator[Any, Any]
@@ -216,3 +223,70 @@ def environment() -> Environment:
     if owner is None or owner.environment.loop.is_closed():
         owner = _owners.owner = _Owner(Environment())
     return owner.environment
+
+
+def order_gather() -> None:
+    """Give the futures that ``asyncio.gather`` makes in workflow code a reproducible hash."""
+    tasks_module: Any = asyncio.tasks
+    original: Any = getattr(tasks_module, "_GatheringFuture", None)
+    if original is None or original.__module__ == __name__:
+        return
+
+    class GatheringFuture(original):  # type: ignore[misc]  # a class that is no public one
+        """The future that ``asyncio.gather`` returns."""
+
+        def __init__(self, children: Any, *, loop: Any) -> None:
+            original.__init__(self, children, loop=loop)
+            self.place_in_sets: int | None = place_of_future(2)
+            self.owner = owner_of_future()
+
+        def __hash__(self) -> int:
+            return object.__hash__(self) if self.place_in_sets is None else self.place_in_sets
+
+    tasks_module._GatheringFuture = GatheringFuture  # noqa: SLF001 - ``gather`` looks it up there
+
+
+def order_anyio() -> None:
+    """Let anyio iterate over the scopes and tasks of a cancel scope in the order of their creation."""
+    if "anyio" not in sys.modules:
+        return
+    import anyio._backends._asyncio as backend  # noqa: PLC0415 - only where it is used
+
+    scope: Any = backend.CancelScope
+    original: Callable[..., None] = scope.__init__
+    if getattr(original, "keeps_order", False):
+        return
+
+    def initialize(self: Any, *args: Any, **options: Any) -> None:
+        original(self, *args, **options)
+        self._child_scopes = OrderedSet(self._child_scopes)
+        self._tasks = OrderedSet(self._tasks)
+
+    initialize.keeps_order = True  # type: ignore[attr-defined]
+    scope.__init__ = initialize
+
+
+class OrderedSet(MutableSet[Any]):
+    """A set whose iteration follows the order of insertion."""
+
+    __slots__ = ("_members",)
+
+    def __init__(self, members: Iterable[Any] = ()) -> None:
+        self._members: dict[Any, None] = dict.fromkeys(members)
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._members
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def add(self, value: Any) -> None:
+        """Add a member, at the end."""
+        self._members[value] = None
+
+    def discard(self, value: Any) -> None:
+        """Remove a member if it is in the set."""
+        self._members.pop(value, None)

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.event_loop.observer import LoopObserver
+from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, timed_by
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
-from durable_execution_sdk.runtime.tasks.workflow_task import timed_by
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -118,6 +117,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """Set a timer: a durable one if workflow code asks."""
         if math.isnan(when):
             raise ConfigError("a timer of asyncio was set for nan seconds, and would never fire")
         observer = self.idle_selector.observer
@@ -200,6 +200,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
+        """Run a function in a thread of the invocation's own, or of the given executor."""
         if executor is None:
             executor = self.threads = self.threads or InvocationThreads(self.max_threads)
         future = super().run_in_executor(executor, func, *args)

@@ -10,19 +10,35 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
 from durable_execution_sdk.runtime.tasks.workflow_task import (
-    NumberedFuture,
     WorkflowTask,
     WorkflowTasks,
-    place_of_future,
 )
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["LoopObserver", "ObservedRun", "StartTimer", "Wakers"]
+__all__ = [
+    "LoopObserver",
+    "NumberedFuture",
+    "ObservedRun",
+    "StartTimer",
+    "Wakers",
+    "is_left_unseen",
+    "owner_of_future",
+    "place_of_future",
+    "timed_by",
+]
+
+_T = TypeVar("_T")
+
+# What the timers of ``asyncio.sleep`` call.
+_END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 # Takes scope, loop time, delay in seconds, callback, its arguments and its context.
 StartTimer = Callable[
@@ -53,6 +69,76 @@ class Wakers(Protocol):
     def socket_left(self, descriptor: FileDescriptorLike) -> None:
         """Note a socket that is no longer watched."""
         ...
+
+
+class NumberedFuture(asyncio.Future[_T]):
+    """A future that workflow code made, whose hash is the same on every replay."""
+
+    __slots__ = ("_place", "is_timed", "owner")
+
+    def __init__(self, place: int, loop: asyncio.AbstractEventLoop, owner: WorkflowTasks) -> None:
+        self._place = place
+        self.owner = owner
+        # True while a timer of asyncio is set that gives it its result: nothing else has to.
+        self.is_timed = False
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        """Return the number of the future's place in the workflow."""
+        return self._place
+
+
+def is_left_unseen(future: object, error: object) -> bool:
+    """Tell if the SDK is why nothing looks at the exception of a future or task of workflow code.
+
+    It suspends code that would have looked later, and it cancels what a context leaves behind.
+    """
+    owner: object = getattr(future, "owner", None)
+    if not isinstance(owner, WorkflowTasks):
+        return False
+    return owner.is_cut or isinstance(error, asyncio.CancelledError)
+
+
+def owner_of_future() -> WorkflowTasks | None:
+    """The tasks of the workflow whose code is about to make a future; none if other code runs."""
+    creator = CURRENT.get()
+    return creator.owner if isinstance(creator, WorkflowTask) else None
+
+
+def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> NumberedFuture[Any] | None:
+    """Mark the future that a timer gives its result, as those of ``asyncio.sleep`` do.
+
+    A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
+    what something else completes.
+    """
+    future: asyncio.Future[Any] | None = None
+    if callback is _END_OF_SLEEP:
+        future = args[0]
+    elif getattr(callback, "__name__", "") == "set_result":
+        future = getattr(callback, "__self__", None)
+    if not isinstance(future, NumberedFuture):
+        return None
+    future.is_timed = True
+    return future
+
+
+def place_of_future(depth: int) -> int | None:
+    """Return the hash for a future that workflow code is about to make; ``None`` if other code runs.
+
+    Raises ``DeterminismError`` for ``asyncio.wait`` of several futures without a reproducible hash.
+    """
+    creator = CURRENT.get()
+    if not isinstance(creator, WorkflowTask):
+        return None
+    if futures_without_order(depth + 1) > 1:
+        raise DeterminismError(
+            "asyncio.wait was given futures that workflow code made with asyncio.Future(...); the sets that"
+            " it returns hold these in the order of their addresses, which differs on replay. Make them"
+            " with asyncio.get_running_loop().create_future()"
+        )
+    row = calling_row(depth + 1)
+    scope = creator.scope
+    return scope.place + row.number + scope.count("future", row)
 
 
 class ObservedRun:

@@ -18,8 +18,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 
 __all__ = [
     "LEFT_RUNNING",

@@ -65,7 +65,7 @@ from durable_execution_sdk.runtime.log.batches import (
     length_of_batch,
     without_cancellations,
 )
-from durable_execution_sdk.runtime.tasks.workflow_task import out_of_reach
+from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 __all__ = ["Checkpointer"]
 

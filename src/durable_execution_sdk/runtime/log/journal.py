@@ -254,6 +254,14 @@ class Position:
         """Write a line once it turns out that the last invocation was cut."""
         self._held.append(write)
 
+    def look_for_cut(self, update: OperationUpdate) -> None:
+        """Take note of an update that an earlier invocation would have made, unless it was cut."""
+        if update.action is OperationAction.CANCEL:
+            return  # a service may refuse them, and then they are not sent
+        record = self.journal.get(update.id)
+        if record is None or record.status != OperationStatus.READY:
+            self.found_cut()
+
     def found_cut(self) -> None:
         """Take note that the code does what a suspended invocation would have recorded: see above."""
         if not (self.has_news or self.was_cut):

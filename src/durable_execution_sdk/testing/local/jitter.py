@@ -8,8 +8,7 @@ from hashlib import blake2b
 from itertools import count
 
 from durable_execution_sdk.retry.backoff import JITTER_SOURCE
-from durable_execution_sdk.runtime.current import CURRENT
-from durable_execution_sdk.runtime.step_context import StepContext
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
 
 __all__ = ["seeded_jitter"]
 
