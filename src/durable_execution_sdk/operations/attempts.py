@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
@@ -31,12 +30,16 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.bodies import Attempting
-from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off, running_task
 from durable_execution_sdk.runtime.error_objects import capture, shown
-from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
+from durable_execution_sdk.runtime.event_loop.threads import (
+    LEFT_RUNNING,
+    after_earlier_threads,
+    call,
+)
 from durable_execution_sdk.runtime.verdicts import Abort
 
-__all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
+__all__ = ["AttemptOperation", "retry_or_fail"]
 
 _T = TypeVar("_T")
 
@@ -184,15 +187,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         """Call a function as a body, through the middleware if there is any."""
         middleware = self.workflow.settings.middleware
         if middleware is None:
-            return self._call(function, args)
-        return middleware.step(CURRENT.get(), partial(self._call, function, args))
-
-    async def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call a function, in a thread if it is a plain one."""
-        if is_coroutine_function(function):
-            return await function(*args)
-        result = await asyncio.to_thread(_call_plain, function, args)
-        return await result if inspect.isawaitable(result) else result
+            return call(function, args)
+        return middleware.step(CURRENT.get(), partial(call, function, args))
 
     def _start(self) -> None:
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
@@ -253,7 +249,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
     def _is_of_the_body(self, error: BaseException, task: object) -> bool:
         """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""
         if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
-            return _running_task() is task
+            return running_task() is task
         return not (self.is_cancelled or self.workflow.is_ending)
 
     def _new_step_context(self) -> StepContext:
@@ -297,33 +293,3 @@ def retry_or_fail(
         operation.fail(error)
     else:
         operation.retry(delay, error=capture(error))
-
-
-def _running_task() -> object:
-    """Return the task that runs; ``None`` if there is none."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no loop runs
-        return None
-
-
-def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    try:
-        return function(*args)
-    except StopIteration as error:
-        # No future can hold a StopIteration; Python does the same for a coroutine function that raises it.
-        raise RuntimeError("the function raised StopIteration") from error
-
-
-def is_coroutine_function(function: Callable[..., Any]) -> bool:
-    """Return ``True`` if a function is to be awaited, and ``False`` if it is to run in a thread."""
-    return inspect.iscoroutinefunction(_innermost(function))
-
-
-def _innermost(function: Callable[..., Any]) -> Any:
-    inner: Any = function
-    while isinstance(inner, partial):
-        inner = inner.func
-    if not inspect.isroutine(inner) and not inspect.isclass(inner):
-        return type(inner).__call__  # for an instance, the method of its class
-    return inner

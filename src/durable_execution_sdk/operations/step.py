@@ -17,7 +17,6 @@ from msgspec import Struct
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.operations.attempts import (
     AttemptOperation,
-    is_coroutine_function,
     retry_or_fail,
 )
 from durable_execution_sdk.operations.base import named_after
@@ -35,6 +34,7 @@ from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions import Handle
 from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.serdes import SerDes
 

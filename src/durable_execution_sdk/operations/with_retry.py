@@ -15,7 +15,8 @@ from durable_execution_sdk.operations.checks import (
     check_strategy,
     delay_of_retry,
 )
-from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.virtual_child import Body
 from durable_execution_sdk.operations.wait import wait
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions import Handle
