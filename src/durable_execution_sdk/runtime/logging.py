@@ -133,12 +133,6 @@ def _is_adapter(logger: object) -> bool:
     return isinstance(logger, logging.LoggerAdapter)
 
 
-def is_logger(logger: object) -> bool:
-    """Return ``True`` if an object has the methods of a logger."""
-    names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
-    return all(callable(getattr(logger, name, None)) for name in names)
-
-
 def install_filter(logger: logging.Logger) -> None:
     """Add the filter to the handlers of all loggers and of this one. A second call adds nothing."""
     # Copied, since another thread may make a logger meanwhile.

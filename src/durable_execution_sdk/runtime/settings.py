@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
@@ -28,6 +29,7 @@ __all__ = [
     "ReplayLogging",
     "Reporter",
     "Settings",
+    "check_settings",
 ]
 
 
@@ -214,6 +216,39 @@ class Settings(Struct, frozen=True, kw_only=True):
         if self.deadline_margin is not None:
             return self.deadline_margin
         return min(2.0, max(0.3, remaining * 0.1))
+
+
+def check_settings(settings: Settings) -> None:
+    """Check the values of options that have one of a few forms. Raises ``ConfigError``."""
+    margin, wait = settings.deadline_margin, settings.foreign_wait
+    fits = {
+        "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
+        "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
+        "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
+        "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
+        "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
+        "logger": _is_logger(settings.logger),
+    }
+    wanted = {
+        "checkpointing": "a CheckpointingMode",
+        "replay_logging": "a ReplayLogging",
+        "deadline_margin": "a number of seconds, 0 or more",
+        "foreign_wait": "a number of seconds, 0 or more",
+        "max_threads": "a number of threads, 1 or more",
+        "logger": "a logger with the methods of logging.Logger (log, isEnabledFor, info ...)",
+    }
+    for option, is_fit in fits.items():
+        if not is_fit:
+            value = getattr(settings, option)
+            raise ConfigError(
+                f"durable_execution({option}=...) takes {wanted[option]}, not {value!r}"
+            )
+
+
+def _is_logger(logger: object) -> bool:
+    """Return ``True`` if an object has the methods of a logger."""
+    names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
+    return all(callable(getattr(logger, name, None)) for name in names)
 
 
 class Invoked(Struct, frozen=True):
