@@ -1,4 +1,8 @@
-"""``@durable_execution``, which makes a Lambda handler of a workflow function."""
+"""``@durable_execution``, which makes a Lambda handler of a workflow function.
+
+The module is long because the decorator has an overload and its documentation for users, and the handler that it
+makes belongs beside it.
+"""
 
 from __future__ import annotations
 
@@ -129,7 +133,7 @@ class DurableHandler(Generic[_E, _R]):
         return client
 
     async def _main(self, context_state: ContextState, payload: str | None) -> str | None:
-        arn = context_state.workflow.invoked.arn
+        arn = context_state.run.invoked.arn
         context = SerDesContext(
             operation_id=execution_operation_id(arn),
             operation_name=None,

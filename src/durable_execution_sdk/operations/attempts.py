@@ -82,7 +82,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             self._start()
         elif record.status == OperationStatus.STARTED:
             if self.context_state.is_recorded:  # or it may be what a virtual context has left
-                self.workflow.position.found_cut()
+                self.run.position.found_cut()
             if self.at_most_once:
                 self.interrupted()
             else:
@@ -140,7 +140,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if self._is_running:
             if self.record is not None and self.record.status == OperationStatus.READY:
                 # Another attempt was about to begin: the FAIL replaces its START.
-                self.workflow.checkpointer.withdraw(self.operation_id)
+                self.run.checkpointer.withdraw(self.operation_id)
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
     @property
@@ -154,7 +154,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if record.status in (OperationStatus.STARTED, OperationStatus.PENDING):
             return
         if record.status == OperationStatus.READY and not self.context_state.is_over:
-            self.workflow.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+            self.run.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
         self._leave()
 
     def drop(self, msg: Any | None = None) -> bool:
@@ -164,8 +164,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             if self._step_context is not None:
                 cut_off(self._step_context)
             self._body.cancel()
-            if not self.workflow.is_ending:
-                self.workflow.bodies.leave(self._body)
+            if not self.run.is_ending:
+                self.run.bodies.leave(self._body)
         return dropped
 
     def retry(
@@ -185,7 +185,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Awaitable[Any]:
         """Call a function as a body, through the middleware if there is any."""
-        middleware = self.workflow.settings.middleware
+        middleware = self.run.settings.middleware
         if middleware is None:
             return call(function, args)
         return middleware.step(CURRENT.get(), partial(call, function, args))
@@ -194,36 +194,36 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
         start = self.update(OperationAction.START)
-        workflow = self.workflow
-        if self.waits_for_start or workflow.is_eager:
-            workflow.submit(start)
+        run = self.run
+        if self.waits_for_start or run.is_eager:
+            run.submit(start)
         else:
-            workflow.leave_behind(start)
+            run.leave_behind(start)
             self._run()
 
     def _run(self) -> None:
         if LEFT_RUNNING:
-            arn, operation_id = self.workflow.invoked.arn, self.operation_id
+            arn, operation_id = self.run.invoked.arn, self.operation_id
             body = after_earlier_threads(arn, operation_id, self._run_body)
         else:
             body = self._run_body()
-        self._body = self.workflow.bodies.start(self, body)
+        self._body = self.run.bodies.start(self, body)
 
     def _end_invocation(self, error: InvocationError) -> None:
         if not self.is_cancelled:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
 
     async def _run_body(self) -> None:
         """Run an attempt in its task, and pass every outcome on: to the log, or to the invocation's verdict."""
-        workflow, task = self.workflow, self._body
+        run, task = self.run, self._body
         self._step_context = context = self._new_step_context()
         CURRENT.set(context)
         try:
             try:
-                if workflow.watcher is None:
+                if run.watcher is None:
                     await self.attempt()
                 else:
-                    await workflow.watcher.step(self, self.attempt_number, self.attempt)
+                    await run.watcher.step(self, self.attempt_number, self.attempt)
             except OperationError as error:
                 self.attempt_failed(error)  # an InvocationError from the log is one too
             except InvocationError as error:
@@ -234,35 +234,35 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
                 if self._is_of_the_body(error, task):
                     self.attempt_failed(error)
         except Exception as error:
-            workflow.stop(Abort(error, fatal=True))  # the outcome could not be recorded
+            run.stop(Abort(error, fatal=True))  # the outcome could not be recorded
         except BaseException as error:
             # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
             # then the exception takes its course.
             if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.is_cancelled:
                 self.attempt_failed(error)
-            workflow.stop(Abort(error, fatal=False))
+            run.stop(Abort(error, fatal=False))
             if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
-            workflow.bodies.ended(task)
+            run.bodies.ended(task)
 
     def _is_of_the_body(self, error: BaseException, task: object) -> bool:
         """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""
         if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
             return running_task() is task
-        return not (self.is_cancelled or self.workflow.is_ending)
+        return not (self.is_cancelled or self.run.is_ending)
 
     def _new_step_context(self) -> StepContext:
-        workflow = self.workflow
+        run = self.run
         return StepContext(
             operation_id=self.operation_id,
             operation_name=self.name,
             parent_id=self.context_state.parent_id,
             attempt=self.attempt_number,
-            durable_execution_arn=workflow.invoked.arn,
-            request_id=workflow.invoked.request_id,
-            logger=workflow.settings.logger,
-            ends_at=workflow.invoked.ends_at,
+            durable_execution_arn=run.invoked.arn,
+            request_id=run.invoked.request_id,
+            logger=run.settings.logger,
+            ends_at=run.invoked.ends_at,
         )
 
 

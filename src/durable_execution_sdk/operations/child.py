@@ -135,7 +135,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             self.complete(record)
             return
         inner = self._inner = ContextState(
-            self.workflow,
+            self.run,
             operation_id=self.operation_id,
             name=name,
             parent=self.context_state,
@@ -195,7 +195,7 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     async def _run(self, inner: ContextState) -> None:
         """Run the body, and record its end if the log does not hold it."""
-        watcher = self.workflow.watcher
+        watcher = self.run.watcher
         try:
             if watcher is None:
                 result = await self._body(inner)
@@ -204,11 +204,11 @@ class Child(DurableOperation[_T], Generic[_T]):
         except OperationError as error:
             self._raised(error)  # an InvocationError from the log is one too
         except InvocationError as error:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
-            if self.is_cancelled or self.workflow.is_ending:
+            if self.is_cancelled or self.run.is_ending:
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(error)
@@ -224,19 +224,19 @@ class Child(DurableOperation[_T], Generic[_T]):
             inner.close()
 
     def _returned(self, result: object) -> None:
-        if self.workflow.returned_too_early(self.operation_id):
+        if self.run.returned_too_early(self.operation_id):
             return
         try:
             payload = self.written(self._serdes, result, "result")
         except InvocationError as error:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
             return
         except Exception as error:
             self._raised(error)
             return
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
             read = partial(self.decode, self._serdes)
-            self._payload = self.workflow.built_again(self.record, payload, read)
+            self._payload = self.run.built_again(self.record, payload, read)
             self.complete(self.record)
         elif text_bytes(payload) <= MAX_STORED_RESULT_BYTES:
             self._has_ended = True
@@ -257,7 +257,7 @@ class Child(DurableOperation[_T], Generic[_T]):
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
             message = capture(error).error_message
-            self.workflow.fail(
+            self.run.fail(
                 DeterminismError(
                     f"{self.label} succeeded when it ran first, and its result, which was too large"
                     f" to store, is built again from its recorded operations; now it raised"

@@ -142,7 +142,7 @@ def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) ->
     each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
     if total is None or total < OPERATIONS_QUOTA or not each_counts:
         return
-    fan_out.workflow.settings.logger.warning(
+    fan_out.run.settings.logger.warning(
         "%s has %s items, each an operation at least, and an execution may have %s operations unless"
         " AWS has raised the quota: use nesting=NestingType.FLAT, an ItemBatcher, or invoke a durable"
         " function for each part of the items",

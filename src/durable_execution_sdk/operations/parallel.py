@@ -60,7 +60,7 @@ def parallel(
     named = _named(functions)
     if chosen.completion is not None:
         chosen.completion.validate_against(len(named), "ctx.parallel")
-    settings = scope.context_state.workflow.settings
+    settings = scope.context_state.run.settings
     by_index = [chosen.item_serdes or settings.serdes_for(function) for _, function in named]
 
     branches = [

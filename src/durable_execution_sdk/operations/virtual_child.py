@@ -49,11 +49,11 @@ class VirtualChild(Completion[_T], Generic[_T]):
     ) -> None:
         outer = scope.context_state
         self.operation_id = operation_id = scope.next_id()
-        super().__init__(outer.workflow.completions, scope.place + scope.claimed)
+        super().__init__(outer.run.completions, scope.place + scope.claimed)
         self.name = name
         self._outer = outer
         self._inner = ContextState(
-            outer.workflow,
+            outer.run,
             operation_id=operation_id,
             name=name,
             parent=outer,
@@ -62,7 +62,7 @@ class VirtualChild(Completion[_T], Generic[_T]):
         self._body = body
         self._mapper = mapper
         if outer.is_over:
-            outer.workflow.turn_down(self)
+            outer.run.turn_down(self)
             return
         outer.unsettled[self.sequence] = self
         self._task = start_in(self._inner, self._run(), scope)
@@ -97,11 +97,11 @@ class VirtualChild(Completion[_T], Generic[_T]):
         except OperationError as error:
             self._raised(error)
         except InvocationError as error:
-            self._outer.workflow.end(Abort(error, fatal=False))
+            self._outer.run.end(Abort(error, fatal=False))
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
-            if self.is_cancelled or self._outer.workflow.is_ending:
+            if self.is_cancelled or self._outer.run.is_ending:
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(rebuild(ChildContextError, capture(error)))
@@ -164,4 +164,4 @@ def is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:
 def start_in(context_state: ContextState, body: Any, maker: IdScope) -> asyncio.Task[None]:
     """Run a context's body as a workflow task of its own. ``maker`` is the scope of the caller."""
     scope = IdScope(context_state, context_state.prefix, maker=maker)
-    return context_state.workflow.tasks.start(body, scope, copy_context())
+    return context_state.run.tasks.start(body, scope, copy_context())

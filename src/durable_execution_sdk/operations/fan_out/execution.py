@@ -165,7 +165,7 @@ class FanOutRun(Watcher[str]):
             f" recorded: {how}. It may depend on the CompletionStatus only, not on time, chance or"
             " anything outside"
         )
-        self._context_state.workflow.fail(error)
+        self._context_state.run.fail(error)
         raise error
 
     def _start_more(self) -> CompletionReason | None:
@@ -213,7 +213,7 @@ class FanOutRun(Watcher[str]):
                 " later branches, or the end: to run it now could repeat its effects. The log is"
                 " damaged, or the items differ from those of the first run"
             )
-            self._context_state.workflow.fail(error)
+            self._context_state.run.fail(error)
             raise error
 
     async def _body(self, branch: Branch, context_state: ContextState) -> str:
@@ -242,7 +242,7 @@ class FanOutRun(Watcher[str]):
         if not self._arrived:
             if self._recorded is not None and self._runs_nothing():
                 self._diverged("it had stopped here, and on replay goes on")
-            self._wake = Signal(self._context_state.workflow.loop, f"the branches of {self._label}")
+            self._wake = Signal(self._context_state.run.loop, f"the branches of {self._label}")
             await self._wake
         if self._arrived:
             self._take(self._arrived.popleft())

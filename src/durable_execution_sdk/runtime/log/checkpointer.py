@@ -42,6 +42,9 @@ Twelve updates took four calls and 210 ms. With one call for each they would tak
 What goes wrong without it: if a call did not wait for due completions, the first answer would be followed
 by a call without START store 1, and the updates of branches would spread over ever smaller batches. A
 second writer would use a token that is no longer valid, and the service would refuse the call.
+
+The module is long because this essay stands beside the writer, which is one class: its queue, the call in
+flight, the batch that is held back and the end share every member.
 """
 
 from __future__ import annotations

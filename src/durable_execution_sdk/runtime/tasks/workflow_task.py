@@ -2,6 +2,9 @@
 
 A task that workflow code makes gets a scope of its own (``contexts``). Its coroutine is driven through a thin
 wrapper, ``WorkflowTask``, which counts every move and sees every future that the coroutine blocks on.
+
+The module is long because a task and the set of all tasks call one another in each move, and ``send`` and
+``throw`` are written out, since a call for what they share would be paid in every move.
 """
 
 from __future__ import annotations
