@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ REQUIREMENTS = {
     "aws": ["aws-durable-execution-sdk-python", "aws-durable-execution-sdk-python-testing"],
     "async_durable": ["async-durable-execution"],
 }
+BYTECODE = ("none", "unchecked-hash")
 # Adapters that run in the environment of another.
 BORROWED = {"floors": "ours", "floor": "ours", "bare": "ours"}
 
@@ -21,8 +23,26 @@ def python_of(sdk: str) -> str:
     return str(HERE / BORROWED.get(sdk, sdk) / "bin" / "python")
 
 
+def package_of(sdk: str, bytecode: str) -> Path:
+    """Return the folder that would be deployed with an SDK; ``bytecode`` is ``none`` or ``unchecked-hash``."""
+    return HERE / "packages" / f"{BORROWED.get(sdk, sdk)}-{bytecode}"
+
+
+def make_package(sdk: str, bytecode: str) -> None:
+    """Copy what is installed, without the installer, and compile it as docs/deploy.md says, or not at all."""
+    package = package_of(sdk, bytecode)
+    shutil.rmtree(package, ignore_errors=True)
+    [installed] = (HERE / sdk / "lib").glob("python3*/site-packages")
+    left_out = shutil.ignore_patterns("__pycache__", "pip", "pip-*", "setuptools", "setuptools-*")
+    shutil.copytree(installed, package, ignore=left_out)
+    if bytecode != "none":
+        mode = ["--invalidation-mode", bytecode]
+        command = [python_of(sdk), "-m", "compileall", "-q", *mode, str(package)]
+        subprocess.run(command, check=True)
+
+
 def make_all(*, fresh: bool) -> None:
-    """Create missing environments; reinstall this SDK each time, as a wheel like its peers."""
+    """Create missing environments and packages; reinstall this SDK each time, as a wheel like its peers."""
     for name, requirements in REQUIREMENTS.items():
         environment = HERE / name
         is_new = fresh or not (environment / "bin" / "python").exists()
@@ -40,3 +60,6 @@ def make_all(*, fresh: bool) -> None:
             ]
             anew = ["--force-reinstall", "--no-deps"] if name == "ours" and not is_new else []
             subprocess.run([*pip, *anew, "--upgrade", *requirements], check=True)
+        for bytecode in BYTECODE:
+            if is_new or name == "ours" or not package_of(name, bytecode).exists():
+                make_package(name, bytecode)

@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from benchmarks.environments import ROOT, python_of
+from benchmarks.control_group import NoControlGroupError, fraction_of_core
+from benchmarks.environments import ROOT, package_of, python_of
 from benchmarks.service import Service
 from benchmarks.workloads import SDKS, Cell, as_argument
 
@@ -86,6 +87,8 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
         measured.runs.append(run or _worker(cell, sdk, environment))
     except subprocess.TimeoutExpired:
         measured.failure = f"more than {cell.limit:g} s"
+    except NoControlGroupError:
+        measured.failure = "no control group can be made here"
     except subprocess.CalledProcessError as error:
         measured.failure = _reason(error.stderr)
     measured.spent += time.perf_counter() - began
@@ -104,17 +107,22 @@ def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
     script = str(ROOT / "benchmarks" / "cold" / f"{sdk}.py")
     command = [python_of(sdk), *(["-c", "import json"] if sdk == "bare" else [script])]
     event = json.dumps(Service().event("21"))
-    cpu_before, began = _cpu_of_children(), time.perf_counter()
-    subprocess.run(
-        command,
-        env=environment,
-        input=event,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=cell.limit,
-    )
-    return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - cpu_before}
+    bytecode, cores = cell.worker.get("bytecode"), cell.worker.get("cores")
+    if bytecode is not None:
+        package = {"PYTHONPATH": str(package_of(sdk, bytecode)), "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = environment | package
+    with nullcontext([]) if cores is None else fraction_of_core(cores) as prefix:
+        cpu_before, began = _cpu_of_children(), time.perf_counter()
+        subprocess.run(
+            [*prefix, *command],
+            env=environment,
+            input=event,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=cell.limit,
+        )
+        return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - cpu_before}
 
 
 def _cpu_of_children() -> float:

@@ -50,6 +50,22 @@ def cold_start() -> list[Cell]:
             rounds=7,
             sdks=(*SDKS, "floor"),
         ),
+        *(
+            Cell(
+                f"cold-{bytecode}{'-quarter' if cores else ''}",
+                "Import and cold start",
+                f"the same, package {words}{', a quarter of a core' if cores else ''}",
+                {"kind": "cold", "bytecode": bytecode, "cores": cores},
+                unit="process",
+                rounds=7,
+                sdks=(*SDKS, "floor"),
+            )
+            for cores in (None, 0.25)
+            for bytecode, words in (
+                ("none", "without bytecode"),
+                ("unchecked-hash", "with bytecode by hash"),
+            )
+        ),
         Cell("bare", "Import and cold start", "bare interpreter", cell, rounds=7, sdks=("bare",)),
     ]
 

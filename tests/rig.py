@@ -10,7 +10,7 @@ from durable_execution_sdk import durable_execution
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
@@ -50,7 +50,7 @@ class Rig:
     others: dict[str, Any] = field(default_factory=dict)
     plain: dict[str, Any] = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
-    seams: Seams = field(default_factory=Seams)
+    wrappers: Wrappers = field(default_factory=Wrappers)
     execution_timeout: int | None = None
     timeout: float = 900.0
 
@@ -67,7 +67,7 @@ class Rig:
         for name, function in self.plain.items():
             functions.add_plain(name, function)
         self.emulator = Emulator(self.store, self.clock, functions, limits=self.limits)
-        self.driver = Driver(self.emulator, seams=self.seams)
+        self.driver = Driver(self.emulator, wrappers=self.wrappers)
 
     def start(self, event: Any = None, name: str | None = None) -> str:
         return self.emulator.start(

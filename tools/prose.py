@@ -1,6 +1,6 @@
-"""Check the prose of the code: how docstrings open, and how often they say "somebody".
+"""Check the prose of the code and of the documents: how docstrings open, and how often they say "somebody".
 
-python tools/prose.py [PATH...]   counts over all Python files of the project, and lists the offenders in PATH
+python tools/prose.py [PATH...]   counts over all Python and Markdown files, and lists the offenders in PATH
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PLACES = ("src", "tests", "examples", "benchmarks", "tools")
+PLACES = ("src", "tests", "examples", "benchmarks", "tools", "docs")
+PAGES = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "benchmarks/NOTES.md",
+)
 
 # A docstring opens with a verb or with the noun that it defines.
 OPENINGS = re.compile(
@@ -24,6 +32,9 @@ PRONOUNS = re.compile(
     re.IGNORECASE,
 )
 PRONOUNS_PER_1000_WORDS = 2.0
+
+# Code in a page, which is no prose.
+CODE = re.compile(r"^```.*?^```$|`[^`]*`", re.DOTALL | re.MULTILINE)
 
 Docstring = tuple[Path, int, str]
 
@@ -48,13 +59,21 @@ def docstrings(path: Path) -> Iterator[Docstring]:
                     yield path, after.lineno, after.value.value
 
 
-def python_files(places: list[Path]) -> list[Path]:
-    """List the Python files under the places."""
+def paragraphs(page: Path) -> Iterator[Docstring]:
+    """Yield the lines of a Markdown page that have words, each with its number, without code."""
+    text = CODE.sub(lambda code: "\n" * code[0].count("\n"), page.read_text("utf-8"))
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip():
+            yield page, number, line
+
+
+def files_in(places: list[Path], ending: str) -> list[Path]:
+    """List the files with this ending under the places."""
     files: set[Path] = set()
     for place in places:
         if place.is_dir():
-            files.update(place.rglob("*.py"))
-        else:
+            files.update(place.rglob(f"*{ending}"))
+        elif place.suffix == ending:
             files.add(place)
     return sorted(path for path in files if ".venvs" not in path.parts)
 
@@ -62,24 +81,41 @@ def python_files(places: list[Path]) -> list[Path]:
 def main(arguments: list[str]) -> int:
     """Print the offenders and the counts; return 1 where the prose breaks a rule."""
     places = [Path(argument).resolve() for argument in arguments] or [
-        ROOT / place for place in PLACES
+        ROOT / place for place in (*PLACES, *PAGES)
     ]
-    questions = pronouns = words = count = 0
-    for path, line, text in (found for file in python_files(places) for found in docstrings(file)):
-        name = f"{os.path.relpath(path, ROOT)}:{line}"
-        count += 1
-        words += len(text.split())
-        if OPENINGS.match(text):
-            questions += 1
-            print(f"{name}: opens with a question word: {text.splitlines()[0]}")
-        pronouns += (here := len(PRONOUNS.findall(text)))
-        if here and arguments:
-            print(f"{name}: {', '.join(PRONOUNS.findall(text))}: {text.splitlines()[0]}")
-    share = 1000 * pronouns / max(words, 1)
+    found = [text for file in files_in(places, ".py") for text in docstrings(file)]
+    questions = [text for text in found if OPENINGS.match(text[2])]
+    for path, line, text in questions:
+        print(f"{place_of(path, line)}: opens with a question word: {text.splitlines()[0]}")
+    share = pronouns(found, listed=bool(arguments))
     print(
-        f"{count} docstrings, {questions} open with a question word; {share:.1f} pronouns per 1,000 words"
+        f"{len(found)} docstrings, {len(questions)} open with a question word; {share:.1f} pronouns per"
+        " 1,000 words"
     )
-    return 1 if questions or share >= PRONOUNS_PER_1000_WORDS else 0
+    pages = files_in(places, ".md")
+    share_of_pages = pronouns(
+        [line for page in pages for line in paragraphs(page)], listed=bool(arguments)
+    )
+    if pages:
+        print(f"{len(pages)} pages; {share_of_pages:.1f} pronouns per 1,000 words")
+    return 1 if questions or max(share, share_of_pages) >= PRONOUNS_PER_1000_WORDS else 0
+
+
+def pronouns(texts: list[Docstring], *, listed: bool) -> float:
+    """Return the number of pronouns per 1,000 words; print the texts that have one if ``listed``."""
+    count = words = 0
+    for path, line, text in texts:
+        here = PRONOUNS.findall(text)
+        count += len(here)
+        words += len(text.split())
+        if here and listed:
+            print(f"{place_of(path, line)}: {', '.join(here)}: {text.splitlines()[0]}")
+    return 1000 * count / max(words, 1)
+
+
+def place_of(path: Path, line: int) -> str:
+    """Return the path from the project's folder, and the line."""
+    return f"{os.path.relpath(path, ROOT)}:{line}"
 
 
 if __name__ == "__main__":

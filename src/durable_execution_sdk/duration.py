@@ -12,11 +12,9 @@ from datetime import timedelta
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 
-__all__ = ["LONGEST_TIMER_SECONDS", "Duration", "DurationLike"]
-
-LONGEST_TIMER_SECONDS = 31_622_400
-"""The longest wait, delay or timeout that the service takes: 366 days."""
+__all__ = ["Duration", "DurationLike"]
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE

@@ -81,9 +81,9 @@ def pytest_runtest_makereport(
     report = yield
     runners = item.stash.get(_RUNNERS, None)
     if runners and report.failed and call.when != "teardown":
-        from durable_execution_sdk.testing.pytest_support.failure_report import told  # noqa: PLC0415 - as above
+        from durable_execution_sdk.testing.pytest_support.failure_report import report_sections  # noqa: PLC0415 - as above
 
-        report.sections += told(runners, item.nodeid, _directory(item))
+        report.sections += report_sections(runners, item.nodeid, _directory(item))
     return report
 
 

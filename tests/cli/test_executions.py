@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.cli.command import Durable, Write
 
@@ -55,9 +58,12 @@ def test_the_list_has_the_newest_first(durable: Durable, write: Write) -> None:
         ["old", "sub", "SUCCEEDED"],
     ]
     assert lines[2].rstrip().endswith("5 h")
-    assert [execution["name"] for execution in durable("list", "--json").document] == ["new", "old"]
     assert [
-        execution["name"] for execution in durable("list", "--json", "--limit", "1").document
+        execution["durable_execution_name"] for execution in durable("list", "--json").document
+    ] == ["new", "old"]
+    assert [
+        execution["durable_execution_name"]
+        for execution in durable("list", "--json", "--limit", "1").document
     ] == ["new"]
 
 
@@ -83,12 +89,12 @@ def test_an_execution_is_shown_to_programs_with_its_input_and_operations(
     durable: Durable, flow: str
 ) -> None:
     shown = durable("show", flow, "--json").document
-    assert shown["input"] == {}
+    assert shown["input_payload"] == {}
     assert shown["waiting"][0]["path"] == ["sub_flow", "sub_wait"]
     operations = {operation["name"]: operation for operation in shown["operations"]}
     assert list(operations) == ["child", "one", "breaks", "late", "sub_flow"]
     assert operations["one"]["parent_id"] == operations["child"]["id"]
-    assert operations["breaks"]["error"]["type"] == "BrokenError"
+    assert operations["breaks"]["error"]["error_type"] == "BrokenError"
     assert operations["late"]["status"] == "CANCELLED"
 
 
@@ -194,20 +200,23 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert durable("callback", "succeed", "other/approval").code == 2
     assert durable("callback", "heartbeat", "n/left/approval").code == 0
     (listed,) = durable("list", "--json").document
-    assert durable("callback", "heartbeat", f"{listed['arn']}/left/approval").code == 0
-    refused = durable("callback", "heartbeat", f"{listed['arn']}/aproval")
+    assert (
+        durable("callback", "heartbeat", f"{listed['durable_execution_arn']}/left/approval").code
+        == 0
+    )
+    refused = durable("callback", "heartbeat", f"{listed['durable_execution_arn']}/aproval")
     assert (refused.code, "those of n that wait: n/payment" in refused.err) == (2, True)
     assert durable("callback", "succeed", "n/payment", "--data", "1").code == 0
     assert durable("callback", "succeed", "n/left/approval", "--data", "2").code == 0
     # The only callback that is left.
-    assert durable("callback", "heartbeat", listed["arn"]).code == 0
+    assert durable("callback", "heartbeat", listed["durable_execution_arn"]).code == 0
     assert durable("callback", "succeed", "n", "--data", "3").code == 0
     assert durable("run", file, "--name", "n").result == [1, 2, 3]
 
 
 def test_an_execution_is_found_by_its_arn(durable: Durable, write: Write) -> None:
     file = write("@durable_execution\nasync def wf(event, ctx): return 5")
-    arn = durable("run", file, "--name", "n", "--json").document["arn"]
+    arn = durable("run", file, "--name", "n", "--json").document["durable_execution_arn"]
     for command in ("show", "history", "stop"):
         output = durable(command, arn)
         assert output.code == 0, output.err
@@ -223,3 +232,34 @@ def test_an_unknown_function_says_how_to_name_it(durable: Durable, write: Write)
     output = durable("run", file)
     assert output.code == 1
     assert "ship is not here; name it in a new run: --function ship=FILE:ATTR" in output.err
+
+
+DOCUMENTED = dict(
+    re.findall(
+        r"^\| (\w+) \| (`.*) \|$",
+        (Path(__file__).parents[2] / "docs" / "command.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+)
+
+
+def documented(part: str) -> list[str]:
+    """Return the members of a part of the documents, as the page lists them."""
+    return re.findall(r"`(\w+)`", DOCUMENTED[part])
+
+
+def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str) -> None:
+    shown = durable("show", flow, "--json").document
+    assert list(shown) == [*documented("outcome"), "input_payload", "operations"]
+    assert list(shown["counts"]) == documented("counts")
+    (listed, *_) = durable("list", "--json").document
+    assert list(listed) == documented("execution")
+    for operation in shown["operations"]:
+        assert list(operation) == documented("operation")
+        if operation["error"]:
+            assert list(operation["error"]) == documented("error")
+    assert any(operation["error"] for operation in shown["operations"])
+    assert [list(waiting) for waiting in shown["waiting"]] == [
+        ["path", *documented("operation")] for _ in shown["waiting"]
+    ]
+    assert shown["waiting"]

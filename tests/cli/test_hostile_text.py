@@ -88,7 +88,7 @@ def test_a_run_and_all_that_looks_at_it_show_text(
     if event == "result":
         assert output[4].document["result"] == HOSTILE
     else:
-        assert HOSTILE in output[4].document["error"]["message"]
+        assert HOSTILE in output[4].document["error"]["error_message"]
 
 
 def test_an_outsiders_answer_shows_text(durable: Durable, write: Write, place: Path) -> None:

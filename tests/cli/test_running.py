@@ -119,8 +119,8 @@ def test_time_is_skipped_when_asked_and_the_log_tells_the_time_that_was_reached(
 ) -> None:
     output = durable("run", write(WAITS), "--skip-time", "--json")
     assert (output.code, output.document["result"]) == (0, "waited")
-    assert output.document["ended_at"] > output.document["started_at"]
-    assert "time: 3 d" in durable("show", output.document["name"]).out
+    assert output.document["end_timestamp"] > output.document["start_timestamp"]
+    assert "time: 3 d" in durable("show", output.document["durable_execution_name"]).out
 
 
 def test_without_waiting_a_run_does_what_is_due_and_says_what_comes_when(
@@ -205,7 +205,7 @@ def test_a_callback_that_failed_fails_what_waits_for_it(
     assert durable("callback", "fail", callback_id, *options).code == 0
     output = durable("run", file, "--name", "ask", "--json")
     assert output.code == 1
-    assert output.document["error"]["message"] == "denied"
+    assert output.document["error"]["error_message"] == "denied"
 
 
 def test_workflows_of_the_file_can_be_invoked_by_name(durable: Durable, write: Write) -> None:
@@ -263,14 +263,14 @@ def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
     """)
     output = durable("run", file, "--name", "f", "--json")
     assert list(output.document) == [
-        "name",
-        "function",
-        "arn",
+        "durable_execution_name",
+        "function_name",
+        "durable_execution_arn",
         "status",
         "result",
         "error",
-        "started_at",
-        "ended_at",
+        "start_timestamp",
+        "end_timestamp",
         "counts",
         "waiting",
     ]

@@ -17,7 +17,7 @@ from tests.conformance.handlers import (
     wait_for_callback,
     wait_for_condition,
 )
-from tests.conformance.service import World
+from tests.conformance.service import EmulatedService
 
 from durable_execution_sdk import CheckpointingMode, DurableHandler
 
@@ -45,10 +45,14 @@ def function_of(requirement_id: str) -> str:
     return f"requirement-{requirement_id}"
 
 
-def deploy(world: World, mode: CheckpointingMode = CheckpointingMode.BATCHED) -> World:
+def deploy(
+    emulated: EmulatedService, mode: CheckpointingMode = CheckpointingMode.BATCHED
+) -> EmulatedService:
     """Deploy every handler, and the functions that they may invoke."""
     deployed = {function_of(number): handler for number, handler in HANDLERS.items()}
     for name, handler in {**deployed, **TARGETS}.items():
         settings = replace(handler.settings, checkpointing=mode)
-        world.functions.add_durable(name, DurableHandler(handler.__wrapped__, None, settings).bind)
-    return world
+        emulated.functions.add_durable(
+            name, DurableHandler(handler.__wrapped__, None, settings).bind
+        )
+    return emulated

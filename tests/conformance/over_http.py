@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.config
 import botocore.session
-from tests.conformance.service import LATEST, World
+from tests.conformance.service import LATEST, EmulatedService
 
 from durable_execution_sdk.server.http_server import serve
 
@@ -19,11 +19,13 @@ _MEMBERS = {"ErrorType", "ErrorMessage", "ErrorData", "StackTrace"}
 
 
 class OverHttp:
-    """Calls of botocore's client; time passes in the world behind the server."""
+    """Calls of botocore's client; time passes in the emulator behind the server."""
 
-    def __init__(self, world: World, url: str, api: Any, threads: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, emulated: EmulatedService, url: str, api: Any, threads: ThreadPoolExecutor
+    ) -> None:
         self.url = url
-        self.world = world
+        self.emulated = emulated
         self._api = api
         self._threads = threads
 
@@ -68,25 +70,25 @@ class OverHttp:
         self._api.send_durable_execution_callback_heartbeat(CallbackId=callback_id)
 
     def pass_time(self, arn: str, seconds: float) -> None:
-        self.world.pass_time(arn, seconds)
+        self.emulated.pass_time(arn, seconds)
 
     def _meanwhile(self, call: Callable[[], Any]) -> Any:
-        """Drive the world while the call waits for an execution to end."""
+        """Drive the emulator while the call waits for an execution to end."""
         calling = self._threads.submit(call)
-        calling.add_done_callback(lambda _: self.world.emulator.coordinator.wake())
-        self.world.driver.run_until(calling.done, patient=True)
+        calling.add_done_callback(lambda _: self.emulated.emulator.coordinator.wake())
+        self.emulated.driver.run_until(calling.done, patient=True)
         return calling.result()
 
 
 @contextmanager
-def served(world: World, *, workers: int = 0) -> Iterator[OverHttp]:
-    """Serve a world on a port of this computer; whoever asks drives it, or workers do."""
+def served(emulated: EmulatedService, *, workers: int = 0) -> Iterator[OverHttp]:
+    """Serve an emulator on a port of this computer; each waiting call drives it, or workers do."""
     with (
-        serve(world.driver, workers=workers) as server,
+        serve(emulated.driver, workers=workers) as server,
         closing(client_of(server.url)) as api,
         ThreadPoolExecutor(1) as threads,
     ):
-        yield OverHttp(world, server.url, api, threads)
+        yield OverHttp(emulated, server.url, api, threads)
 
 
 def client_of(url: str) -> Any:

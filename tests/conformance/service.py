@@ -56,7 +56,7 @@ class Service(Protocol):
         ...
 
 
-class World:
+class EmulatedService:
     """An emulator on a virtual clock."""
 
     def __init__(self) -> None:
@@ -77,9 +77,9 @@ class World:
 class InProcess:
     """The control plane in this process."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._plane = EmulatorControlPlane(world.driver)
+    def __init__(self, emulated: EmulatedService) -> None:
+        self._emulated = emulated
+        self._plane = EmulatorControlPlane(emulated.driver)
 
     def invoke(self, function: str, event: Any, *, asynchronous: bool) -> str:
         kind = InvocationType.EVENT if asynchronous else InvocationType.REQUEST_RESPONSE
@@ -117,4 +117,4 @@ class InProcess:
         asyncio.run(self._plane.callback_heartbeat(callback_id))
 
     def pass_time(self, arn: str, seconds: float) -> None:
-        self._world.pass_time(arn, seconds)
+        self._emulated.pass_time(arn, seconds)

@@ -17,7 +17,7 @@ from tests.conformance.inferred import steps_and_children
 from tests.conformance.inferred.story import InferredRequirement
 from tests.conformance.over_http import OverHttp, served
 from tests.conformance.requirements import Requirement, required
-from tests.conformance.service import World
+from tests.conformance.service import EmulatedService
 from tests.conformance.validator import validate
 from tests.lambda_process.sandbox import Sandbox
 
@@ -33,7 +33,7 @@ LOGGING = {"1-7", "3-11", "3-17", "10-17"}
 class Function:
     """A deployed handler, and the service that invokes it."""
 
-    world: World
+    emulated: EmulatedService
     service: OverHttp
     sandbox: Sandbox
     log: Path
@@ -54,8 +54,8 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
     with ExitStack() as stack:
 
         def deploy(handler: DurableHandler[Any, Any]) -> Function:
-            world = World()
-            service = stack.enter_context(served(world))
+            emulated = EmulatedService()
+            service = stack.enter_context(served(emulated))
             path = f"{handler.__module__.replace('.', '/')}.{handler.__name__}"
             environ = {
                 "AWS_ENDPOINT_URL_LAMBDA": service.url,
@@ -65,12 +65,12 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
             }
             log = tmp_path / "log"
             sandbox = stack.enter_context(Sandbox(ROOT, path, log=log, **environ))
-            world.functions.add_function(
+            emulated.functions.add_function(
                 registry.Function(
                     name="function", durable=True, connect=lambda _: sandbox, timeout=60
                 )
             )
-            return Function(world, service, sandbox, log)
+            return Function(emulated, service, sandbox, log)
 
         yield deploy
 
@@ -109,6 +109,6 @@ def test_an_at_least_once_step_that_was_killed_goes_on_in_the_attempt_that_is_re
         if function.sandbox.starts == 1 and any(isinstance(each, StepStarted) for each in events):
             function.sandbox.kill()
 
-    function.world.emulator.coordinator.subscribe(kill_once)
+    function.emulated.emulator.coordinator.subscribe(kill_once)
     function.validate(killed.requirement)
     assert function.sandbox.starts == 2

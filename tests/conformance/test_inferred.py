@@ -7,7 +7,7 @@ from tests.conformance.deployment import deploy
 from tests.conformance.inferred import answers, observed, polls_and_batches, steps_and_children
 from tests.conformance.inferred.story import InferredRequirement
 from tests.conformance.logs import collecting
-from tests.conformance.service import InProcess, World
+from tests.conformance.service import EmulatedService, InProcess
 from tests.conformance.validator import validate
 
 INFERRED = [
@@ -20,7 +20,7 @@ INFERRED = [
 
 @pytest.mark.parametrize("neighbour", INFERRED, ids=repr)
 def test_neighbour(neighbour: InferredRequirement) -> None:
-    world = deploy(World())
-    world.functions.add_durable("neighbour", neighbour.handler.bind)
-    with collecting(world.clock.now) as logs:
-        validate(neighbour.requirement, InProcess(world), "neighbour", lambda: logs.lines)
+    emulated = deploy(EmulatedService())
+    emulated.functions.add_durable("neighbour", neighbour.handler.bind)
+    with collecting(emulated.clock.now) as logs:
+        validate(neighbour.requirement, InProcess(emulated), "neighbour", lambda: logs.lines)

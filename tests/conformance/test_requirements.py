@@ -11,7 +11,7 @@ from tests.conformance.deployment import CRASHING, HANDLERS, deploy, function_of
 from tests.conformance.judge import Bindings, Disagreement, judge_history
 from tests.conformance.logs import collecting
 from tests.conformance.requirements import Requirement, required
-from tests.conformance.service import InProcess, World
+from tests.conformance.service import EmulatedService, InProcess
 from tests.conformance.validator import validate
 
 from durable_execution_sdk import CheckpointingMode
@@ -28,9 +28,9 @@ def test_requirement(
 ) -> None:
     record_property("conformance", f"{requirement.suite} {requirement.id}")
     assert requirement.id in HANDLERS, f"nobody has written a handler for {requirement.id}"
-    world = deploy(World(), mode)
-    with collecting(world.clock.now) as logs:
-        validate(requirement, InProcess(world), function_of(requirement.id), lambda: logs.lines)
+    emulated = deploy(EmulatedService(), mode)
+    with collecting(emulated.clock.now) as logs:
+        validate(requirement, InProcess(emulated), function_of(requirement.id), lambda: logs.lines)
 
 
 @pytest.mark.parametrize("requirement", required(lambda each: each.id in SAMPLE))
@@ -43,8 +43,8 @@ def test_whatever_a_requirement_lists_matters(
         "tests.conformance.validator.judge_history",
         lambda expected, events, bindings: judged.append((expected, events, bindings.copy())),
     )
-    world = deploy(World())
-    validate(requirement, InProcess(world), function_of(requirement.id))
+    emulated = deploy(EmulatedService())
+    validate(requirement, InProcess(emulated), function_of(requirement.id))
     expected, events, bindings = judged[-1]
     judge_history(expected, events, bindings)
     lies = 0

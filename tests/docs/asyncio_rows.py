@@ -9,27 +9,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
-from tests.replay.corpus import ONE_TRY, Stage, Workflow, seconds
+from tests.replay.corpus import ONE_TRY, Probe, Workflow, seconds
 
 from durable_execution_sdk import DurableContext
 
 HOUR = 3600
-EXACT: dict[str, Callable[[Stage], Workflow]] = {}
+EXACT: dict[str, Callable[[Probe], Workflow]] = {}
 REFUSED: dict[str, Workflow] = {}
 COLOUR: contextvars.ContextVar[str] = contextvars.ContextVar("COLOUR", default="none")
 
-Act = Callable[[Stage, DurableContext], Awaitable[Any]]
+Act = Callable[[Probe, DurableContext], Awaitable[Any]]
 
 
 def exact(row: str) -> Callable[[Act], Act]:
     """Register the program of a row; it suspends at the end, so that its log is replayed."""
 
     def keep(act: Act) -> Act:
-        def build(stage: Stage) -> Workflow:
+        def build(probe: Probe) -> Workflow:
             async def run(event: Any, ctx: DurableContext) -> Any:
-                stage.see("made", await act(stage, ctx))
+                probe.see("made", await act(probe, ctx))
                 await ctx.wait(seconds(5))
-                return stage.see("end", await ctx.step(stage.body, "end"))
+                return probe.see("end", await ctx.step(probe.body, "end"))
 
             return run
 
@@ -56,21 +56,21 @@ async def nothing() -> None:
 
 
 @exact("`asyncio.gather(...)`")
-async def gather(stage: Stage, ctx: DurableContext) -> Any:
+async def gather(probe: Probe, ctx: DurableContext) -> Any:
     async def two(label: str) -> str:
         await ctx.wait(seconds(len(label)))
-        return str(await ctx.step(stage.body, label, name="work"))
+        return str(await ctx.step(probe.body, label, name="work"))
 
     pair = asyncio.gather(two("a"), two("bb"))
     task = asyncio.create_task(two("ccc"))
     results = await asyncio.gather(
-        pair, task, ctx.step(stage.fails, "d", config=ONE_TRY), return_exceptions=True
+        pair, task, ctx.step(probe.fails, "d", config=ONE_TRY), return_exceptions=True
     )
     return [str(result) for result in results]
 
 
 @exact("`asyncio.TaskGroup()`")
-async def task_group(stage: Stage, ctx: DurableContext) -> Any:
+async def task_group(probe: Probe, ctx: DurableContext) -> Any:
     failed: list[bool] = []
 
     async def waits() -> None:
@@ -78,7 +78,7 @@ async def task_group(stage: Stage, ctx: DurableContext) -> Any:
             await ctx.wait(seconds(HOUR))
         except asyncio.CancelledError:
             if failed:  # and not the end of the invocation
-                stage.see("cancelled")
+                probe.see("cancelled")
             raise
 
     async def fails() -> None:
@@ -92,13 +92,13 @@ async def task_group(stage: Stage, ctx: DurableContext) -> Any:
             group.create_task(fails())
             group.create_task(waits())
     except* LookupError as errors:
-        stage.see("failed", [str(error) for error in errors.exceptions])
+        probe.see("failed", [str(error) for error in errors.exceptions])
 
 
 @exact("`asyncio.create_task(...)`, `ensure_future(...)`")
-async def create_task(stage: Stage, ctx: DurableContext) -> Any:
+async def create_task(probe: Probe, ctx: DurableContext) -> Any:
     async def work(label: str) -> None:
-        stage.see("work", await ctx.step(stage.body, label, name="work"))
+        probe.see("work", await ctx.step(probe.body, label, name="work"))
 
     async def left_alone() -> None:
         await ctx.wait(seconds(HOUR))
@@ -111,7 +111,7 @@ async def create_task(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`task.cancel()`, `handle.cancel()`")
-async def cancel(stage: Stage, ctx: DurableContext) -> Any:
+async def cancel(probe: Probe, ctx: DurableContext) -> Any:
     async def waits(handle: Any) -> None:
         await handle
 
@@ -121,73 +121,73 @@ async def cancel(stage: Stage, ctx: DurableContext) -> Any:
     task.cancel()
     await asyncio.wait([task])
     limit.cancel()
-    stage.see("limit", await limit)
+    probe.see("limit", await limit)
     return [task.cancelled(), limit.done()]
 
 
 @exact("`asyncio.wait([...])` of tasks and operations")
-async def wait(stage: Stage, ctx: DurableContext) -> Any:
+async def wait(probe: Probe, ctx: DurableContext) -> Any:
     async def work(label: str) -> str:
-        return str(await ctx.step(stage.body, label, name="work"))
+        return str(await ctx.step(probe.body, label, name="work"))
 
-    things = [ctx.step(stage.body, each, name="work") for each in "abc"]
+    things = [ctx.step(probe.body, each, name="work") for each in "abc"]
     done, _ = await asyncio.wait([*things, *(asyncio.create_task(work(each)) for each in "def")])
     for each in done:
-        stage.see("done", await ctx.step(stage.body, str(each.result()), name="note"))
+        probe.see("done", await ctx.step(probe.body, str(each.result()), name="note"))
     pauses = [ctx.wait(seconds(n)) for n in (9, 2, 5)]
     done, pending = await asyncio.wait(pauses, return_when=asyncio.FIRST_COMPLETED)
     return [[pauses.index(each) for each in some] for some in (done, pending)]
 
 
 @exact("`asyncio.wait([...])` of gathers and shields")
-async def wait_for_gathers(stage: Stage, ctx: DurableContext) -> Any:
+async def wait_for_gathers(probe: Probe, ctx: DurableContext) -> Any:
     def work(label: str) -> Any:
-        return ctx.step(stage.body, label, name="work")
+        return ctx.step(probe.body, label, name="work")
 
     pairs = [asyncio.gather(work(each), work(each.upper())) for each in "abcd"]
     shields = [asyncio.shield(ctx.wait(seconds(n))) for n in (2, 3)]
     done, _ = await asyncio.wait([*pairs, *shields])
     for each in done:
-        stage.see("done", await ctx.step(stage.body, str(each.result()), name="note"))
+        probe.see("done", await ctx.step(probe.body, str(each.result()), name="note"))
 
 
 @exact("`asyncio.as_completed([...])`")
-async def as_completed(stage: Stage, ctx: DurableContext) -> Any:
+async def as_completed(probe: Probe, ctx: DurableContext) -> Any:
     async def work(length: int) -> int:
         await ctx.wait(seconds(length))
-        return int(await ctx.step(stage.body, f"{length}", length))
+        return int(await ctx.step(probe.body, f"{length}", length))
 
-    for handle in asyncio.as_completed({ctx.step(stage.body, each, name="set") for each in "abcd"}):
-        stage.see("handle", await handle)
+    for handle in asyncio.as_completed({ctx.step(probe.body, each, name="set") for each in "abcd"}):
+        probe.see("handle", await handle)
     for task in asyncio.as_completed({asyncio.create_task(work(each)) for each in (2, 1)}):
-        stage.see("task", await task)
+        probe.see("task", await task)
     return [await each for each in asyncio.as_completed([work(3), work(1), ctx.wait(seconds(2))])]
 
 
 @exact("sets of tasks and operations, `gather(*tasks)`")
-async def sets(stage: Stage, ctx: DurableContext) -> Any:
+async def sets(probe: Probe, ctx: DurableContext) -> Any:
     async def item(inner: DurableContext, n: int, index: int) -> int:
-        return int(await inner.step(stage.body, f"{n}", n, name="work"))
+        return int(await inner.step(probe.body, f"{n}", n, name="work"))
 
     async def work(label: str) -> str:
-        return str(await ctx.step(stage.body, label, name="work"))
+        return str(await ctx.step(probe.body, label, name="work"))
 
     await ctx.map(range(3), item)
     background = {asyncio.create_task(work(each)) for each in "abcde"}
-    stage.see("tasks", await asyncio.gather(*background))
-    for handle in {ctx.step(stage.body, each, name="work") for each in "fghi"}:
-        stage.see("handle", await handle)
+    probe.see("tasks", await asyncio.gather(*background))
+    for handle in {ctx.step(probe.body, each, name="work") for each in "fghi"}:
+        probe.see("handle", await handle)
 
 
 @exact("`asyncio.timeout(3600)`, `asyncio.wait_for(..., 3600)`")
-async def timeout(stage: Stage, ctx: DurableContext) -> Any:
+async def timeout(probe: Probe, ctx: DurableContext) -> Any:
     async with asyncio.timeout(HOUR):
-        stage.see("in time", await ctx.step(stage.body, "a"))
+        probe.see("in time", await ctx.step(probe.body, "a"))
     try:
         async with asyncio.timeout(HOUR):
             await ctx.wait(seconds(2 * HOUR))
     except TimeoutError:
-        stage.see("late", await ctx.step(stage.body, "b"))
+        probe.see("late", await ctx.step(probe.body, "b"))
     try:
         await asyncio.wait_for(asyncio.Event().wait(), HOUR)
     except TimeoutError:
@@ -195,7 +195,7 @@ async def timeout(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`asyncio.timeout(0)`, a deadline that has passed")
-async def timeout_that_has_passed(stage: Stage, ctx: DurableContext) -> Any:
+async def timeout_that_has_passed(probe: Probe, ctx: DurableContext) -> Any:
     loop = asyncio.get_running_loop()
     words = []
     for limit in (asyncio.timeout(0), asyncio.timeout_at(loop.time() - 1), asyncio.timeout(-5)):
@@ -204,12 +204,12 @@ async def timeout_that_has_passed(stage: Stage, ctx: DurableContext) -> Any:
                 words.append(await ctx.wait(seconds(3)) or "in time")
         except TimeoutError:
             words.append("too late")
-        stage.see("word", await ctx.step(stage.body, words[-1], name="tell"))
+        probe.see("word", await ctx.step(probe.body, words[-1], name="tell"))
     return words
 
 
 @exact("`asyncio.timeout(deadline - loop.time())`")
-async def budget(stage: Stage, ctx: DurableContext) -> Any:
+async def budget(probe: Probe, ctx: DurableContext) -> Any:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + 10
     words = []
@@ -224,7 +224,7 @@ async def budget(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`asyncio.timeout(...)` around a step that is slow")
-async def timeout_around_a_step(stage: Stage, ctx: DurableContext) -> Any:
+async def timeout_around_a_step(probe: Probe, ctx: DurableContext) -> Any:
     async def never_ends() -> None:
         await asyncio.Event().wait()
 
@@ -232,55 +232,55 @@ async def timeout_around_a_step(stage: Stage, ctx: DurableContext) -> Any:
         async with asyncio.timeout(0.01):
             await ctx.step(never_ends, config=ONE_TRY)
     except TimeoutError:
-        stage.see("late", await ctx.step(stage.body, "after"))
+        probe.see("late", await ctx.step(probe.body, "after"))
 
 
 @exact("`asyncio.shield(...)`")
-async def shield(stage: Stage, ctx: DurableContext) -> Any:
+async def shield(probe: Probe, ctx: DurableContext) -> Any:
     async def work() -> str:
         await ctx.wait(seconds(20))
-        return str(await ctx.step(stage.body, "work"))
+        return str(await ctx.step(probe.body, "work"))
 
     task = asyncio.create_task(work())
     try:
         async with asyncio.timeout(5):
             await asyncio.shield(task)
     except TimeoutError:
-        stage.see("late", await ctx.step(stage.body, "late"))
+        probe.see("late", await ctx.step(probe.body, "late"))
     return await task
 
 
 @exact("`asyncio.sleep(...)`, `loop.call_later(...)`")
-async def sleep(stage: Stage, ctx: DurableContext) -> Any:
+async def sleep(probe: Probe, ctx: DurableContext) -> Any:
     loop = asyncio.get_running_loop()
     rung = asyncio.Event()
     loop.call_later(30, rung.set)
     await asyncio.sleep(10)
-    stage.see("slept", await asyncio.sleep(0, "turn"))
+    probe.see("slept", await asyncio.sleep(0, "turn"))
     await rung.wait()
     return loop.time() >= 30
 
 
 @exact("`loop.call_soon(...)`, `add_done_callback(...)`")
-async def callbacks(stage: Stage, ctx: DurableContext) -> Any:
+async def callbacks(probe: Probe, ctx: DurableContext) -> Any:
     calls: list[str] = []
     loop = asyncio.get_running_loop()
     for label in "ab":
         loop.call_soon(calls.append, "soon")
-        step = ctx.step(stage.body, label, name="work")
+        step = ctx.step(probe.body, label, name="work")
         step.add_done_callback(lambda done: calls.append(f"done {done.result()}"))
-        stage.see("calls", [await step, *calls])
+        probe.see("calls", [await step, *calls])
     return calls
 
 
 @exact("`asyncio.Queue()`")
-async def queue(stage: Stage, ctx: DurableContext) -> Any:
+async def queue(probe: Probe, ctx: DurableContext) -> Any:
     jobs: asyncio.Queue[str] = asyncio.Queue(2)
 
     async def worker(n: int) -> None:
         while True:
             job = await jobs.get()
-            stage.see("job", [n, await ctx.step(stage.body, job, name="job")])
+            probe.see("job", [n, await ctx.step(probe.body, job, name="job")])
             await ctx.wait(seconds(n))
             jobs.task_done()
 
@@ -293,20 +293,20 @@ async def queue(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`asyncio.Lock()`, `Semaphore(...)`")
-async def locks(stage: Stage, ctx: DurableContext) -> Any:
+async def locks(probe: Probe, ctx: DurableContext) -> Any:
     lock, room = asyncio.Lock(), asyncio.Semaphore(2)
 
     async def work(n: int) -> None:
         async with room:
             await ctx.wait(seconds(1 + n % 3))
             async with lock:
-                stage.see("work", await ctx.step(stage.body, f"{n}", name="work"))
+                probe.see("work", await ctx.step(probe.body, f"{n}", name="work"))
 
     await asyncio.gather(*(work(n) for n in range(5)))
 
 
 @exact("`asyncio.Event()`, `Condition()`, `Barrier(...)`")
-async def events(stage: Stage, ctx: DurableContext) -> Any:
+async def events(probe: Probe, ctx: DurableContext) -> Any:
     opened, changed, meeting = asyncio.Event(), asyncio.Condition(), asyncio.Barrier(2)
     count = 0
 
@@ -314,7 +314,7 @@ async def events(stage: Stage, ctx: DurableContext) -> Any:
         await opened.wait()
         async with changed:
             await changed.wait_for(lambda: count >= 2)
-        stage.see(label, await ctx.step(stage.body, label, name="work"))
+        probe.see(label, await ctx.step(probe.body, label, name="work"))
         await meeting.wait()
 
     async def leads() -> None:
@@ -330,7 +330,7 @@ async def events(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`loop.create_future()`")
-async def create_future(stage: Stage, ctx: DurableContext) -> Any:
+async def create_future(probe: Probe, ctx: DurableContext) -> Any:
     futures = [asyncio.get_running_loop().create_future() for _ in range(3)]
 
     async def sets(n: int) -> None:
@@ -344,13 +344,13 @@ async def create_future(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("async generators, `contextlib.aclosing(...)`")
-async def generators(stage: Stage, ctx: DurableContext) -> Any:
+async def generators(probe: Probe, ctx: DurableContext) -> Any:
     async def pages() -> AsyncIterator[str]:
         try:
             for n in range(9):
-                yield str(await ctx.step(stage.body, f"page {n}", name="page"))
+                yield str(await ctx.step(probe.body, f"page {n}", name="page"))
         finally:
-            stage.see("closed", await ctx.step(stage.body, "closed"))
+            probe.see("closed", await ctx.step(probe.body, "closed"))
 
     read = []
     async with contextlib.aclosing(pages()) as source:
@@ -361,18 +361,18 @@ async def generators(stage: Stage, ctx: DurableContext) -> Any:
 
     async def numbers() -> AsyncIterator[int]:
         for n in range(3):
-            yield int(await ctx.step(stage.body, f"number {n}", n, name="number"))
+            yield int(await ctx.step(probe.body, f"number {n}", n, name="number"))
 
     left = numbers()  # unfinished, and closed with the invocation
-    stage.see("first", await anext(left))
+    probe.see("first", await anext(left))
     return read
 
 
 @exact("`contextvars`")
-async def context_variables(stage: Stage, ctx: DurableContext) -> Any:
+async def context_variables(probe: Probe, ctx: DurableContext) -> Any:
     async def paints(colour: str) -> str:
         COLOUR.set(colour)
-        await ctx.step(stage.body, colour, name="paint")
+        await ctx.step(probe.body, colour, name="paint")
         return COLOUR.get()
 
     COLOUR.set("red")
@@ -381,7 +381,7 @@ async def context_variables(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`asyncio.current_task()`, `asyncio.all_tasks()`")
-async def all_tasks(stage: Stage, ctx: DurableContext) -> Any:
+async def all_tasks(probe: Probe, ctx: DurableContext) -> Any:
     async def waits() -> None:
         await ctx.wait(seconds(HOUR))
 
@@ -389,36 +389,36 @@ async def all_tasks(stage: Stage, ctx: DurableContext) -> Any:
     await ctx.wait(seconds(1))
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for each in others:
-        stage.see("cancels", each.get_name())
+        probe.see("cancels", each.get_name())
         each.cancel()
     await asyncio.gather(*others, return_exceptions=True)
     return [each.cancelled() for each in made]
 
 
 @exact("`while not handle.done(): await asyncio.sleep(0)`")
-async def spins(stage: Stage, ctx: DurableContext) -> Any:
-    for handle in (ctx.step(stage.body, "a"), ctx.wait(seconds(3))):
+async def spins(probe: Probe, ctx: DurableContext) -> Any:
+    for handle in (ctx.step(probe.body, "a"), ctx.wait(seconds(3))):
         async with asyncio.timeout(HOUR):
             while not handle.done():
                 await asyncio.sleep(0)
-        stage.see("came", handle.result())
+        probe.see("came", handle.result())
 
 
 # anyio
 
 
 @exact("`anyio.create_task_group()`")
-async def anyio_group(stage: Stage, ctx: DurableContext) -> Any:
+async def anyio_group(probe: Probe, ctx: DurableContext) -> Any:
     over: list[bool] = []
 
     async def work(label: str) -> None:
         with anyio.CancelScope():
             try:
-                await ctx.step(stage.body, label, name="work")
+                await ctx.step(probe.body, label, name="work")
                 await anyio.sleep(HOUR)
             finally:
                 if over:  # and not the end of the invocation
-                    stage.see("ends", label)
+                    probe.see("ends", label)
 
     async with anyio.create_task_group() as group:
         for label in "abcde":
@@ -429,11 +429,11 @@ async def anyio_group(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("`anyio.CancelScope()`, `move_on_after(...)`, `fail_after(...)`")
-async def anyio_scopes(stage: Stage, ctx: DurableContext) -> Any:
+async def anyio_scopes(probe: Probe, ctx: DurableContext) -> Any:
     caught = []
     for delay in (0, 2, HOUR):
         with anyio.move_on_after(delay) as scope:
-            stage.see("came", await ctx.wait(seconds(4)))
+            probe.see("came", await ctx.wait(seconds(4)))
         caught.append(scope.cancelled_caught)
     with anyio.CancelScope() as scope:
         scope.cancel()
@@ -443,19 +443,19 @@ async def anyio_scopes(stage: Stage, ctx: DurableContext) -> Any:
         with anyio.fail_after(2):
             await ctx.wait(seconds(4))
     except TimeoutError:
-        stage.see("failed", await ctx.step(stage.body, "after"))
+        probe.see("failed", await ctx.step(probe.body, "after"))
     return caught
 
 
 @exact("`anyio.Event()`, `Lock()`, `CapacityLimiter(...)`, object streams")
-async def anyio_means(stage: Stage, ctx: DurableContext) -> Any:
+async def anyio_means(probe: Probe, ctx: DurableContext) -> Any:
     send, receive = anyio.create_memory_object_stream[str](1)
     lock, room, ended = anyio.Lock(), anyio.CapacityLimiter(2), anyio.Event()
 
     async def consumes(n: int) -> None:
         async for job in receive:
             async with room, lock:
-                stage.see("job", [n, await ctx.step(stage.body, job, name="job")])
+                probe.see("job", [n, await ctx.step(probe.body, job, name="job")])
         ended.set()
 
     async with send, receive, anyio.create_task_group() as group:
@@ -468,13 +468,13 @@ async def anyio_means(stage: Stage, ctx: DurableContext) -> Any:
 
 
 @exact("a saga in a cancelled scope of anyio")
-async def anyio_saga(stage: Stage, ctx: DurableContext) -> Any:
+async def anyio_saga(probe: Probe, ctx: DurableContext) -> Any:
     async def undo(result: str) -> None:
-        await stage.body(f"undo {result}")
+        await probe.body(f"undo {result}")
 
     with anyio.CancelScope() as scope:
         async with ctx.saga() as saga:
-            await saga.step(stage.body, "book", compensate=undo)
+            await saga.step(probe.body, "book", compensate=undo)
             scope.cancel()
             await ctx.wait(seconds(10))
     return scope.cancelled_caught

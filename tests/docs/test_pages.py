@@ -53,17 +53,23 @@ def test_the_test_files_that_architecture_names_exist():
         assert (ROOT / path).exists(), path
 
 
+def test_the_modules_that_architecture_names_exist():
+    package = ROOT / "src" / "durable_execution_sdk"
+    for name in ("ARCHITECTURE.md", "CONTRIBUTING.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for path in re.findall(r"`([\w/]+(?:\.py|/))`", text):
+            places = (ROOT / path, package / path, *(ROOT / "tests").glob(f"*/{path}"))
+            assert any(place.exists() for place in places), f"{name}: {path}"
+
+
 def test_the_limits_page_agrees_with_the_code():
     text = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8").replace(",", "")
-    from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
-    from durable_execution_sdk.operations.checks import LONGEST_TIMEOUT_SECONDS
-    from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
-    from durable_execution_sdk.runtime.log.batches import MAX_BATCH_UPDATES
+    from durable_execution_sdk.protocol import limits
 
     for number in (
-        LONGEST_TIMER_SECONDS,
-        MAX_STORED_RESULT_BYTES,
-        LONGEST_TIMEOUT_SECONDS,
-        MAX_BATCH_UPDATES,
+        limits.LONGEST_TIMER_SECONDS,
+        limits.MAX_STORED_RESULT_BYTES,
+        limits.LONGEST_CALLBACK_TIMEOUT_SECONDS,
+        limits.MAX_BATCH_UPDATES,
     ):
         assert str(number) in text

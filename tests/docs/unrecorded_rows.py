@@ -126,7 +126,7 @@ async def subprocess(runs: list[int]) -> None:
 # Values that workflow code may read
 
 
-class World:
+class OutsideValues:
     """Values outside the execution that change between invocations."""
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ class World:
         os.environ["ROW"] = f"{turn}"
 
 
-WORLD = World()
+WORLD = OutsideValues()
 
 
 @recorded("`ctx.now()`")

@@ -14,7 +14,7 @@ from typing import Any
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.emulator.functions.registry import Bind, Functions
 from durable_execution_sdk.emulator.stores.store import Store
@@ -194,11 +194,13 @@ def returns(value: object) -> Handler:
 class EmulatorRig:
     """An emulator on a virtual clock, with a driver."""
 
-    def __init__(self, store: Store, limits: Limits = DEFAULT_LIMITS, seams: Seams | None = None):
+    def __init__(
+        self, store: Store, limits: Limits = DEFAULT_LIMITS, wrappers: Wrappers | None = None
+    ):
         self.clock = VirtualClock()
         self.functions = Functions()
         self.emulator = Emulator(store, self.clock, self.functions, limits=limits)
-        self.driver = Driver(self.emulator, seams=seams)
+        self.driver = Driver(self.emulator, wrappers=wrappers)
 
     def add(self, name: str, workflow: Workflow, **options: Any) -> None:
         self.functions.add_durable(name, bound(workflow), **options)

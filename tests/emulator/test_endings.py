@@ -17,13 +17,13 @@ from tests.emulator.emulator_rig import (
 )
 
 from durable_execution_sdk.emulator.driver import Ending
-from durable_execution_sdk.emulator.function_caller import RESPONSE_BYTES
 from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.control_plane import HistoryRequest, PauseRequest, ResumeRequest
 from durable_execution_sdk.protocol.data_plane import Outcome
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
 
 
 def test_an_execution_times_out(rig: EmulatorRig) -> None:
@@ -156,7 +156,7 @@ def test_an_invocation_that_takes_too_long_is_cut_off_and_tried_again(memory: Em
 def test_an_answer_that_is_larger_than_lambda_takes_is_a_failed_invocation(
     memory: EmulatorRig,
 ) -> None:
-    answers = ["x" * RESPONSE_BYTES, "small"]
+    answers = ["x" * MAX_RESPONSE_BYTES, "small"]
 
     async def workflow(run: Invoked) -> Outcome:
         return succeeded(answers.pop(0))

@@ -149,3 +149,26 @@ def test_unrelated_executions_are_left_alone_when_one_is_driven(memory: Emulator
     assert memory.run(arn) is Ending.DONE
     assert memory.history(other) == ["ExecutionStarted"]
     assert memory.driver.run_until(lambda: memory.status(other) == "SUCCEEDED") is Ending.DONE
+
+
+def test_a_wait_after_many_quick_steps_is_not_late(rig: EmulatorRig) -> None:
+    """The clock stands still while they run, and the log's time rises with each of them."""
+    began: list[int] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        if "w" not in run.operations:
+            for number in range(400):
+                await run.step(f"s{number}", lambda: 1)
+            began.append(rig.clock.now())
+        return succeeded(None) if await run.wait("w", 1) else PENDING
+
+    rig.add("f", workflow)
+    arn = rig.start()
+    assert rig.run(arn) is Ending.DONE
+    [wait_began] = began
+    assert rig.clock.now() - wait_began == 1_000
+    operations = {operation.id: operation for operation in rig.emulator.operations(arn)}
+    wait = operations["w"]
+    assert wait.start_timestamp is not None and wait.end_timestamp is not None
+    assert wait.start_timestamp > wait_began + 350  # the log is ahead
+    assert wait.end_timestamp - wait.start_timestamp == 1_000

@@ -22,8 +22,9 @@ from itertools import combinations
 from typing import Any
 
 import msgspec
-from tests.generated import world as worlds
+from tests.generated import program_api
 from tests.generated.clock import Stuck, VirtualClock, forget_environment
+from tests.generated.program_api import Declined, Killed, Trace
 from tests.generated.programs import GIVING_UP, REFUSABLE, REFUSALS, SELF_CANCELLED, Program
 from tests.generated.schedules import Schedule, collector_of
 from tests.generated.service import (
@@ -37,7 +38,6 @@ from tests.generated.service import (
     event_of,
     page_of,
 )
-from tests.generated.world import Declined, Killed, World
 
 from durable_execution_sdk import (
     DurableHandler,
@@ -68,7 +68,7 @@ class Execution:
     """The outcome of one execution."""
 
     schedule: Schedule
-    world: World
+    trace: Trace
     service: Service
     status: str = "RUNNING"
     result: Any = None
@@ -102,35 +102,35 @@ class Client:
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Make a call, unless the process dies before it or before its answer."""
-        execution, world = self._execution, self._execution.world
-        if world.dead:
+        execution, trace = self._execution, self._execution.trace
+        if trace.dead:
             return _NOTHING_MORE
         execution.calls += 1
         crash, number = execution.schedule.crash, execution.calls
         # A service that takes longer than a short budget would let no execution end.
         longest = 4.0 if execution.schedule.budget >= 900 else 0.3
         body = codec.encode_checkpoint(request)
-        await world.pause(longest)
-        if crash == (number, "before") and world.may_die():
-            raise world.die()
-        if world.dead:
+        await trace.pause(longest)
+        if crash == (number, "before") and trace.may_die():
+            raise trace.die()
+        if trace.dead:
             return _NOTHING_MORE
         try:
             answer = execution.service.checkpoint(body)
         except ProtocolError as error:
-            world.find(f"protocol: {error}")
+            trace.find(f"protocol: {error}")
             raise
         except Refusal as error:
             code = "InvalidParameterValueException"
             raise ServiceError(str(error), code=code, status=400) from error
-        if crash == (number, "after") and world.may_die():
-            raise world.die()
-        await world.pause(longest)
-        return _NOTHING_MORE if world.dead else codec.decode_checkpoint_response(answer)
+        if crash == (number, "after") and trace.may_die():
+            raise trace.die()
+        await trace.pause(longest)
+        return _NOTHING_MORE if trace.dead else codec.decode_checkpoint_response(answer)
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Read a page."""
-        await self._execution.world.pause(0.01)
+        await self._execution.trace.pause(0.01)
         body = self._execution.service.state(request.checkpoint_token, request.marker)
         return codec.decode_state_page(body)
 
@@ -197,26 +197,26 @@ class Playing:
         ``continued`` is an execution that another version of the program began, to go on with.
         """
         clock = continued.service.clock if continued else VirtualClock()
-        world = World(chance=random.Random(schedule.seed), slow=schedule.slow)
+        trace = Trace(chance=random.Random(schedule.seed), slow=schedule.slow)
         service = continued.service if continued else Service(clock, INPUT, schedule.page)
-        world.service = service
-        world.clock = clock
+        trace.service = service
+        trace.clock = clock
         clock.entered = 0
-        world.expects_stubborn = "swallow" in self.program.kinds
-        world.may_be_refused = bool(self.program.kinds & REFUSABLE)
-        world.gives_up = bool(self.program.kinds & GIVING_UP)
-        world.stirring.seed(schedule.seed)
-        world.collect = collector_of(schedule)
+        trace.expects_stubborn = "swallow" in self.program.kinds
+        trace.may_be_refused = bool(self.program.kinds & REFUSABLE)
+        trace.gives_up = bool(self.program.kinds & GIVING_UP)
+        trace.stirring.seed(schedule.seed)
+        trace.collect = collector_of(schedule)
         if schedule.crash and schedule.crash[1] == "in body":
-            world.dies_in_body = schedule.crash[0]
+            trace.dies_in_body = schedule.crash[0]
         chance = random.Random(schedule.seed + 1)
         service.holds_back = lambda: schedule.late and chance.random() < 0.6
-        service.is_sure_to_call = lambda: world.running > 0
+        service.is_sure_to_call = lambda: trace.running > 0
         service.refuses = schedule.refuses
-        world.may_die = lambda: not schedule.late or service.is_in_order
+        trace.may_die = lambda: not schedule.late or service.is_in_order
         service.latency = lambda: chance.choice((0.1, 0.5, 3.0)) if schedule.slow else 0.5
-        execution = Execution(schedule, world, service)
-        with recording_logs(world), clock.installed():
+        execution = Execution(schedule, trace, service)
+        with recording_logs(trace), clock.installed():
             with schedule.applied():
                 self._until_closed(execution, clock, until_death=until_death)
             # Warnings at a garbage collection belong to this execution.
@@ -226,29 +226,29 @@ class Playing:
     def interrupted(self, schedule: Schedule) -> Execution | None:
         """Run until the process dies; return ``None`` if it does not."""
         execution = self.run(schedule, until_death=True)
-        return execution if execution.world.crashes else None
+        return execution if execution.trace.crashes else None
 
     def _until_closed(
         self, execution: Execution, clock: VirtualClock, *, until_death: bool
     ) -> None:
-        world, service = execution.world, execution.service
-        while execution.status == "RUNNING" and not (until_death and world.crashes):
+        trace, service = execution.trace, execution.service
+        while execution.status == "RUNNING" and not (until_death and trace.crashes):
             execution.invocations += 1
             if execution.invocations > MOST_INVOCATIONS:
-                world.find(f"no end after {MOST_INVOCATIONS} invocations")
+                trace.find(f"no end after {MOST_INVOCATIONS} invocations")
                 return
             if execution.schedule.cold:
                 forget_environment()
             handler = self.handler(execution.schedule, Client(execution))
-            world.end()
+            trace.end()
             clock.join()
             died_with = service._visible() if execution.cut and execution.cut[-1] else ()
             event = service.begin()
             if died_with and event["UpdatedOperationIds"]:
                 execution.deaths.append(Snapshot(died_with, ()))
-            world.begin()
+            trace.begin()
             try:
-                outcome = self._call(world, clock, handler, event, execution.schedule.budget)
+                outcome = self._call(trace, clock, handler, event, execution.schedule.budget)
             except Killed:
                 service.end()
                 execution.cut.append(True)
@@ -264,47 +264,47 @@ class Playing:
 
     def _call(
         self,
-        world: World,
+        trace: Trace,
         clock: VirtualClock,
         handler: DurableHandler[Any, Any],
         event: Json,
         budget: float = 900.0,
     ) -> Json | None:
-        worlds.play_in(world)
+        program_api.play_in(trace)
         clock.take_over()
         ends_at = clock.now + budget
         try:
             outcome = handler(event, LambdaContext(clock, budget))
-            if clock.now > ends_at and not world.dead:
-                world.find(
+            if clock.now > ends_at and not trace.dead:
+                trace.find(
                     f"the answer came {clock.now - ends_at:g} s after the function's timeout"
                 )
-            if world.dead:
+            if trace.dead:
                 raise Killed("it answered after its process had died")
             return outcome
         except Killed:
             raise
         except Stuck as error:
             forget_environment()
-            world.find(f"stuck: {error}")
+            trace.find(f"stuck: {error}")
         except BaseException as error:
-            if world.dead:
+            if trace.dead:
                 raise Killed from error
-            if world.frozen and isinstance(error, InvocationError):
+            if trace.frozen and isinstance(error, InvocationError):
                 return None  # a body that had begun before would go on for ever
             if budget < 900 and isinstance(error, InvocationError) and "time is" in str(error):
-                raise world.die() from error
-            world.find(f"the invocation raised {type(error).__name__}: {error}"[:300])
+                raise trace.die() from error
+            trace.find(f"the invocation raised {type(error).__name__}: {error}"[:300])
         return None
 
     def _conclude(self, execution: Execution, outcome: Json) -> None:
-        world, service = execution.world, execution.service
+        trace, service = execution.trace, execution.service
         if outcome["Status"] == "PENDING":
             if not service.is_pending:
-                world.find("PENDING, and nothing is pending")
+                trace.find("PENDING, and nothing is pending")
                 execution.status = "HUNG"
             elif not service.jump():
-                world.find("PENDING for something that never comes")
+                trace.find("PENDING for something that never comes")
                 execution.status = "HUNG"
             return
         execution.status = outcome["Status"]
@@ -318,28 +318,28 @@ class Playing:
     ) -> tuple[Observed, Json | None, list[Json]]:
         """Invoke with a recorded log that does not grow; return observations, response and updates."""
         clock = VirtualClock()
-        world = World(service=None, frozen=True)
-        world.clock = clock
+        trace = Trace(service=None, frozen=True)
+        trace.clock = clock
         clock.entered = 0
-        world.expects_stubborn = execution.world.expects_stubborn
-        world.may_be_refused = execution.world.may_be_refused
-        world.gives_up = execution.world.gives_up
-        world.collect = execution.world.collect
-        world.stirring = execution.world.stirring
+        trace.expects_stubborn = execution.trace.expects_stubborn
+        trace.may_be_refused = execution.trace.may_be_refused
+        trace.gives_up = execution.trace.gives_up
+        trace.collect = execution.trace.collect
+        trace.stirring = execution.trace.stirring
         client = FrozenClient(clock, snapshot, execution.schedule.page)
         size = execution.schedule.page or len(snapshot.operations)
         first = snapshot.operations[:size]
         more = len(first) < len(snapshot.operations)
         event = event_of(first, "token", snapshot.updated, more=more)
-        world.begin()
-        with recording_logs(world), clock.installed(), execution.schedule.applied():
+        trace.begin()
+        with recording_logs(trace), clock.installed(), execution.schedule.applied():
             handler = self.handler(execution.schedule, client)
-            outcome = self._call(world, clock, handler, event)
+            outcome = self._call(trace, clock, handler, event)
             # What complains when it is collected is this replay's.
             gc.collect()
-        for found in world.findings:
-            execution.world.find(f"on replay: {found}")
-        return world.observations[-1], outcome, client.updates
+        for found in trace.findings:
+            execution.trace.find(f"on replay: {found}")
+        return trace.observations[-1], outcome, client.updates
 
     def handler(self, schedule: Schedule, client: Any) -> DurableHandler[Any, Any]:
         """Make a new handler of the program."""
@@ -385,24 +385,24 @@ def _contexts(key: str) -> Iterator[str]:
 
 def check_execution(playing: Playing, execution: Execution, cuts: int) -> list[str]:
     """Return the faults of one execution."""
-    world, program = execution.world, playing.program
+    trace, program = execution.trace, playing.program
     optimistic = execution.schedule.mode.name == "OPTIMISTIC"
-    found = list(world.findings)
+    found = list(trace.findings)
     if execution.status not in ("SUCCEEDED", "FAILED"):
         return found or [f"the execution is {execution.status}"]
     refused = _was_refused(program, execution)
     if (execution.status == "FAILED") != program.fails and not refused:
         found.append(f"the execution {execution.status}: {_brief(execution.error)}")
-    for n, m in combinations(range(len(world.observations)), 2):
+    for n, m in combinations(range(len(trace.observations)), 2):
         # An optimistic step's result may be seen and then lost with the process.
         if optimistic and execution.cut[n]:
             continue
-        earlier, later = world.observations[n], world.observations[m]
+        earlier, later = trace.observations[n], trace.observations[m]
         if wrong := extends(earlier, later, cut=execution.cut[m]):
             found.append(f"invocation {n + 1} of {execution.invocations} {wrong}")
             break
     found += _check_replays(playing, execution, 0 if optimistic else cuts)
-    return [*found, *(each for each in world.findings if each not in found)]
+    return [*found, *(each for each in trace.findings if each not in found)]
 
 
 def _was_refused(program: Program, execution: Execution) -> bool:
@@ -412,7 +412,7 @@ def _was_refused(program: Program, execution: Execution) -> bool:
 
 
 def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterator[str]:
-    last = execution.world.observations[-1]
+    last = execution.trace.observations[-1]
     snapshots = [each for each in execution.service.snapshots if each.is_in_order]
     rng = random.Random(execution.schedule.seed)
     for n in rng.sample(range(len(snapshots)), min(cuts, len(snapshots))):
@@ -456,13 +456,13 @@ def check_agreement(program: Program, calm: Execution, other: Execution) -> Iter
     if calm.log() != other.log():
         gone, new = one - two, two - one
         yield f"the log differs from that of the calm run: without {_few(gone)}, with {_few(new)}"
-    mine, theirs = (Counter(map(repr, each.world.observations[-1])) for each in (calm, other))
+    mine, theirs = (Counter(map(repr, each.trace.observations[-1])) for each in (calm, other))
     whole = calm.invocations == other.invocations == 1
     if whole and mine != theirs:
         yield f"observations differ: without {_few(mine - theirs)}, with {_few(theirs - mine)}"
-    once = Counter(other.world.bodies)
-    if not other.world.crashes and once != calm.world.bodies:
-        gone, new = calm.world.bodies - once, once - calm.world.bodies
+    once = Counter(other.trace.bodies)
+    if not other.trace.crashes and once != calm.trace.bodies:
+        gone, new = calm.trace.bodies - once, once - calm.trace.bodies
         yield f"bodies differ: without {_few(gone)}, with {_few(new)}"
 
 
@@ -472,18 +472,18 @@ def check_lines(playing: Playing, execution: Execution) -> Iterator[str]:
     But if the log of a dead process is one that a suspended invocation would have left, and the service has
     news, then the next event is the same for both, and lines are taken for written.
     """
-    seen = Counter(key for key, _ in execution.world.observations[-1])
-    lost = {key: count for key, count in seen.items() if execution.world.lines[key] < count}
+    seen = Counter(key for key, _ in execution.trace.observations[-1])
+    lost = {key: count for key, count in seen.items() if execution.trace.lines[key] < count}
     if lost:
         taken_for_written = {
             key for each in execution.deaths for key in _rests(playing, execution, each)
         }
         lost = {key: count for key, count in lost.items() if key not in taken_for_written}
     for key, count in seen.items():
-        lines = execution.world.lines[key]
+        lines = execution.trace.lines[key]
         if key in lost:
             yield f"the line of {key} was written {lines} times, and observed {count} times"
-        elif lines > count and not execution.world.crashes:
+        elif lines > count and not execution.trace.crashes:
             yield f"the line of {key} was written {lines} times"
 
 
@@ -516,42 +516,42 @@ def _difference(one: Any, two: Any) -> str:
 class _LogRecorder(logging.Handler):
     """A log handler that counts the lines of programs and records warnings as faults."""
 
-    world: World | None = None
+    trace: Trace | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        world = self.world
-        if world is None or world.dead:
+        trace = self.trace
+        if trace is None or trace.dead:
             return
         if record.name == LOGGER.name and record.levelno == logging.INFO:
-            world.lines[record.getMessage()] += 1
+            trace.lines[record.getMessage()] += 1
         elif record.name == "asyncio":
             text = " ".join(record.getMessage().splitlines()[:2])
             error = record.exc_info and record.exc_info[1]
-            if _is_refusal(world, text, error) or _is_of_the_program(world, text, error):
+            if _is_refusal(trace, text, error) or _is_of_the_program(trace, text, error):
                 return
-            world.find(
+            trace.find(
                 f"asyncio complains: {text} {error!r}"[:300]
                 if error
                 else f"asyncio complains: {text}"
             )
         elif record.name != "asyncio" and record.levelno >= logging.WARNING:
-            if "abandoned" in record.getMessage() and world.expects_stubborn:
+            if "abandoned" in record.getMessage() and trace.expects_stubborn:
                 return
-            world.find(f"the SDK warns: {record.getMessage()}"[:300])
+            trace.find(f"the SDK warns: {record.getMessage()}"[:300])
 
 
-def _is_refusal(world: World, text: str, error: object) -> bool:
+def _is_refusal(trace: Trace, text: str, error: object) -> bool:
     """A complaint of what a program left behind that the SDK refused: its errors, and tasks not its own."""
-    if not world.may_be_refused:
+    if not trace.may_be_refused:
         return False
     unseen = "never retrieved" in text and any(each in repr(error) for each in REFUSALS)
     return unseen or "destroyed but it is pending! task: <Task pending" in text
 
 
-def _is_of_the_program(world: World, text: str, error: object) -> bool:
+def _is_of_the_program(trace: Trace, text: str, error: object) -> bool:
     """A complaint that plain asyncio would have too: of a shield or a gather that the program gave up."""
     of_a_future = "Future exception was never retrieved" in text
-    return world.gives_up and of_a_future and isinstance(error, (Declined, OperationError))
+    return trace.gives_up and of_a_future and isinstance(error, (Declined, OperationError))
 
 
 @functools.cache
@@ -560,10 +560,10 @@ def _log_recorder() -> _LogRecorder:
 
 
 @contextmanager
-def recording_logs(world: World) -> Iterator[None]:
-    """Record the logs and warnings of a block in this world."""
+def recording_logs(trace: Trace) -> Iterator[None]:
+    """Record the logs and warnings of a block in this trace."""
     recorder, asyncio_logger = _log_recorder(), logging.getLogger("asyncio")
-    recorder.world = world
+    recorder.trace = trace
     before = [(logger, logger.level, logger.propagate) for logger in (LOGGER, asyncio_logger)]
     for logger in (LOGGER, asyncio_logger):
         logger.addHandler(recorder)
@@ -574,10 +574,10 @@ def recording_logs(world: World) -> Iterator[None]:
             warnings.simplefilter("always")
             yield
         for warning in warnings_caught:
-            if not issubclass(warning.category, ResourceWarning) and not world.crashes:
-                world.find(f"warning: {warning.message}"[:300])
+            if not issubclass(warning.category, ResourceWarning) and not trace.crashes:
+                trace.find(f"warning: {warning.message}"[:300])
     finally:
-        recorder.world = None
+        recorder.trace = None
         for logger, level, propagate in before:
             logger.removeHandler(recorder)
             logger.setLevel(level)

@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-from tests.generated import world as worlds
+from tests.generated import program_api
 from tests.generated.clock import VirtualClock
 from tests.generated.oracle import INPUT, Execution, Playing
+from tests.generated.program_api import Trace
 from tests.generated.programs import Program
 from tests.generated.rendering import render
 from tests.generated.runner import compiled
 from tests.generated.schedules import Schedule
 from tests.generated.service import Service
-from tests.generated.world import World
 
 from durable_execution_sdk import CheckpointingMode, durable_execution
 from durable_execution_sdk.protocol import codec
@@ -49,11 +49,11 @@ class Processes(Playing):
         """Run to the end; the process is killed where the schedule says."""
         clock = VirtualClock()
         service = Service(clock, INPUT, schedule.page)
-        world = World(service=service, slow=False)
-        execution = Execution(schedule, world, service)
+        trace = Trace(service=service, slow=False)
+        execution = Execution(schedule, trace, service)
         while execution.status == "RUNNING" and execution.invocations < 40:
             execution.invocations += 1
-            world.begin()
+            trace.begin()
             outcome = self._invoke(execution)
             service.end()
             execution.cut.append(outcome is None)
@@ -87,25 +87,25 @@ class Processes(Playing):
 
     def _answer(self, execution: Execution, message: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer to the child's request; ``None`` if the child is to be killed."""
-        world, service = execution.world, execution.service
+        trace, service = execution.trace, execution.service
         match message:
             case {"checkpoint": body}:
                 execution.calls += 1
                 crash, number = execution.schedule.crash, execution.calls
                 if crash == (number, "before"):
-                    world.crashes += 1
+                    trace.crashes += 1
                     return None
                 answer = service.checkpoint(body.encode()).decode()
                 if crash == (number, "after"):
-                    world.crashes += 1
+                    trace.crashes += 1
                     return None
                 return {"answer": answer}
             case {"state": [token, marker]}:
                 return {"answer": service.state(token, marker).decode()}
             case {"body": [key, operation_id, attempt, once]}:
-                world.admit(key, operation_id, attempt, once=once)
+                trace.admit(key, operation_id, attempt, once=once)
             case {"observed": [key, shown]}:
-                world.observe(key, shown)
+                trace.observe(key, shown)
             case {"callback": [callback_id, result, error]}:
                 service.answer(callback_id, result, error, 0.2)
         return {}
@@ -151,8 +151,8 @@ class Parent:
         return answer.encode()
 
 
-class Told(World):
-    """A world that sends its events to the parent."""
+class SentTrace(Trace):
+    """A trace that sends its events to the parent."""
 
     parent: Parent
 
@@ -166,17 +166,17 @@ class Told(World):
 def main(file: str, mode: str) -> None:
     """Run one invocation."""
     given = json.loads(sys.stdin.readline())
-    world = Told(slow=False)
-    world.parent = Parent(given["now"])
-    world.service = world.parent  # type: ignore[assignment]
-    worlds.play_in(world)
-    world.begin()
+    trace = SentTrace(slow=False)
+    trace.parent = Parent(given["now"])
+    trace.service = trace.parent  # type: ignore[assignment]
+    program_api.play_in(trace)
+    trace.begin()
     workflow = compiled(Program((), source=Path(file).read_text()))
-    handler = durable_execution(client=world.parent, checkpointing=CheckpointingMode[mode])(
+    handler = durable_execution(client=trace.parent, checkpointing=CheckpointingMode[mode])(
         workflow
     )
     outcome = handler(given["event"], None)
-    world.parent.tell({"outcome": msgspec.json.decode(msgspec.json.encode(outcome))})
+    trace.parent.tell({"outcome": msgspec.json.decode(msgspec.json.encode(outcome))})
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from tests.generated.programs import OPERATIONS, STATEMENTS, Block, Node, Program
 
-HEADER = "from tests.generated.world import *  # what a program calls\n\n\n"
+HEADER = "from tests.generated.program_api import *  # what a program calls\n\n\n"
 
 
 class Writer:

@@ -10,8 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.generated import hazards, operations, statements, synchronizing
-from tests.generated import world as worlds
+from tests.generated import hazards, operations, program_api, statements, synchronizing
 from tests.generated.clock import free_abandoned_loops
 from tests.generated.oracle import (
     Execution,
@@ -67,7 +66,7 @@ class Report:
 
 def compiled(program: Program) -> Any:
     """Compile a program to its workflow function."""
-    names = dict(worlds.NAMES)
+    names = dict(program_api.NAMES)
     source = render(program).partition("\n")[2]
     exec(compile(source, f"<program {program.seed}>", "exec"), names)
     return names["workflow"]
@@ -83,7 +82,7 @@ def check_program(
     calm = playing.run(CALM)
     _check(playing, calm, None, features, report)
     if not (stop and report.findings):
-        bodies = sum(calm.world.bodies.values())
+        bodies = sum(calm.trace.bodies.values())
         for schedule in schedules(program.seed, count - 1, calm.calls, bodies, features):
             _check(playing, playing.run(schedule), calm, features, report)
             if stop and report.findings:
@@ -126,7 +125,7 @@ def check_change(program: Program, calm: Execution, report: Report) -> None:
         recorded = _recorded(begun)
         went_on = changed.run(replace(CALM, seed=1), continued=begun)
         report.executions += 2
-        again = [key for key, _ in went_on.world.bodies if key in recorded]
+        again = [key for key, _ in went_on.trace.bodies if key in recorded]
         if again:
             end = (went_on.error or {}).get("ErrorType") or went_on.status
             what = f"changed code: recorded steps ran again before {end}: {again[:3]}"
@@ -139,7 +138,7 @@ def _recorded(execution: Execution) -> set[str]:
     for op in execution.service.operations.values():
         if op["Type"] == "STEP" and op["Status"] == "SUCCEEDED":
             recorded_keys.add(((op.get("StepDetails") or {}).get("Result") or "").strip('"'))
-    return recorded_keys & {key for key, _ in execution.world.bodies}
+    return recorded_keys & {key for key, _ in execution.trace.bodies}
 
 
 def shrink(finding: Finding, count: int, features: Iterable[str], budget: int = 400) -> Finding:

@@ -9,7 +9,7 @@ from tests.generated.programs import Program
 from tests.generated.runner import CALM, Playing, check_program, compiled
 from tests.generated.schedules import Schedule
 
-HEADER = "from tests.generated.world import *\n"
+HEADER = "from tests.generated.program_api import *\n"
 
 A_TASK_AWAITS_ANOTHER = """
     async def workflow(event, c):
@@ -34,6 +34,6 @@ def test_a_process_that_dies_in_a_body_unwinds_without_a_complaint() -> None:
     at_fault = program(A_TASK_AWAITS_ANOTHER)
     playing = Playing(at_fault, compiled(at_fault))
     calm, died = playing.run(CALM), playing.run(Schedule(crash=(1, "in body")))
-    assert died.world.crashes == 1
-    assert died.world.findings == []
+    assert died.trace.crashes == 1
+    assert died.trace.findings == []
     assert died.result == calm.result

@@ -59,10 +59,10 @@ def test_a_program_replays_exactly_though_its_processes_are_killed(tmp_path: Pat
     program = Program((jobs, _awaits("ask")))
     processes = Processes(program, tmp_path / "program.py")
     calm = processes.play(CALM)
-    assert calm.status == "SUCCEEDED", (calm.error, calm.world.findings)
+    assert calm.status == "SUCCEEDED", (calm.error, calm.trace.findings)
     for crash in ((calm.calls, "after"), (max(calm.calls // 2, 1), "before")):
         other = processes.play(Schedule(crash=crash, page=1))
-        assert other.world.crashes == 1
+        assert other.trace.crashes == 1
         assert not check_execution(processes, other, 1)
         assert not list(check_agreement(program, calm, other))
 
@@ -85,7 +85,7 @@ def test_a_seed_gives_one_program_and_one_course_of_events() -> None:
     assert one == other
     assert render(one) == render(other)
     runs = [Playing(one, compiled(one)).run(CALM) for _ in range(2)]
-    assert runs[0].world.observations == runs[1].world.observations
+    assert runs[0].trace.observations == runs[1].trace.observations
     assert runs[0].log() == runs[1].log()
     assert runs[0].calls == runs[1].calls
 

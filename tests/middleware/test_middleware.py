@@ -123,7 +123,7 @@ def test_transparent_middleware_leaves_ids_history_and_observations_as_they_are(
     through = Play(shape, keeps_states=False, options=options)
     ran = through.run()
     assert (ran.status, ran.result) == (expected.status, expected.result)
-    observations = [each.stage.observations for each in (through, plain)]
+    observations = [each.probe.observations for each in (through, plain)]
     if shape.name in RACES:
         # So is the number of invocations.
         observations = [[list(chain(*each))] for each in observations]

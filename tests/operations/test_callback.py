@@ -26,7 +26,7 @@ from durable_execution_sdk import (
     StepError,
     WaitForCallbackConfig,
 )
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.runtime.log import checkpointer, unsettled
 
@@ -127,7 +127,7 @@ def test_callbacks_created_together_share_one_call() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await asyncio.gather(*(ctx.create_callback() for _ in range(20)))
 
-    run_workflow(workflow, seams=Seams(data_plane=Counting))
+    run_workflow(workflow, wrappers=Wrappers(data_plane=Counting))
     assert sum(calls) == 20
     assert len(calls) <= 2
 
@@ -301,7 +301,7 @@ def test_the_submitter_is_not_called_again_when_the_process_dies_after_it() -> N
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         return await ctx.wait_for_callback(calls.append, name="a")
 
-    rig = rig_of(workflow, seams=Seams(data_plane=Dying))
+    rig = rig_of(workflow, wrappers=Wrappers(data_plane=Dying))
     arn = rig.start()
     rig.drive(arn, until=rig.clock.now() + 60_000)
     assert died

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import ONE_TRY, RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.rig import Rig
@@ -24,122 +24,122 @@ from durable_execution_sdk import (
 )
 
 
-def all_of_different_kinds(stage: Stage) -> Workflow:
+def all_of_different_kinds(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         a, b, none = await ctx.all(
-            ctx.step(stage.body, "a"),
-            ctx.step(stage.body, "b", name="b"),
+            ctx.step(probe.body, "a"),
+            ctx.step(probe.body, "b", name="b"),
             ctx.wait(seconds(30)),
         )
-        stage.see("all", [a, b, none])
-        stage.see("now", int(ctx.now().timestamp()) % 2 >= 0)
+        probe.see("all", [a, b, none])
+        probe.see("now", int(ctx.now().timestamp()) % 2 >= 0)
         await ctx.wait(seconds(5))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
-def all_fails_at_the_first_failure(stage: Stage) -> Workflow:
+def all_fails_at_the_first_failure(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         slow = ctx.wait(seconds(50))
         try:
-            await ctx.all(slow, ctx.step(stage.fails, "f", config=ONE_TRY))
+            await ctx.all(slow, ctx.step(probe.fails, "f", config=ONE_TRY))
         except Declined as error:
             assert isinstance(error, StepError)
-            stage.see("failed", [error.code, error.amount, slow.done()])
+            probe.see("failed", [error.code, error.amount, slow.done()])
         await slow
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
-def race_against_time(stage: Stage) -> Workflow:
+def race_against_time(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        slow = ctx.step(stage.fails, "s", 4, config=StepConfig(retry_strategy=RETRY))
-        stage.see("late", await ctx.race(slow, ctx.wait(seconds(3))))
-        quick = ctx.step(stage.fails, "q", 2, config=StepConfig(retry_strategy=RETRY))
-        stage.see("in time", await ctx.race(quick, ctx.wait(seconds(86_400))))
-        stage.see("loser", await slow)
+        slow = ctx.step(probe.fails, "s", 4, config=StepConfig(retry_strategy=RETRY))
+        probe.see("late", await ctx.race(slow, ctx.wait(seconds(3))))
+        quick = ctx.step(probe.fails, "q", 2, config=StepConfig(retry_strategy=RETRY))
+        probe.see("in time", await ctx.race(quick, ctx.wait(seconds(86_400))))
+        probe.see("loser", await slow)
         return "over"
 
     return run
 
 
-def race_lost_by_failing(stage: Stage) -> Workflow:
+def race_lost_by_failing(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         try:
-            await ctx.race(ctx.wait(seconds(60)), ctx.step(stage.fails, "f", config=ONE_TRY))
+            await ctx.race(ctx.wait(seconds(60)), ctx.step(probe.fails, "f", config=ONE_TRY))
         except StepError as error:
-            stage.see("error", [error.error_type, str(error)])
+            probe.see("error", [error.error_type, str(error)])
         await ctx.wait(seconds(5))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def any_that_succeeds(stage: Stage) -> Workflow:
+def any_that_succeeds(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         winner = await ctx.any(
-            ctx.step(stage.fails, "f", config=ONE_TRY),
-            ctx.step(stage.fails, "g", 3, config=StepConfig(retry_strategy=RETRY)),
+            ctx.step(probe.fails, "f", config=ONE_TRY),
+            ctx.step(probe.fails, "g", 3, config=StepConfig(retry_strategy=RETRY)),
             ctx.wait(seconds(600)),
         )
-        stage.see("winner", winner)
+        probe.see("winner", winner)
         await ctx.wait(seconds(1))
         return winner
 
     return run
 
 
-def any_that_fails(stage: Stage) -> Workflow:
+def any_that_fails(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         try:
             await ctx.any(
-                ctx.step(stage.fails, "f", config=ONE_TRY),
-                ctx.step(stage.fails, "g", config=ONE_TRY),
+                ctx.step(probe.fails, "f", config=ONE_TRY),
+                ctx.step(probe.fails, "g", config=ONE_TRY),
                 name="either",
             )
         except AllFailedError as error:
             codes = [e.code for e in error.exceptions if isinstance(e, Declined)]
-            stage.see("all failed", [codes, error.operation_name, str(error)])
+            probe.see("all failed", [codes, error.operation_name, str(error)])
         await ctx.wait(seconds(1))
         try:
-            await ctx.any(ctx.step(stage.fails, "h", config=ONE_TRY))
+            await ctx.any(ctx.step(probe.fails, "h", config=ONE_TRY))
         except* Declined as group:
-            stage.see("group", len(group.exceptions))
-        return await ctx.step(stage.body, "after")
+            probe.see("group", len(group.exceptions))
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def settles_all(stage: Stage) -> Workflow:
+def settles_all(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         one, two, three = await ctx.all_settled(
-            ctx.step(stage.body, "a"),
-            ctx.step(stage.fails, "f", config=ONE_TRY),
+            ctx.step(probe.body, "a"),
+            ctx.step(probe.fails, "f", config=ONE_TRY),
             ctx.wait(seconds(9)),
         )
         assert one.status is SettledStatus.SUCCEEDED
         assert two.status is SettledStatus.FAILED
         assert three.error is None
-        stage.see("settled", [one.value, one.result(), str(two.error), three.value])
+        probe.see("settled", [one.value, one.result(), str(two.error), three.value])
         with pytest.raises(Declined):
             two.result()
         await ctx.wait(seconds(1))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def of_tasks_and_coroutines(stage: Stage) -> Workflow:
+def of_tasks_and_coroutines(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def branch(n: int) -> int:
             await ctx.wait(seconds(n))
-            return int(await ctx.step(stage.body, f"b{n}", n))
+            return int(await ctx.step(probe.body, f"b{n}", n))
 
         task = asyncio.create_task(branch(7))
-        stage.see("race", await ctx.race(branch(5), task, branch(3)))
-        stage.see("all", await ctx.all(task, branch(1), ctx.step(stage.body, "s")))
+        probe.see("race", await ctx.race(branch(5), task, branch(3)))
+        probe.see("all", await ctx.all(task, branch(1), ctx.step(probe.body, "s")))
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def sets() -> None:
@@ -147,53 +147,53 @@ def of_tasks_and_coroutines(stage: Stage) -> Workflow:
             future.set_result("set")
 
         setting = asyncio.create_task(sets())
-        stage.see("future", await ctx.race(future, ctx.wait(seconds(100))))
+        probe.see("future", await ctx.race(future, ctx.wait(seconds(100))))
         await setting
         return "over"
 
     return run
 
 
-def nested_and_in_children(stage: Stage) -> Workflow:
+def nested_and_in_children(probe: Probe) -> Workflow:
     async def child(ctx: DurableContext, n: int) -> str:
-        first = ctx.all(ctx.wait(seconds(n)), ctx.step(stage.body, f"c{n}"))
+        first = ctx.all(ctx.wait(seconds(n)), ctx.step(probe.body, f"c{n}"))
         _, name = await ctx.race(first, ctx.all(ctx.wait(seconds(n + 1)), ctx.wait(seconds(n))))
-        return stage.see("child", str(name), inside=str(n))
+        return probe.see("child", str(name), inside=str(n))
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         children = [ctx.run_in_child_context(child, n) for n in (4, 2, 6)]
-        stage.see("first", await ctx.race(*children))
-        stage.see("all", await ctx.all(*children))
+        probe.see("first", await ctx.race(*children))
+        probe.see("all", await ctx.all(*children))
         await ctx.wait(seconds(1))
         return "over"
 
     return run
 
 
-def of_nothing(stage: Stage) -> Workflow:
+def of_nothing(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("all", await ctx.all())
-        stage.see("settled", await ctx.all_settled())
+        probe.see("all", await ctx.all())
+        probe.see("settled", await ctx.all_settled())
         for combine in (ctx.race, ctx.any):
             with pytest.raises(ConfigError, match="at least one"):
                 combine()
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def not_awaited_at_once(stage: Stage) -> Workflow:
+def not_awaited_at_once(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        either = ctx.race(ctx.wait(seconds(4)), ctx.step(stage.body, "a"))
-        stage.see("b", await ctx.step(stage.body, "b"))
+        either = ctx.race(ctx.wait(seconds(4)), ctx.step(probe.body, "a"))
+        probe.see("b", await ctx.step(probe.body, "b"))
         await ctx.wait(seconds(10))
-        stage.see("done", either.done())
-        return stage.see("either", await either)
+        probe.see("done", either.done())
+        return probe.see("either", await either)
 
     return run
 
 
-def gives_up_an_operand(stage: Stage) -> Workflow:
+def gives_up_an_operand(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         callback = await ctx.create_callback("cb")
         both = ctx.all_settled(callback, ctx.wait(seconds(3)))
@@ -201,7 +201,7 @@ def gives_up_an_operand(stage: Stage) -> Workflow:
         callback.cancel()
         cancelled, waited = await both
         assert isinstance(cancelled.error, OperationError)
-        stage.see("given up", [cancelled.error.error_type, waited.value])
+        probe.see("given up", [cancelled.error.error_type, waited.value])
         await ctx.wait(seconds(1))
         return "over"
 
@@ -233,7 +233,7 @@ def test_the_outcome_is_that_of_the_log(build: Any) -> None:
 
 def test_the_timeout_pattern_suspends_and_takes_the_winner_of_the_log() -> None:
     _, play, ran = played(race_against_time)
-    observed = {label: value for _, label, value in play.stage.observations[-1]}
+    observed = {label: value for _, label, value in play.probe.observations[-1]}
     assert observed == {"late": None, "in time": "q", "loser": "s"}
     assert ran.invocations > 3
 
@@ -299,15 +299,15 @@ def test_an_uncaught_failure_fails_the_execution_with_its_own_type() -> None:
 
 
 def test_all_failing_crosses_a_child_context_with_its_type_and_message() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def child(ctx: DurableContext) -> None:
-            await ctx.any(ctx.step(stage.fails, "f", config=ONE_TRY))
+            await ctx.any(ctx.step(probe.fails, "f", config=ONE_TRY))
 
         async def run(event: Any, ctx: DurableContext) -> Any:
             try:
                 await ctx.run_in_child_context(child)
             except OperationError as error:
-                stage.see("error", [error.error_type, str(error)])
+                probe.see("error", [error.error_type, str(error)])
             await ctx.wait(seconds(1))
 
         return run
@@ -328,9 +328,9 @@ def test_nothing_that_cannot_be_awaited_is_combined() -> None:
 
 
 def test_other_operands_on_replay_are_a_change_of_the_code() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
-            more = [] if len(stage.observations) <= 2 else [asyncio.create_task(asyncio.sleep(0))]
+            more = [] if len(probe.observations) <= 2 else [asyncio.create_task(asyncio.sleep(0))]
             await ctx.all(ctx.wait(seconds(2)), *more)
             await ctx.wait(seconds(2))
 
@@ -342,10 +342,10 @@ def test_other_operands_on_replay_are_a_change_of_the_code() -> None:
 
 
 def test_an_operand_that_depends_on_something_unrecorded_is_found() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def moody() -> None:
-                if len(stage.observations) > 1:
+                if len(probe.observations) > 1:
                     raise LookupError
 
             await ctx.race(moody(), ctx.wait(seconds(50)))
@@ -359,13 +359,13 @@ def test_an_operand_that_depends_on_something_unrecorded_is_found() -> None:
 
 
 def test_a_loser_that_fails_later_is_no_failure_of_the_workflow() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def fails_late() -> None:
                 await ctx.wait(seconds(5))
                 raise LookupError
 
-            stage.see("won", await ctx.race(fails_late(), ctx.step(stage.body, "a")))
+            probe.see("won", await ctx.race(fails_late(), ctx.step(probe.body, "a")))
             await ctx.wait(seconds(20))
             return "over"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace as changed
 from tests.memory_service import MemoryService
-from tests.replay.corpus import RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import extends, replay
 from tests.replay.prove import played, prove
 from tests.rig import run_workflow
@@ -35,28 +35,28 @@ ALL = CompletionConfig.all_completed()
 # Suspension.
 
 
-def mixed_states(stage: Stage) -> Workflow:
+def mixed_states(probe: Probe) -> Workflow:
     async def item(ctx: DurableContext, kind: str, index: int) -> Any:
         match kind:
             case "waits":
                 await ctx.wait(seconds(7))
-                return await ctx.step(stage.body, "waited")
+                return await ctx.step(probe.body, "waited")
             case "retries":
                 config = StepConfig(retry_strategy=RETRY)
-                return await ctx.step(stage.fails, "retried", 3, config=config)
+                return await ctx.step(probe.fails, "retried", 3, config=config)
             case "asks":
-                return await ctx.wait_for_callback(stage.gives)
+                return await ctx.wait_for_callback(probe.gives)
             case "invokes":
                 return await ctx.invoke("other:$LATEST", 4)
             case _:
-                return await ctx.step(stage.body, "worked")
+                return await ctx.step(probe.body, "worked")
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         kinds = ["waits", "retries", "asks", "invokes", "works"]
         for nesting, most in ((NestingType.NESTED, None), (NestingType.FLAT, 2)):
             config = MapConfig(nesting=nesting, max_concurrency=most)
             batch = await ctx.map(kinds, item, config=config)
-            stage.see("results", batch.results())
+            probe.see("results", batch.results())
         return "done"
 
     return run
@@ -93,7 +93,7 @@ def test_an_item_may_retry_while_the_others_end():
     assert ran.types()[:first_retry].count("ContextStarted") >= 2
 
 
-def answered_while_a_body_runs(stage: Stage) -> Workflow:
+def answered_while_a_body_runs(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         answered = asyncio.Event()
 
@@ -104,7 +104,7 @@ def answered_while_a_body_runs(stage: Stage) -> Workflow:
         async def item(inner: DurableContext, n: int, index: int) -> Any:
             if n == 1:
                 return await inner.step(body)
-            answer = await inner.wait_for_callback(stage.gives)
+            answer = await inner.wait_for_callback(probe.gives)
             answered.set()
             return answer
 
@@ -262,25 +262,25 @@ def test_a_map_may_be_given_up_as_a_whole():
 # Batches that are too large to be stored.
 
 
-def large_batch(stage: Stage) -> Workflow:
+def large_batch(probe: Probe) -> Workflow:
     async def item(ctx: DurableContext, n: int, index: int) -> str:
         if n == 11:
             raise Declined("eleven", amount=11)
         if n % 3 == 0:
             await ctx.wait(seconds(1 + n))
-        text = await ctx.step(stage.body, f"s{n}", "é" * (BIG // 2) + str(n))
+        text = await ctx.step(probe.body, f"s{n}", "é" * (BIG // 2) + str(n))
         return str(text)
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         for nesting in NestingType:
             config = MapConfig(nesting=nesting, max_concurrency=4, completion=ALL)
             batch = await ctx.map(range(12), item, config=config)
-            stage.see("results", [text[BIG // 2 :] for text in batch.results()])
+            probe.see("results", [text[BIG // 2 :] for text in batch.results()])
             error = batch.errors()[0]
             assert isinstance(error, (Declined, ChildContextError))
-            stage.see("error", [error.amount, str(error), batch.failed()[0].index])
+            probe.see("error", [error.amount, str(error), batch.failed()[0].index])
         await ctx.wait(seconds(2))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
@@ -301,35 +301,35 @@ def test_a_large_batch_is_built_again_from_its_items():
         "status": "FAILED",
     }
     again = replay(shape, play.snapshots[-1])
-    assert again.observed == play.stage.observations[-1]
+    assert again.observed == play.probe.observations[-1]
     assert not again.updates
     assert ran.result == "after"
 
 
-def cut_short_and_large(stage: Stage) -> Workflow:
+def cut_short_and_large(probe: Probe) -> Workflow:
     async def item(ctx: DurableContext, n: int, index: int) -> str:
-        stage.runs[f"item {n}", 0] += 1
-        await ctx.step(stage.body, f"begins {n}")
+        probe.runs[f"item {n}", 0] += 1
+        await ctx.step(probe.body, f"begins {n}")
         child = ctx.run_in_child_context(waits, n)
         await ctx.wait(seconds(5 * n + 1))
-        stage.see(f"waited {n}", inside=f"item {n}")
-        await ctx.step(stage.body, f"after {n}")
+        probe.see(f"waited {n}", inside=f"item {n}")
+        await ctx.step(probe.body, f"after {n}")
         await child
         return "x" * 135_000
 
     async def waits(ctx: DurableContext, n: int) -> str:
         await ctx.wait(seconds(9 * n + 1))
-        await ctx.step(stage.body, f"child {n}")
+        await ctx.step(probe.body, f"child {n}")
         return "child"
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         for nesting in NestingType:
             config = MapConfig(completion=CompletionConfig(min_successful=2), nesting=nesting)
             batch = await ctx.map(range(3), item, config=config)
-            stage.see("statuses", [str(each.status) for each in batch])
-            stage.see("sizes", [len(text) for text in batch.results()])
+            probe.see("statuses", [str(each.status) for each in batch])
+            probe.see("sizes", [len(text) for text in batch.results()])
         await ctx.wait(seconds(100))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
@@ -337,7 +337,7 @@ def cut_short_and_large(stage: Stage) -> Workflow:
 def test_items_that_were_cancelled_stay_so_when_a_large_batch_is_built_again():
     shape, play, ran = played(cut_short_and_large)
     assert ran.result == "after"
-    seen = play.stage.observations[-1]
+    seen = play.probe.observations[-1]
     assert [value for _, label, value in seen if label == "statuses"] == [
         ["SUCCEEDED", "SUCCEEDED", "STARTED"]
     ] * 2
@@ -389,31 +389,31 @@ def test_a_summary_that_raises_fails_the_map():
 # A context that is built again starts nothing.
 
 
-def leaves_things_behind(stage: Stage) -> Workflow:
+def leaves_things_behind(probe: Probe) -> Workflow:
     async def child(ctx: DurableContext) -> str:
         ctx.step(endless, name="endless")
         ctx.wait(seconds(10_000), name="long wait")
         ctx.invoke("other:$LATEST", 1, name="invoked")
         ctx.run_in_child_context(grandchild, name="grandchild")
         callback = await ctx.create_callback("asked")
-        stage.see("callback", bool(callback.callback_id), inside="child")
-        await ctx.step(stage.body, "in")
-        stage.see("replaying", ctx.is_replaying in (True, False), inside="child")
+        probe.see("callback", bool(callback.callback_id), inside="child")
+        await ctx.step(probe.body, "in")
+        probe.see("replaying", ctx.is_replaying in (True, False), inside="child")
         return "x" * 300_000
 
     async def endless() -> None:
-        stage.runs["endless", len(stage.observations)] += 1
+        probe.runs["endless", len(probe.observations)] += 1
         await asyncio.Event().wait()
 
     async def grandchild(ctx: DurableContext) -> str:
-        stage.see("grandchild", inside="grandchild")
+        probe.see("grandchild", inside="grandchild")
         await ctx.wait(seconds(20_000))
         return "late"
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("size", len(await ctx.run_in_child_context(child)))
+        probe.see("size", len(await ctx.run_in_child_context(child)))
         await ctx.wait(seconds(5))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
@@ -421,11 +421,11 @@ def leaves_things_behind(stage: Stage) -> Workflow:
 def test_a_context_that_is_built_again_runs_no_body_and_records_nothing():
     shape, play, ran = played(leaves_things_behind)
     assert ran.result == "after"
-    assert play.stage.runs["endless", 1] == 1
-    assert play.stage.runs["endless", 2] == 0
+    assert play.probe.runs["endless", 1] == 1
+    assert play.probe.runs["endless", 2] == 0
     again = replay(shape, play.snapshots[-1])
     assert again.updates == []
-    assert again.observed == play.stage.observations[-1]
+    assert again.observed == play.probe.observations[-1]
     prove(leaves_things_behind, seeds=2)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.replay.corpus import ONE_TRY, RETRY, Shape, Stage, Workflow, seconds
+from tests.replay.corpus import ONE_TRY, RETRY, Probe, Shape, Workflow, seconds
 from tests.replay.play import Play, extends, replay
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import Schedule, fuzzed, schedules
@@ -85,8 +85,8 @@ programs = st.lists(st.recursive(leaves, nested, max_leaves=9), min_size=1, max_
 class Interpreter:
     """Runs a program as a workflow, and records its observations."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
 
     async def run(
         self, nodes: list[Node], ctx: DurableContext, place: str, inside: str = ""
@@ -98,32 +98,32 @@ class Interpreter:
             try:
                 value = await self.one(node, ctx, here, inside)
             except OperationError as error:
-                value = self.stage.see(here, [error.error_type, str(error)], inside=inside)
-            self.stage.see(here, value, inside=inside)
+                value = self.probe.see(here, [error.error_type, str(error)], inside=inside)
+            self.probe.see(here, value, inside=inside)
         return value
 
     async def one(self, node: Node, ctx: DurableContext, here: str, inside: str) -> Any:
-        stage = self.stage
+        probe = self.probe
         match node:
             case ("step",):
-                return await ctx.step(stage.body, here)
+                return await ctx.step(probe.body, here)
             case ("retried",):
                 config = StepConfig(retry_strategy=RETRY)
-                return await ctx.step(stage.fails, here, 2, config=config)
+                return await ctx.step(probe.fails, here, 2, config=config)
             case ("fails",):
-                return await ctx.step(stage.fails, here, config=ONE_TRY)
+                return await ctx.step(probe.fails, here, config=ONE_TRY)
             case ("raises",):
                 if inside:
                     raise LookupError(here)
                 return None
             case ("callback",):
-                return await ctx.wait_for_callback(stage.gives, here.encode())
+                return await ctx.wait_for_callback(probe.gives, here.encode())
             case ("left",):
                 ctx.wait(seconds(10_000))
                 ctx.run_in_child_context(functools.partial(self.late, here))
                 return "left"
             case ("big",):
-                return await ctx.step(stage.body, here, "x" * 270_000)
+                return await ctx.step(probe.body, here, "x" * 270_000)
             case ("wait", length):
                 return await ctx.wait(seconds(length))
             case ("child", body):
@@ -142,7 +142,7 @@ class Interpreter:
         raise AssertionError(node)
 
     async def late(self, here: str, ctx: DurableContext) -> None:
-        await ctx.step(self.stage.body, f"{here} late")
+        await ctx.step(self.probe.body, f"{here} late")
         await ctx.wait(seconds(10_000))
 
     def map(
@@ -168,7 +168,7 @@ class Interpreter:
 
         async def durably() -> AsyncIterator[Node]:
             for n, node in enumerate(body):
-                await ctx.step(self.stage.body, f"{here} source {n}")
+                await ctx.step(self.probe.body, f"{here} source {n}")
                 yield node
 
         sources: dict[Any, Any] = {"async": slowly, "durable": durably}
@@ -210,9 +210,9 @@ def _that_fits(completion: CompletionConfig | None, count: int) -> CompletionCon
 
 
 def shape_of(program: list[Node]) -> Shape:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
-            await Interpreter(stage).run(program, ctx, "")
+            await Interpreter(probe).run(program, ctx, "")
             return "done"
 
         return run
@@ -223,7 +223,7 @@ def shape_of(program: list[Node]) -> Shape:
 def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
     """Check that each invocation of an execution and every replay of its log observe the same sequence."""
     assert ran.status == "SUCCEEDED", ran.error
-    observations = play.stage.observations
+    observations = play.probe.observations
     for invocation in observations:
         # If it was cut short, its observations are the beginning of the sequence.
         assert extends(invocation, observations[-1])

@@ -16,7 +16,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.operations.test_fan_out_fuzz import Interpreter, check, leaves, nested, options
-from tests.replay.corpus import RETRY, Declined, Shape, Stage, Workflow, seconds
+from tests.replay.corpus import RETRY, Declined, Probe, Shape, Workflow, seconds
 from tests.replay.play import Play, Watched
 from tests.replay.test_crash_everywhere import WAYS
 from tests.replay.test_schedules import TINY_PAGES, fuzzed
@@ -74,7 +74,7 @@ class Everything(Interpreter):
     """Runs a program in which every operation may contain every other."""
 
     async def one(self, node: Node, ctx: DurableContext, here: str, inside: str) -> Any:
-        stage = self.stage
+        probe = self.probe
         match node:
             case ("answered",):
                 return await ctx.wait_for_callback(self.hand_out, here.encode())
@@ -85,7 +85,7 @@ class Everything(Interpreter):
                     async with asyncio.timeout(delay):
                         return await self.run(body, ctx, f"{here}t", inside)
                 except TimeoutError:
-                    return stage.see(here, "late", inside=inside)
+                    return probe.see(here, "late", inside=inside)
             case ("saga", body):
                 return await self.saga(body, ctx, here, inside)
             case ("block", body):
@@ -101,9 +101,9 @@ class Everything(Interpreter):
 
     async def hand_out(self, callback_id: str, result: bytes) -> None:
         """Schedule the answer to a callback for later."""
-        await self.stage.body("hand out")
-        if isinstance(self.stage, World):
-            self.stage.unanswered.append((callback_id, result))
+        await self.probe.body("hand out")
+        if isinstance(self.probe, LateAnswers):
+            self.probe.unanswered.append((callback_id, result))
 
     async def group(self, ctx: DurableContext, runs: list[Any]) -> Any:
         async with asyncio.TaskGroup() as group:
@@ -142,7 +142,7 @@ class Everything(Interpreter):
         try:
             async with ctx.saga() as saga:
                 for n, each in enumerate(body):
-                    await saga.step(self.stage.body, f"{here}s{n}", compensate=self.stage.body)
+                    await saga.step(self.probe.body, f"{here}s{n}", compensate=self.probe.body)
                     await self.one(each, ctx, f"{here}n{n}", inside)
                 raise Declined(here, amount=len(body))
         except Declined as error:
@@ -170,7 +170,7 @@ class Everything(Interpreter):
                 return await self.run([node], inner, me, me)
             finally:
                 try:
-                    await inner.step(self.stage.body, f"{me} cleans")
+                    await inner.step(self.probe.body, f"{me} cleans")
                 finally:
                     await asyncio.sleep(0.0005)
 
@@ -181,10 +181,10 @@ class Everything(Interpreter):
         async def item(inner: DurableContext, node: Node, index: int) -> Any:
             return await self.run([node], inner, f"{here}m{index}", f"{here}m{index}")
 
-        stage, retried = self.stage, StepConfig(retry_strategy=RETRY)
+        probe, retried = self.probe, StepConfig(retry_strategy=RETRY)
         handles = [
             ctx.wait(seconds(50)),
-            ctx.step(stage.fails, here, 3, config=retried),
+            ctx.step(probe.fails, here, 3, config=retried),
             ctx.map(body, item),
         ]
         await ctx.wait(seconds(1))
@@ -194,8 +194,8 @@ class Everything(Interpreter):
 
 
 @dataclass
-class World(Stage):
-    """A stage on which callbacks are answered later."""
+class LateAnswers(Probe):
+    """A probe whose callbacks are answered later."""
 
     unanswered: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -214,13 +214,13 @@ class Course:
     def play(self, shape: Shape) -> tuple[Play, Ran]:
         """Run a shape of program to its end."""
         chance = random.Random(self.seed)
-        world = World()
+        late = LateAnswers()
         faults = Faults().crash_at(checkpoint=self.dies_at, when=self.way)
 
         def happen() -> None:
-            if world.unanswered and chance.random() < 0.4:
-                place = chance.randrange(len(world.unanswered))
-                world.answer(*world.unanswered.pop(place))
+            if late.unanswered and chance.random() < 0.4:
+                place = chance.randrange(len(late.unanswered))
+                late.answer(*late.unanswered.pop(place))
             if chance.random() < 0.3:
                 play.rig.clock.advance(chance.choice([1, 400, 1000, 2500, 6000]))
 
@@ -251,12 +251,12 @@ class Course:
             pause=pause,
             mode=self.mode,
             limits=TINY_PAGES if self.pages else DEFAULT_LIMITS,
-            stage=world,
+            probe=late,
         )
         with mock.patch.object(Seam, "most_updates", self.batch):
             ran = play.run()
-            while ran.status == "RUNNING" and world.unanswered:
-                world.answer(*world.unanswered.pop())
+            while ran.status == "RUNNING" and late.unanswered:
+                late.answer(*late.unanswered.pop())
                 ran = play.rig.drive(play.arn)
         return play, ran
 
@@ -277,9 +277,9 @@ courses = st.builds(
 def test_a_random_tree_observes_the_same_under_any_course(
     program: list[Node], course: Course
 ) -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
-            await Everything(stage).run(program, ctx, "")
+            await Everything(probe).run(program, ctx, "")
             return "done"
 
         return run

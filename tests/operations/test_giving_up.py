@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from msgspec.structs import replace
-from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import ONE_TRY, RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import Play, Watched, replay
 from tests.replay.prove import played, prove
 from tests.replay.test_crash_everywhere import WAYS
@@ -40,7 +40,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.data_plane import InitialExecutionState
 from durable_execution_sdk.protocol.operations import GIVEN_UP, was_given_up
 from durable_execution_sdk.testing import (
@@ -56,16 +56,16 @@ ONCE = StepConfig(retry_strategy=NoRetry(), semantics=StepSemantics.AT_MOST_ONCE
 MODES = list(CheckpointingMode)
 
 
-async def stuck(stage: Stage, name: str) -> None:
+async def stuck(probe: Probe, name: str) -> None:
     """A body that only its cancellation ends."""
-    await stage.body(name)
+    await probe.body(name)
     await asyncio.Event().wait()
 
 
-async def end(stage: Stage, ctx: DurableContext) -> Any:
+async def end(probe: Probe, ctx: DurableContext) -> Any:
     """Wait and run a step, so that later invocations replay the operation that was given up."""
     await ctx.wait(seconds(20))
-    return stage.see("end", await ctx.step(stage.body, "end"))
+    return probe.see("end", await ctx.step(probe.body, "end"))
 
 
 def failures(ran: Ran) -> list[tuple[str | None, str | None]]:
@@ -83,101 +83,101 @@ def given_up(ran: Ran) -> list[str | None]:
     return [name for name, error in failures(ran) if error == GIVEN_UP.error_type]
 
 
-async def late(stage: Stage, label: str, awaitable: Any) -> None:
+async def late(probe: Probe, label: str, awaitable: Any) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(SOON):
             await awaitable
-    stage.see(label)
+    probe.see(label)
 
 
 # Operations that are given up, and their records.
 
 
-def a_step(stage: Stage) -> Workflow:
+def a_step(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s")
-        await late(stage, "late", step)
+        step = ctx.step(stuck, probe, "s", name="s")
+        await late(probe, "late", step)
         with pytest.raises(OperationCancelledError, match="step 's' was given up") as caught:
             await step
-        stage.see("again", caught.value.operation_name)
-        return await end(stage, ctx)
+        probe.see("again", caught.value.operation_name)
+        return await end(probe, ctx)
 
     return run
 
 
-def a_step_at_most_once(stage: Stage) -> Workflow:
+def a_step_at_most_once(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s", config=ONCE)
+        step = ctx.step(stuck, probe, "s", name="s", config=ONCE)
         try:
-            await late(stage, "late", step)
+            await late(probe, "late", step)
         except StepInterruptedError:
             pass  # a crash came first
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
 
-def a_poll(stage: Stage) -> Workflow:
+def a_poll(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def check(state: int) -> int:
-            await stuck(stage, "check")
+            await stuck(probe, "check")
             return state
 
         config = WaitForConditionConfig(
             initial_state=0, wait_strategy=poll_until(lambda state: bool(state))
         )
-        await late(stage, "late", ctx.wait_for_condition(check, name="s", config=config))
-        return await end(stage, ctx)
+        await late(probe, "late", ctx.wait_for_condition(check, name="s", config=config))
+        return await end(probe, ctx)
 
     return run
 
 
-def a_child(stage: Stage) -> Workflow:
+def a_child(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def grandchild(inner: DurableContext) -> None:
-            await inner.step(stuck, stage, "deep", name="deep")
+            await inner.step(stuck, probe, "deep", name="deep")
 
         async def child(inner: DurableContext) -> None:
             inner.wait(seconds(3))
-            await inner.step(stage.body, "first", name="first")
+            await inner.step(probe.body, "first", name="first")
             await asyncio.gather(
-                inner.step(stuck, stage, "x", name="x"), inner.run_in_child_context(grandchild)
+                inner.step(stuck, probe, "x", name="x"), inner.run_in_child_context(grandchild)
             )
 
-        await late(stage, "late", ctx.run_in_child_context(child, name="s"))
-        return await end(stage, ctx)
+        await late(probe, "late", ctx.run_in_child_context(child, name="s"))
+        return await end(probe, ctx)
 
     return run
 
 
-def a_virtual_child(stage: Stage) -> Workflow:
+def a_virtual_child(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def inmost(inner: DurableContext) -> None:
-            await inner.step(stuck, stage, "s", name="s")
+            await inner.step(stuck, probe, "s", name="s")
 
         async def child(inner: DurableContext) -> None:
             inner.wait(seconds(3))
             await inner.run_in_child_context(inmost, config=ChildConfig(virtual=True))
 
         child_ = ctx.run_in_child_context(child, config=ChildConfig(virtual=True))
-        await late(stage, "late", child_)
+        await late(probe, "late", child_)
         with pytest.raises(OperationCancelledError):
             await child_
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
 
 def a_map(nesting: NestingType) -> Any:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def item(inner: DurableContext, n: int, index: int) -> Any:
-                await inner.step(stage.body, f"quick {n}", name="quick")
-                await inner.step(stuck, stage, f"slow {n}", name="slow")
+                await inner.step(probe.body, f"quick {n}", name="quick")
+                await inner.step(stuck, probe, f"slow {n}", name="slow")
 
             config = MapConfig(nesting=nesting)
-            await late(stage, "late", ctx.map(range(3), item, name="s", config=config))
-            return await end(stage, ctx)
+            await late(probe, "late", ctx.map(range(3), item, name="s", config=config))
+            return await end(probe, ctx)
 
         return run
 
@@ -185,164 +185,164 @@ def a_map(nesting: NestingType) -> Any:
     return build
 
 
-def a_map_of_a_stream(stage: Stage) -> Workflow:
+def a_map_of_a_stream(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def numbers() -> Any:
             yield 1
-            await ctx.step(stage.body, "two", name="two")
+            await ctx.step(probe.body, "two", name="two")
             yield 2
 
         async def item(inner: DurableContext, n: int, index: int) -> Any:
-            await inner.step(stuck, stage, f"slow {n}", name="slow")
+            await inner.step(stuck, probe, f"slow {n}", name="slow")
 
-        await late(stage, "late", ctx.map(numbers(), item, name="s"))
-        return await end(stage, ctx)
+        await late(probe, "late", ctx.map(numbers(), item, name="s"))
+        return await end(probe, ctx)
 
     return run
 
 
-def a_parallel(stage: Stage) -> Workflow:
+def a_parallel(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def branch(name: str, inner: DurableContext) -> Any:
-            await inner.step(stuck, stage, name, name=name)
+            await inner.step(stuck, probe, name, name=name)
 
         branches = {name: partial(branch, name) for name in "ab"}
-        await late(stage, "late", ctx.parallel(branches, name="s"))
-        return await end(stage, ctx)
+        await late(probe, "late", ctx.parallel(branches, name="s"))
+        return await end(probe, ctx)
 
     return run
 
 
-def a_wait_for_callback(stage: Stage) -> Workflow:
+def a_wait_for_callback(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def submit(callback_id: str) -> None:
-            await stage.body("submit")
+            await probe.body("submit")
 
-        await late(stage, "late", ctx.wait_for_callback(submit, name="s"))
-        return await end(stage, ctx)
+        await late(probe, "late", ctx.wait_for_callback(submit, name="s"))
+        return await end(probe, ctx)
 
     return run
 
 
-def a_block_that_is_tried_again(stage: Stage) -> Workflow:
+def a_block_that_is_tried_again(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def attempt(inner: DurableContext) -> None:
-            await inner.step(stuck, stage, "slow", name="slow")
+            await inner.step(stuck, probe, "slow", name="slow")
 
         config = WithRetryConfig(retry_strategy=RETRY)
-        await late(stage, "late", ctx.with_retry(attempt, name="s", config=config))
-        return await end(stage, ctx)
+        await late(probe, "late", ctx.with_retry(attempt, name="s", config=config))
+        return await end(probe, ctx)
 
     return run
 
 
-def operands_of_a_gather(stage: Stage) -> Workflow:
+def operands_of_a_gather(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s")
+        step = ctx.step(stuck, probe, "s", name="s")
         wait, callback = ctx.wait(seconds(4000)), await ctx.create_callback("cb")
-        await late(stage, "late", asyncio.gather(step, wait, callback))
+        await late(probe, "late", asyncio.gather(step, wait, callback))
         for each in (step, wait, callback):
             with pytest.raises(OperationCancelledError):
                 await each
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
 
-def tasks_of_a_failed_group(stage: Stage) -> Workflow:
+def tasks_of_a_failed_group(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def slow() -> None:
-            await ctx.step(stuck, stage, "s", name="s")
+            await ctx.step(stuck, probe, "s", name="s")
 
         async def fails() -> None:
-            await ctx.step(stage.fails, "f", name="f", config=ONE_TRY)
+            await ctx.step(probe.fails, "f", name="f", config=ONE_TRY)
 
         with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as group:
                 group.create_task(slow())
                 group.create_task(fails())
-        stage.see("group", [type(each).__name__ for each in caught.value.exceptions])
-        return await end(stage, ctx)
+        probe.see("group", [type(each).__name__ for each in caught.value.exceptions])
+        return await end(probe, ctx)
 
     return run
 
 
-def by_wait_for(stage: Stage) -> Workflow:
+def by_wait_for(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s")
+        step = ctx.step(stuck, probe, "s", name="s")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(step, SOON)
         with pytest.raises(OperationCancelledError):
             await step
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
 
-def by_a_timeout_that_is_past(stage: Stage) -> Workflow:
+def by_a_timeout_that_is_past(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s")
+        step = ctx.step(stuck, probe, "s", name="s")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(step, 0)
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
 
-def by_hand(stage: Stage) -> Workflow:
+def by_hand(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s")
-        await ctx.step(stage.body, "before", name="before")
-        stage.see("cancel", [step.cancel(), step.cancel(), step.cancelled()])
-        return await end(stage, ctx)
+        step = ctx.step(stuck, probe, "s", name="s")
+        await ctx.step(probe.body, "before", name="before")
+        probe.see("cancel", [step.cancel(), step.cancel(), step.cancelled()])
+        return await end(probe, ctx)
 
     return run
 
 
-def by_two_tasks(stage: Stage) -> Workflow:
+def by_two_tasks(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stuck, stage, "s", name="s")
+        step = ctx.step(stuck, probe, "s", name="s")
 
         async def look() -> None:
             await step
 
         tasks = [asyncio.create_task(look()) for _ in range(2)]
-        await ctx.step(stage.body, "before", name="before")
+        await ctx.step(probe.body, "before", name="before")
         for task in tasks:
-            stage.see("cancelled", step.cancelled())
+            probe.see("cancelled", step.cancelled())
             task.cancel()
         await asyncio.wait(tasks)
-        stage.see("cancelled", [step.cancelled(), *(task.cancelled() for task in tasks)])
-        return await end(stage, ctx)
+        probe.see("cancelled", [step.cancelled(), *(task.cancelled() for task in tasks)])
+        return await end(probe, ctx)
 
     return run
 
 
-def losers_of_a_race(stage: Stage) -> Workflow:
+def losers_of_a_race(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        slow = ctx.step(stuck, stage, "s", name="s")
+        slow = ctx.step(stuck, probe, "s", name="s")
 
         async def task() -> None:
-            await ctx.step(stuck, stage, "t", name="t")
+            await ctx.step(stuck, probe, "t", name="t")
 
         timer = ctx.wait(seconds(9000))
-        winner = ctx.step(stage.body, "quick", name="quick")
-        stage.see("won", await ctx.race(slow, timer, task(), winner, cancel_losers=True))
-        stage.see("timer", await timer)
+        winner = ctx.step(probe.body, "quick", name="quick")
+        probe.see("won", await ctx.race(slow, timer, task(), winner, cancel_losers=True))
+        probe.see("timer", await timer)
         with pytest.raises(OperationCancelledError):
             await slow
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
 
-def losers_of_any(stage: Stage) -> Workflow:
+def losers_of_any(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        slow = ctx.step(stuck, stage, "s", name="s")
-        fails = ctx.step(stage.fails, "f", name="f", config=ONE_TRY)
-        quick = ctx.step(stage.body, "quick", name="quick")
-        stage.see("won", await ctx.any(fails, slow, quick, cancel_losers=True))
-        return await end(stage, ctx)
+        slow = ctx.step(stuck, probe, "s", name="s")
+        fails = ctx.step(probe.fails, "f", name="f", config=ONE_TRY)
+        quick = ctx.step(probe.body, "quick", name="quick")
+        probe.see("won", await ctx.any(fails, slow, quick, cancel_losers=True))
+        return await end(probe, ctx)
 
     return run
 
@@ -388,7 +388,7 @@ def test_only_the_outermost_is_recorded_and_no_body_runs_again(
     ran = play.run()
     assert ran.result == "end", ran.error
     assert given_up(ran) == GIVES_UP[build]
-    assert set(play.stage.runs.values()) == {1}
+    assert set(play.probe.runs.values()) == {1}
     for state in play.snapshots:
         assert replay(shape, state, mode).outcome.error is None
 
@@ -435,13 +435,13 @@ def test_a_crash_between_the_cancellation_and_its_record_runs_no_body_again(
         assert failures(ran) == [("s", "StepInterruptedError")]
     else:
         assert given_up(ran) == GIVES_UP[build]
-    assert set(play.stage.runs.values()) == {1}
+    assert set(play.probe.runs.values()) == {1}
 
 
 # Operations that are not given up.
 
 
-def a_reminder_loop(stage: Stage) -> Workflow:
+def a_reminder_loop(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         callback = await ctx.create_callback("cb")
         timer = ctx.wait(seconds(9))
@@ -454,17 +454,17 @@ def a_reminder_loop(stage: Stage) -> Workflow:
                         await callback
                 break
             except TimeoutError:
-                stage.see("remind", await ctx.step(stage.body, f"remind {number}", name="remind"))
+                probe.see("remind", await ctx.step(probe.body, f"remind {number}", name="remind"))
             if number == 3:
-                await ctx.step(stage.gives, callback.callback_id)
-        stage.see("answer", await callback)
-        stage.see("timer", await timer)
-        return await end(stage, ctx)
+                await ctx.step(probe.gives, callback.callback_id)
+        probe.see("answer", await callback)
+        probe.see("timer", await timer)
+        return await end(probe, ctx)
 
     return run
 
 
-def an_invoke_that_takes_long(stage: Stage) -> Workflow:
+def an_invoke_that_takes_long(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         invoke = ctx.invoke("other:$LATEST", 21)
         with pytest.raises(TimeoutError):
@@ -472,27 +472,27 @@ def an_invoke_that_takes_long(stage: Stage) -> Workflow:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(2):
                 await invoke
-        stage.see("value", await invoke)
-        return await end(stage, ctx)
+        probe.see("value", await invoke)
+        return await end(probe, ctx)
 
     return run
 
 
-def what_is_shielded(stage: Stage) -> Workflow:
+def what_is_shielded(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stage.fails, "s", 3, name="s", config=RETRIED)
+        step = ctx.step(probe.fails, "s", 3, name="s", config=RETRIED)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await asyncio.shield(step)
-        stage.see("step", await step)
-        return await end(stage, ctx)
+        probe.see("step", await step)
+        return await end(probe, ctx)
 
     return run
 
 
-def what_another_task_awaits(stage: Stage) -> Workflow:
+def what_another_task_awaits(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stage.fails, "s", 3, name="s", config=RETRIED)
+        step = ctx.step(probe.fails, "s", 3, name="s", config=RETRIED)
 
         async def look() -> Any:
             return await step
@@ -504,58 +504,58 @@ def what_another_task_awaits(stage: Stage) -> Workflow:
         tasks[0].cancel()
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(step, 1)
-        stage.see("step", await tasks[1])
-        return await end(stage, ctx)
+        probe.see("step", await tasks[1])
+        return await end(probe, ctx)
 
     return run
 
 
-def what_asyncio_wait_looked_at(stage: Stage) -> Workflow:
+def what_asyncio_wait_looked_at(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        steps = [ctx.step(stage.fails, n, 3, name=n, config=RETRIED) for n in "ab"]
+        steps = [ctx.step(probe.fails, n, 3, name=n, config=RETRIED) for n in "ab"]
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await asyncio.wait(steps)
-        stage.see("steps", [await step for step in steps])
-        return await end(stage, ctx)
+        probe.see("steps", [await step for step in steps])
+        return await end(probe, ctx)
 
     return run
 
 
-def operands_of_combinators(stage: Stage) -> Workflow:
+def operands_of_combinators(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        steps = [ctx.step(stage.fails, n, 3, name=n, config=RETRIED) for n in "ab"]
+        steps = [ctx.step(probe.fails, n, 3, name=n, config=RETRIED) for n in "ab"]
         both = ctx.all(*steps)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
                 await both
-        stage.see("both", await both)
-        return await end(stage, ctx)
+        probe.see("both", await both)
+        return await end(probe, ctx)
 
     return run
 
 
-def losers_that_nobody_cancels(stage: Stage) -> Workflow:
+def losers_that_nobody_cancels(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         callback = await ctx.create_callback("cb")
-        step = ctx.step(stage.fails, "s", 3, name="s", config=RETRIED)
-        stage.see("first", await ctx.race(callback, step, ctx.wait(seconds(1))))
-        await ctx.step(stage.gives, callback.callback_id)
-        stage.see("others", [await callback, await step])
-        return await end(stage, ctx)
+        step = ctx.step(probe.fails, "s", 3, name="s", config=RETRIED)
+        probe.see("first", await ctx.race(callback, step, ctx.wait(seconds(1))))
+        await ctx.step(probe.gives, callback.callback_id)
+        probe.see("others", [await callback, await step])
+        return await end(probe, ctx)
 
     return run
 
 
-def the_steps_of_a_saga(stage: Stage) -> Workflow:
+def the_steps_of_a_saga(probe: Probe) -> Workflow:
     async def undo(name: str) -> None:
-        await stage.body(f"undo {name}")
+        await probe.body(f"undo {name}")
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1), ctx.saga() as saga:
-                await saga.step(stage.fails, "s", 3, compensate=undo, name="s", config=RETRIED)
-        return await end(stage, ctx)
+                await saga.step(probe.fails, "s", 3, compensate=undo, name="s", config=RETRIED)
+        return await end(probe, ctx)
 
     return run
 
@@ -581,36 +581,36 @@ def test_operations_that_others_await_or_that_run_no_code_are_kept(build: Any) -
 
 def test_the_step_of_a_saga_that_was_under_way_is_undone() -> None:
     _, play, _ = played(the_steps_of_a_saga)
-    assert play.stage.runs["undo s", 1] == 1
+    assert play.probe.runs["undo s", 1] == 1
 
 
 # Between two attempts.
 
 
-async def fails_once(stage: Stage, name: str) -> None:
-    await stage.fails(name, 2)
+async def fails_once(probe: Probe, name: str) -> None:
+    await probe.fails(name, 2)
     await asyncio.sleep(0.05)
 
 
-def a_step_between_two_attempts(stage: Stage) -> Workflow:
+def a_step_between_two_attempts(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         with suppress(TimeoutError):  # a crash may delay the timer
             async with asyncio.timeout(1):
-                await ctx.step(fails_once, stage, "s", name="s", config=RETRIED)
-        return await end(stage, ctx)
+                await ctx.step(fails_once, probe, "s", name="s", config=RETRIED)
+        return await end(probe, ctx)
 
     return run
 
 
-def a_step_whose_child_is_given_up(stage: Stage) -> Workflow:
+def a_step_whose_child_is_given_up(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def child(inner: DurableContext) -> None:
-            await inner.step(fails_once, stage, "s", name="inside", config=RETRIED)
+            await inner.step(fails_once, probe, "s", name="inside", config=RETRIED)
 
         with suppress(TimeoutError):  # a crash may delay the timer
             async with asyncio.timeout(1):
                 await ctx.run_in_child_context(child, name="s")
-        return await end(stage, ctx)
+        return await end(probe, ctx)
 
     return run
 
@@ -622,7 +622,7 @@ def test_a_step_is_given_up_between_two_attempts(mode: CheckpointingMode) -> Non
     ran = play.run()
     assert (ran.status, given_up(ran)) == ("SUCCEEDED", ["s"])
     # It is recorded when the next attempt is due, in place of its start.
-    assert set(play.stage.runs) == {("s", 1), ("end", 1)}
+    assert set(play.probe.runs) == {("s", 1), ("end", 1)}
     of_step = [event.event_type for event in ran.events if event.name == "s"]
     assert of_step == ["StepStarted", "StepFailed", "StepFailed"]
 
@@ -685,8 +685,8 @@ def test_an_outcome_in_flight_is_followed_by_no_other(action: str) -> None:
         await asyncio.wait([task])
         return str(task.cancelled())
 
-    seams = Seams(data_plane=lambda plane: CancelsInFlight(plane, action, tasks))
-    ran = run_workflow(workflow, seams=seams)
+    wrappers = Wrappers(data_plane=lambda plane: CancelsInFlight(plane, action, tasks))
+    ran = run_workflow(workflow, wrappers=wrappers)
     assert (ran.result, given_up(ran)) == ("True", [])
     assert len([event for event in ran.events if event.name == "s"]) == 2
 
@@ -706,7 +706,7 @@ def test_two_ends_in_one_millisecond_are_seen_as_the_first_run_saw_them() -> Non
         assert any(was_given_up(op) for op in operations)
         state = replace(state, initial_execution_state=InitialExecutionState(operations=operations))
         again = replay(shape, state)
-        assert again.observed == play.stage.observations[-1]
+        assert again.observed == play.probe.observations[-1]
         assert not again.updates
 
 
@@ -714,23 +714,23 @@ def test_two_ends_in_one_millisecond_are_seen_as_the_first_run_saw_them() -> Non
 def test_code_that_no_longer_gives_up_a_recorded_operation_has_diverged(kind: str) -> None:
     shape_of_code = {"gives up": True}
 
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def child(inner: DurableContext, *_: Any) -> None:
-                await inner.step(stuck, stage, "x", name="x")
+                await inner.step(stuck, probe, "x", name="x")
 
             if kind == "step":
-                handle: Any = ctx.step(stuck, stage, "s", name="s")
+                handle: Any = ctx.step(stuck, probe, "s", name="s")
             elif kind == "child":
                 handle = ctx.run_in_child_context(child, name="s")
             else:
                 handle = ctx.map([1], child, name="s")
-            await ctx.step(stage.body, "before", name="before")
+            await ctx.step(probe.body, "before", name="before")
             if shape_of_code["gives up"]:
                 handle.cancel()
             else:
                 await handle
-            return await end(stage, ctx)
+            return await end(probe, ctx)
 
         return run
 
@@ -779,10 +779,10 @@ def test_the_error_of_an_operation_that_was_given_up_crosses_contexts_as_a_failu
 
 
 def test_a_large_context_is_built_again_without_operations_that_it_gave_up() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def big(inner: DurableContext) -> str:
-                step = inner.step(stuck, stage, "s", name="s")
+                step = inner.step(stuck, probe, "s", name="s")
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(SOON):
                         await step
@@ -790,8 +790,8 @@ def test_a_large_context_is_built_again_without_operations_that_it_gave_up() -> 
                     await step
                 return "x" * 300_000
 
-            stage.see("big", len(await ctx.run_in_child_context(big)))
-            return await end(stage, ctx)
+            probe.see("big", len(await ctx.run_in_child_context(big)))
+            return await end(probe, ctx)
 
         return run
 
@@ -819,13 +819,13 @@ class Refusing:
         return await self.plane.checkpoint(request)
 
 
-def refusing() -> tuple[Seams, list[int]]:
+def refusing() -> tuple[Wrappers, list[int]]:
     asked: list[int] = []
 
     class Anew(Refusing):
         """A service of a new class, because refusals are remembered by class."""
 
-    return Seams(data_plane=lambda plane: Anew(plane, asked)), asked
+    return Wrappers(data_plane=lambda plane: Anew(plane, asked)), asked
 
 
 def test_a_service_that_refuses_to_cancel_waits_is_asked_once() -> None:
@@ -838,9 +838,9 @@ def test_a_service_that_refuses_to_cancel_waits_is_asked_once() -> None:
             seen.append(await ctx.step(lambda: 4))
         return [*seen, await waits[0], await waits[1]]
 
-    seams, asked = refusing()
+    wrappers, asked = refusing()
     for _ in range(2):
-        ran = run_workflow(workflow, seams=seams)
+        ran = run_workflow(workflow, wrappers=wrappers)
         assert (ran.status, ran.result) == ("SUCCEEDED", [True, 2, True, 3, 4, None, None])
         assert "WaitCancelled" not in ran.types()
     assert sum(asked) == 1
@@ -855,8 +855,8 @@ def test_timers_of_asyncio_live_with_a_service_that_refuses_to_cancel_waits() ->
                 await asyncio.gather(ctx.wait(seconds(60)), ctx.wait(seconds(90)))
         return "done"
 
-    seams, asked = refusing()
-    assert run_workflow(workflow, seams=seams).result == "done"
+    wrappers, asked = refusing()
+    assert run_workflow(workflow, wrappers=wrappers).result == "done"
     assert sum(asked) == 1
 
 
@@ -870,7 +870,7 @@ def test_a_checkpoint_that_is_refused_for_another_reason_fails_the_execution() -
         timer.cancel()
         await timer
 
-    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Hostile(plane, [])))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Hostile(plane, [])))
     assert "the service refused the checkpoint of wait" in ran.error.error_message
 
 

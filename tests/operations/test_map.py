@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 import pytest
-from tests.replay.corpus import ONE_TRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import ONE_TRY, Declined, Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Ran, rig_of, run_workflow
 
@@ -230,24 +230,24 @@ def test_the_rules_decide_when_it_is_over(completion, items, expected, source, n
     assert run_workflow(workflow).result == expected
 
 
-def early_completion(stage: Stage) -> Workflow:
+def early_completion(probe: Probe) -> Workflow:
     async def item(ctx: DurableContext, n: int, index: int) -> int:
         try:
             await ctx.wait(seconds(10 * n + 5))
             return n
         except asyncio.CancelledError:
-            stage.runs[f"cancelled {n}", 0] += 1
-            await ctx.step(stage.body, "too late")
+            probe.runs[f"cancelled {n}", 0] += 1
+            await ctx.step(probe.body, "too late")
             raise
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         config = MapConfig(completion=CompletionConfig(min_successful=2))
         batch = await ctx.map([3, 0, 1, 2], item, config=config)
-        stage.see("statuses", [str(item.status) for item in batch])
-        stage.see("counts", [batch.started_count, batch.total_count, outcome_of(batch)])
-        stage.see("results", batch.results())
+        probe.see("statuses", [str(item.status) for item in batch])
+        probe.see("counts", [batch.started_count, batch.total_count, outcome_of(batch)])
+        probe.see("results", batch.results())
         await ctx.wait(seconds(100))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
@@ -291,28 +291,28 @@ def test_items_are_taken_as_branches_start(most):
     assert all(at <= n + most for n, at in enumerate(begun))
 
 
-def paged_source(stage: Stage) -> Workflow:
+def paged_source(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def pages() -> AsyncIterator[int]:
             for page in range(3):
                 both = [page * 2, page * 2 + 1]
-                for item in await ctx.step(stage.body, f"page {page}", both, name=f"page {page}"):
+                for item in await ctx.step(probe.body, f"page {page}", both, name=f"page {page}"):
                     yield item
                 await ctx.wait(seconds(20))
 
         async def item(inner: DurableContext, n: int, index: int) -> int:
             await inner.wait(seconds(1 + 7 * (n % 2)))
-            return int(await inner.step(stage.body, f"item {n}", n))
+            return int(await inner.step(probe.body, f"item {n}", n))
 
         async def beside() -> Any:
-            return await ctx.step(stage.body, "beside", name="beside")
+            return await ctx.step(probe.body, "beside", name="beside")
 
         batch = ctx.map(pages(), item, config=MapConfig(max_concurrency=2))
         task = asyncio.create_task(beside())
-        stage.see("results", (await batch).results())
-        stage.see("beside", await task)
+        probe.see("results", (await batch).results())
+        probe.see("beside", await task)
         await ctx.wait(seconds(1))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
@@ -749,25 +749,25 @@ def test_an_item_serdes_that_does_not_write_text_fails_the_item():
 # Failures.
 
 
-def failures(stage: Stage) -> Workflow:
+def failures(probe: Probe) -> Workflow:
     async def item(ctx: DurableContext, n: int, index: int) -> int:
         if n % 2:
             raise Declined(f"no {n}", amount=n)
         if n == 4:
-            await ctx.step(stage.fails, "four", config=ONE_TRY)
+            await ctx.step(probe.fails, "four", config=ONE_TRY)
         return n
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         for nesting in NestingType:
             config = MapConfig(completion=CompletionConfig.all_completed(), nesting=nesting)
             batch = await ctx.map(range(5), item, config=config)
-            stage.see("failed", [item.index for item in batch.failed()])
+            probe.see("failed", [item.index for item in batch.failed()])
             for error in batch.errors():
                 assert isinstance(error, (Declined, ChildContextError))
-                stage.see("error", [error.code, error.amount, str(error), error.error_type])
+                probe.see("error", [error.code, error.amount, str(error), error.error_type])
             with pytest.raises(ExceptionGroup, match="3 of 5 items failed") as caught:
                 batch.throw_if_error()
-            stage.see("group", [type(error).__name__ for error in caught.value.exceptions])
+            probe.see("group", [type(error).__name__ for error in caught.value.exceptions])
         await ctx.wait(seconds(1))
         return "done"
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 import pytest
-from tests.replay.corpus import RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Ran, run_workflow
 
@@ -290,24 +290,24 @@ def test_the_context_around_it_is_refused_in_a_branch():
     assert run_workflow(workflow).result == ["refused"]
 
 
-def approval_while_another_polls(stage: Stage) -> Workflow:
+def approval_while_another_polls(probe: Probe) -> Workflow:
     async def approval(ctx: DurableContext) -> Any:
-        return await ctx.wait_for_callback(stage.gives)
+        return await ctx.wait_for_callback(probe.gives)
 
     async def polls(ctx: DurableContext) -> int:
         for n in range(3):
-            await ctx.step(stage.body, f"look {n}")
+            await ctx.step(probe.body, f"look {n}")
             await ctx.wait(seconds(10))
         return 3
 
     async def retries(ctx: DurableContext) -> Any:
-        return await ctx.step(stage.fails, "r", 3, config=StepConfig(retry_strategy=RETRY))
+        return await ctx.step(probe.fails, "r", 3, config=StepConfig(retry_strategy=RETRY))
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         branches = {"approval": approval, "polls": polls, "retries": retries}
         batch: BatchResult[Any] = await ctx.parallel(branches)
-        stage.see("results", batch.results())
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        probe.see("results", batch.results())
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 

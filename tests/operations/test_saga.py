@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from tests.replay.corpus import AT_MOST_ONCE, ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import AT_MOST_ONCE, ONE_TRY, RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import Play
 from tests.replay.prove import played, prove
 from tests.rig import Ran, Rig
@@ -36,109 +36,109 @@ def undone(ran: Ran) -> list[str]:
     return list(dict.fromkeys(str(e.name) for e in steps if e.event_type != "StepStarted"))
 
 
-def undo(stage: Stage, label: str) -> Any:
+def undo(probe: Probe, label: str) -> Any:
     async def cancel(result: str) -> str:
-        return str(await stage.body(f"undo {label}", f"undid {result}"))
+        return str(await probe.body(f"undo {label}", f"undid {result}"))
 
     cancel.__name__ = f"undo {label}"
     return cancel
 
 
-def trip(stage: Stage) -> Workflow:
+def trip(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         try:
             async with ctx.saga() as saga:
-                stage.see("a", await saga.step(stage.body, "a", compensate=undo(stage, "a")))
+                probe.see("a", await saga.step(probe.body, "a", compensate=undo(probe, "a")))
                 await ctx.wait(seconds(60))
-                stage.see("b", await saga.step(stage.plain, "b", compensate=undo(stage, "b")))
-                saga.add_compensation(stage.body, "extra", name="undo extra")
-                await saga.step(stage.fails, "c", config=ONE_TRY, compensate=undo(stage, "c"))
+                probe.see("b", await saga.step(probe.plain, "b", compensate=undo(probe, "b")))
+                saga.add_compensation(probe.body, "extra", name="undo extra")
+                await saga.step(probe.fails, "c", config=ONE_TRY, compensate=undo(probe, "c"))
         except Declined as error:
             assert isinstance(error, StepError)
-            stage.see("declined", error.code)
+            probe.see("declined", error.code)
         await ctx.wait(seconds(5))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
-def trip_that_ends_well(stage: Stage) -> Workflow:
+def trip_that_ends_well(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async with ctx.saga() as saga:
-            saga.add_compensation(stage.body, "undo")
-            a = await saga.step(stage.body, "a", compensate=undo(stage, "a"))
+            saga.add_compensation(probe.body, "undo")
+            a = await saga.step(probe.body, "a", compensate=undo(probe, "a"))
             await ctx.wait(seconds(60))
-            b = await saga.step(stage.body, "b", compensate=undo(stage, "b"))
+            b = await saga.step(probe.body, "b", compensate=undo(probe, "b"))
         await ctx.wait(seconds(5))
-        return stage.see("after", [a, b])
+        return probe.see("after", [a, b])
 
     return run
 
 
-def compensations_that_fail(stage: Stage) -> Workflow:
+def compensations_that_fail(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         retried = StepConfig(retry_strategy=RETRY)
         try:
             async with ctx.saga() as saga:
-                await saga.step(stage.body, "a", compensate=undo(stage, "a"))
-                saga.add_compensation(stage.fails, "x", name="undo x", config=ONE_TRY)
-                saga.add_compensation(stage.fails, "y", 3, name="undo y", config=retried)
+                await saga.step(probe.body, "a", compensate=undo(probe, "a"))
+                saga.add_compensation(probe.fails, "x", name="undo x", config=ONE_TRY)
+                saga.add_compensation(probe.fails, "y", 3, name="undo y", config=retried)
                 raise LookupError("of its own")
         except CompensationError as error:
             lookup, declined = error.exceptions
             assert error.__cause__ is lookup
             assert isinstance(declined, StepError)
             assert isinstance(declined, Declined)
-            stage.see("half done", [str(error), declined.code, declined.operation_name])
+            probe.see("half done", [str(error), declined.code, declined.operation_name])
         await ctx.wait(seconds(5))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
-def steps_under_way(stage: Stage) -> Workflow:
+def steps_under_way(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         slow = StepConfig(retry_strategy=RETRY)
         try:
             async with ctx.saga() as saga:
                 await asyncio.gather(
-                    saga.step(stage.fails, "a", 3, config=slow, compensate=undo(stage, "a")),
-                    saga.step(stage.fails, "b", config=ONE_TRY, compensate=undo(stage, "b")),
-                    saga.step(stage.body, "c", compensate=undo(stage, "c")),
+                    saga.step(probe.fails, "a", 3, config=slow, compensate=undo(probe, "a")),
+                    saga.step(probe.fails, "b", config=ONE_TRY, compensate=undo(probe, "b")),
+                    saga.step(probe.body, "c", compensate=undo(probe, "c")),
                 )
         except Declined as error:
-            stage.see("declined", error.code)
+            probe.see("declined", error.code)
         await ctx.wait(seconds(1))
         return "over"
 
     return run
 
 
-def steps_left_running(stage: Stage) -> Workflow:
+def steps_left_running(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         slow = StepConfig(retry_strategy=RETRY)
         async with ctx.saga() as saga:
-            a = saga.step(stage.fails, "a", 2, config=slow, compensate=undo(stage, "a"))
-        stage.see("waited for", a.done())
+            a = saga.step(probe.fails, "a", 2, config=slow, compensate=undo(probe, "a"))
+        probe.see("waited for", a.done())
         try:
             async with ctx.saga() as saga:
-                saga.step(stage.body, "b", compensate=undo(stage, "b"))
-                saga.step(stage.fails, "c", config=ONE_TRY, compensate=undo(stage, "c"))
+                saga.step(probe.body, "b", compensate=undo(probe, "b"))
+                saga.step(probe.fails, "c", config=ONE_TRY, compensate=undo(probe, "c"))
         except Declined as error:
-            stage.see("declined", error.code)
+            probe.see("declined", error.code)
         await ctx.wait(seconds(1))
         return "over"
 
     return run
 
 
-def nested_sagas_in_children(stage: Stage) -> Workflow:
+def nested_sagas_in_children(probe: Probe) -> Workflow:
     async def child(ctx: DurableContext, label: str) -> str:
         async with ctx.saga() as outer:
-            one = await outer.step(stage.body, f"{label}1", compensate=undo(stage, f"{label}1"))
-            stage.see("one", one, inside=label)
+            one = await outer.step(probe.body, f"{label}1", compensate=undo(probe, f"{label}1"))
+            probe.see("one", one, inside=label)
             async with ctx.saga() as inner:
-                await inner.step(stage.body, f"{label}2", compensate=undo(stage, f"{label}2"))
+                await inner.step(probe.body, f"{label}2", compensate=undo(probe, f"{label}2"))
                 await ctx.wait(seconds(9))
                 raise Declined(label, amount=1)
         return "never"
@@ -149,40 +149,40 @@ def nested_sagas_in_children(stage: Stage) -> Workflow:
             ctx.run_in_child_context(child, "y"),
             return_exceptions=True,
         )
-        stage.see("results", [type(r).__mro__[1].__name__ for r in results])
+        probe.see("results", [type(r).__mro__[1].__name__ for r in results])
         await ctx.wait(seconds(5))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def cancelled_from_outside(stage: Stage) -> Workflow:
+def cancelled_from_outside(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def books() -> None:
             try:
                 async with ctx.saga() as saga:
-                    await saga.step(stage.body, "a", compensate=undo(stage, "a"))
-                    saga.add_compensation(stage.fails, "x", name="undo x", config=ONE_TRY)
+                    await saga.step(probe.body, "a", compensate=undo(probe, "a"))
+                    saga.add_compensation(probe.fails, "x", name="undo x", config=ONE_TRY)
                     await ctx.wait(seconds(3600))
             except asyncio.CancelledError as error:
-                await ctx.step(stage.body, "late")
-                stage.see("cancelled", error.__notes__)
+                await ctx.step(probe.body, "late")
+                probe.see("cancelled", error.__notes__)
 
         task = asyncio.create_task(books())
         await ctx.wait(seconds(10))
         task.cancel()
         await task
         await ctx.wait(seconds(10))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def cancelled_in_a_gather(stage: Stage) -> Workflow:
+def cancelled_in_a_gather(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def books() -> None:
             async with ctx.saga() as saga:
-                steps = [saga.step(stage.body, name, compensate=undo(stage, name)) for name in "ab"]
+                steps = [saga.step(probe.body, name, compensate=undo(probe, name)) for name in "ab"]
                 plain = ctx.wait(seconds(3600))
                 await asyncio.gather(*steps, plain)
 
@@ -190,31 +190,31 @@ def cancelled_in_a_gather(stage: Stage) -> Workflow:
         await asyncio.sleep(0)
         task.cancel()
         done, _ = await asyncio.wait([task])
-        stage.see("cancelled", [each.cancelled() for each in done])
+        probe.see("cancelled", [each.cancelled() for each in done])
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await books()
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def cancelled_while_undoing(stage: Stage) -> Workflow:
+def cancelled_while_undoing(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         retried = StepConfig(retry_strategy=RETRY)
 
         async def books() -> None:
             async with ctx.saga() as saga:
-                saga.add_compensation(stage.body, "last", name="last")
-                saga.add_compensation(stage.fails, "x", 3, name="undo x", config=retried)
+                saga.add_compensation(probe.body, "last", name="last")
+                saga.add_compensation(probe.fails, "x", 3, name="undo x", config=retried)
                 raise LookupError
 
         task = asyncio.create_task(books())
         await ctx.wait(seconds(1))
         task.cancel()
         done, _ = await asyncio.wait([task])
-        stage.see("cancelled", [each.cancelled() for each in done])
-        return await ctx.step(stage.body, "after")
+        probe.see("cancelled", [each.cancelled() for each in done])
+        return await ctx.step(probe.body, "after")
 
     return run
 
@@ -246,25 +246,25 @@ def test_steps_are_undone_in_reverse_order_with_their_results() -> None:
         if e.step_succeeded_details and str(e.name).startswith("undo")
     ]
     assert results == ['"extra"', '"undid b"', '"undid a"']
-    assert play.stage.runs["undo c", 1] == 0
+    assert play.probe.runs["undo c", 1] == 0
 
 
 def test_a_cancelled_gather_gives_up_no_step_of_a_saga() -> None:
     _, play, ran = played(cancelled_in_a_gather)
     assert ran.status == "SUCCEEDED", ran.error
-    runs = play.stage.runs
+    runs = play.probe.runs
     assert [runs[name, 1] for name in ("a", "b", "undo a", "undo b", "after")] == [2, 2, 2, 2, 1]
     assert "OperationCancelled" not in repr(ran.events)
 
 
 def test_compensations_that_run_at_most_once_do_so_in_every_crash() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             with pytest.raises(LookupError):
                 async with ctx.saga() as saga:
-                    saga.add_compensation(stage.body, "x", config=ONCE)
+                    saga.add_compensation(probe.body, "x", config=ONCE)
                     await saga.step(
-                        stage.body, "a", compensate=undo(stage, "a"), compensation_config=ONCE
+                        probe.body, "a", compensate=undo(probe, "a"), compensation_config=ONCE
                     )
                     raise LookupError
             return "over"
@@ -279,22 +279,22 @@ def test_compensations_that_run_at_most_once_do_so_in_every_crash() -> None:
         for at in range(1, calm.calls + 1):
             play, ran = crashed(shape, at, way)
             assert ran.result == "over"
-            assert max(n for (name, _), n in play.stage.runs.items() if name != "a") == 1
+            assert max(n for (name, _), n in play.probe.runs.items() if name != "a") == 1
             assert Counter(undone(ran)) == Counter(["body", "undo a"])
 
 
 def test_suspension_undoes_nothing() -> None:
     _, play, ran = played(trip_that_ends_well)
     assert ran.invocations > 2
-    assert {name for name, _ in play.stage.runs} == {"a", "b"}
+    assert {name for name, _ in play.probe.runs} == {"a", "b"}
     assert "compensations" not in {e.name for e in ran.events}
 
 
 def test_nothing_to_undo_records_nothing() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async with ctx.saga() as saga:
-                await saga.step(stage.fails, "a", config=ONE_TRY, compensate=undo(stage, "a"))
+                await saga.step(probe.fails, "a", config=ONE_TRY, compensate=undo(probe, "a"))
 
         return run
 
@@ -311,7 +311,7 @@ def test_steps_that_were_under_way_are_waited_for_and_undone() -> None:
 def test_a_compensation_that_fails_does_not_stop_the_others() -> None:
     _, play, ran = played(compensations_that_fail)
     assert undone(ran) == ["undo y", "undo x", "undo a"]
-    [seen] = [value for _, label, value in play.stage.observations[-1] if label == "half done"]
+    [seen] = [value for _, label, value in play.probe.observations[-1] if label == "half done"]
     assert seen == [
         "the saga failed, and so did 1 of its compensations ('undo x'): of its own (2 sub-exceptions)",
         "x",
@@ -338,21 +338,21 @@ def test_an_invocation_that_fails_undoes_nothing_and_is_tried_again() -> None:
 
 def test_an_error_of_the_saga_crosses_its_child_context_as_itself() -> None:
     _, play, _ = played(nested_sagas_in_children)
-    [results] = [value for _, label, value in play.stage.observations[-1] if label == "results"]
+    [results] = [value for _, label, value in play.probe.observations[-1] if label == "results"]
     assert results == [ChildContextError.__name__] * 2
 
 
 def test_a_context_that_is_over_undoes_nothing() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def child(inner: DurableContext) -> None:
                 async def books() -> None:
                     async with inner.saga() as saga:
-                        saga.add_compensation(stage.body, "undo")
+                        saga.add_compensation(probe.body, "undo")
                         await inner.wait(seconds(60))
 
                 asyncio.create_task(books())  # noqa: RUF006
-                await inner.step(stage.body, "a")
+                await inner.step(probe.body, "a")
 
             await ctx.run_in_child_context(child)
             await ctx.wait(seconds(100))
@@ -362,7 +362,7 @@ def test_a_context_that_is_over_undoes_nothing() -> None:
 
     prove(build)
     _, play, _ = played(build)
-    assert not play.stage.runs["undo", 1]
+    assert not play.probe.runs["undo", 1]
 
 
 def test_a_saga_is_used_within_its_block_and_with_functions() -> None:

@@ -38,7 +38,7 @@ from durable_execution_sdk import (
     durable_step,
     retry_presets,
 )
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
@@ -135,7 +135,7 @@ def test_every_attempt_sees_the_context_variables_of_the_call(
         await asyncio.gather(step, ctx.step(keeps_the_invocation))
         return tenant.get()
 
-    rig = rig_of(workflow, options={"checkpointing": mode}, seams=Seams(data_plane=Hurried))
+    rig = rig_of(workflow, options={"checkpointing": mode}, wrappers=Wrappers(data_plane=Hurried))
     ran = rig.run()
     assert ran.result == "somebody else", ran.error
     assert seen == ["somebody", "somebody"]
@@ -321,7 +321,7 @@ def test_a_quick_step_costs_one_call_and_an_at_most_once_step_two() -> None:
         await ctx.step(lambda: 1, config=StepConfig(semantics=AT_MOST_ONCE))
 
     calls: list[list[str]] = []
-    run_workflow(workflow, seams=Seams(data_plane=lambda plane: Counting(plane, calls)))
+    run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Counting(plane, calls)))
     assert calls == [["START", "SUCCEED"], ["START"], ["SUCCEED"]]
 
 
@@ -372,7 +372,7 @@ def test_an_at_most_once_body_that_was_cut_off_does_not_run_again(plain: bool) -
             return [error.error_type, "'charge'" in str(error)]
 
     died: list[str] = []
-    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Dying(plane, died)))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Dying(plane, died)))
     assert died
     assert runs == [1]
     assert ran.result == ["StepInterruptedError", True]
@@ -396,7 +396,7 @@ def test_the_retry_strategy_may_try_an_interrupted_step_again() -> None:
             charge, config=StepConfig(semantics=AT_MOST_ONCE, retry_strategy=strategy)
         )
 
-    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Dying(plane, [])))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Dying(plane, [])))
     assert asked[0] == "StepInterruptedError"
     assert runs == sorted(set(runs))
     assert ran.result == "charged" or ran.status == "RUNNING"
@@ -413,7 +413,7 @@ def test_an_at_least_once_body_that_was_cut_off_runs_again_in_the_same_attempt()
         return await ctx.step(charge)
 
     died: list[str] = []
-    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Dying(plane, died)))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Dying(plane, died)))
     assert runs == [1, 1]
     assert ran.result == 2
 

@@ -23,7 +23,7 @@ from durable_execution_sdk import (
     poll_until,
     poll_while,
 )
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 
 
 @dataclass
@@ -223,6 +223,8 @@ def test_the_state_is_kept_when_the_answer_to_a_start_leaves_it_out(
         polls = [ctx.wait_for_condition(count, config=config, name="count") for _ in range(2)]
         return list(await asyncio.gather(*polls))
 
-    ran = rig_of(workflow, options={"checkpointing": mode}, seams=Seams(data_plane=Forgetful)).run()
+    ran = rig_of(
+        workflow, options={"checkpointing": mode}, wrappers=Wrappers(data_plane=Forgetful)
+    ).run()
     assert ran.result == [13, 13]
     assert sorted(seen) == [10, 10, 11, 11, 12, 12]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.replay.corpus import BIG, ONE_TRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import BIG, ONE_TRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.rig import Rig
@@ -27,29 +27,29 @@ from durable_execution_sdk import (
 THREE = WithRetryConfig(retry_strategy=FixedDelay(max_attempts=3, delay=seconds(7)))
 
 
-def succeeds_in_the_third_attempt(stage: Stage) -> Workflow:
+def succeeds_in_the_third_attempt(probe: Probe) -> Workflow:
     async def block(ctx: DurableContext, label: str) -> str:
-        first = await ctx.step(stage.body, label)
+        first = await ctx.step(probe.body, label)
         await ctx.wait(seconds(4))
         token = str(ctx.uuid4())
-        await ctx.step(stage.body, "n", token, name="token")
-        tries = len([e for e in stage.observations[-1] if e[1] == "try"]) + 1
-        stage.see("try", tries)
+        await ctx.step(probe.body, "n", token, name="token")
+        tries = len([e for e in probe.observations[-1] if e[1] == "try"]) + 1
+        probe.see("try", tries)
         if tries < 3:
-            await ctx.step(stage.fails, f"f{tries}", config=ONE_TRY)
+            await ctx.step(probe.fails, f"f{tries}", config=ONE_TRY)
         return first
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("block", await ctx.with_retry(block, "a", config=THREE))
+        probe.see("block", await ctx.with_retry(block, "a", config=THREE))
         await ctx.wait(seconds(2))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def gives_up(stage: Stage) -> Workflow:
+def gives_up(probe: Probe) -> Workflow:
     async def block(ctx: DurableContext) -> None:
-        await ctx.step(stage.body, "a")
+        await ctx.step(probe.body, "a")
         raise Declined("no", amount=9)
 
     async def run(event: Any, ctx: DurableContext) -> Any:
@@ -57,18 +57,18 @@ def gives_up(stage: Stage) -> Workflow:
             await ctx.with_retry(block, name="hopeless", config=THREE)
         except Declined as error:
             assert isinstance(error, ChildContextError)
-            stage.see("gave up", [error.code, error.amount, error.operation_name])
+            probe.see("gave up", [error.code, error.amount, error.operation_name])
         await ctx.wait(seconds(2))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def big_result(stage: Stage) -> Workflow:
+def big_result(probe: Probe) -> Workflow:
     async def block(ctx: DurableContext) -> str:
-        if await ctx.step(stage.body, "a") and ctx.is_replaying is None:
+        if await ctx.step(probe.body, "a") and ctx.is_replaying is None:
             raise AssertionError
-        letter = str(await ctx.step(stage.body, "letter", "x"))
+        letter = str(await ctx.step(probe.body, "letter", "x"))
         return letter * BIG
 
     async def flaky(ctx: DurableContext) -> str:
@@ -77,7 +77,7 @@ def big_result(stage: Stage) -> Workflow:
         return text
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("text", len(await ctx.with_retry(flaky, config=THREE)))
+        probe.see("text", len(await ctx.with_retry(flaky, config=THREE)))
         await ctx.wait(seconds(1))
         return "over"
 
@@ -89,7 +89,7 @@ def test_a_block_ends_the_same_after_each_crash(build: Any) -> None:
     prove(build)
 
 
-def attempts_by_the_log(stage: Stage) -> Workflow:
+def attempts_by_the_log(probe: Probe) -> Workflow:
     async def block(ctx: DurableContext) -> int:
         tried = await ctx.step(count, name="count")
         if tried < 3:
@@ -103,7 +103,7 @@ def attempts_by_the_log(stage: Stage) -> Workflow:
         return len(done)
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("block", await ctx.with_retry(block, config=THREE) >= 3)
+        probe.see("block", await ctx.with_retry(block, config=THREE) >= 3)
         return "over"
 
     return run

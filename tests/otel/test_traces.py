@@ -34,7 +34,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.emulator.faults.plan import When
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin
 from durable_execution_sdk.otel.identity import Upstream, read_header
@@ -444,8 +444,8 @@ def test_calls_that_failed_are_counted_apart() -> None:
     reader = InMemoryMetricReader()
     meters = MeterProvider([reader], shutdown_on_exit=False)
     plugin = OpenTelemetryPlugin(tracer_provider=NoOpTracerProvider(), meter_provider=meters)
-    seams = Seams(data_plane=Losing)
-    assert rig_of(workflow, options={"plugins": [plugin]}, seams=seams).run().result == "ok"
+    wrappers = Wrappers(data_plane=Losing)
+    assert rig_of(workflow, options={"plugins": [plugin]}, wrappers=wrappers).run().result == "ok"
     for name in ("calls", "updates", "bytes"):
         counted = {
             point.attributes["durable.checkpoint.failed"]: point.value

@@ -81,7 +81,7 @@ def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
     else:
         assert signature(ran.events) == signature(expected.events)
     if shape.name not in DIFFER | RACES:
-        assert observed.stage.observations == plain.stage.observations
+        assert observed.probe.observations == plain.probe.observations
     assert set(faulty.called) == {hook for hook, _ in recorder.told}
     logged = [record.getMessage() for record in caplog.records if "plugin hook" in record.message]
     assert len(logged) == len(set(logged)) == len(faulty.called)

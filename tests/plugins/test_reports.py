@@ -25,7 +25,7 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.plugins import (
     AttemptOutcome,
@@ -358,7 +358,7 @@ def test_a_lost_answer_is_reported_with_the_call_that_failed() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         return await ctx.step(lambda: "ok", name="s")
 
-    recorder, ran = observed(workflow, seams=Seams(data_plane=Losing))
+    recorder, ran = observed(workflow, wrappers=Wrappers(data_plane=Losing))
     assert ran.result == "ok"
     calls = recorder.infos("on_checkpoint")
     assert calls[0].error.error_message == "connection reset"
@@ -395,7 +395,7 @@ def test_a_status_that_the_service_repeats_is_reported_once() -> None:
         for name in "abc":
             await ctx.step(lambda: None, name=name)
 
-    recorder, ran = observed(workflow, seams=Seams(data_plane=Repeating))
+    recorder, ran = observed(workflow, wrappers=Wrappers(data_plane=Repeating))
     assert ran.status == "SUCCEEDED"
     assert recorder.ends() == {id_of(ran, name): 1 for name in "abc"}
     assert len(recorder.infos("on_operation_change")) == 3
@@ -466,7 +466,7 @@ def test_a_checkpoint_call_is_reported_with_its_start_and_duration() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.step(lambda: "ok", name="s")
 
-    recorder, _ = observed(workflow, seams=Seams(data_plane=Slow))
+    recorder, _ = observed(workflow, wrappers=Wrappers(data_plane=Slow))
     (call,) = recorder.infos("on_checkpoint")
     (end,) = recorder.infos("on_invocation_end")
     assert 0.02 <= call.duration_seconds < 5

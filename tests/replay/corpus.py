@@ -1,6 +1,6 @@
 """Workflows for replay tests (shapes): every operation, and every combination with plain asyncio.
 
-A shape reports to a ``Stage`` its observations, in order, and the bodies that ran. The replay tests
+A shape reports to a ``Probe`` its observations, in order, and the bodies that ran. The replay tests
 run each shape under schedules, crashes and cut logs, and compare the observations.
 """
 
@@ -42,7 +42,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk import poll_until as state_until
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.retry.polling import Polling
+from durable_execution_sdk.retry.polling import PollingStrategy
 
 Workflow = Callable[[Any, DurableContext], Awaitable[Any]]
 
@@ -62,8 +62,8 @@ class Declined(Exception):
 
 
 @dataclass
-class Stage:
-    """The observations of a shape, and its access to the world outside."""
+class Probe:
+    """Records the observations of a shape, and answers its callbacks."""
 
     observations: list[list[Any]] = field(default_factory=list)
     runs: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -121,7 +121,7 @@ class Shape:
     """
 
     name: str
-    build: Callable[[Stage], Workflow]
+    build: Callable[[Probe], Workflow]
     strict: bool
     at_most_once: bool
     fails: bool
@@ -129,15 +129,15 @@ class Shape:
 
     def handler(
         self,
-        stage: Stage,
+        probe: Probe,
         mode: CheckpointingMode = CheckpointingMode.BATCHED,
         **options: Any,
     ) -> DurableHandler[Any, Any]:
-        """Make a handler that reports to this stage."""
-        workflow = self.build(stage)
+        """Make a handler that reports to this probe."""
+        workflow = self.build(probe)
 
         async def shape(event: Any, ctx: DurableContext) -> Any:
-            stage.begin()
+            probe.begin()
             return await workflow(event, ctx)
 
         return durable_execution(checkpointing=mode, **options)(shape)
@@ -148,10 +148,10 @@ CORPUS: list[Shape] = []
 
 def shape(
     *, strict: bool = False, at_most_once: bool = False, fails: bool = False, tasks: bool = True
-) -> Callable[[Callable[[Stage], Workflow]], Callable[[Stage], Workflow]]:
+) -> Callable[[Callable[[Probe], Workflow]], Callable[[Probe], Workflow]]:
     """Add a workflow to the corpus. ``strict`` ones have only the main task."""
 
-    def add(build: Callable[[Stage], Workflow]) -> Callable[[Stage], Workflow]:
+    def add(build: Callable[[Probe], Workflow]) -> Callable[[Probe], Workflow]:
         CORPUS.append(
             Shape(build.__name__, build, strict, at_most_once, fails, tasks and not strict)
         )
@@ -168,7 +168,7 @@ def seconds(count: int) -> Duration:
 
 
 @shape(strict=True)
-def nothing(stage: Stage) -> Workflow:
+def nothing(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         return event
 
@@ -176,123 +176,125 @@ def nothing(stage: Stage) -> Workflow:
 
 
 @shape(strict=True)
-def steps(stage: Stage) -> Workflow:
+def steps(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("a", await ctx.step(stage.body, "a"))
-        stage.see("b", await ctx.step(stage.plain, "b", name="plain"))
-        stage.see("c", await ctx.step(functools.partial(stage.body, value={"n": [1, 2]}), "c"))
-        stage.see("none", await ctx.step(lambda: None, name="none"))
+        probe.see("a", await ctx.step(probe.body, "a"))
+        probe.see("b", await ctx.step(probe.plain, "b", name="plain"))
+        probe.see("c", await ctx.step(functools.partial(probe.body, value={"n": [1, 2]}), "c"))
+        probe.see("none", await ctx.step(lambda: None, name="none"))
         return event
 
     return run
 
 
 @shape(strict=True)
-def step_wait_step(stage: Stage) -> Workflow:
+def step_wait_step(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        a = stage.see("a", await ctx.step(stage.body, "a"))
-        stage.see("w", await ctx.wait(seconds(60), name="w"))
-        b = stage.see("b", await ctx.step(stage.body, "b"))
-        stage.see("w2", await ctx.wait(seconds(1)))
+        a = probe.see("a", await ctx.step(probe.body, "a"))
+        probe.see("w", await ctx.wait(seconds(60), name="w"))
+        b = probe.see("b", await ctx.step(probe.body, "b"))
+        probe.see("w2", await ctx.wait(seconds(1)))
         return [a, b]
 
     return run
 
 
 @shape(strict=True)
-def retries(stage: Stage) -> Workflow:
+def retries(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         config = StepConfig(retry_strategy=RETRY)
-        return stage.see("a", await ctx.step(stage.fails, "a", 3, config=config))
+        return probe.see("a", await ctx.step(probe.fails, "a", 3, config=config))
 
     return run
 
 
 @shape(strict=True)
-def exhausted_retries(stage: Stage) -> Workflow:
+def exhausted_retries(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         config = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=seconds(1)))
         try:
-            await ctx.step(functools.partial(stage.fails, "a"), name="a", config=config)
+            await ctx.step(functools.partial(probe.fails, "a"), name="a", config=config)
         except Declined as error:
             assert isinstance(error, StepError)
-            stage.see("declined", [error.code, error.amount, error.error_type, str(error)])
-        return stage.see("b", await ctx.step(stage.body, "b"))
+            probe.see("declined", [error.code, error.amount, error.error_type, str(error)])
+        return probe.see("b", await ctx.step(probe.body, "b"))
 
     return run
 
 
 @shape(strict=True, at_most_once=True)
-def at_most_once(stage: Stage) -> Workflow:
+def at_most_once(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         config = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=RETRY)
-        a = stage.see("a", await ctx.step(stage.body, "a", config=config))
-        b = stage.see("b", await ctx.step(stage.plain, "b", config=config))
-        c = stage.see("c", await ctx.step(stage.body, "c", config=config))
+        a = probe.see("a", await ctx.step(probe.body, "a", config=config))
+        b = probe.see("b", await ctx.step(probe.plain, "b", config=config))
+        c = probe.see("c", await ctx.step(probe.body, "c", config=config))
         return [a, b, c]
 
     return run
 
 
 @shape(strict=True)
-def polls(stage: Stage) -> Workflow:
+def polls(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def check(state: int) -> int:
-            await stage.body(f"check {state}")
+            await probe.body(f"check {state}")
             return state + 1
 
-        until: Polling[int] = state_until(
+        until: PollingStrategy[int] = state_until(
             lambda n: n >= 3, initial_delay=seconds(2), backoff_rate=1
         )
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
-        return stage.see("state", await ctx.wait_for_condition(check, config))
+        return probe.see("state", await ctx.wait_for_condition(check, config))
 
     return run
 
 
 @shape(strict=True)
-def polls_in_vain(stage: Stage) -> Workflow:
+def polls_in_vain(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         def check(state: int) -> int:
             return state + 1
 
-        until: Polling[int] = state_until(lambda _: False, max_attempts=2, initial_delay=seconds(1))
+        until: PollingStrategy[int] = state_until(
+            lambda _: False, max_attempts=2, initial_delay=seconds(1)
+        )
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until)
         try:
             await ctx.wait_for_condition(check, config, name="vain")
         except WaitForConditionError as error:
-            stage.see("exhausted", error.error_type)
+            probe.see("exhausted", error.error_type)
         return "over"
 
     return run
 
 
 @shape(strict=True)
-def callbacks(stage: Stage) -> Workflow:
+def callbacks(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         callback = await ctx.create_callback("cb")
-        stage.see("id", callback.callback_id)
-        await ctx.step(stage.gives, callback.callback_id, b'{"ok": true}')
-        return stage.see("answer", await callback)
+        probe.see("id", callback.callback_id)
+        await ctx.step(probe.gives, callback.callback_id, b'{"ok": true}')
+        return probe.see("answer", await callback)
 
     return run
 
 
 @shape(strict=True)
-def refused_callback(stage: Stage) -> Workflow:
+def refused_callback(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         callback = await ctx.create_callback()
-        await ctx.step(stage.denies, callback.callback_id)
+        await ctx.step(probe.denies, callback.callback_id)
         try:
             await callback
         except CallbackExternalError as error:
-            return stage.see("denied", [error.error_type, str(error), error.error_data])
+            return probe.see("denied", [error.error_type, str(error), error.error_data])
 
     return run
 
 
 @shape(strict=True)
-def callback_that_times_out(stage: Stage) -> Workflow:
+def callback_that_times_out(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         config: CallbackConfig[str] = CallbackConfig(
             timeout=seconds(30), heartbeat_timeout=seconds(5)
@@ -301,35 +303,35 @@ def callback_that_times_out(stage: Stage) -> Workflow:
         try:
             await callback
         except CallbackTimeoutError as error:
-            return stage.see("late", error.error_type)
+            return probe.see("late", error.error_type)
 
     return run
 
 
 @shape()
-def wait_for_callback(stage: Stage) -> Workflow:
+def wait_for_callback(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("a", await ctx.wait_for_callback(stage.gives, name="a"))
-        stage.see("b", await ctx.wait_for_callback(stage.gives, b"raw text", name="b"))
+        probe.see("a", await ctx.wait_for_callback(probe.gives, name="a"))
+        probe.see("b", await ctx.wait_for_callback(probe.gives, b"raw text", name="b"))
         try:
-            await ctx.wait_for_callback(stage.denies, name="c")
+            await ctx.wait_for_callback(probe.denies, name="c")
         except CallbackExternalError as error:
-            stage.see("c", [error.error_type, error.error_data])
+            probe.see("c", [error.error_type, error.error_data])
         config: WaitForCallbackConfig[str] = WaitForCallbackConfig(timeout=seconds(9))
         try:
             await ctx.wait_for_callback(lambda _: None, name="d", config=config)
         except CallbackTimeoutError as error:
-            stage.see("d", error.error_type)
+            probe.see("d", error.error_type)
         return "done"
 
     return run
 
 
 @shape()
-def submitter_that_fails(stage: Stage) -> Workflow:
+def submitter_that_fails(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def submit(_id: str) -> None:
-            await stage.fails("submit")
+            await probe.fails("submit")
 
         config: WaitForCallbackConfig[str] = WaitForCallbackConfig(
             retry_strategy=FixedDelay(max_attempts=2, delay=seconds(1))
@@ -338,48 +340,48 @@ def submitter_that_fails(stage: Stage) -> Workflow:
             await ctx.wait_for_callback(submit, name="a", config=config)
         except CallbackSubmitterError as error:
             assert isinstance(error, Declined)
-            return stage.see("submit", [error.error_type, error.code])
+            return probe.see("submit", [error.error_type, error.code])
 
     return run
 
 
 @shape(strict=True)
-def invokes(stage: Stage) -> Workflow:
+def invokes(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        a = stage.see("durable", await ctx.invoke("other:$LATEST", 1))
-        b = stage.see("plain", await ctx.invoke("plain", 2, name="p"))
+        a = probe.see("durable", await ctx.invoke("other:$LATEST", 1))
+        b = probe.see("plain", await ctx.invoke("plain", 2, name="p"))
         for name in ("broken:$LATEST", "nowhere:1"):
             try:
                 await ctx.invoke(name, 3, config=InvokeConfig())
             except InvokeError as error:
-                stage.see(name, error.error_type)
+                probe.see(name, error.error_type)
         return [a, b]
 
     return run
 
 
 @shape(strict=True)
-def cancelled_wait(stage: Stage) -> Workflow:
+def cancelled_wait(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         timer = ctx.wait(seconds(3600), name="timer")
-        await ctx.step(stage.body, "a")
-        stage.see("cancel", timer.cancel())
-        stage.see("cancel again", timer.cancel())
-        stage.see("timer", await timer)
-        stage.see("b", await ctx.step(stage.body, "b"))
-        return stage.see("cancel late", timer.cancel())
+        await ctx.step(probe.body, "a")
+        probe.see("cancel", timer.cancel())
+        probe.see("cancel again", timer.cancel())
+        probe.see("timer", await timer)
+        probe.see("b", await ctx.step(probe.body, "b"))
+        return probe.see("cancel late", timer.cancel())
 
     return run
 
 
 @shape(strict=True)
-def replay_safe_values(stage: Stage) -> Workflow:
+def replay_safe_values(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("uuid", str(ctx.uuid4()))
-        await ctx.step(stage.body, "a")
-        stage.see("random", [ctx.random().random(), ctx.random().randint(1, 9)])
+        probe.see("uuid", str(ctx.uuid4()))
+        await ctx.step(probe.body, "a")
+        probe.see("random", [ctx.random().random(), ctx.random().randint(1, 9)])
         await ctx.wait(seconds(5))
-        stage.see("uuid", str(ctx.uuid4()))
+        probe.see("uuid", str(ctx.uuid4()))
         return "the same in each invocation, another in each execution"
 
     return run
@@ -397,14 +399,14 @@ class Reversing:
 
 
 @shape()
-def custom_serdes(stage: Stage) -> Workflow:
+def custom_serdes(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        a = stage.see("a", await ctx.step(stage.body, "abc", config=StepConfig(serdes=Reversing())))
+        a = probe.see("a", await ctx.step(probe.body, "abc", config=StepConfig(serdes=Reversing())))
 
         async def child(inner: DurableContext) -> str:
-            return str(await inner.step(stage.body, "def"))
+            return str(await inner.step(probe.body, "def"))
 
-        b = stage.see(
+        b = probe.see(
             "b", await ctx.run_in_child_context(child, config=ChildConfig(serdes=Reversing()))
         )
         await ctx.wait(seconds(1))
@@ -414,40 +416,40 @@ def custom_serdes(stage: Stage) -> Workflow:
 
 
 @shape(strict=True, at_most_once=True)
-def bound_step(stage: Stage) -> Workflow:
+def bound_step(probe: Probe) -> Workflow:
     @durable_step(retry_strategy=RETRY, semantics=AT_MOST_ONCE)
     async def pay() -> str:
-        return await stage.fails("pay", 2)
+        return await probe.fails("pay", 2)
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        return stage.see("paid", await ctx.step(pay))
+        return probe.see("paid", await ctx.step(pay))
 
     return run
 
 
 @shape(strict=True, fails=True)
-def uncaught_failure(stage: Stage) -> Workflow:
+def uncaught_failure(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        await ctx.step(stage.body, "a")
-        await ctx.step(functools.partial(stage.fails, "b"), name="b", config=ONE_TRY)
+        await ctx.step(probe.body, "a")
+        await ctx.step(functools.partial(probe.fails, "b"), name="b", config=ONE_TRY)
 
     return run
 
 
 @shape(strict=True)
-def completes_itself(stage: Stage) -> Workflow:
+def completes_itself(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        await ctx.step(stage.body, "a")
+        await ctx.step(probe.body, "a")
         await ctx.complete_execution_success({"early": True})
-        await ctx.step(stage.body, "never")
+        await ctx.step(probe.body, "never")
 
     return run
 
 
 @shape(strict=True, fails=True)
-def fails_itself(stage: Stage) -> Workflow:
+def fails_itself(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        await ctx.step(stage.body, "a")
+        await ctx.step(probe.body, "a")
         await ctx.wait(seconds(5))
         await ctx.complete_execution_failure(Declined("x", amount=1))
 
@@ -455,7 +457,7 @@ def fails_itself(stage: Stage) -> Workflow:
 
 
 @shape(strict=True)
-def stubborn(stage: Stage) -> Workflow:
+def stubborn(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         for _ in range(3):
             try:
@@ -463,16 +465,16 @@ def stubborn(stage: Stage) -> Workflow:
             except:  # noqa: E722 - that is the point
                 pass
         try:
-            stage.see("b", await ctx.step(stage.body, "b"))
+            probe.see("b", await ctx.step(probe.body, "b"))
         except BaseException:
-            await ctx.step(stage.body, "c")
+            await ctx.step(probe.body, "c")
         return "out"
 
     return run
 
 
 @shape(strict=True)
-def cleans_up(stage: Stage) -> Workflow:
+def cleans_up(probe: Probe) -> Workflow:
     @asynccontextmanager
     async def resource() -> Any:
         try:
@@ -483,25 +485,25 @@ def cleans_up(stage: Stage) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async with resource() as name:
             try:
-                stage.see("a", await ctx.step(stage.body, "a"))
-                stage.see("w", await ctx.wait(seconds(5)))
+                probe.see("a", await ctx.step(probe.body, "a"))
+                probe.see("w", await ctx.wait(seconds(5)))
             finally:
-                await ctx.step(stage.body, "clean")
-            stage.see("in", name)
-        return stage.see("b", await ctx.step(stage.body, "b"))
+                await ctx.step(probe.body, "clean")
+            probe.see("in", name)
+        return probe.see("b", await ctx.step(probe.body, "b"))
 
     return run
 
 
 @shape(strict=True)
-def generators(stage: Stage) -> Workflow:
+def generators(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def numbers() -> Any:
             for n in range(3):
-                yield await ctx.step(stage.body, f"n{n}", n)
+                yield await ctx.step(probe.body, f"n{n}", n)
                 await ctx.wait(seconds(1))
 
-        return [stage.see("n", n) async for n in numbers()]
+        return [probe.see("n", n) async for n in numbers()]
 
     return run
 
@@ -510,16 +512,16 @@ def generators(stage: Stage) -> Workflow:
 
 
 @shape()
-def children(stage: Stage) -> Workflow:
+def children(probe: Probe) -> Workflow:
     async def inner(ctx: DurableContext, label: str) -> str:
-        stage.see("1", await ctx.step(stage.body, label, name=f"{label}1"), inside=label)
+        probe.see("1", await ctx.step(probe.body, label, name=f"{label}1"), inside=label)
         await ctx.wait(seconds(5))
-        stage.see("2", await ctx.step(stage.body, f"{label}2"), inside=label)
+        probe.see("2", await ctx.step(probe.body, f"{label}2"), inside=label)
         return label
 
     async def outer(ctx: DurableContext) -> list[str]:
         first = await ctx.run_in_child_context(inner, "x", name="x")
-        await ctx.step(stage.body, "between", name="between")
+        await ctx.step(probe.body, "between", name="between")
         return [first, await ctx.run_in_child_context(inner, "y", name="y")]
 
     async def run(event: Any, ctx: DurableContext) -> Any:
@@ -531,38 +533,38 @@ def children(stage: Stage) -> Workflow:
 
 
 @shape()
-def virtual_children(stage: Stage) -> Workflow:
+def virtual_children(probe: Probe) -> Workflow:
     virtual = ChildConfig(virtual=True)
 
     async def inner(ctx: DurableContext, label: str) -> str:
-        stage.see("1", await ctx.step(stage.body, f"{label}1"), inside=label)
+        probe.see("1", await ctx.step(probe.body, f"{label}1"), inside=label)
         await ctx.wait(seconds(5))
         return label
 
     async def outer(ctx: DurableContext) -> list[str]:
-        await ctx.step(stage.body, "before")
+        await ctx.step(probe.body, "before")
         first = await ctx.run_in_child_context(inner, "x", config=virtual)
         return [first, await ctx.run_in_child_context(inner, "y", name="y")]
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        a = stage.see("a", await ctx.run_in_child_context(outer, config=virtual))
-        b = stage.see("b", await ctx.run_in_child_context(inner, "b", config=virtual))
+        a = probe.see("a", await ctx.run_in_child_context(outer, config=virtual))
+        b = probe.see("b", await ctx.run_in_child_context(inner, "b", config=virtual))
         return [a, b]
 
     return run
 
 
 @shape()
-def failing_children(stage: Stage) -> Workflow:
+def failing_children(probe: Probe) -> Workflow:
     async def raises(ctx: DurableContext) -> None:
-        await ctx.step(stage.body, "r")
+        await ctx.step(probe.body, "r")
         raise Declined("child", amount=5)
 
     async def passes_on(ctx: DurableContext) -> None:
         await ctx.run_in_child_context(raises)
 
     async def step_fails(ctx: DurableContext) -> None:
-        await ctx.step(stage.fails, "f", config=ONE_TRY)
+        await ctx.step(probe.fails, "f", config=ONE_TRY)
 
     mapper = ChildConfig(error_mapper=lambda error: LookupError(str(error)))
     virtual = ChildConfig(virtual=True)
@@ -581,7 +583,7 @@ def failing_children(stage: Stage) -> Workflow:
                 await ctx.run_in_child_context(func, config=config)
             except (ChildContextError, Declined, KeyError) as error:
                 names = [c.__name__ for c in type(error).__mro__ if c is not object]
-                stage.see("error", [names, str(error)])
+                probe.see("error", [names, str(error)])
         await ctx.wait(seconds(1))
         return "over"
 
@@ -589,24 +591,24 @@ def failing_children(stage: Stage) -> Workflow:
 
 
 @shape()
-def big_results(stage: Stage) -> Workflow:
+def big_results(probe: Probe) -> Workflow:
     async def inner(ctx: DurableContext, letter: str) -> str:
-        await ctx.step(stage.body, f"in {letter}")
+        await ctx.step(probe.body, f"in {letter}")
         return letter * BIG
 
     async def outer(ctx: DurableContext) -> str:
         text = await ctx.run_in_child_context(inner, "x", name="inner")
         await ctx.wait(seconds(3))
-        return text + str(await ctx.step(stage.body, "out"))
+        return text + str(await ctx.step(probe.body, "out"))
 
     summarized = ChildConfig(summary_generator=lambda text: f"{len(text)} letters")
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         a = await ctx.run_in_child_context(outer, config=summarized)
-        stage.see("a", len(a))
+        probe.see("a", len(a))
         await ctx.wait(seconds(1))
         b = await ctx.run_in_child_context(inner, "é", name="inner", config=summarized)
-        stage.see("b", b[:3])
+        probe.see("b", b[:3])
         await ctx.wait(seconds(1))
         return [len(a), len(b)]
 
@@ -614,18 +616,18 @@ def big_results(stage: Stage) -> Workflow:
 
 
 @shape()
-def big_result_with_plain_awaits(stage: Stage) -> Workflow:
+def big_result_with_plain_awaits(probe: Probe) -> Workflow:
     async def big(ctx: DurableContext) -> str:
-        await ctx.step(stage.body, "in")
+        await ctx.step(probe.body, "in")
         await asyncio.sleep(0.001)
         return "x" * BIG
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def side() -> None:
-            stage.see("big", len(await ctx.run_in_child_context(big)))
+            probe.see("big", len(await ctx.run_in_child_context(big)))
 
         task = asyncio.create_task(side())
-        stage.see("wait", await ctx.wait(seconds(7)))
+        probe.see("wait", await ctx.wait(seconds(7)))
         await task
         await ctx.wait(seconds(1))
         return "over"
@@ -637,108 +639,108 @@ def big_result_with_plain_awaits(stage: Stage) -> Workflow:
 
 
 @shape()
-def gathered_steps(stage: Stage) -> Workflow:
+def gathered_steps(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         names = ["a", "b", "c", "d"]
-        results = await asyncio.gather(*(ctx.step(stage.body, n, name=n) for n in names))
-        stage.see("all", results)
-        return await ctx.step(stage.body, "e")
+        results = await asyncio.gather(*(ctx.step(probe.body, n, name=n) for n in names))
+        probe.see("all", results)
+        return await ctx.step(probe.body, "e")
 
     return run
 
 
 @shape()
-def gathered_mixture(stage: Stage) -> Workflow:
+def gathered_mixture(probe: Probe) -> Workflow:
     async def check(state: int) -> int:
         return state + 1
 
-    until: Polling[int] = state_until(lambda n: n >= 2, initial_delay=seconds(3))
+    until: PollingStrategy[int] = state_until(lambda n: n >= 2, initial_delay=seconds(3))
     poll = WaitForConditionConfig(initial_state=0, wait_strategy=until)
 
     async def child(ctx: DurableContext) -> str:
         await ctx.wait(seconds(4))
-        return str(await ctx.step(stage.body, "in child"))
+        return str(await ctx.step(probe.body, "in child"))
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         return await asyncio.gather(
-            ctx.step(stage.body, "a"),
+            ctx.step(probe.body, "a"),
             ctx.wait(seconds(20)),
             ctx.wait_for_condition(check, poll),
             ctx.invoke("other:$LATEST", 5),
             ctx.run_in_child_context(child),
-            ctx.wait_for_callback(stage.gives),
-            ctx.step(stage.fails, "f", 2, config=StepConfig(retry_strategy=RETRY)),
+            ctx.wait_for_callback(probe.gives),
+            ctx.step(probe.fails, "f", 2, config=StepConfig(retry_strategy=RETRY)),
         )
 
     return run
 
 
 @shape()
-def gathered_failures(stage: Stage) -> Workflow:
+def gathered_failures(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         results = await asyncio.gather(
-            ctx.step(stage.fails, "a", config=ONE_TRY),
-            ctx.step(stage.body, "b"),
+            ctx.step(probe.fails, "a", config=ONE_TRY),
+            ctx.step(probe.body, "b"),
             ctx.wait(seconds(2)),
             return_exceptions=True,
         )
-        stage.see("all", [type(r).__name__ for r in results])
+        probe.see("all", [type(r).__name__ for r in results])
         try:
-            await asyncio.gather(ctx.step(stage.fails, "c", config=ONE_TRY), ctx.wait(seconds(60)))
+            await asyncio.gather(ctx.step(probe.fails, "c", config=ONE_TRY), ctx.wait(seconds(60)))
         except StepError as error:
-            stage.see("first", error.error_type)
-        return await ctx.step(stage.body, "d")
+            probe.see("first", error.error_type)
+        return await ctx.step(probe.body, "d")
 
     return run
 
 
 @shape()
-def tasks(stage: Stage) -> Workflow:
+def tasks(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def branch(label: str, first: int) -> str:
             await ctx.wait(seconds(first))
-            stage.see(label, await ctx.step(stage.body, f"{label}1", name=f"{label}1"))
+            probe.see(label, await ctx.step(probe.body, f"{label}1", name=f"{label}1"))
             await asyncio.create_task(leaf(label))
             return label
 
         async def leaf(label: str) -> None:
-            stage.see(label, await ctx.step(stage.body, label, name=f"{label} leaf"))
+            probe.see(label, await ctx.step(probe.body, label, name=f"{label} leaf"))
 
         mine = [asyncio.create_task(branch("x", 9)), asyncio.create_task(branch("y", 3))]
-        stage.see("main", await ctx.step(stage.body, "main", name="main"))
+        probe.see("main", await ctx.step(probe.body, "main", name="main"))
         return [await task for task in mine]
 
     return run
 
 
 @shape()
-def task_group(stage: Stage) -> Workflow:
+def task_group(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def branch(label: str, length: int) -> None:
             for n in range(length):
-                stage.see(label, await ctx.step(stage.body, f"{label}{n}"))
+                probe.see(label, await ctx.step(probe.body, f"{label}{n}"))
                 await ctx.wait(seconds(n + 1))
 
         async with asyncio.TaskGroup() as group:
             for label, length in (("a", 3), ("b", 1), ("c", 2)):
                 group.create_task(branch(label, length))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
 @shape()
-def task_group_that_fails(stage: Stage) -> Workflow:
+def task_group_that_fails(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def fails() -> None:
             await ctx.wait(seconds(2))
-            await ctx.step(stage.fails, "f", config=ONE_TRY)
+            await ctx.step(probe.fails, "f", config=ONE_TRY)
 
         async def waits() -> None:
             try:
                 await ctx.wait(seconds(3600))
             except asyncio.CancelledError:
-                stage.see("cancelled")
+                probe.see("cancelled")
                 raise
 
         try:
@@ -746,56 +748,56 @@ def task_group_that_fails(stage: Stage) -> Workflow:
                 group.create_task(fails())
                 group.create_task(waits())
         except* Declined as errors:
-            stage.see("group", [str(e) for e in errors.exceptions])
-        return await ctx.step(stage.body, "after")
+            probe.see("group", [str(e) for e in errors.exceptions])
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
 @shape()
-def first_completed(stage: Stage) -> Workflow:
+def first_completed(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         pending: set[Any] = {ctx.wait(seconds(n), name=f"w{n}") for n in (9, 3, 6)}
-        pending.add(ctx.step(stage.body, "s", name="s"))
+        pending.add(ctx.step(probe.body, "s", name="s"))
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            stage.see("done", sorted(handle.name for handle in done))
+            probe.see("done", sorted(handle.name for handle in done))
         return "all"
 
     return run
 
 
 @shape()
-def race_with_losers(stage: Stage) -> Workflow:
+def race_with_losers(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         slow = ctx.wait(seconds(86_400), name="slow")
-        fast = ctx.step(stage.body, "fast")
+        fast = ctx.step(probe.body, "fast")
         done, _ = await asyncio.wait([slow, fast], return_when=asyncio.FIRST_COMPLETED)
-        stage.see("won", [handle is fast for handle in done])
+        probe.see("won", [handle is fast for handle in done])
         await ctx.wait(seconds(5))
-        stage.see("lost", slow.cancel())
-        stage.see("slow", await slow)
-        return await ctx.step(stage.body, "after")
+        probe.see("lost", slow.cancel())
+        probe.see("slow", await slow)
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
 @shape()
-def as_they_come(stage: Stage) -> Workflow:
+def as_they_come(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def one(n: int) -> int:
             await ctx.wait(seconds(n))
-            return int(await ctx.step(stage.body, f"s{n}", n))
+            return int(await ctx.step(probe.body, f"s{n}", n))
 
         for each in asyncio.as_completed([asyncio.create_task(one(n)) for n in (5, 1, 3)]):
-            stage.see("came", await each)
+            probe.see("came", await each)
         return "all"
 
     return run
 
 
 @shape()
-def queue_between_tasks(stage: Stage) -> Workflow:
+def queue_between_tasks(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         queue: asyncio.Queue[Any] = asyncio.Queue(maxsize=2)
 
@@ -806,7 +808,7 @@ def queue_between_tasks(stage: Stage) -> Workflow:
 
         async def consume(label: str) -> None:
             while (item := await queue.get()) is not None:
-                stage.see(label, await ctx.step(stage.body, item, name="work"))
+                probe.see(label, await ctx.step(probe.body, item, name="work"))
 
         consumers = [asyncio.create_task(consume(f"c{n}")) for n in range(2)]
         await asyncio.gather(produce("p", 2), produce("q", 5))
@@ -819,22 +821,22 @@ def queue_between_tasks(stage: Stage) -> Workflow:
 
 
 @shape()
-def synchronized(stage: Stage) -> Workflow:
+def synchronized(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         gate, semaphore, lock = asyncio.Event(), asyncio.Semaphore(2), asyncio.Lock()
 
         async def worker(n: int) -> None:
             async with semaphore:
-                stage.see(f"in{n}", await ctx.step(stage.body, f"s{n}"))
+                probe.see(f"in{n}", await ctx.step(probe.body, f"s{n}"))
                 await ctx.wait(seconds(n + 1))
             async with lock:
-                stage.see(f"locked{n}", await ctx.step(stage.body, f"l{n}"))
+                probe.see(f"locked{n}", await ctx.step(probe.body, f"l{n}"))
             if n == 2:
                 gate.set()
 
         tasks = [asyncio.create_task(worker(n)) for n in range(4)]
         await gate.wait()
-        stage.see("gate", await ctx.step(stage.body, "gate"))
+        probe.see("gate", await ctx.step(probe.body, "gate"))
         await asyncio.gather(*tasks)
         return "done"
 
@@ -842,7 +844,7 @@ def synchronized(stage: Stage) -> Workflow:
 
 
 @shape()
-def plain_sleeps_in_side_tasks(stage: Stage) -> Workflow:
+def plain_sleeps_in_side_tasks(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         first_is_over = asyncio.Event()
 
@@ -850,22 +852,22 @@ def plain_sleeps_in_side_tasks(stage: Stage) -> Workflow:
             if n == 2:
                 await first_is_over.wait()
             await asyncio.sleep(0.001)
-            value = stage.see(f"side{n}", await ctx.step(stage.body, f"side{n}"))
+            value = probe.see(f"side{n}", await ctx.step(probe.body, f"side{n}"))
             first_is_over.set()
             await asyncio.sleep(0.001)
             return str(value)
 
         tasks = [asyncio.create_task(side(n)) for n in (2, 1)]
-        stage.see("main", await ctx.wait(seconds(30)))
+        probe.see("main", await ctx.wait(seconds(30)))
         results = [await task for task in tasks]
-        stage.see("b", await ctx.step(stage.body, "b"))
+        probe.see("b", await ctx.step(probe.body, "b"))
         return results
 
     return run
 
 
 @shape()
-def cancelled_tasks(stage: Stage) -> Workflow:
+def cancelled_tasks(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         twice = asyncio.Event()
 
@@ -873,84 +875,84 @@ def cancelled_tasks(stage: Stage) -> Workflow:
             try:
                 for n in range(99):
                     await ctx.wait(seconds(4))
-                    stage.see("tick", await ctx.step(stage.body, "tick"))
+                    probe.see("tick", await ctx.step(probe.body, "tick"))
                     if n == 1:
                         twice.set()
             except asyncio.CancelledError:
-                stage.see("stopped", await ctx.step(stage.body, "stopping"))
+                probe.see("stopped", await ctx.step(probe.body, "stopping"))
                 raise
 
         task = asyncio.create_task(endless())
         await twice.wait()
         task.cancel()
         await asyncio.wait([task])
-        return stage.see("b", await ctx.step(stage.body, "b"))
+        return probe.see("b", await ctx.step(probe.body, "b"))
 
     return run
 
 
 @shape()
-def nobody_awaits(stage: Stage) -> Workflow:
+def nobody_awaits(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        ctx.step(stage.body, "fire", name="fire")
+        ctx.step(probe.body, "fire", name="fire")
         ctx.wait(seconds(3600))
-        ctx.step(stage.fails, "and forget", config=ONE_TRY)
-        stage.see("a", await ctx.step(stage.body, "a"))
+        ctx.step(probe.fails, "and forget", config=ONE_TRY)
+        probe.see("a", await ctx.step(probe.body, "a"))
         await ctx.wait(seconds(2))
-        return stage.see("b", await ctx.step(stage.body, "b"))
+        return probe.see("b", await ctx.step(probe.body, "b"))
 
     return run
 
 
 @shape()
-def two_callbacks_at_once(stage: Stage) -> Workflow:
+def two_callbacks_at_once(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         first, second = await asyncio.gather(ctx.create_callback("1"), ctx.create_callback("2"))
-        stage.see("different", first.callback_id != second.callback_id)
-        await ctx.step(stage.gives, second.callback_id, b"2")
-        await ctx.step(stage.gives, first.callback_id, b"1")
+        probe.see("different", first.callback_id != second.callback_id)
+        await ctx.step(probe.gives, second.callback_id, b"2")
+        await ctx.step(probe.gives, first.callback_id, b"1")
         for handle in asyncio.as_completed([first, second]):
-            stage.see("answer", await handle)
+            probe.see("answer", await handle)
         return "both"
 
     return run
 
 
 @shape()
-def orphans(stage: Stage) -> Workflow:
+def orphans(probe: Probe) -> Workflow:
     async def child(ctx: DurableContext) -> str:
         async def lives_on() -> None:
             try:
                 await ctx.wait(seconds(3600))
             finally:
-                await ctx.step(stage.body, "too late")
+                await ctx.step(probe.body, "too late")
 
         task = asyncio.create_task(lives_on())
-        stage.see("task", task.done(), inside="child")
+        probe.see("task", task.done(), inside="child")
         ctx.wait(seconds(7200))
-        return str(await ctx.step(stage.body, "in"))
+        return str(await ctx.step(probe.body, "in"))
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("child", await ctx.run_in_child_context(child))
+        probe.see("child", await ctx.run_in_child_context(child))
         await ctx.wait(seconds(2))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
 @shape()
-def gathered_children(stage: Stage) -> Workflow:
+def gathered_children(probe: Probe) -> Workflow:
     async def child(ctx: DurableContext, n: int) -> int:
-        stage.see("a", await ctx.step(stage.body, f"{n}a"), inside=str(n))
-        first, second = await asyncio.gather(ctx.wait(seconds(n)), ctx.step(stage.body, f"{n}b"))
-        stage.see("b", second, inside=str(n))
+        probe.see("a", await ctx.step(probe.body, f"{n}a"), inside=str(n))
+        first, second = await asyncio.gather(ctx.wait(seconds(n)), ctx.step(probe.body, f"{n}b"))
+        probe.see("b", second, inside=str(n))
         return n
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         results = await asyncio.gather(
             *(ctx.run_in_child_context(child, n, name=f"c{n}") for n in (3, 1, 2))
         )
-        stage.see("all", results)
+        probe.see("all", results)
         await ctx.wait(seconds(1))
         return results
 
@@ -958,19 +960,19 @@ def gathered_children(stage: Stage) -> Workflow:
 
 
 @shape()
-def sets_of_operations(stage: Stage) -> Workflow:
+def sets_of_operations(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def branch(n: int) -> int:
-            return int(await ctx.step(stage.body, f"b{n}", n))
+            return int(await ctx.step(probe.body, f"b{n}", n))
 
-        handles = {ctx.step(stage.body, f"h{n}", n) for n in range(7)}
+        handles = {ctx.step(probe.body, f"h{n}", n) for n in range(7)}
         done, _ = await asyncio.wait(handles)
         for handle in done:
-            stage.see("handle", await ctx.step(stage.body, "h", handle.result()))
+            probe.see("handle", await ctx.step(probe.body, "h", handle.result()))
         tasks = {asyncio.create_task(branch(n)) for n in range(7)}
         done_tasks, _ = await asyncio.wait(tasks)
         for task in done_tasks:
-            stage.see("task", await ctx.step(stage.body, "t", task.result()))
+            probe.see("task", await ctx.step(probe.body, "t", task.result()))
         await ctx.wait(seconds(1))
         return "all"
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from tests.replay.corpus import Shape, Stage
+from tests.replay.corpus import Probe, Shape
 from tests.rig import Ran, Rig
 
 from durable_execution_sdk import CheckpointingMode, DurableContext, Duration, durable_execution
 from durable_execution_sdk.emulator.clock import VirtualClock
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.views.replay import invocation_event
 from durable_execution_sdk.ports.data_plane import DataPlane
@@ -83,7 +83,7 @@ class Play:
     begins: Callable[[], object] = lambda: None
     mode: CheckpointingMode = CheckpointingMode.BATCHED
     options: dict[str, Any] = field(default_factory=dict)
-    stage: Stage = field(default_factory=Stage)
+    probe: Probe = field(default_factory=Probe)
     snapshots: list[Invocation] = field(default_factory=list)
     updates: list[OperationUpdate] = field(default_factory=list)
     log: list[Call] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Play:
     def __post_init__(self) -> None:
         play = self
         if self.pause is not None:
-            self.stage.pause = self.pause
+            self.probe.pause = self.pause
 
         class Recording(Watched):
             async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
@@ -124,15 +124,15 @@ class Play:
             return call
 
         self.rig = Rig(
-            self.shape.handler(self.stage, self.mode, **self.options),
+            self.shape.handler(self.probe, self.mode, **self.options),
             others={"other": other, "broken": broken},
             plain={"plain": lambda event, _: event + 100},
             limits=self.limits,
-            seams=Seams(data_plane=plane, invoker=invoker),
+            wrappers=Wrappers(data_plane=plane, invoker=invoker),
         )
         emulator = self.rig.emulator
-        self.stage.answer = _once(emulator.callback_success)
-        self.stage.refuse = _once(emulator.callback_failure)
+        self.probe.answer = _once(emulator.callback_success)
+        self.probe.refuse = _once(emulator.callback_failure)
         self.arn = ""
 
     def keep_state(self) -> None:
@@ -198,11 +198,11 @@ def replay(
     shape: Shape, state: Invocation, mode: CheckpointingMode = CheckpointingMode.BATCHED
 ) -> Replayed:
     """Invoke a shape over a recorded state, against a service that records nothing."""
-    stage = Stage()
+    probe = Probe()
     plane = Unwilling()
-    answer = shape.handler(stage, mode).bind(plane)(codec.encode_invocation(state), None)
+    answer = shape.handler(probe, mode).bind(plane)(codec.encode_invocation(state), None)
     return Replayed(
-        stage.observations[-1], codec.decode_outcome(answer), plane.updates, plane.calls
+        probe.observations[-1], codec.decode_outcome(answer), plane.updates, plane.calls
     )
 
 

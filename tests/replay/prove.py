@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 
-from tests.replay.corpus import Shape, Stage, Workflow
+from tests.replay.corpus import Probe, Shape, Workflow
 from tests.replay.play import Play, extends, replay, signature
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import Schedule
 from tests.rig import Ran
 
-Build = Callable[[Stage], Workflow]
+Build = Callable[[Probe], Workflow]
 
 
 def played(build: Build, *, fails: bool = False) -> tuple[Shape, Play, Ran]:
@@ -37,8 +37,8 @@ def prove(
     Unless the workflow depends on time, all runs have the same result and the same log.
     """
     shape, play, ran = played(build, fails=fails)
-    final_observations = play.stage.observations[-1]
-    for earlier, later in pairwise(play.stage.observations):
+    final_observations = play.probe.observations[-1]
+    for earlier, later in pairwise(play.probe.observations):
         assert extends(earlier, later)
     for state in play.snapshots:
         assert extends(replay(shape, state).observed, final_observations)
@@ -58,7 +58,7 @@ def prove(
             disturbed, outcome, ran, f"seed {seed}", same_log=same_log, same_result=same_result
         )
         for state in disturbed.snapshots:
-            assert extends(replay(shape, state).observed, disturbed.stage.observations[-1])
+            assert extends(replay(shape, state).observed, disturbed.probe.observations[-1])
     return ran
 
 
@@ -68,7 +68,7 @@ def _compare(
     assert outcome.status == ran.status, (label, outcome.error)
     if same_result:
         assert outcome.result == ran.result, label
-    for earlier, later in pairwise(disturbed.stage.observations):
+    for earlier, later in pairwise(disturbed.probe.observations):
         assert extends(earlier, later), label
     if same_log:
         assert Counter(signature(outcome.events)) == Counter(signature(ran.events)), label

@@ -70,13 +70,13 @@ def check(shape: Shape, way: When, mode: CheckpointingMode) -> None:
         where = f"{way}: checkpoint {at} of {calm_play.calls}"
         assert ran.status == calm.status, (where, ran.error)
         assert ran.result == calm.result, where
-        for observed in play.stage.observations:
-            assert extends(observed, play.stage.observations[-1]), where
+        for observed in play.probe.observations:
+            assert extends(observed, play.probe.observations[-1]), where
         now, then = signature(ran.events), signature(calm.events)
         if shape.at_most_once:
             # An interrupted attempt is recorded as failed.
             assert Counter(then) <= Counter(now), where
-            assert max(play.stage.runs.values()) == 1, where
+            assert max(play.probe.runs.values()) == 1, where
         elif shape.strict and mode is CheckpointingMode.BATCHED:
             assert now == then, where
         else:

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.replay.corpus import Stage, Workflow, seconds
+from tests.replay.corpus import Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Rig, run_workflow
 
@@ -188,15 +188,15 @@ def test_a_generator_left_unfinished_that_starts_operations_when_closed_is_refus
 
 @pytest.mark.parametrize("size", range(1, 10))
 def test_a_set_of_operations_has_the_same_order_after_a_map_has_completed(size: int) -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def item(inner: DurableContext, n: int, index: int) -> int:
-                return await inner.step(stage.body, n)
+                return await inner.step(probe.body, n)
 
             await ctx.map(range(size), item)
-            done, _ = await asyncio.wait([ctx.step(stage.body, i, name="work") for i in "abc"])
+            done, _ = await asyncio.wait([ctx.step(probe.body, i, name="work") for i in "abc"])
             for each in done:
-                stage.see("done", await ctx.step(stage.body, each.result(), name="notify"))
+                probe.see("done", await ctx.step(probe.body, each.result(), name="notify"))
             await ctx.wait(seconds(5))
             return None
 
@@ -206,20 +206,20 @@ def test_a_set_of_operations_has_the_same_order_after_a_map_has_completed(size: 
 
 
 def test_a_set_of_tasks_has_the_same_order_after_a_child_has_completed() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def child(inner: DurableContext) -> None:
-                await asyncio.gather(*[inner.step(stage.body, n) for n in range(3)])
+                await asyncio.gather(*[inner.step(probe.body, n) for n in range(3)])
 
             async def work(label: str) -> str:
-                return str(await ctx.step(stage.body, label, name="work"))
+                return str(await ctx.step(probe.body, label, name="work"))
 
             async def other(label: str) -> str:
                 return await work(label)
 
             await ctx.run_in_child_context(child)
             background = {asyncio.create_task(make(i)) for i in "abc" for make in (work, other)}
-            stage.see("gathered", await asyncio.gather(*background))
+            probe.see("gathered", await asyncio.gather(*background))
             await ctx.wait(seconds(5))
             return None
 
@@ -229,18 +229,18 @@ def test_a_set_of_tasks_has_the_same_order_after_a_child_has_completed() -> None
 
 
 def test_gathers_and_shields_in_sets_are_in_the_order_of_their_creation() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             def work(label: str) -> Any:
-                return ctx.step(stage.body, label, name="work")
+                return ctx.step(probe.body, label, name="work")
 
             for make in (lambda a, b: asyncio.gather(work(a), work(b)), lambda a, _: shield(a)):
                 pairs = [make(a, a.upper()) for a in "abcd"]
                 done, _ = await asyncio.wait(pairs)
                 for each in done:
-                    stage.see("done", await ctx.step(stage.body, str(each.result()), name="note"))
+                    probe.see("done", await ctx.step(probe.body, str(each.result()), name="note"))
             for each in asyncio.as_completed([asyncio.gather(work(a)) for a in "efg"]):
-                stage.see("as completed", await each)
+                probe.see("as completed", await each)
             await ctx.wait(seconds(5))
             return None
 
@@ -272,14 +272,14 @@ def test_plain_futures_whose_order_is_their_address_are_refused() -> None:
 
 
 def test_anyio_cancels_siblings_in_the_same_order_again() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def sibling(label: str) -> None:
                 with anyio.CancelScope():
                     try:
                         await anyio.sleep(3600)
                     finally:
-                        stage.see("cancelled", label)
+                        probe.see("cancelled", label)
 
             async with anyio.create_task_group() as group:
                 for label in "abcdefgh":
@@ -297,13 +297,13 @@ def test_anyio_cancels_siblings_in_the_same_order_again() -> None:
 # Callbacks that are pending when an operation is awaited.
 
 
-def pending(name: str, stage: Stage, ctx: DurableContext, out: list[Any], inside: str) -> Any:
+def pending(name: str, probe: Probe, ctx: DurableContext, out: list[Any], inside: str) -> Any:
     """Return the kinds of callbacks that may be pending when an operation is awaited."""
     loop = asyncio.get_running_loop()
 
     async def charge() -> None:
         out.append(
-            stage.see("result", await ctx.step(stage.body, "charged", name="charge"), inside=inside)
+            probe.see("result", await ctx.step(probe.body, "charged", name="charge"), inside=inside)
         )
 
     async def timeout_past() -> None:
@@ -326,7 +326,7 @@ def pending(name: str, stage: Stage, ctx: DurableContext, out: list[Any], inside
     async def move_on() -> None:
         with anyio.move_on_after(0) as scope:
             await charge()
-        out.append(stage.see("caught", scope.cancelled_caught, inside=inside))
+        out.append(probe.see("caught", scope.cancelled_caught, inside=inside))
 
     async def cancelled_scope() -> None:
         with anyio.CancelScope() as scope:
@@ -350,16 +350,16 @@ def pending(name: str, stage: Stage, ctx: DurableContext, out: list[Any], inside
         await charge()
 
     async def callback() -> None:
-        loop.call_soon(lambda: out.append(stage.see("called", 1, inside=inside)))
+        loop.call_soon(lambda: out.append(probe.see("called", 1, inside=inside)))
         await charge()
 
     async def timer_of_nothing() -> None:
-        loop.call_later(0, lambda: out.append(stage.see("rang", 1, inside=inside)))
+        loop.call_later(0, lambda: out.append(probe.see("rang", 1, inside=inside)))
         await charge()
 
     async def done_callback() -> None:
         future = loop.create_future()
-        future.add_done_callback(lambda _: out.append(stage.see("told", 1, inside=inside)))
+        future.add_done_callback(lambda _: out.append(probe.see("told", 1, inside=inside)))
         future.set_result(None)
         await charge()
 
@@ -391,7 +391,7 @@ PENDING = [
 def test_what_is_pending_when_an_operation_is_awaited_comes_first_again(
     way: str, nested: bool
 ) -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             out: list[Any] = []
             await attempt(ctx, out)
@@ -400,12 +400,12 @@ def test_what_is_pending_when_an_operation_is_awaited_comes_first_again(
 
         async def attempt(ctx: DurableContext, out: list[Any]) -> None:
             try:
-                await pending(way, stage, ctx, out, "child" if nested else "")
+                await pending(way, probe, ctx, out, "child" if nested else "")
             except (TimeoutError, asyncio.CancelledError, ExceptionGroup) as error:
                 if isinstance(error, asyncio.CancelledError) and way != "own_cancellation":
                     raise  # the end of the invocation
                 out.append(
-                    stage.see("caught", type(error).__name__, inside="child" if nested else "")
+                    probe.see("caught", type(error).__name__, inside="child" if nested else "")
                 )
 
         async def in_child(event: Any, ctx: DurableContext) -> Any:

@@ -31,7 +31,7 @@ def played(shape: Shape) -> tuple[Play, Ran]:
 @shapes
 def test_each_invocation_observes_what_the_one_before_did_and_goes_on(shape: Shape) -> None:
     play, _ = played(shape)
-    for earlier, later in pairwise(play.stage.observations):
+    for earlier, later in pairwise(play.probe.observations):
         assert extends(earlier, later)
 
 
@@ -42,8 +42,8 @@ def test_replay_over_the_whole_log_is_a_fixed_point(shape: Shape) -> None:
     completes_itself = any(update.type == "EXECUTION" for update in play.updates)
     assert [update.type for update in again.updates] == ["EXECUTION"] * completes_itself
     assert again.calls == int(completes_itself)
-    assert extends(play.stage.observations[-1], again.observed)
-    assert extends(again.observed, play.stage.observations[-1])
+    assert extends(play.probe.observations[-1], again.observed)
+    assert extends(again.observed, play.probe.observations[-1])
     if not completes_itself:
         assert again.outcome.status == ran.status
         assert again.outcome.error == ran.error or shape.fails
@@ -64,7 +64,7 @@ def test_replay_over_every_cut_of_the_log_observes_the_same_in_the_same_order(
     cuts = [replay(shape, state).observed for state in play.snapshots]
     for earlier, later in pairwise(cuts):
         assert extends(earlier, later)
-    assert extends(play.stage.observations[-1], cuts[-1])
+    assert extends(play.probe.observations[-1], cuts[-1])
 
 
 @shapes

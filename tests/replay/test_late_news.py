@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.memory_service import MemoryService
-from tests.replay.corpus import CORPUS, Shape, Stage, Workflow, seconds
+from tests.replay.corpus import CORPUS, Probe, Shape, Workflow, seconds
 from tests.replay.play import Play, extends, replay
 from tests.replay.test_schedules import program_shape, programs
 from tests.rig import Ran
@@ -129,8 +129,8 @@ def beside_a_long_step(shape: Shape, turns: int = 600) -> Shape:
         for _ in range(turns):
             await asyncio.sleep(0)
 
-    def build(stage: Stage) -> Workflow:
-        inner = shape.build(stage)
+    def build(probe: Probe) -> Workflow:
+        inner = shape.build(probe)
 
         async def run(event: Any, ctx: DurableContext) -> Any:
             step = ctx.step(long)
@@ -148,14 +148,14 @@ def check(shape: Shape, disorder: Disorder) -> list[LateNews]:
     """Run a shape; assert that each invocation and a replay repeat the earlier observations."""
     play, ran = disorder.play(shape)
     assert ran.status == ("FAILED" if shape.fails else "SUCCEEDED"), ran.error
-    for earlier, later in pairwise(play.stage.observations):
+    for earlier, later in pairwise(play.probe.observations):
         assert extends(earlier, later)
-    observations = play.stage.observations[-1]
+    observations = play.probe.observations[-1]
     again = replay(shape, play.snapshots[-1], disorder.mode)
     assert extends(observations, again.observed)
     assert extends(again.observed, observations)
     assert {update.type for update in again.updates} <= {"EXECUTION"}
-    report = replay_history(shape.handler(Stage()), ran.events, execution_arn=ran.arn)
+    report = replay_history(shape.handler(Probe()), ran.events, execution_arn=ran.arn)
     assert report.ok, str(report)
     return notes_of(ran)
 
@@ -181,7 +181,7 @@ def shape_of(build: Any) -> Shape:
     return Shape("late", build, strict=False, at_most_once=False, fails=False, tasks=True)
 
 
-def waits_beside_steps(stage: Stage) -> Workflow:
+def waits_beside_steps(probe: Probe) -> Workflow:
     """Start waits that end while steps run; the first observed end decides the next operation."""
 
     async def run(event: Any, ctx: DurableContext) -> Any:
@@ -189,14 +189,14 @@ def waits_beside_steps(stage: Stage) -> Workflow:
 
         async def wait(n: int) -> None:
             await ctx.wait(seconds(n))
-            stage.see("waited", n)
+            probe.see("waited", n)
             order.append(f"w{n}")
-            await ctx.step(stage.body, f"{order}", name=f"after {order[-1]}")
+            await ctx.step(probe.body, f"{order}", name=f"after {order[-1]}")
 
         async def work(k: int) -> None:
             for n in range(5):
-                await ctx.step(stage.body, f"{k} {n}", name=f"work {k} {n}")
-                stage.see("worked", (k, n))
+                await ctx.step(probe.body, f"{k} {n}", name=f"work {k} {n}")
+                probe.see("worked", (k, n))
                 order.append(f"s{k}{n}")
 
         waits = [asyncio.create_task(wait(n)) for n in range(1, 6)]
@@ -205,7 +205,7 @@ def waits_beside_steps(stage: Stage) -> Workflow:
         while pending:
             done, pending = await asyncio.wait(pending, return_when="FIRST_COMPLETED")
             names = sorted(str([*waits, *works].index(task)) for task in done)
-            await ctx.step(stage.body, f"{names}", name=f"done {' '.join(names)}")
+            await ctx.step(probe.body, f"{names}", name=f"done {' '.join(names)}")
         return order
 
     return run
@@ -258,8 +258,8 @@ def test_a_crash_between_the_note_and_the_delivery_changes_nothing(
             play, ran = Disorder(seed, mode, faults=faults).play(WAITS)
             assert not faults.left
             assert ran.status == "SUCCEEDED", ran.error
-            last = play.stage.observations[-1]
-            assert all(extends(each, last) for each in play.stage.observations)
+            last = play.probe.observations[-1]
+            assert all(extends(each, last) for each in play.probe.observations)
             crashes += 1
     assert crashes >= 3
 

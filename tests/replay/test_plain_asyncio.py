@@ -11,7 +11,7 @@ import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.replay.corpus import ONE_TRY, RETRY, Declined, Stage, Workflow, seconds
+from tests.replay.corpus import ONE_TRY, RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.replay.test_schedules import fuzzed
@@ -30,117 +30,117 @@ HOUR = 3600
 RETRIED = StepConfig(retry_strategy=RETRY)
 
 
-def timeout_that_expires(stage: Stage) -> Workflow:
+def timeout_that_expires(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         callback = await ctx.create_callback("cb")
         try:
             async with asyncio.timeout(HOUR):
                 await callback
         except TimeoutError:
-            stage.see("timed out", await ctx.step(stage.body, "after"))
+            probe.see("timed out", await ctx.step(probe.body, "after"))
         await ctx.wait(seconds(5))
-        return stage.see("end", await ctx.step(stage.body, "end"))
+        return probe.see("end", await ctx.step(probe.body, "end"))
 
     return run
 
 
-def timeout_in_time(stage: Stage) -> Workflow:
+def timeout_in_time(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async with asyncio.timeout(HOUR):
-            stage.see("a", await ctx.step(stage.body, "a"))
-            stage.see("w", await ctx.wait(seconds(60)))
-            stage.see("b", await ctx.step(stage.fails, "b", 3, config=RETRIED))
+            probe.see("a", await ctx.step(probe.body, "a"))
+            probe.see("w", await ctx.wait(seconds(60)))
+            probe.see("b", await ctx.step(probe.fails, "b", 3, config=RETRIED))
         await ctx.wait(seconds(2 * HOUR))
-        return stage.see("end", await ctx.step(stage.body, "end"))
+        return probe.see("end", await ctx.step(probe.body, "end"))
 
     return run
 
 
-def timeout_around_retries(stage: Stage) -> Workflow:
+def timeout_around_retries(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stage.fails, "s", 4, config=RETRIED)
+        step = ctx.step(probe.fails, "s", 4, config=RETRIED)
         for attempt in range(2, 9, 3):
             try:
                 async with asyncio.timeout(attempt):
-                    stage.see("came", await asyncio.shield(step))
+                    probe.see("came", await asyncio.shield(step))
                 break
             except TimeoutError:
-                stage.see("late", attempt)
-        return await ctx.step(stage.body, "after")
+                probe.see("late", attempt)
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def timeout_that_gives_up(stage: Stage) -> Workflow:
+def timeout_that_gives_up(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
-        step = ctx.step(stage.fails, "s", 4, config=RETRIED)
+        step = ctx.step(probe.fails, "s", 4, config=RETRIED)
         try:
             async with asyncio.timeout(1):
-                stage.see("came", await step)
+                probe.see("came", await step)
         except TimeoutError:
-            stage.see("late", await ctx.step(stage.body, "late"))
+            probe.see("late", await ctx.step(probe.body, "late"))
         try:
             await step
         except OperationCancelledError:
-            stage.see("given up")
+            probe.see("given up")
         await ctx.wait(seconds(60))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def wait_for_operations(stage: Stage) -> Workflow:
+def wait_for_operations(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def branch(length: int) -> str:
             await ctx.wait(seconds(length))
-            return str(await ctx.step(stage.body, f"b{length}"))
+            return str(await ctx.step(probe.body, f"b{length}"))
 
-        stage.see("in time", await asyncio.wait_for(branch(3), 50))
+        probe.see("in time", await asyncio.wait_for(branch(3), 50))
         try:
             await asyncio.wait_for(branch(90), 4)
         except TimeoutError:
-            stage.see("late", await ctx.step(stage.body, "late"))
+            probe.see("late", await ctx.step(probe.body, "late"))
         done, pending = await asyncio.wait([ctx.wait(seconds(9)), ctx.wait(seconds(2))], timeout=5)
-        stage.see("wait", [len(done), len(pending)])
+        probe.see("wait", [len(done), len(pending)])
         await asyncio.wait(pending)
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def short_timeouts(stage: Stage) -> Workflow:
+def short_timeouts(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         try:
             async with asyncio.timeout(0.01):
                 await ctx.wait(seconds(60))
         except TimeoutError:
-            stage.see("late", await ctx.step(stage.body, "late"))
+            probe.see("late", await ctx.step(probe.body, "late"))
         async with asyncio.timeout(0.9):
-            stage.see("in time", await ctx.step(stage.body, "quick"))
+            probe.see("in time", await ctx.step(probe.body, "quick"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await ctx.wait(seconds(60))
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
-def sleeps(stage: Stage) -> Workflow:
+def sleeps(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         loop = asyncio.get_running_loop()
         began = loop.time()
         await asyncio.sleep(86_400)
-        stage.see("a day", 86_400 <= loop.time() - began < 86_402)
+        probe.see("a day", 86_400 <= loop.time() - began < 86_402)
         await asyncio.sleep(0.002)
-        stage.see("slept", await asyncio.sleep(1.5, result="well"))
+        probe.see("slept", await asyncio.sleep(1.5, result="well"))
         await asyncio.sleep(0)
         await asyncio.sleep(-1)
-        return stage.see("after", await ctx.step(stage.body, "after"))
+        return probe.see("after", await ctx.step(probe.body, "after"))
 
     return run
 
 
-def deadlines(stage: Stage) -> Workflow:
+def deadlines(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + 100
@@ -150,109 +150,109 @@ def deadlines(stage: Stage) -> Workflow:
                 while True:
                     await ctx.wait(seconds(30))
                     count += 1
-                    stage.see("tick", count)
+                    probe.see("tick", count)
                     if count == 2:
                         limit.reschedule(deadline + 30)
         except TimeoutError:
-            stage.see("over", [count, limit.expired(), loop.time() >= deadline])
-        return await ctx.step(stage.body, "after")
+            probe.see("over", [count, limit.expired(), loop.time() >= deadline])
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def nested_timeouts_in_tasks_and_children(stage: Stage) -> Workflow:
+def nested_timeouts_in_tasks_and_children(probe: Probe) -> Workflow:
     async def child(ctx: DurableContext, n: int) -> str:
         try:
             async with asyncio.timeout(n):
                 await ctx.wait(seconds(6))
-                return stage.see("child", f"{n} came", inside=str(n))
+                return probe.see("child", f"{n} came", inside=str(n))
         except TimeoutError:
-            await ctx.step(stage.body, f"late {n}")
-            return stage.see("child", f"{n} late", inside=str(n))
+            await ctx.step(probe.body, f"late {n}")
+            return probe.see("child", f"{n} late", inside=str(n))
 
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def task(n: int) -> None:
-            stage.see("outer", await ctx.run_in_child_context(child, n))
+            probe.see("outer", await ctx.run_in_child_context(child, n))
 
         async with asyncio.timeout(200), asyncio.TaskGroup() as group:
             for n in (3, 9, 4):
                 group.create_task(task(n))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def heartbeat_beside_work(stage: Stage) -> Workflow:
+def heartbeat_beside_work(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def beats() -> None:
             beat = 0
             while True:
                 await asyncio.sleep(7)
                 beat += 1
-                stage.see("beat", await ctx.step(stage.body, f"beat {beat}", name="beat"))
+                probe.see("beat", await ctx.step(probe.body, f"beat {beat}", name="beat"))
 
         beating = asyncio.create_task(beats())
         for n in range(3):
             await ctx.wait(seconds(10))
-            stage.see("work", await ctx.step(stage.body, f"work {n}", name="work"))
+            probe.see("work", await ctx.step(probe.body, f"work {n}", name="work"))
         beating.cancel()
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def call_later(stage: Stage) -> Workflow:
+def call_later(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         loop = asyncio.get_running_loop()
         rung = asyncio.Event()
         loop.call_later(30, rung.set)
-        unwanted = loop.call_later(20, stage.see, "never")
-        later = loop.call_at(loop.time() + 10, stage.see, "rung first")
-        stage.see("later", later.when() - loop.time() == 10)
+        unwanted = loop.call_later(20, probe.see, "never")
+        later = loop.call_at(loop.time() + 10, probe.see, "rung first")
+        probe.see("later", later.when() - loop.time() == 10)
         await ctx.wait(seconds(15))
         unwanted.cancel()
         unwanted.cancel()
         await rung.wait()
-        stage.see("rung")
-        return await ctx.step(stage.body, "after")
+        probe.see("rung")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def completed_as_coroutines(stage: Stage) -> Workflow:
+def completed_as_coroutines(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def one(n: int) -> int:
             await ctx.wait(seconds(n))
-            return int(await ctx.step(stage.body, f"s{n}", n, name=f"s{n}"))
+            return int(await ctx.step(probe.body, f"s{n}", n, name=f"s{n}"))
 
         same = one(2)
         for each in asyncio.as_completed([one(5), same, one(1), same, ctx.wait(seconds(3))]):
-            stage.see("came", await each)
+            probe.see("came", await each)
         try:
             for each in asyncio.as_completed((one(30), one(4)), timeout=10):
-                stage.see("came", await each)
+                probe.see("came", await each)
         except TimeoutError:
-            stage.see("late", await ctx.step(stage.body, "late"))
+            probe.see("late", await ctx.step(probe.body, "late"))
         return "over"
 
     return run
 
 
-def first_exception(stage: Stage) -> Workflow:
+def first_exception(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         handles = [
             ctx.wait(seconds(50), name="slow"),
-            ctx.step(stage.body, "a"),
-            ctx.step(stage.fails, "f", 9, config=StepConfig(retry_strategy=RETRY)),
+            ctx.step(probe.body, "a"),
+            ctx.step(probe.fails, "f", 9, config=StepConfig(retry_strategy=RETRY)),
         ]
         done, pending = await asyncio.wait(handles, return_when=asyncio.FIRST_EXCEPTION)
-        stage.see("done", [sorted(h.name for h in done), [h.name for h in pending]])
+        probe.see("done", [sorted(h.name for h in done), [h.name for h in pending]])
         return "over"
 
     return run
 
 
-def queue_with_timeouts(stage: Stage) -> Workflow:
+def queue_with_timeouts(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         queue: asyncio.Queue[str] = asyncio.Queue()
         semaphore = asyncio.Semaphore(1)
@@ -261,55 +261,55 @@ def queue_with_timeouts(stage: Stage) -> Workflow:
             for n in range(2):
                 await asyncio.sleep(every)
                 async with semaphore:
-                    await queue.put(str(await ctx.step(stage.body, f"{label}{n}")))
+                    await queue.put(str(await ctx.step(probe.body, f"{label}{n}")))
 
         producers = [asyncio.create_task(produce("p", 4)), asyncio.create_task(produce("q", 11))]
         got = 0
         while got < 4:
             try:
                 async with asyncio.timeout(6):
-                    stage.see("got", await queue.get())
+                    probe.see("got", await queue.get())
                 got += 1
             except TimeoutError:
-                stage.see("nothing", await ctx.step(stage.body, "nothing"))
+                probe.see("nothing", await ctx.step(probe.body, "nothing"))
         await asyncio.gather(*producers)
         return "over"
 
     return run
 
 
-def big_context_with_timers(stage: Stage) -> Workflow:
+def big_context_with_timers(probe: Probe) -> Workflow:
     async def big(ctx: DurableContext) -> str:
         try:
             async with asyncio.timeout(3):
                 await ctx.wait(seconds(60))
         except TimeoutError:
-            stage.see("late", await ctx.step(stage.body, "late"), inside="big")
+            probe.see("late", await ctx.step(probe.body, "late"), inside="big")
         await asyncio.sleep(0.001)
-        forgotten = asyncio.get_running_loop().call_later(99, stage.see, "never")
+        forgotten = asyncio.get_running_loop().call_later(99, probe.see, "never")
         del forgotten
         return "x" * 270_000
 
     async def run(event: Any, ctx: DurableContext) -> Any:
-        stage.see("big", len(await ctx.run_in_child_context(big)))
+        probe.see("big", len(await ctx.run_in_child_context(big)))
         await ctx.wait(seconds(200))
-        return await ctx.step(stage.body, "after")
+        return await ctx.step(probe.body, "after")
 
     return run
 
 
-def shielded(stage: Stage) -> Workflow:
+def shielded(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         async def work() -> str:
             await ctx.wait(seconds(20))
-            return str(await ctx.step(stage.body, "work"))
+            return str(await ctx.step(probe.body, "work"))
 
         task = asyncio.create_task(work())
         try:
             await asyncio.wait_for(asyncio.shield(task), 5)
         except TimeoutError:
-            stage.see("late", await ctx.step(stage.body, "late"))
-        return stage.see("work", await task)
+            probe.see("late", await ctx.step(probe.body, "late"))
+        return probe.see("work", await task)
 
     return run
 
@@ -342,7 +342,7 @@ def test_plain_asyncio_replays(build: Any) -> None:
 
 def observed(build: Any) -> list[Any]:
     _, play, _ = played(build)
-    return [(label, value) for _, label, value in play.stage.observations[-1]]
+    return [(label, value) for _, label, value in play.probe.observations[-1]]
 
 
 def test_a_timeout_of_an_hour_suspends_and_expires() -> None:
@@ -358,9 +358,9 @@ def test_what_comes_in_time_is_not_timed_out_by_a_later_replay() -> None:
 
 def test_a_timeout_gives_up_the_step_that_it_ends_the_wait_for() -> None:
     _, play, _ = played(timeout_that_gives_up)
-    assert [label for _, label, _ in play.stage.observations[-1]] == ["late", "given up"]
-    assert play.stage.runs["s", 1] == 1
-    assert ("s", 2) not in play.stage.runs
+    assert [label for _, label, _ in play.probe.observations[-1]] == ["late", "given up"]
+    assert play.probe.runs["s", 1] == 1
+    assert ("s", 2) not in play.probe.runs
 
 
 def test_a_timeout_leaves_under_way_what_is_shielded() -> None:
@@ -406,11 +406,11 @@ def test_a_quick_step_under_a_timeout_records_nothing_more() -> None:
 
 
 def test_timers_shift_no_ids_of_operations() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             await asyncio.sleep(5)
             async with asyncio.timeout(9):
-                await ctx.step(stage.body, "a")
+                await ctx.step(probe.body, "a")
             await ctx.wait(seconds(1))
 
         return run
@@ -532,18 +532,18 @@ def test_what_replays_logs_nothing_while_a_timer_stands(caplog: pytest.LogCaptur
 
 
 def test_optimistic_results_do_not_overtake_a_timer() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async with asyncio.timeout(HOUR):
                 for n in range(3):
-                    stage.see("s", await ctx.step(stage.body, f"s{n}"))
+                    probe.see("s", await ctx.step(probe.body, f"s{n}"))
                 await ctx.wait(seconds(3))
             return "over"
 
         return run
 
     shape, play, _ = played(build)
-    workflow = shape.handler(Stage()).__wrapped__
+    workflow = shape.handler(Probe()).__wrapped__
     ran = Rig(durable_execution(checkpointing=CheckpointingMode.OPTIMISTIC)(workflow)).run()
     assert ran.result == "over"
     assert replay(shape, play.snapshots[-1]).outcome.status == "SUCCEEDED"
@@ -571,24 +571,24 @@ nodes = st.recursive(
 )
 
 
-async def one(stage: Stage, ctx: DurableContext, node: Any, here: str) -> Any:
+async def one(probe: Probe, ctx: DurableContext, node: Any, here: str) -> Any:
     match node:
         case ("sleep", delay):
             return await asyncio.sleep(delay, here)
         case ("wait", length):
             return await ctx.wait(seconds(length))
         case ("step", fails):
-            return await ctx.step(stage.fails if fails else stage.body, here, config=ONE_TRY)
+            return await ctx.step(probe.fails if fails else probe.body, here, config=ONE_TRY)
         case ("flaky", attempts):
-            return await ctx.step(stage.fails, here, attempts, config=RETRIED)
+            return await ctx.step(probe.fails, here, attempts, config=RETRIED)
         case ("timeout", delay, inner):
             async with asyncio.timeout(delay):
-                return [await seen(stage, ctx, n, f"{here}.{i}") for i, n in enumerate(inner)]
+                return [await seen(probe, ctx, n, f"{here}.{i}") for i, n in enumerate(inner)]
         case ("limit", delay, inner):
-            return await asyncio.wait_for(seen(stage, ctx, inner, f"{here}l"), delay)
+            return await asyncio.wait_for(seen(probe, ctx, inner, f"{here}l"), delay)
         case ("first", inner):
             tasks = [
-                asyncio.create_task(seen(stage, ctx, n, f"{here}f{i}")) for i, n in enumerate(inner)
+                asyncio.create_task(seen(probe, ctx, n, f"{here}f{i}")) for i, n in enumerate(inner)
             ]
             done, pending = await asyncio.wait(tasks, timeout=5, return_when="FIRST_COMPLETED")
             for task in pending:
@@ -598,32 +598,32 @@ async def one(stage: Stage, ctx: DurableContext, node: Any, here: str) -> Any:
         case ("group", inner):
             async with asyncio.TaskGroup() as group:
                 for i, n in enumerate(inner):
-                    group.create_task(seen(stage, ctx, n, f"{here}g{i}"))
+                    group.create_task(seen(probe, ctx, n, f"{here}g{i}"))
             return None
         case ("race", inner):
             return await ctx.race(
-                *(seen(stage, ctx, n, f"{here}r{i}") for i, n in enumerate(inner))
+                *(seen(probe, ctx, n, f"{here}r{i}") for i, n in enumerate(inner))
             )
         case ("completed", inner):
-            coroutines = [seen(stage, ctx, n, f"{here}c{i}") for i, n in enumerate(inner)]
+            coroutines = [seen(probe, ctx, n, f"{here}c{i}") for i, n in enumerate(inner)]
             return [await each for each in asyncio.as_completed(coroutines)]
     raise AssertionError(node)
 
 
-async def seen(stage: Stage, ctx: DurableContext, node: Any, here: str) -> Any:
+async def seen(probe: Probe, ctx: DurableContext, node: Any, here: str) -> Any:
     try:
-        return stage.see(here, await one(stage, ctx, node, here))
+        return probe.see(here, await one(probe, ctx, node, here))
     except (Declined, TimeoutError) as error:
-        return stage.see(f"{here} failed", type(error).__name__)
+        return probe.see(f"{here} failed", type(error).__name__)
 
 
 @settings(fuzzed, max_examples=15)
 @given(st.lists(nodes, min_size=1, max_size=3))
 def test_random_programs_of_timers_replay(program: list[Any]) -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             for n, node in enumerate(program):
-                await seen(stage, ctx, node, str(n))
+                await seen(probe, ctx, node, str(n))
             await ctx.wait(seconds(1))
 
         return run

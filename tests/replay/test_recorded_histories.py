@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.operations.test_fan_out_fuzz import programs, shape_of
-from tests.replay.corpus import BY_NAME, CORPUS, Shape, Stage
+from tests.replay.corpus import BY_NAME, CORPUS, Probe, Shape
 from tests.replay.play import Play, extends
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import fuzzed
@@ -54,18 +54,18 @@ def recorded(shape: Shape) -> Ran:
     return played(shape)[1]
 
 
-def replayed(shape: Shape, ran: Ran) -> tuple[ReplayReport, Stage]:
-    stage = Stage()
-    return replay_history(shape.handler(stage), ran.events, execution_arn=ran.arn), stage
+def replayed(shape: Shape, ran: Ran) -> tuple[ReplayReport, Probe]:
+    probe = Probe()
+    return replay_history(shape.handler(probe), ran.events, execution_arn=ran.arn), probe
 
 
 @shapes
 def test_every_shape_replays_its_own_history_and_runs_no_body(shape: Shape) -> None:
-    report, stage = replayed(shape, recorded(shape))
+    report, probe = replayed(shape, recorded(shape))
     assert report.ok, str(report)
-    assert not stage.runs
-    assert report.moments == len(stage.observations)
-    assert extends(played(shape)[0].stage.observations[-1], stage.observations[-1])
+    assert not probe.runs
+    assert report.moments == len(probe.observations)
+    assert extends(played(shape)[0].probe.observations[-1], probe.observations[-1])
 
 
 @shapes
@@ -73,9 +73,9 @@ def test_a_history_with_crashes_in_it_replays_too(shape: Shape) -> None:
     for at in (1, 3):
         for way in ("before", "after"):
             _, ran = crashed(shape, at, way)
-            report, stage = replayed(shape, ran)
+            report, probe = replayed(shape, ran)
             assert report.ok, (at, way, str(report))
-            assert not stage.runs
+            assert not probe.runs
 
 
 @shapes
@@ -87,7 +87,7 @@ def test_the_beginning_of_a_history_replays_as_that_of_an_execution_that_still_r
     for end in ends[:-1]:
         for more in (0, 1):
             report = replay_history(
-                shape.handler(Stage()), ran.events[: end + more], execution_arn=ran.arn
+                shape.handler(Probe()), ran.events[: end + more], execution_arn=ran.arn
             )
             assert report.ok, (end, more, str(report))
 
@@ -293,9 +293,9 @@ def test_a_random_tree_of_maps_and_parallels_replays_though_its_process_died(
 ) -> None:
     shape = shape_of(program)
     _, ran = crashed(shape, at, way)
-    report, stage = replayed(shape, ran)
+    report, probe = replayed(shape, ran)
     assert report.ok, str(report)
-    assert not stage.runs
+    assert not probe.runs
 
 
 def test_code_that_leaves_the_process_diverges() -> None:
@@ -705,7 +705,7 @@ def test_every_way_to_save_a_history_is_read(name: str, tmp_path: Any) -> None:
         forms.append(path)
     for n, form in enumerate(forms):
         assert read_history(form).events == sorted(ran.events, key=lambda e: e.event_id), n
-        report = replay_history(shape.handler(Stage()), form, execution_arn=ran.arn)
+        report = replay_history(shape.handler(Probe()), form, execution_arn=ran.arn)
         assert report.ok, (n, str(report))
     assert read_history(pages).arn == ran.arn
 

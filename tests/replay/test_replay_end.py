@@ -30,7 +30,7 @@ from durable_execution_sdk import (
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane
 from durable_execution_sdk.emulator.faults.plan import When
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.data_plane import DataPlane
@@ -260,7 +260,7 @@ def test_each_line_comes_once_however_often_the_workflow_is_replayed(
         workflow,
         mode,
         limits=SMALL_PAGES if pages else DEFAULT_LIMITS,
-        seams=Seams(data_plane=OneByOne if pages else lambda plane: plane),
+        wrappers=Wrappers(data_plane=OneByOne if pages else lambda plane: plane),
     )
     ran = runner.run()
     assert ran.status == "SUCCEEDED", ran.error
@@ -282,7 +282,7 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 
         return call
 
-    runner = rig(workflow, mode, seams=Seams(data_plane=wrap, invoker=invoker))
+    runner = rig(workflow, mode, wrappers=Wrappers(data_plane=wrap, invoker=invoker))
     ran = runner.run()
     assert ran.status == "SUCCEEDED", ran.error
     return ran, not faults.left
@@ -434,7 +434,7 @@ def with_news(workflow: Workflow, mode: CheckpointingMode, at: int) -> bool:
 
         return call
 
-    made = rig(beside_waits, mode, seams=Seams(data_plane=wrap, invoker=invoker))
+    made = rig(beside_waits, mode, wrappers=Wrappers(data_plane=wrap, invoker=invoker))
     ran = made.run()
     assert ran.status == "SUCCEEDED", ran.error
     return not faults.left

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.replay.corpus import CORPUS, RETRY, Shape, Stage, Workflow, seconds
+from tests.replay.corpus import CORPUS, RETRY, Probe, Shape, Workflow, seconds
 from tests.replay.play import Play, Watched, extends, replay, signature
 from tests.rig import Ran
 
@@ -104,8 +104,8 @@ def check(shape: Shape, calm: tuple[Play, Ran], schedule: Schedule, *, cuts: int
     assert ran.status == calm[1].status, ran.error
     assert ran.result == calm[1].result
     assert Counter(signature(ran.events)) == Counter(signature(calm[1].events))
-    last = play.stage.observations[-1]
-    for observed in play.stage.observations:
+    last = play.probe.observations[-1]
+    for observed in play.probe.observations:
         assert extends(observed, last)
     states = play.snapshots
     chosen = [states[len(states) * n // cuts] for n in range(cuts)] + states[-1:] if states else []
@@ -150,17 +150,17 @@ programs = st.lists(st.recursive(leaves, nested, max_leaves=8), min_size=1, max_
 class Interpreter:
     """An interpreter that runs a program as a workflow."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
 
     async def run(self, nodes: list[Node], ctx: DurableContext, place: str, inside: str) -> None:
         for n, node in enumerate(nodes):
             here = f"{place}.{n}"
             value = await self.one(node, ctx, here, inside)
-            self.stage.see(here, value, inside=inside)
+            self.probe.see(here, value, inside=inside)
 
     async def one(self, node: Node, ctx: DurableContext, here: str, inside: str) -> Any:
-        stage = self.stage
+        probe = self.probe
         match node:
             case ("turns", count):
                 for _ in range(count):
@@ -178,7 +178,7 @@ class Interpreter:
                 return None
             case ("spawn", body):
                 task = asyncio.create_task(self.run(body, ctx, f"{here}s", inside))
-                value = await ctx.step(stage.body, here)
+                value = await ctx.step(probe.body, here)
                 await task
                 return value
             case ("race", body):
@@ -188,7 +188,7 @@ class Interpreter:
                 }
                 while tasks:
                     done, tasks = await asyncio.wait(tasks, return_when="FIRST_COMPLETED")
-                    stage.see(f"{here} done", len(done), inside=inside)
+                    probe.see(f"{here} done", len(done), inside=inside)
                 return None
             case ("queue", body):
                 return await self.queue(body, ctx, here, inside)
@@ -207,27 +207,27 @@ class Interpreter:
 
         producers = [asyncio.create_task(produce(i, n)) for i, n in enumerate(body)]
         order = [await queue.get() for _ in body]
-        self.stage.see(f"{here} order", order, inside=inside)
-        await ctx.step(self.stage.body, here, len(order))
+        self.probe.see(f"{here} order", order, inside=inside)
+        await ctx.step(self.probe.body, here, len(order))
         await asyncio.gather(*producers)
 
     def start(self, node: Node, ctx: DurableContext, here: str, inside: str = "") -> Any:
-        stage = self.stage
+        probe = self.probe
         match node:
             case ("retried",):
                 config = StepConfig(retry_strategy=RETRY)
-                return ctx.step(stage.fails, here, 2, name=f"retried{here}", config=config)
+                return ctx.step(probe.fails, here, 2, name=f"retried{here}", config=config)
             case ("wait", length):
                 return ctx.wait(seconds(length))
             case ("callback",):
-                return ctx.wait_for_callback(stage.gives, here.encode())
+                return ctx.wait_for_callback(probe.gives, here.encode())
             case ("poll",):
                 from durable_execution_sdk import WaitForConditionConfig, poll_until
 
                 until = poll_until(lambda n: n >= 2, initial_delay=seconds(2))
 
                 async def look(state: int) -> int:
-                    await stage.body(f"{here} {state}")
+                    await probe.body(f"{here} {state}")
                     return state + 1
 
                 config_ = WaitForConditionConfig(initial_state=0, wait_strategy=until)
@@ -241,13 +241,13 @@ class Interpreter:
 
                 return ctx.run_in_child_context(child, config=virtual)
             case _:
-                return ctx.step(stage.body, here, name=f"step{here}")
+                return ctx.step(probe.body, here, name=f"step{here}")
 
 
 def program_shape(program: list[Node]) -> Shape:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
-            await Interpreter(stage).run(program, ctx, "", "")
+            await Interpreter(probe).run(program, ctx, "", "")
             return "done"
 
         return run

@@ -15,7 +15,7 @@ import anyio.from_thread
 import anyio.to_thread
 import pytest
 from tests.memory_service import MemoryService
-from tests.replay.corpus import Stage, Workflow, seconds
+from tests.replay.corpus import Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Ran, Rig
 
@@ -274,11 +274,11 @@ async def noop() -> None:
 
 
 def test_what_the_generator_of_a_completed_map_recorded_is_rightly_not_asked_for() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def pages(label: str) -> AsyncIterator[int]:
                 for page in range(2):
-                    await ctx.step(stage.body, page, name=f"{label} page {page}")
+                    await ctx.step(probe.body, page, name=f"{label} page {page}")
                     yield page
 
             async def nested() -> AsyncIterator[int]:
@@ -287,11 +287,11 @@ def test_what_the_generator_of_a_completed_map_recorded_is_rightly_not_asked_for
                     yield len(batch.results())
 
             async def item(inner: DurableContext, n: int, index: int) -> int:
-                return await inner.step(stage.body, n)
+                return await inner.step(probe.body, n)
 
-            stage.see("batch", (await ctx.map(nested(), item, name="outer")).results())
+            probe.see("batch", (await ctx.map(nested(), item, name="outer")).results())
             await ctx.wait(seconds(5))
-            return await ctx.step(stage.body, "after")
+            return await ctx.step(probe.body, "after")
 
         return run
 
@@ -320,16 +320,16 @@ def test_a_step_under_a_short_timeout_runs_after_a_crash() -> None:
 
 
 def test_work_that_nobody_awaits_and_a_handler_that_returns_are_no_divergence() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def background() -> None:
                 for n in range(5):
-                    await ctx.step(stage.body, n, name=f"background {n}")
+                    await ctx.step(probe.body, n, name=f"background {n}")
                     await ctx.wait(seconds(1))
 
             task = asyncio.create_task(background())
             await ctx.wait(seconds(2))
-            stage.see("a", await ctx.step(stage.body, "a"))
+            probe.see("a", await ctx.step(probe.body, "a"))
             del task
             return "done"
 
@@ -451,14 +451,14 @@ def test_a_thread_or_socket_that_waits_for_an_operation_does_not_keep_the_gate_c
 
 
 def test_what_is_asked_for_after_a_thread_is_waited_for() -> None:
-    def build(stage: Stage) -> Workflow:
+    def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
-            first = ctx.step(stage.body, "first")
+            first = ctx.step(probe.body, "first")
             await asyncio.to_thread(time.monotonic)
-            stage.see("second", await ctx.step(stage.body, "second"))
-            stage.see("first", await first)
+            probe.see("second", await ctx.step(probe.body, "second"))
+            probe.see("first", await first)
             await ctx.wait(seconds(1))
-            return await ctx.step(stage.body, "third")
+            return await ctx.step(probe.body, "third")
 
         return run
 

@@ -11,7 +11,7 @@ import pytest
 from tests.rig import Ran, rig_of, run_workflow
 
 from durable_execution_sdk import DurableContext, Duration, ServiceError
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 
 SECOND = Duration.from_seconds(1)
 Answer = Callable[[Any, Any, int], Any]
@@ -31,7 +31,9 @@ class Answering:
 
 
 def run(workflow: Any, answer: Answer) -> Ran:
-    return run_workflow(workflow, seams=Seams(data_plane=lambda plane: Answering(plane, answer)))
+    return run_workflow(
+        workflow, wrappers=Wrappers(data_plane=lambda plane: Answering(plane, answer))
+    )
 
 
 async def two_steps(event: Any, ctx: DurableContext) -> list[int]:
@@ -123,7 +125,7 @@ def test_an_answer_without_a_token_and_operations_fails_nothing() -> None:
         await ctx.wait(SECOND)
         return str(bool(callback.callback_id))
 
-    rig = rig_of(workflow, seams=Seams(data_plane=lambda plane: Answering(plane, answer)))
+    rig = rig_of(workflow, wrappers=Wrappers(data_plane=lambda plane: Answering(plane, answer)))
     arn = rig.start()
     ran = rig.drive(arn, until=rig.clock.now() + 60_000)
     assert ran.status == "RUNNING"
@@ -225,7 +227,9 @@ def test_pages_of_an_answer_are_read() -> None:
             assert request.max_items == 1000
             return await self.plane.get_state(msgspec.structs.replace(request, max_items=7))
 
-    ran = run_workflow(workflow, limits=Limits(first_page_items=3), seams=Seams(data_plane=Paged))
+    ran = run_workflow(
+        workflow, limits=Limits(first_page_items=3), wrappers=Wrappers(data_plane=Paged)
+    )
     assert ran.result == 50
     assert len(pages) >= 7
 
@@ -245,7 +249,9 @@ def test_a_page_that_cannot_be_read_is_an_error_like_any_other() -> None:
                 raise ServiceError("slow down", status=429)
             raise ServiceError("not you", code="AccessDeniedException", status=403)
 
-    ran = run_workflow(two_waits, limits=Limits(first_page_items=1), seams=Seams(data_plane=Broken))
+    ran = run_workflow(
+        two_waits, limits=Limits(first_page_items=1), wrappers=Wrappers(data_plane=Broken)
+    )
     assert (ran.status, len(attempts)) == ("FAILED", 2)
     assert "AccessDeniedException" in ran.error.error_message
 

@@ -19,7 +19,7 @@ from durable_execution_sdk import (
     WaitForConditionConfig,
     poll_until,
 )
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.data_plane import CheckpointResponse
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
@@ -54,7 +54,7 @@ def run(workflow: Any, mode: CheckpointingMode = CheckpointingMode.BATCHED) -> t
     ran = run_workflow(
         workflow,
         options={"checkpointing": mode},
-        seams=Seams(data_plane=lambda plane: Slow(plane, calls)),
+        wrappers=Wrappers(data_plane=lambda plane: Slow(plane, calls)),
     )
     return ran, calls
 
@@ -103,7 +103,7 @@ def test_one_call_carries_no_more_than_it_may() -> None:
             assert len(request.updates) <= 250
             return await super().checkpoint(request)
 
-    ran = run_workflow(workflow, seams=Seams(data_plane=lambda plane: Measuring(plane, [])))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Measuring(plane, [])))
     assert ran.result == 300
     assert max(sizes) <= 750 * 1024
 
@@ -206,7 +206,7 @@ def test_in_optimistic_mode_an_at_most_once_step_waits_for_all_before_it() -> No
     ran = run_workflow(
         workflow,
         options={"checkpointing": CheckpointingMode.OPTIMISTIC},
-        seams=Seams(data_plane=lambda plane: Acknowledging(plane, [])),
+        wrappers=Wrappers(data_plane=lambda plane: Acknowledging(plane, [])),
     )
     assert ran.result[-1] == "START charge"
     assert {"SUCCEED e0", "SUCCEED e1", "SUCCEED e2"} <= set(ran.result)
@@ -243,7 +243,7 @@ def test_in_eager_mode_a_body_runs_when_its_start_is_acknowledged() -> None:
     ran = run_workflow(
         workflow,
         options={"checkpointing": CheckpointingMode.EAGER},
-        seams=Seams(data_plane=lambda plane: Acknowledging(plane, [])),
+        wrappers=Wrappers(data_plane=lambda plane: Acknowledging(plane, [])),
     )
     assert ran.status == "SUCCEEDED"
     assert seen[0] == ["START child", "START step"]
@@ -281,7 +281,7 @@ def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: Checkpoi
     ran = run_workflow(
         workflow,
         options={"checkpointing": mode},
-        seams=Seams(data_plane=lambda plane: Acknowledging(plane, [])),
+        wrappers=Wrappers(data_plane=lambda plane: Acknowledging(plane, [])),
     )
     assert ran.result == "checked", ran.error
 
@@ -330,7 +330,7 @@ def test_the_start_of_a_slow_step_is_shown_while_it_runs() -> None:
 
     with mock.patch.object(checkpointer, "_SLOW_SECONDS", 0.002):
         calls: list[list[str]] = []
-        run_workflow(workflow, seams=Seams(data_plane=lambda plane: Slow(plane, calls)))
+        run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Slow(plane, calls)))
     assert calls == [["START slow"], ["SUCCEED slow"]]
 
 
@@ -360,7 +360,7 @@ def test_the_start_of_a_slow_step_is_shown_when_a_slow_call_is_over() -> None:
 
     in_flight = asyncio.Event()
     with mock.patch.object(checkpointer, "_SLOW_SECONDS", 0.002):
-        run_workflow(workflow, seams=Seams(data_plane=lambda plane: Slower(plane, calls)))
+        run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Slower(plane, calls)))
     assert calls == [["START first", "SUCCEED first"], ["START slow"], ["SUCCEED slow"]]
 
 
@@ -376,7 +376,7 @@ def test_each_call_has_a_client_token_of_its_own() -> None:
         for _ in range(5):
             await ctx.step(lambda: 1)
 
-    run_workflow(workflow, seams=Seams(data_plane=lambda plane: Tokens(plane, [])))
+    run_workflow(workflow, wrappers=Wrappers(data_plane=lambda plane: Tokens(plane, [])))
     assert len(set(tokens)) == 5
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.rig import rig_of
 
 from durable_execution_sdk import DurableContext, Duration, FixedDelay, StepConfig
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.runtime.log import checkpointer, unsettled
 from durable_execution_sdk.runtime.log.unsettled import Polling
 
@@ -137,7 +137,7 @@ def test_a_due_operation_wakes_the_workflow_while_a_body_runs(pending: Any) -> N
         over.set()
         return await step
 
-    rig = rig_of(workflow, seams=Seams(data_plane=Hurried))
+    rig = rig_of(workflow, wrappers=Wrappers(data_plane=Hurried))
     with mock.patch.object(checkpointer, "_SLOW_SECONDS", 60):
         ran = rig.run()
     assert (ran.result, ran.invocations) == ("woken", 1)

@@ -15,7 +15,7 @@ from tests.rig import rig_of, run_workflow
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, Duration, StepConfig, StepSemantics
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.runtime.event_loop.environment import Environment, environment
 from durable_execution_sdk.runtime.event_loop.threads import close_pools
 
@@ -179,7 +179,7 @@ def test_clean_up_that_has_begun_is_not_cut_off_while_the_last_call_is_in_flight
         ctx.step(slow, name="unfinished")
         return str(task.done())
 
-    ran = run_workflow(workflow, seams=Seams(data_plane=Delayed))
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=Delayed))
     assert ran.result == "False"
     assert seen == ["released"]
 

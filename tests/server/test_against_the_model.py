@@ -12,7 +12,7 @@ from tests.aws.shapes import operation, violations
 from tests.server.server_rig import ServerRig, callback, execution
 
 from durable_execution_sdk.emulator.driver import Driver
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
@@ -107,7 +107,7 @@ def test_checkpoints_and_states_while_everything_runs(server_rig: ServerRig) -> 
         def now(self) -> int:
             return self._plane.now()
 
-    server_rig.driver = Driver(server_rig.emulator, seams=Seams(data_plane=Overheard))
+    server_rig.driver = Driver(server_rig.emulator, wrappers=Wrappers(data_plane=Overheard))
     arn = server_rig.run({"do": "everything"})
     assert server_rig.emulator.describe(arn).status == "SUCCEEDED"
     assert len(answers) > 10

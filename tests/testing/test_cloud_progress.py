@@ -10,7 +10,7 @@ from tests.server.server_rig import ServerRig
 
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
@@ -30,8 +30,8 @@ def told(server_rig: ServerRig, arn: str) -> ExecutionProgress:
 def test_the_history_tells_what_the_engine_knows(event: str) -> None:
     server_rig = ServerRig()
     # A history has delays without their start, so the clock must agree with the log's times.
-    slow = Seams(data_plane=lambda plane: SlowDataPlane(plane, server_rig.clock, 5))
-    server_rig.driver = Driver(server_rig.emulator, seams=slow)
+    slow = Wrappers(data_plane=lambda plane: SlowDataPlane(plane, server_rig.clock, 5))
+    server_rig.driver = Driver(server_rig.emulator, wrappers=slow)
     arn = server_rig.start({"do": event})
     moments: list[tuple[ExecutionProgress, ExecutionProgress]] = []
 

@@ -33,7 +33,7 @@ from durable_execution_sdk.testing import (
     NoSuchOperationError,
     RunTimeoutError,
 )
-from durable_execution_sdk.testing.cloud.polling import Follower, Pace
+from durable_execution_sdk.testing.cloud.follower import Follower, Pace
 
 NAME = "workflow:$LATEST"
 

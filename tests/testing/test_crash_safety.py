@@ -216,8 +216,8 @@ def test_a_charge_that_is_not_idempotent_is_found_in_the_world_outside() -> None
 
     report = checked(flow, observe=lambda: list(CHARGES))
     assert harms(report) == [
-        "killed before checkpoint 1: the world outside is ['7'] undisturbed, ['7', '7'] now",
-        "killed in attempt 1 of step 'charge': the world outside is ['7'] undisturbed, ['7', '7'] now",
+        "killed before checkpoint 1: the external state is ['7'] undisturbed, ['7', '7'] now",
+        "killed in attempt 1 of step 'charge': the external state is ['7'] undisturbed, ['7', '7'] now",
     ]
     assert not report
     with pytest.raises(HarmError, match=r"harm at 2 of them") as raised:
@@ -247,7 +247,7 @@ def test_a_transfer_that_is_not_idempotent_in_its_middle_is_found_at_that_await(
     report = check_crash_safety_sync(durable_execution(flow), setup=reset, observe=accounts.copy)
     [harm] = harms(report)
     assert harm == (
-        "killed at await 2 of 2 in attempt 1 of step 'transfer': the world outside is"
+        "killed at await 2 of 2 in attempt 1 of step 'transfer': the external state is"
         " {'ada': 6, 'bob': 4} undisturbed, {'ada': 2, 'bob': 4} now"
     )
 

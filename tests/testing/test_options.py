@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import ConfigError, Duration, ServiceError, durable_execution
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.data_plane import CheckpointRequest, CheckpointResponse
 from durable_execution_sdk.testing import Limits, LocalDurableTestRunner, Raises, Returns
 
@@ -92,7 +92,7 @@ def test_long_histories_come_in_pages_of_the_size_that_is_asked_for():
         planes.append(Pages(plane))
         return planes[-1]
 
-    runner = LocalDurableTestRunner(counts, page_size=3, seams=Seams(data_plane=between))
+    runner = LocalDurableTestRunner(counts, page_size=3, wrappers=Wrappers(data_plane=between))
     result = runner.run_sync({"steps": 10, "wait": 60})
     assert result.result == [1] * 10
     assert len(result.history) == 26
@@ -100,7 +100,7 @@ def test_long_histories_come_in_pages_of_the_size_that_is_asked_for():
     assert planes[0] is planes[-1]
     runner.fresh().run_sync()
     assert len(planes) == 2
-    runner.fresh(seams=Seams()).run_sync()
+    runner.fresh(wrappers=Wrappers()).run_sync()
     assert len(planes) == 2
 
 
@@ -223,7 +223,7 @@ async def answer(event: object, context: object) -> None:
         ({"start_time": 0}, "start_time is a datetime with a time zone, not 0"),
         ({"skip_time": 1.0}, "skip_time is True or False, not 1.0"),
         ({"limits": {"operations": 5}}, "limits is a Limits, or nothing"),
-        ({"seams": print}, "seams is a Seams"),
+        ({"wrappers": print}, "wrappers is a Wrappers"),
     ],
 )
 def test_wrong_options_are_refused_at_once(options, message):

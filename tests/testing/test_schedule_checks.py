@@ -20,7 +20,7 @@ from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
 from durable_execution_sdk.testing import (
     HarmError,
     LocalDurableTestRunner,
-    Seams,
+    Wrappers,
     check_replay,
     check_replay_sync,
     check_schedules,
@@ -123,7 +123,9 @@ def test_every_other_schedule_reads_the_log_in_the_smallest_pages() -> None:
             pages.append(len(page.operations))
             return page
 
-    runner = LocalDurableTestRunner(durable_execution(settled), seams=Seams(data_plane=Counting))
+    runner = LocalDurableTestRunner(
+        durable_execution(settled), wrappers=Wrappers(data_plane=Counting)
+    )
     assert check_schedules_sync(runner, 1, seeds=[0, 2])
     assert not pages
     assert check_schedules_sync(runner, 1, seeds=[1])
@@ -171,7 +173,7 @@ async def test_it_runs_in_async_tests_plays_and_observes() -> None:
     report = await check_schedules(
         LocalDurableTestRunner(flow), play=play, setup=world.clear, observe=lambda: world
     )
-    assert any("the world outside is [0, 1, 2] undisturbed" in str(harm) for harm in report.harms)
+    assert any("the external state is [0, 1, 2] undisturbed" in str(harm) for harm in report.harms)
     with pytest.raises(ConfigError, match="not both"):
         await check_schedules(flow, 3, play=play)
     for none in (0, [], "12"):

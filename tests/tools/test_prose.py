@@ -38,3 +38,15 @@ def test_plain_sentences_pass(tmp_path: Path) -> None:
     checked = check(tmp_path, '"""Runs."""\n\nLIMIT = 3\n"""The largest number of runs."""\n')
     assert (checked.returncode, checked.stderr) == (0, "")
     assert "2 docstrings, 0 open" in checked.stdout
+
+
+def test_pages_are_counted_without_their_code(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Title\n\n```python\nsomebody = whoever()\n```\n\nRun `somebody`.\n", "utf-8")
+    command = [sys.executable, str(TOOL), str(page)]
+    passed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (passed.returncode, passed.stderr) == (0, "")
+    page.write_text(page.read_text("utf-8") + "\nTell whoever asks.\n", "utf-8")
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "page.md:9: whoever" in refused.stdout

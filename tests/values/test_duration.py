@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
+from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
+from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ConfigError, StepError
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.retry import (
     ExponentialBackoff,
     FixedDelay,

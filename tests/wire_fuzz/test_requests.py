@@ -115,7 +115,7 @@ def varied(template: tuple[str, str, dict[str, str], Any], chance: Random) -> di
     return {"method": method, "url": path, "params": query, "content": content, "headers": headers}
 
 
-class Houses:
+class RenewedServer:
     """A server with an execution, renewed regularly: requests stop executions and fill the store."""
 
     def __init__(self) -> None:
@@ -126,19 +126,19 @@ class Houses:
 
 async def play(caplog: pytest.LogCaptureFixture) -> None:
     for block in batches(list(seeds()), 200):
-        houses = Houses()
-        with Backend(houses.server_rig.driver) as backend:
+        renewed = RenewedServer()
+        with Backend(renewed.server_rig.driver) as backend:
             transport = httpx.ASGITransport(application(backend), raise_app_exceptions=True)
             async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
                 for seed in block:
-                    await one(client, houses, seed)
+                    await one(client, renewed, seed)
         problems = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert not problems, problems
 
 
-async def one(client: httpx.AsyncClient, houses: Houses, seed: int) -> None:
+async def one(client: httpx.AsyncClient, renewed: RenewedServer, seed: int) -> None:
     chance = Random(f"request {seed}")
-    request = varied(chance.choice(houses.requests), chance)
+    request = varied(chance.choice(renewed.requests), chance)
     try:
         built = client.build_request(**request)
     except (httpx.InvalidURL, UnicodeEncodeError, ValueError):
@@ -166,12 +166,12 @@ def test_a_mutated_request_has_a_documented_answer(caplog: pytest.LogCaptureFixt
 
 def test_every_request_is_good_before_it_is_mutated() -> None:
     """The unmutated requests reach their operations."""
-    houses = Houses()
+    renewed = RenewedServer()
     statuses = [
-        houses.server_rig.call(
+        renewed.server_rig.call(
             method, path, params=query, content=b"" if body is None else as_bytes(body)
         ).status_code
-        for method, path, query, body in houses.requests
+        for method, path, query, body in renewed.requests
         if "functions" not in path or "greet" in path
     ]
     assert all(status < 500 for status in statuses)

@@ -16,10 +16,10 @@ from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS
 from durable_execution_sdk.rendering.family import Family, family
 
 _EMPTY = "{}"
-_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Order:
 
 def fresh_name(function: str, unique: str) -> str:
     """Make a name for an execution for which the user chose none."""
-    return f"{function[: _LONGEST_NAME - 9]}-{unique.replace('-', '')[:8]}"
+    return f"{function[: MAX_EXECUTION_NAME_CHARACTERS - 9]}-{unique.replace('-', '')[:8]}"
 
 
 def begin(emulator: Emulator, order: Order, place: Place) -> str:
@@ -75,7 +75,7 @@ class Run:
         if isinstance(self.clock, SkippingClock):
             # Skipping time would time out a callback before anyone could answer it.
             self.clock.held = self._needs_answer
-        driver = Driver(self.emulator, seams=interrupts.seams)
+        driver = Driver(self.emulator, wrappers=interrupts.wrappers)
         with watch(self.emulator, self.arn, self.place), interrupts.cutting():
             driver.run_until(
                 self._is_over,

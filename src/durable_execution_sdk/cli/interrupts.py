@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker
 from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
@@ -49,9 +49,9 @@ class Interrupts:
         self._invocations = 0
 
     @property
-    def seams(self) -> Seams:
+    def wrappers(self) -> Wrappers:
         """Wrappers of the data plane and of invocations, for the driver of the run."""
-        return Seams(
+        return Wrappers(
             data_plane=lambda plane: _Interruptible(plane, self.asked),
             invoker=self._counting,
         )

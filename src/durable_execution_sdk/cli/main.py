@@ -19,7 +19,7 @@ from durable_execution_sdk.cli.commands.executions import callback, history, lis
 from durable_execution_sdk.cli.commands.lint import lint
 from durable_execution_sdk.cli.commands.replay import replay
 from durable_execution_sdk.cli.commands.run import run
-from durable_execution_sdk.cli.output.lines import hush
+from durable_execution_sdk.cli.output.lines import silence
 from durable_execution_sdk.cli.refusals import ExitCode, complain
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
 from durable_execution_sdk.version import __version__
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.REFUSED
     except (BrokenPipeError, SystemExit):
         # The reader closed the pipe; click raises SystemExit for no other reason here.
-        hush(sys.stdout)
+        silence(sys.stdout)
         return ExitCode.SUCCEEDED
     except Exception as error:
         return _broken(error)

@@ -23,7 +23,7 @@ _OURS = str(Path(__file__).parent.parent)
 AnyHandler = DurableHandler[Any, Any]
 
 
-class Workshop:
+class UserCode:
     """The user's modules by file; each file is imported once."""
 
     def __init__(self) -> None:

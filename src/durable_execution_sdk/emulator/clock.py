@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+VIRTUAL_START = 1_767_225_600_000
+"""The time at which virtual clocks begin: 2026-01-01T00:00:00Z in milliseconds."""
+
 _REFRESH_SECONDS = 0.2
 """Longest sleep of a clock, after which the driver reads other processes' changes again."""
 
@@ -76,7 +79,7 @@ class VirtualClock:
     A wait of a year takes no real time, and timestamps are the same in each run of a test.
     """
 
-    def __init__(self, start: int = 1_767_225_600_000) -> None:
+    def __init__(self, start: int = VIRTUAL_START) -> None:
         self._now = start
         self._lock = threading.Lock()
 

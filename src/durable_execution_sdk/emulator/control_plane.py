@@ -28,18 +28,19 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 
-SYNCHRONOUS_MILLISECONDS = 900_000
+SYNCHRONOUS_MILLISECONDS = LONGEST_INVOCATION_SECONDS * 1_000
 """Longest wait of a synchronous invoke for its execution."""
 
 
-class Underway(msgspec.Struct, frozen=True, kw_only=True):
+class WaitingInvoke(msgspec.Struct, frozen=True, kw_only=True):
     """A synchronous invoke whose execution has begun and whose caller waits for its end."""
 
     arn: str
 
 
-def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | Underway:
+def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | WaitingInvoke:
     """Handle ``Invoke`` up to the wait for an execution; a function that is not durable is called."""
     emulator = driver.emulator
     resolved = emulator.functions.resolve(request.function_name, request.qualifier)
@@ -49,7 +50,7 @@ def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | Underway:
         return _invoke_plain(driver, request, resolved.version)
     arn = emulator.start(request)
     if request.invocation_type is InvocationType.REQUEST_RESPONSE:
-        return Underway(arn=arn)
+        return WaitingInvoke(arn=arn)
     return InvokeResponse(
         status_code=202,
         executed_version=ExecutionArn.parse(arn).version,
@@ -57,15 +58,15 @@ def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | Underway:
     )
 
 
-def finish(emulator: Emulator, underway: Underway) -> InvokeResponse:
+def finish(emulator: Emulator, waiting: WaitingInvoke) -> InvokeResponse:
     """Return the response to a synchronous invoke: result, error, or timeout if still open."""
-    payload, error = _result(emulator, underway.arn)
+    payload, error = _result(emulator, waiting.arn)
     return InvokeResponse(
         status_code=200,
         payload=payload,
         function_error=error,
-        executed_version=ExecutionArn.parse(underway.arn).version,
-        durable_execution_arn=underway.arn,
+        executed_version=ExecutionArn.parse(waiting.arn).version,
+        durable_execution_arn=waiting.arn,
     )
 
 

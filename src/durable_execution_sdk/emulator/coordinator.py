@@ -1,20 +1,22 @@
 """Execute commands under one lock: decide them, store their events, perform their effects.
 
-Events are stored before any other code sees them. Effects that concern other executions (start a child,
-notify a parent) are performed at once; those that run user code go to the schedule, for a driver.
+Effects that concern other executions (start a child, notify a parent) are performed at once; those that
+run user code go to the schedule, for a driver.
+
+Events are stored, safe from a power loss, before code outside the lock sees them; threads share the
+commits that this takes (``group_commit``).
 """
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
-from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
+from durable_execution_sdk.emulator.group_commit import GroupCommit
 from durable_execution_sdk.emulator.repository import Repository, is_reusable
 from durable_execution_sdk.emulator.schedule import Schedule
 from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
@@ -41,11 +43,10 @@ from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import OperationStatus
 
 _T = TypeVar("_T")
-
-_HELD = nullcontext()
 
 
 class Coordinator:
@@ -56,9 +57,8 @@ class Coordinator:
         self.clock = clock
         self.limits = limits
         self.schedule = Schedule()
-        self._lock = threading.RLock()
-        self._holder: int | None = None
         self._broadcast = EventBus()
+        self._lock = GroupCommit(store, self._broadcast.publish, self._broadcast.deliver)
         self._repository = Repository(store, limits, self._take_in)
         self._effects: deque[Effect] = deque()
         self._carrying_out = False
@@ -67,21 +67,11 @@ class Coordinator:
         self.sleeper, self.wake = self._broadcast.sleeper, self._broadcast.wake
 
     def holding(self) -> AbstractContextManager[None]:
-        """Return a context manager that holds the lock, for a read and a write that belong together."""
-        # The holder is this thread only while it has the lock, so there is no race in the check.
-        return _HELD if self._holder == threading.get_ident() else self._hold()
+        """Return a context manager that holds the lock, for a read and a write that belong together.
 
-    @contextmanager
-    def _hold(self) -> Generator[None]:
-        try:
-            with self._lock:
-                previous, self._holder = self._holder, threading.get_ident()
-                try:
-                    yield
-                finally:
-                    self._holder = previous
-        finally:
-            self._broadcast.deliver()
+        When the outermost one is left, everything written under the lock is stored.
+        """
+        return self._lock.holding()
 
     def find(self, arn: str) -> ExecutionState | None:
         """Return an execution's state after all due timers; read it while holding, never change it."""
@@ -114,20 +104,11 @@ class Coordinator:
 
     def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
         """Execute a command after all due timers, and return ``view`` of the state after it."""
-        # The code of ``_hold`` inline: its generator costs as much as storing a checkpoint.
-        try:
-            with self._lock:
-                previous, self._holder = self._holder, threading.get_ident()
-                try:
-                    state = self._up_to_now(arn)
-                    return view(
-                        self._after(self._repository.submit(state, command, self.clock.now()))
-                    )
-                finally:
-                    self._holder = previous
-        finally:
-            if self._holder != threading.get_ident():
-                self._broadcast.deliver()
+        return self._lock.run(self._answer, arn, command, view)
+
+    def _answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
+        state = self._up_to_now(arn)
+        return view(self._after(self._repository.submit(state, command, self.clock.now())))
 
     def start(self, command: StartExecution) -> ExecutionState:
         """Start an execution, or return the existing one with its name and input."""
@@ -159,9 +140,8 @@ class Coordinator:
         return self._broadcast.subscribe(observer)
 
     def close(self) -> None:
-        """Close the store."""
-        with self.holding():
-            self.store.close()
+        """Close the store, with everything in it that was written."""
+        self._lock.close()
 
     def _catch_up(self, since: int | None) -> None:
         """Read the changes since the store's pulse was ``since``."""
@@ -262,7 +242,7 @@ class Coordinator:
         command = StartExecution(
             arn=effect.arn,
             input=effect.input,
-            execution_timeout=effect.execution_timeout or MAX_EXECUTION_TIMEOUT,
+            execution_timeout=effect.execution_timeout or LONGEST_TIMER_SECONDS,
             function_arn=effect.function_arn,
             parent=ParentLink(arn=effect.parent_arn, operation_id=effect.operation_id),
             tenant_id=effect.tenant_id,

@@ -19,7 +19,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StateRequest,
 )
 
-Seam = Callable[[DataPlane], DataPlane]
+DataPlaneWrapper = Callable[[DataPlane], DataPlane]
 """Wraps a data plane, to add latency, lost responses or crashes."""
 
 

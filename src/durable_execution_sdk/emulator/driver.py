@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.function_caller import FunctionCaller, Seams
+from durable_execution_sdk.emulator.function_caller import FunctionCaller, Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
 from durable_execution_sdk.emulator.functions.registry import LATEST, Function
 from durable_execution_sdk.engine.commands import (
@@ -30,6 +30,7 @@ from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import is_pending
 from durable_execution_sdk.engine.views.replay import invocation_event
 from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.operations import OperationStatus
@@ -55,13 +56,13 @@ class Ending(StrEnum):
 class Driver:
     """Calls the functions of an emulator when they are due. Thread-safe."""
 
-    def __init__(self, emulator: Emulator, *, seams: Seams | None = None) -> None:
+    def __init__(self, emulator: Emulator, *, wrappers: Wrappers | None = None) -> None:
         self.emulator = emulator
         self._coordinator = emulator.coordinator
         self._functions = emulator.functions
         self._schedule = emulator.coordinator.schedule
         self._clock = emulator.clock
-        self.caller = FunctionCaller(emulator, seams or Seams())
+        self.caller = FunctionCaller(emulator, wrappers or Wrappers())
         self._later: deque[tuple[Function, Call]] = deque()
         self._unlisted = 0
 
@@ -277,7 +278,7 @@ def _finished(request_id: str, answer: Answer) -> FinishInvocation:
         return FinishInvocation(
             request_id=request_id,
             error=ErrorObject(
-                error_type="InvalidParameterValueException",
+                error_type=INVALID_PARAMETER,
                 error_message=f"Invalid invocation output: {error}",
             ),
             fatal=True,

@@ -19,7 +19,6 @@ from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.emulator.event_bus import Observer
 from durable_execution_sdk.emulator.functions.registry import (
-    MAX_EXECUTION_TIMEOUT,
     UNQUALIFIED,
     Functions,
 )
@@ -67,11 +66,16 @@ from durable_execution_sdk.protocol.data_plane import (
     StatePage,
     StateRequest,
 )
+from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import (
+    LONGEST_TIMER_SECONDS,
+    MAX_EXECUTION_NAME_CHARACTERS,
+)
 from durable_execution_sdk.protocol.operations import Operation
 
-_EXECUTION_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_EXECUTION_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_EXECUTION_NAME_CHARACTERS}}}")
 
 
 class Emulator:
@@ -151,13 +155,13 @@ class Emulator:
         name = request.durable_execution_name or self.ids()
         if not isinstance(cast("object", name), str) or not _EXECUTION_NAME.fullmatch(name):
             raise invalid(
-                f"The name of a durable execution is 1 to 64 letters, digits, '-' and '_': {name!r}"
+                f"The name of a durable execution is 1 to {MAX_EXECUTION_NAME_CHARACTERS} letters, digits, '-' and '_': {name!r}"
             )
         state = self.coordinator.start(
             StartExecution(
                 arn=f"{resolved.arn}/durable-execution/{name}/{self.ids()}",
                 input=json_text(request.payload),
-                execution_timeout=resolved.function.execution_timeout or MAX_EXECUTION_TIMEOUT,
+                execution_timeout=resolved.function.execution_timeout or LONGEST_TIMER_SECONDS,
                 retention=resolved.function.retention_days,
                 function_arn=resolved.arn,
                 synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
@@ -183,20 +187,20 @@ class Emulator:
         """Read a page of a function's executions, newest first unless reversed."""
         name, version = self.functions.parse(request.function_name, request.qualifier)
         size = min(request.max_items or self.limits.page_items, self.limits.max_page_items)
-        self.coordinator.refresh()
-        records = self.store.search(
-            Search(
-                function=name,
-                version=version,
-                name=request.durable_execution_name,
-                statuses=request.statuses,
-                started_after=request.started_after,
-                started_before=request.started_before,
-                oldest_first=request.reverse_order,
-                after=_position(request.marker),
-                limit=size + 1,
-            )
+        search = Search(
+            function=name,
+            version=version,
+            name=request.durable_execution_name,
+            statuses=request.statuses,
+            started_after=request.started_after,
+            started_before=request.started_before,
+            oldest_first=request.reverse_order,
+            after=_position(request.marker),
+            limit=size + 1,
         )
+        with self.coordinator.holding():
+            self.coordinator.refresh()
+            records = self.store.search(search)
         if not records and self.functions.get(name) is None:
             raise not_found(f"Function not found: {self.functions.arn(name)}")
         return ListPage(
@@ -316,7 +320,8 @@ class Emulator:
 
     def find_name(self, name: str) -> str | None:
         """Return the ARN of the execution that has this name, if any."""
-        record = self.store.find_name(name)
+        with self.coordinator.holding():
+            record = self.store.find_name(name)
         return None if record is None else record.arn
 
     def close(self) -> None:
@@ -326,7 +331,7 @@ class Emulator:
 
 def _as_invalid(error: Rejected) -> Rejected:
     # The data plane's API has no ResourceNotFoundException.
-    return invalid(error.message) if error.code == "ResourceNotFoundException" else error
+    return invalid(error.message) if error.code == NOT_FOUND else error
 
 
 def _checked(arn: str) -> str:

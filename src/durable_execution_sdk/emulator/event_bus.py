@@ -17,10 +17,14 @@ Observer = Callable[[str, Sequence[Event]], None]
 
 
 class EventBus:
-    """Queue of stored events and its observers; one thread delivers at a time."""
+    """Queue of stored events and its observers; one thread delivers at a time.
+
+    Events are added while they are written, and published once they are stored.
+    """
 
     def __init__(self) -> None:
         self._observers: list[Observer] = []
+        self._written: list[tuple[str, Sequence[Event]]] = []
         self._outbox: deque[tuple[str, Sequence[Event]]] = deque()
         self._delivering = threading.Lock()
         self._sleepers: set[threading.Event] = set()
@@ -53,9 +57,15 @@ class EventBus:
                 sleeper.set()
 
     def add(self, arn: str, events: Sequence[Event]) -> None:
-        """Queue events that were stored."""
+        """Keep events that were written, until they are published."""
         if self._observers:
-            self._outbox.append((arn, events))
+            self._written.append((arn, events))
+
+    def publish(self) -> None:
+        """Queue the events that were added: they are stored."""
+        if self._written:
+            self._outbox.extend(self._written)
+            self._written.clear()
 
     def deliver(self) -> None:
         """Call the observers with the queued events; if another thread is delivering, it does so."""

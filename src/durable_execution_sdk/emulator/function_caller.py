@@ -5,32 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane, Seam
+from durable_execution_sdk.emulator.data_plane import DataPlaneWrapper, EmulatorDataPlane
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker, timeout_error
 from durable_execution_sdk.emulator.functions.registry import Function
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.error_object import ErrorObject
-
-RESPONSE_BYTES = 6 * 1024 * 1024 + 100
-"""Largest response of a function in bytes: Lambda's 6 MiB and 100 bytes that it allows beyond."""
+from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seams:
+class Wrappers:
     """Wrappers around the data plane and the invokers, for fault injection and latency."""
 
-    data_plane: Seam = lambda plane: plane
+    data_plane: DataPlaneWrapper = lambda plane: plane
     invoker: Callable[[Invoker], Invoker] = lambda invoker: invoker
 
 
 class FunctionCaller:
     """Calls functions; connects each to the data plane once, like a warm Lambda environment."""
 
-    def __init__(self, emulator: Emulator, seams: Seams) -> None:
+    def __init__(self, emulator: Emulator, wrappers: Wrappers) -> None:
         self._emulator = emulator
-        self._seams = seams
-        self._plane: DataPlane = seams.data_plane(EmulatorDataPlane(emulator))
+        self._wrappers = wrappers
+        self._plane: DataPlane = wrappers.data_plane(EmulatorDataPlane(emulator))
         self._invokers: dict[str, tuple[Function, Invoker]] = {}
 
     def prepare(
@@ -61,13 +59,13 @@ class FunctionCaller:
         answer = self._invoker(function)(call)
         if call.remaining() < 0:
             return Answer(error=timeout_error(call.request_id, function.timeout))
-        if len(answer.payload) > RESPONSE_BYTES:
+        if len(answer.payload) > MAX_RESPONSE_BYTES:
             return Answer(
                 error=ErrorObject(
                     error_type="Function.ResponseSizeTooLarge",
                     error_message=(
                         f"Response payload size ({len(answer.payload)} bytes) exceeded maximum"
-                        f" allowed payload size ({RESPONSE_BYTES} bytes)."
+                        f" allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
                     ),
                 )
             )
@@ -76,6 +74,6 @@ class FunctionCaller:
     def _invoker(self, function: Function) -> Invoker:
         entry = self._invokers.get(function.name)
         if entry is None or entry[0] is not function:
-            entry = (function, self._seams.invoker(function.connect(self._plane)))
+            entry = (function, self._wrappers.invoker(function.connect(self._plane)))
             self._invokers[function.name] = entry
         return entry[1]

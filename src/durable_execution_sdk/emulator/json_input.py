@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.protocol.error_codes import INVALID_CONTENT, STATUS
 from durable_execution_sdk.protocol.json_depth import depth_fault
 
 
@@ -23,6 +24,6 @@ def json_text(payload: bytes) -> str:
 def _unreadable(reason: str) -> ServiceError:
     return ServiceError(
         f"Could not parse request body into json: {reason}",
-        code="InvalidRequestContentException",
-        status=400,
+        code=INVALID_CONTENT,
+        status=STATUS[INVALID_CONTENT],
     )

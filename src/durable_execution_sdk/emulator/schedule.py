@@ -12,10 +12,10 @@ from itertools import islice
 from typing import TypeVar
 
 from durable_execution_sdk.emulator.due_times import DueTimes
-from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
 from durable_execution_sdk.engine.deadlines import next_deadline
 from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 
 CallKey = tuple[str, str]
 """The chained invoke that a call belongs to: the execution's ARN and the operation's id."""
@@ -62,7 +62,7 @@ class _Index:
         self.awaited.set(arn, None)
 
 
-class _Family(_Index):
+class _FamilyIndex(_Index):
     """An execution, and all executions that it invoked directly or indirectly."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Schedule:
 
     def __init__(self) -> None:
         self._all = _Index()
-        self._families: dict[str, _Family] = {}
+        self._families: dict[str, _FamilyIndex] = {}
         self._roots: dict[str, str] = {}
         self._dispatched: dict[str, dict[str | CallKey, int]] = {}
         self._dispatchers: dict[str | CallKey, str] = {}
@@ -192,11 +192,11 @@ class Schedule:
             return self._all
         return self._families.get(self._roots.get(family, family)) or _Index()
 
-    def _family(self, arn: str) -> _Family:
+    def _family(self, arn: str) -> _FamilyIndex:
         root = self._roots.get(arn, arn)
         family = self._families.get(root)
         if family is None:
-            family = self._families[root] = _Family()
+            family = self._families[root] = _FamilyIndex()
         return family
 
     def _adopt(self, arn: str, parent: str) -> None:
@@ -264,7 +264,7 @@ def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
 
 def _has_only_longest_timeout(state: ExecutionState) -> bool:
     return (
-        state.execution_timeout >= MAX_EXECUTION_TIMEOUT
+        state.execution_timeout >= LONGEST_TIMER_SECONDS
         and len(state.timers) == 1
         and ("", TimerKind.EXECUTION_TIMEOUT) in state.timers
     )

@@ -40,8 +40,8 @@ from durable_execution_sdk.engine.sizes import stored_bytes
 from durable_execution_sdk.engine.state import (
     CLIENT_TOKEN_WINDOW,
     ExecutionState,
-    GivenResponse,
     Pause,
+    RecordedResponse,
     RunningInvocation,
     SettledOutcome,
     TimerKind,
@@ -189,7 +189,7 @@ def _end_invocation_delay(state: ExecutionState, _event: InvocationRetryReady) -
 def _accept_checkpoint(state: ExecutionState, event: CheckpointAccepted) -> None:
     if state.invocation is None:
         raise InternalError("A log holds CheckpointAccepted without an invocation.")
-    response = GivenResponse(
+    response = RecordedResponse(
         at=event.at,
         token=event.token,
         next_token=event.next_token,

@@ -17,6 +17,7 @@ import msgspec
 from durable_execution_sdk.engine.events import ChainedInvokeStarted, ParentLink
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import CLIENT_TOKEN_SECONDS
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
 
 
@@ -34,7 +35,7 @@ class TimerKind(StrEnum):
 TimerKey = tuple[str, TimerKind]
 
 # Period for which a client token is remembered, in milliseconds: 15 minutes, as the service has it.
-CLIENT_TOKEN_WINDOW = 15 * 60 * 1_000
+CLIENT_TOKEN_WINDOW = CLIENT_TOKEN_SECONDS * 1_000
 
 _OVER = CLOSED_STATUSES | {ExecutionStatus.DELETING}
 
@@ -56,7 +57,7 @@ class RunningInvocation:
     saw_changes: bool = False
 
 
-class GivenResponse(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedResponse(msgspec.Struct, frozen=True, kw_only=True):
     """Response to a checkpoint, kept for a client that sends the same request again."""
 
     at: int
@@ -135,9 +136,9 @@ class ExecutionState:
     last_failure: ErrorObject | None = None
 
     unseen: dict[str, None] = field(default_factory=dict[str, None])
-    last_response: GivenResponse | None = None
-    responses: dict[tuple[str, str], GivenResponse] = field(
-        default_factory=dict[tuple[str, str], GivenResponse]
+    last_response: RecordedResponse | None = None
+    responses: dict[tuple[str, str], RecordedResponse] = field(
+        default_factory=dict[tuple[str, str], RecordedResponse]
     )
 
     invokes: dict[str, ChainedInvokeStarted] = field(

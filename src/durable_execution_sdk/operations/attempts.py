@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.errors import (
     ConfigError,
     InvocationError,
@@ -20,6 +19,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.operations.base import DurableOperation
 from durable_execution_sdk.operations.checks import delay_of_retry, failed_attempt
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     Operation,

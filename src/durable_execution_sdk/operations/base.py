@@ -15,6 +15,7 @@ from durable_execution_sdk.errors import (
     SerDesError,
 )
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE, ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS, MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.operations import (
     OPEN_STATUSES,
     TERMINAL_STATUSES,
@@ -46,11 +47,8 @@ _T = TypeVar("_T")
 # Called by its name, which is quicker than through ``super()``.
 _take_outcome = Completion[Any].settle
 
-# The largest payload of CHAINED_INVOKE, CONTEXT, STEP, WAIT and CALLBACK (API reference, section 3.1).
-MAX_PAYLOAD_BYTES = 1024 * 1024
 # In characters, each of which has four bytes at most in UTF-8.
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
-LONGEST_NAME = 256
 # Characters of a name that a message shows.
 _SHOWN = 60
 _FAILED = OperationStatus.FAILED
@@ -436,7 +434,8 @@ def checked_name(name: str | None, operation: str) -> str | None:
     """
     if name is not None and not _is_name(name):
         raise ConfigError(
-            f"{name!r} cannot name a {operation}: a name is 1 to 256 printable ASCII characters;"
+            f"{name!r} cannot name a {operation}: a name is 1 to {MAX_NAME_CHARACTERS}"
+            " printable ASCII characters;"
             f" {_instead_of(name)}"
         )
     return name if name is None or name.__class__ is str else exact_text(name)
@@ -456,7 +455,7 @@ def _instead_of(name: object) -> str:
     if not (name.isascii() and name.isprintable()):
         shown = name.encode("unicode_escape").decode()[:_SHOWN]
         return f'name.encode("unicode_escape").decode() writes it as {shown}'
-    return f"this one has {len(name):,}: name[:256] is short enough"
+    return f"this one has {len(name):,}: name[:{MAX_NAME_CHARACTERS}] is short enough"
 
 
 def named_after(function: Callable[..., Any]) -> str | None:
@@ -471,4 +470,4 @@ def named_after(function: Callable[..., Any]) -> str | None:
 def _is_name(name: object) -> bool:
     if not isinstance(name, str):
         return False
-    return name.isascii() and name.isprintable() and 0 < len(name) <= LONGEST_NAME
+    return name.isascii() and name.isprintable() and 0 < len(name) <= MAX_NAME_CHARACTERS

@@ -87,14 +87,14 @@ class Creation(Handle[Callback[_T]], Generic[_T]):
 
         def __getattr__(self, name: str) -> NoReturn:
             """Tell that the callback has what its creation lacks."""
-            told = f"{type(self).__name__!r} object has no attribute {name!r}"
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name == "callback_id":
-                told += (
+                message += (
                     ": ctx.create_callback(...) is to be awaited twice, once for the callback and once"
                     " for its result. Say callback = await ctx.create_callback(...) first, then"
                     " callback.callback_id"
                 )
-            raise AttributeError(told, name=name, obj=self)
+            raise AttributeError(message, name=name, obj=self)
 
 
 class CallbackOperation(DurableOperation[_T], Generic[_T]):

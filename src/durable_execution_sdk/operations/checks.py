@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
+from durable_execution_sdk.protocol.limits import LONGEST_CALLBACK_TIMEOUT_SECONDS
 from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.error_objects import shown
 
@@ -42,9 +43,6 @@ _D = TypeVar("_D")
 
 # Errors after which another attempt would end in the same way.
 _NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
-
-# The longest timeout of a callback, in seconds (API shape CallbackOptions).
-LONGEST_TIMEOUT_SECONDS = 99_999_999
 
 
 def check_config(operation: str, config: object, kind: type) -> None:
@@ -112,7 +110,7 @@ def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
     """
     if timeout is None:
         return None
-    checked = Duration.of(timeout, option).checked(option, 0, LONGEST_TIMEOUT_SECONDS)
+    checked = Duration.of(timeout, option).checked(option, 0, LONGEST_CALLBACK_TIMEOUT_SECONDS)
     return checked.to_seconds() or None
 
 

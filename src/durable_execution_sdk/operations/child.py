@@ -35,6 +35,7 @@ from durable_execution_sdk.operations.virtual_child import (
     start_in,
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     TERMINAL_STATUSES,
@@ -55,7 +56,6 @@ __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 _T = TypeVar("_T")
 
 # The largest result that is stored, in bytes.
-MAX_STORED_RESULT_BYTES = 262_144
 
 
 class ChildConfig(Struct, frozen=True, kw_only=True):

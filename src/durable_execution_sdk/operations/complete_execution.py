@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Generator
 from typing import Any, NoReturn
 
 from durable_execution_sdk.errors import PayloadSizeError
+from durable_execution_sdk.protocol.limits import MAX_SYNCHRONOUS_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.contexts import IdScope
@@ -14,8 +15,6 @@ from durable_execution_sdk.runtime.verdicts import Complete, InvocationEnded
 from durable_execution_sdk.serdes import SerDes, SerDesContext, checked_text, serdes_for_type
 
 __all__ = ["complete_execution"]
-
-MAX_RESULT_BYTES = 6 * 1024 * 1024
 
 
 def complete_execution(
@@ -48,10 +47,10 @@ def complete_execution(
         written = serdes.serialize(result, context)
         payload = checked_text(written, "what the serdes writes as the result of the execution")
         size = text_bytes(payload)
-        if size > MAX_RESULT_BYTES:
+        if size > MAX_SYNCHRONOUS_PAYLOAD_BYTES:
             raise PayloadSizeError(
                 f"the result of the execution is {size:,} bytes of JSON; the service stores at most"
-                f" {MAX_RESULT_BYTES:,}"
+                f" {MAX_SYNCHRONOUS_PAYLOAD_BYTES:,}"
             )
         update = OperationUpdate(
             id=execution_id,

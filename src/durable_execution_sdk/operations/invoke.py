@@ -13,6 +13,7 @@ from durable_execution_sdk.errors import ConfigError, InvokeError, OperationErro
 from durable_execution_sdk.operations.base import DurableOperation, exact_text
 from durable_execution_sdk.operations.checks import check_config, check_result_type, check_serdes
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
@@ -48,10 +49,12 @@ class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
         check_result_type("InvokeConfig", self.result_type, self.serdes)
         if (
             self.tenant_id is not None
-            and re.fullmatch(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}", self.tenant_id) is None
+            and re.fullmatch(rf"[a-zA-Z0-9._:/=+\-@ ]{{1,{MAX_NAME_CHARACTERS}}}", self.tenant_id)
+            is None
         ):
             raise ConfigError(
-                f"InvokeConfig.tenant_id {self.tenant_id!r} is not 1 to 256 letters, digits, spaces"
+                f"InvokeConfig.tenant_id {self.tenant_id!r} is not 1 to {MAX_NAME_CHARACTERS}"
+                " letters, digits, spaces"
                 " and ._:/=+-@"
             )
 
@@ -120,7 +123,8 @@ def invoke(
     """Invoke another function."""
     if not _is_function_name(function_name):
         raise ConfigError(
-            f"ctx.invoke takes the name or ARN of a function, 1 to 256 printable ASCII characters, not"
+            f"ctx.invoke takes the name or ARN of a function, 1 to {MAX_NAME_CHARACTERS}"
+            " printable ASCII characters, not"
             f" {function_name!r}; a durable function needs its version or alias too, as in"
             " 'billing:live'"
         )
@@ -129,4 +133,9 @@ def invoke(
 
 
 def _is_function_name(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= 256 and name.isascii() and name.isprintable()
+    return (
+        isinstance(name, str)
+        and 0 < len(name) <= MAX_NAME_CHARACTERS
+        and name.isascii()
+        and name.isprintable()
+    )

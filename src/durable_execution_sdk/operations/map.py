@@ -16,6 +16,7 @@ from durable_execution_sdk.operations.fan_out.grouping import Batches, ItemBatch
 from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply, supply_of
 from durable_execution_sdk.operations.fan_out.operation import FanOut
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
+from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.completions import Handle
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
@@ -23,7 +24,6 @@ from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 
 __all__ = ["MapConfig", "map_items"]
 
-OPERATIONS_QUOTA = 3_000
 """The default quota of operations for an execution; AWS raises it on request."""
 
 Call = Callable[[ContextState, Any, int], Awaitable[Any]]
@@ -140,7 +140,7 @@ def map_items(
 def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) -> None:
     """Log a warning before the first item if there are more than the quota of operations allows."""
     each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
-    if total is None or total < OPERATIONS_QUOTA or not each_counts:
+    if total is None or total < MAX_OPERATIONS or not each_counts:
         return
     fan_out.run.settings.logger.warning(
         "%s has %s items, each an operation at least, and an execution may have %s operations unless"
@@ -148,7 +148,7 @@ def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) ->
         " function for each part of the items",
         fan_out.label,
         f"{total:,}",
-        f"{OPERATIONS_QUOTA:,}",
+        f"{MAX_OPERATIONS:,}",
     )
 
 

@@ -16,7 +16,7 @@ _REFUSED = re.compile(
     r"(?:got an unexpected keyword argument '(\w+)'|got multiple|got some|missing|takes)"
 )
 _SAGA = "Saga.step"
-_TOLD = ". It is called as "
+_CALLED_AS = ". It is called as "
 
 # As the signatures have it.
 CALLS: dict[str, str] = {
@@ -65,14 +65,14 @@ def complete_type_error(error: TypeError) -> None:
     """Say in the error how the method is called, if it is about a method of a context."""
     message = str(error.args[0]) if len(error.args) == 1 else ""
     found = _REFUSED.match(message)
-    if found is None or found[1] not in CALLS or _TOLD in message:
+    if found is None or found[1] not in CALLS or _CALLED_AS in message:
         return
     method, keyword = found[1], found[2]
     owner, call = f"ctx.{method}", CALLS[method]
     if method == "add_compensation" or message.startswith(_SAGA):
         owner, call = f"saga.{method}", SAGA_STEP if method == "step" else call
-    told = f"{message}{_TOLD}{owner}({call})"
-    error.args = (f"{told}{_cure(method, keyword, call)}",)
+    text = f"{message}{_CALLED_AS}{owner}({call})"
+    error.args = (f"{text}{_cure(method, keyword, call)}",)
 
 
 def _cure(method: str, keyword: str | None, call: str) -> str:

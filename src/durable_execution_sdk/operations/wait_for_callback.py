@@ -24,6 +24,7 @@ from durable_execution_sdk.operations.checks import (
 )
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.step import StepConfig, step
+from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions import Handle
@@ -145,4 +146,4 @@ def _serdes_of(scope: IdScope, config: WaitForCallbackConfig[Any], name: str | N
 
 def _fitting(name: str) -> str:
     """Cut a name to its last 256 characters, the most that the service accepts."""
-    return name[-256:]
+    return name[-MAX_NAME_CHARACTERS:]

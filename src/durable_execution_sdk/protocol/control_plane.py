@@ -148,7 +148,7 @@ class ListPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Request of ``GetDurableExecutionHistory``; ``max_items`` is at most 1,000, and 0 means 100."""
+    """Request of ``GetDurableExecutionHistory``; ``max_items`` is at most ``MAX_PAGE_ITEMS``; 0 means the default."""
 
     durable_execution_arn: str
     include_execution_data: bool = True

@@ -67,7 +67,7 @@ class CheckpointResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Request of ``GetDurableExecutionState``; ``max_items`` is at most 1,000, and 0 means 100."""
+    """Request of ``GetDurableExecutionState``; ``max_items`` is at most ``MAX_PAGE_ITEMS``; 0 means the default."""
 
     durable_execution_arn: str
     checkpoint_token: str

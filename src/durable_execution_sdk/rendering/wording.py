@@ -87,7 +87,7 @@ def callback_id_of(operation: OperationProgress) -> str | None:
     return details.callback_id
 
 
-def told(event: HistoryEvent) -> str:
+def event_text(event: HistoryEvent) -> str:
     """Write an event of a history in one line, without its time."""
     name = event.name or event.sub_type or ""
     return visible(f"{event.event_type:<24} {name}  {'  '.join(_details(event))}".rstrip())

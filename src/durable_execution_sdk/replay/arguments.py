@@ -15,12 +15,12 @@ import msgspec
 
 from durable_execution_sdk.operations.step import Step
 
-__all__ = ["Arguments", "Regiven"]
+__all__ = ["Arguments", "ChangedArguments"]
 
 _LONGEST = 200
 
 
-class Regiven(msgspec.Struct, frozen=True):
+class ChangedArguments(msgspec.Struct, frozen=True):
     """A step that got other arguments in a later invocation.
 
     ``is_swapped``: another step of the same name now gets the first arguments.
@@ -83,11 +83,11 @@ class Arguments:
             for invocation in self._invocations
         ]
 
-    def regiven(self) -> list[Regiven]:
+    def changed_arguments(self) -> list[ChangedArguments]:
         """Return the steps that got other arguments later, each once."""
         return list({change.operation_id: change for change in self._changes()}.values())
 
-    def _changes(self) -> Iterator[Regiven]:
+    def _changes(self) -> Iterator[ChangedArguments]:
         first = self.first()
         for invocation in self._invocations:
             changed = {
@@ -106,7 +106,7 @@ class Arguments:
                     and self._invocations[0].get(other_id) is None
                     for other_id, other_call in invocation.items()
                 )
-                yield Regiven(operation_id, call.label, first_text, call.given, is_swapped)
+                yield ChangedArguments(operation_id, call.label, first_text, call.given, is_swapped)
 
     def _record_newest(self) -> None:
         step, self._newest = self._newest, None

@@ -18,6 +18,7 @@ from durable_execution_sdk.protocol.data_plane import (
     OutcomeStatus,
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.replay.document import HistorySource, read_history
 from durable_execution_sdk.replay.outcome_comparison import OutcomeComparison
@@ -30,7 +31,7 @@ from durable_execution_sdk.runtime.error_objects import capture
 __all__ = ["replay_history"]
 
 _MOST_MOMENTS = 100
-_REMAINING = 15 * 60 * 1000
+_REMAINING = LONGEST_INVOCATION_SECONDS * 1_000
 _UNCHECKED = "rehearsal"  # the checkpoint token; the data plane of a rehearsal does not check it
 
 
@@ -123,7 +124,7 @@ def _other_arguments(
     over a longer log would do so in a real replay. Arguments that also differ between two runs over the
     same log, such as readings of a clock, become notes, unless two steps have swapped arguments.
     """
-    changed = arguments.regiven()
+    changed = arguments.changed_arguments()
     if not changed:
         return None, []
     repeated = Arguments()

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
-from durable_execution_sdk.operations.child import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
+from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationType,

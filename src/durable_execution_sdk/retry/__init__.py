@@ -18,7 +18,7 @@ from durable_execution_sdk.retry.strategies import (
 
 if TYPE_CHECKING:
     from durable_execution_sdk.retry.polling import (
-        Polling,
+        PollingStrategy,
         WaitDecision,
         WaitOutcome,
         WaitStrategy,
@@ -30,7 +30,7 @@ else:
     __getattr__ = on_first_use(
         __name__,
         {
-            "Polling": "polling",
+            "PollingStrategy": "polling",
             "RetryPresets": "presets",
             "WaitDecision": "polling",
             "WaitOutcome": "polling",
@@ -48,7 +48,7 @@ __all__ = [
     "JitterStrategy",
     "LinearBackoff",
     "NoRetry",
-    "Polling",
+    "PollingStrategy",
     "RetryDecision",
     "RetryPresets",
     "RetryStrategy",

@@ -25,7 +25,14 @@ from durable_execution_sdk.retry.backoff import (
     exponential_delay,
 )
 
-__all__ = ["Polling", "WaitDecision", "WaitOutcome", "WaitStrategy", "poll_until", "poll_while"]
+__all__ = [
+    "PollingStrategy",
+    "WaitDecision",
+    "WaitOutcome",
+    "WaitStrategy",
+    "poll_until",
+    "poll_while",
+]
 
 FIRST_DELAY = Duration(5)
 LONGEST_DELAY = Duration(300)
@@ -78,7 +85,7 @@ class WaitStrategy(Protocol[StateT_contra]):
         ...
 
 
-class Polling(Struct, Generic[StateT], frozen=True, kw_only=True):
+class PollingStrategy(Struct, Generic[StateT], frozen=True, kw_only=True):
     """Polls with growing delays; created by ``poll_while`` and ``poll_until``.
 
     Args:
@@ -133,9 +140,9 @@ def poll_while(
     max_delay: DurationLike = LONGEST_DELAY,
     backoff_rate: float = 1.5,
     jitter: JitterStrategy = JitterStrategy.FULL,
-) -> Polling[StateT]:
-    """Poll while ``predicate(state)`` is true; see ``Polling`` for the options."""
-    return Polling(
+) -> PollingStrategy[StateT]:
+    """Poll while ``predicate(state)`` is true; see ``PollingStrategy`` for the options."""
+    return PollingStrategy(
         predicate=predicate,
         goal=False,
         max_attempts=max_attempts,
@@ -154,9 +161,9 @@ def poll_until(
     max_delay: DurationLike = LONGEST_DELAY,
     backoff_rate: float = 1.5,
     jitter: JitterStrategy = JitterStrategy.FULL,
-) -> Polling[StateT]:
-    """Poll until ``predicate(state)`` is true; see ``Polling`` for the options."""
-    return Polling(
+) -> PollingStrategy[StateT]:
+    """Poll until ``predicate(state)`` is true; see ``PollingStrategy`` for the options."""
+    return PollingStrategy(
         predicate=predicate,
         goal=True,
         max_attempts=max_attempts,

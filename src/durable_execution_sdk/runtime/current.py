@@ -1,6 +1,7 @@
 """The kind of code that runs now: workflow code, the body of a step, or neither.
 
-``CURRENT`` holds a ``WorkflowTask``, a ``StepContext`` or ``None`` (the SDK's own code, or no workflow).
+``CURRENT`` holds a ``WorkflowTask``, a ``StepContext`` or ``None`` (the SDK's own code, or no workflow). The
+step context is the data of the attempt that runs, for the body of a step.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.limits import MAX_RETURNED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
@@ -37,7 +38,6 @@ from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Ver
 __all__ = ["run_invocation"]
 
 # The largest result that fits into the response of an invocation (API reference, section 3.1).
-MAX_RESPONSE_BYTES = 6 * 1024 * 1024 - 50
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
 Main = Callable[[ContextState, str | None], Awaitable[str | None]]
@@ -242,11 +242,11 @@ async def _within_limits(run: InvocationRun, outcome: Outcome) -> Outcome:
     every character that is not ASCII.
     """
     result = outcome.result
-    if result is None or len(result) * _LONGEST_ESCAPE <= MAX_RESPONSE_BYTES:
+    if result is None or len(result) * _LONGEST_ESCAPE <= MAX_RETURNED_RESULT_BYTES:
         return outcome
     import json  # noqa: PLC0415 - only for results of this size
 
-    if len(json.dumps(result)) - 2 <= MAX_RESPONSE_BYTES:
+    if len(json.dumps(result)) - 2 <= MAX_RETURNED_RESULT_BYTES:
         return outcome
     run.checkpointer.submit(
         OperationUpdate(

@@ -1,7 +1,6 @@
 """The state of one invocation that its operations, its scheduler and its end share.
 
-``scheduler`` decides by this state how the invocation goes on. Operations claim their records here, submit
-updates, run bodies and set the verdict.
+``scheduler`` decides by it how the invocation goes on. Operations claim records, submit updates and set the verdict.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.bodies import Bodies, BodyWatcher
@@ -20,7 +20,6 @@ from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
 from durable_execution_sdk.runtime.external_wakeups import Outside
-from durable_execution_sdk.runtime.log.batches import MAX_BATCH_UPDATES, refusal_of
 from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.log.journal import Journal, LateNews, Position
@@ -34,8 +33,7 @@ __all__ = ["InvocationRun", "MakeRun", "Reader", "Seam", "Timer"]
 # Number of operations asked for after the end that are cancelled at once; later ones stay blocked.
 _TURNED_DOWN_AT_MOST = 1_000
 
-# Decodes a payload to the value that user code sees.
-Reader = Callable[[str], object]
+Reader = Callable[[str], object]  # decodes a payload to the value that user code sees
 
 
 class Timer(Completion[None]):
@@ -221,8 +219,8 @@ class InvocationRun(Seam, ObservedRun):
         """
         if not self.is_ending:
             self.end(verdict)
+            # The caller may be the body of a step, whose context is refused the cancellation of tasks.
             if self.on_stop is not None:
-                # The caller may be the body of a step, whose context is refused the cancellation of tasks.
                 sdk_context().run(self.on_stop)
 
     def fail(self, error: BaseException) -> None:
@@ -293,6 +291,8 @@ class InvocationRun(Seam, ObservedRun):
         self.checkpointer.submit(note.update(completion.context_state.parent_id))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
+        from durable_execution_sdk.runtime.log.refusals import refusal_of  # noqa: PLC0415 - rarely needed
+
         self.refusal = refusal_of(batch, error)
         self.stop(self.refusal)
 

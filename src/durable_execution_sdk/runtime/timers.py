@@ -26,8 +26,9 @@ from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
-from durable_execution_sdk.duration import LONGEST_TIMER_SECONDS, Duration
+from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
@@ -162,12 +163,12 @@ class DurableTimer(Timer):
         loop, context = self.run.loop, sdk_context()
         if self._delay < _SHORTEST_WAIT:
             self.is_ticking = True
-            self._tick = loop.call_later(self._delay, self._rang, context=context)
+            self._tick = loop.call_later(self._delay, self._expire, context=context)
         else:
             self.is_loose = True
             self._tick = loop.call_later(_SLOW_SECONDS, self.hand_over, context=context)
 
-    def _rang(self) -> None:
+    def _expire(self) -> None:
         """Record that the timer has fired; the workflow sees it once that is acknowledged."""
         self.is_ticking = False
         if self._record is None:

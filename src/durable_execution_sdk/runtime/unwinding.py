@@ -115,7 +115,7 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
     ends_at = run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
     running = run.environment.tasks_left()
     await run.checkpointer.close(max(0.0, ends_at - time.monotonic()))
-    await _unwind(run, deadline, running, ends_at)
+    await _end_tasks(run, deadline, running, ends_at)
     disowned = await run.environment.leave_threads(
         min(_THREAD_GRACE_SECONDS, ends_at - time.monotonic())
     )
@@ -129,7 +129,7 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
         )
 
 
-async def _unwind(
+async def _end_tasks(
     run: InvocationRun, deadline: Deadline, running: set[asyncio.Task[Any]], ends_at: float
 ) -> None:
     seconds = ends_at - time.monotonic()

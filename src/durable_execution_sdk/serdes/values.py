@@ -256,7 +256,7 @@ class JsonSerDes(Generic[T]):
             payload = INTS + payload
             lost = serdes.fidelity.difference(value, read_nested(self.read, payload))
         if lost is not None:
-            raise SerDesError(f"{whose().what}: {lost.told(self.type_)}, {WAY_OUT}")
+            raise SerDesError(f"{whose().what}: {lost.text(self.type_)}, {WAY_OUT}")
         return f" {payload}" if payload.startswith(ENVELOPE) else payload
 
     def _write_outward(self, value: T, context: SerDesContext) -> str:

@@ -26,7 +26,7 @@ _SIMPLE_TYPES = frozenset(
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Doors:
+class AccessControl:
     """Middleware that refuses requests from web pages, and requests to hosts that are not allowed.
 
     With a ``token``, a request has to carry it: in the header ``X-Durable-Token``, or as the access key

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from durable_execution_sdk.emulator.ids import unique_id
+from durable_execution_sdk.protocol.limits import MAX_SYNCHRONOUS_PAYLOAD_BYTES
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.error_mapping import refusal
 from durable_execution_sdk.server.request import Incoming
@@ -20,7 +21,6 @@ from durable_execution_sdk.server.request_body import read_body
 from durable_execution_sdk.server.routes import find_route
 
 # Largest checkpoint request, in bytes. The bound must not fall below it where events are limited to less.
-_LEAST_BOUND = 6 * 1024 * 1024
 
 # Every path of Lambda's API begins with the date of its version.
 _VERSIONED = re.compile(rb"/\d{4}-\d{2}-\d{2}/")
@@ -37,7 +37,7 @@ class DurableApi(BaseRoute):
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         limits = backend.emulator.limits
-        self._most_bytes = max(limits.synchronous_payload_bytes, _LEAST_BOUND)
+        self._most_bytes = max(limits.synchronous_payload_bytes, MAX_SYNCHRONOUS_PAYLOAD_BYTES)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match every path of Lambda's API, also those of operations that are not served."""

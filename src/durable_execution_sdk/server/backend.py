@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.emulator.driver import Driver
-from durable_execution_sdk.server.execution_waiters import Closings
+from durable_execution_sdk.server.execution_waiters import ExecutionWaiters
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -27,7 +27,7 @@ class Backend:
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
         self.emulator = driver.emulator
-        self.closings = Closings(driver.emulator)
+        self.waiters = ExecutionWaiters(driver.emulator)
         self._quick = ThreadPoolExecutor(_QUICK, "durable-api")
         self._long = ThreadPoolExecutor(_LONG, "durable-invoke")
 
@@ -41,7 +41,7 @@ class Backend:
 
     def close(self) -> None:
         """Fail pending waits, and block until the calls that run have returned."""
-        self.closings.close()
+        self.waiters.close()
         self._quick.shutdown()
         self._long.shutdown()
 

@@ -8,6 +8,15 @@ import msgspec
 from starlette.responses import Response
 
 from durable_execution_sdk.errors import ServiceError, StoreError
+from durable_execution_sdk.protocol.error_codes import (
+    CONFLICT,
+    INVALID_CONTENT,
+    INVALID_PARAMETER,
+    SERVICE_FAILED,
+    STATUS,
+    TOO_LARGE,
+    TOO_MANY_REQUESTS,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -15,11 +24,11 @@ _logger = logging.getLogger(__name__)
 # generated clients read only the spelling of the model.
 _MESSAGE_IN_LOWER_CASE = frozenset(
     {
-        "InvalidParameterValueException",
-        "InvalidRequestContentException",
-        "RequestTooLargeException",
-        "ResourceConflictException",
-        "TooManyRequestsException",
+        INVALID_PARAMETER,
+        INVALID_CONTENT,
+        TOO_LARGE,
+        CONFLICT,
+        TOO_MANY_REQUESTS,
         "UnknownOperationException",
     }
 )
@@ -30,19 +39,19 @@ def refusal(error: Exception) -> Response:
     match error:
         case ServiceError():
             return _answer(
-                error.status or 500,
-                error.code or "ServiceException",
+                error.status or STATUS[SERVICE_FAILED],
+                error.code or SERVICE_FAILED,
                 error.message,
                 retry_after=error.retry_after,
             )
         case StoreError():
             _logger.error("%s", error)
-            return _answer(500, "ServiceException", str(error))
+            return _answer(STATUS[SERVICE_FAILED], SERVICE_FAILED, str(error))
         case _:
             _logger.error("a call of the durable API failed", exc_info=error)
             return _answer(
-                500,
-                "ServiceException",
+                STATUS[SERVICE_FAILED],
+                SERVICE_FAILED,
                 f"The emulator has a defect, please report it: {type(error).__name__}: {error}",
             )
 
@@ -58,7 +67,7 @@ def unknown_operation(method: str, path: str) -> ServiceError:
 
 def closing() -> ServiceError:
     """Build the error for a call that arrives, or waits, while the server shuts down."""
-    return ServiceError("The server is shutting down.", code="ServiceException", status=503)
+    return ServiceError("The server is shutting down.", code=SERVICE_FAILED, status=503)
 
 
 def _answer(status: int, code: str, message: str, *, retry_after: float | None = None) -> Response:

@@ -12,7 +12,7 @@ from durable_execution_sdk.engine.events import Event
 from durable_execution_sdk.server.error_mapping import closing
 
 
-class Closings:
+class ExecutionWaiters:
     """Futures by execution, resolved when the execution ends. Usable from any thread."""
 
     def __init__(self, emulator: Emulator) -> None:

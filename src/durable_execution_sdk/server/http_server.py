@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.server.access import Doors, is_loopback
+from durable_execution_sdk.server.access import AccessControl, is_loopback
 from durable_execution_sdk.server.application import application
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.heads import BoundedHeads
@@ -52,8 +52,8 @@ def serve(
             f"{host} can be reached from other computers, and a client that reaches the server can run"
             " your functions: give it a token, or use 127.0.0.1"
         )
-    doors = Middleware(Doors, allow_hosts=allow_hosts, token=token)
-    return Server(driver, _listen(host, port), workers, [doors, *middleware])
+    access = Middleware(AccessControl, allow_hosts=allow_hosts, token=token)
+    return Server(driver, _listen(host, port), workers, [access, *middleware])
 
 
 class Server:
@@ -98,7 +98,7 @@ class Server:
 
         Raises the exception of the first worker that failed, if one did.
         """
-        self._backend.closings.close()
+        self._backend.waiters.close()
         self._workers.stop()
         self._server.should_exit = True
         self._thread.join()
@@ -110,7 +110,7 @@ class Server:
 
     def _on_worker_failure(self) -> None:
         # Without a driver no execution ends any more, so pending waits must fail.
-        self._backend.closings.close()
+        self._backend.waiters.close()
         self._ended.set()
 
     def __enter__(self) -> Self:

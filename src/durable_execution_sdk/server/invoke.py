@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from durable_execution_sdk.emulator.control_plane import (
     SYNCHRONOUS_MILLISECONDS,
-    Underway,
+    WaitingInvoke,
     begin,
     finish,
 )
@@ -23,8 +23,8 @@ from durable_execution_sdk.server.request import Incoming
 async def invoke(backend: Backend, incoming: Incoming) -> Response:
     """Start an execution, or find the one of this name; a synchronous call waits until it has ended."""
     outcome = await backend.run_long(begin, backend.driver, _request(incoming))
-    if isinstance(outcome, Underway):
-        await backend.closings.wait(outcome.arn, seconds=SYNCHRONOUS_MILLISECONDS / 1000)
+    if isinstance(outcome, WaitingInvoke):
+        await backend.waiters.wait(outcome.arn, seconds=SYNCHRONOUS_MILLISECONDS / 1000)
         outcome = await backend.run(finish, backend.emulator, outcome)
     return _answer(outcome)
 

@@ -1,7 +1,7 @@
 """Test durable workflows, on the embedded engine in milliseconds or deployed on Lambda."""
 
 from durable_execution_sdk.emulator.faults.plan import BodyRun
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.replay.report import (
     Divergence,
@@ -73,13 +73,13 @@ __all__ = [
     "SafetyReport",
     "ScriptedAnswers",
     "ScriptedCheckpoints",
-    "Seams",
     "StuckError",
     "SyncCloudTestRunner",
     "SyncPendingCallback",
     "SyncTestRunner",
     "UnexpectedStatusError",
     "UnusedFaultError",
+    "Wrappers",
     "assert_history",
     "check_crash_safety",
     "check_crash_safety_sync",

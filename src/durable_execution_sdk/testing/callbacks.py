@@ -6,6 +6,7 @@ from typing import Any, Protocol, cast
 
 from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
 from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER, STATUS
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
@@ -121,8 +122,8 @@ def _answer(callback_id: str, result: Any, *, check: bool) -> bytes | None:
         raise ServiceError(
             f"the code that waits for the callback cannot read this: {error}. To send it all the"
             " same, use succeed(..., check=False)",
-            code="InvalidParameterValueException",
-            status=400,
+            code=INVALID_PARAMETER,
+            status=STATUS[INVALID_PARAMETER],
         ) from error
     return payload
 

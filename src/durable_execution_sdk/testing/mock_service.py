@@ -12,6 +12,7 @@ from typing import Any, Generic, Self, TypeVar, cast
 
 import msgspec
 
+from durable_execution_sdk.emulator.clock import VIRTUAL_START
 from durable_execution_sdk.emulator.functions.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.handler import DurableHandler
@@ -25,7 +26,14 @@ from durable_execution_sdk.protocol.data_plane import (
     StatePage,
     StateRequest,
 )
+from durable_execution_sdk.protocol.error_codes import (
+    INVALID_PARAMETER,
+    SERVICE_FAILED,
+    STATUS,
+    TOO_MANY_REQUESTS,
+)
 from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 from durable_execution_sdk.protocol.operations import (
     ExecutionDetails,
     Operation,
@@ -45,7 +53,6 @@ _ARN = (
     "00000000-0000-4000-8000-000000000001"
 )
 _FIRST_TOKEN = "token-0"  # noqa: S105 - a checkpoint token
-_START = 1_767_225_600_000
 
 
 class ScriptedAnswers(Generic[_Q, _A]):
@@ -84,12 +91,16 @@ class ScriptedAnswers(Generic[_Q, _A]):
 
     def throttle(self, times: int = 1) -> Self:
         """Refuse the call with 429, as after the last retry of a throttled client."""
-        error = ServiceError("Rate Exceeded.", code="TooManyRequestsException", status=429)
+        error = ServiceError(
+            "Rate Exceeded.", code=TOO_MANY_REQUESTS, status=STATUS[TOO_MANY_REQUESTS]
+        )
         return self.fail(error, times)
 
     def server_error(self, times: int = 1) -> Self:
         """Refuse the call with 500, an internal error of the service."""
-        error = ServiceError("The service failed.", code="ServiceException", status=500)
+        error = ServiceError(
+            "The service failed.", code=SERVICE_FAILED, status=STATUS[SERVICE_FAILED]
+        )
         return self.fail(error, times)
 
     def stale_token(self, times: int = 1) -> Self:
@@ -131,7 +142,7 @@ class MockDurableServiceClient:
         self.on_get_state: ScriptedAnswers[StateRequest, StatePage] = ScriptedAnswers()
         self.checkpoints: list[CheckpointRequest] = []
         self.state_requests: list[StateRequest] = []
-        self.time = _START
+        self.time = VIRTUAL_START
         self._token: str | None = _FIRST_TOKEN
 
     @property
@@ -166,7 +177,7 @@ class MockDurableServiceClient:
         operations: Sequence[Operation] = (),
         *,
         next_marker: str | None = None,
-        seconds: float = 900.0,
+        seconds: float = LONGEST_INVOCATION_SECONDS,
     ) -> Outcome:
         """Invoke a handler once, as Lambda would, against this service.
 
@@ -214,7 +225,7 @@ class MockDurableServiceClient:
 
 def _stale_token() -> ServiceError:
     return ServiceError(
-        "Invalid checkpoint token", code="InvalidParameterValueException", status=400
+        "Invalid checkpoint token", code=INVALID_PARAMETER, status=STATUS[INVALID_PARAMETER]
     )
 
 

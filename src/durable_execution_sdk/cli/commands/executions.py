@@ -25,12 +25,12 @@ from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.times import at, span
-from durable_execution_sdk.rendering.wording import told
+from durable_execution_sdk.rendering.wording import event_text
 
-_PAGE = 1_000
 _WIDE = 300
 
 
@@ -95,7 +95,7 @@ def history(name: str, store: str | None, as_json: bool) -> None:
         say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
         return
     for event in events:
-        say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {told(event)}")
+        say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {event_text(event)}")
 
 
 @click.command()
@@ -189,7 +189,7 @@ def _events(emulator: Emulator, arn: str) -> list[HistoryEvent]:
     marker: str | None = None
     while True:
         page = emulator.history(
-            HistoryRequest(durable_execution_arn=arn, max_items=_PAGE, marker=marker)
+            HistoryRequest(durable_execution_arn=arn, max_items=MAX_PAGE_ITEMS, marker=marker)
         )
         events += page.events
         marker = page.next_marker

@@ -10,7 +10,7 @@ from durable_execution_sdk.cli.options import json_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.refusals import ExitCode
-from durable_execution_sdk.cli.user_code import Workshop, split_target
+from durable_execution_sdk.cli.user_code import UserCode, split_target
 from durable_execution_sdk.replay.check import replay_history
 from durable_execution_sdk.replay.report import ReplayReport
 
@@ -39,10 +39,10 @@ def replay(target: str, histories: tuple[str, ...], arn: str | None, as_json: bo
     ctx.execution_arn.
     """
     streams = Streams(as_json=as_json)
-    workshop = Workshop()
+    user_code = UserCode()
     file, wanted = split_target(target)
     with streams.for_user_code():
-        handler = workshop.handlers(file)[workshop.choose(file, wanted)]
+        handler = user_code.handlers(file)[user_code.choose(file, wanted)]
         reports = {
             history: replay_history(handler, history, execution_arn=arn) for history in histories
         }

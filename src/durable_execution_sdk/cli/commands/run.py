@@ -14,7 +14,7 @@ from durable_execution_sdk.cli.output.streams import Streams, show_logs
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.cli.user_code import Workshop, split_target
+from durable_execution_sdk.cli.user_code import UserCode, split_target
 from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import DurableHandler
@@ -102,18 +102,18 @@ def run(
 
 def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:
     """Return the registry of functions, and the name of the one to run."""
-    workshop = Workshop()
+    user_code = UserCode()
     functions = Functions()
     file, wanted = split_target(target)
-    chosen = workshop.choose(file, wanted)
-    for name, handler in workshop.handlers(file).items():
+    chosen = user_code.choose(file, wanted)
+    for name, handler in user_code.handlers(file).items():
         functions.add_durable(name, handler.bind)
     for other in others:
         name, _, place = other.partition("=")
         file, attribute = split_target(place)
         if not name or attribute is None:
             raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
-        found = workshop.function(file, attribute)
+        found = user_code.function(file, attribute)
         if isinstance(found, DurableHandler):
             functions.add_durable(name, found.bind)
         else:

@@ -1,4 +1,7 @@
-"""The JSON documents that ``--json`` prints; their members have a fixed order and snake_case names."""
+"""The JSON documents that ``--json`` prints: the service's names in snake_case, in a fixed order.
+
+``durable history`` prints the service's own page instead, which ``durable replay`` reads.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,14 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
         for waiter in family(emulator, arn).waiters()
     ]
     return {
-        "name": described.durable_execution_name,
-        "function": ExecutionArn.parse(arn).function_name,
-        "arn": arn,
+        "durable_execution_name": described.durable_execution_name,
+        "function_name": ExecutionArn.parse(arn).function_name,
+        "durable_execution_arn": arn,
         "status": described.status,
         "result": json_or_text(described.result or None),
         "error": _error(described.error),
-        "started_at": iso(described.start_timestamp),
-        "ended_at": iso(described.end_timestamp),
+        "start_timestamp": iso(described.start_timestamp),
+        "end_timestamp": iso(described.end_timestamp),
         "counts": {
             "invocations": tally.invocations,
             "operations": tally.operations,
@@ -45,7 +48,7 @@ def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
     """Build the document of ``durable show``: the outcome, the input and all operations."""
     return {
         **outcome_document(emulator, arn),
-        "input": json_or_text(emulator.describe(arn).input_payload or None),
+        "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
         "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
     }
 
@@ -53,12 +56,12 @@ def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
 def record_document(record: ExecutionRecord) -> dict[str, Any]:
     """Build one entry of ``durable list``."""
     return {
-        "name": record.name,
-        "function": record.function,
-        "arn": record.arn,
+        "durable_execution_name": record.name,
+        "function_name": record.function,
+        "durable_execution_arn": record.arn,
         "status": record.status,
-        "started_at": iso(record.started_at),
-        "ended_at": iso(record.ended_at),
+        "start_timestamp": iso(record.started_at),
+        "end_timestamp": iso(record.ended_at),
     }
 
 
@@ -82,8 +85,8 @@ def _error(error: ErrorObject | None) -> dict[str, Any] | None:
     if error is None:
         return None
     return {
-        "type": error.error_type,
-        "message": error.error_message,
-        "data": json_or_text(error.error_data or None),
+        "error_type": error.error_type,
+        "error_message": error.error_message,
+        "error_data": json_or_text(error.error_data or None),
         "stack_trace": error.stack_trace,
     }

@@ -16,9 +16,9 @@ def say(line: str, *, err: bool = False) -> None:
     try:
         click.echo(visible(line), err=err)
     except BrokenPipeError:
-        hush(sys.stderr if err else sys.stdout)
+        silence(sys.stderr if err else sys.stdout)
 
 
-def hush(stream: TextIO) -> None:
+def silence(stream: TextIO) -> None:
     """Send a stream whose pipe is closed to /dev/null, so that later writes and the flush succeed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

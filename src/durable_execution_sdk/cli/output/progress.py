@@ -21,7 +21,7 @@ from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.outline import Drawing
 from durable_execution_sdk.rendering.times import at, span
-from durable_execution_sdk.rendering.wording import brief, comes_again, told, waits
+from durable_execution_sdk.rendering.wording import brief, comes_again, event_text, waits
 
 _FRAMES_PER_SECOND = 8
 _ROWS_BELOW = 6
@@ -46,7 +46,7 @@ class Lines:
             prefix = "" if source == arn else f"{ExecutionArn.parse(source).function_name}: "
             now = emulator.clock.now()
             for entry in history(events):
-                say(f"{at(entry.event_timestamp, now)}  {prefix}{told(entry)}", err=self._err)
+                say(f"{at(entry.event_timestamp, now)}  {prefix}{event_text(entry)}", err=self._err)
             # An execution can wait only while no invocation of it runs.
             if any(isinstance(event, InvocationCompleted | ExecutionPaused) for event in events):
                 self._print_waits(emulator, arn, place)

@@ -47,7 +47,7 @@ async def elapse(clock: Clock, time: timedelta) -> None:
         await asyncio.sleep(time.total_seconds())
 
 
-async def dawdle(faults: FaultPlan, clock: Clock) -> None:
+async def delay_at_random(faults: FaultPlan, clock: Clock) -> None:
     """Wait for a random number of turns of the event loop, if the faults shuffle the order."""
     chance = faults.chance
     if chance is None:
@@ -80,7 +80,7 @@ class FaultyPlane(ForwardingDataPlane):
             faults.checkpoint_begins()
             return await self._plane.checkpoint(request)
         number = faults.checkpoint_begins()
-        await dawdle(faults, self._clock)
+        await delay_at_random(faults, self._clock)
         await self._wait_out_throttling(number)
         delay = faults.take("slow", number)
         if isinstance(delay, timedelta):
@@ -103,7 +103,7 @@ class FaultyPlane(ForwardingDataPlane):
         """Read a page of operations."""
         if self._is_mine(request.durable_execution_arn):
             self._faults.check_alive()
-            await dawdle(self._faults, self._clock)
+            await delay_at_random(self._faults, self._clock)
         return await self._plane.get_state(request)
 
     async def _answer(self, number: int, request: CheckpointRequest) -> CheckpointResponse:
@@ -115,7 +115,7 @@ class FaultyPlane(ForwardingDataPlane):
             # All operations twice in this response, and the ended ones again in the next.
             repeated = [*response.operations, *repeated]
             self._earlier = [op for op in response.operations if op.status in TERMINAL_STATUSES]
-        await dawdle(self._faults, self._clock)
+        await delay_at_random(self._faults, self._clock)
         if repeated:
             operations = [*response.operations, *repeated]
             return msgspec.structs.replace(response, operations=operations)

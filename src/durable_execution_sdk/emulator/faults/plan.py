@@ -12,6 +12,7 @@ import msgspec
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.durations import length
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 
 __all__ = ["BodyRun", "FaultPlan", "Repeated", "When"]
 
@@ -114,7 +115,7 @@ class FaultPlan:
         plain functions and run in threads.
         """
         self.chance = random.Random(seed)  # noqa: S311 - a schedule is no secret
-        self.most_updates = self.chance.choice((1, 2, 3, 250))
+        self.most_updates = self.chance.choice((1, 2, 3, MAX_BATCH_UPDATES))
         return self
 
     def on_crash(self, forget: Callable[[], object]) -> Self:

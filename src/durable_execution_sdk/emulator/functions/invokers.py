@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import DEFAULT_MEMORY_MB
 
 _logger = logging.getLogger(__name__)
 _PACKAGE_DIRECTORY = str(Path(__file__).parent.parent.parent)
@@ -29,7 +30,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     function_arn: str
     payload: bytes
     remaining: Callable[[], int]
-    memory_mb: int = 128
+    memory_mb: int = DEFAULT_MEMORY_MB
     tenant_id: str | None = None
     trace_header: str | None = None
 

@@ -16,11 +16,19 @@ from durable_execution_sdk.emulator.functions.invokers import Handler, InProcess
 from durable_execution_sdk.engine.commands import FunctionTarget
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER, NOT_FOUND, STATUS
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import (
+    DEFAULT_MEMORY_MB,
+    DEFAULT_RETENTION_DAYS,
+    LONGEST_INVOCATION_SECONDS,
+    LONGEST_TIMER_SECONDS,
+    MAX_EXECUTION_NAME_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+)
 
 LATEST = "$LATEST"
 UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
-MAX_EXECUTION_TIMEOUT = 31_622_400
 
 _NAME = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:(?P<region>[a-z0-9-]+):)?"
@@ -39,9 +47,9 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     durable: bool
     connect: Callable[[DataPlane], Invoker]
     execution_timeout: int | None = None
-    retention_days: int = 14
-    timeout: float = 900.0
-    memory_mb: int = 128
+    retention_days: int = DEFAULT_RETENTION_DAYS
+    timeout: float = LONGEST_INVOCATION_SECONDS
+    memory_mb: int = DEFAULT_MEMORY_MB
 
 
 class Resolved(NamedTuple):
@@ -73,9 +81,9 @@ class Functions:
         name: str,
         bind: Bind,
         *,
-        execution_timeout: int = MAX_EXECUTION_TIMEOUT,
-        timeout: float = 900.0,
-        retention_days: int = 14,
+        execution_timeout: int = LONGEST_TIMER_SECONDS,
+        timeout: float = LONGEST_INVOCATION_SECONDS,
+        retention_days: int = DEFAULT_RETENTION_DAYS,
     ) -> Function:
         """Register a durable handler of this process; timeouts are in seconds."""
         return self.add_function(
@@ -89,7 +97,9 @@ class Functions:
             )
         )
 
-    def add_plain(self, name: str, handler: Handler, *, timeout: float = 900.0) -> Function:
+    def add_plain(
+        self, name: str, handler: Handler, *, timeout: float = LONGEST_INVOCATION_SECONDS
+    ) -> Function:
         """Register an ordinary Lambda handler of this process."""
         return self.add_function(
             Function(
@@ -99,14 +109,14 @@ class Functions:
 
     def add_function(self, function: Function) -> Function:
         """Register a function, replacing one with the same name."""
-        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", function.name):
+        if not re.fullmatch(rf"[a-zA-Z0-9_-]{{1,{MAX_EXECUTION_NAME_CHARACTERS}}}", function.name):
             raise ConfigError(
-                f"a function's name is 1 to 64 letters, digits, '-' and '_', not {function.name!r}"
+                f"a function's name is 1 to {MAX_EXECUTION_NAME_CHARACTERS} letters, digits, '-' and '_', not {function.name!r}"
             )
         limit = function.execution_timeout
-        if limit is not None and not 1 <= limit <= MAX_EXECUTION_TIMEOUT:
+        if limit is not None and not 1 <= limit <= LONGEST_TIMER_SECONDS:
             raise ConfigError(
-                f"the execution timeout of {function.name!r} is 1 to {MAX_EXECUTION_TIMEOUT}"
+                f"the execution timeout of {function.name!r} is 1 to {LONGEST_TIMER_SECONDS}"
                 f" seconds, not {limit}"
             )
         self._functions[function.name] = function
@@ -135,8 +145,8 @@ class Functions:
             raise ServiceError(
                 f"Function not found: arn:{self.partition}:lambda:{region_account}:function:"
                 f"{match['name']}{suffix}",
-                code="ResourceNotFoundException",
-                status=404,
+                code=NOT_FOUND,
+                status=STATUS[NOT_FOUND],
             )
         version = qualifier if qualifier and qualifier.isdecimal() else LATEST
         arn = self.arn(function.name, version)
@@ -156,9 +166,7 @@ class Functions:
         except ServiceError as error:
             return ErrorObject(error_type=error.code, error_message=error.message)
         if resolved.function.durable and not resolved.qualified:
-            return ErrorObject(
-                error_type="InvalidParameterValueException", error_message=UNQUALIFIED
-            )
+            return ErrorObject(error_type=INVALID_PARAMETER, error_message=UNQUALIFIED)
         return FunctionTarget(
             function_arn=resolved.arn,
             version=resolved.version,
@@ -174,7 +182,7 @@ class Functions:
 
 def _split_name(name: str, qualifier: str | None) -> tuple[re.Match[str], str | None]:
     match = _NAME.fullmatch(name)
-    if match is None or len(name) > 256:
+    if match is None or len(name) > MAX_NAME_CHARACTERS:
         raise _invalid(f"not a function name or ARN: {name!r}")
     name_qualifier = match["qualifier"]
     if name_qualifier and qualifier and name_qualifier != qualifier:
@@ -185,4 +193,4 @@ def _split_name(name: str, qualifier: str | None) -> tuple[re.Match[str], str | 
 
 
 def _invalid(message: str) -> ServiceError:
-    return ServiceError(message, code="InvalidParameterValueException", status=400)
+    return ServiceError(message, code=INVALID_PARAMETER, status=STATUS[INVALID_PARAMETER])

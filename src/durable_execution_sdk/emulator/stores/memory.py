@@ -120,6 +120,16 @@ class MemoryStore:
                 changed[arn] = 0 if record is None else record.head
             return changed
 
+    def group_writes(self) -> None:
+        """Do nothing: a write is stored when it returns."""
+
+    def uncommitted(self) -> bool:
+        """Return ``False``: no write waits."""
+        return False
+
+    def commit(self) -> None:
+        """Do nothing: no write waits."""
+
     def close(self) -> None:
         """Do nothing: there are no resources."""
 

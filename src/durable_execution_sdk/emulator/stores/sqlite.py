@@ -1,7 +1,9 @@
 """A store in one SQLite file, which any number of processes may have open.
 
-An append is one transaction that checks the number of events before it adds any. It is on disk
-(write-ahead log, ``synchronous=FULL``) before it returns, so acknowledged events survive ``kill -9``.
+An append checks the number of events before it adds any, in one transaction. The transaction is on disk
+(write-ahead log, ``synchronous=FULL``: a sync for each commit) before the append returns, or, after
+``group_writes``, before ``commit`` returns. So neither ``kill -9`` nor a loss of power loses an event that
+was acknowledged, as long as the disk keeps what it has synced.
 """
 
 from __future__ import annotations
@@ -37,12 +39,17 @@ class SqliteStore:
 
     All methods raise ``StoreError`` when the file cannot be used. A write waits at most 30 s for other
     processes' writes.
+
+    After a group of writes could not be stored, ``uncommitted`` and ``commit`` raise for good: the
+    callers have seen those writes, so they must read the file anew.
     """
 
     def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
         self.path = Path(path)
         self._lock = threading.RLock()
         self._leases = FileLeases(Path(f"{self.path}.leases"))
+        self._is_grouping = False
+        self._lost: StoreError | None = None
         self._db = self._open()
 
     @property
@@ -165,8 +172,37 @@ class SqliteStore:
         """Return ``None``: SQLite reports that another connection wrote, but not what."""
         return None
 
+    def group_writes(self) -> None:
+        """Let the writes from now on wait for ``commit``, in one transaction."""
+        self._is_grouping = True
+
+    def uncommitted(self) -> bool:
+        """Return ``True`` while writes wait for ``commit``; raise ``StoreError`` if such writes were lost."""
+        if self._lost is not None:
+            raise StoreError(str(self._lost)) from self._lost
+        with self._mapping_errors():
+            return self._db.in_transaction
+
+    def commit(self) -> None:
+        """Store the writes that wait, with one sync; raise ``StoreError`` if they are lost."""
+        with self._lock:
+            if not self.uncommitted():
+                return
+            try:
+                with self._mapping_errors():
+                    self._require_in_place()
+                    self._db.execute("COMMIT")
+            except BaseException as error:
+                is_open = self._db.in_transaction
+                if is_open:
+                    self._db.execute("ROLLBACK")
+                # SQLite itself may have rolled back; an interrupt may come after a commit that succeeded.
+                if is_open or isinstance(error, StoreError):
+                    self._lose(error)
+                raise
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. Writes that wait for ``commit`` are lost."""
         with self._lock:
             self._db.close()
 
@@ -217,15 +253,33 @@ class SqliteStore:
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
         with self._lock, self._mapping_errors():
-            self._db.execute("BEGIN IMMEDIATE")
+            is_first = not self._db.in_transaction
+            if is_first:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("SAVEPOINT one_write")
             try:
                 yield self._db
-                self._require_in_place()
-                self._db.execute("COMMIT")
-            except BaseException:
+                self._db.execute("RELEASE one_write")
+            except BaseException as error:
                 if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+                    self._db.execute("ROLLBACK TO one_write")
+                    self._db.execute("RELEASE one_write")
+                    if is_first:
+                        self._db.execute("ROLLBACK")
+                elif not is_first:
+                    # SQLite rolls a whole transaction back when the disk is full or does not work.
+                    self._lose(error)
                 raise
+            if not self._is_grouping:
+                self.commit()
+
+    def _lose(self, error: BaseException) -> None:
+        """Remember that writes of a group are lost, some of which other callers have made."""
+        if self._is_grouping:
+            self._lost = StoreError(
+                f"writes to {self.path} could not be stored: {error}; run again, and what was"
+                " acknowledged is there"
+            )
 
     @contextmanager
     def _mapping_errors(self) -> Generator[None]:

@@ -3,6 +3,10 @@
 An append names the number of events that it follows, so of two concurrent writers one gets
 ``ConflictError``; appended events are never lost or reordered. A store does not interpret events and
 does not read a clock.
+
+A write is stored, safe from a power loss, before it returns. After ``group_writes`` it is so once
+``commit`` has returned, and until then reads show it to the callers of this object, but to no other
+process. So the writes of many threads can share one commit.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Protocol
 import msgspec
 
 from durable_execution_sdk.emulator.stores.leases import Leases
+from durable_execution_sdk.protocol.limits import DEFAULT_PAGE_ITEMS
 
 
 class ConflictError(Exception):
@@ -60,7 +65,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     started_before: int | None = None
     oldest_first: bool = False
     after: tuple[int, int] | None = None
-    limit: int = 100
+    limit: int = DEFAULT_PAGE_ITEMS
 
 
 class Store(Protocol):
@@ -115,6 +120,18 @@ class Store(Protocol):
         """
         ...
 
+    def group_writes(self) -> None:
+        """Let the writes from now on wait for ``commit``."""
+        ...
+
+    def uncommitted(self) -> bool:
+        """Return ``True`` while writes wait for ``commit``; raise ``StoreError`` if such writes were lost."""
+        ...
+
+    def commit(self) -> None:
+        """Store the writes that wait, all or none; raise ``StoreError`` if they are lost."""
+        ...
+
     def close(self) -> None:
-        """Release files and locks."""
+        """Release files and locks. Writes that wait for ``commit`` are lost."""
         ...

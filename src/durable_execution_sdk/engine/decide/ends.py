@@ -10,6 +10,7 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.state import SettledOutcome
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
@@ -22,7 +23,7 @@ def close_as_settled(settled: SettledOutcome, at: int) -> Event:
 
 def contract_error(message: str) -> ErrorObject:
     """Return the error of an execution whose handler broke a rule of the service."""
-    return ErrorObject(error_type="InvalidParameterValueException", error_message=message)
+    return ErrorObject(error_type=INVALID_PARAMETER, error_message=message)
 
 
 def too_many_operations(limits: Limits) -> ErrorObject:

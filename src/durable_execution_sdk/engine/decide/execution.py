@@ -17,6 +17,7 @@ from durable_execution_sdk.engine.rejections import already_started, conflict, i
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS
 from durable_execution_sdk.protocol.updates import text_bytes
 
 
@@ -51,10 +52,10 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
         arn = ExecutionArn.parse(command.arn)
     except ValueError as error:
         raise invalid(str(error)) from error
-    if len(arn.execution_name) > 64:
+    if len(arn.execution_name) > MAX_EXECUTION_NAME_CHARACTERS:
         raise invalid(
             f"The execution name {arn.execution_name!r} has {len(arn.execution_name)} characters; "
-            "at most 64."
+            f"at most {MAX_EXECUTION_NAME_CHARACTERS}."
         )
     _check_range("ExecutionTimeout", command.execution_timeout, limits.execution_timeout_seconds)
     retention = command.retention

@@ -25,6 +25,7 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import callback_closed, invalid, not_found
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
+from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
 from durable_execution_sdk.protocol.updates import text_bytes
@@ -89,7 +90,7 @@ def _open_callback(
         raise not_found(f"There is no callback {callback_id!r}: the id is not one of ours.")
     if state.is_closed:
         raise callback_closed(
-            f"Callback {operation_id} is closed: its execution is {state.status}{_why(state.error)}."
+            f"Callback {operation_id} is closed: its execution is {state.status}{_reason(state.error)}."
         )
     if operation.status != OperationStatus.STARTED:
         raise callback_closed(f"Callback {operation_id} is closed: it is {operation.status}.")
@@ -100,7 +101,7 @@ def _open_callback(
     return operation
 
 
-def _why(error: ErrorObject | None) -> str:
+def _reason(error: ErrorObject | None) -> str:
     """Return the execution's error in parentheses, to end a sentence with; "" if there is none."""
     parts = [] if error is None else [error.error_type, error.error_message]
     text = ": ".join(part for part in parts if part)
@@ -124,7 +125,7 @@ def decide_finish_chained_invoke(
             max_bytes = limits.chained_invoke_payload_bytes
             if text_bytes(command.result) > max_bytes:
                 error = ErrorObject(
-                    error_type="InvalidParameterValueException",
+                    error_type=INVALID_PARAMETER,
                     error_message=(
                         "CHAINED_INVOKE output payload size must be less than or equal to "
                         f"{max_bytes} bytes."

@@ -10,15 +10,20 @@ from durable_execution_sdk.engine.sizes import error_bytes
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import (
+    MAX_ID_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    MAX_SUB_TYPE_CHARACTERS,
+)
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 
-_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_NAME = re.compile(r"[\x20-\x7E]{1,256}")
+_ID = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_ID_CHARACTERS}}}")
+_NAME = re.compile(rf"[\x20-\x7E]{{1,{MAX_NAME_CHARACTERS}}}")
 _FAIL = OperationAction.FAIL
 _ACTIONS_WITHOUT_ERROR = frozenset({OperationAction.SUCCEED, OperationAction.START})
 _TYPES_WITH_OWN_LIMIT = frozenset({OperationType.EXECUTION, OperationType.CHAINED_INVOKE})
-_SUB_TYPE = re.compile(r"[a-zA-Z0-9_-]{1,32}")
+_SUB_TYPE = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_SUB_TYPE_CHARACTERS}}}")
 
 
 def check_update(state: ExecutionState, update: OperationUpdate, limits: Limits) -> None:
@@ -73,21 +78,21 @@ def check_names(update: OperationUpdate) -> None:
     """Raise ``Rejected`` for an id, parent id, name or subtype with an invalid form."""
     if not _ID.fullmatch(update.id):
         raise invalid(
-            f"Invalid operation id {update.id!r}: 1 to 64 of letters, digits, '-' and '_'."
+            f"Invalid operation id {update.id!r}: 1 to {MAX_ID_CHARACTERS} of letters, digits, '-' and '_'."
         )
     if update.parent_id is not None and not _ID.fullmatch(update.parent_id):
         raise invalid(
             f"Invalid parent operation id. {update.parent_id!r} (of operation {update.id}) must be "
-            "1 to 64 of letters, digits, '-' and '_'."
+            f"1 to {MAX_ID_CHARACTERS} of letters, digits, '-' and '_'."
         )
     if update.name is not None and not _NAME.fullmatch(update.name):
         raise invalid(
-            f"Invalid name {update.name!r} of operation {update.id}: 1 to 256 printable ASCII "
+            f"Invalid name {update.name!r} of operation {update.id}: 1 to {MAX_NAME_CHARACTERS} printable ASCII "
             "characters."
         )
     if update.sub_type is not None and not _SUB_TYPE.fullmatch(update.sub_type):
         raise invalid(
-            f"Invalid subtype {update.sub_type!r} of operation {update.id}: 1 to 32 of letters, "
+            f"Invalid subtype {update.sub_type!r} of operation {update.id}: 1 to {MAX_SUB_TYPE_CHARACTERS} of letters, "
             "digits, '-' and '_'."
         )
 

@@ -26,6 +26,7 @@ from durable_execution_sdk.engine.transitions.table import (
     opened,
     reference,
 )
+from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     ChainedInvokeDetails,
@@ -52,7 +53,7 @@ def _start(
         return [_started(update, options, facts, facts.target)]
     # The service answers in the same response: the operation starts, and fails at once.
     error = facts.target or ErrorObject(
-        error_type="ResourceNotFoundException",
+        error_type=NOT_FOUND,
         error_message=f"Function not found: {options.function_name}",
     )
     return [

@@ -8,7 +8,7 @@ import msgspec
 
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.rejections import invalid, stale_token
-from durable_execution_sdk.engine.state import ExecutionState, GivenResponse
+from durable_execution_sdk.engine.state import ExecutionState, RecordedResponse
 from durable_execution_sdk.engine.tokens import require_current_token
 from durable_execution_sdk.engine.views.paging import marker_for, page_size, place_of
 from durable_execution_sdk.protocol.data_plane import (
@@ -80,7 +80,9 @@ def checkpoint_response(
     )
 
 
-def _stored_response(state: ExecutionState, token: str, client_token: str | None) -> GivenResponse:
+def _stored_response(
+    state: ExecutionState, token: str, client_token: str | None
+) -> RecordedResponse:
     if client_token is not None and (client_token, token) in state.responses:
         return state.responses[client_token, token]
     if state.last_response is None or state.last_response.token != token:

@@ -80,15 +80,15 @@ class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
 
     def succeeded(self) -> list[BatchItem[_T]]:
         """Return the items that succeeded."""
-        return self._those(BatchItemStatus.SUCCEEDED)
+        return self._with_status(BatchItemStatus.SUCCEEDED)
 
     def failed(self) -> list[BatchItem[_T]]:
         """Return the items that failed."""
-        return self._those(BatchItemStatus.FAILED)
+        return self._with_status(BatchItemStatus.FAILED)
 
     def started(self) -> list[BatchItem[_T]]:
         """Return the items that were cancelled, because the batch was decided without them."""
-        return self._those(BatchItemStatus.STARTED)
+        return self._with_status(BatchItemStatus.STARTED)
 
     def results(self) -> list[_T]:
         """Return the results of the items that succeeded."""
@@ -146,7 +146,7 @@ class BatchResult(Struct, Generic[_T], frozen=True, kw_only=True):
                 "should_complete ended the batch as failed", error_type="BatchCompletionError"
             )
 
-    def _those(self, status: BatchItemStatus) -> list[BatchItem[_T]]:
+    def _with_status(self, status: BatchItemStatus) -> list[BatchItem[_T]]:
         return [item for item in self.items if item.status is status]
 
 

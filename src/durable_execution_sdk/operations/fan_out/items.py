@@ -80,7 +80,7 @@ class AsyncSupply:
             gate.is_dormant(self._scope.path.text)
         self._ready: deque[Any] = deque()
         self._failure: BaseException | None = None
-        self._notify: Callable[[], None] = _nobody
+        self._notify: Callable[[], None] = _ignore
         self._asked: Signal | None = None
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
@@ -180,5 +180,5 @@ def supply_of(
     return SyncSupply(source)
 
 
-def _nobody() -> None:
+def _ignore() -> None:
     """Do nothing: no item was asked for."""

@@ -41,12 +41,12 @@ from durable_execution_sdk.runtime.error_objects.instances import (
     set_member,
 )
 from durable_execution_sdk.runtime.error_objects.pydantic_errors import native_class, native_parts
-from durable_execution_sdk.runtime.error_objects.record import Told
+from durable_execution_sdk.runtime.error_objects.record import KeptRecord
 from durable_execution_sdk.runtime.error_objects.values import restore, state_of
 
-__all__ = ["TOLD", "Rebuilt", "classes_of", "instance_of", "kind_of", "told_by"]
+__all__ = ["RECORD_ATTRIBUTE", "Rebuilt", "classes_of", "instance_of", "kept_record", "kind_of"]
 
-TOLD = "_durable_record"
+RECORD_ATTRIBUTE = "_durable_record"
 _KIND = "rebuilt_as__"
 _MOST_CLASSES = 48
 
@@ -67,19 +67,19 @@ class Rebuilt:
 
     def __str__(self) -> str:
         """Return the recorded message."""
-        record = told_by(self)
+        record = kept_record(self)
         text: str = _str(self) if record is None else record.message
         return text
 
     def __repr__(self) -> str:
         """Return the recorded ``repr``."""
-        record = told_by(self)
+        record = kept_record(self)
         text: str = _repr(self) if record is None or record.repr is None else record.repr
         return text
 
     def __getattr__(self, name: str) -> Any:
         """Raise ``AttributeError`` for an attribute that was not recorded; else ask the original class."""
-        omitted = {} if (record := told_by(self)) is None else record.omitted
+        omitted = {} if (record := kept_record(self)) is None else record.omitted
         if name in omitted:
             raise AttributeError(
                 f"{name!r} of this {type(self).__name__} is not in the log, which could not hold it"
@@ -124,15 +124,15 @@ class Rebuilt:
 _made: WeakValueDictionary[tuple[Any, ...], type] = WeakValueDictionary()
 
 
-def told_by(error: object) -> Told | None:
+def kept_record(error: object) -> KeptRecord | None:
     """Return the record of a rebuilt exception; ``None`` for other exceptions."""
-    record = dict_of(error).get(TOLD)
-    return record if type(record) is Told else None
+    record = dict_of(error).get(RECORD_ATTRIBUTE)
+    return record if type(record) is KeptRecord else None
 
 
 def kind_of(error: BaseException) -> str:
     """Return the path of an exception's class; for a rebuilt exception, that of the original class."""
-    record = told_by(error)
+    record = kept_record(error)
     return record.kind if record is not None and record.kind else path_of(type(error))
 
 

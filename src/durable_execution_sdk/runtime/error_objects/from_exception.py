@@ -14,7 +14,12 @@ import msgspec
 
 from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.runtime.error_objects.classes import TOLD, classes_of, kind_of, told_by
+from durable_execution_sdk.runtime.error_objects.classes import (
+    RECORD_ATTRIBUTE,
+    classes_of,
+    kept_record,
+    kind_of,
+)
 from durable_execution_sdk.runtime.error_objects.inspection import (
     c_members_of,
     clean,
@@ -54,7 +59,7 @@ _LONGEST_TYPE = 256
 # Attributes that an ``OperationError`` takes from its error object, and from its operation.
 _OF_ERROR = frozenset({"error_message", "error_type", "error_data", "stack_trace"})
 _OF_OPERATION = _OF_ERROR | {"operation_id", "operation_name"}
-_NO_STATE = frozenset({"__notes__", "__orig_class__", TOLD})
+_NO_STATE = frozenset({"__notes__", "__orig_class__", RECORD_ATTRIBUTE})
 
 _of_error: Any = BaseException.__dict__
 _args: Callable[[BaseException], tuple[Any, ...]] = _of_error["args"].__get__
@@ -190,7 +195,7 @@ def _attributes_of(error: BaseException, *, is_held: bool) -> dict[str, Any]:
     """Return the attributes of an exception, without those that rebuilding sets anyway."""
     excluded: frozenset[str] = frozenset()
     if OperationError in mro_of(type(error)):
-        record = told_by(error)
+        record = kept_record(error)
         excluded = _OF_ERROR if is_held else _OF_OPERATION
         excluded -= record.kept if record is not None else frozenset()
     state = {

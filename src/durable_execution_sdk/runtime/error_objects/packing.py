@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from durable_execution_sdk.protocol.limits import MAX_ERROR_OBJECT_BYTES
 from durable_execution_sdk.runtime.error_objects.inspection import (
     clean,
     dict_of,
@@ -32,7 +33,6 @@ __all__ = ["Packer"]
 
 _DEEPEST = 24
 _MOST_VALUES = 4_000
-_MOST_CHARACTERS = 32_768
 _MOST_BYTES = 16_384
 
 
@@ -149,7 +149,7 @@ class Packer:
 
 
 def _text(value: str) -> Any:
-    if len(value) > _MOST_CHARACTERS:
+    if len(value) > MAX_ERROR_OBJECT_BYTES:
         raise UnwritableError(f"{len(value):,} characters")
     if value.isascii() or clean(value) == value:
         return value

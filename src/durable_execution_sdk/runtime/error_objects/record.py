@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-__all__ = ["Record", "Told", "decode_record", "encode_record"]
+__all__ = ["KeptRecord", "Record", "decode_record", "encode_record"]
 
 _VERSION = 1
 _MARK = '{"durable_error":'
@@ -57,7 +57,7 @@ class Record(Struct, omit_defaults=True):
             ]
 
 
-class Told(Struct, frozen=True):
+class KeptRecord(Struct, frozen=True):
     """The parts of a record that a rebuilt exception keeps.
 
     ``kept`` are the recorded attributes, which take precedence over an ``OperationError``'s own.

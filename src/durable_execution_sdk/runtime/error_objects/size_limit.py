@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_ERROR_OBJECT_BYTES
 from durable_execution_sdk.runtime.error_objects.record import Record, encode_record
 from durable_execution_sdk.runtime.error_objects.values import clipped
 
-__all__ = ["LARGEST_ERROR", "fitted", "size_of"]
+__all__ = ["fitted", "size_of"]
 
-LARGEST_ERROR = 32_768
 # Bytes for spaces after commas and colons, which some JSON writers put.
 _SPACES = 128
 _SHORT_TEXT = 512
@@ -46,7 +46,7 @@ def fitted(error_type: str, message: str, record: Record, frames: list[str]) -> 
             error_data=encode_record(record),
             stack_trace=frames,
         )
-        excess = size_of(error) - LARGEST_ERROR
+        excess = size_of(error) - MAX_ERROR_OBJECT_BYTES
         if excess <= 0:
             return error
         drop = next(drops, None)

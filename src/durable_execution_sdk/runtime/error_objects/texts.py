@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durable_execution_sdk.errors import OperationError
-from durable_execution_sdk.runtime.error_objects.classes import told_by
+from durable_execution_sdk.runtime.error_objects.classes import kept_record
 from durable_execution_sdk.runtime.error_objects.inspection import dict_of, mro_of, name_of, text_of
 from durable_execution_sdk.runtime.error_objects.stack_traces import MOST_FRAMES, frames_of
 from durable_execution_sdk.runtime.error_objects.values import clipped
@@ -34,7 +34,7 @@ members_of: Callable[[BaseException], tuple[BaseException, ...]] = _of_group["ex
 
 def message_of(error: BaseException) -> str:
     """Return the message; for a rebuilt exception, the recorded one."""
-    record = told_by(error)
+    record = kept_record(error)
     text = record.message if record is not None else told_text(lambda: str(error), "str")
     return clipped(text, LONGEST_MESSAGE)
 
@@ -52,7 +52,7 @@ def told_text(tell: Callable[[], object], how: str) -> str:
 
 def error_type_of(error: BaseException) -> str:
     """Return the name of an exception's class; for an operation's error, that of the recorded failure."""
-    record = told_by(error)
+    record = kept_record(error)
     if record is not None:
         return record.error_type
     recorded = None

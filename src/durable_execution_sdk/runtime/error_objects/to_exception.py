@@ -14,9 +14,9 @@ import msgspec
 from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.runtime.error_objects.classes import (
-    TOLD,
+    RECORD_ATTRIBUTE,
     instance_of,
-    told_by,
+    kept_record,
 )
 from durable_execution_sdk.runtime.error_objects.inspection import (
     dict_of,
@@ -24,7 +24,7 @@ from durable_execution_sdk.runtime.error_objects.inspection import (
     type_of,
 )
 from durable_execution_sdk.runtime.error_objects.instances import relate, set_member
-from durable_execution_sdk.runtime.error_objects.record import Record, Told, decode_record
+from durable_execution_sdk.runtime.error_objects.record import KeptRecord, Record, decode_record
 from durable_execution_sdk.runtime.error_objects.unpacking import Unpacker
 from durable_execution_sdk.runtime.error_objects.values import restore
 
@@ -74,7 +74,7 @@ def _of_record(record: Record, kind: type | None) -> Any:
     attributes = dict_of(error)
     if record.notes:
         attributes["__notes__"] = list(record.notes)
-    attributes[TOLD] = Told(
+    attributes[RECORD_ATTRIBUTE] = KeptRecord(
         error_type=error_type,
         message=record.message or "",
         repr=record.repr,
@@ -108,7 +108,7 @@ def _member(record: Record, kind: type | None) -> Any:
 def _complete(error: Any, own: Mapping[str, Any]) -> Any:
     """Add the attributes of an operation's error that the original does not have."""
     attributes = dict_of(error)
-    record = told_by(error)
+    record = kept_record(error)
     for name, value in own.items():
         reason = None if record is None else record.omitted.get(name)
         attributes.setdefault(name, value if reason is None else f"<not in the log: {reason}>")

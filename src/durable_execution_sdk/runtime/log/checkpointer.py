@@ -60,14 +60,14 @@ from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
 )
+from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 from durable_execution_sdk.protocol.operations import Operation
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.log.batches import (
-    MAX_BATCH_UPDATES,
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationUpdate,
     length_of_batch,
-    without_cancellations,
 )
+from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 __all__ = ["Checkpointer"]
@@ -301,7 +301,7 @@ class Checkpointer:
                             )
                         )
                     except ServiceError as error:
-                        batch = without_cancellations(batch, error)
+                        batch = _without_cancellations(batch, error)
                         response = await self._call_again(batch, self._token)
                     self._token = response.checkpoint_token
                     operations: Sequence[Operation] = response.operations
@@ -362,3 +362,13 @@ class Checkpointer:
         self._held = self._loop.create_future()
         await self._held
         self._held = None
+
+
+def _without_cancellations(
+    batch: list[OperationUpdate], error: ServiceError
+) -> list[OperationUpdate]:
+    """Return a refused batch without its CANCELs; raise the error if these cannot be the cause."""
+    rest = [update for update in batch if update.action is not _CANCEL]
+    if len(rest) == len(batch) or error.is_stale_token or error.is_transient:
+        raise error
+    return rest

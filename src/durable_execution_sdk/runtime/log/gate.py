@@ -36,6 +36,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import Operation, label_of
 from durable_execution_sdk.runtime.log.ids import operation_id
 from durable_execution_sdk.runtime.log.journal import Journal
@@ -46,10 +47,9 @@ _SHOWN = 10
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep  # noqa: PTH120 - pathlib is slow to load
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}workflow_task.py"
-_TASK = re.compile(r"(\w+)_[0-9a-f]{8}_(\d+)-")
+_TASK = r"(\w+)_[0-9a-f]{8}_(\d+)-"  # compiled by the first use, which is in a message
 # Number of places of a context that are tried to find that of a hashed id.
-_TRIED = 3_000
-_LONGEST_ID = 64
+_TRIED = MAX_OPERATIONS
 
 # Names of operations that the SDK records only if they mattered.
 SELF_NUMBERED = frozenset({"asyncio timer"})
@@ -135,7 +135,7 @@ class Gate:
 
     def _error(self, missed: list[Operation]) -> DeterminismError:
         missed.sort(key=lambda record: (record.start_timestamp or 0, record.id))
-        listed = "; ".join(self._told(record) for record in missed[:_SHOWN])
+        listed = "; ".join(self._description(record) for record in missed[:_SHOWN])
         more = f"; and {len(missed) - _SHOWN} more" if len(missed) > _SHOWN else ""
         new = "; ".join(
             operation.label + (f" ({line})" if line else "") for operation, line in self._new
@@ -151,7 +151,7 @@ class Gate:
             " run again (return the value instead). Put the old code back, or keep this execution's function version until it has ended"
         )
 
-    def _told(self, record: Operation) -> str:
+    def _description(self, record: Operation) -> str:
         label = label_of(record.type, record.sub_type, record.name)
         where = self._position(record)
         return f"{label} ({where})" if where else label
@@ -159,7 +159,10 @@ class Gate:
     def _position(self, record: Operation) -> str:
         context = "the handler's context" if record.parent_id is None else self._context(record)
         # An id that is too long is none of ours; only its start is searched, since the search is slow.
-        tasks = [f"task {name} {number}" for name, number in _TASK.findall(record.id[:_LONGEST_ID])]
+        tasks = [
+            f"task {name} {number}"
+            for name, number in re.findall(_TASK, record.id[:MAX_ID_CHARACTERS])
+        ]
         number = record.id.rpartition("-")[2]
         if not tasks:
             number = self._number(record)

@@ -13,12 +13,11 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS
 from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 
 __all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of", "root_operation_id"]
 
-# The longest id that the service takes (API reference, OperationId).
-_LONGEST = 64
 # Number of characters of a context's id, or of its hash, in the ids of the context's tasks.
 _CONTEXT_LETTERS = 20
 _PATH_HASH_LETTERS = 24
@@ -97,7 +96,7 @@ class Path(Struct, frozen=True):
             return operation_id(f"{context}{number}")
         shown = "" if self.items else _shown(context)
         clear = f"{shown}{self.text}{number}"
-        if len(clear) <= _LONGEST:
+        if len(clear) <= MAX_ID_CHARACTERS:
             return clear
         letters = _ITEMS_PATH_HASH_LETTERS if self.items else _PATH_HASH_LETTERS
         hashed = operation_id(f"{context}{self.text}")[:letters]
@@ -117,7 +116,7 @@ def _shown(context: str) -> str:
     name = context.removesuffix("-")
     if not name:
         return ""
-    if len(name) == _LONGEST:
+    if len(name) == MAX_ID_CHARACTERS:
         return f"{name[:_CONTEXT_LETTERS]}-"
     if len(name) <= _CONTEXT_LETTERS:
         return context

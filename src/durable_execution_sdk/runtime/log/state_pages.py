@@ -12,6 +12,7 @@ from collections.abc import Callable
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.protocol.operations import Operation
 
 __all__ = ["read_pages"]
@@ -49,7 +50,10 @@ async def read_pages(
         bounds.next(marker)
         page = await plane.get_state(
             StateRequest(
-                durable_execution_arn=arn, checkpoint_token=token, marker=marker, max_items=1000
+                durable_execution_arn=arn,
+                checkpoint_token=token,
+                marker=marker,
+                max_items=MAX_PAGE_ITEMS,
             )
         )
         bounds.took(page)

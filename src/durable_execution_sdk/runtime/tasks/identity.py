@@ -46,7 +46,7 @@ SMALL_BITS = 16
 # Number of coroutine functions whose rows are cached.
 _MOST_ROWS = 1_000
 _rows: dict[tuple[CodeType, str], Row] = {}
-_NO_WORD = re.compile(r"[^A-Za-z0-9]+")
+_NO_WORD = r"[^A-Za-z0-9]+"  # compiled by the first use: most workflows make no task
 _OURS = __name__.partition(".")[0]
 
 
@@ -64,7 +64,7 @@ ITEMS = Row("items", 0)
 @lru_cache(maxsize=4096)
 def _row(module: str, qualname: str) -> Row:
     digest = blake2b(f"{module}:{qualname}".encode(), digest_size=4)
-    name = _NO_WORD.sub("", qualname.rpartition(".")[2])[:_LONGEST_NAME]
+    name = re.sub(_NO_WORD, "", qualname.rpartition(".")[2])[:_LONGEST_NAME]
     number = int.from_bytes(digest.digest(), "big") << SMALL_BITS
     return Row(f"{name}_{digest.hexdigest()}", number)
 

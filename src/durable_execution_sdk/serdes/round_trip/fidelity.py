@@ -53,7 +53,7 @@ class Difference(Struct, frozen=True):
     after: Any
     reason: str | None = None
 
-    def told(self, type_: Any) -> str:
+    def text(self, type_: Any) -> str:
         """Write the difference for an error message about a value of this type."""
         found, expected = class_of(self.before), class_of(self.after)
         if self.reason is not None:

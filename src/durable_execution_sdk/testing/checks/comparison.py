@@ -1,4 +1,4 @@
-"""Compare runs of a workflow: their outcome, their log, and the state of the world outside.
+"""Compare runs of a workflow: their outcome, their log, and the external state.
 
 The standard is made from two undisturbed runs. A value that differs between them varies by itself and
 is not compared. A value may also be equal in both by chance, like the reading of a clock. So when a value
@@ -50,10 +50,10 @@ class Standard:
                 f"two undisturbed runs end otherwise: {first_run.status} ({_short(first_run.outcome)}) and"
                 f" {second_run.status} ({_short(second_run.outcome)}). Reset what they share in setup="
             )
-        if first_run.world != second_run.world:
+        if first_run.observed != second_run.observed:
             self.problems.append(
-                "two undisturbed runs leave the world outside in different states:"
-                f" {_short(first_run.world)} and {_short(second_run.world)}. Reset it in setup="
+                "two undisturbed runs leave different external states:"
+                f" {_short(first_run.observed)} and {_short(second_run.observed)}. Reset it in setup="
             )
         if first_run.outcome.startswith(f"{DeterminismError.__name__}:"):
             self.problems.append(f"the execution fails on replay, undisturbed: {first_run.outcome}")
@@ -104,9 +104,12 @@ class Standard:
                 and operation_id not in self._outcomes_vary
             ):
                 yield operation_id, outcome or ""
-        for regiven in run.regiven:
-            if regiven.operation_id not in self._arguments_vary and not regiven.is_swapped:
-                yield regiven.operation_id, regiven.now
+        for changed_arguments in run.changed_arguments:
+            if (
+                changed_arguments.operation_id not in self._arguments_vary
+                and not changed_arguments.is_swapped
+            ):
+                yield changed_arguments.operation_id, changed_arguments.now
 
     @property
     def notes(self) -> list[str]:
@@ -135,7 +138,7 @@ class Standard:
         """Return sentences about steps that replay gives other arguments even undisturbed."""
         return [
             str(step)
-            for step in undisturbed.regiven
+            for step in undisturbed.changed_arguments
             if step.is_swapped or step.operation_id not in self._arguments_vary
         ]
 
@@ -148,7 +151,7 @@ class Standard:
             results=list(self._results(run)) if same_log else [],
             arguments=[
                 (step.label, str(step))
-                for step in run.regiven
+                for step in run.changed_arguments
                 if not step.is_swapped and step.operation_id in self._arguments_vary
             ],
         )
@@ -170,9 +173,9 @@ class Standard:
             yield from self._structure(run)
             yield from self._statuses(run)
         yield from self.problems_of(run)
-        if run.world != calm.world:
+        if run.observed != calm.observed:
             yield (
-                f"the world outside is {_short(calm.world)} undisturbed, {_short(run.world)} now"
+                f"the external state is {_short(calm.observed)} undisturbed, {_short(run.observed)} now"
             )
 
     def _structure(self, run: Snapshot) -> Iterator[str]:

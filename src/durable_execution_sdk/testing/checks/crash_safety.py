@@ -15,10 +15,10 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.testing.checks.comparison import Standard
 from durable_execution_sdk.testing.checks.safety_report import MAY_BE_TIMING, Harm, SafetyReport
 from durable_execution_sdk.testing.checks.trials import (
-    Came,
     Play,
     SyncPlay,
     Trial,
+    TrialOutcome,
     at_once,
     way_to_play,
     way_to_play_sync,
@@ -85,7 +85,7 @@ async def check_crash_safety(
 
     The crashes are: before and after each checkpoint, at each checkpoint with its response lost, and at
     each await in each attempt of each step. Reported as harm are differences in status, result, log and
-    the world outside; at-most-once bodies that ran again after an interruption; bodies that ran twice
+    the external state; at-most-once bodies that ran again after an interruption; bodies that ran twice
     without an interruption; and steps that get other arguments on replay. A step's result that differs
     while nothing else does, such as a reading of a clock, is a note. Attempts, times and completion
     order are not compared. The time grows with the square of the workflow's length.
@@ -98,8 +98,8 @@ async def check_crash_safety(
         event: the input of each execution.
         play: called in place of ``runner.run(event)``: starts the execution, answers callbacks, and
             returns the result. The execution crashes and goes on meanwhile.
-        setup: called before each run, to reset the world outside and the state of the test.
-        observe: called after each run; returns the state of the world outside, to be compared with
+        setup: called before each run, to reset the external state and the state of the test.
+        observe: called after each run; returns the external state, to be compared with
             ``==``. Effects outside of steps, or in steps that run again, show only here. ``observe``
             and ``play`` may ``assert`` conditions that must hold after any crash.
         on_crash: called at each crash, to clear state that a process keeps in memory.
@@ -220,7 +220,7 @@ def _spread(points: list[Point], most: int) -> list[Point]:
 
 
 def _differences(
-    outcome: Came, standard: Standard, *, same_result: bool, same_log: bool
+    outcome: TrialOutcome, standard: Standard, *, same_result: bool, same_log: bool
 ) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the harm of a crash, and notes on results that differ while nothing else does.
 

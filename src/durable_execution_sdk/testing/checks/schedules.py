@@ -46,8 +46,8 @@ async def check_schedules(
         event: the input of each execution.
         seeds: one run for each seed; a seed from a report repeats its run.
         play: called in place of ``runner.run(event)``, as in ``check_crash_safety``.
-        setup: called before each run, to reset the world outside.
-        observe: called after each run; returns the state of the world outside, to be compared.
+        setup: called before each run, to reset the external state.
+        observe: called after each run; returns the external state, to be compared.
         same_result: ``False`` if the result may depend on the order, as that of a race.
         same_log: ``False`` if the operations may depend on the order.
 

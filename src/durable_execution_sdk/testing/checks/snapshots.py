@@ -11,7 +11,7 @@ import msgspec
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.operations.base import label_of
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.replay.arguments import Arguments, Regiven
+from durable_execution_sdk.replay.arguments import Arguments, ChangedArguments
 from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.results.operations import RecordedOperation
@@ -38,7 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One run. ``ended`` holds the ids of operations that ended, in contexts that ended.
 
-    ``given`` holds the first arguments of each step, by operation id; ``regiven`` the steps that got
+    ``given`` holds the first arguments of each step, by operation id; ``changed_arguments`` the steps that got
     other arguments on replay.
     """
 
@@ -46,9 +46,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     entries: dict[str, Entry]
     ended: frozenset[str]
-    world: Any = None
+    observed: Any = None
     given: dict[str, str] = {}
-    regiven: list[Regiven] = []
+    changed_arguments: list[ChangedArguments] = []
 
 
 def snapshot_of(
@@ -77,9 +77,9 @@ def snapshot_of(
         outcome=_error_text(error) if error else result.described.result or "nothing",
         entries=entries,
         ended=ended,
-        world=None if observe is None else _copy_of(observe()),
+        observed=None if observe is None else _copy_of(observe()),
         given={} if arguments is None else arguments.first(),
-        regiven=[] if arguments is None else arguments.regiven(),
+        changed_arguments=[] if arguments is None else arguments.changed_arguments(),
     )
 
 

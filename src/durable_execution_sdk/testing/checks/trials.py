@@ -1,4 +1,4 @@
-"""Run a workflow many times, each time after a reset of the world outside."""
+"""Run a workflow many times, each time after a reset of the external state."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from durable_execution_sdk.testing.local.runner import LocalDurableTestRunner
 from durable_execution_sdk.testing.local.service import NO_EVENT
 from durable_execution_sdk.testing.results.result import DurableTestResult
 
-__all__ = ["Came", "Play", "SyncPlay", "Trial", "at_once", "way_to_play", "way_to_play_sync"]
+__all__ = [
+    "Play",
+    "SyncPlay",
+    "Trial",
+    "TrialOutcome",
+    "at_once",
+    "way_to_play",
+    "way_to_play_sync",
+]
 
 _T = TypeVar("_T")
 
@@ -29,7 +37,7 @@ SyncPlay = Callable[[Runner], DurableTestResult[Any]]
 """The same for tests that are plain functions."""
 
 
-class Came(msgspec.Struct, frozen=True, kw_only=True):
+class TrialOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one run: a snapshot, or the ``trouble`` that prevented it.
 
     ``is_missed``: the planned fault never happened. ``is_wrong``: an assertion of the test failed.
@@ -64,24 +72,26 @@ class Trial:
     @property
     def name(self) -> str:
         """The workflow's name in reports."""
-        return self.template.setup.handler.__qualname__
+        return self.template.options.handler.__qualname__
 
-    async def run(self, runner: Runner) -> Came:
-        """Reset the world outside, run the workflow once, and take a snapshot."""
+    async def run(self, runner: Runner) -> TrialOutcome:
+        """Reset the external state, run the workflow once, and take a snapshot."""
         if self._setup is not None:
             self._setup()
         runner.faults.compare_arguments()
         try:
             result = await self._play(runner)
         except UnusedFaultError:
-            return Came(runner=runner, is_missed=True)
+            return TrialOutcome(runner=runner, is_missed=True)
         except DurableTestError as error:
             history = [
                 event for previous in runner.sync.results()[-1:] for event in previous.history
             ]
-            return Came(runner=runner, trouble=str(error).split("\n", 1)[0], history=history)
+            return TrialOutcome(
+                runner=runner, trouble=str(error).split("\n", 1)[0], history=history
+            )
         except AssertionError as error:
-            return Came(runner=runner, trouble=f"play= asserts: {error}", is_wrong=True)
+            return TrialOutcome(runner=runner, trouble=f"play= asserts: {error}", is_wrong=True)
         if not isinstance(result, DurableTestResult):
             raise ConfigError(
                 "play= returns the result of the runner, as in"
@@ -90,8 +100,8 @@ class Trial:
         try:
             snapshot = snapshot_of(result, self._observe, runner.faults.arguments)
         except AssertionError as error:
-            return Came(runner=runner, trouble=f"observe= asserts: {error}", is_wrong=True)
-        return Came(runner=runner, history=result.history, snapshot=snapshot)
+            return TrialOutcome(runner=runner, trouble=f"observe= asserts: {error}", is_wrong=True)
+        return TrialOutcome(runner=runner, history=result.history, snapshot=snapshot)
 
     async def calm(self) -> tuple[Runner, Standard]:
         """Run twice undisturbed, and make the standard; return it with the first runner."""

@@ -20,7 +20,7 @@ from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.testing.cloud.connection import Connection
-from durable_execution_sdk.testing.cloud.polling import Follower, Pace, although_it_stumbles
+from durable_execution_sdk.testing.cloud.follower import Follower, Pace, retry_transient
 from durable_execution_sdk.testing.cloud.progress import progress_of
 from durable_execution_sdk.testing.cloud.sync_runner import SyncCloudTestRunner
 from durable_execution_sdk.testing.errors import (
@@ -231,7 +231,7 @@ class CloudDurableTestRunner(Generic[_R]):
         async with self._connection.open() as control:
             follower = Follower(control, arn)
             while True:
-                described = await although_it_stumbles(follower.look, pace, watch)
+                described = await retry_transient(follower.look, pace, watch)
                 result = self._result(described, follower)
                 if last_state != (result.status, len(result.history)):
                     last_state = (result.status, len(result.history))

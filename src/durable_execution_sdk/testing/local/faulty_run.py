@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from durable_execution_sdk.emulator.clock import Clock
-from durable_execution_sdk.emulator.faults.injection import dawdle
+from durable_execution_sdk.emulator.faults.injection import delay_at_random
 from durable_execution_sdk.emulator.faults.plan import BodyRun
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.operations import Operation
@@ -82,7 +82,7 @@ class _FaultyBodies(CountedBodies):
 
     async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
         try:
-            await dawdle(self._faults, self._clock)
+            await delay_at_random(self._faults, self._clock)
         except BaseException:
             body.close()
             raise

@@ -40,7 +40,7 @@ class Calls:
 
         return call
 
-    def heard(self, handler: Handler) -> Handler:
+    def with_captured_logs(self, handler: Handler) -> Handler:
         """Wrap a handler to keep a verdict that it raises; the engine would only invoke it again."""
 
         def call(event: Any, context: Any) -> Any:

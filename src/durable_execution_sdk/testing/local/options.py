@@ -11,22 +11,25 @@ from typing import Any, cast
 import msgspec
 
 from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.emulator.clock import VIRTUAL_START
 from durable_execution_sdk.emulator.durations import length, seconds_allowed
-from durable_execution_sdk.emulator.function_caller import Seams
-from durable_execution_sdk.emulator.functions.registry import MAX_EXECUTION_TIMEOUT
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.protocol.limits import (
+    LONGEST_TIMER_SECONDS,
+    MAX_EXECUTION_NAME_CHARACTERS,
+)
 from durable_execution_sdk.testing.local.functions import Registered
 
-__all__ = ["Setup", "paged"]
+__all__ = ["RunnerOptions", "paged"]
 
-_LONGEST_NAME = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-START_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+START_TIME = datetime.fromtimestamp(VIRTUAL_START / 1000, UTC)
 
 
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
+class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a ``LocalDurableTestRunner``, which documents them."""
 
     handler: DurableHandler[Any, Any]
@@ -42,7 +45,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     environment: Mapping[str, str]
     log_level: int
     timeout: float
-    seams: Seams
+    wrappers: Wrappers
 
     @property
     def started_at(self) -> int:
@@ -50,7 +53,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
         return (self.start_time - _EPOCH) // timedelta(milliseconds=1)
 
 
-def setup(
+def checked_options(
     handler: DurableHandler[Any, Any],
     *,
     functions: Mapping[str, Registered] | None,
@@ -65,8 +68,8 @@ def setup(
     environment: Mapping[str, str] | None,
     log_level: int,
     timeout: float,
-    seams: Seams,
-) -> Setup:
+    wrappers: Wrappers,
+) -> RunnerOptions:
     """Check the options, and fill in defaults. Raises ``ConfigError``."""
     if not isinstance(cast("object", handler), DurableHandler):
         raise ConfigError(
@@ -82,10 +85,10 @@ def setup(
     _expect("start_time", start_time, datetime, "a datetime with a time zone")
     _expect("limits", limits, Limits, "a Limits, or nothing for the service's own")
     _expect("log_level", log_level, int, "a number of the logging module, such as logging.DEBUG")
-    _expect("seams", seams, Seams, "a Seams, or nothing")
+    _expect("wrappers", wrappers, Wrappers, "a Wrappers, or nothing")
     if start_time is not None and start_time.tzinfo is None:
         raise ConfigError(f"start_time needs a time zone: {start_time!r}; add tzinfo=UTC")
-    return Setup(
+    return RunnerOptions(
         handler=handler,
         functions=_by_name("functions", functions, "a mapping of names to functions"),
         function_name=function_name or _name_of(handler),
@@ -95,13 +98,13 @@ def setup(
         page_size=page_size,
         limits=paged(limits or DEFAULT_LIMITS, page_size),
         execution_timeout=length(
-            "execution_timeout", execution_timeout, timedelta(seconds=MAX_EXECUTION_TIMEOUT)
+            "execution_timeout", execution_timeout, timedelta(seconds=LONGEST_TIMER_SECONDS)
         ),
         invocation_timeout=length("invocation_timeout", invocation_timeout, timedelta(minutes=15)),
         environment=_environment(environment),
         log_level=log_level,
         timeout=seconds_allowed(timeout),
-        seams=seams,
+        wrappers=wrappers,
     )
 
 
@@ -139,7 +142,7 @@ def paged(limits: Limits, page_size: int | None) -> Limits:
 
 def _name_of(handler: DurableHandler[Any, Any]) -> str:
     """Make a valid function name from the workflow's name."""
-    name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:_LONGEST_NAME]
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:MAX_EXECUTION_NAME_CHARACTERS]
     return name or "workflow"
 
 

@@ -13,30 +13,30 @@ from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.local.clock_flow import FlowingRun
 from durable_execution_sdk.testing.local.functions import add_function
 from durable_execution_sdk.testing.local.handler_calls import Calls
-from durable_execution_sdk.testing.local.options import Setup
+from durable_execution_sdk.testing.local.options import RunnerOptions
 
 __all__ = ["functions_of"]
 
 
 def functions_of(
-    setup: Setup, handler: DurableHandler[Any, Any], calls: Calls, clock: Clock
+    options: RunnerOptions, handler: DurableHandler[Any, Any], calls: Calls, clock: Clock
 ) -> Functions:
     """Register all functions of a test under their names."""
     functions = Functions()
-    for name, registered in setup.functions.items():
-        add_function(functions, name, _flowing(registered, clock), calls.heard)
-    if functions.get(setup.function_name) is not None:
+    for name, registered in options.functions.items():
+        add_function(functions, name, _flowing(registered, clock), calls.with_captured_logs)
+    if functions.get(options.function_name) is not None:
         raise ConfigError(
-            f"functions={{{setup.function_name!r}: ...}} has the name of the workflow that is tested;"
+            f"functions={{{options.function_name!r}: ...}} has the name of the workflow that is tested;"
             " give that another one with function_name="
         )
     add_function(
         functions,
-        setup.function_name,
+        options.function_name,
         handler,
-        calls.heard,
-        execution_timeout=-(-setup.execution_timeout // timedelta(seconds=1)),
-        timeout=setup.invocation_timeout.total_seconds(),
+        calls.with_captured_logs,
+        execution_timeout=-(-options.execution_timeout // timedelta(seconds=1)),
+        timeout=options.invocation_timeout.total_seconds(),
     )
     return functions
 

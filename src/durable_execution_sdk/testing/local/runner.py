@@ -13,14 +13,19 @@ from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.emulator.durations import lapse
 from durable_execution_sdk.emulator.faults.plan import When
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.local.functions import Registered
-from durable_execution_sdk.testing.local.options import LOG_LEVEL, Setup, paged, setup
+from durable_execution_sdk.testing.local.options import (
+    LOG_LEVEL,
+    RunnerOptions,
+    checked_options,
+    paged,
+)
 from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
 from durable_execution_sdk.testing.local.sync_runner import SyncTestRunner
 from durable_execution_sdk.testing.results.result import DurableTestResult
@@ -58,7 +63,7 @@ class LocalDurableTestRunner(Generic[_R]):
         log_level: the lowest level of records in ``result.logs``; ``logging.INFO`` by default.
         timeout: time limit for a call of the runner, in real seconds; ``math.inf`` is for debuggers.
             The deadline of an invocation is never later than this limit.
-        seams: wrappers between the engine and the handler, to inject faults.
+        wrappers: wrappers between the engine and the handler, to inject faults.
 
     Raises:
         ConfigError: an argument is wrong, or two contradict each other.
@@ -80,10 +85,10 @@ class LocalDurableTestRunner(Generic[_R]):
         environment: Mapping[str, str] | None = None,
         log_level: int = LOG_LEVEL,
         timeout: float = 30.0,
-        seams: Seams | None = None,
+        wrappers: Wrappers | None = None,
     ) -> None:
         self._take(
-            setup(
+            checked_options(
                 handler,
                 functions=functions,
                 function_name=function_name,
@@ -97,28 +102,28 @@ class LocalDurableTestRunner(Generic[_R]):
                 environment=environment,
                 log_level=log_level,
                 timeout=timeout,
-                seams=seams or Seams(),
+                wrappers=wrappers or Wrappers(),
             )
         )
 
-    def _take(self, setup: Setup) -> None:
-        self.setup = setup
-        self._service = LocalService(setup)
+    def _take(self, options: RunnerOptions) -> None:
+        self.options = options
+        self._service = LocalService(options)
         self.faults: Faults = self._service.faults
         self._control = EmulatorControlPlane(self._service.driver)
         self.sync: SyncTestRunner[_R] = SyncTestRunner(self._service)
 
     def fresh(
-        self, *, seams: Seams | None = None, page_size: int | None = None
+        self, *, wrappers: Wrappers | None = None, page_size: int | None = None
     ) -> LocalDurableTestRunner[_R]:
         """Make a new runner with the same options, without faults and executions.
 
-        ``seams`` and ``page_size`` replace those of this runner.
+        ``wrappers`` and ``page_size`` replace those of this runner.
         """
         runner: LocalDurableTestRunner[_R] = object.__new__(type(self))
-        options = self.setup
-        if seams is not None:
-            options = msgspec.structs.replace(options, seams=seams)
+        options = self.options
+        if wrappers is not None:
+            options = msgspec.structs.replace(options, wrappers=wrappers)
         if page_size is not None:
             limits = paged(options.limits, page_size)
             options = msgspec.structs.replace(options, page_size=page_size, limits=limits)

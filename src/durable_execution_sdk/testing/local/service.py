@@ -17,7 +17,7 @@ from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane, faulty_invoker
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
@@ -43,7 +43,7 @@ from durable_execution_sdk.testing.local.drive import HOPELESS_FAILURES, Drives,
 from durable_execution_sdk.testing.local.faulty_run import FaultyRun
 from durable_execution_sdk.testing.local.handler_calls import Calls
 from durable_execution_sdk.testing.local.logs import LogCatcher
-from durable_execution_sdk.testing.local.options import Setup
+from durable_execution_sdk.testing.local.options import RunnerOptions
 from durable_execution_sdk.testing.local.paging import PagedDataPlane
 from durable_execution_sdk.testing.local.registry import functions_of
 from durable_execution_sdk.testing.pending_callbacks import Awaiting, callbacks_of
@@ -67,38 +67,37 @@ _END_OF_TIME = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 class LocalService:
     """An emulator in memory, and the execution that was started last."""
 
-    def __init__(self, setup: Setup) -> None:
-        self.setup = setup
-        self.clock = VirtualClock(setup.started_at) if setup.skip_time else RealClock()
+    def __init__(self, options: RunnerOptions) -> None:
+        self.options = options
+        self.clock = VirtualClock(options.started_at) if options.skip_time else RealClock()
         self.faults = Faults()
         make = partial(FaultyRun, self.faults, self.clock, self._is_current)
-        self._calls = Calls(setup.environment)
-        functions = functions_of(setup, setup.handler.made_by(make), self._calls, self.clock)
-        self.emulator = Emulator(
-            MemoryStore(), self.clock, functions, limits=setup.limits, ids=_CountedIds(), secret=""
-        )
+        self._calls = Calls(options.environment)
+        functions = functions_of(options, options.handler.made_by(make), self._calls, self.clock)
+        store, limits, ids = MemoryStore(), options.limits, _CountedIds()
+        self.emulator = Emulator(store, self.clock, functions, limits=limits, ids=ids, secret="")
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
-        self._logs = LogCatcher(setup.log_level, setup.handler.settings.logger)
+        self._logs = LogCatcher(options.log_level, options.handler.settings.logger)
         self.driver = Driver(
             self.emulator,
-            seams=Seams(
-                data_plane=lambda plane: setup.seams.data_plane(self._faulty(plane)),
-                invoker=lambda invoker: setup.seams.invoker(
-                    faulty_invoker(self._calls.bounded(invoker), self.faults, setup.function_name)
+            wrappers=Wrappers(
+                data_plane=lambda plane: options.wrappers.data_plane(self._faulty(plane)),
+                invoker=lambda invoker: options.wrappers.invoker(
+                    faulty_invoker(self._calls.bounded(invoker), self.faults, options.function_name)
                 ),
             ),
         )
 
         self._drive = Drives(
-            self.driver, self.clock, self._calls, self._logs, patient=not setup.skip_time
+            self.driver, self.clock, self._calls, self._logs, patient=not options.skip_time
         )
 
     def alone(
         self, work: Callable[[Watch], _T], timeout: float | None
     ) -> tuple[Callable[[Watch], _T], float]:
         """Claim the runner for a piece of work; return the work and its time limit in real seconds."""
-        seconds = self.setup.timeout if timeout is None else seconds_allowed(timeout)
+        seconds = self.options.timeout if timeout is None else seconds_allowed(timeout)
         return self._drive.alone(work), seconds
 
     def start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
@@ -117,7 +116,7 @@ class LocalService:
         before = self.arn
         self.arn = self.emulator.start(
             InvokeRequest(
-                function_name=f"{self.setup.function_name}:{LATEST}",
+                function_name=f"{self.options.function_name}:{LATEST}",
                 payload=b"" if event is NO_EVENT else self._payload_of(event),
                 invocation_type=invocation_type,
                 durable_execution_name=name or f"test-{len(self.arns) + 1}",
@@ -205,7 +204,7 @@ class LocalService:
             family_later(self.emulator, arn),
             lambda: history(recording()),
             now=self.clock.now(),
-            serdes=self.setup.handler.result_serdes,
+            serdes=self.options.handler.result_serdes,
             logs=self._logs.of(arn),
         )
 
@@ -265,7 +264,7 @@ class LocalService:
 
     def _payload_of(self, event: Any) -> bytes:
         context = SerDesContext(operation_id="event", operation_name="the test's event")
-        serdes = self.setup.handler.settings.serdes or JsonSerDes[Any]()
+        serdes = self.options.handler.settings.serdes or JsonSerDes[Any]()
         return serdes.serialize(event, context).encode()
 
     def _is_current(self, arn: str) -> bool:
@@ -276,9 +275,9 @@ class LocalService:
 
     def _with_options(self, plane: DataPlane) -> DataPlane:
         """Wrap the data plane with the page size and the latency of the options."""
-        if self.setup.page_size is not None:
-            plane = PagedDataPlane(plane, self.setup.page_size)
-        milliseconds = -(-self.setup.checkpoint_latency // _MILLISECOND)
+        if self.options.page_size is not None:
+            plane = PagedDataPlane(plane, self.options.page_size)
+        milliseconds = -(-self.options.checkpoint_latency // _MILLISECOND)
         if milliseconds and isinstance(self.clock, VirtualClock):
             return SlowDataPlane(plane, self.clock, milliseconds)
         return plane

@@ -16,12 +16,12 @@ from durable_execution_sdk.protocol.control_plane import HistoryPage
 from durable_execution_sdk.testing.local.runner import LocalDurableTestRunner
 from durable_execution_sdk.testing.results.result import DurableTestResult
 
-__all__ = ["history_json", "told"]
+__all__ = ["history_json", "report_sections"]
 
 _MOST_SHOWN = 5
 
 
-def told(
+def report_sections(
     runners: Sequence[LocalDurableTestRunner[Any]], test: str, directory: Path | None
 ) -> Iterator[tuple[str, str]]:
     """Yield report sections: a title, and an execution with the path of its history file."""

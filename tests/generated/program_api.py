@@ -104,7 +104,7 @@ class Meeting:
 
 
 @dataclass
-class World:
+class Trace:
     """The observations, bodies and log lines of an execution's invocations, and the faults found in them."""
 
     service: Service | None = None
@@ -247,13 +247,13 @@ class World:
             raise asyncio.CancelledError
 
 
-WORLD = World()
+WORLD = Trace()
 
 
-def play_in(world: World) -> None:
-    """Let programs run in this world from now on."""
+def play_in(trace: Trace) -> None:
+    """Let programs write to this trace from now on."""
     global WORLD
-    WORLD = world
+    WORLD = trace
 
 
 # Functions that programs call.
@@ -267,13 +267,13 @@ def is_unwinding(ctx: DurableContext) -> bool:
 
 def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
     """Record an observation of workflow code; return it as plain data."""
-    world = WORLD
+    trace = WORLD
     shown = plain(value)
-    world.check_lives(ctx)
-    if not world.dead and not is_unwinding(ctx):
-        world.observe(key, shown)
+    trace.check_lives(ctx)
+    if not trace.dead and not is_unwinding(ctx):
+        trace.observe(key, shown)
         ctx.logger.info(key)
-        world.collect("see")
+        trace.collect("see")
     return shown
 
 
@@ -361,11 +361,11 @@ async def ask(key: str) -> str:
 
 def meet(key: str, count: int) -> str:
     """Block in a thread until so many of these run at once."""
-    world = WORLD
-    world.enter_body(key)
+    trace = WORLD
+    trace.enter_body(key)
     place = key.rpartition("-")[0]
-    if not world.frozen:
-        world.meeting(place, count).arrive()
+    if not trace.frozen:
+        trace.meeting(place, count).arrive()
     return key
 
 
@@ -379,20 +379,20 @@ async def meddle(key: str) -> str:
 
 async def give(callback_id: str, key: str) -> None:
     """Schedule a successful answer to a callback."""
-    world = WORLD
-    await world.body(f"{key}!")
-    assert world.service is not None
+    trace = WORLD
+    await trace.body(f"{key}!")
+    assert trace.service is not None
     answer = msgspec.json.encode(key).decode()
-    world.service.answer(callback_id, answer, None, world.chance.choice((0.0, 0.2, 3.0)))
+    trace.service.answer(callback_id, answer, None, trace.chance.choice((0.0, 0.2, 3.0)))
 
 
 async def deny(callback_id: str, key: str) -> None:
     """Schedule a failure as the answer to a callback."""
-    world = WORLD
-    await world.body(f"{key}!")
-    assert world.service is not None
+    trace = WORLD
+    await trace.body(f"{key}!")
+    assert trace.service is not None
     error = {"ErrorType": "Denied", "ErrorMessage": key}
-    world.service.answer(callback_id, None, error, world.chance.choice((0.0, 0.2, 3.0)))
+    trace.service.answer(callback_id, None, error, trace.chance.choice((0.0, 0.2, 3.0)))
 
 
 def until(ctx: DurableContext, key: str, count: int) -> Any:
@@ -465,5 +465,5 @@ NAMES: dict[str, Any] = {
     name: value
     for name, value in globals().items()
     if not name.startswith("_")
-    and name not in ("WORLD", "World", "play_in", "annotations", "Service")
+    and name not in ("WORLD", "Trace", "play_in", "annotations", "Service")
 }

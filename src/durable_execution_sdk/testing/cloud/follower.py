@@ -10,13 +10,12 @@ from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, HistoryRequest
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.testing.worker import Watch
 
-__all__ = ["Follower", "Pace", "although_it_stumbles"]
+__all__ = ["Follower", "Pace", "retry_transient"]
 
 _T = TypeVar("_T")
-
-_PAGE_ITEMS = 1_000
 
 
 class Pace:
@@ -61,7 +60,7 @@ class Follower:
         while True:
             page = await self._control.history(
                 HistoryRequest(
-                    durable_execution_arn=self.arn, marker=self._marker, max_items=_PAGE_ITEMS
+                    durable_execution_arn=self.arn, marker=self._marker, max_items=MAX_PAGE_ITEMS
                 )
             )
             self._newest = page.events
@@ -72,7 +71,7 @@ class Follower:
             self._marker = page.next_marker
 
 
-async def although_it_stumbles(call: Callable[[], Awaitable[_T]], pace: Pace, watch: Watch) -> _T:
+async def retry_transient(call: Callable[[], Awaitable[_T]], pace: Pace, watch: Watch) -> _T:
     """Retry a call on transient errors of the service while time is left."""
     while True:
         try:

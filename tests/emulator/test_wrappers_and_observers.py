@@ -18,7 +18,7 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver, Ending
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.function_caller import Seams
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.errors import ServiceError
@@ -54,9 +54,9 @@ class CrashingPlane:
         return self._plane.now()
 
 
-def test_a_seam_in_front_of_the_service_can_lose_a_response() -> None:
-    seams = Seams(data_plane=lambda plane: CrashingPlane(plane, 2))
-    rig = EmulatorRig(MemoryStore(), seams=seams)
+def test_a_wrapper_in_front_of_the_service_can_lose_a_response() -> None:
+    wrappers = Wrappers(data_plane=lambda plane: CrashingPlane(plane, 2))
+    rig = EmulatorRig(MemoryStore(), wrappers=wrappers)
     bodies: list[str] = []
 
     async def workflow(run: Invoked) -> Outcome:
@@ -73,7 +73,7 @@ def test_a_seam_in_front_of_the_service_can_lose_a_response() -> None:
 
 def test_a_slow_service_takes_virtual_time() -> None:
     clock: list[VirtualClock] = []
-    seams = Seams(data_plane=lambda plane: SlowDataPlane(plane, clock[0], 40))
+    wrappers = Wrappers(data_plane=lambda plane: SlowDataPlane(plane, clock[0], 40))
 
     class LateWorld(EmulatorRig):
         def __init__(self) -> None:
@@ -81,7 +81,7 @@ def test_a_slow_service_takes_virtual_time() -> None:
             clock.append(self.clock)
             self.functions = Functions()
             self.emulator = Emulator(MemoryStore(), self.clock, self.functions)
-            self.driver = Driver(self.emulator, seams=seams)
+            self.driver = Driver(self.emulator, wrappers=wrappers)
 
     rig = LateWorld()
 

@@ -1,0 +1,98 @@
+"""The recipe of the page about deployment gives packages whose bytecode is used."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+
+APP = """
+from durable_execution_sdk import DurableContext, durable_execution
+
+async def double(n: int) -> int:
+    return n * 2
+
+@durable_execution
+async def handler(event: int, ctx: DurableContext) -> int:
+    return await ctx.step(double, event)
+"""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("bash") is None or sys.platform == "win32", reason="the recipe is for bash"
+)
+
+
+def installed(build: Path) -> None:
+    """Put the packages into a folder as ``pip install --no-compile`` does, without an index."""
+    build.mkdir()
+    for name in ("durable_execution_sdk", "msgspec"):
+        found = importlib.util.find_spec(name)
+        assert found is not None and found.submodule_search_locations is not None
+        [folder] = found.submodule_search_locations
+        shutil.copytree(folder, build / name, ignore=shutil.ignore_patterns("__pycache__"))
+
+
+def run(commands: str, folder: Path) -> str:
+    """Run commands with this Python as ``python``, and return the last line of the output."""
+    path = folder / "bin"
+    path.mkdir(exist_ok=True)
+    (path / "python").unlink(missing_ok=True)
+    # Not a link: the interpreter of an environment finds its packages by its own place.
+    (path / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "$@"\n')
+    (path / "python").chmod(0o755)
+    environment = {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-e", "-c", commands], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0 or done.stdout == "0\n", done.stderr  # grep found nothing
+    return done.stdout.strip()
+
+
+def compiled_by(recipe: str, folder: Path) -> int:
+    """Build a package, unpack it, and return the number of modules that its import compiles."""
+    installed(folder / "build")
+    (folder / "app.py").write_text(APP)
+    run(recipe, folder)
+    unpack, count = BLOCKS[1].strip().splitlines()
+    run(unpack, folder)
+    sources = list((folder / "check").rglob("*.py"))
+    assert len(sources) > 200
+    for source in sources:
+        os.utime(source, (1_000_000_000, 1_000_000_000))
+    return int(run(count, folder))
+
+
+def recipe_without(text: str, instead: str = "") -> str:
+    first, *others = BLOCKS[0].strip().splitlines()
+    assert first == "pip install --target build --no-compile durable-execution-sdk"
+    recipe = "\n".join(others)
+    assert text in recipe
+    return recipe.replace(text, instead)
+
+
+def test_the_recipe_gives_a_package_of_which_nothing_is_compiled(tmp_path: Path) -> None:
+    assert compiled_by(recipe_without(""), tmp_path) == 0
+
+
+def test_the_variable_for_reproducible_packages_does_as_well(tmp_path: Path) -> None:
+    command = "python -m compileall -q --invalidation-mode unchecked-hash build"
+    alternative = "SOURCE_DATE_EPOCH=315532800 python -m compileall -q build"
+    assert alternative in PAGE
+    assert compiled_by(recipe_without(command, alternative), tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    "left_out", ["--invalidation-mode unchecked-hash ", "python -m compileall"]
+)
+def test_without_it_every_module_is_compiled(left_out: str, tmp_path: Path) -> None:
+    instead = "true" if left_out.startswith("python") else ""
+    assert compiled_by(recipe_without(left_out, instead), tmp_path) > 60
