@@ -81,8 +81,8 @@ if TYPE_CHECKING:
         BatchItemStatus,
         BatchResult,
     )
-    from durable_execution_sdk.operations.fan_out.execution import NestingType
     from durable_execution_sdk.operations.fan_out.grouping import ItemBatcher
+    from durable_execution_sdk.operations.fan_out.plan import NestingType
     from durable_execution_sdk.operations.invoke import InvokeConfig
     from durable_execution_sdk.operations.map import MapConfig
     from durable_execution_sdk.operations.parallel import ParallelConfig
@@ -119,7 +119,7 @@ else:
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",
-            "NestingType": "operations.fan_out.execution",
+            "NestingType": "operations.fan_out.plan",
             "ParallelConfig": "operations.parallel",
             "Saga": "operations.saga",
             "Settled": "operations.combinators.settled",

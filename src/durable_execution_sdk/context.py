@@ -1,4 +1,7 @@
-"""The durable context that workflow code gets, with one thin method for each operation."""
+"""The durable context that workflow code gets, with one thin method for each operation.
+
+The module is long because each operation has one documented method here; nearly all of it is docstrings.
+"""
 
 from __future__ import annotations
 
@@ -286,7 +289,7 @@ class DurableContext(Combinators):
         arguments = f"its context{_and(args)}"
         check_context_function("ctx.run_in_child_context", function, 1 + len(args), arguments)
         chosen = checked_name(name, "child context") or named_after(function)
-        settings = self._context_state.workflow.settings
+        settings = self._context_state.run.settings
 
         def body(context_state: ContextState) -> Awaitable[Any]:
             return _run(func, context_state, *args)
@@ -341,7 +344,7 @@ class DurableContext(Combinators):
         def call(context_state: ContextState, item: Any, index: int) -> Awaitable[Any]:
             return _run(func, context_state, item, index)
 
-        serdes = self._context_state.workflow.settings.serdes_for(function)
+        serdes = self._context_state.run.settings.serdes_for(function)
         return operations.map.map_items(
             self._context_state.scope(), items, call, chosen, config, serdes
         )
@@ -393,7 +396,7 @@ class DurableContext(Combinators):
         arguments = f"its context{_and(args)}"
         check_context_function("ctx.with_retry", function, 1 + len(args), arguments)
         chosen = checked_name(name, "block") or named_after(function)
-        serdes = self._context_state.workflow.settings.serdes_for(func)
+        serdes = self._context_state.run.settings.serdes_for(func)
 
         def attempt(context_state: ContextState) -> Awaitable[Any]:
             return _run(func, context_state, *args)
@@ -416,7 +419,7 @@ class DurableContext(Combinators):
     @property
     def execution_arn(self) -> str:
         """The ARN of this execution."""
-        return self._context_state.workflow.invoked.arn
+        return self._context_state.run.invoked.arn
 
     @property
     def is_replaying(self) -> bool:
@@ -426,19 +429,19 @@ class DurableContext(Combinators):
     @property
     def lambda_context(self) -> Any:
         """The context object of Lambda's runtime; a new one in each invocation."""
-        return self._context_state.workflow.invoked.lambda_context
+        return self._context_state.run.invoked.lambda_context
 
     @property
     def original_input(self) -> str | None:
         """The input of the execution, as JSON text."""
-        execution = self._context_state.workflow.journal.execution
+        execution = self._context_state.run.journal.execution
         details = execution.execution_details if execution else None
         return details.input_payload if details else None
 
     @property
     def started_at(self) -> int:
         """The start of the execution, in milliseconds since the epoch."""
-        execution = self._context_state.workflow.journal.execution
+        execution = self._context_state.run.journal.execution
         return int((execution and execution.start_timestamp) or 0)
 
     def complete_execution_success(self, result: object = None) -> Awaitable[NoReturn]:
@@ -517,7 +520,7 @@ def _run(
 ) -> Awaitable[Any]:
     """Run the function of a context, through the middleware if there is any."""
     ctx = DurableContext(context_state)
-    middleware = context_state.workflow.settings.middleware
+    middleware = context_state.run.settings.middleware
     if middleware is None:
         return _call(func, context_state, ctx, *args)
     return middleware.context(context_state, partial(_call, func, context_state, ctx, *args))
@@ -535,7 +538,7 @@ def _call(func: Callable[..., Any], context_state: ContextState, *args: Any) -> 
         " ctx.step(function)"
     )
     # The execution fails, because a map would tolerate the failure of its items.
-    context_state.workflow.fail(error)
+    context_state.run.fail(error)
     raise error
 
 

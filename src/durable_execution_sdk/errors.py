@@ -35,6 +35,8 @@ An ``OperationError`` is also an instance of the exception that was raised insid
 its nearest base classes whose modules are loaded: ``except CardDeclined`` and ``except StepError`` both
 catch it, on the first run and on every replay. ``docs/errors.md`` lists the parts of the exception that
 are recorded.
+
+The module is long because the tree is read whole, and every exception has its documentation for users.
 """
 
 from __future__ import annotations

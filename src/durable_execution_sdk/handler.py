@@ -1,11 +1,13 @@
-"""``@durable_execution``, which makes a Lambda handler of a workflow function."""
+"""``@durable_execution``, which makes a Lambda handler of a workflow function.
+
+The module is long because the decorator has an overload and its documentation for users, and the handler that it
+makes belongs beside it.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -26,20 +28,21 @@ from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.contexts import ContextState
-from durable_execution_sdk.runtime.event_loop.loop import environment
-from durable_execution_sdk.runtime.external_wakeups import standing_by
+from durable_execution_sdk.runtime.event_loop.environment import environment
+from durable_execution_sdk.runtime.external_wakeups import in_thread, is_in_loop
 from durable_execution_sdk.runtime.invocation import run_invocation
-from durable_execution_sdk.runtime.logging import is_logger
-from durable_execution_sdk.runtime.run import InvocationRun, Invoked, MakeRun
+from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
     Chain,
     CheckpointingMode,
     Interceptor,
+    Invoked,
     Observers,
     Plugin,
     ReplayLogging,
     Settings,
+    check_settings,
 )
 from durable_execution_sdk.serdes import (
     SerDes,
@@ -95,9 +98,9 @@ class DurableHandler(Generic[_E, _R]):
         Raises if Lambda is to invoke again. Every other outcome, also FAILED and PENDING, is returned.
         """
         invocation = self._read(event)
-        if _is_in_loop():
+        if is_in_loop():
             # Lambda never calls a handler from a running loop, but a test or a script may.
-            return _in_thread(lambda: self._invoke(invocation, lambda_context))
+            return in_thread(lambda: self._invoke(invocation, lambda_context))
         return self._invoke(invocation, lambda_context)
 
     def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
@@ -130,7 +133,7 @@ class DurableHandler(Generic[_E, _R]):
         return client
 
     async def _main(self, context_state: ContextState, payload: str | None) -> str | None:
-        arn = context_state.workflow.invoked.arn
+        arn = context_state.run.invoked.arn
         context = SerDesContext(
             operation_id=execution_operation_id(arn),
             operation_name=None,
@@ -306,32 +309,12 @@ def _check(function: object) -> None:
 def _check_options(settings: Settings, client: object) -> None:
     check_serdes("durable_execution(serdes=...)", settings.serdes)
     check_strategy("durable_execution(default_retry=...)", settings.default_retry)
-    margin, wait = settings.deadline_margin, settings.foreign_wait
-    fits = {
-        "client": client is None
-        or (hasattr(client, "checkpoint") and hasattr(client, "get_state")),
-        "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
-        "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
-        "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
-        "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
-        "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
-        "logger": is_logger(settings.logger),
-    }
-    wanted = {
-        "client": "a DataPlane, such as that of a Lambda client",
-        "checkpointing": "a CheckpointingMode",
-        "replay_logging": "a ReplayLogging",
-        "deadline_margin": "a number of seconds, 0 or more",
-        "foreign_wait": "a number of seconds, 0 or more",
-        "max_threads": "a number of threads, 1 or more",
-        "logger": "a logger with the methods of logging.Logger (log, isEnabledFor, info ...)",
-    }
-    for option, is_fit in fits.items():
-        if not is_fit:
-            value = client if option == "client" else getattr(settings, option)
-            raise ConfigError(
-                f"durable_execution({option}=...) takes {wanted[option]}, not {value!r}"
-            )
+    if not (client is None or (hasattr(client, "checkpoint") and hasattr(client, "get_state"))):
+        raise ConfigError(
+            "durable_execution(client=...) takes a DataPlane, such as that of a Lambda client, not"
+            f" {client!r}"
+        )
+    check_settings(settings)
 
 
 def _observers(plugins: Sequence[Plugin], logger: logging.Logger | None) -> Observers:
@@ -366,32 +349,3 @@ def _end_of(lambda_context: object) -> float | None:
     """Return the end of the invocation's time on the monotonic clock; ``None`` without a limit."""
     remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
     return None if remaining is None else time.monotonic() + remaining() / 1000
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _in_thread(call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    outcome: list[dict[str, Any]] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # passed on to the caller
-            errors.append(error)
-        finally:
-            environment().close()
-
-    thread = threading.Thread(target=run, name="durable-invocation")
-    with standing_by():
-        thread.start()
-        thread.join()
-    if errors:
-        raise errors[0]
-    return outcome[0]

@@ -2,6 +2,8 @@
 
 Pass instances of subclasses of ``Middleware`` to ``durable_execution(middleware=[...])``. Handlers
 without middleware do not load this module.
+
+The module is long because it documents four kinds of interceptors for users.
 """
 
 from __future__ import annotations
@@ -150,7 +152,7 @@ class _Chain:
     async def context(self, context_state: ContextState, run: Callable[[], Awaitable[Any]]) -> Any:
         """Run the function of a context inside the interceptors."""
         info = ContextInfo(
-            execution_arn=context_state.workflow.invoked.arn,
+            execution_arn=context_state.run.invoked.arn,
             operation_id=context_state.operation_id or "",
             name=context_state.name,
         )

@@ -48,7 +48,7 @@ otel/plugin.py _REMEMBERED_EXECUTIONS
 protocol/ids.py maxsize
 replay/check.py _MOST_MOMENTS
 runtime/log/ids.py _MOST_ROOT_IDS
-runtime/log/page_bounds.py _MOST_EMPTY
+runtime/log/state_pages.py _MOST_EMPTY
 runtime/run.py _TURNED_DOWN_AT_MOST
 runtime/settings.py DEFAULT_MAX_THREADS
 runtime/tasks/identity.py _MOST_ROWS
@@ -62,9 +62,9 @@ testing/checks/replay.py check_replay()
 testing/checks/replay.py check_replay_sync()
 testing/local/drive.py HOPELESS_FAILURES
 # How much of an exception is recorded
-runtime/error_objects/capture.py _LONGEST_TYPE
-runtime/error_objects/capture.py _MOST_MEMBERS
-runtime/error_objects/classes.py _MOST_OF_A_NAME
+runtime/error_objects/from_exception.py _LONGEST_TYPE
+runtime/error_objects/from_exception.py _MOST_MEMBERS
+runtime/error_objects/class_lookup.py _MOST_OF_A_NAME
 runtime/error_objects/inspection.py _LONGEST_PATH
 runtime/error_objects/size_limit.py _SPACES
 runtime/error_objects/texts.py _LONGEST_TYPE

@@ -312,7 +312,7 @@ ENDLESS: dict[str, tuple[Callable[[int], dict[str, Any]], str]] = {
 def test_a_state_without_end_is_read_within_bounds(
     fault: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("durable_execution_sdk.runtime.log.page_bounds.MOST_BYTES", 3_000_000)
+    monkeypatch.setattr("durable_execution_sdk.runtime.log.state_pages.MOST_BYTES", 3_000_000)
     make, reason = ENDLESS[fault]
     monkeypatch.setattr(service.server, "answer", pages(make))
     ran = service.run(InitialExecutionState=MARKED)

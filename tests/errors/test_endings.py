@@ -401,7 +401,7 @@ def test_an_update_that_cannot_be_written_is_the_end(
     """None of the SDK's own is; what comes to be one all the same is told, and not tried for ever."""
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
-        ctx._context_state.workflow.submit(
+        ctx._context_state.run.submit(
             OperationUpdate(
                 id="x",
                 type=OperationType.STEP,

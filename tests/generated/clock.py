@@ -22,6 +22,7 @@ from typing import Any
 from unittest import mock
 
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.event_loop import environment as sdk_environment
 from durable_execution_sdk.runtime.event_loop import loop as sdk_loop
 from durable_execution_sdk.runtime.event_loop import threads
 
@@ -143,7 +144,7 @@ class VirtualClock:
 
     def take_over(self) -> None:
         """Let the loop of the next invocation use this clock."""
-        loop = sdk_loop.environment().loop
+        loop = sdk_environment.environment().loop
         selector = loop.idle_selector
         if not isinstance(selector, _VirtualSelector):
             selector.__class__ = _VirtualSelector
@@ -236,7 +237,7 @@ _ABANDONED: list[Any] = []
 
 def forget_environment() -> None:
     """Abandon this thread's loop; the next invocation makes a new one."""
-    owner = getattr(sdk_loop._owners, "owner", None)
+    owner = getattr(sdk_environment._owners, "owner", None)
     if owner is None:
         return
     loop = owner.environment.loop
@@ -245,7 +246,7 @@ def forget_environment() -> None:
     if left := asyncio.all_tasks(loop):
         loop.set_exception_handler(lambda _loop, _context: None)
         _ABANDONED.append((owner, left))
-    del sdk_loop._owners.owner
+    del sdk_environment._owners.owner
 
 
 def free_abandoned_loops() -> None:

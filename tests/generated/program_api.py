@@ -169,7 +169,7 @@ class Trace:
 
     def check_lives(self, ctx: DurableContext) -> None:
         """Check that code of an earlier invocation does not run in a later one."""
-        workflow = ctx._context_state.workflow
+        workflow = ctx._context_state.run
         if self.workflow is None and not workflow.is_ending:
             self.workflow = workflow
         elif self.workflow is not None and workflow is not self.workflow:
@@ -261,7 +261,7 @@ def play_in(trace: Trace) -> None:
 
 def is_unwinding(ctx: DurableContext) -> bool:
     """Return ``True`` if the invocation is over, and this code only cleans up."""
-    workflow = ctx._context_state.workflow
+    workflow = ctx._context_state.run
     return workflow.is_ending or workflow.verdict is not None or ctx._context_state.is_over
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 from durable_execution_sdk import CheckpointingMode
-from durable_execution_sdk.runtime.log import checkpointer
+from durable_execution_sdk.runtime.run import Seam
 
 COLLECTORS = ("usual", "usual", "often", "observed", "frozen", "disabled")
 
@@ -52,7 +52,7 @@ class Schedule:
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
         """Apply the size of batches and the mode of the garbage collector."""
-        with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch), collecting(self):
+        with mock.patch.object(Seam, "most_updates", self.batch), collecting(self):
             yield
 
 

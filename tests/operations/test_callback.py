@@ -28,7 +28,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.runtime.log import checkpointer, service_polling
+from durable_execution_sdk.runtime.log import checkpointer, unsettled
 
 
 @dataclass
@@ -424,7 +424,7 @@ def test_a_replayed_callback_is_asked_about_while_a_body_keeps_the_invocation_op
 
     rig = rig_of(workflow)
     with (
-        mock.patch.object(service_polling, "_POLL_SECONDS", 0.002),
+        mock.patch.object(unsettled, "_POLL_SECONDS", 0.002),
         mock.patch.object(checkpointer, "_SLOW_SECONDS", 60),
     ):
         assert rig.run().status == "SUCCEEDED"

@@ -42,7 +42,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.runtime.log import checkpointer
+from durable_execution_sdk.runtime.run import Seam
 from durable_execution_sdk.testing.faults import Faults
 
 Node = Any
@@ -253,7 +253,7 @@ class Course:
             limits=TINY_PAGES if self.pages else DEFAULT_LIMITS,
             probe=late,
         )
-        with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch):
+        with mock.patch.object(Seam, "most_updates", self.batch):
             ran = play.run()
             while ran.status == "RUNNING" and late.unanswered:
                 late.answer(*late.unanswered.pop())

@@ -610,7 +610,7 @@ def test_functions_that_are_made_at_run_time_are_not_confused() -> None:
             kind = Decimal if n % 2 else int
             value = await ctx.step(returning(kind), n)
             matches.append(type(value) is kind and value == n)
-            remembered.append(len(ctx._context_state.workflow.said_by_functions))
+            remembered.append(len(ctx._context_state.run.said_by_functions))
         await ctx.wait(Duration.from_seconds(1))
         return all(matches)
 

@@ -27,7 +27,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StatePage,
     StateRequest,
 )
-from durable_execution_sdk.runtime.log import checkpointer
+from durable_execution_sdk.runtime.run import Seam
 
 TINY_PAGES = Limits(first_page_items=1)
 
@@ -79,7 +79,7 @@ class Schedule:
             mode=self.mode,
             limits=TINY_PAGES if self.pages else DEFAULT_LIMITS,
         )
-        with mock.patch.object(checkpointer, "MAX_BATCH_UPDATES", self.batch):
+        with mock.patch.object(Seam, "most_updates", self.batch):
             return play, play.run()
 
 

@@ -17,7 +17,7 @@ from durable_execution_sdk import (
     InvocationError,
     durable_execution,
 )
-from durable_execution_sdk.runtime.event_loop.loop import Environment
+from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.testing import MockDurableServiceClient
 
 

@@ -12,8 +12,8 @@ from tests.rig import rig_of
 
 from durable_execution_sdk import DurableContext, Duration, FixedDelay, StepConfig
 from durable_execution_sdk.emulator.function_caller import Wrappers
-from durable_execution_sdk.runtime.log import checkpointer, service_polling
-from durable_execution_sdk.runtime.log.service_polling import Polling
+from durable_execution_sdk.runtime.log import checkpointer, unsettled
+from durable_execution_sdk.runtime.log.unsettled import Polling
 
 
 def asked(dues: dict[str, float | None], *, late: float = 0, every: float = 10) -> dict[str, float]:
@@ -47,8 +47,8 @@ def asked(dues: dict[str, float | None], *, late: float = 0, every: float = 10) 
         return times
 
     with (
-        mock.patch.object(service_polling, "_AGAIN_SECONDS", 0.004),
-        mock.patch.object(service_polling, "_POLL_SECONDS", every),
+        mock.patch.object(unsettled, "_AGAIN_SECONDS", 0.004),
+        mock.patch.object(unsettled, "_POLL_SECONDS", every),
     ):
         return asyncio.run(main())
 

@@ -16,7 +16,7 @@ from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, Duration, StepConfig, StepSemantics
 from durable_execution_sdk.emulator.function_caller import Wrappers
-from durable_execution_sdk.runtime.event_loop.loop import Environment, environment
+from durable_execution_sdk.runtime.event_loop.environment import Environment, environment
 from durable_execution_sdk.runtime.event_loop.threads import close_pools
 
 SECOND = Duration.from_seconds(1)

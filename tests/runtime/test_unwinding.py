@@ -15,8 +15,8 @@ from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, InvocationError, durable_execution
 from durable_execution_sdk.plugins import DurablePlugin
-from durable_execution_sdk.runtime.event_loop.loop import environment
-from durable_execution_sdk.runtime.run import GRACE_SECONDS
+from durable_execution_sdk.runtime.event_loop.environment import environment
+from durable_execution_sdk.runtime.settings import GRACE_SECONDS
 
 
 async def swallows(moves: list[str], name: str) -> None:

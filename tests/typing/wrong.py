@@ -51,7 +51,7 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     charged = ctx.step(charge, "a", 1)
     charged.fail(LookupError("a"))  # error: a handle has no such method
     charged.submit(charged)  # error: nor can it record anything else
-    charged.workflow.end(None)  # error: nor lead to what runs it
+    charged.run.end(None)  # error: nor lead to what runs it
     first: str = (await ctx.all(charged, charged))[0]  # error: a bool
     del first
     await ctx.with_retry(child, 5)  # error: no str

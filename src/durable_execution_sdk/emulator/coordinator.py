@@ -9,15 +9,14 @@ commits that this takes (``group_commit``).
 
 from __future__ import annotations
 
-import threading
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
-from durable_execution_sdk.emulator.repository import Repository
+from durable_execution_sdk.emulator.repository import Repository, is_reusable
 from durable_execution_sdk.emulator.schedule import Schedule
 from durable_execution_sdk.emulator.stores.group_commit import GroupCommit
 from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
@@ -64,7 +63,8 @@ class Coordinator:
         self._effects: deque[Effect] = deque()
         self._carrying_out = False
         self._pulse: int | None = None
-        self._sleepers: set[threading.Event] = set()
+        # Events for threads that wait for work, and the call that sets them.
+        self.sleeper, self.wake = self._broadcast.sleeper, self._broadcast.wake
 
     def holding(self) -> AbstractContextManager[None]:
         """Return a context manager that holds the lock, for a read and a write that belong together.
@@ -118,7 +118,7 @@ class Coordinator:
                 now = self.clock.now()
                 record = self.store.find_name(name)
                 existing = None if record is None else self._repository.find(record.arn)
-                if existing is not None and not _is_reusable(existing, command, now):
+                if existing is not None and not is_reusable(existing, command, now):
                     return self._up_to_now(existing.arn)
                 if record is not None:
                     self._forget(record.arn)
@@ -138,23 +138,6 @@ class Coordinator:
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Call ``observer`` with all events once they are stored; the returned function ends that."""
         return self._broadcast.subscribe(observer)
-
-    @contextmanager
-    def sleeper(self) -> Generator[threading.Event]:
-        """Provide an event that is set whenever there may be new work."""
-        woken = threading.Event()
-        self._sleepers.add(woken)
-        try:
-            yield woken
-        finally:
-            self._sleepers.discard(woken)
-
-    def wake(self) -> None:
-        """Set the events of all sleepers."""
-        for sleeper in tuple(self._sleepers):
-            # The new work is stored already, so a sleeper that clears its event afterwards sees it.
-            if not sleeper.is_set():
-                sleeper.set()
 
     def close(self) -> None:
         """Close the store, with everything in it that was written."""
@@ -294,12 +277,3 @@ class Coordinator:
 
 def _as_it_is(state: ExecutionState) -> ExecutionState:
     return state
-
-
-def _is_reusable(existing: ExecutionState, command: StartExecution, now: int) -> bool:
-    existing_function = ExecutionArn.parse(existing.arn).function_name
-    function = ExecutionArn.parse(command.arn).function_name
-    # Names are unique in the account. An execution of another function counts as one with another
-    # input: JSON holds no NUL, so the prefix makes the payloads differ.
-    payload = command.input if existing_function == function else f"{function}\0{command.input}"
-    return machine.may_reuse_name(existing, payload, now)

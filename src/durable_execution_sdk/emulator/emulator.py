@@ -1,6 +1,8 @@
 """The service's API over the engine, as synchronous calls from any thread.
 
 Refused requests raise ``ServiceError`` with the error codes of the service.
+
+The module is long because it has one method for each call of the API, a table that is read whole.
 """
 
 from __future__ import annotations

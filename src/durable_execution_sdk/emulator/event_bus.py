@@ -1,11 +1,12 @@
-"""Deliver stored events to observers, in the order of the log and outside all locks."""
+"""Deliver stored events to observers, in the order of the log and outside all locks; wake waiting threads."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 from durable_execution_sdk.engine.events import Event
 
@@ -26,6 +27,7 @@ class EventBus:
         self._written: list[tuple[str, Sequence[Event]]] = []
         self._outbox: deque[tuple[str, Sequence[Event]]] = deque()
         self._delivering = threading.Lock()
+        self._sleepers: set[threading.Event] = set()
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Add an observer; the returned function removes it."""
@@ -36,6 +38,23 @@ class EventBus:
                 self._observers.remove(observer)
 
         return unsubscribe
+
+    @contextmanager
+    def sleeper(self) -> Generator[threading.Event]:
+        """Provide an event that is set whenever there may be new work."""
+        woken = threading.Event()
+        self._sleepers.add(woken)
+        try:
+            yield woken
+        finally:
+            self._sleepers.discard(woken)
+
+    def wake(self) -> None:
+        """Set the events of all sleepers."""
+        for sleeper in tuple(self._sleepers):
+            # The new work is stored already, so a sleeper that clears its event afterwards sees it.
+            if not sleeper.is_set():
+                sleeper.set()
 
     def add(self, arn: str, events: Sequence[Event]) -> None:
         """Keep events that were written, until they are published."""

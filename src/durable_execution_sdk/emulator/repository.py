@@ -197,3 +197,13 @@ def _decoded(arn: str, data: bytes) -> Event:
             f"cannot read an event of {arn}: {error}; the store was damaged, or written by a newer"
             " version of durable-execution-sdk: use that version, or choose another file"
         ) from error
+
+
+def is_reusable(existing: ExecutionState, command: StartExecution, now: int) -> bool:
+    """Return ``True`` if a command to start may use the name of this execution again."""
+    existing_function = ExecutionArn.parse(existing.arn).function_name
+    function = ExecutionArn.parse(command.arn).function_name
+    # Names are unique in the account. An execution of another function counts as one with another
+    # input: JSON holds no NUL, so the prefix makes the payloads differ.
+    payload = command.input if existing_function == function else f"{function}\0{command.input}"
+    return machine.may_reuse_name(existing, payload, now)

@@ -3,6 +3,8 @@
 Folding the events in order gives the state (``evolution``); mapping them one by one gives the history
 (``views.history``). Times are milliseconds since the epoch. Unknown fields are ignored when events are
 read, so this version reads a store that a newer version wrote.
+
+The module is long because it has one struct for each event, a table that is read whole.
 """
 
 from __future__ import annotations

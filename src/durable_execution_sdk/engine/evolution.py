@@ -2,6 +2,8 @@
 
 No decisions are made here. An event holds all that its effect on the state depends on, so the same
 events always give the same state.
+
+The module is long because it has one function for each event, a table that is read whole.
 """
 
 from __future__ import annotations

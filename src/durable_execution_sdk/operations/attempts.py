@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
@@ -30,13 +29,17 @@ from durable_execution_sdk.protocol.operations import (
 )
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off
+from durable_execution_sdk.runtime.bodies import Attempting
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off, running_task
 from durable_execution_sdk.runtime.error_objects import capture, shown
-from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, after_earlier_threads
-from durable_execution_sdk.runtime.run import Attempting
+from durable_execution_sdk.runtime.event_loop.threads import (
+    LEFT_RUNNING,
+    after_earlier_threads,
+    call,
+)
 from durable_execution_sdk.runtime.verdicts import Abort
 
-__all__ = ["AttemptOperation", "is_coroutine_function", "retry_or_fail"]
+__all__ = ["AttemptOperation", "retry_or_fail"]
 
 _T = TypeVar("_T")
 
@@ -79,7 +82,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             self._start()
         elif record.status == OperationStatus.STARTED:
             if self.context_state.is_recorded:  # or it may be what a virtual context has left
-                self.workflow.position.found_cut()
+                self.run.position.found_cut()
             if self.at_most_once:
                 self.interrupted()
             else:
@@ -137,7 +140,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if self._is_running:
             if self.record is not None and self.record.status == OperationStatus.READY:
                 # Another attempt was about to begin: the FAIL replaces its START.
-                self.workflow.checkpointer.withdraw(self.operation_id)
+                self.run.checkpointer.withdraw(self.operation_id)
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
     @property
@@ -151,7 +154,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if record.status in (OperationStatus.STARTED, OperationStatus.PENDING):
             return
         if record.status == OperationStatus.READY and not self.context_state.is_over:
-            self.workflow.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+            self.run.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
         self._leave()
 
     def drop(self, msg: object | None = None) -> bool:
@@ -161,7 +164,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             if self._step_context is not None:
                 cut_off(self._step_context)
             self._body.cancel()
-            self.workflow.leave_body(self._body)
+            if not self.run.is_ending:
+                self.run.bodies.leave(self._body)
         return dropped
 
     def retry(
@@ -181,52 +185,45 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Awaitable[Any]:
         """Call a function as a body, through the middleware if there is any."""
-        middleware = self.workflow.settings.middleware
+        middleware = self.run.settings.middleware
         if middleware is None:
-            return self._call(function, args)
-        return middleware.step(CURRENT.get(), partial(self._call, function, args))
-
-    async def _call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Call a function, in a thread if it is a plain one."""
-        if is_coroutine_function(function):
-            return await function(*args)
-        result = await asyncio.to_thread(_call_plain, function, args)
-        return await result if inspect.isawaitable(result) else result
+            return call(function, args)
+        return middleware.step(CURRENT.get(), partial(call, function, args))
 
     def _start(self) -> None:
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
         start = self.update(OperationAction.START)
-        workflow = self.workflow
-        if self.waits_for_start or workflow.is_eager:
-            workflow.submit(start)
+        run = self.run
+        if self.waits_for_start or run.is_eager:
+            run.submit(start)
         else:
-            workflow.leave_behind(start)
+            run.leave_behind(start)
             self._run()
 
     def _run(self) -> None:
         if LEFT_RUNNING:
-            arn, operation_id = self.workflow.invoked.arn, self.operation_id
+            arn, operation_id = self.run.invoked.arn, self.operation_id
             body = after_earlier_threads(arn, operation_id, self._run_body)
         else:
             body = self._run_body()
-        self._body = self.workflow.start_body(self, body)
+        self._body = self.run.bodies.start(self, body)
 
     def _end_invocation(self, error: InvocationError) -> None:
         if not self.is_cancelled:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
 
     async def _run_body(self) -> None:
         """Run an attempt in its task, and pass every outcome on: to the log, or to the invocation's verdict."""
-        workflow, task = self.workflow, self._body
+        run, task = self.run, self._body
         self._step_context = context = self._new_step_context()
         CURRENT.set(context)
         try:
             try:
-                if workflow.watcher is None:
+                if run.watcher is None:
                     await self.attempt()
                 else:
-                    await workflow.watcher.step(self, self.attempt_number, self.attempt)
+                    await run.watcher.step(self, self.attempt_number, self.attempt)
             except OperationError as error:
                 self.attempt_failed(error)  # an InvocationError from the log is one too
             except InvocationError as error:
@@ -237,35 +234,35 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
                 if self._is_of_the_body(error, task):
                     self.attempt_failed(error)
         except Exception as error:
-            workflow.stop(Abort(error, fatal=True))  # the outcome could not be recorded
+            run.stop(Abort(error, fatal=True))  # the outcome could not be recorded
         except BaseException as error:
             # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
             # then the exception takes its course.
             if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.is_cancelled:
                 self.attempt_failed(error)
-            workflow.stop(Abort(error, fatal=False))
+            run.stop(Abort(error, fatal=False))
             if isinstance(error, KeyboardInterrupt):
                 raise
         finally:
-            workflow.body_ended(task)
+            run.bodies.ended(task)
 
     def _is_of_the_body(self, error: BaseException, task: object) -> bool:
         """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""
         if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
-            return _running_task() is task
-        return not (self.is_cancelled or self.workflow.is_ending)
+            return running_task() is task
+        return not (self.is_cancelled or self.run.is_ending)
 
     def _new_step_context(self) -> StepContext:
-        workflow = self.workflow
+        run = self.run
         return StepContext(
             operation_id=self.operation_id,
             operation_name=self.name,
             parent_id=self.context_state.parent_id,
             attempt=self.attempt_number,
-            durable_execution_arn=workflow.invoked.arn,
-            request_id=workflow.invoked.request_id,
-            logger=workflow.settings.logger,
-            ends_at=workflow.invoked.ends_at,
+            durable_execution_arn=run.invoked.arn,
+            request_id=run.invoked.request_id,
+            logger=run.settings.logger,
+            ends_at=run.invoked.ends_at,
         )
 
 
@@ -296,33 +293,3 @@ def retry_or_fail(
         operation.fail(error)
     else:
         operation.retry(delay, error=capture(error))
-
-
-def _running_task() -> object:
-    """Return the task that runs; ``None`` if there is none."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # no loop runs
-        return None
-
-
-def _call_plain(function: Callable[..., object], args: tuple[object, ...]) -> object:
-    try:
-        return function(*args)
-    except StopIteration as error:
-        # No future can hold a StopIteration; Python does the same for a coroutine function that raises it.
-        raise RuntimeError("the function raised StopIteration") from error
-
-
-def is_coroutine_function(function: Callable[..., object]) -> bool:
-    """Return ``True`` if a function is to be awaited, and ``False`` if it is to run in a thread."""
-    return inspect.iscoroutinefunction(_innermost(function))
-
-
-def _innermost(function: Callable[..., object]) -> object:
-    inner: Any = function
-    while isinstance(inner, partial):
-        inner = inner.func
-    if not inspect.isroutine(inner) and not inspect.isclass(inner):
-        return type(inner).__call__  # for an instance, the method of its class
-    return inner

@@ -38,7 +38,6 @@ from durable_execution_sdk.serdes import (
     SerDesContext,
     checked_text,
     on_a_fresh_stack,
-    without_envelopes,
 )
 
 __all__ = ["DurableOperation", "checked_name", "exact_text", "label_of", "named_after"]
@@ -66,9 +65,9 @@ class DurableOperation(Completion[_T], Generic[_T]):
         "name",
         "operation_id",
         "record",
+        "run",
         "sub_type",
         "was_over",
-        "workflow",
     )
 
     kind: ClassVar[OperationType]
@@ -78,7 +77,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
 
     def __init__(self, scope: IdScope, name: str | None, sub_type: OperationSubType) -> None:
         self.context_state = context_state = scope.context_state
-        self.workflow = workflow = context_state.workflow
+        self.run = run = context_state.run
         self.operation_id = operation_id = scope.next_id()
         self.name = name
         self.sub_type = sub_type
@@ -89,12 +88,12 @@ class DurableOperation(Completion[_T], Generic[_T]):
         self.was_over = False
         # True if it may do nothing: its context is over, in this invocation or, if rebuilt, in the log.
         self.is_void = False
-        super().__init__(workflow.completions, scope.place + scope.claimed)
-        if context_state.is_closed or workflow.is_ending:
+        super().__init__(run.completions, scope.place + scope.claimed)
+        if context_state.is_closed or run.is_ending:
             self.is_void = True
-            workflow.turn_down(self)
+            run.turn_down(self)
             return
-        record = workflow.claim(self)
+        record = run.claim(self)
         if record is not None:
             self._check(record, scope)
         context_state.unsettled[self.sequence] = self
@@ -103,14 +102,14 @@ class DurableOperation(Completion[_T], Generic[_T]):
                 self.is_void = True
                 return
             scope.has_news = True
-            if workflow.gate is not None:
-                workflow.position.found_cut()
+            if run.gate is not None:
+                run.position.found_cut()
         else:
             self.record = record
             if record.status in TERMINAL_STATUSES:
                 self.was_over = True
-                if workflow.reporter is not None:
-                    workflow.reporter.claimed(operation_id)
+                if run.reporter is not None:
+                    run.reporter.claimed(operation_id)
                 return
             if record.status not in OPEN_STATUSES:
                 self.is_void = True
@@ -119,9 +118,9 @@ class DurableOperation(Completion[_T], Generic[_T]):
             if context_state.is_rebuilt:
                 self.is_void = True
                 return
-        if workflow.reporter is not None:
-            workflow.reporter.claimed(operation_id)
-        workflow.registered[operation_id] = self
+        if run.reporter is not None:
+            run.reporter.claimed(operation_id)
+        run.registered[operation_id] = self
 
     @property
     def label(self) -> str:
@@ -149,7 +148,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
             " version of durable-execution-sdk knows: deploy a newer one. Until then Lambda invokes"
             " again, and nothing is lost"
         )
-        self.workflow.end(Abort(error, fatal=False))
+        self.run.end(Abort(error, fatal=False))
 
     def advance(self, record: Operation) -> None:
         """Act on a record with an open status."""
@@ -159,7 +158,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
         """Mark the operation as pending: the service will end it, at ``due_at`` (milliseconds) if known."""
         self.is_pending = True
         self.due_at = due_at
-        self.workflow.expect(due_at)
+        self.run.expect(due_at)
 
     def complete(self, record: Operation) -> None:
         """Queue the completion, because the log holds the end of this operation.
@@ -168,9 +167,9 @@ class DurableOperation(Completion[_T], Generic[_T]):
         ends the operation.
         """
         if record.status == _FAILED and was_given_up(record):
-            self.workflow.given_up[self.operation_id] = self
+            self.run.given_up[self.operation_id] = self
             return
-        self.become_due(record.end_timestamp or self.workflow.completions.now)
+        self.become_due(record.end_timestamp or self.run.completions.now)
 
     def settle(self) -> None:
         """Take the outcome from the log and leave the registers; called in this completion's turn."""
@@ -179,14 +178,14 @@ class DurableOperation(Completion[_T], Generic[_T]):
         self.is_pending = False
         self.context_state.unsettled.pop(self.sequence, None)
         if not self.was_over:
-            self.workflow.registered.pop(self.operation_id, None)
-        self.workflow.journal.release(self.operation_id)
+            self.run.registered.pop(self.operation_id, None)
+        self.run.journal.release(self.operation_id)
 
     def drop(self, msg: Any | None = None) -> bool:
         """End the handle: it records nothing more, and the tasks that await it are cancelled."""
         dropped = super().drop(msg)
         if dropped:
-            self.workflow.given_up.pop(self.operation_id, None)
+            self.run.given_up.pop(self.operation_id, None)
             if self.has_yet_to_fail:
                 self.is_pending = False
                 self.context_state.unsettled.pop(self.sequence, None)
@@ -261,12 +260,12 @@ class DurableOperation(Completion[_T], Generic[_T]):
     def submit(self, update: OperationUpdate) -> None:
         """Record an update of this operation, unless it was given up."""
         if not (self.is_void or self.context_state.is_closed or self.is_cancelled):
-            self.workflow.submit(update)
+            self.run.submit(update)
 
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record an update that causes no call of its own, unless the operation was given up."""
         if not (self.is_void or self.context_state.is_closed or self.is_cancelled):
-            self.workflow.leave_behind(update)
+            self.run.leave_behind(update)
 
     def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
         """Make a serdes; a ``ConfigError`` about its type gets the name of the operation."""
@@ -289,7 +288,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
         The error of a serdes is not a failure of the function that made the value, so it is not retried:
         ``InvocationError`` ends the invocation, and any other exception becomes a ``SerDesError``.
         """
-        middleware = self.workflow.settings.middleware
+        middleware = self.run.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
         try:
@@ -326,12 +325,14 @@ class DurableOperation(Completion[_T], Generic[_T]):
         """Read a payload. A missing payload is ``None``, if the serdes accepts that."""
         if payload is None:
             return self._absent(serdes)
-        middleware = self.workflow.settings.middleware
+        middleware = self.run.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, self.kind, self.sub_type)
         try:
             if type(serdes) is JsonSerDes:
                 if payload.startswith(ENVELOPE) and not self.is_from_outside:
+                    from durable_execution_sdk.serdes.envelopes import without_envelopes  # noqa: PLC0415 - rare
+
                     payload = without_envelopes(payload)
                 try:
                     return serdes.read(payload)
@@ -342,7 +343,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
             except RecursionError:
                 return on_a_fresh_stack(serdes.deserialize, payload, self._serdes_context())
         except InvocationError as error:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
             raise
         except (Exception, GeneratorExit) as error:
             broken: SerDesError
@@ -364,7 +365,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
         """
         if self.is_from_outside:
             return self.misread(error, self.error_class, tells_cure=tells_cure)
-        self.workflow.fail(error)
+        self.run.fail(error)
         return error
 
     def misread(
@@ -390,17 +391,17 @@ class DurableOperation(Completion[_T], Generic[_T]):
         return SerDesContext(
             operation_id=self.operation_id,
             operation_name=self.name,
-            durable_execution_arn=self.workflow.invoked.arn,
+            durable_execution_arn=self.run.invoked.arn,
             is_outward=self.is_from_outside,
         )
 
     def _leave(self) -> None:
         self.is_pending = False
         self.context_state.unsettled.pop(self.sequence, None)
-        workflow = self.workflow
+        run = self.run
         if not self.was_over:
-            workflow.registered.pop(self.operation_id, None)
-        workflow.journal.release(self.operation_id)
+            run.registered.pop(self.operation_id, None)
+        run.journal.release(self.operation_id)
 
     def _check(self, record: Operation, scope: IdScope) -> None:
         """Fail the execution if the record at this place is of another type, subtype, name or parent (law 7)."""
@@ -422,7 +423,7 @@ class DurableOperation(Completion[_T], Generic[_T]):
             " recorded: time, random numbers, environment, the order of a set. Do that inside a"
             " step, or use ctx.now(), ctx.random(), ctx.uuid4()"
         )
-        self.workflow.fail(error)
+        self.run.fail(error)
         raise error
 
 

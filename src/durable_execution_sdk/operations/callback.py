@@ -109,7 +109,7 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
 
     def __init__(self, scope: IdScope, name: str | None, config: CallbackConfig[_T]) -> None:
         super().__init__(scope, name, OperationSubType.CALLBACK)
-        self.workflow.journal.claimed_callback(self.operation_id)
+        self.run.journal.claimed_callback(self.operation_id)
         self.creation: CreationOfCallback[_T] = CreationOfCallback(self)
         result_type: Any = Any if config.result_type is None else config.result_type
         self._serdes: SerDes[Any] = config.serdes or self.named(lambda: CallbackSerDes(result_type))
@@ -119,7 +119,7 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
             if record is not None:
                 self._exists(record)
             elif self.is_cancelled:
-                self.workflow.turn_down(self.creation)
+                self.run.turn_down(self.creation)
             return
         if record is None:
             options = CallbackOptions(
@@ -147,12 +147,12 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
 
     def _exists(self, record: Operation) -> None:
         if not self.creation.is_due:
-            self.creation.become_due(record.start_timestamp or self.workflow.completions.now)
+            self.creation.become_due(record.start_timestamp or self.run.completions.now)
 
     def advance(self, record: Operation) -> None:
         """Mark the callback as pending until it is answered or times out."""
         if record.callback_details is None or not record.callback_details.callback_id:
-            self.workflow.fail(
+            self.run.fail(
                 InternalError(f"the service recorded {self.label} without giving it an id")
             )
         elif self._is_typed:
@@ -201,7 +201,7 @@ class CreationOfCallback(Completion[Callback[_T]], Generic[_T]):
     is_end = False
 
     def __init__(self, callback: CallbackOperation[_T]) -> None:
-        super().__init__(callback.workflow.completions, callback.place)
+        super().__init__(callback.run.completions, callback.place)
         self.name = callback.name
         self.operation_id = callback.operation_id
         self.context_state = callback.context_state

@@ -8,8 +8,7 @@ without an end in the log stay as they are: they start nothing and record nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextvars import copy_context
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -26,6 +25,15 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.operations.base import DurableOperation
 from durable_execution_sdk.operations.checks import check_config, check_serdes
+from durable_execution_sdk.operations.virtual_child import (
+    Body,
+    ErrorMapper,
+    VirtualChild,
+    complete,
+    is_of_the_code,
+    mapped,
+    start_in,
+)
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
@@ -37,10 +45,9 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
-from durable_execution_sdk.runtime.completions import Completion, Handle
+from durable_execution_sdk.runtime.completions import Handle
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
-from durable_execution_sdk.runtime.current import task_on
-from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
+from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import SerDes, checked_text
 
@@ -49,9 +56,6 @@ __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 _T = TypeVar("_T")
 
 # The largest result that is stored, in bytes.
-
-Body = Callable[[ContextState], Awaitable[Any]]
-ErrorMapper = Callable[[Exception], Exception]
 
 
 class ChildConfig(Struct, frozen=True, kw_only=True):
@@ -131,7 +135,7 @@ class Child(DurableOperation[_T], Generic[_T]):
             self.complete(record)
             return
         inner = self._inner = ContextState(
-            self.workflow,
+            self.run,
             operation_id=self.operation_id,
             name=name,
             parent=self.context_state,
@@ -191,7 +195,7 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     async def _run(self, inner: ContextState) -> None:
         """Run the body, and record its end if the log does not hold it."""
-        watcher = self.workflow.watcher
+        watcher = self.run.watcher
         try:
             if watcher is None:
                 result = await self._body(inner)
@@ -200,16 +204,16 @@ class Child(DurableOperation[_T], Generic[_T]):
         except OperationError as error:
             self._raised(error)  # an InvocationError from the log is one too
         except InvocationError as error:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
-            if self.is_cancelled or self.workflow.is_ending:
+            if self.is_cancelled or self.run.is_ending:
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(error)
         except (KeyboardInterrupt, GeneratorExit) as error:
-            if not _is_of_the_code(error, self._task):
+            if not is_of_the_code(error, self._task):
                 raise
             self._raised(error)
         except BaseException as error:
@@ -220,19 +224,19 @@ class Child(DurableOperation[_T], Generic[_T]):
             inner.close()
 
     def _returned(self, result: object) -> None:
-        if self.workflow.returned_too_early(self.operation_id):
+        if self.run.returned_too_early(self.operation_id):
             return
         try:
             payload = self.written(self._serdes, result, "result")
         except InvocationError as error:
-            self.workflow.end(Abort(error, fatal=False))
+            self.run.end(Abort(error, fatal=False))
             return
         except Exception as error:
             self._raised(error)
             return
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
             read = partial(self.decode, self._serdes)
-            self._payload = self.workflow.built_again(self.record, payload, read)
+            self._payload = self.run.built_again(self.record, payload, read)
             self.complete(self.record)
         elif text_bytes(payload) <= MAX_STORED_RESULT_BYTES:
             self._has_ended = True
@@ -253,7 +257,7 @@ class Child(DurableOperation[_T], Generic[_T]):
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
             message = capture(error).error_message
-            self.workflow.fail(
+            self.run.fail(
                 DeterminismError(
                     f"{self.label} succeeded when it ran first, and its result, which was too large"
                     f" to store, is built again from its recorded operations; now it raised"
@@ -264,9 +268,9 @@ class Child(DurableOperation[_T], Generic[_T]):
             return
         recorded = error
         if type(error) is TypeError:
-            _complete(error)
+            complete(error)
         if isinstance(error, Exception):
-            recorded = _mapped(self._config.error_mapper, error, self.label)
+            recorded = mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
         self.submit(self.update(OperationAction.FAIL, error=capture(recorded)))
 
@@ -275,130 +279,6 @@ class Child(DurableOperation[_T], Generic[_T]):
         return record.status == OperationStatus.SUCCEEDED and bool(
             details is not None and details.replay_children
         )
-
-
-class VirtualChild(Completion[_T], Generic[_T]):
-    """A child context without an operation of its own."""
-
-    __slots__ = ("_body", "_inner", "_mapper", "_outer", "_task", "name", "operation_id")
-
-    def __init__(self, scope: IdScope, body: Body, name: str | None, config: ChildConfig) -> None:
-        outer = scope.context_state
-        self.operation_id = operation_id = scope.next_id()
-        super().__init__(outer.workflow.completions, scope.place + scope.claimed)
-        self.name = name
-        self._outer = outer
-        self._inner = ContextState(
-            outer.workflow,
-            operation_id=operation_id,
-            name=name,
-            parent=outer,
-            virtual=True,
-        )
-        self._body = body
-        self._mapper = config.error_mapper
-        if outer.is_over:
-            outer.workflow.turn_down(self)
-            return
-        outer.unsettled[self.sequence] = self
-        self._task = start_in(self._inner, self._run(), scope)
-
-    @property
-    def label(self) -> str:
-        """The name of the context, in messages."""
-        return f"virtual child context {self.name!r}" if self.name else "a virtual context"
-
-    @property
-    def can_be_given_up(self) -> bool:
-        """True as long as the context around it may write."""
-        return not self._outer.is_over
-
-    def abandon(self) -> None:
-        """Give up the operations in the context, which has no record of its own."""
-        for operation in list(self._inner.unsettled.values()):
-            if operation.can_be_given_up:
-                operation.give_up()
-
-    def drop(self, msg: object | None = None) -> bool:
-        """End the context, and everything in it."""
-        dropped = super().drop(msg)
-        if dropped:
-            self._outer.unsettled.pop(self.sequence, None)
-            self._inner.close()
-        return dropped
-
-    async def _run(self) -> None:
-        try:
-            result = await self._body(self._inner)
-        except OperationError as error:
-            self._raised(error)
-        except InvocationError as error:
-            self._outer.workflow.end(Abort(error, fatal=False))
-        except Exception as error:
-            self._raised(error)
-        except asyncio.CancelledError as error:
-            if self.is_cancelled or self._outer.workflow.is_ending:
-                raise
-            # The context was not given up: its own code raised this, or cancelled its own task.
-            self._raised(rebuild(ChildContextError, capture(error)))
-        except (KeyboardInterrupt, GeneratorExit) as error:
-            if not _is_of_the_code(error, self._task):
-                raise
-            self._raised(rebuild(ChildContextError, capture(error)))
-        except BaseException as error:
-            self._raised(rebuild(ChildContextError, capture(error)))
-        else:
-            if not self.is_done:
-                self.set_result(result)
-        finally:
-            self._outer.unsettled.pop(self.sequence, None)
-            self._inner.close()
-            if not self.is_cancelled:
-                self._tell()
-
-    def _raised(self, error: Exception) -> None:
-        if type(error) is TypeError:
-            _complete(error)
-        raised = _mapped(self._mapper, error, self.label)
-        if issubclass(type(raised), StopIteration):  # an instance may lie about its class
-            raised = RuntimeError("a coroutine cannot raise StopIteration")
-        if not self.is_done:
-            self.set_exception(raised)
-
-
-def _complete(error: TypeError) -> None:
-    from durable_execution_sdk.operations.usage import (  # noqa: PLC0415 - only for errors
-        complete_type_error,
-    )
-
-    complete_type_error(error)
-
-
-def _mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Exception:
-    if mapper is None:
-        return error
-    try:
-        mapped: object = mapper(error)
-    except KeyboardInterrupt:
-        raise
-    except Exception as broken:
-        return broken
-    except BaseException as broken:
-        return rebuild(ChildContextError, capture(broken))
-    if isinstance(mapped, Exception):
-        return mapped
-    return ConfigError(f"the error_mapper of {label} must return an exception, not {shown(mapped)}")
-
-
-def _is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:
-    """Tell a GeneratorExit that a task's code has raised from the end of a coroutine that is closed."""
-    return isinstance(error, GeneratorExit) and task_on(task.get_loop()) is task
-
-
-def start_in(context_state: ContextState, body: Any, maker: IdScope) -> asyncio.Task[None]:
-    """Run a context's body as a workflow task of its own. ``maker`` is the scope of the caller."""
-    scope = IdScope(context_state, context_state.prefix, maker=maker)
-    return context_state.workflow.tasks.start(body, scope, copy_context())
 
 
 def run_in_child_context(
@@ -412,7 +292,7 @@ def run_in_child_context(
     check_config("ctx.run_in_child_context", config, ChildConfig)
     chosen = config or ChildConfig()
     if chosen.virtual:
-        virtual: VirtualChild[object] = VirtualChild(scope, body, name, chosen)
+        virtual: VirtualChild[Any] = VirtualChild(scope, body, name, chosen.error_mapper)
         return virtual.handle
     child: Child[Any] = Child(scope, body, name, chosen, chosen.serdes or serdes)
     return child.handle

@@ -24,8 +24,8 @@ def complete_execution(
 
     Raises ``PayloadSizeError`` for a result above 6 MiB of JSON.
     """
-    workflow = scope.context_state.workflow
-    execution_id = workflow.journal.execution_id
+    run = scope.context_state.run
+    execution_id = run.journal.execution_id
     if error is not None:
         update = OperationUpdate(
             id=execution_id,
@@ -34,14 +34,14 @@ def complete_execution(
             error=capture(error),
         )
     else:
-        serdes: SerDes[Any] = workflow.settings.serdes or serdes_for_type(Any)
-        middleware = workflow.settings.middleware
+        serdes: SerDes[Any] = run.settings.serdes or serdes_for_type(Any)
+        middleware = run.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, OperationType.EXECUTION, None)
         context = SerDesContext(
             operation_id=execution_id,
             operation_name=None,
-            durable_execution_arn=workflow.invoked.arn,
+            durable_execution_arn=run.invoked.arn,
             is_outward=True,
         )
         written = serdes.serialize(result, context)
@@ -58,10 +58,10 @@ def complete_execution(
             action=OperationAction.SUCCEED,
             payload=payload,
         )
-    if workflow.returned_too_early(None):
+    if run.returned_too_early(None):
         raise InvocationEnded
-    workflow.submit(update)
-    workflow.end(Complete(succeeded=error is None, error=error))
+    run.submit(update)
+    run.end(Complete(succeeded=error is None, error=error))
     return _Ended()
 
 

@@ -77,16 +77,16 @@ class Invoke(DurableOperation[_T], Generic[_T]):
         config: InvokeConfig[_T],
     ) -> None:
         super().__init__(scope, name, OperationSubType.CHAINED_INVOKE)
-        default = self.workflow.settings.serdes_for_type(None)
+        default = self.run.settings.serdes_for_type(None)
         self._serdes: SerDes[Any] = config.serdes or self.named(
-            lambda: self.workflow.settings.serdes_for_type(config.result_type)
+            lambda: self.run.settings.serdes_for_type(config.result_type)
         )
         record = self.record
         payload_serdes = config.payload_serdes or default
-        if record is not None and self.workflow.is_rehearsal:
+        if record is not None and self.run.is_rehearsal:
             write = partial(self.encode, payload_serdes, payload, "payload")
             read = partial(self.decode, payload_serdes)
-            self.workflow.invoked_again(record, function_name, write, read)
+            self.run.invoked_again(record, function_name, write, read)
         if self.is_void:
             return
         if record is None:

@@ -12,13 +12,6 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.operations.base import checked_name
 from durable_execution_sdk.operations.checks import check_config
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
-from durable_execution_sdk.operations.fan_out.execution import (
-    Branch,
-    FanOut,
-    NestingType,
-    Plan,
-    check_options,
-)
 from durable_execution_sdk.operations.fan_out.grouping import Batches, ItemBatcher
 from durable_execution_sdk.operations.fan_out.items import (
     NEVER,
@@ -27,6 +20,8 @@ from durable_execution_sdk.operations.fan_out.items import (
     Supply,
     supply_of,
 )
+from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.completions import Handle
@@ -153,7 +148,7 @@ def _warn_of_many(fan_out: FanOut[object], total: int | None, config: MapConfig)
     each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
     if total is None or total < MAX_OPERATIONS or not each_counts:
         return
-    fan_out.workflow.settings.logger.warning(
+    fan_out.run.settings.logger.warning(
         "%s has %s items, each an operation at least, and an execution may have %s operations unless"
         " AWS has raised the quota: use nesting=NestingType.FLAT, an ItemBatcher, or invoke a durable"
         " function for each part of the items",

@@ -12,14 +12,9 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.operations.base import checked_name
 from durable_execution_sdk.operations.checks import check_config, check_context_function
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
-from durable_execution_sdk.operations.fan_out.execution import (
-    Branch,
-    FanOut,
-    NestingType,
-    Plan,
-    check_options,
-)
 from durable_execution_sdk.operations.fan_out.items import supply_of
+from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.completions import Handle
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
@@ -65,7 +60,7 @@ def parallel(
     named = _named(functions)
     if chosen.completion is not None:
         chosen.completion.validate_against(len(named), "ctx.parallel")
-    settings = scope.context_state.workflow.settings
+    settings = scope.context_state.run.settings
     by_index = [chosen.item_serdes or settings.serdes_for(function) for _, function in named]
 
     branches = [

@@ -17,7 +17,6 @@ from msgspec import Struct
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.operations.attempts import (
     AttemptOperation,
-    is_coroutine_function,
     retry_or_fail,
 )
 from durable_execution_sdk.operations.base import named_after
@@ -35,6 +34,7 @@ from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions import Handle
 from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.serdes import SerDes
 
@@ -146,16 +146,16 @@ class _Defaults(Struct, frozen=True):
     most: int
 
 
-def _defaults_of(function: Callable[..., Any], workflow: InvocationRun) -> _Defaults:
+def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
     """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
     config = bound_config(function) or _DEFAULT
-    serdes = workflow.settings.serdes_for(function) if config.serdes is None else None
+    serdes = run.settings.serdes_for(function) if config.serdes is None else None
     arity = arity_of(function)
     defaults = _Defaults(
         named_after(function), config, serdes, is_coroutine_function(function), *arity
     )
     if type(function) is FunctionType:
-        cache: dict[Any, _Defaults] = workflow.said_by_functions
+        cache: dict[Any, _Defaults] = run.said_by_functions
         if len(cache) >= _MOST_CACHED:
             cache.clear()
         cache[function] = defaults
@@ -186,7 +186,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
         self._is_coroutine = is_coroutine
         self.at_most_once = config.semantics is _AT_MOST_ONCE
         self.waits_for_start = self.at_most_once or config.acknowledge_start
-        if self.workflow.is_optimistic and not self.at_most_once:
+        if self.run.is_optimistic and not self.at_most_once:
             self.tells_time = False
         self.begin()
 
@@ -197,7 +197,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
-        if self._is_coroutine and self.workflow.settings.middleware is None:
+        if self._is_coroutine and self.run.settings.middleware is None:
             result = await self._function(*self._args)
         else:
             result = await self.call(self._function, self._args)
@@ -209,7 +209,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def attempt_failed(self, error: BaseException) -> None:
         """Ask the retry strategy about a failed attempt."""
-        strategy = self._config.retry_strategy or self.workflow.settings.default_retry
+        strategy = self._config.retry_strategy or self.run.settings.default_retry
         retry_or_fail(self, strategy, error)
 
     def interrupted(self) -> None:
@@ -232,10 +232,10 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def _hand_on_early(self, payload: str) -> None:
         """Let a sequential workflow go on before the acknowledgement, in optimistic mode."""
-        if self.is_done or not self.workflow.is_sequential:
+        if self.is_done or not self.run.is_sequential:
             return
         self.set_result(self.decode(self._serdes, payload))
-        self.workflow.position.delivered(self.operation_id)
+        self.run.position.delivered(self.operation_id)
         self._tell()
         self._leave()
 
@@ -248,11 +248,11 @@ def step(
     config: StepConfig | None,
 ) -> Handle[Any]:
     """Run a function as a step."""
-    workflow = scope.context_state.workflow
+    run = scope.context_state.run
     defaults: _Defaults | None = None
     made: Step[Any]
     if type(function) is FunctionType:
-        defaults = workflow.said_by_functions.get(function)
+        defaults = run.said_by_functions.get(function)
     if config is not None:
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
@@ -264,11 +264,11 @@ def step(
             )
             return made.handle
     if defaults is None:
-        defaults = _defaults_of(function, workflow)
+        defaults = _defaults_of(function, run)
     if not defaults.least <= len(args) <= defaults.most:
         raise misfit("ctx.step", function, counted(args))
     chosen = config or defaults.config
-    serdes = chosen.serdes or defaults.serdes or workflow.settings.serdes_for(function)
+    serdes = chosen.serdes or defaults.serdes or run.settings.serdes_for(function)
     named = name or defaults.name
     made = Step(scope, function, args, named, chosen, serdes, is_coroutine=defaults.is_coroutine)
     return made.handle

@@ -105,9 +105,9 @@ def wait_until(scope: IdScope, moment: datetime, name: str | None) -> Handle[Non
             " tzinfo=timezone.utc, or datetime.now(timezone.utc) + ..."
         )
     # The check uses the log's time, so that it has the same result on every replay.
-    workflow = scope.context_state.workflow
+    run = scope.context_state.run
     end = moment.timestamp()
     away = Duration.from_seconds(max(1, math.ceil(end - scope.context_state.now / 1000)))
     away.checked("ctx.wait_until", 1, LONGEST_TIMER_SECONDS)
-    left = math.ceil(end - workflow.plane.now() / 1000)
+    left = math.ceil(end - run.plane.now() / 1000)
     return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name).handle

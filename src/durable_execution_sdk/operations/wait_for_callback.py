@@ -139,7 +139,7 @@ def _serdes_of(scope: IdScope, config: WaitForCallbackConfig[Any], name: str | N
     if config.serdes is not None:
         return _Answer(config.serdes)
     try:
-        return scope.context_state.workflow.settings.serdes_for_type(config.result_type)
+        return scope.context_state.run.settings.serdes_for_type(config.result_type)
     except ConfigError as error:
         raise ConfigError(f"wait_for_callback {name!r}: {error}") from error
 

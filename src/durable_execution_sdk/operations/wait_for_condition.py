@@ -125,5 +125,5 @@ def wait_for_condition(
 ) -> Handle[Any]:
     """Start a poll: check a state until the strategy stops."""
     # An annotation that can't be read is refused before the operation has its id.
-    serdes = config.serdes or scope.context_state.workflow.settings.serdes_for(check)
+    serdes = config.serdes or scope.context_state.run.settings.serdes_for(check)
     return WaitForCondition(scope, check, name, config, serdes).handle

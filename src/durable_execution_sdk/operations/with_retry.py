@@ -15,7 +15,8 @@ from durable_execution_sdk.operations.checks import (
     check_strategy,
     delay_of_retry,
 )
-from durable_execution_sdk.operations.child import Body, ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.virtual_child import Body
 from durable_execution_sdk.operations.wait import wait
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions import Handle
@@ -53,7 +54,7 @@ def with_retry(
     """Run a function in a context of its own until an attempt succeeds or the strategy ends it."""
     check_config("ctx.with_retry", config, WithRetryConfig)
     chosen = config or WithRetryConfig()
-    strategy = chosen.retry_strategy or scope.context_state.workflow.settings.default_retry
+    strategy = chosen.retry_strategy or scope.context_state.run.settings.default_retry
     once = ChildConfig(serdes=chosen.serdes, summary_generator=chosen.summary_generator)
 
     async def body(context_state: ContextState) -> Any:

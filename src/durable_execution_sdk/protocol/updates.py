@@ -1,10 +1,12 @@
-"""Updates that the SDK sends to the service in checkpoints (API shape ``OperationUpdate``)."""
+"""Updates that the SDK sends to the service in checkpoints (API shape ``OperationUpdate``), in batches."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import MAX_BATCH_BYTES
 from durable_execution_sdk.protocol.operations import OperationType
 
 
@@ -87,3 +89,44 @@ class OperationUpdate(
     wait_options: WaitOptions | None = None
     callback_options: CallbackOptions | None = None
     chained_invoke_options: ChainedInvokeOptions | None = None
+
+
+# Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
+_UPDATE_OVERHEAD = 400
+
+_START = OperationAction.START
+_PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
+
+
+def length_of_batch(queue: Sequence[OperationUpdate], most_updates: int) -> int:
+    """Return the number of updates, from the start of the queue, that one call may carry."""
+    taken: dict[str, OperationUpdate] = {}
+    count = 0
+    size = 0
+    for update in queue:
+        if count == most_updates:
+            break
+        if update.error is not None:
+            size += _size(update)
+        elif (payload := update.payload) is not None:
+            size += len(payload) if payload.isascii() else text_bytes(payload)
+        if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
+            break
+        earlier = taken.setdefault(update.id, update)
+        if earlier is not update:
+            # A batch may hold two updates of one operation only as its START and what follows it.
+            is_pair = earlier.action is _START and update.action is not _START
+            if not is_pair or update.type not in _PAIRED_TYPES:
+                break
+            taken[update.id] = update
+        count += 1
+    return count
+
+
+def _size(update: OperationUpdate) -> int:
+    payload, error = update.payload, update.error
+    size = text_bytes(payload)
+    if error is not None:
+        texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
+        size += sum(map(text_bytes, texts))
+    return size

@@ -7,7 +7,8 @@ outside of operations runs, with its side effects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+import asyncio
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
@@ -29,11 +30,21 @@ from durable_execution_sdk.replay.payloads import (
     short,
 )
 from durable_execution_sdk.replay.rehearsal_log import FUNCTIONS, RehearsalLog, Result
+from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions import Completion
-from durable_execution_sdk.runtime.run import Attempting, InvocationRun, Reader
+from durable_execution_sdk.runtime.run import InvocationRun, Reader
 from durable_execution_sdk.runtime.verdicts import Suspend
 
 __all__ = ["Rehearsal", "RehearsalDataPlane"]
+
+
+class _NoBodies(Bodies):
+    """The bodies of a rehearsal, of which none runs."""
+
+    def start(self, operation: Attempting[Any], body: Any) -> NoReturn:
+        """Refuse to run a body. Reaching this is a defect of the rehearsal."""
+        body.close()
+        raise InternalError(f"{operation.label} was about to run in a rehearsal")
 
 
 class Rehearsal(InvocationRun):
@@ -46,7 +57,11 @@ class Rehearsal(InvocationRun):
         self._rehearsal_log = rehearsal_log
         rehearsal_log.arguments.begin()
 
-    def claim(self, claimant: Completion[object]) -> Operation | None:
+    def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:
+        """Make the object that refuses to run a body."""
+        return _NoBodies(loop)
+
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Compare an operation with the log; end the invocation at the first divergence."""
         self._rehearsal_log.arguments.take(claimant)
         record = super().claim(claimant)
@@ -102,17 +117,11 @@ class Rehearsal(InvocationRun):
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record nothing."""
 
-    def start_body(
-        self, operation: Attempting[object], body: Coroutine[object, object, None]
-    ) -> NoReturn:
-        """Refuse to run a body. Reaching this is a defect of the rehearsal."""
-        body.close()
-        raise InternalError(f"{operation.label} was about to run in a rehearsal")
-
     def expect(self, due_at: float | None) -> None:
         """Ignore timers: no time passes in a rehearsal."""
 
-    def _is_waiting_for_service(self) -> bool:
+    def is_waiting_for_service(self) -> bool:
+        """Return ``True`` if the history is still to complete an operation that code awaits."""
         return bool(self._rehearsal_log.waits_for())
 
 

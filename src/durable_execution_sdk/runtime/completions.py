@@ -67,10 +67,10 @@ from typing import Any, ClassVar, Generic, NoReturn, TypeVar
 from durable_execution_sdk.errors import ContextMisuseError, OperationCancelledError
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, task_on
 from durable_execution_sdk.runtime.log.journal import LateNews, Position
+from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 from durable_execution_sdk.runtime.tasks.workflow_task import (
     UNCHECKED_MOVES,
     WorkflowTasks,
-    refused_in_step,
 )
 
 __all__ = [

@@ -108,7 +108,7 @@ class ContextState:
 
     def __init__(
         self,
-        workflow: InvocationRun,
+        run: InvocationRun,
         *,
         operation_id: str | None = None,
         name: str | None = None,
@@ -116,7 +116,7 @@ class ContextState:
         virtual: bool = False,
         rebuilt: bool = False,
     ) -> None:
-        self.workflow = workflow
+        self.run = run
         self.name = name
         self.parent = parent
         self.operation_id = operation_id
@@ -136,8 +136,8 @@ class ContextState:
         self._tasks: dict[WorkflowTask[Any], None] = {}
         if parent is not None:
             parent.children[self] = None
-        if workflow.gate is not None and not virtual:
-            workflow.gate.entered(operation_id)
+        if run.gate is not None and not virtual:
+            run.gate.entered(operation_id)
 
     @property
     def is_replaying(self) -> bool:
@@ -147,15 +147,15 @@ class ContextState:
         """
         runner = CURRENT.get()
         if runner is None:
-            return self.is_rebuilt or not self.workflow.position.is_new
-        if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.workflow.thread:
+            return self.is_rebuilt or not self.run.position.is_new
+        if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.run.thread:
             return False
         return runner.scope.is_replaying
 
     @property
     def is_over(self) -> bool:
         """True if operations do nothing here any more, because only clean-up code still runs."""
-        return self.is_closed or self.workflow.is_ending
+        return self.is_closed or self.run.is_ending
 
     @property
     def is_recorded(self) -> bool:
@@ -173,10 +173,10 @@ class ContextState:
         operation has moved the clock then differs from replay, which does not run completed contexts. So there
         each context has its own clock, which the ends of its own operations and of those around it move.
         """
-        completions = self.workflow.completions
+        completions = self.run.completions
         if not completions.tells_contexts:
             return completions.now
-        latest = self.workflow.began_at
+        latest = self.run.began_at
         context_state: ContextState | None = self
         while context_state is not None:
             latest = max(latest, context_state.last_end)
@@ -199,20 +199,20 @@ class ContextState:
         watched: Any = CURRENT.get()
         task: object = watched
         if isinstance(task, WorkflowTask):
-            if threading.get_ident() != self.workflow.thread:
+            if threading.get_ident() != self.run.thread:
                 raise ContextMisuseError(
                     f"{self.title} was used in another thread: the order in which threads run is not"
                     " recorded, so operations can only be started by the workflow's own tasks. Start"
                     " them there; a plain function given to ctx.step runs in a thread by itself"
                 )
             scope = task.scope
-            running = task_on(self.workflow.loop)
+            running = task_on(self.run.loop)
             if running is not None and running is not watched.task:
                 raise _unnumbered(running)
             if isinstance(scope, IdScope):
                 if scope.context_state is self:
                     return scope
-                if scope.context_state.workflow is not self.workflow:
+                if scope.context_state.run is not self.run:
                     raise ContextMisuseError(
                         f"{self.title} of an earlier invocation, or of another execution, was used"
                         " inside this one: something kept it, such as a global variable or a cache. Use the context"
@@ -236,12 +236,12 @@ class ContextState:
     def submit(self, update: OperationUpdate) -> None:
         """Record an update, unless this context is over: the service refuses updates below a completed context."""
         if not self.is_closed:
-            self.workflow.submit(update)
+            self.run.submit(update)
 
     def leave_behind(self, update: OperationUpdate) -> None:
         """Record an update that may wait for the next call, unless this context is over."""
         if not self.is_closed:
-            self.workflow.leave_behind(update)
+            self.run.leave_behind(update)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """Note that this task runs in the context."""
@@ -261,8 +261,8 @@ class ContextState:
         for operation in list(self.unsettled.values()):
             operation.drop()
         left = [watched for watched in self._tasks if watched is not CURRENT.get()]
-        if left and not self.workflow.is_ending:
-            self.cleans_until = self.workflow.clean_up_end()
+        if left and not self.run.is_ending:
+            self.cleans_until = self.run.invoked.clean_up_end()
         for watched in left:
             watched.cancel()
 
@@ -315,7 +315,7 @@ class IdScope(TaskScope):
         """True if the code that runs in this scope now ran in an earlier invocation: see ``journal.Position``."""
         if self.context_state.is_rebuilt:
             return True
-        if self.context_state.workflow.position.is_new:
+        if self.context_state.run.position.is_new:
             return False
         scope: IdScope | None = self
         while scope is not None and not scope.has_news:
@@ -379,7 +379,7 @@ class IdScope(TaskScope):
     def is_next_recorded(self) -> bool:
         """Return ``True`` if the log holds the operation that will be claimed next."""
         following = self.path.operation_id(self.context, self.claimed + 1)
-        return self.context_state.workflow.journal.get(following) is not None
+        return self.context_state.run.journal.get(following) is not None
 
     @property
     def position(self) -> str:
@@ -403,4 +403,4 @@ class IdScope(TaskScope):
 
     @property
     def _seed(self) -> str:
-        return f"{self.context_state.workflow.journal.arn}|{self.context}{self.path.text}"
+        return f"{self.context_state.run.journal.arn}|{self.context}{self.path.text}"

@@ -18,7 +18,7 @@ from msgspec.structs import force_setattr
 
 from durable_execution_sdk.errors import ContextMisuseError
 
-__all__ = ["CURRENT", "StepContext", "cut_off", "sdk_context", "task_on"]
+__all__ = ["CURRENT", "StepContext", "cut_off", "running_task", "sdk_context", "task_on"]
 
 # Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
 # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
@@ -30,6 +30,14 @@ else:
     task_on = vars(asyncio.tasks)["_current_tasks"].get
 
 CURRENT: ContextVar[object] = ContextVar("durable_execution_current", default=None)
+
+
+def running_task() -> object:
+    """Return the task that runs; ``None`` if there is none."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:  # no loop runs
+        return None
 
 
 def sdk_context() -> Context:

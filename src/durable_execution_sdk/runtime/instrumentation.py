@@ -1,6 +1,6 @@
 """Reports of an invocation to its observers: its start and end, checkpoint calls, runs of functions.
 
-A handler without plugins has no reporter, and none of this runs.
+A handler without plugins has no reporter, and does not load this module.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from durable_execution_sdk.protocol.data_plane import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus
+from durable_execution_sdk.runtime.bodies import BodyWatcher, Observable
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.log.journal import Journal
-from durable_execution_sdk.runtime.run import BodyWatcher, InvocationRun, Invoked, Observable
-from durable_execution_sdk.runtime.settings import Observers, Reporter
+from durable_execution_sdk.runtime.run import InvocationRun
+from durable_execution_sdk.runtime.settings import Invoked, Observers, Reporter
 
 __all__ = ["measured", "reported", "reporter", "watch"]
 
@@ -32,13 +33,11 @@ _T = TypeVar("_T")
 
 
 def reporter(
-    observers: Observers | None, journal: Journal, invoked: Invoked, plane: DataPlane
-) -> Reporter | None:
-    """Make the reporter of this invocation; ``None`` without observers."""
-    if observers is None or journal.execution is None:
-        return None
+    observers: Observers, journal: Journal, execution: Operation, invoked: Invoked, plane: DataPlane
+) -> Reporter:
+    """Make the reporter of this invocation."""
     return observers.reporter(
-        journal.execution,
+        execution,
         journal.known(),
         journal.updated_ids,
         arn=invoked.arn,
@@ -54,11 +53,11 @@ def measured(plane: DataPlane, report: Reporter) -> DataPlane:
     return _MeasuredPlane(plane, report) if report.wants_calls else plane
 
 
-def watch(workflow: InvocationRun, report: Reporter) -> None:
-    """Connect the reporter to the workflow: operations report their claims, updates and news."""
-    workflow.reporter = report
+def watch(run: InvocationRun, report: Reporter) -> None:
+    """Connect the reporter to the run: operations report their claims, updates and news."""
+    run.reporter = run.unsettled.reporter = report
     if report.wants_attempts:
-        workflow.watcher = Watcher(workflow, report)
+        run.watcher = Watcher(run, report)
 
 
 async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -76,8 +75,8 @@ async def reported(report: Reporter, run: Callable[[], Awaitable[Outcome]]) -> O
 class Watcher(BodyWatcher):
     """Runs the user's functions, and reports each run."""
 
-    def __init__(self, workflow: InvocationRun, report: Reporter) -> None:
-        self._workflow = workflow
+    def __init__(self, run: InvocationRun, report: Reporter) -> None:
+        self._invocation = run
         self._report = report
 
     async def step(
@@ -110,7 +109,7 @@ class Watcher(BodyWatcher):
             result = await body()
             outcome = "SUCCEEDED"
         except (Exception, asyncio.CancelledError) as error:
-            is_cut = operation.is_cancelled or self._workflow.is_ending
+            is_cut = operation.is_cancelled or self._invocation.is_ending
             if isinstance(error, Exception) or not is_cut:
                 outcome, recorded = "FAILED", capture(error)
             raise

@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
 
 from durable_execution_sdk.errors import (
     ExecutionError,
@@ -23,17 +22,16 @@ from durable_execution_sdk.protocol.updates import OperationAction, OperationUpd
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.error_objects import capture
-from durable_execution_sdk.runtime.event_loop.loop import Environment
-from durable_execution_sdk.runtime.event_loop.ordering import order_anyio
+from durable_execution_sdk.runtime.event_loop.environment import Environment, order_anyio
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
-from durable_execution_sdk.runtime.instrumentation import measured, reported, reporter, watch
-from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
+from durable_execution_sdk.runtime.log.checkpointer import SHORTEST_GRACE
 from durable_execution_sdk.runtime.log.journal import Journal
 from durable_execution_sdk.runtime.logging import install_filter
-from durable_execution_sdk.runtime.run import InvocationRun, Invoked, MakeRun
-from durable_execution_sdk.runtime.settings import Settings
+from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
+from durable_execution_sdk.runtime.scheduler import Scheduler
+from durable_execution_sdk.runtime.settings import Invoked, Settings
 from durable_execution_sdk.runtime.timers import start_timer
-from durable_execution_sdk.runtime.unwinding import leave_nothing_behind
+from durable_execution_sdk.runtime.unwinding import Deadline, leave_nothing_behind
 from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Verdict
 
 __all__ = ["run_invocation"]
@@ -72,27 +70,35 @@ async def run_invocation(
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
     payload = journal.execution.execution_details.input_payload
-    report = reporter(settings.observers, journal, invoked, plane)
-    if report is None:
-        workflow = make(environment, plane, invoked, journal, settings, start_timer)
-        return await _run_and_leave(workflow, main, payload)
-    plane = measured(plane, report)
-    workflow = make(environment, plane, invoked, journal, settings, start_timer)
-    watch(workflow, report)
-    return await reported(report, lambda: _run_and_leave(workflow, main, payload))
+    if settings.observers is None:
+        run = make(environment, plane, invoked, journal, settings)
+        return await _run_and_leave(run, main, payload)
+    from durable_execution_sdk.runtime.instrumentation import (  # noqa: PLC0415 - only with plugins
+        measured,
+        reported,
+        reporter,
+        watch,
+    )
+
+    report = reporter(settings.observers, journal, journal.execution, invoked, plane)
+    run = make(environment, measured(plane, report), invoked, journal, settings)
+    watch(run, report)
+    return await reported(report, lambda: _run_and_leave(run, main, payload))
 
 
-async def _run_and_leave(workflow: InvocationRun, main: Main, payload: str | None) -> Outcome:
-    environment = workflow.environment
-    install_filter(workflow.settings.logger)
-    environment.observe(workflow)
-    environment.loop.max_threads = workflow.settings.max_threads
-    warn_of_earlier_threads(workflow.settings.logger)
+async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) -> Outcome:
+    environment = run.environment
+    install_filter(run.settings.logger)
+    scheduler = Scheduler(run, start_timer)
+    deadline = Deadline(run, scheduler)
+    environment.observe(scheduler)
+    environment.loop.max_threads = run.settings.max_threads
+    warn_of_earlier_threads(run.settings.logger)
     order_anyio()
     try:
-        return await _run(workflow, workflow.settings, main, payload)
+        return await _run(run, deadline, main, payload)
     finally:
-        await leave_nothing_behind(workflow)
+        await leave_nothing_behind(run, deadline)
         await environment.leave_callbacks()
         environment.observe(None)
 
@@ -103,18 +109,15 @@ async def _all_operations(
     state = invocation.initial_execution_state
     operations = list(state.operations)
     if state.next_marker:
-        reader = Checkpointer(
-            plane,
-            invocation.durable_execution_arn,
-            invocation.checkpoint_token,
-            loop=asyncio.get_running_loop(),
-            receive=_unused,
-            fail=_unused,
-        )
-        reader.ends_at = _last_moment(invoked, settings)
+        from durable_execution_sdk.runtime.log.state_pages import read_pages  # noqa: PLC0415 - for few states
+
+        ends_at = _last_moment(invoked, settings)
+        left = None if ends_at is None else max(SHORTEST_GRACE, ends_at - time.monotonic())
         try:
-            async with asyncio.timeout(reader.left):
-                operations += await reader.load(state.next_marker)
+            async with asyncio.timeout(left):
+                operations += await read_pages(
+                    plane, invoked.arn, invoked.token, state.next_marker, ends_at
+                )
         except TimeoutError as error:
             raise InvocationError(
                 f"the state of {invoked.arn} could not be read before the function's time was up:"
@@ -131,67 +134,61 @@ def _last_moment(invoked: Invoked, settings: Settings) -> float | None:
     return deadline - settings.margin_of(deadline - time.monotonic()) / 2
 
 
-def _unused(*_: object) -> NoReturn:
-    raise AssertionError("a reader writes nothing")
-
-
-async def _run(
-    workflow: InvocationRun, settings: Settings, main: Main, payload: str | None
-) -> Outcome:
-    root = ContextState(workflow, rebuilt=workflow.is_rehearsal)
-    workflow.on_stop = root.close
-    deadline = workflow.invoked.ends_at
-    if deadline is not None:
-        left = deadline - time.monotonic()
-        margin = settings.margin_of(left)
-        workflow.leave_after(left - margin, margin)
-        workflow.checkpointer.ends_at = _last_moment(workflow.invoked, settings)
+async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str | None) -> Outcome:
+    root = ContextState(run, rebuilt=run.is_rehearsal)
+    run.on_stop = root.close
+    ends_at = run.invoked.ends_at
+    if ends_at is not None:
+        left = ends_at - time.monotonic()
+        run.margin = run.settings.margin_of(left)
+        deadline.leave_after(left - run.margin)
+        run.checkpointer.ends_at = _last_moment(run.invoked, run.settings)
 
     async def body() -> str | None:
         return await main(root, payload)
 
-    task = workflow.tasks.start(body(), IdScope(root, root.prefix))
-    task.add_done_callback(workflow.tell_end, context=sdk_context())
-    await workflow.ended
+    task = run.tasks.start(body(), IdScope(root, root.prefix))
+    task.add_done_callback(run.tell_end, context=sdk_context())
+    await run.ended
     if task.done() and not task.cancelled():
         task.exception()  # marks it as retrieved, so that asyncio does not log it
-    if workflow.gate is not None:
-        _leave_through(workflow, task)
-    outcome = _of_verdict(workflow.verdict) if workflow.verdict else _of_task(task)
-    workflow.is_ending = True
+    if run.gate is not None:
+        _leave_through(run, task)
+    outcome = _of_verdict(run.verdict) if run.verdict else _of_task(task)
+    run.is_ending = True
     if not root.is_closed:
         root.close()
-    await _flush(workflow)
-    if workflow.refusal is not None:
+    await _flush(run)
+    if run.refusal is not None:
         # A refusal of the last updates takes precedence over the result of the workflow's code.
-        return _of_verdict(workflow.refusal)
-    return await _within_limits(workflow, outcome)
+        return _of_verdict(run.refusal)
+    return await _within_limits(run, outcome)
 
 
-def _leave_through(workflow: InvocationRun, task: asyncio.Task[str | None]) -> None:
+def _leave_through(run: InvocationRun, task: asyncio.Task[str | None]) -> None:
     """Open the gate for updates that were left behind, unless the code has diverged from the log."""
     has_returned = task.done() and not task.cancelled() and task.exception() is None
-    if workflow.verdict is None:
-        workflow.position.found_cut()
+    if run.verdict is None:
+        run.position.found_cut()
         if has_returned:
-            workflow.returned_too_early(None)
-    goes_on = workflow.verdict is None or isinstance(workflow.verdict, Complete)
-    if goes_on and workflow.gate is not None and not workflow.gate.divergence():
-        workflow.open_gate()
+            run.returned_too_early(None)
+    goes_on = run.verdict is None or isinstance(run.verdict, Complete)
+    if goes_on and run.gate is not None and not run.gate.divergence():
+        run.open_gate()
     else:
-        workflow.checkpointer.discard()
+        run.checkpointer.discard()
 
 
-async def _flush(workflow: InvocationRun) -> None:
+async def _flush(run: InvocationRun) -> None:
     """Wait until everything that was submitted is acknowledged, but not beyond the function's time."""
-    if workflow.invoked.ends_at is None:
-        await workflow.checkpointer.flush()
+    if run.invoked.ends_at is None:
+        await run.checkpointer.flush()
         return
     try:
-        async with asyncio.timeout_at(workflow.time_to_leave(math.inf)):
-            await workflow.checkpointer.flush()
+        async with asyncio.timeout_at(run.invoked.time_to_leave(math.inf, run.margin)):
+            await run.checkpointer.flush()
     except TimeoutError:
-        workflow.refusal = Abort(
+        run.refusal = Abort(
             InvocationError(
                 "the function's time is nearly up and the service has yet to acknowledge the last"
                 " updates: this invocation ends so that Lambda invokes again"
@@ -237,7 +234,7 @@ def _failed(error: BaseException) -> Outcome:
     return Outcome(status=OutcomeStatus.FAILED, error=capture(error))
 
 
-async def _within_limits(workflow: InvocationRun, outcome: Outcome) -> Outcome:
+async def _within_limits(run: InvocationRun, outcome: Outcome) -> Outcome:
     """Record a result that does not fit into the response as the end of the EXECUTION instead.
 
     Its size is that of a text within JSON, in which quotes are escaped, and in Lambda's older runtimes
@@ -250,15 +247,15 @@ async def _within_limits(workflow: InvocationRun, outcome: Outcome) -> Outcome:
 
     if len(json.dumps(result)) - 2 <= MAX_RETURNED_RESULT_BYTES:
         return outcome
-    workflow.checkpointer.submit(
+    run.checkpointer.submit(
         OperationUpdate(
-            id=workflow.journal.execution_id,
+            id=run.journal.execution_id,
             type=OperationType.EXECUTION,
             action=OperationAction.SUCCEED,
             payload=result,
         )
     )
-    await _flush(workflow)
-    if workflow.refusal is not None:
-        return _of_verdict(workflow.refusal)
+    await _flush(run)
+    if run.refusal is not None:
+        return _of_verdict(run.refusal)
     return Outcome(status=OutcomeStatus.SUCCEEDED, result="")

@@ -72,14 +72,14 @@ class ReplayFilter(logging.Filter):
             setattr(record, _RELEASED, True)
             self._handler.handle(record)
 
-        context_state.workflow.position.hold(write)
+        context_state.run.position.hold(write)
 
 
 def _is_silent(context_state: ContextState, level: int) -> bool:
     """Return ``True`` if a line of this level is dropped because the code is replayed."""
     if not context_state.is_replaying:
         return False
-    match context_state.workflow.settings.replay_logging:
+    match context_state.run.settings.replay_logging:
         case ReplayLogging.ALL:
             return False
         case ReplayLogging.ERRORS:
@@ -90,14 +90,14 @@ def _is_silent(context_state: ContextState, level: int) -> bool:
 
 def _is_in_doubt(context_state: ContextState) -> bool:
     """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code."""
-    return context_state.workflow.position.is_in_doubt and not context_state.is_rebuilt
+    return context_state.run.position.is_in_doubt and not context_state.is_rebuilt
 
 
 class ContextLogger(logging.LoggerAdapter[logging.Logger]):
     """A logger that is silent while its context is replayed, with any handlers."""
 
     def __init__(self, context_state: ContextState) -> None:
-        super().__init__(context_state.workflow.settings.logger)
+        super().__init__(context_state.run.settings.logger)
         self._context_state = context_state
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 (the standard library's name)
@@ -133,12 +133,6 @@ def _is_adapter(logger: object) -> bool:
     return isinstance(logger, logging.LoggerAdapter)
 
 
-def is_logger(logger: object) -> bool:
-    """Return ``True`` if an object has the methods of a logger."""
-    names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
-    return all(callable(getattr(logger, name, None)) for name in names)
-
-
 def install_filter(logger: logging.Logger) -> None:
     """Add the filter to the handlers of all loggers and of this one. A second call adds nothing."""
     # Copied, since another thread may make a logger meanwhile.
@@ -166,7 +160,7 @@ def _mark_step(record: logging.LogRecord, step: StepContext) -> None:
 
 def _mark_workflow(record: logging.LogRecord, scope: IdScope) -> None:
     context_state = scope.context_state
-    invoked = context_state.workflow.invoked
+    invoked = context_state.run.invoked
     _mark(
         record,
         durable_execution_arn=invoked.arn,

@@ -1,14 +1,16 @@
-"""The settings of a handler, which apply to every operation in it."""
+"""The settings of a handler, which apply to every operation in it, and the parameters of an invocation."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
@@ -17,19 +19,25 @@ from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_t
 
 __all__ = [
     "DEFAULT_MAX_THREADS",
+    "GRACE_SECONDS",
     "Chain",
     "CheckpointingMode",
     "Interceptor",
+    "Invoked",
     "Observers",
     "Plugin",
     "ReplayLogging",
     "Reporter",
     "Settings",
+    "check_settings",
 ]
 
 
 # Default of ``durable_execution(max_threads=...)``: the most plain functions that run at once.
 DEFAULT_MAX_THREADS = 128
+
+# Seconds that all clean-up together may take.
+GRACE_SECONDS = 5.0
 
 
 class CheckpointingMode(StrEnum):
@@ -208,3 +216,66 @@ class Settings(Struct, frozen=True, kw_only=True):
         if self.deadline_margin is not None:
             return self.deadline_margin
         return min(2.0, max(0.3, remaining * 0.1))
+
+
+def check_settings(settings: Settings) -> None:
+    """Check the values of options that have one of a few forms. Raises ``ConfigError``."""
+    margin, wait = settings.deadline_margin, settings.foreign_wait
+    fits = {
+        "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
+        "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
+        "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
+        "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
+        "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
+        "logger": _is_logger(settings.logger),
+    }
+    wanted = {
+        "checkpointing": "a CheckpointingMode",
+        "replay_logging": "a ReplayLogging",
+        "deadline_margin": "a number of seconds, 0 or more",
+        "foreign_wait": "a number of seconds, 0 or more",
+        "max_threads": "a number of threads, 1 or more",
+        "logger": "a logger with the methods of logging.Logger (log, isEnabledFor, info ...)",
+    }
+    for option, is_fit in fits.items():
+        if not is_fit:
+            value = getattr(settings, option)
+            raise ConfigError(
+                f"durable_execution({option}=...) takes {wanted[option]}, not {value!r}"
+            )
+
+
+def _is_logger(logger: object) -> bool:
+    """Return ``True`` if an object has the methods of a logger."""
+    names = ("log", "isEnabledFor", "debug", "info", "warning", "error", "exception")
+    return all(callable(getattr(logger, name, None)) for name in names)
+
+
+class Invoked(Struct, frozen=True):
+    """The parameters of an invocation. ``ends_at`` is its end on the monotonic clock, if it has a limit."""
+
+    arn: str
+    token: str
+    request_id: str
+    lambda_context: Any
+    ends_at: float | None
+
+    def time_to_leave(self, seconds: float, margin: float) -> float:
+        """Return the monotonic time at which work of at most so many seconds has to be over.
+
+        It is no later than the beginning of the margin or, within the margin, half of the time that is left.
+        """
+        now = time.monotonic()
+        if self.ends_at is None:
+            return now + seconds
+        return min(now + seconds, max(self.ends_at - margin, now + (self.ends_at - now) / 2))
+
+    def clean_up_end(self) -> float:
+        """Return until when the tasks that a context has left may clean up, on the monotonic clock.
+
+        That is no more than half of the time that is left, so that the workflow gets on in any case.
+        """
+        now = time.monotonic()
+        if self.ends_at is None:
+            return now + GRACE_SECONDS
+        return now + min(GRACE_SECONDS, max(0.0, self.ends_at - now) / 2)

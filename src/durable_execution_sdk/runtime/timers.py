@@ -39,9 +39,9 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, WaitOptions
 from durable_execution_sdk.runtime.contexts import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.event_loop.observer import timed_by
 from durable_execution_sdk.runtime.run import Timer
 from durable_execution_sdk.runtime.tasks.identity import calling_row
-from durable_execution_sdk.runtime.tasks.workflow_task import timed_by
 
 __all__ = ["TIMER_NAME", "start_timer"]
 
@@ -71,15 +71,15 @@ class DurableTimer(Timer):
         "is_pending",
         "name",
         "operation_id",
-        "workflow",
+        "run",
     )
 
     def __init__(self, scope: IdScope, delay: float) -> None:
         self.context_state = scope.context_state
-        self.workflow = scope.context_state.workflow
+        self.run = scope.context_state.run
         self.operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
         self.name = TIMER_NAME
-        super().__init__(self.workflow.completions, place)
+        super().__init__(self.run.completions, place)
         self.is_pending = False
         self.due_at: float | None = None
         self.is_ticking = False
@@ -88,11 +88,11 @@ class DurableTimer(Timer):
         self._tick: asyncio.TimerHandle | None = None
         self.is_loose = False
         self._is_wait = False
-        self._record = record = self.workflow.claim(self)
+        self._record = record = self.run.claim(self)
         self.context_state.unsettled[self.sequence] = self
-        if self.workflow.reporter is not None:
-            self.workflow.reporter.claimed(self.operation_id)
-        self.workflow.registered[self.operation_id] = self
+        if self.run.reporter is not None:
+            self.run.reporter.claimed(self.operation_id)
+        self.run.registered[self.operation_id] = self
         is_wait = record is not None and record.type == OperationType.WAIT
         if record is not None and (is_wait or record.status in TERMINAL_STATUSES):
             self._is_wait = is_wait
@@ -114,11 +114,11 @@ class DurableTimer(Timer):
             record.status not in TERMINAL_STATUSES and record.type == OperationType.WAIT
         )
         if record.status in TERMINAL_STATUSES:
-            self.become_due(record.end_timestamp or self.workflow.completions.now)
+            self.become_due(record.end_timestamp or self.run.completions.now)
         elif self.is_pending:
             details = record.wait_details
             self.due_at = details.scheduled_end_timestamp if details else None
-            self.workflow.expect(self.due_at)
+            self.run.expect(self.due_at)
 
     def outcome(self) -> None:
         """Return nothing: a timer has no value."""
@@ -159,8 +159,8 @@ class DurableTimer(Timer):
         return self._record is not None and self._record.status in TERMINAL_STATUSES
 
     def _start(self) -> None:
-        self.workflow.timers[self] = None
-        loop, context = self.workflow.loop, sdk_context()
+        self.run.timers[self] = None
+        loop, context = self.run.loop, sdk_context()
         if self._delay < _SHORTEST_WAIT:
             self.is_ticking = True
             self._tick = loop.call_later(self._delay, self._expire, context=context)
@@ -202,10 +202,10 @@ class DurableTimer(Timer):
         self.is_pending = self.is_ticking = self.is_loose = False
         if self._tick is not None:
             self._tick.cancel()
-        self.workflow.timers.pop(self, None)
+        self.run.timers.pop(self, None)
         self.context_state.unsettled.pop(self.sequence, None)
-        self.workflow.registered.pop(self.operation_id, None)
-        self.workflow.journal.release(self.operation_id)
+        self.run.registered.pop(self.operation_id, None)
+        self.run.journal.release(self.operation_id)
 
 
 class WorkflowTimerHandle(asyncio.TimerHandle):
@@ -256,7 +256,7 @@ def start_timer(
     if scope.context_state.is_over:
         return None
     inner = context or copy_context()
-    loop = scope.context_state.workflow.loop
+    loop = scope.context_state.run.loop
     if delay <= 0:
         # It is due, and runs in its turn among the ready callbacks. If the process's clock decided, it
         # could run before the next completion or after it.

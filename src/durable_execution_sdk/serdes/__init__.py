@@ -8,8 +8,8 @@ from durable_execution_sdk.serdes.annotations import (
     serdes_for_return,
     serdes_for_type,
 )
-from durable_execution_sdk.serdes.envelopes import ENVELOPE, without_envelopes
 from durable_execution_sdk.serdes.protocol import (
+    ENVELOPE,
     PassThroughSerDes,
     SerDes,
     SerDesContext,
@@ -20,6 +20,7 @@ from durable_execution_sdk.serdes.values import INTS, JsonSerDes
 
 if TYPE_CHECKING:
     from durable_execution_sdk.serdes.callback import CallbackSerDes
+    from durable_execution_sdk.serdes.envelopes import without_envelopes
     from durable_execution_sdk.serdes.round_trip import fidelity, fitting
     from durable_execution_sdk.serdes.types import models, shapes
 else:
@@ -31,6 +32,7 @@ else:
             "fitting": "round_trip.fitting",
             "models": "types.models",
             "shapes": "types.shapes",
+            "without_envelopes": "envelopes",
         },
     )
 

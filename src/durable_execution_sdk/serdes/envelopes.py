@@ -13,10 +13,7 @@ import msgspec
 
 from durable_execution_sdk.serdes.protocol import read_nested
 
-__all__ = ["ENVELOPE", "without_envelopes"]
-
-ENVELOPE = '{"t":"'
-"""The first characters of a payload in envelopes."""
+__all__ = ["without_envelopes"]
 
 _ROOTS = frozenset({"B", "u", "d", "dt", "D", "t", "l", "m", "br"})
 _PLAIN = frozenset({"n", "s", "i", "f", "b", "B", "u", "d", "dt", "D"})

@@ -16,6 +16,7 @@ from msgspec import Struct
 from durable_execution_sdk.errors import SerDesError
 
 __all__ = [
+    "ENVELOPE",
     "PassThroughSerDes",
     "SerDes",
     "SerDesContext",
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+ENVELOPE = '{"t":"'
+"""The first characters of a payload of AWS's own Python SDK: see ``envelopes``."""
 
 
 class SerDesContext(Struct, frozen=True, kw_only=True):

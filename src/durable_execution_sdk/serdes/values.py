@@ -12,7 +12,6 @@ import msgspec
 
 from durable_execution_sdk import serdes
 from durable_execution_sdk.errors import ConfigError, SerDesError
-from durable_execution_sdk.serdes.envelopes import ENVELOPE
 from durable_execution_sdk.serdes.foreign import (
     ENCODER,
     OUTWARD_ENCODER,
@@ -28,7 +27,7 @@ from durable_execution_sdk.serdes.paths import (
     refuse_no_number,
     unwritable,
 )
-from durable_execution_sdk.serdes.protocol import SerDesContext, read_nested
+from durable_execution_sdk.serdes.protocol import ENVELOPE, SerDesContext, read_nested
 
 if TYPE_CHECKING:
     from durable_execution_sdk.serdes.types.parts import Shape

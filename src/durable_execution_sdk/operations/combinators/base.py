@@ -216,7 +216,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
             f"{self.label}: {what}. The workflow's code has changed since this execution began, or"
             " an operand depends on something that is not recorded"
         )
-        self.workflow.fail(error)
+        self.run.fail(error)
         return error
 
 

@@ -1,4 +1,7 @@
-"""The combinators as methods of the context, with types for operands of different types."""
+"""The combinators as methods of the context, with types for operands of different types.
+
+The module is long because type checkers need an overload for each number of operands of different types.
+"""
 
 from __future__ import annotations
 

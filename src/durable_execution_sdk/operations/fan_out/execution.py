@@ -1,6 +1,6 @@
 """Fan-out, which map and parallel share: branches that run concurrently until the batch is decided.
 
-A fan-out is a child context whose function is plain workflow code. It starts branches in the order of
+The function of a fan-out's context is plain workflow code (``operation``). It starts branches in the order of
 their index, as many at a time as ``max_concurrency`` allows, and counts their completions as they are
 delivered, which is the order of the log. So replay decides as the first run did, and no other state has
 to be restored. A branch that waits keeps its place under ``max_concurrency``.
@@ -11,28 +11,25 @@ Each branch's payload is written once, by its serdes, and goes into the batch un
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from durable_execution_sdk.completion import (
-    CompletionConfig,
     CompletionReason,
     CompletionStatus,
     decide,
     decide_by,
 )
-from durable_execution_sdk.errors import ConfigError, DeterminismError
-from durable_execution_sdk.operations.checks import check_serdes
-from durable_execution_sdk.operations.child import Child, ChildConfig, VirtualChild
+from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.fan_out.batch_result import (
-    NO_RESULT,
     BatchItem,
     BatchItemStatus,
-    BatchResult,
+)
+from durable_execution_sdk.operations.fan_out.batch_serdes import (
     BatchSerDes,
     Draft,
     Entry,
@@ -40,110 +37,25 @@ from durable_execution_sdk.operations.fan_out.batch_result import (
     item_context,
     joined,
     recorded_reason,
-    split,
-    summary_of,
 )
 from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply
+from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, one_for_each
+from durable_execution_sdk.operations.virtual_child import VirtualChild
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.completions import Handle, Signal, Watcher
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     PassThroughSerDes,
-    SerDes,
     SerDesContext,
     checked_text,
 )
 
-__all__ = ["Branch", "FanOut", "NestingType", "Plan", "check_options"]
-
-_T = TypeVar("_T")
+__all__ = ["FanOutRun"]
 
 _CONFIG = ChildConfig()
 _TEXT = PassThroughSerDes()
-
-
-class NestingType(StrEnum):
-    """The form of an item's context in the log.
-
-    ``NESTED``: an operation of its own, with the item's result or error. ``FLAT``: only ids; the item's
-    operations belong to the map itself, which saves about a third of the operations.
-    """
-
-    NESTED = "NESTED"
-    FLAT = "FLAT"
-
-
-class Branch(Struct, kw_only=True):
-    """One context of a fan-out: for one item, or for a group of them.
-
-    ``given_name`` is the user's name for it, if there is one. ``first`` is the index of its first item, set
-    when it starts. ``call(frame, item, index)`` runs it, where ``index`` is the branch's.
-    """
-
-    name: str
-    given_name: str | None
-    call: Callable[[ContextState, Any, int], Awaitable[Any]]
-    item: Any
-    index: int
-    size: int = 1
-    is_group: bool = False
-    first: int = 0
-
-    @property
-    def indexes(self) -> range:
-        """The indexes of its items."""
-        return range(self.first, self.first + self.size)
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """The options of a fan-out."""
-
-    branch_type: OperationSubType
-    completion: CompletionConfig | None
-    max_concurrency: int | None
-    nesting: NestingType
-    serdes_of: Callable[[int], SerDes[object]]
-    serdes: SerDes[Any] | None
-    summary_generator: Callable[[BatchResult[Any]], str] | None
-
-
-class FanOut(Child[BatchResult[_T]], Generic[_T]):
-    """The operation of a map or a parallel."""
-
-    def __init__(
-        self,
-        scope: IdScope,
-        supply: Supply[Branch],
-        plan: Plan,
-        name: str | None,
-        sub_type: OperationSubType,
-    ) -> None:
-        self._supply = supply
-        self.plan = plan
-        self.results = BatchSerDes(plan.serdes_of, plan.serdes)
-        super().__init__(scope, self._fan_out, name, ChildConfig(), self.results, sub_type)
-
-    def summary(self, result: Draft) -> str:
-        """Return the text that the log shows for a batch that is not stored."""
-        summarize = self.plan.summary_generator
-        if summarize is None:
-            return summary_of(result)
-        summary = str(summarize(self.results.result_of(result, self._serdes_context())))
-        return checked_text(summary, f"the summary of {self.label}")
-
-    @property
-    def recorded_result(self) -> str | None:
-        """The payload in the log: the batch, or its summary if it was not stored."""
-        details = None if self.record is None else self.record.context_details
-        return None if details is None else details.result
-
-    async def _fan_out(self, context_state: ContextState) -> Draft:
-        run = _Run(self, self._serdes_context(), context_state, self._supply)
-        run.has_ended = self.record is not None and self._is_rebuilt(self.record)
-        return await run.to_the_end()
 
 
 class _Running(Struct, frozen=True):
@@ -153,22 +65,25 @@ class _Running(Struct, frozen=True):
     branch: Branch
 
 
-class _Run(Watcher[str]):
+class FanOutRun(Watcher[str]):
     """The state of a fan-out that runs: its branches, their results, and the decision."""
 
     def __init__(
         self,
-        fan_out: FanOut[Any],
+        plan: Plan,
+        results: BatchSerDes,
+        supply: Supply[Branch],
+        label: str,
         context: SerDesContext,
         context_state: ContextState,
-        supply: Supply[Branch],
+        recorded: str | None,
     ) -> None:
         self._context_state = context_state
         self._supply = supply
-        self._plan = fan_out.plan
-        self._results = fan_out.results
-        self._recorded = fan_out.recorded_result if context_state.is_rebuilt else None
-        self._label = fan_out.label
+        self._plan = plan
+        self._results = results
+        self._recorded = recorded if context_state.is_rebuilt else None
+        self._label = label
         self._context = context
         # Items are numbered from 0, operations from 1.
         self._scope = IdScope(
@@ -250,7 +165,7 @@ class _Run(Watcher[str]):
             f" recorded: {how}. It may depend on the CompletionStatus only, not on time, chance or"
             " anything outside"
         )
-        self._context_state.workflow.fail(error)
+        self._context_state.run.fail(error)
         raise error
 
     def _start_more(self) -> CompletionReason | None:
@@ -269,11 +184,11 @@ class _Run(Watcher[str]):
     def _start(self, branch: Branch) -> None:
         branch.first = self._items
         self._items += branch.size
-        body = partial(_Run._body, self, branch)  # cheaper than a bound method
+        body = partial(FanOutRun._body, self, branch)  # cheaper than a bound method
         plan = self._plan
         context: Child[str] | VirtualChild[str]
         if plan.nesting is NestingType.FLAT:
-            context = VirtualChild(self._scope, body, branch.name, _CONFIG)
+            context = VirtualChild(self._scope, body, branch.name)
         else:
             context = Child(
                 self._scope,
@@ -298,14 +213,14 @@ class _Run(Watcher[str]):
                 " later branches, or the end: to run it now could repeat its effects. The log is"
                 " damaged, or the items differ from those of the first run"
             )
-            self._context_state.workflow.fail(error)
+            self._context_state.run.fail(error)
             raise error
 
     async def _body(self, branch: Branch, context_state: ContextState) -> str:
         """Run a branch, and return its result as a payload."""
         result = await branch.call(context_state, branch.item, branch.index)
         if branch.is_group:
-            return self._joined(branch, self._one_for_each(branch, result))
+            return self._joined(branch, one_for_each(branch, result, self._label))
         return self._written(branch.first, branch.given_name, result)
 
     def _joined(self, branch: Branch, results: Sequence[object]) -> str:
@@ -322,25 +237,12 @@ class _Run(Watcher[str]):
         payload = serdes.serialize(result, whose())
         return checked_text(payload, f"what the item_serdes of {self._label} writes")
 
-    def _one_for_each(self, branch: Branch, result: Any) -> Sequence[object]:
-        results: Sequence[Any] = result
-        if not isinstance(result, Sequence) or isinstance(result, (str, bytes)):
-            returned = f"a {type(results).__name__}"
-        elif len(results) != branch.size:
-            returned = f"{len(results)} results"
-        else:
-            return results
-        raise ConfigError(
-            f"{self._label}: the function was given a batch of {branch.size} items and returned"
-            f" {returned}; it must return a list with one result for each item, in their order"
-        )
-
     async def _next(self) -> None:
         """Wait for a completion or an item, and take one completion if there is one."""
         if not self._arrived:
             if self._recorded is not None and self._runs_nothing():
                 self._diverged("it had stopped here, and on replay goes on")
-            self._wake = Signal(self._context_state.workflow.loop, f"the branches of {self._label}")
+            self._wake = Signal(self._context_state.run.loop, f"the branches of {self._label}")
             await self._wake
         if self._arrived:
             self._take(self._arrived.popleft())
@@ -368,7 +270,9 @@ class _Run(Watcher[str]):
             self._ended[branch.index] = tuple(
                 [
                     Entry(index=index, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
-                    for index, raw in enumerate(self._results_of(branch, handle.result()), first)
+                    for index, raw in enumerate(
+                        self._plan.raw_results(branch, handle.result()), first
+                    )
                 ]
             )
         else:
@@ -378,13 +282,6 @@ class _Run(Watcher[str]):
                 Entry(index=index, status=BatchItemStatus.FAILED, name=name, error=failure)
                 for index in branch.indexes
             ]
-
-    def _results_of(self, branch: Branch, payload: str | None) -> list[Raw]:
-        if payload is None:  # another SDK may record none
-            return [NO_RESULT] * branch.size
-        if branch.is_group:
-            return split(payload)
-        return [embedded(payload, self._plan.serdes_of(branch.first))]
 
     def take_note(self, handle: Handle[str]) -> None:
         """Note that a branch has ended."""
@@ -400,27 +297,3 @@ def _recorded(context: Child[str] | VirtualChild[str], error: BaseException) -> 
     if isinstance(context, Child) and context.record is not None:
         return context.recorded_error(context.record)
     return capture(error)
-
-
-def check_options(config: Any) -> None:
-    """Check the options of a map or a parallel. Raises ``ConfigError``."""
-    what = type(config).__name__
-    most = config.max_concurrency
-    if most is not None and (type(most) is not int or most < 1):
-        raise ConfigError(
-            f"{what}.max_concurrency is the number of branches that run at a time, 1 or more, or None for no limit;"
-            f" not {most!r}"
-        )
-    if config.completion is not None and not isinstance(config.completion, CompletionConfig):
-        raise ConfigError(
-            f"{what}.completion must be a CompletionConfig, not {config.completion!r}"
-        )
-    if not isinstance(config.nesting, NestingType):
-        raise ConfigError(f"{what}.nesting must be a NestingType, not {config.nesting!r}")
-    if config.summary_generator is not None and not callable(config.summary_generator):
-        raise ConfigError(
-            f"{what}.summary_generator must be a function of the BatchResult, not"
-            f" {config.summary_generator!r}"
-        )
-    check_serdes(f"{what}.serdes", config.serdes)
-    check_serdes(f"{what}.item_serdes", config.item_serdes)

@@ -80,7 +80,7 @@ class AsyncSupply(Generic[_T]):
         self._items = items
         # Claimed in the call, so that the ids of the caller's next operations do not depend on the task.
         self._scope = scope.spawn_items()
-        if (gate := scope.context_state.workflow.gate) is not None:
+        if (gate := scope.context_state.run.gate) is not None:
             gate.is_dormant(self._scope.path.text)
         self._ready: deque[_T] = deque()
         self._failure: BaseException | None = None
@@ -97,10 +97,10 @@ class AsyncSupply(Generic[_T]):
             raise self._failure
         self._notify = notify
         if self._task is None:
-            workflow = self._scope.context_state.workflow
-            if workflow.gate is not None:
-                workflow.gate.has_begun(self._scope.path.text)
-            self._task = workflow.tasks.start(self._go_through(), self._scope, copy_context())
+            run = self._scope.context_state.run
+            if run.gate is not None:
+                run.gate.has_begun(self._scope.path.text)
+            self._task = run.tasks.start(self._go_through(), self._scope, copy_context())
         elif self._is_over:
             return NEVER
         elif self._asked is not None and not self._asked.done():
@@ -114,7 +114,7 @@ class AsyncSupply(Generic[_T]):
 
     async def _go_through(self) -> None:
         iterator = aiter(self._items)
-        loop = self._scope.context_state.workflow.loop
+        loop = self._scope.context_state.run.loop
         try:
             async for item in iterator:
                 self._ready.append(item)

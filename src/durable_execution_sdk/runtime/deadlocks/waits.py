@@ -18,6 +18,12 @@ from types import FrameType
 from typing import Any, cast
 
 from durable_execution_sdk.runtime.completions import Handle, Wake, operation_of
+from durable_execution_sdk.runtime.deadlocks.futures import (
+    children_of,
+    is_chained,
+    shielded_by,
+    tasks_of,
+)
 from durable_execution_sdk.runtime.tasks.spinning import Held
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
@@ -174,8 +180,8 @@ def _combination(frames: list[FrameType], own: Own) -> str | None:
             case ("asyncio.tasks", "wait_for") if "fut" in frame.f_locals:
                 return _name(frame.f_locals["fut"], own)
             case ("asyncio.taskgroups", _):
-                group: object = frame.f_locals.get("self")
-                return f"the tasks of an asyncio.TaskGroup: {_names(_tasks_of(group), own)}"
+                group: Any = frame.f_locals.get("self")
+                return f"the tasks of an asyncio.TaskGroup: {_names(tasks_of(group), own)}"
             case _:
                 pass
     return None
@@ -192,13 +198,13 @@ def _name(future: object, own: Own) -> str:
             return f"the task {task_name(cast('WorkflowTask[object]', coroutine))!r}"
         name = getattr(coroutine, "__qualname__", "")
         return f"the task {name!r}, which is not the workflow's"
-    children = _children_of(future)
+    children = children_of(future)
     if children is not None:
         return f"asyncio.gather of {_names(children, own)}"
-    inner = _shielded_by(future)
+    inner = shielded_by(future)
     if inner is not None:
         return f"asyncio.shield of {_name(inner, own)}"
-    if _is_chained(future):
+    if is_chained(future):
         return "a future of concurrent.futures"
     if isinstance(future, asyncio.Future):
         return "a future that neither an operation nor a task completes"
@@ -214,15 +220,15 @@ def _names(futures: Iterable[object], own: Own) -> str:
 def _reach(future: object, own: Own) -> Reach:
     if isinstance(future, (Wake, Handle)) or future in own or _is_done(future):
         return Reach.INSIDE
-    children = _children_of(future)
+    children = children_of(future)
     if children is not None:
         return _furthest(children, own)
-    inner = _shielded_by(future)
+    inner = shielded_by(future)
     if inner is not None:
         return _reach(inner, own)
     if getattr(future, "is_timed", False):
         return Reach.TIMER
-    return Reach.THREAD if _is_chained(future) else Reach.FUTURE
+    return Reach.THREAD if is_chained(future) else Reach.FUTURE
 
 
 def _furthest(futures: Iterable[object], own: Own) -> Reach:
@@ -231,38 +237,6 @@ def _furthest(futures: Iterable[object], own: Own) -> Reach:
 
 def _is_done(future: object) -> bool:
     return isinstance(future, asyncio.Future) and future.done()
-
-
-# asyncio has no public access to these. In a version that keeps them elsewhere, they count as unknown.
-
-
-def _children_of(future: object) -> list[object] | None:
-    children: object = getattr(future, "_children", None)
-    return list(cast("list[object]", children)) if isinstance(children, list) else None
-
-
-def _tasks_of(group: object) -> list[object]:
-    return list(getattr(group, "_tasks", ()))
-
-
-def _callbacks_of(future: object) -> Iterator[Any]:
-    for each in getattr(future, "_callbacks", None) or ():
-        yield each[0]
-
-
-def _shielded_by(future: object) -> object | None:
-    for callback in _callbacks_of(future):
-        if getattr(callback, "__qualname__", "") == "shield.<locals>._outer_done_callback":
-            cells = dict(
-                zip(callback.__code__.co_freevars, callback.__closure__ or (), strict=False)
-            )
-            return cells["inner"].cell_contents if "inner" in cells else None
-    return None
-
-
-def _is_chained(future: object) -> bool:
-    chained = "_chain_future.<locals>._call_check_cancel"
-    return any(getattr(each, "__qualname__", "") == chained for each in _callbacks_of(future))
 
 
 def _code_of(frame: FrameType | None) -> tuple[str, str]:

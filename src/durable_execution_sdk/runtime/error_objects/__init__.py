@@ -1,7 +1,8 @@
 """Conversion of exceptions to error objects of the log, and back, as faithfully as the log allows.
 
-``capturing`` writes an exception into an error object, ``fitting`` makes it small enough for the service,
-``rebuilding`` makes an exception of it again. They are loaded at the first failure.
+``from_exception`` writes an exception into an error object, ``size_limit`` makes it small enough for the
+service, ``to_exception`` makes an exception of it again. They are loaded at the first failure. No module here
+has the name of a function: its first import would put the module in the place of the function.
 
 No code of the exceptions' classes runs while they are rebuilt: objects are read through CPython's own
 descriptors (``inspection``), so they can neither raise nor lie. Both the first run and each replay raise
@@ -23,7 +24,9 @@ __all__ = ["capture", "rebuild", "shown"]
 
 _E = TypeVar("_E", bound=OperationError)
 
-_on_first_failure = on_first_use(__name__, {"captured": "capture", "rebuilt": "rebuild"})
+_on_first_failure = on_first_use(
+    __name__, {"captured": "from_exception", "rebuilt": "to_exception"}
+)
 
 
 def capture(error: BaseException) -> ErrorObject:

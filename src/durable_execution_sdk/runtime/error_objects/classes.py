@@ -16,7 +16,12 @@ from contextlib import suppress
 from typing import Any, ClassVar, cast
 from weakref import WeakValueDictionary
 
-from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.runtime.error_objects.class_lookup import (
+    is_ours,
+    loaded_classes,
+    metaclass_of,
+    outermost,
+)
 from durable_execution_sdk.runtime.error_objects.inspection import (
     RECORDED_CLASSES,
     c_members_of,
@@ -44,8 +49,6 @@ __all__ = ["RECORD_ATTRIBUTE", "Rebuilt", "classes_of", "instance_of", "kept_rec
 RECORD_ATTRIBUTE = "_durable_record"
 _KIND = "rebuilt_as__"
 _MOST_CLASSES = 48
-_MOST_OF_A_NAME = 64
-_UNRAISABLE = (StopIteration, StopAsyncIteration)
 
 _str: Any = BaseException.__str__
 _repr: Any = BaseException.__repr__
@@ -165,14 +168,14 @@ def mixed(
             [*(class_path for class_path in ours if class_path not in recorded), *recorded]
         )
     )
-    candidates = _loaded(classes, plain=plain)
+    candidates = loaded_classes(classes, plain=plain)
     tried = [
         [match for matches in candidates for match in matches],
         *([matches[0] for matches in candidates[start:]] for start in range(len(candidates) + 1)),
     ]
     for originals in tried:
         try:
-            return _mixed(kind, name, path, _outermost(originals), class_paths)
+            return _mixed(kind, name, path, outermost(originals), class_paths)
         except TypeError:  # layouts or orders that do not go together
             continue
     raise TypeError(f"no class can be made of {path}")
@@ -186,7 +189,7 @@ def _mixed(
             (
                 candidate
                 for candidate in originals
-                if kind in mro_of(candidate) and _is_ours(candidate)
+                if kind in mro_of(candidate) and is_ours(candidate)
             ),
             kind,
         )
@@ -214,63 +217,8 @@ def _mixed(
             _KIND: kind,
         }
         make: Callable[..., type] = type.__new__
-        rebuilt_class = _made[key] = make(_metaclass(bases), name, tuple(bases), namespace)
+        rebuilt_class = _made[key] = make(metaclass_of(bases), name, tuple(bases), namespace)
     return rebuilt_class
-
-
-def _loaded(paths: Sequence[str], *, plain: bool) -> list[list[type]]:
-    """Return the loaded classes for each recorded path that has some, most derived path first."""
-    loaded: list[list[type]] = []
-    bases: tuple[type, ...] = (BaseException,)
-    for path in reversed(paths):
-        matches = [
-            match
-            for match in find_loaded(path, bases)
-            if BaseException in mro_of(match)
-            and RECORDED_CLASSES not in namespace_of(match)
-            and (plain or (Exception in mro_of(match) and not _is_unraisable(match)))
-        ][:_MOST_OF_A_NAME]
-        if matches:
-            loaded.insert(0, matches)
-            bases = (*matches, *bases)
-    return loaded
-
-
-def _is_ours(kind: type) -> bool:
-    """Return ``True`` for an error class of the SDK."""
-    return path_of(kind).startswith(f"{OperationError.__module__}:")
-
-
-def _is_unraisable(kind: type) -> bool:
-    """Return ``True`` for a class whose instances no future can hold."""
-    return any(unraisable in mro_of(kind) for unraisable in _UNRAISABLE)
-
-
-def _outermost(kinds: list[type]) -> list[type]:
-    """Return the classes that have no subclass among the others."""
-    return [
-        kind
-        for kind in dict.fromkeys(kinds)
-        if not any(kind in mro_of(other_kind) for other_kind in kinds if other_kind is not kind)
-    ]
-
-
-def _metaclass(bases: list[type]) -> type:
-    """Return the most derived metaclass, as the ``class`` statement selects it."""
-    winner: type = type
-    for base in bases:
-        meta = type(base)
-        if winner in mro_of(meta):
-            winner = meta
-        elif meta not in mro_of(winner):
-            raise TypeError("metaclass conflict")
-    if any(
-        "mro" in namespace_of(base_class)
-        for base_class in mro_of(winner)
-        if base_class not in (type, object)
-    ):
-        raise TypeError("a metaclass that orders bases itself would run")
-    return winner
 
 
 def instance_of(

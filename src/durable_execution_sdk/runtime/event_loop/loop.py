@@ -1,6 +1,6 @@
-"""The event loop of an execution environment, made once and reused by warm invocations.
+"""The event loop of an execution environment, which shows the moment at which it is idle.
 
-A loop of our own shows the moment at which it is idle, for which asyncio has no public interface: a
+asyncio has no public interface for that moment, so the loop is our own: a
 selector is asked to wait only when no callback is ready to run. So the selector is the place where a
 workflow is seen to be quiescent, exactly and at no cost. Counting turns of the loop would not do: chains
 of callbacks, such as a gather in a gather, take any number of turns in which no task moves.
@@ -11,27 +11,20 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
-import threading
 import time
-from collections.abc import Callable, Collection, Coroutine
-from contextlib import suppress
-from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
+from collections.abc import Callable, Collection
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
-from durable_execution_sdk.runtime.event_loop.generators import Generators
-from durable_execution_sdk.runtime.event_loop.ordering import order_gather
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, timed_by
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
-from durable_execution_sdk.runtime.tasks.workflow_task import (
-    WorkflowTask,
-    is_left_unseen,
-    out_of_reach,
-    timed_by,
-)
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
+
+__all__ = ["WorkflowLoop"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
@@ -45,99 +38,6 @@ _RESTLESS_POLLS = 12
 # After so many of these in a row the workflow counts as quiescent, although callbacks go on.
 _RESTLESS_TIMES = 50
 
-# Seconds for tasks to unwind after the main task itself was interrupted.
-_UNWINDING_SECONDS = 1.0
-# Turns of the loop for callbacks at the end: a transport closes its socket in the second one.
-_LAST_TURNS = 3
-
-
-class Wakers(Protocol):
-    """The recorder of timers, threads and sockets of workflow code: see ``external_wakeups``."""
-
-    def timer_set(self, timer: asyncio.TimerHandle, runner: object) -> None:
-        """It set a timer; ``runner`` is the task that did."""
-        ...
-
-    def timer_rang(self, timer: asyncio.TimerHandle) -> None:
-        """Note a timer that has fired."""
-        ...
-
-    def thread_started(self, future: asyncio.Future[Any]) -> None:
-        """Note a call that was started in a thread."""
-        ...
-
-    def socket_watched(self, descriptor: FileDescriptorLike) -> None:
-        """Note a socket that is watched from now on."""
-        ...
-
-    def socket_left(self, descriptor: FileDescriptorLike) -> None:
-        """Note a socket that is no longer watched."""
-        ...
-
-
-class IdleObserver(Protocol):
-    """The workflow that runs on the loop, as the loop sees it."""
-
-    @property
-    def outside(self) -> Wakers:
-        """The recorder of timers, threads and sockets."""
-        ...
-
-    @property
-    def progress(self) -> int:
-        """The number of moves of workflow tasks so far."""
-        ...
-
-    def fail(self, error: BaseException) -> None:
-        """Fail the execution."""
-        ...
-
-    def bodies_left(self) -> list[asyncio.Task[object]]:
-        """Return the tasks of bodies that have not ended, which ``asyncio.all_tasks`` does not contain."""
-        ...
-
-    def new_task(
-        self, coroutine: object, name: str | None, context: Context | None
-    ) -> asyncio.Task[object] | None:
-        """Make a task if workflow code asks; return ``None`` for other code."""
-        ...
-
-    def refuse_task_of(self, awaitable: object) -> None:
-        """Raise if a task is to be made of an operation."""
-        ...
-
-    def new_future(self) -> asyncio.Future[object] | None:
-        """Make a future if workflow code asks; return ``None`` for other code."""
-        ...
-
-    def on_idle(self, *, at_rest: bool) -> bool:
-        """Do what is due when the loop is idle; return ``True`` if it has something to run now."""
-        ...
-
-    def on_restless(self) -> None:
-        """Act as if idle: callbacks have come at each of many turns, and none has moved a workflow task."""
-        ...
-
-    def is_workflow(self, runner: object) -> bool:
-        """Return ``True`` if the runner is workflow code, and not the body of a step."""
-        ...
-
-    def time_of(self, runner: object) -> float | None:
-        """Return the time of the runner's clock; ``None`` if it has the loop's own."""
-        ...
-
-    def set_timer(
-        self,
-        runner: object,
-        when: float,
-        delay: float,
-        callback: Callable[..., object],
-        args: tuple[object, ...],
-        context: Context | None,
-    ) -> asyncio.TimerHandle | None:
-        """Set a durable timer; return ``None`` if the loop is to set a plain one."""
-        ...
-
 
 class _IdleSelector(selectors.DefaultSelector):
     """A selector that notifies the observer when the loop is idle."""
@@ -147,7 +47,7 @@ class _IdleSelector(selectors.DefaultSelector):
         self._unpolled = 0
         self.tell(None)
 
-    def tell(self, observer: IdleObserver | None) -> None:
+    def tell(self, observer: LoopObserver | None) -> None:
         """Set the observer, and forget the state that belonged to the one before."""
         self.observer = observer
         self._progress = -1
@@ -192,7 +92,7 @@ class _IdleSelector(selectors.DefaultSelector):
         return super().unregister(fileobj)
 
 
-class _WorkflowLoop(asyncio.SelectorEventLoop):
+class WorkflowLoop(asyncio.SelectorEventLoop):
     """An event loop that hands the timers, tasks and futures of workflow code to the observer."""
 
     def __init__(self) -> None:
@@ -217,6 +117,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
+        """Set a timer: a durable one if workflow code asks."""
         if math.isnan(when):
             raise ConfigError("a timer of asyncio was set for nan seconds, and would never fire")
         observer = self.idle_selector.observer
@@ -299,6 +200,7 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
     def run_in_executor(
         self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
+        """Run a function in a thread of the invocation's own, or of the given executor."""
         if executor is None:
             executor = self.threads = self.threads or InvocationThreads(self.max_threads)
         future = super().run_in_executor(executor, func, *args)
@@ -306,133 +208,3 @@ class _WorkflowLoop(asyncio.SelectorEventLoop):
         if observer is not None and observer.is_workflow(CURRENT.get()):
             observer.outside.thread_started(future)
         return future
-
-
-def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    error = context.get("exception")
-    # The first two have gone through the loop to its caller already.
-    if not (
-        isinstance(error, (KeyboardInterrupt, SystemExit))
-        or is_left_unseen(context.get("future"), error)
-    ):
-        loop.default_exception_handler(context)
-
-
-class Environment:
-    """The loop, generators and threads for the invocations that run in one thread of the process."""
-
-    def __init__(self) -> None:
-        self.loop = _WorkflowLoop()
-        self.generators = Generators(self.loop, self._fail)
-        self.loop.set_exception_handler(_log_unless_raised)
-        order_gather()
-
-    def run(self, main: Coroutine[object, object, _T]) -> _T:
-        """Run a coroutine to its end. Ctrl-C and ``sys.exit`` unwind all tasks first, so that nothing is left.
-
-        It runs in a copy of the context with ``CURRENT`` cleared: in a thread that workflow code has started,
-        the caller's context is that of the workflow.
-        """
-        return copy_context().run(self._run, main)
-
-    def _run(self, main: Coroutine[object, object, _T]) -> _T:
-        CURRENT.set(None)
-        self.loop.call_soon(self.generators.watch)
-        task = asyncio.Task(main, loop=self.loop)
-        out_of_reach(task)
-        try:
-            return self.loop.run_until_complete(task)
-        except (KeyboardInterrupt, SystemExit):
-            try:
-                if task.done():
-                    self._abandon()
-                else:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        self.loop.run_until_complete(task)
-            except (KeyboardInterrupt, SystemExit):
-                self.close()
-            raise
-
-    def _abandon(self) -> None:
-        """Unwind the other tasks after the main task was interrupted itself, and close the loop."""
-        left = self.tasks_left()
-        self.observe(None)
-        for task in left:
-            task.cancel()
-        if left:
-            self.loop.run_until_complete(asyncio.wait(left, timeout=_UNWINDING_SECONDS))
-        self.loop.run_until_complete(self.leave_threads(_UNWINDING_SECONDS))
-        self.close()
-
-    def observe(self, observer: IdleObserver | None) -> None:
-        """Notify this observer from now on when the loop is idle."""
-        self.loop.idle_selector.tell(observer)
-
-    def _fail(self, error: Exception) -> None:
-        if (observer := self.loop.idle_selector.observer) is not None:
-            observer.fail(error)
-
-    def tasks_left(self) -> set[asyncio.Task[Any]]:
-        """Return the tasks that still run on the loop, besides the current one."""
-        left = asyncio.all_tasks(self.loop) | self.generators.closing
-        if (observer := self.loop.idle_selector.observer) is not None:
-            left.update(observer.bodies_left())
-        return left - {asyncio.current_task(self.loop)}
-
-    async def leave_callbacks(self) -> None:
-        """Cancel the timers and callbacks that are left, so that none of them runs in a later invocation.
-
-        Callbacks that steps have scheduled last, such as to close a connection, get their turn first.
-        """
-        for _ in range(_LAST_TURNS):
-            if not self._callbacks_left(StepContext):
-                break
-            await asyncio.sleep(0)
-        for handle in (*self.loop.scheduled, *self._callbacks_left((StepContext, WorkflowTask))):
-            handle.cancel()
-
-    def _callbacks_left(self, runner: type | tuple[type, ...]) -> list[asyncio.Handle]:
-        """Return the callbacks that will run next and whose context belongs to such a runner."""
-        left: list[asyncio.Handle] = []
-        for handle in self.loop.ready:
-            context: Context | None = getattr(handle, "_context", None)
-            if context is not None and isinstance(context.get(CURRENT), runner):
-                left.append(handle)
-        return left
-
-    async def leave_threads(self, seconds: float) -> list[str]:
-        """Wait for plain functions for so many seconds, then disown the rest; return the names of those."""
-        threads, self.loop.threads = self.loop.threads, None
-        return [] if threads is None else await threads.leave(seconds)
-
-    def close(self) -> None:
-        """Close the loop."""
-        if not self.loop.is_closed():
-            self.loop.close()
-
-
-class _Owner:
-    """Closes a thread's environment when the thread or the interpreter ends.
-
-    Only the thread itself refers to it. The environment may live much longer, by a reference in the
-    traceback of an exception.
-    """
-
-    def __init__(self, environment: Environment) -> None:
-        self.environment = environment
-
-    def __del__(self) -> None:
-        if not self.environment.loop.is_running():
-            self.environment.close()
-
-
-_owners = threading.local()
-
-
-def environment() -> Environment:
-    """Return this thread's environment, which is made on first use and kept for warm invocations."""
-    owner: _Owner | None = getattr(_owners, "owner", None)
-    if owner is None or owner.environment.loop.is_closed():
-        owner = _owners.owner = _Owner(Environment())
-    return owner.environment

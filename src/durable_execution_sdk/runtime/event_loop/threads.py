@@ -1,4 +1,4 @@
-"""Threads for plain functions: a pool that grows with the work, and the threads that invocations left.
+"""Calls of functions, plain ones in threads: a pool that grows with the work, and threads that were left.
 
 A thread cannot be stopped. When its body was given up or its invocation ends, the SDK waits for it for a
 second, and then it is *disowned*: the invocation ends without it. Its result is dropped, no later attempt of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import logging
 import os
 import threading
@@ -25,7 +26,9 @@ __all__ = [
     "InvocationThreads",
     "after_earlier_threads",
     "are_left_running",
+    "call",
     "close_pools",
+    "is_coroutine_function",
     "warn_of",
 ]
 
@@ -256,3 +259,33 @@ def _title(runner: object) -> str:
         return f"step {step} of {runner.durable_execution_arn}"
     task: object = getattr(runner, "name", None)
     return f"{task}, in workflow code" if isinstance(task, str) else "code outside a workflow"
+
+
+async def call(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    """Call a function, in a thread if it is a plain one."""
+    if is_coroutine_function(function):
+        return await function(*args)
+    result = await asyncio.to_thread(_call_plain, function, args)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _call_plain(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    try:
+        return function(*args)
+    except StopIteration as error:
+        # No future can hold a StopIteration; Python does the same for a coroutine function that raises it.
+        raise RuntimeError("the function raised StopIteration") from error
+
+
+def is_coroutine_function(function: Callable[..., Any]) -> bool:
+    """Return ``True`` if a function is to be awaited, and ``False`` if it is to run in a thread."""
+    return inspect.iscoroutinefunction(_innermost(function))
+
+
+def _innermost(function: Callable[..., Any]) -> Any:
+    inner: Any = function
+    while isinstance(inner, partial):
+        inner = inner.func
+    if not inspect.isroutine(inner) and not inspect.isclass(inner):
+        return type(inner).__call__  # for an instance, the method of its class
+    return inner

@@ -42,6 +42,9 @@ Twelve updates took four calls and 210 ms. With one call for each they would tak
 What goes wrong without it: if a call did not wait for due completions, the first answer would be followed
 by a call without START store 1, and the updates of branches would spread over ever smaller batches. A
 second writer would use a token that is no longer valid, and the service would refuse the call.
+
+The module is long because this essay stands beside the writer, which is one class: its queue, the call in
+flight, the batch that is held back and the end share every member.
 """
 
 from __future__ import annotations
@@ -56,28 +59,27 @@ from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
-    StateRequest,
 )
-from durable_execution_sdk.protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_UPDATES, MAX_PAGE_ITEMS
-from durable_execution_sdk.protocol.operations import Operation, OperationType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
+from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationUpdate,
+    length_of_batch,
+)
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.tasks.workflow_task import out_of_reach
+from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 __all__ = ["Checkpointer"]
-
-# Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
-_UPDATE_OVERHEAD = 400
 
 # Seconds after which updates that were left behind are sent by themselves.
 _SLOW_SECONDS = 0.2
 
-_START = OperationAction.START
-_CANCEL = OperationAction.CANCEL
-_PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
-
 # Seconds for a call in flight even when the time is up: most answers take milliseconds.
-_SHORTEST_GRACE = 0.05
+SHORTEST_GRACE = 0.05
+
+_CANCEL = OperationAction.CANCEL
+
 # The classes of clients whose service has refused to cancel a wait. They are not asked again in this
 # process: nothing is lost if the wait lasts.
 _takes_no_cancel: set[type[DataPlane]] = set()
@@ -100,6 +102,7 @@ class Checkpointer:
         fail: Fail,
         eager: bool = False,
         unseen: Sequence[object] = (),
+        most_updates: int = MAX_BATCH_UPDATES,
     ) -> None:
         self._plane = plane
         self._arn = arn
@@ -108,7 +111,7 @@ class Checkpointer:
         self._receive = receive
         self._fail = fail
         self._eager = eager
-        self.most_updates = MAX_BATCH_UPDATES
+        self.most_updates = most_updates
         # The completions that are due, each of which may lead to updates for the next batch.
         self._unseen: Sequence[object] = () if eager else unseen
         self._held: asyncio.Future[None] | None = None
@@ -260,33 +263,7 @@ class Checkpointer:
         """The seconds for which a call in flight may still be waited for; ``None`` without a limit."""
         if self.ends_at is None:
             return None
-        return max(_SHORTEST_GRACE, self.ends_at - time.monotonic())
-
-    async def load(self, marker: str | None) -> list[Operation]:
-        """Read the pages of the state from this marker on.
-
-        Raises ``ServiceError`` for a state that exceeds the limits of ``page_bounds``.
-        """
-        from durable_execution_sdk.runtime.log.page_bounds import (  # noqa: PLC0415 - for few states
-            PageBounds,
-        )
-
-        operations: list[Operation] = []
-        bounds = PageBounds(self._arn, self.ends_at)
-        while marker and self._token is not None and not self._closed:
-            bounds.next(marker)
-            page = await self._plane.get_state(
-                StateRequest(
-                    durable_execution_arn=self._arn,
-                    checkpoint_token=self._token,
-                    marker=marker,
-                    max_items=MAX_PAGE_ITEMS,
-                )
-            )
-            bounds.took(page)
-            operations.extend(page.operations)
-            marker = page.next_marker
-        return operations
+        return max(SHORTEST_GRACE, self.ends_at - time.monotonic())
 
     def _push_what_is_slow(self) -> None:
         """Send updates that were left behind 0.2 s ago."""
@@ -308,7 +285,9 @@ class Checkpointer:
                         await self._hold_back()
                         if not self.may_write:
                             continue
-                    batch = self._take()
+                    count = length_of_batch(self._queue, self.most_updates)
+                    batch, self._queue = self._queue[:count], self._queue[count:]
+                    self._wanted = bool(self._queue)
                     if _takes_no_cancel:
                         batch = [each for each in batch if not self._is_futile(each)]
                     self.calls += 1
@@ -327,7 +306,7 @@ class Checkpointer:
                     self._token = response.checkpoint_token
                     operations: Sequence[Operation] = response.operations
                     if response.next_marker:
-                        operations = [*operations, *await self.load(response.next_marker)]
+                        operations = [*operations, *await self._pages(response.next_marker)]
                     self._receive(batch, operations)
                 if self._closed:
                     break
@@ -360,6 +339,16 @@ class Checkpointer:
         _takes_no_cancel.add(type(self._plane))
         return response
 
+    async def _pages(self, marker: str) -> list[Operation]:
+        """Read the rest of an answer that came in pages."""
+        from durable_execution_sdk.runtime.log.state_pages import read_pages  # noqa: PLC0415 - for few answers
+
+        if self._token is None:
+            return []
+        return await read_pages(
+            self._plane, self._arn, self._token, marker, self.ends_at, is_over=lambda: self._closed
+        )
+
     def _come_to_rest(self) -> None:
         self._is_busy = False
         if self._rest is not None:
@@ -374,33 +363,6 @@ class Checkpointer:
         await self._held
         self._held = None
 
-    def _take(self) -> list[OperationUpdate]:
-        """Take the next batch: as much of the queue as one call may carry, in order."""
-        queue = self._queue
-        taken: dict[str, OperationUpdate] = {}
-        count = 0
-        size = 0
-        for update in queue:
-            if count == self.most_updates:
-                break
-            if update.error is not None:
-                size += _size(update)
-            elif (payload := update.payload) is not None:
-                size += len(payload) if payload.isascii() else text_bytes(payload)
-            if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
-                break
-            earlier = taken.setdefault(update.id, update)
-            if earlier is not update:
-                # A batch may hold two updates of one operation only as its START and what follows it.
-                is_pair = earlier.action is _START and update.action is not _START
-                if not is_pair or update.type not in _PAIRED_TYPES:
-                    break
-                taken[update.id] = update
-            count += 1
-        self._queue = queue[count:]
-        self._wanted = count < len(queue)
-        return queue[:count] if self._wanted else queue
-
 
 def _without_cancellations(
     batch: list[OperationUpdate], error: ServiceError
@@ -410,12 +372,3 @@ def _without_cancellations(
     if len(rest) == len(batch) or error.is_stale_token or error.is_transient:
         raise error
     return rest
-
-
-def _size(update: OperationUpdate) -> int:
-    payload, error = update.payload, update.error
-    size = text_bytes(payload)
-    if error is not None:
-        texts = (error.error_message, error.error_data, *(error.stack_trace or ()))
-        size += sum(map(text_bytes, texts))
-    return size

@@ -18,7 +18,6 @@ from durable_execution_sdk.protocol.operations import (
     ContextDetails,
     Operation,
     OperationStatus,
-    OperationSubType,
     OperationType,
     StepDetails,
     was_given_up,
@@ -206,43 +205,6 @@ class Journal:
         return False
 
 
-class Note:
-    """A note of late news on its way into the log: a STEP that workflow code does not ask for."""
-
-    is_pending = False
-    is_awaited = False
-    due_at: float | None = None
-
-    def __init__(self, news: LateNews, journal: Journal, unplaced: set[str]) -> None:
-        self.operation_id = late_news_id(news.late)
-        self.label = f"the note that the end of {news.late} came late"
-        self._news = news
-        self._journal = journal
-        self._unplaced = unplaced
-
-    def update(self, parent_id: str | None) -> OperationUpdate:
-        """Return the update that records it, in the context of the late operation.
-
-        The service returns it for as long as it returns that operation. It is a single update, so that a
-        crash cannot leave half of it.
-        """
-        return OperationUpdate(
-            id=self.operation_id,
-            type=OperationType.STEP,
-            action=OperationAction.SUCCEED,
-            parent_id=parent_id,
-            name=LATE_NEWS_NAME,
-            sub_type=OperationSubType.STEP,
-            payload=msgspec.json.encode(self._news).decode(),
-        )
-
-    def observe(self, record: Operation) -> None:
-        """Let the late end be delivered once the note is recorded: replay will deliver it in the same place."""
-        if record.status == OperationStatus.SUCCEEDED:
-            self._journal.noted(self.operation_id, self._news.late, self._news.at)
-            self._unplaced.discard(self._news.late)
-
-
 class Position:
     """The position of replay: the rule that logs, ``ctx.is_replaying`` and observers share.
 
@@ -291,6 +253,14 @@ class Position:
     def hold(self, write: Callable[[], object]) -> None:
         """Write a line once it turns out that the last invocation was cut."""
         self._held.append(write)
+
+    def look_for_cut(self, update: OperationUpdate) -> None:
+        """Take note of an update that an earlier invocation would have made, unless it was cut."""
+        if update.action is OperationAction.CANCEL:
+            return  # a service may refuse them, and then they are not sent
+        record = self.journal.get(update.id)
+        if record is None or record.status != OperationStatus.READY:
+            self.found_cut()
 
     def found_cut(self) -> None:
         """Take note that the code does what a suspended invocation would have recorded: see above."""

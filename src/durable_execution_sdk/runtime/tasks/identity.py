@@ -20,13 +20,15 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
+
+from durable_execution_sdk.errors import DeterminismError
 
 __all__ = [
     "ITEMS",
@@ -162,3 +164,38 @@ def _module_of(frame: FrameType) -> str:
 
 def _stem(file: str) -> str:
     return file.replace("\\", "/").rpartition("/")[2].removesuffix(".py").removesuffix(".pyc")
+
+
+_TASK_MAKERS = frozenset(
+    {
+        "asyncio.tasks",
+        "asyncio.base_events",
+        _DRIVER,
+        f"{_OURS}.runtime.event_loop.loop",
+        f"{_OURS}.runtime.event_loop.observer",
+    }
+)
+_COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
+
+
+def given_to_as_completed(coroutine: object) -> Sequence[object] | None:
+    """Return the operands of ``asyncio.as_completed`` if that makes the task of this coroutine.
+
+    It starts coroutines in the order of a set, which differs from one invocation to the next. They must be
+    started in the order of the caller's list instead. Raises ``DeterminismError`` if there is no list.
+    """
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who makes the task
+    while frame is not None and frame.f_globals.get("__name__") in _TASK_MAKERS:
+        if frame.f_code.co_qualname in _COMPLETED:
+            given = frame.f_locals.get("fs", frame.f_locals.get("aws"))
+            if isinstance(given, Sequence):
+                ordered = cast("Sequence[object]", given)
+                if any(each is coroutine for each in ordered):
+                    return ordered
+            raise DeterminismError(
+                "asyncio.as_completed starts what it is given in an order that differs from one"
+                " invocation to the next, so replay could not tell the operations apart. Give it a"
+                " list of coroutines, tasks or operations: asyncio.as_completed([...])"
+            )
+        frame = frame.f_back
+    return None

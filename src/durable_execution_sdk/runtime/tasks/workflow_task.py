@@ -1,28 +1,33 @@
-"""The asyncio tasks of a workflow: their identity, and the futures that they block on.
+"""The tasks of a workflow: the code that they run, and the futures that they block on.
 
 A task that workflow code makes gets a scope of its own (``contexts``). Its coroutine is driven through a thin
 wrapper, ``WorkflowTask``, which counts every move and sees every future that the coroutine blocks on.
+
+The module is long because a task and the set of all tasks call one another in each move, and ``send`` and
+``throw`` are written out, since a call for what they share would be paid in every move.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
-from types import FrameType
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar
 
-from durable_execution_sdk.errors import ContextMisuseError, DeterminismError, ExecutionError
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
-from durable_execution_sdk.runtime.tasks.cycles import cancel, closes_circle, wait_apart
+from durable_execution_sdk.errors import ExecutionError
+from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.tasks.identity import (
     Row,
-    calling_row,
-    futures_without_order,
+    given_to_as_completed,
     row_of,
     takes_over_scope,
+)
+from durable_execution_sdk.runtime.tasks.numbered_task import (
+    NumberedTask,
+    cancel,
+    closes_circle,
+    wait_apart,
 )
 
 _T = TypeVar("_T")
@@ -243,132 +248,6 @@ def _no_exit(error: SystemExit) -> ExecutionError:
     )
 
 
-class NumberedTask(asyncio.Task[_T]):
-    """A task of workflow code, whose hash is the same on every replay.
-
-    An object's own hash is its address, and code iterates over the sets that ``asyncio.wait`` and
-    ``asyncio.all_tasks`` return. The body of a step can reach the task by ``all_tasks`` and is refused to
-    cancel or await it: replay does not run the body, so its effect on the workflow would be lost.
-    """
-
-    __slots__ = ("_place", "owner")
-
-    def __init__(
-        self, place: int, coroutine: WorkflowTask[_T], owner: WorkflowTasks, **options: Any
-    ) -> None:
-        self._place = place
-        self.owner = owner
-        super().__init__(coroutine, **options)
-
-    def __hash__(self) -> int:
-        """Return the number of the task's place in the workflow."""
-        return self._place
-
-    @property
-    def _title(self) -> str:
-        return getattr(self.get_coro(), "__name__", self.get_name())
-
-    def cancel(self, msg: object | None = None) -> bool:
-        """Cancel the task, as for any task; refused inside steps."""
-        if isinstance(CURRENT.get(), StepContext):
-            raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
-        return super().cancel(msg)
-
-    def add_done_callback(
-        self, fn: Callable[[Any], object], /, *, context: Context | None = None
-    ) -> None:
-        """Add a callback, as for any task; refused inside steps, for which the workflow waits."""
-        if isinstance(CURRENT.get(), StepContext):
-            raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
-        super().add_done_callback(fn, context=context)
-
-
-def out_of_reach(task: asyncio.Task[object]) -> None:
-    """Hide a task of the SDK from ``asyncio.all_tasks``, so that no other code cancels or awaits it."""
-    asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
-
-
-def refused_in_step(what: str, done: str) -> ContextMisuseError:
-    """Make the error for a step that cancels or awaits a part of the workflow."""
-    return ContextMisuseError(
-        f"{what} was {done} inside a step: a step is not run again on replay, so what it does to"
-        " the workflow would be lost, and the workflow waits for the step. Do it in workflow code,"
-        " after the step; asyncio.all_tasks() holds tasks of the workflow too"
-    )
-
-
-class NumberedFuture(asyncio.Future[_T]):
-    """A future that workflow code made, whose hash is the same on every replay."""
-
-    __slots__ = ("_place", "is_timed", "owner")
-
-    def __init__(self, place: int, loop: asyncio.AbstractEventLoop, owner: WorkflowTasks) -> None:
-        self._place = place
-        self.owner = owner
-        # True while a timer of asyncio is set that gives it its result: nothing else has to.
-        self.is_timed = False
-        super().__init__(loop=loop)
-
-    def __hash__(self) -> int:
-        """Return the number of the future's place in the workflow."""
-        return self._place
-
-
-def is_left_unseen(future: object, error: object) -> bool:
-    """Tell if the SDK is why nothing looks at the exception of a future or task of workflow code.
-
-    It suspends code that would have looked later, and it cancels what a context leaves behind.
-    """
-    owner: object = getattr(future, "owner", None)
-    if not isinstance(owner, WorkflowTasks):
-        return False
-    return owner.is_cut or isinstance(error, asyncio.CancelledError)
-
-
-def owner_of_future() -> WorkflowTasks | None:
-    """The tasks of the workflow whose code is about to make a future; none if other code runs."""
-    creator = CURRENT.get()
-    return creator.owner if isinstance(creator, WorkflowTask) else None
-
-
-def timed_by(
-    callback: Callable[..., object], args: tuple[Any, ...]
-) -> NumberedFuture[object] | None:
-    """Mark the future that a timer gives its result, as those of ``asyncio.sleep`` do.
-
-    A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
-    what something else completes.
-    """
-    future: asyncio.Future[Any] | None = None
-    if callback is _END_OF_SLEEP:
-        future = args[0]
-    elif getattr(callback, "__name__", "") == "set_result":
-        future = getattr(callback, "__self__", None)
-    if not isinstance(future, NumberedFuture):
-        return None
-    future.is_timed = True
-    return future
-
-
-def place_of_future(depth: int) -> int | None:
-    """Return the hash for a future that workflow code is about to make; ``None`` if other code runs.
-
-    Raises ``DeterminismError`` for ``asyncio.wait`` of several futures without a reproducible hash.
-    """
-    creator = CURRENT.get()
-    if not isinstance(creator, WorkflowTask):
-        return None
-    if futures_without_order(depth + 1) > 1:
-        raise DeterminismError(
-            "asyncio.wait was given futures that workflow code made with asyncio.Future(...); the sets that"
-            " it returns hold these in the order of their addresses, which differs on replay. Make them"
-            " with asyncio.get_running_loop().create_future()"
-        )
-    row = calling_row(depth + 1)
-    scope = creator.scope
-    return scope.place + row.number + scope.count("future", row)
-
-
 class WorkflowTasks:
     """The live tasks of one invocation's workflow code."""
 
@@ -434,7 +313,7 @@ class WorkflowTasks:
         ready = self._early.pop(coroutine, None)
         if ready is not None:
             return ready
-        given = _given_to_as_completed(coroutine)
+        given = given_to_as_completed(coroutine)
         if given is not None:
             return self._start_in_order(given, creator.scope, coroutine)
         if takes_over_scope(3):
@@ -479,41 +358,4 @@ def _take_no_note(watched: WorkflowTask[object]) -> None:
 # Code that swallows even that it is closed. To be destroyed would run more of it.
 _never_closed: list[object] = []
 
-# What the timers of ``asyncio.sleep`` call.
-_END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
-
 _SDK_FOLDER = __file__.rpartition("runtime")[0]
-
-_MAKERS = frozenset(
-    {
-        "asyncio.tasks",
-        "asyncio.base_events",
-        __name__,
-        "durable_execution_sdk.runtime.event_loop.loop",
-        "durable_execution_sdk.runtime.run",
-    }
-)
-_COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
-
-
-def _given_to_as_completed(coroutine: object) -> Sequence[object] | None:
-    """Return the operands of ``asyncio.as_completed`` if that makes the task of this coroutine.
-
-    It starts coroutines in the order of a set, which differs from one invocation to the next. They must be
-    started in the order of the caller's list instead. Raises ``DeterminismError`` if there is no list.
-    """
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who makes the task
-    while frame is not None and frame.f_globals.get("__name__") in _MAKERS:
-        if frame.f_code.co_qualname in _COMPLETED:
-            given = frame.f_locals.get("fs", frame.f_locals.get("aws"))
-            if isinstance(given, Sequence):
-                ordered = cast("Sequence[object]", given)
-                if any(each is coroutine for each in ordered):
-                    return ordered
-            raise DeterminismError(
-                "asyncio.as_completed starts what it is given in an order that differs from one"
-                " invocation to the next, so replay could not tell the operations apart. Give it a"
-                " list of coroutines, tasks or operations: asyncio.as_completed([...])"
-            )
-        frame = frame.f_back
-    return None

@@ -3,6 +3,8 @@
 The whole type is analysed when its serdes is made, so that a part that cannot be read is found before
 a value is written. Types that msgspec reads whole are left to msgspec; for types that this package
 does not support, pydantic's ``TypeAdapter`` is tried.
+
+The module is long because it has one builder for each kind of type, a table that is read whole.
 """
 
 from __future__ import annotations

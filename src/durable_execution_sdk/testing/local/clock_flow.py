@@ -15,10 +15,11 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from durable_execution_sdk.emulator.clock import Clock, VirtualClock
+from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.run import Attempting, InvocationRun
+from durable_execution_sdk.runtime.run import InvocationRun
 
-__all__ = ["Flow", "FlowingRun"]
+__all__ = ["CountedBodies", "Flow", "FlowingRun"]
 
 _CHECK_SECONDS = 0.1
 # The most real time that one check adds, so that a stalled machine is not taken for a slow body.
@@ -86,39 +87,50 @@ class Flow:
             self._check_in(min(left, _CHECK_SECONDS) if left > 0 else _CHECK_SECONDS)
 
 
+class CountedBodies(Bodies):
+    """Bodies whose starts and ends count as progress."""
+
+    moves = 0
+
+    def start(
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Count the start of a body."""
+        self.moves += 1
+        return super().start(operation, body)
+
+    def ended(self, task: asyncio.Task[None] | None) -> None:
+        """Count the end of a body."""
+        self.moves += 1
+        super().ended(task)
+
+
 class FlowingRun(InvocationRun):
     """The state of an invocation whose slow step bodies take virtual time."""
 
+    bodies: CountedBodies
+
     def __init__(self, clock: Clock, *args: Any) -> None:
         super().__init__(*args)
-        self._bodies_moved = 0
         self._flow: Flow | None = None
         if isinstance(clock, VirtualClock):
             self._flow = Flow(
                 clock,
                 self.loop,
-                pending=self._pending,
-                moved=lambda: self.progress + self._bodies_moved,
+                pending=self.due_times,
+                moved=lambda: self.tasks.progress + self.bodies.moves,
                 arrived=super().expect,
             )
+
+    def make_bodies(self, loop: asyncio.AbstractEventLoop) -> CountedBodies:
+        """Make the object that counts the bodies of steps."""
+        return CountedBodies(loop)
 
     def expect(self, due_at: float | None) -> None:
         """Note a timer, and start the checks unless the invocation is ending."""
         super().expect(due_at)
         if self._flow is not None and due_at is not None and not self.is_ending:
             self._flow.begin()
-
-    def start_body(
-        self, operation: Attempting[object], body: Coroutine[object, object, None]
-    ) -> asyncio.Task[None]:
-        """Count the start of a body as progress."""
-        self._bodies_moved += 1
-        return super().start_body(operation, body)
-
-    def body_ended(self, task: asyncio.Task[None] | None) -> None:
-        """Count the end of a body as progress."""
-        self._bodies_moved += 1
-        super().body_ended(task)
 
     def unwind(self) -> None:
         """Stop the checks, and unwind the workflow."""

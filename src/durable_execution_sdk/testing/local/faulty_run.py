@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from typing import Any
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.faults.injection import delay_at_random
 from durable_execution_sdk.emulator.faults.plan import BodyRun
+from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.completions import Completion
-from durable_execution_sdk.runtime.run import Attempting
+from durable_execution_sdk.runtime.event_loop.environment import Environment
+from durable_execution_sdk.runtime.settings import Invoked
 from durable_execution_sdk.testing.faults import Faults
-from durable_execution_sdk.testing.local.clock_flow import FlowingRun
+from durable_execution_sdk.testing.local.clock_flow import CountedBodies, FlowingRun
 
 __all__ = ["FaultyRun"]
 
@@ -21,24 +25,44 @@ class FaultyRun(FlowingRun):
     """The state of an invocation whose step bodies are counted, interrupted and delayed."""
 
     def __init__(
-        self, faults: Faults, clock: Clock, is_mine: Callable[[str], bool], *args: object
+        self,
+        faults: Faults,
+        clock: Clock,
+        is_mine: Callable[[str], bool],
+        environment: Environment,
+        plane: DataPlane,
+        invoked: Invoked,
+        *args: Any,
     ) -> None:
-        super().__init__(clock, *args)
-        self._faults = faults if is_mine(self.invoked.arn) else Faults()
+        self._faults = faults if is_mine(invoked.arn) else Faults()
         self._clock = clock
         if self._faults.most_updates is not None:
-            self.checkpointer.most_updates = self._faults.most_updates
+            self.most_updates = self._faults.most_updates
+        super().__init__(clock, environment, plane, invoked, *args)
         if self._faults.arguments is not None:
             self._faults.arguments.begin()
 
-    def claim(self, claimant: Completion[object]) -> Operation | None:
+    def make_bodies(self, loop: asyncio.AbstractEventLoop) -> CountedBodies:
+        """Make the object that injects the planned faults into bodies."""
+        return _FaultyBodies(loop, self._faults, self._clock)
+
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Record the operation's arguments, if arguments are compared."""
         if self._faults.arguments is not None:
             self._faults.arguments.take(claimant)
         return super().claim(claimant)
 
-    def start_body(
-        self, operation: Attempting[object], body: Coroutine[object, object, None]
+
+class _FaultyBodies(CountedBodies):
+    """Bodies that are interrupted and delayed as planned."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, faults: Faults, clock: Clock) -> None:
+        super().__init__(loop)
+        self._faults = faults
+        self._clock = clock
+
+    def start(
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
     ) -> asyncio.Task[None]:
         """Start a step's body with its planned faults."""
         run = BodyRun(
@@ -54,7 +78,7 @@ class FaultyRun(FlowingRun):
             body = _CountedBody(body, self._faults, run, cut_at)
         elif chance is not None:
             body = self._delayed(body)
-        return super().start_body(operation, body)
+        return super().start(operation, body)
 
     async def _delayed(self, body: Coroutine[object, object, None]) -> None:
         try:

@@ -1,17 +1,21 @@
-"""Limits for reading an execution's state in pages.
+"""The reading of an execution's state in pages, within limits.
 
-Bytes, time, repeated markers and empty pages are limited. The number of operations is not: it is a quota
+Most states fit into the event of the invocation, and most changes into the answer to a checkpoint. Bytes, time, repeated markers and empty pages are limited. The number of operations is not: it is a quota
 of the service, which AWS raises on request.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.protocol.data_plane import StatePage
+from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
+from durable_execution_sdk.protocol.operations import Operation
 
-__all__ = ["PageBounds"]
+__all__ = ["read_pages"]
 
 MOST_BYTES = 512 * 1024 * 1024
 """The most bytes of a state that are read: five times what the service stores for one execution."""
@@ -22,7 +26,43 @@ _MOST_EMPTY = 100
 _LEAST_BYTES = 200
 
 
-class PageBounds:
+def _never() -> bool:
+    return False
+
+
+async def read_pages(
+    plane: DataPlane,
+    arn: str,
+    token: str,
+    marker: str | None,
+    ends_at: float | None,
+    *,
+    is_over: Callable[[], bool] = _never,
+) -> list[Operation]:
+    """Read the pages of the state from this marker on, until there are no more or ``is_over`` returns ``True``.
+
+    ``ends_at`` is the monotonic time at which the invocation has to be over. Raises ``ServiceError`` for a
+    state that exceeds the limits.
+    """
+    operations: list[Operation] = []
+    bounds = _PageBounds(arn, ends_at)
+    while marker and not is_over():
+        bounds.next(marker)
+        page = await plane.get_state(
+            StateRequest(
+                durable_execution_arn=arn,
+                checkpoint_token=token,
+                marker=marker,
+                max_items=MAX_PAGE_ITEMS,
+            )
+        )
+        bounds.took(page)
+        operations.extend(page.operations)
+        marker = page.next_marker
+    return operations
+
+
+class _PageBounds:
     """The limits for one reading of a state. Its methods raise ``ServiceError`` beyond them."""
 
     def __init__(self, arn: str, ends_at: float | None) -> None:

@@ -1,0 +1,63 @@
+"""The operation of a map or a parallel: a child context whose function runs the branches."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from durable_execution_sdk.operations.child import Child, ChildConfig
+from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
+from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, Draft, summary_of
+from durable_execution_sdk.operations.fan_out.execution import FanOutRun
+from durable_execution_sdk.operations.fan_out.items import Supply
+from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
+from durable_execution_sdk.protocol.operations import OperationSubType
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.serdes import checked_text
+
+__all__ = ["FanOut"]
+
+_T = TypeVar("_T")
+
+
+class FanOut(Child[BatchResult[_T]], Generic[_T]):
+    """The operation of a map or a parallel."""
+
+    def __init__(
+        self,
+        scope: IdScope,
+        supply: Supply[Branch],
+        plan: Plan,
+        name: str | None,
+        sub_type: OperationSubType,
+    ) -> None:
+        self._supply = supply
+        self.plan = plan
+        self.results = BatchSerDes(plan.serdes_of, plan.serdes)
+        super().__init__(scope, self._fan_out, name, ChildConfig(), self.results, sub_type)
+
+    def summary(self, result: Draft) -> str:
+        """Return the text that the log shows for a batch that is not stored."""
+        summarize = self.plan.summary_generator
+        if summarize is None:
+            return summary_of(result)
+        summary = str(summarize(self.results.result_of(result, self._serdes_context())))
+        return checked_text(summary, f"the summary of {self.label}")
+
+    @property
+    def recorded_result(self) -> str | None:
+        """The payload in the log: the batch, or its summary if it was not stored."""
+        details = None if self.record is None else self.record.context_details
+        return None if details is None else details.result
+
+    async def _fan_out(self, context_state: ContextState) -> Draft:
+        run = FanOutRun(
+            self.plan,
+            self.results,
+            self._supply,
+            self.label,
+            self._serdes_context(),
+            context_state,
+            self.recorded_result,
+        )
+        run.has_ended = self.record is not None and self._is_rebuilt(self.record)
+        return await run.to_the_end()

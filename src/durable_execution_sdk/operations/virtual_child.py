@@ -1,0 +1,167 @@
+"""Virtual child contexts, which have ids for their operations and no operation of their own.
+
+The task, the mapping of errors and the end of a context's function are the same for contexts that are
+recorded (``child``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import Any, Generic, TypeVar
+
+from durable_execution_sdk.errors import (
+    ChildContextError,
+    ConfigError,
+    InvocationError,
+    OperationError,
+)
+from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.current import task_on
+from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
+from durable_execution_sdk.runtime.verdicts import Abort
+
+__all__ = [
+    "Body",
+    "ErrorMapper",
+    "VirtualChild",
+    "complete",
+    "is_of_the_code",
+    "mapped",
+    "start_in",
+]
+
+_T = TypeVar("_T")
+
+Body = Callable[[ContextState], Awaitable[Any]]
+ErrorMapper = Callable[[Exception], Exception]
+
+
+class VirtualChild(Completion[_T], Generic[_T]):
+    """A child context without an operation of its own."""
+
+    __slots__ = ("_body", "_inner", "_mapper", "_outer", "_task", "name", "operation_id")
+
+    def __init__(
+        self, scope: IdScope, body: Body, name: str | None, mapper: ErrorMapper | None = None
+    ) -> None:
+        outer = scope.context_state
+        self.operation_id = operation_id = scope.next_id()
+        super().__init__(outer.run.completions, scope.place + scope.claimed)
+        self.name = name
+        self._outer = outer
+        self._inner = ContextState(
+            outer.run,
+            operation_id=operation_id,
+            name=name,
+            parent=outer,
+            virtual=True,
+        )
+        self._body = body
+        self._mapper = mapper
+        if outer.is_over:
+            outer.run.turn_down(self)
+            return
+        outer.unsettled[self.sequence] = self
+        self._task = start_in(self._inner, self._run(), scope)
+
+    @property
+    def label(self) -> str:
+        """The name of the context, in messages."""
+        return f"virtual child context {self.name!r}" if self.name else "a virtual context"
+
+    @property
+    def can_be_given_up(self) -> bool:
+        """True as long as the context around it may write."""
+        return not self._outer.is_over
+
+    def abandon(self) -> None:
+        """Give up the operations in the context, which has no record of its own."""
+        for operation in list(self._inner.unsettled.values()):
+            if operation.can_be_given_up:
+                operation.give_up()
+
+    def drop(self, msg: Any | None = None) -> bool:
+        """End the context, and everything in it."""
+        dropped = super().drop(msg)
+        if dropped:
+            self._outer.unsettled.pop(self.sequence, None)
+            self._inner.close()
+        return dropped
+
+    async def _run(self) -> None:
+        try:
+            result = await self._body(self._inner)
+        except OperationError as error:
+            self._raised(error)
+        except InvocationError as error:
+            self._outer.run.end(Abort(error, fatal=False))
+        except Exception as error:
+            self._raised(error)
+        except asyncio.CancelledError as error:
+            if self.is_cancelled or self._outer.run.is_ending:
+                raise
+            # The context was not given up: its own code raised this, or cancelled its own task.
+            self._raised(rebuild(ChildContextError, capture(error)))
+        except (KeyboardInterrupt, GeneratorExit) as error:
+            if not is_of_the_code(error, self._task):
+                raise
+            self._raised(rebuild(ChildContextError, capture(error)))
+        except BaseException as error:
+            self._raised(rebuild(ChildContextError, capture(error)))
+        else:
+            if not self.is_done:
+                self.set_result(result)
+        finally:
+            self._outer.unsettled.pop(self.sequence, None)
+            self._inner.close()
+            if not self.is_cancelled:
+                self._tell()
+
+    def _raised(self, error: Exception) -> None:
+        if type(error) is TypeError:
+            complete(error)
+        raised = mapped(self._mapper, error, self.label)
+        if issubclass(type(raised), StopIteration):  # an instance may lie about its class
+            raised = RuntimeError("a coroutine cannot raise StopIteration")
+        if not self.is_done:
+            self.set_exception(raised)
+
+
+def complete(error: TypeError) -> None:
+    """Add to an error of a call with wrong arguments how the operation is called."""
+    from durable_execution_sdk.operations.usage import (  # noqa: PLC0415 - only for errors
+        complete_type_error,
+    )
+
+    complete_type_error(error)
+
+
+def mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Exception:
+    """Return the exception that an ``error_mapper`` makes of an error."""
+    if mapper is None:
+        return error
+    try:
+        mapped: object = mapper(error)
+    except KeyboardInterrupt:
+        raise
+    except Exception as broken:
+        return broken
+    except BaseException as broken:
+        return rebuild(ChildContextError, capture(broken))
+    if isinstance(mapped, Exception):
+        return mapped
+    return ConfigError(f"the error_mapper of {label} must return an exception, not {shown(mapped)}")
+
+
+def is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:
+    """Tell a GeneratorExit that a task's code has raised from the end of a coroutine that is closed."""
+    return isinstance(error, GeneratorExit) and task_on(task.get_loop()) is task
+
+
+def start_in(context_state: ContextState, body: Any, maker: IdScope) -> asyncio.Task[None]:
+    """Run a context's body as a workflow task of its own. ``maker`` is the scope of the caller."""
+    scope = IdScope(context_state, context_state.prefix, maker=maker)
+    return context_state.run.tasks.start(body, scope, copy_context())

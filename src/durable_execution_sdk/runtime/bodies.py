@@ -1,0 +1,141 @@
+"""The bodies of steps: functions of the user's that are no workflow code.
+
+A body that runs keeps the invocation open. One that was given up may still clean up, but does not keep the
+invocation open. The watcher reports each run of a user's function to plugins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
+from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.log.gate import Gate
+from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
+
+__all__ = ["Attempting", "Bodies", "BodyWatcher", "Observable"]
+
+_T = TypeVar("_T")
+
+
+class Attempting(Completion[_T], Generic[_T]):
+    """An operation whose body runs."""
+
+    __slots__ = ()
+
+    at_most_once: bool
+
+    @property
+    def attempt_number(self) -> int:
+        """The number of the attempt, from 1."""
+        raise NotImplementedError
+
+
+class Bodies:
+    """The bodies of one invocation that have not ended. ``gate`` holds back those that start while it is closed."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.gate: Gate | None = None
+        self._loop = loop
+        self.running: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
+        # Bodies that were given up and have not ended; they do not keep the invocation open.
+        self._left: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
+
+    def start(
+        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+    ) -> asyncio.Task[None]:
+        """Run the body of a step: plain code, which keeps the invocation open until it ends."""
+        # A name of its own spares asyncio making one up.
+        held = None if self.gate is None else self.gate.passed_by(body)
+        name = operation.name or operation.operation_id
+        task = asyncio.Task(held or body, loop=self._loop, name=name)
+        if held is not None:
+            # A task that is cancelled before its first step has not started the body.
+            task.add_done_callback(lambda _: body.close(), context=sdk_context())
+        out_of_reach(task)
+        self.running[task] = operation
+        return task
+
+    def ended(self, task: asyncio.Task[None] | None) -> None:
+        """Remove a finished body. A body cancelled before its first step never calls this; see ``is_any_running``."""
+        self.running.pop(task, None)
+        self._left.pop(task, None)
+
+    def leave(self, task: asyncio.Task[None]) -> None:
+        """Let a cancelled body clean up without keeping the invocation open."""
+        operation = self.running.pop(task, None)
+        if operation is not None and not task.done():
+            self._left[task] = operation
+
+    def is_any_running(self) -> bool:
+        """Return ``True`` if the body of a step runs or is about to; drop those that have ended."""
+        while self.running:
+            task = next(iter(self.running))
+            if _is_under_way(task):
+                return True  # One is enough to know: there may be thousands.
+            del self.running[task]
+        return False
+
+    def tasks_left(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks of bodies that have not ended, given up or not."""
+        bodies = (*self.running, *self._left)
+        return [task for task in bodies if task is not None and not task.done()]
+
+    def labels(self) -> set[str]:
+        """Return the names, in messages, of the operations whose bodies keep the invocation open."""
+        return {each.label for task, each in self.running.items() if _is_under_way(task)}
+
+    def operation_of(self, task: asyncio.Task[Any]) -> Attempting[Any] | None:
+        """Return the operation whose body runs in a task; ``None`` if it is no body's."""
+        return self.running.get(task) or self._left.get(task)
+
+
+def _is_under_way(body: asyncio.Task[None] | None) -> bool:
+    return body is not None and not body.done()
+
+
+class Observable(Protocol):
+    """An operation that runs a function of the user's."""
+
+    kind: ClassVar[OperationType]
+    operation_id: str
+    name: str | None
+    is_cancelled: bool
+
+    @property
+    def sub_type(self) -> OperationSubType:
+        """Its subtype."""
+        ...
+
+    @property
+    def context_state(self) -> Enclosing:
+        """The context that it belongs to."""
+        ...
+
+
+class Enclosing(Protocol):
+    """The context of an operation."""
+
+    parent_id: str | None
+
+    @property
+    def is_replaying(self) -> bool:
+        """True if the code that runs now has run before."""
+        ...
+
+
+class BodyWatcher:
+    """Runs functions of the user's, and reports each run."""
+
+    async def step(
+        self, operation: Observable, number: int, body: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Run an attempt of a step."""
+        raise NotImplementedError
+
+    async def context(self, operation: Observable, body: Callable[[], Awaitable[_T]]) -> _T:
+        """Run the function of a context."""
+        raise NotImplementedError

@@ -1,0 +1,226 @@
+"""The observer of the event loop: it acts when the loop is idle, and serves what workflow code asks of the loop.
+
+The loop belongs to the process and runs bodies of steps and the SDK's own code, too. So the observer first
+looks at the caller: workflow code gets numbered tasks and futures, and durable timers; other code gets those
+of asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
+from durable_execution_sdk.runtime.tasks.workflow_task import (
+    WorkflowTask,
+    WorkflowTasks,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
+__all__ = [
+    "LoopObserver",
+    "NumberedFuture",
+    "ObservedRun",
+    "StartTimer",
+    "Wakers",
+    "is_left_unseen",
+    "owner_of_future",
+    "place_of_future",
+    "timed_by",
+]
+
+_T = TypeVar("_T")
+
+# What the timers of ``asyncio.sleep`` call.
+_END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
+
+# Takes scope, loop time, delay in seconds, callback, its arguments and its context.
+StartTimer = Callable[
+    [Any, float, float, Callable[..., object], tuple[Any, ...], Context | None],
+    asyncio.TimerHandle | None,
+]
+
+
+class Wakers(Protocol):
+    """The recorder of timers, threads and sockets of workflow code: see ``external_wakeups``."""
+
+    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+        """It set a timer; ``runner`` is the task that did."""
+        ...
+
+    def timer_rang(self, timer: asyncio.TimerHandle) -> None:
+        """Note a timer that has fired."""
+        ...
+
+    def thread_started(self, future: asyncio.Future[Any]) -> None:
+        """Note a call that was started in a thread."""
+        ...
+
+    def socket_watched(self, descriptor: FileDescriptorLike) -> None:
+        """Note a socket that is watched from now on."""
+        ...
+
+    def socket_left(self, descriptor: FileDescriptorLike) -> None:
+        """Note a socket that is no longer watched."""
+        ...
+
+
+class NumberedFuture(asyncio.Future[_T]):
+    """A future that workflow code made, whose hash is the same on every replay."""
+
+    __slots__ = ("_place", "is_timed", "owner")
+
+    def __init__(self, place: int, loop: asyncio.AbstractEventLoop, owner: WorkflowTasks) -> None:
+        self._place = place
+        self.owner = owner
+        # True while a timer of asyncio is set that gives it its result: nothing else has to.
+        self.is_timed = False
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        """Return the number of the future's place in the workflow."""
+        return self._place
+
+
+def is_left_unseen(future: object, error: object) -> bool:
+    """Tell if the SDK is why nothing looks at the exception of a future or task of workflow code.
+
+    It suspends code that would have looked later, and it cancels what a context leaves behind.
+    """
+    owner: object = getattr(future, "owner", None)
+    if not isinstance(owner, WorkflowTasks):
+        return False
+    return owner.is_cut or isinstance(error, asyncio.CancelledError)
+
+
+def owner_of_future() -> WorkflowTasks | None:
+    """The tasks of the workflow whose code is about to make a future; none if other code runs."""
+    creator = CURRENT.get()
+    return creator.owner if isinstance(creator, WorkflowTask) else None
+
+
+def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> NumberedFuture[Any] | None:
+    """Mark the future that a timer gives its result, as those of ``asyncio.sleep`` do.
+
+    A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
+    what something else completes.
+    """
+    future: asyncio.Future[Any] | None = None
+    if callback is _END_OF_SLEEP:
+        future = args[0]
+    elif getattr(callback, "__name__", "") == "set_result":
+        future = getattr(callback, "__self__", None)
+    if not isinstance(future, NumberedFuture):
+        return None
+    future.is_timed = True
+    return future
+
+
+def place_of_future(depth: int) -> int | None:
+    """Return the hash for a future that workflow code is about to make; ``None`` if other code runs.
+
+    Raises ``DeterminismError`` for ``asyncio.wait`` of several futures without a reproducible hash.
+    """
+    creator = CURRENT.get()
+    if not isinstance(creator, WorkflowTask):
+        return None
+    if futures_without_order(depth + 1) > 1:
+        raise DeterminismError(
+            "asyncio.wait was given futures that workflow code made with asyncio.Future(...); the sets that"
+            " it returns hold these in the order of their addresses, which differs on replay. Make them"
+            " with asyncio.get_running_loop().create_future()"
+        )
+    row = calling_row(depth + 1)
+    scope = creator.scope
+    return scope.place + row.number + scope.count("future", row)
+
+
+class ObservedRun:
+    """The part of an invocation's state that the observer reads."""
+
+    loop: asyncio.AbstractEventLoop
+    tasks: WorkflowTasks
+    # The log's time in milliseconds at which the execution started.
+    began_at: float
+    is_ending: bool
+
+
+class LoopObserver:
+    """The workflow that runs on the loop, as the loop sees it."""
+
+    outside: Wakers
+
+    def __init__(self, run: ObservedRun, start_timer: StartTimer) -> None:
+        self._observed = run
+        self._start_timer = start_timer
+
+    def on_idle(self, *, at_rest: bool) -> bool:
+        """Do what is due when the loop is idle; return ``True`` if it has something to run now."""
+        raise NotImplementedError
+
+    def on_restless(self) -> None:
+        """Act as if idle: callbacks have come at each of many turns, and none has moved a workflow task."""
+        raise NotImplementedError
+
+    def fail(self, error: BaseException) -> None:
+        """Fail the execution."""
+        raise NotImplementedError
+
+    def bodies_left(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks of bodies that have not ended, which ``asyncio.all_tasks`` does not contain."""
+        raise NotImplementedError
+
+    def refuse_task_of(self, awaitable: object) -> None:
+        """Raise if a task is to be made of an operation."""
+        raise NotImplementedError
+
+    @property
+    def progress(self) -> int:
+        """The number of moves of workflow tasks so far; a move is a run to the next await that blocks."""
+        return self._observed.tasks.progress
+
+    def new_task(
+        self, coroutine: Any, name: str | None, context: Context | None
+    ) -> asyncio.Task[Any] | None:
+        """Make a numbered task if workflow code asks; return ``None`` for other code."""
+        return self._observed.tasks.make(coroutine, name=name, context=context)
+
+    def new_future(self) -> asyncio.Future[Any] | None:
+        """Make a numbered future if workflow code asks; return ``None`` for other code."""
+        place = place_of_future(3)
+        if place is None:
+            return None
+        return NumberedFuture(place, self._observed.loop, self._observed.tasks)
+
+    def is_workflow(self, runner: object) -> bool:
+        """Return ``True`` if the runner is workflow code, and not the body of a step."""
+        return isinstance(runner, WorkflowTask)
+
+    def time_of(self, runner: object) -> float | None:
+        """Return the clock of workflow code: the log's time in seconds since the execution started.
+
+        Returns ``None`` for other code and during clean-up, which have the process's clock.
+        """
+        if isinstance(runner, WorkflowTask) and not self._observed.is_ending:
+            return (runner.scope.now - self._observed.began_at) / 1000
+        return None
+
+    def set_timer(
+        self,
+        runner: object,
+        when: float,
+        delay: float,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: Context | None,
+    ) -> asyncio.TimerHandle | None:
+        """Set a durable timer if workflow code asks; return ``None`` for other code and during clean-up."""
+        if isinstance(runner, WorkflowTask) and not self._observed.is_ending:
+            return self._start_timer(runner.scope, when, delay, callback, args, context)
+        return None

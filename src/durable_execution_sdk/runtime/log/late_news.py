@@ -1,0 +1,57 @@
+"""The notes of late news, which keep in the log the place at which a late end was delivered.
+
+They are rare: the end of an operation is late if a later one was known, and delivered, before it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log.ids import late_news_id
+from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME, Journal, LateNews
+
+__all__ = ["Note"]
+
+
+class Note:
+    """A note of late news on its way into the log: a STEP that workflow code does not ask for."""
+
+    is_pending = False
+    is_awaited = False
+    due_at: float | None = None
+
+    def __init__(self, news: LateNews, journal: Journal, unplaced: set[str]) -> None:
+        self.operation_id = late_news_id(news.late)
+        self.label = f"the note that the end of {news.late} came late"
+        self._news = news
+        self._journal = journal
+        self._unplaced = unplaced
+
+    def update(self, parent_id: str | None) -> OperationUpdate:
+        """Return the update that records it, in the context of the late operation.
+
+        The service returns it for as long as it returns that operation. It is a single update, so that a
+        crash cannot leave half of it.
+        """
+        return OperationUpdate(
+            id=self.operation_id,
+            type=OperationType.STEP,
+            action=OperationAction.SUCCEED,
+            parent_id=parent_id,
+            name=LATE_NEWS_NAME,
+            sub_type=OperationSubType.STEP,
+            payload=msgspec.json.encode(self._news).decode(),
+        )
+
+    def observe(self, record: Operation) -> None:
+        """Let the late end be delivered once the note is recorded: replay will deliver it in the same place."""
+        if record.status == OperationStatus.SUCCEEDED:
+            self._journal.noted(self.operation_id, self._news.late, self._news.at)
+            self._unplaced.discard(self._news.late)

@@ -1,0 +1,273 @@
+"""The rule by which an invocation goes on, suspends or ends: quiescence, delivery and conclusion.
+
+An invocation must answer PENDING as soon as only the service can make the workflow go on, because idle
+time is billed. It must not answer earlier, because the answer cuts off everything that still runs. And
+it must deliver completions at points of the code that a replay can reproduce. All three need the same
+fact: the workflow is *quiescent*, which means that no code of it can run before something new happens.
+
+The event loop knows that. ``asyncio`` asks its selector to wait only when no callback is ready to run
+(``loop._IdleSelector``), which calls ``on_idle`` at that moment. It does the first of these that applies:
+
+1. Deliver the completion whose turn it is (``completions``).
+2. With the gate closed, check what replay has not asked for, and open the gate or fail (``gate``).
+3. Send the batch that was held back for those completions (``checkpointer``).
+4. While a checkpoint call is in flight or the body of a step runs, wait.
+5. Send the updates that are left in the queue.
+6. While a short timer, a thread or a socket of workflow code may wake a task, wait (``external_wakeups``).
+7. If no completion can come, let tasks go on that were held because they spin (``spinning``).
+8. While an unknown source, such as a thread, may wake a task, wait: 30 seconds at most by default.
+9. Record the timers of a second and more as WAITs.
+10. End: PENDING if an operation is pending that code awaits, else the workflow is deadlocked.
+
+A worked example. ``ship`` waits for a day, ``notify`` runs a step of three seconds::
+
+    async def ship(ctx):
+        await ctx.wait(Duration.from_days(1))
+        await ctx.step(send_parcel)
+
+    async def notify(ctx):
+        await ctx.step(send_mail)
+
+    @durable_execution
+    async def handle(event, ctx):
+        await asyncio.gather(ship(ctx), notify(ctx))
+
+    invocation 1                                      log afterwards
+    both tasks start; START of the wait is sent       wait STARTED, send_mail STARTED
+    all tasks are blocked, but the body of
+      send_mail runs: rule 4, the invocation stays
+    the body ends; its SUCCEED is sent                send_mail SUCCEEDED
+    the answer makes the completion due: rule 1;
+      notify ends
+    ship and the gather are blocked, the wait is
+      pending and awaited: rule 10, PENDING
+    invocation 2, a day later                         wait SUCCEEDED (in its event)
+    replay claims both; send_mail ended before the
+      wait, so it is delivered first (rule 1), and
+      then the wait; send_parcel is new: rule 2
+      opens the gate, and its body starts
+
+What goes wrong without it: if a task that blocks on a wait suspended the invocation at once, the mail
+would be cut off, and sent again in the next one. If a completion were delivered as soon as its answer
+came, it would meet the other tasks at another point of their code on each run. If a lock that nothing can
+release counted as waiting, the function would run until its timeout, and then again.
+
+The verdict is set before any task is cancelled (``end``), and the first verdict stands. So code that
+catches the cancellation cannot undo a suspension; what it asks for afterwards does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from durable_execution_sdk.runtime.completions import Handle, operation_of
+from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, StartTimer
+from durable_execution_sdk.runtime.log.gate import Gate
+from durable_execution_sdk.runtime.run import InvocationRun
+from durable_execution_sdk.runtime.settings import GRACE_SECONDS
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.verdicts import Suspend
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.tasks.spinning import Spinning
+
+__all__ = ["Scheduler"]
+
+# Number of times that workflow code may catch its cancellation before its coroutines are closed.
+_UNWINDING_ROUNDS = 20
+
+
+class Scheduler(LoopObserver):
+    """The observer of the loop that decides, each time the loop is idle, how an invocation goes on."""
+
+    def __init__(self, run: InvocationRun, start_timer: StartTimer) -> None:
+        super().__init__(run, start_timer)
+        self._run = run
+        self.outside = run.outside
+        run.tasks.hold = self._hold
+        run.outside.thread_ended = self._thread_ended
+        self._rounds = 0
+        self._unwound_by: float | None = None
+
+    def on_idle(self, *, at_rest: bool) -> bool:
+        """Do what is due when the loop is idle; return ``True`` if it has something to run now.
+
+        ``at_rest`` is ``False`` if callbacks that move no workflow task keep the loop busy, as a body does that
+        spins. Only completions are delivered then, and the batch that waits for them is sent.
+        """
+        run = self._run
+        if run.is_ending:
+            return at_rest and self._cancel_again()
+        due = run.completions.due
+        if (
+            due
+            and not (run.completions.unplaced and run.completions.is_held)
+            and not (
+                run.journal.recorded_ends
+                and run.outside.is_watching
+                and self._is_out_of_turn(due[0][0])
+            )
+        ):
+            run.completions.deliver_next()
+            run.checkpointer.delivered()
+            return True
+        if run.gate is not None:
+            return at_rest and self._pass_gate(run.gate)
+        if run.checkpointer.release():
+            return True
+        if not at_rest or run.checkpointer.is_writing or not run.tasks.live:
+            return False
+        if run.bodies.is_any_running():
+            return False
+        if not run.checkpointer.is_idle:
+            run.checkpointer.push()
+            return True
+        if run.outside.may_wake() or self._is_ticking():
+            return False
+        loose = [timer for timer in run.timers if timer.is_loose]
+        is_pending = bool(loose) or run.is_waiting_for_service()
+        if run.tasks.held and not (is_pending or self.spinning.is_endless):
+            self.spinning.let_on()
+            return True
+        if self._is_waited_for(is_pending=is_pending):
+            return False
+        for timer in loose:
+            timer.hand_over()
+        if not loose:
+            self._conclude()
+        return True
+
+    def on_restless(self) -> None:
+        """Act as if idle: callbacks have come at each of many turns, and none has moved a workflow task."""
+        if not self._run.is_ending:
+            self._run.is_restless = True
+            self.on_idle(at_rest=True)
+            self._run.is_restless = False
+
+    @cached_property
+    def spinning(self) -> Spinning:
+        """The counter of moves that holds tasks which spin; made when one may spin."""
+        from durable_execution_sdk.runtime.tasks.spinning import Spinning  # noqa: PLC0415 - rarely needed
+
+        return Spinning(self._run.tasks, self._run.loop, lambda: self._run.is_ending)
+
+    def _hold(
+        self, watched: WorkflowTask[Any], error: BaseException | None = None
+    ) -> asyncio.Future[None] | None:
+        """Load ``spinning`` at its first use, and ask it about a task."""
+        return self.spinning.hold(watched, error)
+
+    def _thread_ended(self) -> None:
+        """Let held tasks go on when a thread of workflow code has ended: they may poll for that."""
+        if self._run.tasks.held and not self._run.is_ending:
+            self.spinning.let_on()
+
+    def fail(self, error: BaseException) -> None:
+        """Fail the execution."""
+        self._run.fail(error)
+
+    def bodies_left(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks of bodies that have not ended, given up or not."""
+        return self._run.bodies.tasks_left()
+
+    def refuse_task_of(self, awaitable: object) -> None:
+        """Raise if a task is to be made of an operation."""
+        if isinstance(awaitable, Handle):
+            raise TypeError(
+                f"a task was to be made of {operation_of(cast('Any', awaitable)).label}, which is no coroutine: it runs"
+                " already, and needs no task. Await it, or pass it to asyncio.gather or"
+                " asyncio.wait; for a TaskGroup, put the call and the await into an async function, and"
+                " make the task of that"
+            )
+
+    def _pass_gate(self, gate: Gate) -> bool:
+        """Open the gate, or fail the execution unless something outside may still wake a task.
+
+        Returns ``False`` if the invocation has to wait.
+        """
+        divergence = self._run.unsettled.awaited_but_given_up() or gate.divergence()
+        if divergence is None:
+            self._run.open_gate()
+        elif self._run.outside.may_wake():
+            return False
+        elif self._run.tasks.held and not self.spinning.is_endless:
+            self.spinning.let_on()
+        elif self._is_waited_for(is_pending=False):
+            return False
+        else:
+            self._run.fail(divergence)
+        return True
+
+    def _is_out_of_turn(self, at: float) -> bool:
+        """Return ``True`` if the log holds an earlier end that the code may still ask for.
+
+        That is so while something outside may wake a task, such as a thread after which it claims an operation.
+        """
+        if not self._run.journal.unseen_before(at):
+            return False
+        return self._run.outside.may_wake() or self._is_waited_for(is_pending=True)
+
+    def _is_waited_for(self, *, is_pending: bool) -> bool:
+        """Return ``True`` while an unknown source, such as a thread, gets more time to wake a task."""
+        again = self.spinning.let_on if self._run.tasks.held and not is_pending else None
+        return self._run.outside.is_waited_for(
+            self._moved, is_pending=is_pending, is_restless=self._run.is_restless, again=again
+        )
+
+    @property
+    def _moved(self) -> tuple[bool, float]:
+        """A value that changes when the workflow moves, leaving aside tasks that spin."""
+        if self._run.tasks.held:
+            return (True, self.spinning.delivered_at)
+        return (False, self._run.tasks.progress)
+
+    def waited(self) -> float:
+        """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
+        return self._run.outside.waited(self._moved)
+
+    def _is_ticking(self) -> bool:
+        return any(timer.is_ticking for timer in self._run.timers)
+
+    def _conclude(self) -> None:
+        if self._run.environment.loop.ready and not self._run.is_restless:
+            return  # A thread has just scheduled a callback, and may have ended since.
+        divergence = self._run.unsettled.awaited_but_given_up()
+        if divergence is not None:
+            self._run.fail(divergence)
+            return
+        if self._run.is_waiting_for_service():
+            self._run.end(Suspend())
+        else:
+            self.fail_as_deadlocked()
+
+    def fail_as_deadlocked(self) -> None:
+        """Fail the execution with the error that names what each task waits for."""
+        from durable_execution_sdk.runtime.deadlocks.deadlock import deadlock  # noqa: PLC0415 - rarely needed
+
+        idle = self._run.unsettled.idle_labels()
+        moves = self.spinning.moves if self._run.tasks.held else 0
+        self._run.fail(deadlock(self._run.tasks, idle, self.waited(), moves))
+
+    def _cancel_again(self) -> bool:
+        """Cancel workflow tasks again that caught their cancellation and blocked; after 20 rounds, close them.
+
+        Returns ``True`` if it has cancelled tasks, and ``False`` if the loop has to wait.
+        """
+        if self._unwound_by is None:
+            self._unwound_by = self._run.invoked.time_to_leave(GRACE_SECONDS, self._run.margin)
+        if (
+            not self._run.tasks.live
+            or self._run.bodies.is_any_running()
+            or self._run.outside.may_wake(before=self._unwound_by)
+        ):
+            return False
+        if self._is_waited_for(is_pending=True):
+            return False
+        self._rounds += 1
+        for watched in list(self._run.tasks.live):
+            if self._rounds > _UNWINDING_ROUNDS:
+                watched.kill()
+            watched.cancel()
+        return True

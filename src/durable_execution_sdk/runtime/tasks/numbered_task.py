@@ -1,0 +1,129 @@
+"""The asyncio tasks of workflow code: their hash, their cancellation, and circles of them.
+
+asyncio passes a cancellation of a task on to the task that it awaits. In a circle that recurses until a
+``RecursionError``, which would keep the SDK from unwinding the workflow and from reporting the deadlock.
+So the await that closes a circle blocks on a future of its own, which passes no cancellation on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from contextvars import Context
+from functools import partial
+from typing import Any, TypeVar
+
+from durable_execution_sdk.errors import ContextMisuseError
+from durable_execution_sdk.runtime.current import CURRENT, StepContext
+
+__all__ = [
+    "NumberedTask",
+    "cancel",
+    "closes_circle",
+    "out_of_reach",
+    "refused_in_step",
+    "wait_apart",
+]
+
+_T = TypeVar("_T")
+
+
+class NumberedTask(asyncio.Task[_T]):
+    """A task of workflow code, whose hash is the same on every replay.
+
+    An object's own hash is its address, and code iterates over the sets that ``asyncio.wait`` and
+    ``asyncio.all_tasks`` return. The body of a step can reach the task by ``all_tasks`` and is refused to
+    cancel or await it: replay does not run the body, so its effect on the workflow would be lost.
+    """
+
+    __slots__ = ("_place", "owner")
+
+    def __init__(
+        self, place: int, coroutine: Coroutine[Any, Any, _T], owner: object, **options: Any
+    ) -> None:
+        self._place = place
+        self.owner = owner
+        super().__init__(coroutine, **options)
+
+    def __hash__(self) -> int:
+        """Return the number of the task's place in the workflow."""
+        return self._place
+
+    @property
+    def _title(self) -> str:
+        return getattr(self.get_coro(), "__name__", self.get_name())
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Cancel the task, as for any task; refused inside steps."""
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
+        return super().cancel(msg)
+
+    def add_done_callback(
+        self, fn: Callable[[Any], object], /, *, context: Context | None = None
+    ) -> None:
+        """Add a callback, as for any task; refused inside steps, for which the workflow waits."""
+        if isinstance(CURRENT.get(), StepContext):
+            raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
+        super().add_done_callback(fn, context=context)
+
+
+def out_of_reach(task: asyncio.Task[Any]) -> None:
+    """Hide a task of the SDK from ``asyncio.all_tasks``, so that no other code cancels or awaits it."""
+    asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
+
+
+def refused_in_step(what: str, done: str) -> ContextMisuseError:
+    """Make the error for a step that cancels or awaits a part of the workflow."""
+    return ContextMisuseError(
+        f"{what} was {done} inside a step: a step is not run again on replay, so what it does to"
+        " the workflow would be lost, and the workflow waits for the step. Do it in workflow code,"
+        " after the step; asyncio.all_tasks() holds tasks of the workflow too"
+    )
+
+
+def cancel(task: asyncio.Task[Any]) -> None:
+    """Cancel a task. Do nothing where that recurses without end.
+
+    That happens in a circle which contains a task made by ``asyncio.Task(...)``: such tasks are not watched,
+    so the circle is not broken. They and the tasks that wait for them are abandoned in the end.
+    """
+    with suppress(RecursionError):
+        asyncio.Task[Any].cancel(task)
+
+
+def closes_circle(waits_for: object, task: object) -> bool:
+    """Return ``True`` if a cancellation of ``task``, which is about to wait, would come back to it."""
+    left, seen = [waits_for], set[int]()
+    while left:
+        future = left.pop()
+        if id(future) in seen:
+            continue
+        seen.add(id(future))
+        if isinstance(future, asyncio.Task):
+            waiting = _coroutine_of(future)
+            if waiting is task:
+                return True
+            if not getattr(waiting, "waits_apart", True):
+                left.append(waiting.blocked_on)
+        else:
+            left += getattr(future, "_children", ())
+    return False
+
+
+def wait_apart(waits_for: asyncio.Future[Any]) -> object:
+    """Return a future that ends with ``waits_for``, and whose cancellation does not reach it."""
+    apart = asyncio.Future[None](loop=waits_for.get_loop())
+    waits_for._asyncio_future_blocking = False  # noqa: SLF001 - as a task does when it blocks on one
+    waits_for.add_done_callback(partial(_end, apart))
+    return next(apart.__await__())
+
+
+def _end(apart: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
+    if not apart.done():
+        apart.set_result(None)
+
+
+def _coroutine_of(task: Any) -> Any:
+    return task.get_coro()

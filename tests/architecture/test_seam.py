@@ -1,0 +1,42 @@
+"""Rehearsals and tests change an invocation only where its seam allows it: see ``runtime.run.Seam``."""
+
+import inspect
+
+import pytest
+
+from durable_execution_sdk.replay.rehearsal import Rehearsal
+from durable_execution_sdk.runtime.bodies import Bodies
+from durable_execution_sdk.runtime.run import InvocationRun, Seam
+from durable_execution_sdk.testing.local.clock_flow import CountedBodies, FlowingRun
+from durable_execution_sdk.testing.local.faulty_run import FaultyRun
+
+ALLOWED = {
+    "claim",
+    "expect",
+    "is_waiting_for_service",
+    "leave_behind",
+    "submit",
+    "unwind",
+} | {name for name in vars(Seam) if not name.startswith("__")}
+
+
+def overridden(kind: type, base: type) -> set[str]:
+    """Return the members of a base class that a class changes, without its constructor."""
+    return {name for name in vars(kind) if hasattr(base, name) and not name.startswith("__")}
+
+
+@pytest.mark.parametrize("kind", [Rehearsal, FlowingRun, FaultyRun])
+def test_other_runs_override_nothing_but_the_seam(kind: type[InvocationRun]) -> None:
+    assert overridden(kind, InvocationRun) <= ALLOWED
+    assert overridden(kind, InvocationRun) >= {"make_bodies"}
+
+
+@pytest.mark.parametrize("bodies", [CountedBodies])
+def test_other_bodies_override_only_their_start_and_end(bodies: type[Bodies]) -> None:
+    assert overridden(bodies, Bodies) == {"start", "ended"}
+
+
+def test_the_seam_names_every_member_that_may_be_overridden() -> None:
+    text = inspect.getdoc(Seam) or ""
+    for name in ALLOWED - set(vars(Seam)):
+        assert f"``{name}``" in text, name
