@@ -281,15 +281,13 @@ class HttpTransport:
                 raise
         return await open_channel(self._host, self._port, tls=self._trust.context())
 
-    def _without_answer(
-        self, error: Exception, within: float, connection: _Connection
-    ) -> NoAnswerError:
+    def _without_answer(self, error: Exception, within: float, used: _Connection) -> NoAnswerError:
         peer = f"{self._host}:{self._port}"
         if isinstance(error, _OverdueError):
             # The idle connections are probably dead as well.
             self.close()
             reason = f"no answer from {peer} within {within:g} s"
-        elif connection.reader.began:
+        elif used.reader.began:
             reason = f"incomplete response from {peer}: {error}"
         else:
             reason = f"{peer} closed the connection without an answer ({error})"
