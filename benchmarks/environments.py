@@ -13,10 +13,12 @@ REQUIREMENTS = {
     "ours": [str(ROOT)],
     "aws": ["aws-durable-execution-sdk-python", "aws-durable-execution-sdk-python-testing"],
     "async_durable": ["async-durable-execution"],
+    # The server that the SDKs call over HTTP, which imports more than they do.
+    "server": [f"{ROOT}[server]"],
 }
 BYTECODE = ("none", "unchecked-hash")
 # Adapters that run in the environment of another.
-BORROWED = {"floors": "ours", "floor": "ours", "bare": "ours"}
+BORROWED = dict.fromkeys(("floors", "floor", "bare", "asyncio", "blocking"), "ours")
 
 
 def python_of(sdk: str) -> str:
@@ -49,7 +51,8 @@ def make_all(*, fresh: bool) -> None:
         if is_new:
             print(f"making the environment of {name}", flush=True)
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
-        if is_new or name == "ours":
+        is_own = name in ("ours", "server")
+        if is_new or is_own:
             pip = [
                 python_of(name),
                 "-m",
@@ -58,8 +61,9 @@ def make_all(*, fresh: bool) -> None:
                 "--quiet",
                 "--disable-pip-version-check",
             ]
-            anew = ["--force-reinstall", "--no-deps"] if name == "ours" and not is_new else []
+            anew = ["--force-reinstall", "--no-deps"] if is_own and not is_new else []
             subprocess.run([*pip, *anew, "--upgrade", *requirements], check=True)
-        for bytecode in BYTECODE:
+        # The server is never deployed.
+        for bytecode in () if name == "server" else BYTECODE:
             if is_new or name == "ours" or not package_of(name, bytecode).exists():
                 make_package(name, bytecode)

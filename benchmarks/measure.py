@@ -83,8 +83,8 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
         return
     began = time.perf_counter()
     try:
-        run = _cold(cell, sdk, environment) if cell.worker["kind"] == "cold" else None
-        measured.runs.append(run or _worker(cell, sdk, environment))
+        run = {"cold": _cold, "wire": _wire}.get(cell.worker["kind"], _worker)
+        measured.runs.append(run(cell, sdk, environment))
     except subprocess.TimeoutExpired:
         measured.failure = f"more than {cell.limit:g} s"
     except NoControlGroupError:
@@ -96,6 +96,16 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
 
 def _worker(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
     command = [python_of(sdk), str(ROOT / "benchmarks" / "worker.py"), sdk, as_argument(cell)]
+    process = subprocess.run(
+        command, env=environment, check=True, capture_output=True, text=True, timeout=cell.limit
+    )
+    return json.loads(process.stdout)
+
+
+def _wire(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
+    """Measure an invocation in a process of its own, against a server in another one."""
+    script = str(ROOT / "benchmarks" / "wire.py")
+    command = [python_of("server"), script, sdk, python_of(sdk), as_argument(cell)]
     process = subprocess.run(
         command, env=environment, check=True, capture_output=True, text=True, timeout=cell.limit
     )

@@ -119,10 +119,11 @@ def group_lines(cells: list[Cell], results: Results) -> list[str]:
         "|---|---|---:|---:|---:|---:|",
     ]
     for cell in cells:
-        for figure in ("cpu", "wall", "calls", "peak", "beyond"):
+        for figure in ("cpu", "instructions", "wall", "calls", "peak", "beyond"):
             row = _row(cell, figure, results)
             if row:
                 lines.append(row)
+        lines += _wire_floors(cell, results)
     return lines
 
 
@@ -141,12 +142,28 @@ def _row(cell: Cell, figure: str, results: Results) -> str | None:
     peer = better_peer(results, cell.key, figure)
     times = f"{peer / own_figure:.1f}" if peer and own_figure else ""
     name = {"peak": "peak memory", "beyond": "beyond the event"}.get(figure, figure)
-    unit = f" per {cell.unit}" if figure in ("cpu", "wall") else ""
+    unit = f" per {cell.unit}" if figure in ("cpu", "wall", "instructions") else ""
     row = f"| {cell.label} | {name}{unit} | {' | '.join(figures)} | {times} |"
     floor = _median(results, cell, "floor", figure)
     if floor is not None:
         row += f"\n| floor: asyncio, msgspec, one bare call | {figure} | {_shown(figure, floor, cell)} | | | |"
     return row
+
+
+def _wire_floors(cell: Cell, results: Results) -> list[str]:
+    """Return lines that say how many times as much as a bare socket this SDK takes."""
+    lines: list[str] = []
+    for name, label in (("asyncio", "a bare asyncio socket"), ("blocking", "a blocking socket")):
+        for figure in ("cpu", "instructions"):
+            lowest = _median(results, cell, name, figure)
+            own_figure = _median(results, cell, "ours", figure)
+            if lowest and own_figure:
+                shown, ratio = _shown(figure, lowest, cell), own_figure / lowest
+                lines.append(
+                    f"| floor: {label}, same bytes | {figure}; ours takes {ratio:.1f} times that"
+                    f" | {shown} | | | |"
+                )
+    return lines
 
 
 def _cell_of(cell: Cell, sdk: str, figure: str, results: Results) -> str:
@@ -169,6 +186,8 @@ def _shown(figure: str, value: float | None, cell: Cell) -> str:
     if figure in ("peak", "beyond"):
         return f"{value / 1024 / 1024:.1f} MB"
     per_unit = value / cell.per
+    if figure == "instructions":
+        return f"{per_unit / 1000:,.1f} thousand"
     return f"{per_unit * 1e6:,.1f} us" if per_unit < 0.001 else f"{per_unit * 1e3:,.1f} ms"
 
 

@@ -280,6 +280,32 @@ def runner() -> list[Cell]:
     return [Cell("runner", "Test runner", "100 steps, 3 waits of 30 days", worker, unit="test")]
 
 
+def wire() -> list[Cell]:
+    group = "Over HTTP, signed, against the server of this project"
+    floors = ("asyncio", "blocking")
+    cells: list[Cell] = []
+    for key, label, workload, event, small, per, unit in (
+        ("wire-steps", "500 steps", "steps", 500, 10, 490, "step"),
+        ("wire-map", "a map of 500, 10 at a time", "map", [500, 10], [20, 10], 480, "item"),
+        ("wire-replay", "replay of 5,000", "steps and wait", 5_000, 10, 4_990, "step"),
+    ):
+        worker = {"kind": "wire", "workload": workload, "event": event, "small": small}
+        cells.append(
+            Cell(
+                key,
+                group,
+                label,
+                worker,
+                per=per,
+                unit=unit,
+                limit=300.0,
+                is_quick=False,
+                sdks=(*SDKS, *floors) if workload == "steps" else SDKS,
+            )
+        )
+    return cells
+
+
 def floors() -> list[Cell]:
     group = "Floors"
     decoding = {"kind": "floor", "floor": "decoding", "count": 25_000}
@@ -311,6 +337,7 @@ def all_cells() -> list[Cell]:
         *wide_and_deep(),
         *large(),
         *runner(),
+        *wire(),
         *floors(),
     ]
 

@@ -114,6 +114,12 @@ async def large_child(event: list[int]) -> int:
     return len(await sdk.run_in_child_context(large, name="large"))
 
 
+async def steps_and_wait(event: int) -> int:
+    total = await steps(event)
+    await sdk.wait(1)
+    return total
+
+
 WORKFLOWS: dict[str, Any] = {
     "nothing": nothing,
     "steps": steps,
@@ -122,12 +128,18 @@ WORKFLOWS: dict[str, Any] = {
     "nested": nested,
     "payloads": payloads,
     "large child": large_child,
+    "steps and wait": steps_and_wait,
 }
 
 
 def handler(workload: str, service: Service) -> Callable[[Any, Any], dict[str, Any]]:
     client: Any = _Client(service)
     return sdk.durable_execution(WORKFLOWS[workload], boto3_client=client)
+
+
+def over_http(workload: str) -> Callable[[Any, Any], dict[str, Any]]:
+    """Return a handler with the default client."""
+    return sdk.durable_execution(WORKFLOWS[workload])
 
 
 def in_test_runner(steps: int, waits: int) -> Callable[[], Any]:

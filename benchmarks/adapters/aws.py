@@ -12,7 +12,7 @@ from importlib.metadata import version as version_of
 from typing import Any
 
 from aws_durable_execution_sdk_python import DurableContext, durable_execution
-from aws_durable_execution_sdk_python.config import MapConfig
+from aws_durable_execution_sdk_python.config import Duration, MapConfig
 from benchmarks.data import add, double, rows
 from benchmarks.service import Service
 
@@ -99,6 +99,12 @@ def large_child(event: list[int], ctx: DurableContext) -> int:
     return len(ctx.run_in_child_context(large, name="large"))
 
 
+def steps_and_wait(event: int, ctx: DurableContext) -> int:
+    total = steps(event, ctx)
+    ctx.wait(Duration.from_seconds(1))
+    return total
+
+
 WORKFLOWS: dict[str, Any] = {
     "nothing": nothing,
     "steps": steps,
@@ -107,6 +113,7 @@ WORKFLOWS: dict[str, Any] = {
     "nested": nested,
     "payloads": payloads,
     "large child": large_child,
+    "steps and wait": steps_and_wait,
 }
 
 
@@ -115,10 +122,14 @@ def handler(workload: str, service: Service) -> Callable[[Any, Any], dict[str, A
     return durable_execution(boto3_client=client)(WORKFLOWS[workload])
 
 
+def over_http(workload: str) -> Callable[[Any, Any], dict[str, Any]]:
+    """Return a handler with the default client."""
+    return durable_execution(WORKFLOWS[workload])
+
+
 def in_test_runner(steps: int, waits: int) -> Callable[[], Any]:
     import json
 
-    from aws_durable_execution_sdk_python.config import Duration
     from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
     logging.getLogger("aws_durable_execution_sdk_python_testing").setLevel(logging.CRITICAL)

@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.data import add, double, rows
 from benchmarks.service import Service
 
-from durable_execution_sdk import DurableContext, MapConfig, durable_execution
+from durable_execution_sdk import DurableContext, Duration, MapConfig, durable_execution
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -134,6 +134,12 @@ async def large_child(event: list[int], ctx: DurableContext) -> int:
     return len(await ctx.run_in_child_context(large, count, size))
 
 
+async def steps_and_wait(event: int, ctx: DurableContext) -> int:
+    total = await steps(event, ctx)
+    await ctx.wait(Duration.from_seconds(1))
+    return total
+
+
 WORKFLOWS: dict[str, Any] = {
     "nothing": nothing,
     "steps": steps,
@@ -142,6 +148,7 @@ WORKFLOWS: dict[str, Any] = {
     "nested": nested,
     "payloads": payloads,
     "large child": large_child,
+    "steps and wait": steps_and_wait,
 }
 
 
@@ -149,8 +156,12 @@ def handler(workload: str, service: Service) -> Callable[[Any, Any], dict[str, A
     return durable_execution(client=_Plane(service))(WORKFLOWS[workload])
 
 
+def over_http(workload: str) -> Callable[[Any, Any], dict[str, Any]]:
+    """Return a handler with the default client."""
+    return durable_execution(WORKFLOWS[workload])
+
+
 def in_test_runner(steps: int, waits: int) -> Callable[[], Any]:
-    from durable_execution_sdk import Duration
     from durable_execution_sdk.testing import LocalDurableTestRunner
 
     async def workflow(_event: Any, ctx: DurableContext) -> int:

@@ -81,7 +81,7 @@ class DurableHandler(Generic[_E, _R]):
         self._client = client
         self._make = make
         self.settings = settings
-        self.event_serdes: SerDes[Any] = settings.serdes or serdes_for_parameter(workflow, 0)
+        self.event_serdes: SerDes[object] = settings.serdes or serdes_for_parameter(workflow, 0)
         self.result_serdes: SerDes[Any] = settings.serdes or serdes_for_return(workflow)
         if (middleware := settings.middleware) is not None:
             execution = OperationType.EXECUTION
@@ -92,7 +92,7 @@ class DurableHandler(Generic[_E, _R]):
         """Show the name of the workflow."""
         return f"<durable handler {self.__module__}.{self.__qualname__}>"
 
-    def __call__(self, event: Mapping[str, Any], lambda_context: Any) -> dict[str, Any]:
+    def __call__(self, event: Mapping[str, object], lambda_context: object) -> dict[str, Any]:
         """Run one invocation, as Lambda's runtime does.
 
         Raises if Lambda is to invoke again. Every other outcome, also FAILED and PENDING, is returned.
@@ -111,7 +111,7 @@ class DurableHandler(Generic[_E, _R]):
         """Return the same handler with another class for the state of invocations, for tests and tools."""
         return DurableHandler(self.__wrapped__, self._client, self.settings, make)
 
-    def _invoke(self, invocation: Invocation, lambda_context: Any) -> dict[str, Any]:
+    def _invoke(self, invocation: Invocation, lambda_context: object) -> dict[str, Any]:
         here = environment()
         invoked = Invoked(
             arn=invocation.durable_execution_arn,
@@ -158,7 +158,7 @@ class DurableHandler(Generic[_E, _R]):
         written = self.result_serdes.serialize(result, context)
         return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")
 
-    def _read_event(self, payload: str, context: SerDesContext) -> Any:
+    def _read_event(self, payload: str, context: SerDesContext) -> object:
         token = READS_FROM_OUTSIDE.set(True)
         try:
             return self.event_serdes.deserialize(payload, context)
@@ -186,6 +186,10 @@ def _check_texts(invocation: Invocation) -> None:
     invocation.durable_execution_arn.encode()
     invocation.checkpoint_token.encode()
     (invocation.initial_execution_state.next_marker or "").encode()
+
+
+AnyHandler = DurableHandler[Any, Any]
+"""A handler of any workflow, for code that does not look at its event and result."""
 
 
 @overload
@@ -270,7 +274,7 @@ def durable_execution(
     settings = Settings(**options)
     _check_options(settings, client)
 
-    def decorate(function: WorkflowFunction[Any, Any]) -> DurableHandler[Any, Any]:
+    def decorate(function: WorkflowFunction[object, object]) -> DurableHandler[object, object]:
         _check(function)
         return DurableHandler(function, client, settings)
 
@@ -341,7 +345,7 @@ def _chain(stack: Sequence[Interceptor]) -> Chain:
     )
 
 
-def _end_of(lambda_context: Any) -> float | None:
+def _end_of(lambda_context: object) -> float | None:
     """Return the end of the invocation's time on the monotonic clock; ``None`` without a limit."""
     remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
     return None if remaining is None else time.monotonic() + remaining() / 1000

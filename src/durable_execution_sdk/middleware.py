@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -25,7 +25,7 @@ from durable_execution_sdk.serdes import SerDes, SerDesContext
 
 __all__ = ["ContextInfo", "Middleware", "PayloadInfo"]
 
-_Call = Callable[..., Awaitable[Any]]
+_Call = Callable[..., Awaitable[object]]
 
 _ASYNC = ("around_context", "around_handler", "around_step")
 _PLAIN = ("around_deserialize", "around_serialize")
@@ -136,15 +136,15 @@ class _Chain:
     async def handler(
         self,
         context_state: ContextState,
-        event: Any,
-        run: Callable[[Any, DurableContext], Awaitable[Any]],
-    ) -> Any:
+        event: object,
+        run: Callable[[object, DurableContext], Awaitable[object]],
+    ) -> object:
         """Run the handler inside the interceptors."""
         ctx = DurableContext(context_state)
         arounds = self._around["around_handler"]
         links = [partial(_around_handler, around, ctx) for around in arounds]
 
-        async def inner(event: Any) -> Any:
+        async def inner(event: object) -> object:
             return await run(event, ctx)
 
         return await _in_workflow(context_state, links, inner, event)
@@ -161,13 +161,13 @@ class _Chain:
         links = [partial(_around_context, around, info, ctx) for around in arounds]
         return await _in_workflow(context_state, links, run)
 
-    async def step(self, info: Any, run: Callable[[], Awaitable[Any]]) -> Any:
+    async def step(self, info: StepContext, run: Callable[[], Awaitable[object]]) -> object:
         """Run the body of a step inside the interceptors."""
         for around in reversed(self._around["around_step"]):
             run = partial(around, info, run)
         return await run()
 
-    def serdes(self, serdes: SerDes[Any], kind: str, sub_type: str | None) -> SerDes[Any]:
+    def serdes(self, serdes: SerDes[object], kind: str, sub_type: str | None) -> SerDes[Any]:
         """Return a serdes with the interceptors around it."""
         return _Intercepted(
             serdes,
@@ -182,20 +182,21 @@ async def _in_workflow(
     context_state: ContextState,
     links: Sequence[_Call],
     run: _Call,
-    *args: Any,
-) -> Any:
+    *args: object,
+) -> object:
     """Call workflow code through its interceptors, each in its own scope.
 
     ``run`` gets the scope of the context, as without interceptors, in any task.
     """
-    inner: Any = _task().scope
+    inner = _task().scope
+    assert isinstance(inner, IdScope)
     interceptor_scopes = [
         IdScope(context_state, f"{context_state.prefix}m{n}-", maker=inner)
         for n in range(1, len(links) + 1)
     ]
     scopes = [*interceptor_scopes, inner]
 
-    async def enter(depth: int, *args: Any) -> Any:
+    async def enter(depth: int, *args: object) -> object:
         task = _task()
         scope_before, task.scope = task.scope, scopes[depth]
         try:
@@ -208,18 +209,21 @@ async def _in_workflow(
     return await enter(0, *args)
 
 
-def _around_handler(around: _Call, ctx: DurableContext, call_next: _Call, event: Any) -> Any:
+def _around_handler(
+    around: _Call, ctx: DurableContext, call_next: _Call, event: object
+) -> Awaitable[object]:
     return around(event, ctx, call_next)
 
 
-def _around_context(around: _Call, info: ContextInfo, ctx: DurableContext, call_next: _Call) -> Any:
+def _around_context(
+    around: _Call, info: ContextInfo, ctx: DurableContext, call_next: _Call
+) -> Awaitable[object]:
     return around(info, ctx, call_next)
 
 
-def _task() -> WorkflowTask[Any]:
-    current: Any = CURRENT.get()  # Any: interceptors of workflow code run in WorkflowTasks only
-    task: WorkflowTask[Any] = current
-    return task
+def _task() -> WorkflowTask[object]:
+    # Interceptors of workflow code run in no other task.
+    return cast("WorkflowTask[object]", CURRENT.get())
 
 
 class _Intercepted:
@@ -227,11 +231,11 @@ class _Intercepted:
 
     def __init__(
         self,
-        serdes: SerDes[Any],
+        serdes: SerDes[object],
         kind: str,
         sub_type: str | None,
         writing: Sequence[Callable[..., str]],
-        reading: Sequence[Callable[..., Any]],
+        reading: Sequence[Callable[..., object]],
     ) -> None:
         self._serdes = serdes
         self._kind = kind
@@ -239,18 +243,18 @@ class _Intercepted:
         self._writing = writing
         self._reading = reading
 
-    def serialize(self, value: Any, context: SerDesContext, /) -> str:
+    def serialize(self, value: object, context: SerDesContext, /) -> str:
         """Serialize the value as text."""
         info = self._info(context)
-        call: Callable[[Any], str] = lambda value: self._serdes.serialize(value, context)  # noqa: E731
+        call: Callable[[object], str] = lambda value: self._serdes.serialize(value, context)  # noqa: E731
         for around in reversed(self._writing):
             call = partial(_pass, around, info, call)
         return call(value)
 
-    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+    def deserialize(self, payload: str, context: SerDesContext, /) -> object:
         """Deserialize the payload."""
         info = self._info(context)
-        call: Callable[[str], Any] = lambda text: self._serdes.deserialize(text, context)  # noqa: E731
+        call: Callable[[str], object] = lambda text: self._serdes.deserialize(text, context)  # noqa: E731
         for around in reversed(self._reading):
             call = partial(_pass, around, info, call)
         return call(payload)

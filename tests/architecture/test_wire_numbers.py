@@ -26,6 +26,9 @@ OURS = """
 # Percentages, units, columns, and numbers of HTTP and Python
 aws/control_plane.py _iso_8601()
 aws/framing.py _read_head()
+aws/signer.py _BLOCK_BYTES
+aws/signer.py _INNER
+aws/signer.py _OUTER
 aws/signer.py _TABLE
 cli/main.py context_settings
 completion.py _check_share()
@@ -37,6 +40,7 @@ rendering/times.py span()
 serdes/annotations.py _IS_COROUTINE_FUNCTION
 # Sizes of caches, and bounds of memory and of work
 aws/framing.py _LARGEST_HEAD
+aws/framing.py maxsize
 emulator/due_times.py _SLACK
 emulator/repository.py _MAX_CLOSED_CACHED
 operations/step.py _MOST_CACHED

@@ -125,7 +125,7 @@ class Everything(Interpreter):
         return await ctx.any(*runs)
 
     async def queue(self, ctx: DurableContext, runs: list[Any]) -> Any:
-        queue: asyncio.Queue[int] = asyncio.Queue(1)
+        queue: asyncio.Queue[int] = asyncio.Queue(len(runs))
 
         async def produce(n: int, run: Any) -> None:
             try:

@@ -298,6 +298,22 @@ def test_a_random_tree_of_maps_and_parallels_replays_though_its_process_died(
     assert not probe.runs
 
 
+def test_operations_of_a_context_that_the_end_cut_off_are_no_divergence() -> None:
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> int:
+        async def left(inner: DurableContext) -> None:
+            await inner.step(done, 1)
+            await inner.wait(Duration.from_seconds(1))
+
+        ctx.run_in_child_context(left)
+        return 1
+
+    ran = Rig(flow).run(0)
+    assert [event.event_type for event in ran.events].count("StepStarted") == 1
+    report = replay_history(flow, ran.events)
+    assert report.ok, str(report)
+
+
 def test_code_that_leaves_the_process_diverges() -> None:
     def flow(code: int | None) -> Any:
         @durable_execution

@@ -1,8 +1,8 @@
 """A byte stream to the API, in the clear or over TLS, and the certificates that it trusts.
 
-A socket is registered with the event loop only while a call waits for it. So an idle connection runs no
-callbacks in the next invocation, a read shows at any time if the peer has closed, and a connection can
-be closed after its loop has ended.
+Nothing here waits, apart from the opening of a channel: the owner watches the socket, and calls again when
+it is readable or writable. So an owner decides for how long a socket is registered with the event loop, a
+read shows at any time if the peer has closed, and a channel can be closed after its loop has ended.
 
 Reading the system's whole bundle takes longer than all imports of a cold start, and a connection needs
 one root certificate of it. Where the system also has a hashed directory of its roots, OpenSSL reads only
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 import ssl
 from collections.abc import Mapping
@@ -29,12 +30,24 @@ _KEEP_ALIVE_AFTER = 60
 class Channel(Protocol):
     """A byte stream to a peer. All methods may raise ``OSError``."""
 
-    async def send(self, data: bytes) -> None:
-        """Send all of the data."""
+    def fileno(self) -> int:
+        """Return the descriptor of the socket, for an event loop to watch."""
         ...
 
-    async def receive(self) -> bytes:
-        """Return some bytes; no bytes when the peer has closed its side."""
+    def send(self, data: bytes) -> bool:
+        """Send the data; return ``False`` if some is left for ``flush``, once the socket is writable."""
+        ...
+
+    def flush(self) -> bool:
+        """Send data that is left; return ``False`` if some is left still."""
+        ...
+
+    def receive(self) -> bytes | None:
+        """Read from the socket once: ``None`` if nothing has arrived, ``b""`` if the peer has closed its side."""
+        ...
+
+    def rest(self) -> bytes | None:
+        """Return more of the data that ``receive`` has read; ``None`` if that was all."""
         ...
 
     def is_quiet(self) -> bool:
@@ -89,31 +102,61 @@ class PlainChannel:
         if hasattr(socket, "TCP_KEEPIDLE"):  # pragma: no branch - macOS has another name for it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
         self._socket = sock
+        self._unsent: memoryview | None = None
+        # To ask this costs an eighth of a read that finds nothing.
+        self._readable = select.poll()
+        self._readable.register(sock, select.POLLIN)
 
     async def connect(self, address: tuple[object, ...]) -> None:
         """Connect to a resolved address."""
         await asyncio.get_running_loop().sock_connect(self._socket, address)
 
-    async def send(self, data: bytes) -> None:
-        """Send all of the data."""
+    async def send_all(self, data: bytes) -> None:
+        """Send all of the data, and wait until that is done."""
         await asyncio.get_running_loop().sock_sendall(self._socket, data)
 
-    async def receive(self) -> bytes:
-        """Return some bytes; no bytes when the peer has closed its side."""
+    async def receive_some(self) -> bytes:
+        """Wait for data, and return it; no bytes when the peer has closed its side."""
         return await asyncio.get_running_loop().sock_recv(self._socket, _READ_BYTES)
 
-    def received(self) -> bytes | None:
-        """Return data that has arrived: ``None`` if there is none, ``b""`` if the peer has closed."""
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._socket.fileno()
+
+    def send(self, data: bytes) -> bool:
+        """Send the data; return ``False`` if some is left for ``flush``, once the socket is writable."""
+        try:
+            sent = self._socket.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(data):
+            return True
+        self._unsent = memoryview(data)[sent:]
+        return False
+
+    def flush(self) -> bool:
+        """Send data that is left; return ``False`` if some is left still."""
+        if self._unsent is not None:
+            try:
+                self._unsent = self._unsent[self._socket.send(self._unsent) :] or None
+            except BlockingIOError:
+                return False
+        return self._unsent is None
+
+    def receive(self) -> bytes | None:
+        """Read from the socket once: ``None`` if nothing has arrived, ``b""`` if the peer has closed its side."""
         try:
             return self._socket.recv(_READ_BYTES)
         except BlockingIOError:
             return None
-        except OSError:
-            return b""
+
+    def rest(self) -> bytes | None:
+        """Return ``None``: nothing is held back here."""
+        return None
 
     def is_quiet(self) -> bool:
         """True when the peer has neither closed the connection nor sent unrequested data."""
-        return self.received() is None
+        return not self._readable.poll(0)
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -137,40 +180,59 @@ class TlsChannel:
             try:
                 channel._tls.do_handshake()
             except ssl.SSLWantReadError:
-                await channel._flush()
-                await channel._fill()
+                await plain.send_all(channel._outgoing.read())
+                channel._take(await plain.receive_some())
             else:
-                await channel._flush()
+                await plain.send_all(channel._outgoing.read())
                 return channel
 
-    async def send(self, data: bytes) -> None:
-        """Send all of the data."""
-        self._tls.write(data)
-        await self._flush()
+    def fileno(self) -> int:
+        """Return the descriptor of the socket."""
+        return self._plain.fileno()
 
-    async def receive(self) -> bytes:
-        """Return some bytes; no bytes when the peer has closed its side."""
-        while True:
-            try:
-                return self._tls.read(_READ_BYTES)
-            except ssl.SSLWantReadError:
-                await self._flush()
-                await self._fill()
+    def send(self, data: bytes) -> bool:
+        """Send the data; return ``False`` if some is left for ``flush``, once the socket is writable."""
+        self._tls.write(data)
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send data that is left; return ``False`` if some is left still."""
+        if not self._plain.flush():
+            return False
+        return not self._outgoing.pending or self._plain.send(self._outgoing.read())
+
+    def receive(self) -> bytes | None:
+        """Read from the socket once: ``None`` if nothing has arrived, ``b""`` if the peer has closed its side.
+
+        TLS itself may have data to send then, such as new keys: see ``flush``.
+        """
+        data = self._plain.receive()
+        if data is not None:
+            self._take(data)
+        return self.rest()
+
+    def rest(self) -> bytes | None:
+        """Return the next record that has arrived; ``None`` if there is none."""
+        try:
+            return self._tls.read(_READ_BYTES)
+        except ssl.SSLWantReadError:
+            return None
 
     def is_quiet(self) -> bool:
         """True when the peer has neither closed the connection nor sent unrequested data.
 
         Session tickets and key updates of TLS do not count.
         """
-        while (data := self._plain.received()) is not None:
-            if not data:
-                return False
-            self._incoming.write(data)
         try:
+            while not self._plain.is_quiet():
+                data = self._plain.receive()
+                if not data:
+                    return False
+                self._incoming.write(data)
             self._tls.read(1)
         except ssl.SSLWantReadError:
             return True
-        except ssl.SSLError:
+        except OSError:
             return False
         return False
 
@@ -178,12 +240,7 @@ class TlsChannel:
         """Close the connection at once."""
         self._plain.close()
 
-    async def _flush(self) -> None:
-        if self._outgoing.pending:
-            await self._plain.send(self._outgoing.read())
-
-    async def _fill(self) -> None:
-        data = await self._plain.receive()
+    def _take(self, data: bytes) -> None:
         if data:
             self._incoming.write(data)
         else:

@@ -9,11 +9,17 @@ from collections.abc import Mapping
 import msgspec
 
 from durable_execution_sdk.aws.channel import Trust
-from durable_execution_sdk.aws.credentials import CredentialSource, credential_source
+from durable_execution_sdk.aws.credentials import CredentialSource, Variables, credential_source
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
 from durable_execution_sdk.aws.error_mapping import refusal, without_answer, without_credentials
-from durable_execution_sdk.aws.framing import HttpResponse, render_request
-from durable_execution_sdk.aws.signer import Signer, query_string, twice
+from durable_execution_sdk.aws.framing import HttpResponse, render_head
+from durable_execution_sdk.aws.signer import (
+    Credentials,
+    PartialSignature,
+    Signer,
+    query_string,
+    twice,
+)
 from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError, Patience
 from durable_execution_sdk.ports.backoff import Backoff, Timing
 from durable_execution_sdk.version import __version__
@@ -25,7 +31,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A request of the API: ``path`` is percent-encoded, header names are in lower case.
 
     ``repeatable``: sending the request twice has the same effect as once. ``answer_within`` is the
-    longest wait for the response, in seconds.
+    longest wait for the response, in seconds. ``in_series``: the calling task makes more such calls, and the
+    connection stays registered with the event loop until that task ends.
     """
 
     operation: str
@@ -36,6 +43,26 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes = b""
     repeatable: bool = True
     answer_within: float | None = None
+    in_series: bool = False
+
+
+class _Head:
+    """The part of a request before its body, which the calls of one second share if ``key`` is equal."""
+
+    __slots__ = ("headers", "key", "signature", "start")
+
+    def __init__(
+        self,
+        key: tuple[object, ...],
+        headers: Mapping[str, str],
+        start: bytes,
+        signature: PartialSignature,
+    ) -> None:
+        self.key = key
+        self.headers = dict(headers)
+        # Ends with the header whose value the signature completes.
+        self.start = start
+        self.signature = signature
 
 
 class LambdaClient:
@@ -62,6 +89,8 @@ class LambdaClient:
         self._timing = timing or Timing()
         self._signer = Signer(region=self._endpoint.region, service="lambda")
         self._user_agent = user_agent(environ)
+        self._trace = Variables(environ, "_X_AMZN_TRACE_ID", "AWS_LAMBDA_FUNCTION_NAME")
+        self._head: _Head | None = None
         self._transport = HttpTransport(
             self._endpoint.host,
             self._endpoint.port,
@@ -77,7 +106,16 @@ class LambdaClient:
         while True:
             attempt += 1
             try:
-                response = await self._send(call)
+                try:
+                    credentials = await self._credentials.credentials()
+                except Exception as error:
+                    raise without_credentials(call.operation, error) from error
+                response = await self._transport.send(
+                    self._request(call, credentials),
+                    repeatable=call.repeatable,
+                    answer_within=call.answer_within,
+                    in_series=call.in_series,
+                )
             except NoAnswerError as failure:
                 fault = without_answer(call.operation, failure)
                 safe = call.repeatable or not failure.sent
@@ -102,36 +140,38 @@ class LambdaClient:
         """Close the connections. A later call opens new ones."""
         self._transport.close()
 
-    async def _send(self, call: Call) -> HttpResponse:
+    def _request(self, call: Call, credentials: Credentials) -> bytes:
+        now = self._timing.wall()
+        key = (int(now), call.method, call.path, call.query, credentials, self._trace.read())
+        head = self._head
+        if head is None or head.key != key or head.headers != call.headers:
+            head = self._head = self._new_head(key, call, credentials, now)
+        body = call.body
+        signature = head.signature.of(body).encode()
+        return b"%b%b\r\ncontent-length: %d\r\n\r\n%b" % (head.start, signature, len(body), body)
+
+    def _new_head(
+        self, key: tuple[object, ...], call: Call, credentials: Credentials, now: float
+    ) -> _Head:
         endpoint = self._endpoint
         path = endpoint.prefix + call.path
         query = query_string(call.query) if call.query else ""
-        try:
-            credentials = await self._credentials.credentials()
-        except Exception as error:
-            raise without_credentials(call.operation, error) from error
-        headers = self._signer.sign(
+        signature = self._signer.prepare(
             method=call.method,
             canonical_path=twice(path),
             canonical_query=query,
             headers={"host": endpoint.authority, **call.headers},
-            body=call.body,
             credentials=credentials,
-            now=self._timing.wall(),
+            now=now,
         )
-        headers["user-agent"] = self._user_agent
-        trace = self._environ.get("_X_AMZN_TRACE_ID")
-        if trace and "AWS_LAMBDA_FUNCTION_NAME" in self._environ:
+        headers = {**signature.headers, "user-agent": self._user_agent}
+        trace, function_name = self._trace.read()
+        if trace and function_name is not None:
             headers["x-amzn-trace-id"] = trace
-        request = render_request(
-            method=call.method,
-            target=f"{path}?{query}" if query else path,
-            headers=headers,
-            body=call.body,
-        )
-        return await self._transport.send(
-            request, repeatable=call.repeatable, answer_within=call.answer_within
-        )
+        headers["authorization"] = signature.authorization
+        target = f"{path}?{query}" if query else path
+        start = render_head(method=call.method, target=target, headers=headers)
+        return _Head(key, call.headers, start, signature)
 
 
 def user_agent(environ: Mapping[str, str]) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
 
 from durable_execution_sdk.aws.signer import Credentials
 from durable_execution_sdk.errors import ConfigError
@@ -16,9 +16,13 @@ __all__ = [
     "CredentialSource",
     "EnvironmentCredentials",
     "FixedCredentials",
+    "Variables",
     "botocore_session",
     "credential_source",
 ]
+
+
+_VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 class CredentialSource(Protocol):
@@ -62,15 +66,47 @@ class FixedCredentials:
         return self._credentials
 
 
+class Variables:
+    """The present values of some environment variables, decoded again only when one has changed.
+
+    ``os.environ`` encodes the name and decodes the value at each look, in Python. The dictionary that it
+    keeps, if there is one, is compared instead.
+    """
+
+    def __init__(self, environ: Mapping[str, str], *names: str) -> None:
+        self._environ = environ
+        self._names = names
+        self._look: Callable[[Any], object] = environ.get
+        self._keys: tuple[Any, ...] = names
+        kept, encoded = getattr(environ, "_data", None), getattr(environ, "encodekey", None)
+        if kept is not None and encoded is not None:
+            self._look, self._keys = kept.get, tuple(map(encoded, names))
+        self._seen: tuple[object, ...] | None = None
+        self._values: tuple[str | None, ...] = ()
+
+    def read(self) -> tuple[str | None, ...]:
+        """Return the values, in the order of the names; the same tuple until one changes."""
+        seen = tuple(map(self._look, self._keys))
+        if seen != self._seen:
+            self._values = tuple(map(self._environ.get, self._names))
+            self._seen = seen
+        return self._values
+
+
 class EnvironmentCredentials:
     """Reads ``AWS_ACCESS_KEY_ID`` and the related variables for every request."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+        self._variables = Variables(environ, *_VARIABLES)
+        self._values: tuple[str | None, ...] | None = None
+        self._credentials: Credentials | None = None
 
     async def credentials(self) -> Credentials:
         """Return the environment's present credentials; raise ``ConfigError`` if they are gone."""
-        credentials = _from_environment(self._environ)
+        values = self._variables.read()
+        if values is not self._values:
+            self._values, self._credentials = values, _from_values(*values)
+        credentials = self._credentials
         if credentials is None:
             raise ConfigError(
                 "the environment no longer has AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
@@ -132,12 +168,14 @@ def botocore_session() -> BotocoreSession | None:
 
 
 def _from_environment(environ: Mapping[str, str]) -> Credentials | None:
-    access_key = environ.get("AWS_ACCESS_KEY_ID")
-    secret_key = environ.get("AWS_SECRET_ACCESS_KEY")
+    return _from_values(*map(environ.get, _VARIABLES))
+
+
+def _from_values(
+    access_key: str | None, secret_key: str | None, session_token: str | None
+) -> Credentials | None:
     if not access_key or not secret_key:
         return None
     return Credentials(
-        access_key=access_key,
-        secret_key=secret_key,
-        session_token=environ.get("AWS_SESSION_TOKEN") or None,
+        access_key=access_key, secret_key=secret_key, session_token=session_token or None
     )

@@ -49,9 +49,10 @@ class LambdaDataPlane:
             Call(
                 operation=operation,
                 method="POST",
-                path=f"{execution_path(request.durable_execution_arn)}/checkpoint",
+                path=_checkpoint_path(request.durable_execution_arn),
                 headers=JSON,
                 body=codec.encode_checkpoint(request),
+                in_series=True,
             )
         )
         return read_answer(operation, codec.decode_checkpoint_response, response)
@@ -124,6 +125,11 @@ def default_data_plane() -> LambdaDataPlane:
 def execution_path(arn: str) -> str:
     """Return the URL path of an execution, in which its ARN is one segment."""
     return f"/2025-12-01/durable-executions/{segment(arn)}"
+
+
+@functools.lru_cache(maxsize=16)
+def _checkpoint_path(arn: str) -> str:
+    return f"{execution_path(arn)}/checkpoint"
 
 
 def client_token() -> str:

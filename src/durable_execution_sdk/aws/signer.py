@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-__all__ = ["Credentials", "Signer", "query_string", "segment", "twice"]
-
+__all__ = ["Credentials", "PartialSignature", "Signer", "query_string", "segment", "twice"]
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_BLOCK_BYTES = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +30,37 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Show the access key only, to keep the secrets out of logs and tracebacks."""
         return f"Credentials(access_key={self.access_key!r})"
+
+
+class PartialSignature:
+    """The signature of everything in a request but its body; valid in one second of the clock.
+
+    ``headers`` are those of the request, in the order in which they are sent. ``authorization`` is the value
+    of one more header, without the signature at its end.
+    """
+
+    __slots__ = ("_canonical", "_inner", "_outer", "authorization", "headers")
+
+    def __init__(
+        self, headers: dict[str, str], authorization: str, canonical: str, key: bytes, to_sign: str
+    ) -> None:
+        self.headers = headers
+        self.authorization = authorization
+        self._canonical = hashlib.sha256(canonical.encode())
+        # HMAC (RFC 2104) of the known start of the text; ``hmac`` takes twice as long to go on from there.
+        block = key.ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(block.translate(_INNER) + to_sign.encode())
+        self._outer = hashlib.sha256(block.translate(_OUTER))
+
+    def of(self, body: bytes) -> str:
+        """Return the signature of the request with this body."""
+        canonical = self._canonical.copy()
+        canonical.update(hashlib.sha256(body).hexdigest().encode())
+        inner = self._inner.copy()
+        inner.update(canonical.hexdigest().encode())
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 class Signer:
@@ -54,6 +87,27 @@ class Signer:
         All of ``headers`` are signed; add those that proxies may change to the result. ``now`` is in
         seconds since the epoch.
         """
+        partial = self.prepare(
+            method=method,
+            canonical_path=canonical_path,
+            canonical_query=canonical_query,
+            headers=headers,
+            credentials=credentials,
+            now=now,
+        )
+        return {**partial.headers, "authorization": partial.authorization + partial.of(body)}
+
+    def prepare(
+        self,
+        *,
+        method: str,
+        canonical_path: str,
+        canonical_query: str,
+        headers: Mapping[str, str],
+        credentials: Credentials,
+        now: float,
+    ) -> PartialSignature:
+        """Sign all of a request but its body; the arguments are those of ``sign``."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         signed = {**headers, "x-amz-date": stamp}
         if credentials.session_token:
@@ -61,18 +115,15 @@ class Signer:
         names = sorted(signed)
         signed_headers = ";".join(names)
         lines = "".join([f"{name}:{' '.join(signed[name].split())}\n" for name in names])
-        canonical = (
-            f"{method}\n{canonical_path}\n{canonical_query}\n{lines}\n{signed_headers}\n"
-            f"{hashlib.sha256(body).hexdigest()}"
-        )
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
-        to_sign = f"{_ALGORITHM}\n{stamp}\n{scope}\n{_hash(canonical)}"
-        key = self._key(credentials.secret_key, stamp[:8])
-        signed["authorization"] = (
+        return PartialSignature(
+            signed,
             f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, "
-            f"SignedHeaders={signed_headers}, Signature={_hmac(key, to_sign).hex()}"
+            f"SignedHeaders={signed_headers}, Signature=",
+            f"{method}\n{canonical_path}\n{canonical_query}\n{lines}\n{signed_headers}\n",
+            self._key(credentials.secret_key, stamp[:8]),
+            f"{_ALGORITHM}\n{stamp}\n{scope}\n",
         )
-        return signed
 
     def _key(self, secret: str, day: str) -> bytes:
         derived = self._derived
@@ -86,10 +137,6 @@ class Signer:
 
 def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode(), "sha256")
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")

@@ -2,12 +2,15 @@
 
 A connection that the peer closed while it was idle (Lambda freezes the process between invocations) is
 replaced, and the request is sent again. So a request that must not be repeated gets a new connection.
+
+The module is long because one connection is read from its opening to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 
 import msgspec
 
@@ -33,8 +36,154 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
     idle: float = 60.0
 
 
-class _StaleError(Exception):
-    """The peer closed the connection before the first byte of a response."""
+class _OverdueError(Exception):
+    """No complete response came in time."""
+
+
+class _Connection:
+    """A channel to the host, and the call that waits for an answer from it.
+
+    The socket is registered with the event loop, and a timer is set, while a call waits. To register both
+    anew takes as long as the rest of a small call. So they stay for a task that makes a series of calls, and
+    no longer than it: an idle connection runs no callbacks in the next invocation.
+    """
+
+    def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
+        self.idle_since = 0.0
+        self.is_open = True
+        self.reader = ResponseReader()
+        self._channel = channel
+        self._loop = loop
+        self._descriptor = channel.fileno()
+        self._answer: asyncio.Future[HttpResponse] | None = None
+        self._send_error: OSError | None = None
+        self._is_read = False
+        self._is_written = False
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = self._rings_at = 0.0
+
+    def ask(
+        self, request: bytes, within: float, *, in_series: bool
+    ) -> asyncio.Future[HttpResponse]:
+        """Send a request; return the future of the response, of an error, or of ``_OverdueError``.
+
+        ``end`` or ``close`` has to follow.
+        """
+        self.reader = ResponseReader()
+        task: asyncio.Task[object] | None = None
+        if in_series:
+            task = asyncio.current_task()
+            # The loop's own method asks if workflow code is the caller, which makes no series.
+            answer: asyncio.Future[HttpResponse] = asyncio.Future(loop=self._loop)
+        else:
+            answer = self._loop.create_future()
+        self._answer = answer
+        if task is not self._task:
+            self._belong_to(task)
+        self._deadline = deadline = time.monotonic() + within
+        if self._timer is None or deadline < self._rings_at:
+            self._set_timer(within)
+        if not self._is_read:
+            self._loop.add_reader(self._descriptor, self._readable)
+            self._is_read = True
+        self._push(request)
+        return answer
+
+    def end(self) -> bool:
+        """End a call that was answered; return ``False`` if the connection is of no more use."""
+        self._answer = None
+        if not self.reader.reusable or self._is_written or self._send_error or not self.is_open:
+            return False
+        if self._task is None:
+            self._leave_loop()
+        self.idle_since = time.monotonic()
+        return True
+
+    def is_quiet(self) -> bool:
+        """True when the peer has neither closed the connection nor sent unrequested data."""
+        return self.is_open and self._channel.is_quiet()
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        if self.is_open:
+            self.is_open = False
+            self._belong_to(None)
+            self._leave_loop()
+            self._channel.close()
+
+    def _belong_to(self, task: asyncio.Task[object] | None) -> None:
+        """Stay registered for as long as this task lives; for one call if it is ``None``."""
+        if self._task is not None:
+            self._task.remove_done_callback(self._ended)
+        if task is not None:
+            task.add_done_callback(self._ended)
+        self._task = task
+
+    def _ended(self, _: object) -> None:
+        self._task = None
+        if self._answer is None:
+            self._leave_loop()
+
+    def _leave_loop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._loop.is_closed():
+            return
+        if self._is_read:
+            self._loop.remove_reader(self._descriptor)
+        if self._is_written:
+            self._loop.remove_writer(self._descriptor)
+        self._is_read = self._is_written = False
+
+    def _set_timer(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_at = time.monotonic() + seconds
+        self._timer = self._loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        answer = self._answer
+        if answer is None or answer.done():
+            return
+        left = self._deadline - time.monotonic()
+        if left > 0 and self._task is not None:
+            self._set_timer(left)  # The timer was that of an earlier call.
+        else:
+            answer.set_exception(_OverdueError())
+
+    def _readable(self) -> None:
+        answer = self._answer
+        if answer is None or answer.done():
+            if not self._channel.is_quiet():
+                self.close()
+            return
+        try:
+            data = self._channel.receive()
+            while data is not None:
+                response = self.reader.feed(data)
+                if response is not None:
+                    answer.set_result(response)
+                    return
+                data = self._channel.rest()
+            self._push()  # TLS may have to answer something itself
+        except (OSError, MalformedResponseError) as error:
+            answer.set_exception(self._send_error or error)
+
+    def _push(self, request: bytes | None = None) -> None:
+        """Send the request, or what is left of it; the rest as soon as the socket is writable."""
+        try:
+            is_sent = self._channel.flush() if request is None else self._channel.send(request)
+        except OSError as error:
+            # A peer that refuses a body may respond and close while the body is being sent.
+            self._send_error, is_sent = error, True
+        if is_sent and self._is_written:
+            self._loop.remove_writer(self._descriptor)
+        elif not is_sent and not self._is_written:
+            self._loop.add_writer(self._descriptor, self._push)
+        self._is_written = not is_sent
 
 
 class HttpTransport:
@@ -54,17 +203,22 @@ class HttpTransport:
         self._trust = trust
         self._patience = patience or Patience()
         self._most_idle = most_idle
-        # Each with the time since which it is idle.
-        self._idle: list[tuple[Channel, float]] = []
+        self._idle: list[_Connection] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
 
     async def send(
-        self, request: bytes, *, repeatable: bool, answer_within: float | None = None
+        self,
+        request: bytes,
+        *,
+        repeatable: bool,
+        answer_within: float | None = None,
+        in_series: bool = False,
     ) -> HttpResponse:
         """Send a request and return its response; raise ``NoAnswerError`` if there is none.
 
         ``answer_within`` is the time limit for the response in seconds, ``Patience.answer`` by default.
+        ``in_series``: the calling task sends more requests, for which the connection stays registered.
         """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
@@ -72,49 +226,51 @@ class HttpTransport:
             self._loop = loop
         within = answer_within or self._patience.answer
         generation = self._generation
-        channel = self._take(loop.time()) if repeatable else None
-        if channel is not None:
+        kept = self._take() if repeatable else None
+        while True:
+            connection = kept or await self._connect(loop)
             try:
-                return await self._exchange(channel, request, within, generation)
-            except _StaleError:
-                pass
-        channel = await self._connect()
-        try:
-            return await self._exchange(channel, request, within, generation)
-        except _StaleError as stale:
-            raise NoAnswerError(
-                f"{self._host}:{self._port} closed the connection without an answer "
-                f"({stale.__cause__})",
-                sent=True,
-            ) from stale.__cause__
+                response = await connection.ask(request, within, in_series=in_series)
+            except BaseException as error:
+                connection.close()
+                if not isinstance(error, (_OverdueError, OSError, MalformedResponseError)):
+                    raise
+                if kept is None or connection.reader.began or isinstance(error, _OverdueError):
+                    raise self._without_answer(error, within, connection) from error
+                kept = None  # The peer closed it while it was idle.
+            else:
+                break
+        if connection.end() and generation == self._generation:
+            self._put_back(connection)
+        else:
+            connection.close()
+        return response
 
     def close(self) -> None:
         """Close idle connections now, and the others as soon as their call ends."""
         self._generation += 1
         idle, self._idle = self._idle, []
-        for channel, _ in idle:
-            channel.close()
+        for connection in idle:
+            connection.close()
 
-    def _take(self, now: float) -> Channel | None:
+    def _take(self) -> _Connection | None:
         while self._idle:
-            channel, since = self._idle.pop()
-            if now - since < self._patience.idle and channel.is_quiet():
-                return channel
-            channel.close()
+            connection = self._idle.pop()
+            since = time.monotonic() - connection.idle_since
+            if since < self._patience.idle and connection.is_quiet():
+                return connection
+            connection.close()
         return None
 
-    async def _connect(self) -> Channel:
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connection:
         try:
             async with asyncio.timeout(self._patience.connect):
-                return await self._open()
-        except TimeoutError as error:
-            raise NoAnswerError(
-                f"no connection to {self._host}:{self._port} within {self._patience.connect:g} s",
-                sent=False,
-            ) from error
+                return _Connection(await self._open(), loop)
         except OSError as error:
+            is_late = isinstance(error, TimeoutError)
+            why = f" within {self._patience.connect:g} s" if is_late else f": {error}"
             raise NoAnswerError(
-                f"no connection to {self._host}:{self._port}: {error}", sent=False
+                f"no connection to {self._host}:{self._port}{why}", sent=False
             ) from error
 
     async def _open(self) -> Channel:
@@ -127,54 +283,21 @@ class HttpTransport:
                 raise
         return await open_channel(self._host, self._port, tls=self._trust.context())
 
-    async def _exchange(
-        self, channel: Channel, request: bytes, within: float, generation: int
-    ) -> HttpResponse:
-        reader = ResponseReader()
-        is_complete = False
-        try:
-            async with asyncio.timeout(within):
-                response = await _converse(channel, request, reader)
-            is_complete = True
-        except TimeoutError as error:
+    def _without_answer(
+        self, error: Exception, within: float, connection: _Connection
+    ) -> NoAnswerError:
+        peer = f"{self._host}:{self._port}"
+        if isinstance(error, _OverdueError):
             # The idle connections are probably dead as well.
             self.close()
-            raise NoAnswerError(
-                f"no answer from {self._host}:{self._port} within {within:g} s", sent=True
-            ) from error
-        except (OSError, MalformedResponseError) as error:
-            if not reader.began:
-                raise _StaleError from error
-            raise NoAnswerError(
-                f"incomplete response from {self._host}:{self._port}: {error}", sent=True
-            ) from error
-        finally:
-            if is_complete and reader.reusable and generation == self._generation:
-                self._put_back(channel)
-            else:
-                channel.close()
-        return response
+            reason = f"no answer from {peer} within {within:g} s"
+        elif connection.reader.began:
+            reason = f"incomplete response from {peer}: {error}"
+        else:
+            reason = f"{peer} closed the connection without an answer ({error})"
+        return NoAnswerError(reason, sent=True)
 
-    def _put_back(self, channel: Channel) -> None:
-        self._idle.append((channel, asyncio.get_running_loop().time()))
+    def _put_back(self, connection: _Connection) -> None:
+        self._idle.append(connection)
         if len(self._idle) > self._most_idle:
-            oldest, _ = self._idle.pop(0)
-            oldest.close()
-
-
-async def _converse(channel: Channel, request: bytes, reader: ResponseReader) -> HttpResponse:
-    send_error: OSError | None = None
-    try:
-        await channel.send(request)
-    except OSError as error:
-        # A peer that refuses a body may respond and close while the body is being sent.
-        send_error = error
-    try:
-        while True:
-            response = reader.feed(await channel.receive())
-            if response is not None:
-                return response
-    except (OSError, MalformedResponseError) as error:
-        if send_error is not None:
-            raise send_error from error
-        raise
+            self._idle.pop(0).close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.protocol.json_depth import depth_fault
@@ -44,7 +44,7 @@ def read_json(value: str, option: str) -> str:
     return text
 
 
-def parse(text: str) -> Any:
+def parse(text: str) -> object:
     """Parse JSON strictly: NaN and Infinity, which Python's parser accepts, are refused."""
     fault = depth_fault(text.encode("utf-8", "surrogatepass"))
     if fault is not None:

@@ -10,17 +10,14 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.emulator.functions.invokers import Handler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 
 _OURS = str(Path(__file__).parent.parent)
-
-AnyHandler = DurableHandler[Any, Any]
 
 
 class UserCode:
@@ -69,12 +66,12 @@ class UserCode:
             )
         return names[0]
 
-    def function(self, file: str, name: str) -> AnyHandler | Callable[[Any, Any], Any]:
+    def function(self, file: str, name: str) -> AnyHandler | Handler:
         """Return a durable handler or a plain Lambda handler of a file."""
         handler = self.handlers(file).get(name)
         if handler is not None:
             return handler
-        function: Callable[[Any, Any], Any] | None = getattr(self.module(file), name, None)
+        function: Handler | None = getattr(self.module(file), name, None)
         if function is None:
             raise Refusal(f"{file} has no function {name}")
         if not callable(function) or inspect.iscoroutinefunction(function):

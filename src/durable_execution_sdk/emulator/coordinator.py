@@ -16,9 +16,9 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
-from durable_execution_sdk.emulator.group_commit import GroupCommit
 from durable_execution_sdk.emulator.repository import Repository, is_reusable
 from durable_execution_sdk.emulator.schedule import Schedule
+from durable_execution_sdk.emulator.stores.group_commit import GroupCommit
 from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
 from durable_execution_sdk.engine import machine
 from durable_execution_sdk.engine.commands import (

@@ -157,7 +157,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             self.run.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
         self._leave()
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the handle, and cancel the body."""
         dropped = super().drop(msg)
         if dropped and self._body is not None:

@@ -184,7 +184,7 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
         return record.callback_details.error if record.callback_details else None
 
 
-def _check(serdes: SerDes[Any], context: SerDesContext, answer: bytes | None) -> None:
+def _check(serdes: SerDes[object], context: SerDesContext, answer: bytes | None) -> None:
     """Raise ``SerDesError`` for an answer that the waiting code could not read."""
     if answer is not None:
         serdes.deserialize(answer.decode(errors="replace"), context)
@@ -218,8 +218,8 @@ class CreationOfCallback(Completion[Callback[_T]], Generic[_T]):
 
 
 def create_callback(
-    scope: IdScope, name: str | None, config: CallbackConfig[Any] | None
-) -> Creation[Any]:
+    scope: IdScope, name: str | None, config: CallbackConfig[object] | None
+) -> Creation[object]:
     """Create a callback. The creation has to be awaited for it."""
     check_config("ctx.create_callback", config, CallbackConfig)
     creation = CallbackOperation(scope, name, config or CallbackConfig()).creation

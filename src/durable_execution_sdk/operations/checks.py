@@ -167,7 +167,7 @@ _ANY = (0, sys.maxsize)
 _NONE = (1, 0)
 
 # A gap in the arguments of a partial, which a later one fills (Python 3.14).
-_PLACEHOLDER: Any = getattr(functools, "Placeholder", object())
+_PLACEHOLDER: object = getattr(functools, "Placeholder", object())
 
 # The flags of a coroutine function without *args and **kwargs.
 _PLAIN = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS | inspect.CO_COROUTINE | inspect.CO_NESTED
@@ -175,7 +175,7 @@ _PLAIN = inspect.CO_OPTIMIZED | inspect.CO_NEWLOCALS | inspect.CO_COROUTINE | in
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
-def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
+def arity_of(function: Callable[..., object]) -> tuple[int, int]:
     """Return the fewest and the most positional arguments that the function accepts."""
     inner, bound, keywords = _unwrapped(function)
     if type(inner) is not FunctionType:
@@ -207,7 +207,7 @@ def arity_of(function: Callable[..., Any]) -> tuple[int, int]:
 
 
 def check_arguments(
-    operation: str, function: Callable[..., Any], count: int, arguments: str
+    operation: str, function: Callable[..., object], count: int, arguments: str
 ) -> None:
     """Raise ``ConfigError`` for a function that does not accept so many arguments.
 
@@ -219,7 +219,7 @@ def check_arguments(
 
 
 def check_context_function(
-    operation: str, function: Callable[..., Any], count: int, arguments: str
+    operation: str, function: Callable[..., object], count: int, arguments: str
 ) -> None:
     """Raise ``ConfigError`` for a function of another arity, and for a generator function."""
     if type(function) is FunctionType:
@@ -242,7 +242,7 @@ def check_context_function(
         )
 
 
-def misfit(operation: str, function: Callable[..., Any], arguments: str) -> ConfigError:
+def misfit(operation: str, function: Callable[..., object], arguments: str) -> ConfigError:
     """Make the error for a function that does not accept its arguments."""
     try:
         signature = str(inspect.signature(function, follow_wrapped=False))
@@ -259,7 +259,7 @@ def counted(args: tuple[object, ...]) -> str:
     return f"{len(args)} argument{'' if len(args) == 1 else 's'}"
 
 
-def _unwrapped(function: Callable[..., Any]) -> tuple[Any, int, set[str]]:
+def _unwrapped(function: Callable[..., object]) -> tuple[object, int, set[str]]:
     """Return the function inside of partials, the number of its bound positions, and its bound keywords."""
     inner: Any = function
     bound, keywords = 0, set[str]()

@@ -186,7 +186,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         if not (self._has_ended or self.was_over):
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the context and everything in it."""
         dropped = super().drop(msg)
         if dropped and self._inner is not None:

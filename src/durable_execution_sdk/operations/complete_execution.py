@@ -70,7 +70,7 @@ class _Ended(Awaitable[NoReturn]):
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[Any, None, NoReturn]:
+    def __await__(self) -> Generator[object, None, NoReturn]:
         """Unwind the task that awaits it."""
         yield from ()
         raise InvocationEnded

@@ -118,8 +118,8 @@ def invoke(
     function_name: str,
     payload: object,
     name: str | None,
-    config: InvokeConfig[Any] | None,
-) -> Handle[Any]:
+    config: InvokeConfig[object] | None,
+) -> Handle[object]:
     """Invoke another function."""
     if not _is_function_name(function_name):
         raise ConfigError(

@@ -13,7 +13,13 @@ from durable_execution_sdk.operations.base import checked_name
 from durable_execution_sdk.operations.checks import check_config
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.grouping import Batches, ItemBatcher
-from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply, supply_of
+from durable_execution_sdk.operations.fan_out.items import (
+    NEVER,
+    NOT_YET,
+    Nothing,
+    Supply,
+    supply_of,
+)
 from durable_execution_sdk.operations.fan_out.operation import FanOut
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
@@ -69,10 +75,10 @@ class MapConfig(Struct, frozen=True, kw_only=True):
 class _Branches:
     """A supply of branches: one for each item, or for each group of items."""
 
-    def __init__(self, items: Supply, call: Call, config: MapConfig) -> None:
+    def __init__(self, items: Supply[Any], call: Call, config: MapConfig) -> None:
         batcher = config.item_batcher
         self._is_batched = batcher is not None
-        self._items: Supply = items if batcher is None else Batches(items, batcher)
+        self._items: Supply[Any] = items if batcher is None else Batches(items, batcher)
         self._call = call
         self._namer = config.item_namer
         self._given = 0
@@ -82,7 +88,7 @@ class _Branches:
         """The number of items; ``None`` if it is not known."""
         return self._items.total
 
-    def pull(self, notify: Callable[[], None]) -> Any:
+    def pull(self, notify: Callable[[], None]) -> Branch | Nothing:
         """Return the next branch, ``NOT_YET`` or ``NEVER``."""
         item = self._items.pull(notify)
         if item is NOT_YET or item is NEVER:
@@ -109,12 +115,12 @@ class _Branches:
 
 def map_items(
     scope: IdScope,
-    items: Any,
+    items: object,
     call: Call,
     name: str | None,
     config: MapConfig | None,
-    result_serdes: SerDes[Any],
-) -> Handle[BatchResult[Any]]:
+    result_serdes: SerDes[object],
+) -> Handle[BatchResult[object]]:
     """Start a map. ``call`` calls the function in an item's context."""
     check_config("ctx.map", config, MapConfig)
     chosen = config or MapConfig()
@@ -137,7 +143,7 @@ def map_items(
     return fan_out.handle
 
 
-def _warn_of_many(fan_out: FanOut[Any], total: int | None, config: MapConfig) -> None:
+def _warn_of_many(fan_out: FanOut[object], total: int | None, config: MapConfig) -> None:
     """Log a warning before the first item if there are more than the quota of operations allows."""
     each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
     if total is None or total < MAX_OPERATIONS or not each_counts:
@@ -163,7 +169,7 @@ def _validation(completion: CompletionConfig | None) -> Callable[[int], None] | 
     return lambda total: completion.validate_against(total, "ctx.map")
 
 
-def _element(serdes: SerDes[Any]) -> SerDes[Any]:
+def _element(serdes: SerDes[object]) -> SerDes[object]:
     """Return the serdes for one result of a group, given that for the list of them."""
     if not isinstance(serdes, JsonSerDes):
         return serdes

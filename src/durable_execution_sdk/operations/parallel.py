@@ -86,7 +86,7 @@ def parallel(
     return FanOut[Any](scope, supply, plan, name, OperationSubType.PARALLEL).handle
 
 
-def _named(functions: Any) -> list[tuple[str | None, Callable[..., Any]]]:
+def _named(functions: object) -> list[tuple[str | None, Callable[..., Any]]]:
     named: list[tuple[str | None, Any]]
     branches: Any = functions
     if isinstance(functions, Mapping):

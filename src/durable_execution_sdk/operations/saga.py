@@ -47,11 +47,11 @@ class Failure(Struct, frozen=True):
 class Compensation(Struct, frozen=True):
     """A step that undoes an effect. ``undoes`` is the step whose result is its argument, if there is one."""
 
-    function: Callable[..., Any]
+    function: Callable[..., object]
     args: tuple[Any, ...]
     name: str | None
     config: StepConfig | None
-    undoes: Handle[Any] | None = None
+    undoes: Handle[object] | None = None
 
     @property
     def may_be_needed(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from types import FrameType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -60,7 +60,7 @@ class Wait(DurableOperation[None]):
         """Return ``None``: a wait does not fail."""
         return None
 
-    def cancel(self, msg: Any | None = None, caller: FrameType | None = None) -> bool:
+    def cancel(self, msg: object | None = None, caller: FrameType | None = None) -> bool:
         """End the wait early: the tasks that await it go on as if the time were up, without an exception.
 
         It is recorded as CANCEL, so replay goes on at the same place. Returns ``False`` if the workflow has

@@ -63,11 +63,11 @@ class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
 
 def wait_for_callback(
     scope: IdScope,
-    submitter: Callable[..., Any],
-    args: tuple[Any, ...],
+    submitter: Callable[..., object],
+    args: tuple[object, ...],
     name: str | None,
-    config: WaitForCallbackConfig[Any] | None,
-) -> Handle[Any]:
+    config: WaitForCallbackConfig[object] | None,
+) -> Handle[object]:
     """Create a callback, call the submitter with its id in a step, and wait for the answer."""
     check_config("ctx.wait_for_callback", config, WaitForCallbackConfig)
     chosen: WaitForCallbackConfig[Any] = config or WaitForCallbackConfig()
@@ -129,7 +129,7 @@ class _Answer:
         """Write the text as JSON."""
         return self._text.serialize(value, context)
 
-    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+    def deserialize(self, payload: str, context: SerDesContext, /) -> object:
         """Read the text with the user's serdes."""
         text = self._text.deserialize(payload, context)
         return None if text is None else self._serdes.deserialize(text, context)

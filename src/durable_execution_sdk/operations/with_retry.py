@@ -49,7 +49,7 @@ def with_retry(
     attempt: Body,
     name: str | None,
     config: WithRetryConfig | None,
-    serdes: SerDes[Any],
+    serdes: SerDes[object],
 ) -> Handle[Any]:
     """Run a function in a context of its own until an attempt succeeds or the strategy ends it."""
     check_config("ctx.with_retry", config, WithRetryConfig)

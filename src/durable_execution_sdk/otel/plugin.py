@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import Token
 from datetime import datetime
 from typing import Any
@@ -198,8 +198,11 @@ class OpenTelemetryPlugin(DurablePlugin):
             self._tracer_provider or trace.get_tracer_provider(),
             self._meter_provider or metrics.get_meter_provider(),
         )
-        flushes: list[Any] = [getattr(provider, "force_flush", None) for provider in providers]
-        flushes = [flush for flush in flushes if flush is not None]
+        flushes: list[Callable[[int], object]] = [
+            flush
+            for provider in providers
+            if (flush := getattr(provider, "force_flush", None)) is not None
+        ]
         if not self._flush_seconds or not flushes:
             return
         timeout = round(self._flush_seconds * 1000)
@@ -250,7 +253,7 @@ def _pinnable(provider: TracerProvider) -> Any:
     return tracer
 
 
-def _flush(flushes: Sequence[Any], timeout: int) -> None:
+def _flush(flushes: Sequence[Callable[[int], object]], timeout: int) -> None:
     for flush in flushes:
         try:
             flush(timeout)

@@ -6,13 +6,12 @@ import inspect
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["Hooks"]
 
-_Hook = Callable[[Any], object]
+_Hook = Callable[[object], object]
 
 
 class Hooks:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
@@ -225,9 +224,8 @@ def change_info(
 ) -> OperationChangeInfo:
     """Return the info of a changed operation, with all operations of the log."""
     info = operation_info(arn, operation, attempt=attempt, previous_status=previous_status)
-    members: dict[str, Any] = {name: getattr(info, name) for name in info.__struct_fields__}
     return OperationChangeInfo(
-        **members,
+        **asdict(info),
         updated_operations=Operations(arn, {operation.id: operation}),
         operations=Operations(arn, operations),
     )

@@ -36,9 +36,9 @@ def decode_invocation(event: object) -> Invocation:
     return msgspec.convert(event, Invocation)
 
 
-def encode_invocation(invocation: Invocation) -> dict[str, Any]:
+def encode_invocation(invocation: Invocation) -> dict[str, object]:
     """Encode the event of an invocation as the dictionary that Lambda passes to a handler."""
-    return cast("dict[str, Any]", msgspec.to_builtins(invocation))
+    return cast("dict[str, object]", msgspec.to_builtins(invocation))
 
 
 def encode_invocation_event(invocation: Invocation) -> bytes:
@@ -143,9 +143,9 @@ def decode_state_page(body: bytes) -> StatePage:
 # strings on the wire, so user data is never traversed.
 
 
-def in_seconds(value: msgspec.Struct) -> dict[str, Any]:
+def in_seconds(value: msgspec.Struct) -> dict[str, object]:
     """Return a struct as plain JSON values, with timestamps in seconds."""
-    return cast("dict[str, Any]", with_timestamps(msgspec.to_builtins(value), _seconds))
+    return cast("dict[str, object]", with_timestamps(msgspec.to_builtins(value), _seconds))
 
 
 def with_timestamps(value: object, convert: Callable[[float], float]) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -96,12 +95,12 @@ def event_text(event: HistoryEvent) -> str:
 def _details(event: HistoryEvent) -> Iterator[str]:
     """Yield the facts worth showing from the event's details."""
     for field in event.__struct_fields__:
-        details: Any = getattr(event, field)
+        details: object = getattr(event, field)
         if isinstance(details, msgspec.Struct):
             yield from _facts(details, event.event_timestamp)
 
 
-def _facts(details: Any, now: float) -> Iterator[str]:
+def _facts(details: object, now: float) -> Iterator[str]:
     retry = getattr(details, "retry_details", None)
     delay = None if retry is None else retry.next_attempt_delay_seconds
     if retry is not None and (retry.current_attempt > 1 or delay):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 
@@ -52,7 +51,7 @@ class Arguments:
     def __init__(self) -> None:
         self._invocations: list[dict[str, _StepCall]] = []
         # The arguments of the newest step are read later: at its claim they are not set yet.
-        self._newest: Step[Any] | None = None
+        self._newest: Step[object] | None = None
 
     def begin(self) -> None:
         """Begin the record of an invocation."""
@@ -116,7 +115,7 @@ class Arguments:
             self._invocations[-1].setdefault(step.operation_id, _StepCall(step.label, text))
 
 
-def _unwrapped(call: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
+def _unwrapped(call: tuple[object, tuple[object, ...]]) -> tuple[object, ...]:
     """Return the arguments of a call, with those bound by ``functools.partial``."""
     function, args = call
     if isinstance(function, partial):
@@ -126,7 +125,7 @@ def _unwrapped(call: tuple[Any, tuple[Any, ...]]) -> tuple[Any, ...]:
     return args
 
 
-def _text(arguments: tuple[Any, ...]) -> str:
+def _text(arguments: tuple[object, ...]) -> str:
     """Write arguments as text that is equal in every process; objects appear as their type."""
     try:
         text = ", ".join(_encoded(argument) for argument in arguments) or "nothing"

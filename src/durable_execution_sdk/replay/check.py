@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
 from durable_execution_sdk.emulator.functions.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
     InitialExecutionState,
@@ -36,7 +35,7 @@ _UNCHECKED = "rehearsal"  # the checkpoint token; the data plane of a rehearsal 
 
 
 def replay_history(
-    handler: DurableHandler[Any, Any],
+    handler: AnyHandler,
     history: HistorySource,
     *,
     execution_arn: str | None = None,
@@ -96,7 +95,7 @@ def _chosen(moments: list[Moment], most: int) -> list[Moment]:
 
 
 def _first_divergence(
-    handler: DurableHandler[Any, Any],
+    handler: AnyHandler,
     recording: Recording,
     moments: list[Moment],
     arguments: Arguments,
@@ -113,7 +112,7 @@ def _first_divergence(
 
 
 def _other_arguments(
-    handler: DurableHandler[Any, Any],
+    handler: AnyHandler,
     recording: Recording,
     moments: list[Moment],
     arguments: Arguments,
@@ -159,11 +158,11 @@ _UNRECORDED = (
 )
 
 
-def _rehearse(handler: DurableHandler[Any, Any], rehearsal_log: RehearsalLog) -> Divergence | None:
+def _rehearse(handler: AnyHandler, rehearsal_log: RehearsalLog) -> Divergence | None:
     recording, moment = rehearsal_log.recording, rehearsal_log.moment
     # Plugins must not be called: a rehearsal is not an invocation.
     settings = replace(handler.settings, observers=None)
-    rehearsed: DurableHandler[Any, Any] = DurableHandler(
+    rehearsed: AnyHandler = DurableHandler(
         handler.__wrapped__,
         RehearsalDataPlane(rehearsal_log),
         settings,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -26,7 +26,11 @@ from durable_execution_sdk.protocol.history import (
 __all__ = ["Document", "HistorySource", "read_history"]
 
 HistorySource = (
-    Sequence[HistoryEvent] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | PathLike[str]
+    Sequence[HistoryEvent]
+    | Mapping[str, object]
+    | Sequence[Mapping[str, object]]
+    | str
+    | PathLike[str]
 )
 """Events, a page or pages of ``GetDurableExecutionHistory``, or the path of a JSON file with either."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -72,14 +71,14 @@ class RehearsalLog:
             if operation.type != OperationType.EXECUTION and operation.name != LATE_NEWS_NAME
         }
 
-    def ask(self, claimant: Completion[Any], record: Operation | None) -> None:
+    def ask(self, claimant: Completion[object], record: Operation | None) -> None:
         """Record an operation that the code asks for, and compare it with that of the log."""
         place = asking_place() or self._place_around(claimant)
         ended = record is not None and record.status in TERMINAL_STATUSES
         self.asked[claimant.operation_id] = Asked(claimant.label, place, ended)
         if self.divergence is None and isinstance(claimant, DurableOperation):
             # Only operations are compared: a timer of asyncio need not be in the log.
-            self._compare(cast("Any", claimant), place)
+            self._compare(claimant, place)
         claimed = self._unclaimed.pop(claimant.operation_id, None)
         if claimed is not None and self.added:
             # A recorded operation follows the added one, so it is not after the end.
@@ -168,7 +167,7 @@ class RehearsalLog:
                 hint=_HINT_CHANGED,
             )
 
-    def _compare(self, operation: DurableOperation[Any], place: Place | None) -> None:
+    def _compare(self, operation: DurableOperation[object], place: Place | None) -> None:
         expected = self.recording.operations.get(operation.operation_id)
         if expected is None:
             self._take_unrecorded(operation, place)
@@ -185,7 +184,7 @@ class RehearsalLog:
         """Return the operations that the code asked for and that have no end in the log."""
         return [call for call in self.asked.values() if not call.has_ended]
 
-    def _take_unrecorded(self, operation: DurableOperation[Any], place: Place | None) -> None:
+    def _take_unrecorded(self, operation: DurableOperation[object], place: Place | None) -> None:
         if not self.moment.is_settled:
             return  # the log ends here, and the execution may continue with any operation
         divergence = Divergence(
@@ -202,7 +201,7 @@ class RehearsalLog:
         else:
             self.divergence = divergence
 
-    def _may_be_added(self, operation: DurableOperation[Any]) -> bool:
+    def _may_be_added(self, operation: DurableOperation[object]) -> bool:
         """Tell whether the operation may be new code after the recorded end.
 
         It may if the execution ended by itself and the enclosing context has not ended.
@@ -212,7 +211,7 @@ class RehearsalLog:
         is_over = around is not None and around.status in TERMINAL_STATUSES
         return ending is not None and ending.is_own and not is_over
 
-    def _place_around(self, claimant: Completion[Any]) -> Place | None:
+    def _place_around(self, claimant: Completion[object]) -> Place | None:
         """Return the place of the enclosing operation: a branch is asked for by its map."""
         around = self.asked.get(claimant.context_state.operation_id)
         return None if around is None else around.place
@@ -233,7 +232,7 @@ _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL
 FUNCTIONS = _BRANCHES | {OperationSubType.RUN_IN_CHILD_CONTEXT}
 
 
-def _differing_members(expected: Operation, operation: DurableOperation[Any]) -> list[str]:
+def _differing_members(expected: Operation, operation: DurableOperation[object]) -> list[str]:
     log = (expected.type, expected.sub_type, expected.name, expected.parent_id)
     code = (operation.kind, operation.sub_type, operation.name, operation.context_state.parent_id)
     members = ("type", "subtype", "name", "parent")

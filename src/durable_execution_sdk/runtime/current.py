@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -24,7 +23,9 @@ __all__ = ["CURRENT", "StepContext", "cut_off", "running_task", "sdk_context", "
 # Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
 # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
 if sys.version_info >= (3, 12):
-    task_on: Callable[[asyncio.AbstractEventLoop], asyncio.Task[Any] | None] = asyncio.current_task
+    task_on: Callable[[asyncio.AbstractEventLoop], asyncio.Task[object] | None] = (
+        asyncio.current_task
+    )
 else:
     task_on = vars(asyncio.tasks)["_current_tasks"].get
 

@@ -118,14 +118,14 @@ class Outside:
         self._loop = loop
         self._foreign_wait = foreign_wait
         self._timers: set[asyncio.TimerHandle] = set()
-        self._threads: set[asyncio.Future[Any]] = set()
-        self._sockets: dict[Any, float] = {}
+        self._threads: set[asyncio.Future[object]] = set()
+        self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
         self._waits_since: float | None = None
         self._moved: object = None
         # Where the SDK has cancelled each task that something not known may have woken.
-        self._cancelled_at: dict[WorkflowTask[Any], set[object]] = {}
+        self._cancelled_at: dict[WorkflowTask[object], set[object]] = {}
         self.thread_ended: Callable[[], None] = _nothing
 
     def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
@@ -141,7 +141,7 @@ class Outside:
         """Note that such a timer has fired."""
         self._timers.discard(timer)
 
-    def thread_started(self, future: asyncio.Future[Any]) -> None:
+    def thread_started(self, future: asyncio.Future[object]) -> None:
         """Note that workflow code started a call in a thread."""
         self._threads.add(future)
         future.add_done_callback(self._thread_ended, context=sdk_context())
@@ -208,7 +208,7 @@ class Outside:
         since = self._waits_since
         return 0.0 if since is None or moved != self._moved else time.monotonic() - since
 
-    def cancels(self, watched: WorkflowTask[Any]) -> None:
+    def cancels(self, watched: WorkflowTask[object]) -> None:
         """The SDK is about to cancel a task.
 
         If it waits once more where it stands now, it has swallowed that, and may do so again and again: it
@@ -225,7 +225,7 @@ class Outside:
             self._patience.cancel()
             self._patience = None
 
-    def _not_swallowing(self) -> list[WorkflowTask[Any]]:
+    def _not_swallowing(self) -> list[WorkflowTask[object]]:
         """The tasks that do not wait where they were cancelled."""
         from durable_execution_sdk.runtime.deadlocks.waits import where  # noqa: PLC0415 - rarely needed
 
@@ -236,7 +236,7 @@ class Outside:
             if watched not in cancelled_at or where(watched) not in cancelled_at[watched]
         ]
 
-    def _furthest(self, tasks: Iterable[WorkflowTask[Any]]) -> int:
+    def _furthest(self, tasks: Iterable[WorkflowTask[object]]) -> int:
         """The furthest reach of tasks; see ``waits.Reach``."""
         own = {watched.task for watched in self._tasks.live}
         far = [
@@ -271,7 +271,7 @@ class Outside:
         self._patience = None
         again()
 
-    def _thread_ended(self, future: asyncio.Future[Any]) -> None:
+    def _thread_ended(self, future: asyncio.Future[object]) -> None:
         self._threads.discard(future)
         self.thread_ended()
 

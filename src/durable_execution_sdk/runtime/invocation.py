@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from durable_execution_sdk.errors import (
     ExecutionError,
@@ -18,7 +17,7 @@ from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.limits import MAX_RETURNED_RESULT_BYTES
-from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import sdk_context
@@ -106,7 +105,7 @@ async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) ->
 
 async def _all_operations(
     plane: DataPlane, invocation: Invocation, invoked: Invoked, settings: Settings
-) -> list[Any]:
+) -> list[Operation]:
     state = invocation.initial_execution_state
     operations = list(state.operations)
     if state.next_marker:

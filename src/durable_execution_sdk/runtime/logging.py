@@ -110,8 +110,8 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
         return _is_in_doubt(self._context_state) and isinstance(underlying(self), logging.Logger)
 
     def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
+        self, msg: object, kwargs: MutableMapping[str, Any]
+    ) -> tuple[object, MutableMapping[str, object]]:
         """Rename members of ``extra`` that clash with the attributes that every record has."""
         extra = kwargs.get("extra")
         if extra:

@@ -105,7 +105,7 @@ class Reporter(Protocol):
 
     def attempt_started(
         self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
-    ) -> Any:
+    ) -> object:
         """Report that a function of this operation is about to run; return a value for ``attempt_ended``."""
         ...
 
@@ -147,7 +147,7 @@ class Plugin(Protocol):
     """
 
     @staticmethod
-    def make_observers(plugins: Sequence[Any], logger: logging.Logger) -> Observers:
+    def make_observers(plugins: Sequence[object], logger: logging.Logger) -> Observers:
         """Make the observers of a handler with these plugins."""
         ...
 
@@ -156,7 +156,7 @@ class Chain(Protocol):
     """The middleware of a handler, as the runtime sees it."""
 
     async def handler(
-        self, context_state: Any, event: Any, run: Callable[..., Awaitable[Any]]
+        self, context_state: Any, event: object, run: Callable[..., Awaitable[object]]
     ) -> Any:
         """Run the handler."""
         ...
@@ -178,7 +178,7 @@ class Interceptor(Protocol):
     """An element of ``durable_execution(middleware=...)``: see ``middleware.Middleware``."""
 
     @staticmethod
-    def make_chain(stack: Sequence[Any]) -> Chain:
+    def make_chain(stack: Sequence[object]) -> Chain:
         """Make the chain of a handler with these interceptors."""
         ...
 
@@ -197,11 +197,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
 
-    def serdes_for(self, function: Callable[..., Any]) -> SerDes[Any]:
+    def serdes_for(self, function: Callable[..., object]) -> SerDes[Any]:
         """Return the serdes for the result of this function, if its operation has none of its own."""
         return self.serdes or serdes_for_return(function)
 
-    def serdes_for_type(self, result_type: Any) -> SerDes[Any]:
+    def serdes_for_type(self, result_type: object) -> SerDes[Any]:
         """Return the serdes for a value of this type; for values of any type if it is ``None``."""
         if result_type is not None:
             return serdes_for_type(result_type)

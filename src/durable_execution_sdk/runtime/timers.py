@@ -128,7 +128,7 @@ class DurableTimer(Timer):
         super().settle()
         self._leave()
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """Cancel the timer, and its WAIT if one is recorded and the context goes on."""
         dropped = super().drop(msg)
         if dropped:
@@ -179,7 +179,12 @@ class DurableTimer(Timer):
         )
 
     def _update(
-        self, kind: OperationType, action: OperationAction, **members: Any
+        self,
+        kind: OperationType,
+        action: OperationAction,
+        *,
+        payload: str | None = None,
+        wait_options: WaitOptions | None = None,
     ) -> OperationUpdate:
         is_wait = kind is OperationType.WAIT
         return OperationUpdate(
@@ -189,7 +194,8 @@ class DurableTimer(Timer):
             parent_id=self.context_state.parent_id,
             name=TIMER_NAME,
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
-            **members,
+            payload=payload,
+            wait_options=wait_options,
         )
 
     def _leave(self) -> None:
@@ -239,7 +245,7 @@ def start_timer(
     when: float,
     delay: float,
     callback: Callable[..., object],
-    args: tuple[Any, ...],
+    args: tuple[object, ...],
     context: Context | None,
 ) -> asyncio.TimerHandle | None:
     """Start a durable timer. Return ``None`` in clean-up code, whose timers are plain ones.

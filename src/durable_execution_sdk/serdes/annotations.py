@@ -24,14 +24,14 @@ __all__ = ["serdes_for_parameter", "serdes_for_return", "serdes_for_type"]
 _RETURN = -1
 _IS_COROUTINE_FUNCTION = 0x80
 _HAS_VARARGS = 0x04
-_UNTYPED: SerDes[Any] = JsonSerDes()
-_WITHOUT_TYPE = (Any, object, NoReturn, Never)
+_UNTYPED: SerDes[object] = JsonSerDes()
+_WITHOUT_TYPE: tuple[object, ...] = (Any, object, NoReturn, Never)
 _CODE: CodeType = (lambda: None).__code__
 
-_cache: WeakKeyDictionary[Any, dict[int, SerDes[Any]]] = WeakKeyDictionary()
+_cache: WeakKeyDictionary[object, dict[int, SerDes[object]]] = WeakKeyDictionary()
 
 
-def serdes_for_return(func: Callable[..., Any]) -> SerDes[Any]:
+def serdes_for_return(func: Callable[..., object]) -> SerDes[object]:
     """Return the serdes for the return value of ``func``, awaited if it is awaitable.
 
     Raises ``ConfigError`` if the annotation cannot be resolved or read. The result is cached by function.
@@ -42,7 +42,7 @@ def serdes_for_return(func: Callable[..., Any]) -> SerDes[Any]:
         return _serdes_for(func, _RETURN)
 
 
-def serdes_for_parameter(func: Callable[..., Any], index: int) -> SerDes[Any]:
+def serdes_for_parameter(func: Callable[..., object], index: int) -> SerDes[object]:
     """Return the serdes for the positional argument ``index`` (from 0) of a call of ``func``.
 
     Raises ``ConfigError`` if the annotation cannot be resolved or read. The result is cached by function.
@@ -62,15 +62,15 @@ def serdes_for_type(kind: Any) -> SerDes[Any]:
 
 
 @functools.lru_cache(maxsize=512)
-def _serdes_for_hashable(kind: Any) -> SerDes[Any]:
+def _serdes_for_hashable(kind: object) -> SerDes[object]:
     return _make(kind)
 
 
-def _make(kind: Any) -> SerDes[Any]:
+def _make(kind: object) -> SerDes[object]:
     return _UNTYPED if kind in _WITHOUT_TYPE else JsonSerDes(kind)
 
 
-def _serdes_for(func: Any, place: int) -> SerDes[Any]:
+def _serdes_for(func: object, place: int) -> SerDes[object]:
     if isinstance(func, type):
         return serdes_for_type(func) if place == _RETURN else _UNTYPED
     function, skipped, owner = _function_of(func)
@@ -89,9 +89,9 @@ def _serdes_for(func: Any, place: int) -> SerDes[Any]:
     return serdes
 
 
-def _make_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[Any], bool]:
+def _make_for(function: FunctionType, place: int, owner: object) -> tuple[SerDes[object], bool]:
     """Make the serdes for an annotation; the flag is True if it depends on the method's class."""
-    hint: Any = Any
+    hint: object = Any
     try:
         hint = _hint(function, place)
         if _holds(hint, lambda part: part is Self):
@@ -106,14 +106,14 @@ def _make_for(function: FunctionType, place: int, owner: Any) -> tuple[SerDes[An
         ) from error
 
 
-def _holds(kind: Any, is_it: Callable[[Any], bool]) -> bool:
+def _holds(kind: object, is_it: Callable[[object], bool]) -> bool:
     return is_it(kind) or any(_holds(part, is_it) for part in get_args(kind))
 
 
-def _function_of(func: Any) -> tuple[FunctionType | None, int, Any]:
+def _function_of(func: Any) -> tuple[FunctionType | None, int, object]:
     """Unwrap a callable: its function, the number of bound parameters, and the class for ``Self``."""
     skipped = 0
-    owner: Any = None
+    owner: object = None
     for _ in range(100):
         if isinstance(func, functools.partial):
             skipped += len(func.args)
@@ -136,7 +136,7 @@ def _function_of(func: Any) -> tuple[FunctionType | None, int, Any]:
     return None, 0, None
 
 
-def _hint(function: FunctionType, place: int) -> Any:
+def _hint(function: FunctionType, place: int) -> object:
     name = "return" if place == _RETURN else _parameter(function.__code__, place)
     hint = _resolved(function, _annotations(function).get(name, Any))
     if place == _RETURN and not function.__code__.co_flags & _IS_COROUTINE_FUNCTION:
@@ -152,7 +152,7 @@ def _parameter(code: CodeType, place: int) -> str:
     return ""
 
 
-def _annotations(function: FunctionType) -> dict[str, Any]:
+def _annotations(function: FunctionType) -> dict[str, object]:
     if sys.version_info >= (3, 14):
         from annotationlib import Format, get_annotations  # noqa: PLC0415 - 3.14 and later only
 
@@ -160,7 +160,7 @@ def _annotations(function: FunctionType) -> dict[str, Any]:
     return function.__annotations__
 
 
-def _resolved(function: FunctionType, annotation: Any) -> Any:
+def _resolved(function: FunctionType, annotation: object) -> object:
     if annotation is Any or type(annotation) is type:
         return annotation
     carrier = FunctionType(_CODE, function.__globals__)
@@ -177,11 +177,11 @@ def _resolved(function: FunctionType, annotation: Any) -> Any:
         ) from error
 
 
-def _names(function: FunctionType) -> dict[str, Any]:
+def _names(function: FunctionType) -> dict[str, object]:
     return {**function.__globals__, **_local_names(function)}
 
 
-def _local_names(function: FunctionType) -> dict[str, Any]:
+def _local_names(function: FunctionType) -> dict[str, object]:
     """Return the names of the function's closure and of its type parameters."""
     names: dict[str, Any] = {
         kind.__name__: kind for kind in getattr(function, "__type_params__", ())
@@ -194,7 +194,7 @@ def _local_names(function: FunctionType) -> dict[str, Any]:
     return names
 
 
-def _awaited(hint: Any) -> Any:
+def _awaited(hint: object) -> object:
     """Return the type of the awaited value, if the hint is an awaitable."""
     if not hasattr(get_origin(hint) or hint, "__await__"):
         return hint

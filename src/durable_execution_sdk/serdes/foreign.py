@@ -9,7 +9,7 @@ import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from types import GenericAlias
-from typing import Any, get_args, get_origin
+from typing import Any, TypeGuard, get_args, get_origin
 
 import msgspec
 
@@ -38,7 +38,7 @@ __all__ = [
 Writers = Mapping[type[Any], Callable[[Any], Any]]
 """Functions that turn instances of unsupported classes into plain data, by class."""
 
-_PLAIN: tuple[type[Any], ...] = (str, int, float, bytes, list, set, frozenset, tuple)
+_PLAIN: tuple[type[object], ...] = (str, int, float, bytes, list, set, frozenset, tuple)
 _WRITTEN_AS: tuple[tuple[type[Any], Callable[[Any], Any]], ...] = (
     (str, str.__str__),
     (int, int.__int__),
@@ -54,7 +54,7 @@ def class_of(value: object) -> Any:
     return type(value)
 
 
-def is_class(kind: object) -> bool:
+def is_class(kind: object) -> TypeGuard[type[object]]:
     """Tell whether this is a class, not a ``list[int]`` or another construct of ``typing``."""
     return isinstance(kind, type) and get_origin(kind) is None
 
@@ -116,7 +116,7 @@ def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
         if issubclass(origin, Counter):
             return make(read(GenericAlias(dict, (args[0] if args else Any, int)), value))
         if issubclass(origin, Mapping):
-            pairs = read(GenericAlias(dict, args) if args else _base(origin, dict), value)
+            pairs = read(GenericAlias(dict, args) if args else _base(make, dict), value)
             return defaultdict(None, pairs) if make is defaultdict else make(pairs)
         for plain in _PLAIN:
             if issubclass(origin, plain):
@@ -127,9 +127,9 @@ def from_json(kind: Any, value: Any, read: Callable[[Any, Any], Any]) -> Any:
     )
 
 
-def _base(origin: Any, plain: type[Any]) -> Any:
+def _base(origin: object, plain: type[object]) -> Any:
     """Return ``list[Item]`` for ``class Items(list[Item])``; ``plain`` if the base has no arguments."""
-    bases: tuple[Any, ...] = getattr(origin, "__orig_bases__", ())
+    bases: tuple[object, ...] = getattr(origin, "__orig_bases__", ())
     return next((base for base in bases if get_origin(base) is plain), plain)
 
 
@@ -140,7 +140,7 @@ OUTWARD_ENCODER = msgspec.json.Encoder(enc_hook=lambda value: to_json(value, is_
 """The encoder for readers outside the execution: without the set fields of pydantic models."""
 
 
-def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
+def decoder_for(kind: object) -> msgspec.json.Decoder[object] | None:
     """Make a msgspec decoder for a type; ``None`` if msgspec refuses it.
 
     msgspec accepts any class and calls ``read_foreign`` when it decodes one, so ``shapes`` checks
@@ -152,7 +152,7 @@ def decoder_for(kind: Any) -> msgspec.json.Decoder[Any] | None:
         return None
 
 
-def converted(value: Any, kind: Any, path: str) -> Any:
+def converted(value: object, kind: object, path: str) -> Any:
     """Convert plain data to a type; errors have the path within the whole value, which is at ``path``."""
     try:
         return msgspec.convert(value, kind, dec_hook=read_foreign, str_keys=True)
@@ -162,7 +162,7 @@ def converted(value: Any, kind: Any, path: str) -> Any:
         raise msgspec.ValidationError(inner) from error
 
 
-def read_foreign(kind: Any, value: Any) -> Any:
+def read_foreign(kind: object, value: object) -> object:
     """Make an instance of a class that msgspec does not support (msgspec's ``dec_hook``)."""
     return from_json(kind, value, lambda part, data: serdes.shapes.shape_of(part).read(data, "$"))
 

@@ -58,7 +58,7 @@ def unwritable(
     value: object,
     error: Exception,
     context: SerDesContext,
-    encode: Callable[[Any], bytes],
+    encode: Callable[[object], bytes],
 ) -> SerDesError:
     """Build the error for a value that could not be written, with the path of the offending part."""
     try:
@@ -77,7 +77,7 @@ def unwritable(
 
 
 def _find_unwritable(
-    value: Any, encode: Callable[[Any], bytes] = ENCODER.encode
+    value: Any, encode: Callable[[object], bytes] = ENCODER.encode
 ) -> tuple[str, object]:
     """Find the part that cannot be written; return its path and the part."""
 
@@ -201,7 +201,7 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
                 yield f".{name}", getattr(value, name)
 
 
-def _is_a(value: object, *kinds: type[Any]) -> bool:
+def _is_a(value: object, *kinds: type[object]) -> bool:
     return isinstance(value, kinds)
 
 

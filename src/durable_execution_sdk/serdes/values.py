@@ -80,19 +80,23 @@ class JsonSerDes(Generic[T]):
 
     @overload
     def __init__(
-        self, type_: type[T], *, names: Mapping[str, Any] | None = ..., owner: Any = ...
+        self, type_: type[T], *, names: Mapping[str, object] | None = ..., owner: object = ...
     ) -> None: ...
     @overload
     def __init__(
         self: JsonSerDes[Any],
-        type_: Any = ...,
+        type_: object = ...,
         *,
-        names: Mapping[str, Any] | None = ...,
-        owner: Any = ...,
+        names: Mapping[str, object] | None = ...,
+        owner: object = ...,
     ) -> None: ...
 
     def __init__(
-        self, type_: Any = Any, *, names: Mapping[str, Any] | None = None, owner: Any = None
+        self,
+        type_: object = Any,
+        *,
+        names: Mapping[str, object] | None = None,
+        owner: object = None,
     ) -> None:
         """Make a serdes for a type.
 
@@ -110,8 +114,8 @@ class JsonSerDes(Generic[T]):
         self._is_typed = type_ is not Any and type_ is not object
         self._encode = ENCODER.encode if self._is_typed else OUTWARD_ENCODER.encode
         self._encode_outward = OUTWARD_ENCODER.encode
-        self._fits: Callable[[Any], bool] = self._make_check
-        self._sure: Any = type(None) if type_ is None else type_
+        self._fits: Callable[[object], bool] = self._make_check
+        self._sure: object = type(None) if type_ is None else type_
         self.read: Callable[[str], Any]
         if not self._is_typed or _is_simple(type_):
             self.read = msgspec.json.Decoder(type_).decode
@@ -210,10 +214,11 @@ class JsonSerDes(Generic[T]):
         meanings = serdes.shapes.Names(names or {}, owner)
         return serdes.shapes.plan_of(self.type_, meanings, keeps_ints=keeps_ints)
 
-    def _read_parts(self, payload: str) -> Any:
-        return _part_of(self._shape).read(msgspec.json.decode(payload), "$")
+    def _read_parts(self, payload: str) -> object:
+        assert self._shape is not None
+        return self._shape.read(msgspec.json.decode(payload), "$")
 
-    def _read_floats(self, payload: str) -> Any:
+    def _read_floats(self, payload: str) -> object:
         """Read a type that contains ``float``, where the written value may have been an ``int``."""
         if payload.startswith(INTS):
             return self._plan(keeps_ints=True).shape.read(msgspec.json.decode(payload), "$")
@@ -221,7 +226,7 @@ class JsonSerDes(Generic[T]):
             return self._read_parts(payload)
         return msgspec.json.decode(payload, type=self.type_, dec_hook=read_foreign)
 
-    def _make_check(self, value: Any) -> bool:
+    def _make_check(self, value: object) -> bool:
         """Make the quick check on the first write, as a replay does not need it; then apply it."""
         shape = self._shape or serdes.shapes.shape_of(self.type_)
         self._fits = serdes.fitting.check_for(shape)
@@ -277,17 +282,12 @@ class JsonSerDes(Generic[T]):
         return payload.decode()
 
 
-def _is_simple(kind: Any) -> bool:
+def _is_simple(kind: object) -> bool:
     """Tell whether this is a type without parts that msgspec supports."""
     return kind is None or (is_class(kind) and kind in _SIMPLE)
 
 
-def _part_of(shape: Shape | None) -> Shape:
-    assert shape is not None
-    return shape
-
-
-def _is_object(kind: Any) -> bool:
+def _is_object(kind: object) -> bool:
     return is_class(kind) and (
         issubclass(kind, msgspec.Struct)
         or hasattr(kind, "__dataclass_fields__")

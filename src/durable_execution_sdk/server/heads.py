@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from typing import Any
 
+from starlette.types import Scope
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from durable_execution_sdk.errors import ServiceError
@@ -86,7 +86,7 @@ class BoundedHeads(H11Protocol):
             self.transport.close()
 
 
-def check_head(scope: Any) -> ServiceError | None:
+def check_head(scope: Scope) -> ServiceError | None:
     """Return the refusal of a request with too many headers, or a head that is too large."""
     headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
     size = len(scope["raw_path"]) + len(scope["query_string"])

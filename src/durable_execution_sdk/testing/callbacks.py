@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
 from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
@@ -47,7 +47,7 @@ class PendingCallback:
         self.callback_id = _checked(callback_id)
         self.name = name
 
-    async def succeed(self, result: Any = None, *, check: bool = True) -> None:
+    async def succeed(self, result: object = None, *, check: bool = True) -> None:
         """Answer with a result, which is written as JSON; ``bytes`` are sent as they are.
 
         The result must fit the callback's ``result_type``, if that is known in this process.
@@ -93,7 +93,7 @@ class SyncPendingCallback:
         self.callback_id = _checked(callback_id)
         self.name = name
 
-    def succeed(self, result: Any = None, *, check: bool = True) -> None:
+    def succeed(self, result: object = None, *, check: bool = True) -> None:
         """Answer with a result, which is written as JSON; ``bytes`` are sent as they are.
 
         ``check=False`` sends a result that does not fit the callback's ``result_type``.
@@ -111,7 +111,7 @@ class SyncPendingCallback:
         self._control.callback_heartbeat(self.callback_id)
 
 
-def _answer(callback_id: str, result: Any, *, check: bool) -> bytes | None:
+def _answer(callback_id: str, result: object, *, check: bool) -> bytes | None:
     """Write the payload of an answer, and check it against the type if that is known here."""
     payload = _written(callback_id, result)
     if not check:
@@ -146,8 +146,8 @@ def _checked(callback_id: str) -> str:
     return callback_id
 
 
-def _written(callback_id: str, result: Any) -> bytes:
+def _written(callback_id: str, result: object) -> bytes:
     if isinstance(result, bytes):
         return result
     context = SerDesContext(operation_id=callback_id, operation_name="the answer to a callback")
-    return JsonSerDes[Any]().serialize(result, context).encode()
+    return JsonSerDes[object]().serialize(result, context).encode()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
 import msgspec
 
 from durable_execution_sdk.emulator.clock import VIRTUAL_START
 from durable_execution_sdk.emulator.functions.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError, ServiceError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
@@ -172,8 +172,8 @@ class MockDurableServiceClient:
 
     def invoke(
         self,
-        handler: DurableHandler[Any, Any],
-        event: Any,
+        handler: AnyHandler,
+        event: object,
         operations: Sequence[Operation] = (),
         *,
         next_marker: str | None = None,
@@ -204,7 +204,7 @@ class MockDurableServiceClient:
             status=OperationStatus.STARTED,
             start_timestamp=self.time,
             execution_details=ExecutionDetails(
-                input_payload=JsonSerDes[Any]().serialize(event, context)
+                input_payload=JsonSerDes[object]().serialize(event, context)
             ),
         )
         invocation = Invocation(

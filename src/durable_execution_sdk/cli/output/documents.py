@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.views.progress import OperationProgress
@@ -18,7 +16,7 @@ from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
 
 
-def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
+def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
     """Build the document of ``durable run``: status, result or error, counts, and waiting operations."""
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
@@ -44,7 +42,7 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, Any]:
     }
 
 
-def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
+def execution_document(emulator: Emulator, arn: str) -> dict[str, object]:
     """Build the document of ``durable show``: the outcome, the input and all operations."""
     return {
         **outcome_document(emulator, arn),
@@ -53,7 +51,7 @@ def execution_document(emulator: Emulator, arn: str) -> dict[str, Any]:
     }
 
 
-def record_document(record: ExecutionRecord) -> dict[str, Any]:
+def record_document(record: ExecutionRecord) -> dict[str, object]:
     """Build one entry of ``durable list``."""
     return {
         "durable_execution_name": record.name,
@@ -65,7 +63,7 @@ def record_document(record: ExecutionRecord) -> dict[str, Any]:
     }
 
 
-def _operation(progress: OperationProgress) -> dict[str, Any]:
+def _operation(progress: OperationProgress) -> dict[str, object]:
     operation, waiting = progress.operation, progress.waiting
     return {
         "id": operation.id,
@@ -81,7 +79,7 @@ def _operation(progress: OperationProgress) -> dict[str, Any]:
     }
 
 
-def _error(error: ErrorObject | None) -> dict[str, Any] | None:
+def _error(error: ErrorObject | None) -> dict[str, object] | None:
     if error is None:
         return None
     return {

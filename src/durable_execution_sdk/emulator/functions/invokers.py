@@ -17,7 +17,7 @@ from durable_execution_sdk.protocol.limits import DEFAULT_MEMORY_MB
 _logger = logging.getLogger(__name__)
 _PACKAGE_DIRECTORY = str(Path(__file__).parent.parent.parent)
 
-Handler = Callable[[Any, Any], Any]
+Handler = Callable[[Any, Any], object]
 """A Lambda handler: ``(event, lambda_context) -> JSON value``."""
 
 
@@ -64,8 +64,8 @@ class LambdaContext:
         self.tenant_id = call.tenant_id
         # In Lambda this is the environment variable _X_AMZN_TRACE_ID; here invocations share a process.
         self.trace_header = call.trace_header
-        self.client_context: Any = None
-        self.identity: Any = None
+        self.client_context: object = None
+        self.identity: object = None
         self._remaining = call.remaining
 
     def get_remaining_time_in_millis(self) -> int:

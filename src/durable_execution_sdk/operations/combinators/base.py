@@ -128,14 +128,14 @@ class Combination(DurableOperation[_T], Generic[_T]):
         """Return the error of the operand that decided the failure."""
         return self.error_of(self.first(record))
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the combinator; its operands go on."""
         dropped = super().drop(msg)
         if dropped:
             self._let_go()
         return dropped
 
-    def value_of(self, operand: Operand) -> Any:
+    def value_of(self, operand: Operand) -> object:
         """Return the value of an operand that succeeded when the outcome was recorded.
 
         Raises ``DeterminismError`` if it did not succeed now.

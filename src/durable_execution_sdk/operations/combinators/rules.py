@@ -126,7 +126,7 @@ def combine(
     scope: IdScope,
     kind: type[Combination[_T]],
     combinator: str,
-    awaitables: tuple[Awaitable[Any], ...],
+    awaitables: tuple[Awaitable[object], ...],
     name: str | None,
     *,
     of_nothing: bool,
@@ -155,12 +155,12 @@ def combine(
     return kind(scope, operands, name or combinator, cancel_losers=cancel_losers).handle
 
 
-def _future(awaitable: Awaitable[Any]) -> Operand:
+def _future(awaitable: Awaitable[object]) -> Operand:
     if isinstance(awaitable, (Handle, asyncio.Task)):
         return awaitable
 
     # The runtime sees the future that a task waits for. The source of a bare future is not known to it.
-    async def wait() -> Any:
+    async def wait() -> object:
         return await awaitable
 
     return asyncio.ensure_future(awaitable if inspect.iscoroutine(awaitable) else wait())

@@ -72,7 +72,7 @@ class FanOutRun(Watcher[str]):
         self,
         plan: Plan,
         results: BatchSerDes,
-        supply: Supply,
+        supply: Supply[Branch],
         label: str,
         context: SerDesContext,
         context_state: ContextState,
@@ -97,7 +97,7 @@ class FanOutRun(Watcher[str]):
         self._items = self._succeeded = self._failed = 0
         # The state for which the user's rule was called last: it is called once for each.
         self._asked: tuple[object, ...] = ()
-        self._shown: dict[int, BatchItem[Any]] = {}
+        self._shown: dict[int, BatchItem[object]] = {}
         self.has_ended = False
         # The label of the first branch that the log does not hold: it must not hold later ones either.
         self._first_new: str | None = None
@@ -141,7 +141,7 @@ class FanOutRun(Watcher[str]):
         all_ended = self._succeeded + self._failed >= total
         return CompletionReason.ALL_COMPLETED if all_ended else None
 
-    def _shown_items(self) -> tuple[BatchItem[Any], ...]:
+    def _shown_items(self) -> tuple[BatchItem[object], ...]:
         """Return the items that have ended, as workflow code sees them; each result is read once."""
         shown = self._shown
         for group in self._ended:
@@ -223,7 +223,7 @@ class FanOutRun(Watcher[str]):
             return self._joined(branch, one_for_each(branch, result, self._label))
         return self._written(branch.first, branch.given_name, result)
 
-    def _joined(self, branch: Branch, results: Sequence[Any]) -> str:
+    def _joined(self, branch: Branch, results: Sequence[object]) -> str:
         return joined(
             embedded(self._written(index, branch.given_name, result), self._plan.serdes_of(index))
             for index, result in enumerate(results, branch.first)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply
+from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Nothing, Supply
 from durable_execution_sdk.protocol.updates import text_bytes
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
@@ -37,16 +36,16 @@ class ItemBatcher(Struct, frozen=True, kw_only=True):
             raise ConfigError("ItemBatcher needs max_items, max_bytes, or both")
 
 
-_json: JsonSerDes[Any] = JsonSerDes()
+_json: JsonSerDes[object] = JsonSerDes()
 
 
 class Batches:
     """The items of a supply in groups, as lists."""
 
-    def __init__(self, items: Supply, batcher: ItemBatcher) -> None:
+    def __init__(self, items: Supply[object], batcher: ItemBatcher) -> None:
         self._items = items
         self._batcher = batcher
-        self._group: list[Any] = []
+        self._group: list[object] = []
         self._bytes = 0
         self._count = 0
 
@@ -55,7 +54,7 @@ class Batches:
         """The number of items, not of groups; ``None`` if it is not known."""
         return self._items.total
 
-    def pull(self, notify: Callable[[], None]) -> Any:
+    def pull(self, notify: Callable[[], None]) -> list[object] | Nothing:
         """Return the next group, ``NOT_YET`` or ``NEVER``."""
         most = self._batcher.max_items
         while True:
@@ -77,7 +76,7 @@ class Batches:
         """Stop: no more items are needed."""
         self._items.close()
 
-    def _group_and(self, rest: list[Any] | None, size: int) -> list[Any]:
+    def _group_and(self, rest: list[object] | None, size: int) -> list[object]:
         group, self._group, self._bytes = self._group, rest or [], size
         return group
 

@@ -7,13 +7,17 @@ from collections import deque
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Sized
 from contextvars import copy_context
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.runtime.completions import Signal
 from durable_execution_sdk.runtime.contexts import IdScope
 
 __all__ = ["NEVER", "NOT_YET", "Nothing", "Supply", "supply_of"]
+
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 
 class Nothing(Enum):
@@ -23,11 +27,11 @@ class Nothing(Enum):
     NEVER = "never"
 
 
-NOT_YET = Nothing.NOT_YET
-NEVER = Nothing.NEVER
+NOT_YET: Final = Nothing.NOT_YET
+NEVER: Final = Nothing.NEVER
 
 
-class Supply(Protocol):
+class Supply(Protocol[_T_co]):
     """A source of items, in order."""
 
     @property
@@ -35,7 +39,7 @@ class Supply(Protocol):
         """The number of items; ``None`` if it is not known."""
         ...
 
-    def pull(self, notify: Callable[[], None]) -> Any:
+    def pull(self, notify: Callable[[], None]) -> _T_co | Nothing:
         """Return the next item, ``NEVER``, or ``NOT_YET``: then ``notify`` is called when to ask again."""
         ...
 
@@ -44,16 +48,16 @@ class Supply(Protocol):
         ...
 
 
-class SyncSupply:
+class SyncSupply(Generic[_T]):
     """The items of an ordinary iterable."""
 
-    def __init__(self, items: Iterable[Any]) -> None:
+    def __init__(self, items: Iterable[_T]) -> None:
         # Copied: code may change a list while its items run, and it would differ on replay.
-        self._items: Iterable[Any] = tuple(items) if isinstance(items, list) else items
+        self._items: Iterable[_T] = tuple(items) if isinstance(items, list) else items
         self.total = len(self._items) if isinstance(self._items, Sized) else None
-        self._iterator: Iterator[Any] | None = None
+        self._iterator: Iterator[_T] | None = None
 
-    def pull(self, notify: Callable[[], None]) -> Any:
+    def pull(self, notify: Callable[[], None]) -> _T | Nothing:
         """Return the next item, or ``NEVER``."""
         if self._iterator is None:
             self._iterator = iter(self._items)
@@ -63,7 +67,7 @@ class SyncSupply:
         """Do nothing: nothing is open."""
 
 
-class AsyncSupply:
+class AsyncSupply(Generic[_T]):
     """The items of an asynchronous iterable.
 
     A task of the workflow iterates over it, one item for each request. It has a scope of its own in the
@@ -71,21 +75,21 @@ class AsyncSupply:
     map's own context is for its branches alone.
     """
 
-    def __init__(self, items: AsyncIterable[Any], scope: IdScope) -> None:
+    def __init__(self, items: AsyncIterable[_T], scope: IdScope) -> None:
         self.total: int | None = None
         self._items = items
         # Claimed in the call, so that the ids of the caller's next operations do not depend on the task.
         self._scope = scope.spawn_items()
         if (gate := scope.context_state.run.gate) is not None:
             gate.is_dormant(self._scope.path.text)
-        self._ready: deque[Any] = deque()
+        self._ready: deque[_T] = deque()
         self._failure: BaseException | None = None
         self._notify: Callable[[], None] = _ignore
         self._asked: Signal | None = None
         self._is_over = False
         self._task: asyncio.Task[None] | None = None
 
-    def pull(self, notify: Callable[[], None]) -> Any:
+    def pull(self, notify: Callable[[], None]) -> _T | Nothing:
         """Return the next item if the iterable has yielded it; otherwise ask for it."""
         if self._ready:
             return self._ready.popleft()
@@ -129,16 +133,16 @@ class AsyncSupply:
                 await aclose()
 
 
-class _Gathered:
+class _Gathered(Generic[_T]):
     """A supply that reads all items before it returns the first, because their number has to be checked."""
 
-    def __init__(self, items: Supply, validate: Callable[[int], None]) -> None:
+    def __init__(self, items: Supply[_T], validate: Callable[[int], None]) -> None:
         self.total: int | None = None
         self._items = items
         self._validate = validate
-        self._gathered: deque[Any] = deque()
+        self._gathered: deque[_T] = deque()
 
-    def pull(self, notify: Callable[[], None]) -> Any:
+    def pull(self, notify: Callable[[], None]) -> _T | Nothing:
         """Return the next item once all of them are read."""
         while self.total is None:
             item = self._items.pull(notify)
@@ -158,7 +162,7 @@ class _Gathered:
 
 def supply_of(
     items: Any, scope: IdScope, operation: str, validate: Callable[[int], None] | None = None
-) -> Supply:
+) -> Supply[Any]:
     """Make a supply of these items. ``validate`` is called with their number before the first is returned.
 
     Raises ``ConfigError`` for a set, whose order differs on replay, and for objects that are not iterable.

@@ -9,7 +9,7 @@ from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, Draft, summary_of
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
-from durable_execution_sdk.operations.fan_out.plan import Plan
+from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.serdes import checked_text
@@ -25,7 +25,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
     def __init__(
         self,
         scope: IdScope,
-        supply: Supply,
+        supply: Supply[Branch],
         plan: Plan,
         name: str | None,
         sub_type: OperationSubType,

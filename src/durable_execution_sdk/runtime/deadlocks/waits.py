@@ -74,7 +74,7 @@ Own = Collection[object]
 """The asyncio tasks of the workflow."""
 
 
-def reach_of(watched: WorkflowTask[Any], own: Own) -> Reach:
+def reach_of(watched: WorkflowTask[object], own: Own) -> Reach:
     """Return the sources that may wake a blocked task."""
     future = watched.blocked_on
     if isinstance(future, Wake) or future in own:
@@ -97,12 +97,12 @@ def reach_of(watched: WorkflowTask[Any], own: Own) -> Reach:
     return _reach(future, own)
 
 
-def where(watched: WorkflowTask[Any]) -> tuple[tuple[int, int], ...]:
+def where(watched: WorkflowTask[object]) -> tuple[tuple[int, int], ...]:
     """Tell two waits of a task apart: by the code of each coroutine that waits, and by the place in it."""
     return tuple((id(frame.f_code), frame.f_lasti) for frame in _frames(watched))
 
 
-def describe(watched: WorkflowTask[Any], own: Own) -> str:
+def describe(watched: WorkflowTask[object], own: Own) -> str:
     """Describe the thing that a blocked task waits for, with the line of the user's code."""
     frames = list(_frames(watched))
     users = [n for n, frame in enumerate(frames) if _is_users(frame)]
@@ -115,7 +115,7 @@ def describe(watched: WorkflowTask[Any], own: Own) -> str:
     return f"{task_name(watched)} waits for {what}{place}"
 
 
-def task_name(watched: WorkflowTask[Any]) -> str:
+def task_name(watched: WorkflowTask[object]) -> str:
     """Name a task by its coroutine, or by the user's coroutine that a wrapper runs."""
     for frame in _frames(watched):
         if _is_users(frame):
@@ -191,11 +191,11 @@ def _name(future: object, own: Own) -> str:
     if isinstance(future, Wake):
         return future.label
     if isinstance(future, Handle):
-        return operation_of(cast("Any", future)).label
+        return operation_of(cast("Handle[object]", future)).label
     if isinstance(future, asyncio.Task):
-        coroutine: Any = cast("Any", future).get_coro()
+        coroutine = cast("asyncio.Task[object]", future).get_coro()
         if type(coroutine) is WorkflowTask:
-            return f"the task {task_name(cast('Any', coroutine))!r}"
+            return f"the task {task_name(cast('WorkflowTask[object]', coroutine))!r}"
         name = getattr(coroutine, "__qualname__", "")
         return f"the task {name!r}, which is not the workflow's"
     children = children_of(future)

@@ -62,7 +62,7 @@ class Rebuilt:
     recorded_classes__: ClassVar[tuple[str, ...]] = ()
     rebuilt_as__: ClassVar[type | None] = None
 
-    def __init_subclass__(cls, **_options: Any) -> None:
+    def __init_subclass__(cls, **_options: object) -> None:
         """Do nothing, in place of the hook of the original class."""
 
     def __str__(self) -> str:
@@ -96,7 +96,7 @@ class Rebuilt:
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )
 
-    def _ask(self, ask: Any, name: str, omitted: Mapping[str, str]) -> Any:
+    def _ask(self, ask: Any, name: str, omitted: Mapping[str, str]) -> object:
         """Call a ``__getattr__`` of the original class, which may need attributes that were not recorded."""
         try:
             return ask(self, name)
@@ -121,7 +121,7 @@ class Rebuilt:
         _take_parts(cast("BaseException", self), state)
 
 
-_made: WeakValueDictionary[tuple[Any, ...], type] = WeakValueDictionary()
+_made: WeakValueDictionary[tuple[object, ...], type] = WeakValueDictionary()
 
 
 def kept_record(error: object) -> KeptRecord | None:
@@ -227,9 +227,9 @@ def instance_of(
     path: str,
     recorded: Sequence[str],
     classes: Sequence[str],
-    args: tuple[Any, ...],
-    native: Any,
-) -> Any:
+    args: tuple[object, ...],
+    native: object,
+) -> BaseException:
     """Make an instance of the recorded class, or of its nearest base of which one can be made."""
     for start in range(len(classes) + 1):
         cls = mixed(kind, name, path, recorded, classes[start:], plain=kind is None)
@@ -265,8 +265,13 @@ def _parts_of(error: BaseException) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def _remade(
-    kind: str | None, name: str, path: str, classes: list[str], args: tuple[Any, ...], native: Any
-) -> Any:
+    kind: str | None,
+    name: str,
+    path: str,
+    classes: list[str],
+    args: tuple[object, ...],
+    native: object,
+) -> BaseException:
     """Make the exception that ``_parts_of`` took apart, without its state."""
     kinds = find_loaded(kind) if kind is not None else []
     return instance_of(kinds[0] if kinds else None, name, path, classes, classes, args, native)

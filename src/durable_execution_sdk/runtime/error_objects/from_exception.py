@@ -113,14 +113,14 @@ class _Capture:
         return record
 
     def _take_state(self, record: Record, error: BaseException, depth: int) -> None:
-        def nested(value: BaseException) -> Any:
+        def nested(value: BaseException) -> object:
             if not self._may_take(value, depth):
                 raise UnwritableError(f"an exception too deep in others: {name_of(type(value))}")
             return msgspec.to_builtins(self.record(value, depth + 1))
 
         packer = Packer(nested)
 
-        def packed(name: str, value: Any) -> Any:
+        def packed(name: str, value: object) -> object:
             try:
                 return packer.pack(value)
             except (UnwritableError, RecursionError) as why:
@@ -191,7 +191,7 @@ class _Capture:
         )
 
 
-def _attributes_of(error: BaseException, *, is_held: bool) -> dict[str, Any]:
+def _attributes_of(error: BaseException, *, is_held: bool) -> dict[str, object]:
     """Return the attributes of an exception, without those that rebuilding sets anyway."""
     excluded: frozenset[str] = frozenset()
     if OperationError in mro_of(type(error)):
@@ -208,7 +208,7 @@ def _attributes_of(error: BaseException, *, is_held: bool) -> dict[str, Any]:
     return state
 
 
-def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, Any]:
+def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, object]:
     """Return the members that CPython keeps in C, without those that the constructor sets from the arguments."""
     kind = type(error)
     base = next(
@@ -217,7 +217,7 @@ def _c_members_of(error: BaseException, args: tuple[Any, ...]) -> dict[str, Any]
     )
     if base in (BaseException, Exception) or is_group(error):
         return {}
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, object] = {}
     try:
         make: Any = base
         probe = make.__new__(base, *args)
@@ -247,7 +247,7 @@ def _native_of(error: BaseException, packer: Packer) -> list[Any] | None:
         return None
 
 
-def _repr_of(error: BaseException, args: tuple[Any, ...], record: Record) -> str | None:
+def _repr_of(error: BaseException, args: tuple[object, ...], record: Record) -> str | None:
     """Return the ``repr``; ``None`` if it follows from the class and plain arguments."""
     text = told_text(lambda: repr(error), "repr")
     if not any(name.startswith("args[") for name in record.omitted) and all(

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 __all__ = [
     "RECORDED_CLASSES",
+    "Descriptor",
     "c_members_of",
     "clean",
     "dict_of",
@@ -32,6 +33,9 @@ RECORDED_CLASSES = "recorded_classes__"
 
 _LONGEST_PATH = 256
 _HEAP_TYPE = 1 << 9
+
+# The descriptor of an attribute that instances hold outside their dict.
+Descriptor = MemberDescriptorType | GetSetDescriptorType
 
 _of_type: Any = type.__dict__
 mro_of: Callable[[type], tuple[type, ...]] = _of_type["__mro__"].__get__
@@ -89,7 +93,7 @@ def dict_of(value: object) -> dict[str, Any]:
     return {}
 
 
-def slots_of(kind: type, *, python_only: bool) -> Iterator[tuple[str, Any]]:
+def slots_of(kind: type, *, python_only: bool) -> Iterator[tuple[str, Descriptor]]:
     """Yield the names and descriptors of attributes that instances hold outside their dict.
 
     In Python classes these are ``__slots__``, in CPython's own classes members in C (``errno``).
@@ -103,9 +107,9 @@ def slots_of(kind: type, *, python_only: bool) -> Iterator[tuple[str, Any]]:
                 yield name, descriptor
 
 
-def c_members_of(value: object, names_of: type) -> dict[str, Any]:
+def c_members_of(value: object, names_of: type) -> dict[str, object]:
     """Return the values of those members in C that the class ``names_of`` has."""
-    members: dict[str, Any] = {}
+    members: dict[str, object] = {}
     for name, descriptor in slots_of(names_of, python_only=False):
         try:
             members[name] = descriptor.__get__(value)

@@ -123,13 +123,15 @@ class Packer:
             return {"$": "object", "c": path, "v": self._state(value)}
         raise UnwritableError(path.replace(":", "."))
 
-    def _with_state(self, value: Any, tagged: dict[str, Any], inner: Any) -> dict[str, Any]:
+    def _with_state(
+        self, value: object, tagged: dict[str, object], inner: object
+    ) -> dict[str, object]:
         tagged["v"] = inner
         if state := self._state(value):
             tagged["a"] = state
         return tagged
 
-    def _enum(self, kind: type, value: Any) -> dict[str, Any]:
+    def _enum(self, kind: type, value: Any) -> dict[str, object]:
         attributes = dict_of(value)
         name = attributes.get("_name_")
         if namespace_of(kind).get("_member_map_", {}).get(name) is not value:
@@ -141,7 +143,7 @@ class Packer:
             "v": self.pack(attributes.get("_value_")),
         }
 
-    def _state(self, value: object) -> dict[str, Any]:
+    def _state(self, value: object) -> dict[str, object]:
         return {name: self.pack(item) for name, item in state_of(value).items()}
 
     def _all(self, values: Iterable[Any]) -> list[Any]:

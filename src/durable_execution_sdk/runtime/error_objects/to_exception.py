@@ -7,7 +7,6 @@ the built-in base are called, and everything else is set through descriptors in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
@@ -33,15 +32,15 @@ __all__ = ["rebuilt"]
 _GROUPS = ("builtins:ExceptionGroup", "builtins:BaseExceptionGroup")
 
 _of_error = BaseException.__dict__
-_get_args: Callable[[BaseException], tuple[Any, ...]] = _of_error["args"].__get__
+_get_args: Callable[[BaseException], tuple[object, ...]] = _of_error["args"].__get__
 _set_args = _of_error["args"].__set__
 # Setting the cause suppresses the context, so ``__suppress_context__`` is set last.
-_RELATIONS: tuple[Any, ...] = tuple(
+_RELATIONS: tuple[object, ...] = tuple(
     _of_error[name] for name in ("__context__", "__cause__", "__suppress_context__")
 )
 
 
-def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
+def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, object]) -> BaseException | None:
     """Make a ``kind`` that is also of the recorded class; return ``None`` if the error has no record.
 
     ``own`` are attributes of the operation's error; those of the original take precedence.
@@ -59,7 +58,7 @@ def rebuilt(kind: type, error: ErrorObject, own: Mapping[str, Any]) -> Any:
     return _complete(original, own)
 
 
-def _of_record(record: Record, kind: type | None) -> Any:
+def _of_record(record: Record, kind: type | None) -> BaseException:
     unpack = Unpacker(_held).unpack
     error_type = record.error_type or ""
     args = tuple(unpack(arg) for arg in record.args)
@@ -90,11 +89,11 @@ def _of_record(record: Record, kind: type | None) -> Any:
     return error
 
 
-def _member(record: Record, kind: type | None) -> Any:
+def _member(record: Record, kind: type | None) -> BaseException:
     """Make a member of a group; within an operation's error, it is an ``OperationError`` too."""
     if kind is None:
         return _of_record(record, None)
-    own: dict[str, Any] = {
+    own: dict[str, object] = {
         "error_message": record.message,
         "error_type": record.error_type,
         "error_data": None,
@@ -105,7 +104,7 @@ def _member(record: Record, kind: type | None) -> Any:
     return _complete(_of_record(record, OperationError), own)
 
 
-def _complete(error: Any, own: Mapping[str, Any]) -> Any:
+def _complete(error: BaseException, own: Mapping[str, object]) -> BaseException:
     """Add the attributes of an operation's error that the original does not have."""
     attributes = dict_of(error)
     record = kept_record(error)
@@ -115,13 +114,14 @@ def _complete(error: Any, own: Mapping[str, Any]) -> Any:
     return error
 
 
-def _held(data: Any) -> BaseException:
+def _held(data: object) -> BaseException:
     """Make an exception that is among the arguments or attributes of another one."""
-    error: BaseException = _of_record(msgspec.convert(data, Record), None)
-    return error
+    return _of_record(msgspec.convert(data, Record), None)
 
 
-def _made(kind: type | None, record: Record, args: tuple[Any, ...], native: Any) -> Any:
+def _made(
+    kind: type | None, record: Record, args: tuple[object, ...], native: object
+) -> BaseException:
     """Make an instance of the recorded class, or of its nearest base of which one can be made."""
     classes = record.classes
     if not record.exceptions:

@@ -116,7 +116,7 @@ def _instance_of(kind: Any, base: Any, plain: Any, state: dict[str, Any]) -> Any
     return instance
 
 
-def _plain(base: Callable[[Any], Any], plain: Any) -> Any:
+def _plain(base: Callable[[Any], object], plain: object) -> Any:
     return base(plain)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from durable_execution_sdk.runtime.error_objects.inspection import (
+    Descriptor,
     clean,
     dict_of,
     mro_of,
@@ -45,7 +46,7 @@ SCALARS: dict[type, str] = {
     Decimal: "decimal",
     uuid.UUID: "uuid",
 }
-SCALAR_CLASSES: dict[str, Any] = {tag: kind for kind, tag in SCALARS.items()}
+SCALAR_CLASSES: dict[str, object] = {tag: kind for kind, tag in SCALARS.items()}
 
 # Functions that make a plain scalar of an instance of a subclass.
 EXACT: dict[type, Callable[[Any], Any]] = {
@@ -102,7 +103,7 @@ def _json_size(text: str) -> int:
     return written + 4 * (len(text.encode()) - len(text))
 
 
-def state_of(value: object) -> dict[str, Any]:
+def state_of(value: object) -> dict[str, object]:
     """Return the attributes of an instance, from its dict and its slots."""
     state = {name: item for name, item in dict_of(value).copy().items() if type(name) is str}
     for name, descriptor in _all_slots_of(type(value)):
@@ -127,7 +128,7 @@ def restore(value: object, state: dict[str, Any]) -> None:
             continue
 
 
-def _all_slots_of(kind: type) -> list[tuple[str, Any]]:
+def _all_slots_of(kind: type) -> list[tuple[str, Descriptor]]:
     """Return the slots of Python classes, and those in which pydantic keeps its own state."""
     slots = list(slots_of(kind, python_only=True))
     for base in mro_of(kind):

@@ -80,7 +80,7 @@ class _IdleSelector(selectors.DefaultSelector):
         return super().select(0)
 
     def register(
-        self, fileobj: FileDescriptorLike, events: int, data: Any = None
+        self, fileobj: FileDescriptorLike, events: int, data: object = None
     ) -> selectors.SelectorKey:
         if self.observer is not None and self.observer.is_workflow(CURRENT.get()):
             self.observer.outside.socket_watched(fileobj)

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 # Calls that invocations have disowned and that still run, each with its step context or task.
-LEFT_RUNNING: dict[Future[Any], object] = {}
+LEFT_RUNNING: dict[Future[object], object] = {}
 
 _Call = tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]
 
@@ -51,10 +51,10 @@ class ThreadPool:
         self._lock = threading.Lock()
         self._workers: dict[_Worker, None] = {}
         self._idle: list[_Worker] = []
-        self._running: dict[Future[Any], _Worker] = {}
+        self._running: dict[Future[object], _Worker] = {}
         self._calls: deque[_Call] = deque()
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+    def submit(self, function: Callable[..., object], *args: object) -> Future[object]:
         """Run a function in a thread, when one is free."""
         future: Future[Any] = Future()
         with self._lock:
@@ -62,7 +62,7 @@ class ThreadPool:
             self._hand_out()
         return future
 
-    def disown(self, future: Future[Any]) -> None:
+    def disown(self, future: Future[object]) -> None:
         """Remove the thread that runs this call from the pool."""
         with self._lock:
             worker = self._running.get(future)
@@ -70,7 +70,7 @@ class ThreadPool:
                 self._workers.pop(worker, None)
                 self._hand_out()
 
-    def has_ended(self, future: Future[Any], worker: _Worker) -> bool:
+    def has_ended(self, future: Future[object], worker: _Worker) -> bool:
         """Note that a thread's call has ended; return ``False`` if the thread is to end too."""
         with self._lock:
             del self._running[future]
@@ -150,7 +150,7 @@ class _Worker(threading.Thread):
 
 
 def _run(
-    future: Future[Any], function: Callable[..., Any], args: tuple[Any, ...]
+    future: Future[object], function: Callable[..., object], args: tuple[object, ...]
 ) -> Callable[[], None]:
     """Run a call; return a function that sets its result."""
     try:
@@ -186,9 +186,9 @@ class InvocationThreads:
 
     def __init__(self, most: int) -> None:
         self._pool = _pool_of(most)
-        self._running: dict[Future[Any], object] = {}
+        self._running: dict[Future[object], object] = {}
 
-    def submit(self, function: Callable[..., Any], *args: Any) -> Future[Any]:
+    def submit(self, function: Callable[..., object], *args: object) -> Future[object]:
         """Run a function in a thread, as an executor does for an event loop."""
         future = self._pool.submit(function, *args)
         self._running[future] = CURRENT.get()
@@ -214,16 +214,16 @@ class InvocationThreads:
             disowned.append(_title(runner))
         return disowned
 
-    def _ended(self, future: Future[Any]) -> None:
+    def _ended(self, future: Future[object]) -> None:
         self._running.pop(future, None)
 
 
-def _forget(future: Future[Any]) -> None:
+def _forget(future: Future[object]) -> None:
     LEFT_RUNNING.pop(future, None)
 
 
 async def after_earlier_threads(
-    arn: str, operation_id: str, run_body: Callable[[], Coroutine[Any, Any, None]]
+    arn: str, operation_id: str, run_body: Callable[[], Coroutine[object, object, None]]
 ) -> None:
     """Run the body of a step once the threads of its earlier attempts have ended."""
     for future, runner in list(LEFT_RUNNING.items()):

@@ -31,7 +31,7 @@ import re
 import sys
 from collections.abc import Coroutine
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -89,7 +89,7 @@ class Gate:
         # The starts of the ids of tasks that would iterate over a map's items and have not begun to.
         self._dormant: set[str] = set()
 
-    async def passed_by(self, body: Coroutine[Any, Any, None]) -> None:
+    async def passed_by(self, body: Coroutine[object, object, None]) -> None:
         """Wait until the gate opens, then run the body of a step."""
         waiting: asyncio.Future[None] = asyncio.Future(loop=self._loop)
         self._waiting.append(waiting)

@@ -69,13 +69,13 @@ def _row(module: str, qualname: str) -> Row:
     return Row(f"{name}_{digest.hexdigest()}", number)
 
 
-def row_of(coroutine: Coroutine[Any, Any, Any]) -> Row:
+def row_of(coroutine: Coroutine[object, object, object]) -> Row:
     """Return the row of a task: that of its coroutine's function, inside of anyio's wrapper."""
     key: Any = (getattr(coroutine, "cr_code", None), getattr(coroutine, "__qualname__", None))
     row = _rows.get(key)
     if row is not None:
         return row
-    inner: Any = _unwrapped(coroutine)
+    inner = _unwrapped(coroutine)
     frame = getattr(inner, "cr_frame", None)
     qualname = getattr(inner, "__qualname__", None) or type(inner).__qualname__
     module = type(inner).__module__ if frame is None else _module_of(frame)
@@ -131,20 +131,20 @@ def futures_without_order(depth: int) -> int:
     if frame.f_code.co_name != "_wait" or frame.f_globals.get("__name__") != "asyncio.tasks":
         return 0
     waited_for: Any = frame.f_locals.get("fs", ())
-    by_address: Any = object.__hash__
+    by_address: object = object.__hash__
     return sum(type(future).__hash__ is by_address for future in waited_for)
 
 
 _MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events", f"{_OURS}.runtime.event_loop.loop"})
 
 
-def _unwrapped(coroutine: Any) -> Any:
+def _unwrapped(coroutine: object) -> object:
     """Return the coroutine that a wrapper of anyio runs for a task group, or the coroutine itself."""
     while True:
         frame = getattr(coroutine, "cr_frame", None)
         if frame is None or not frame.f_globals.get("__name__", "").startswith("anyio."):
             return coroutine
-        wrapped: Any = frame.f_locals.get("coro")
+        wrapped: object = frame.f_locals.get("coro")
         if wrapped is None:
             wrapped = getattr(frame.f_locals.get("self"), "_coro", None)
         if not asyncio.iscoroutine(wrapped):

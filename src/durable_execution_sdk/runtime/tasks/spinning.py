@@ -31,7 +31,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from typing import Any
 
 from durable_execution_sdk.runtime.tasks.workflow_task import (
     UNCHECKED_MOVES,
@@ -71,10 +70,10 @@ class Spinning:
         # The total of moves at which the counting began, and that at the last delivery.
         self._began_at = self.delivered_at = tasks.checked_from - UNCHECKED_MOVES
         # Tasks that were held at the delivery with which the counting began.
-        self._known: set[WorkflowTask[Any]] = set()
+        self._known: set[WorkflowTask[object]] = set()
         self._known_at = -1.0
         # Tasks that were cancelled while they were held, and have got the cancellation.
-        self._cancelled: set[WorkflowTask[Any]] = set()
+        self._cancelled: set[WorkflowTask[object]] = set()
 
     @property
     def moves(self) -> int:
@@ -97,7 +96,7 @@ class Spinning:
         self._known_at = self._tasks.checked_from - UNCHECKED_MOVES
         self._known = set(self._release())
 
-    def _release(self) -> dict[WorkflowTask[Any], Held]:
+    def _release(self) -> dict[WorkflowTask[object], Held]:
         held, self._tasks.held = self._tasks.held, {}
         for future in held.values():
             if not future.done():
@@ -114,7 +113,7 @@ class Spinning:
             self._known.clear()
 
     def hold(
-        self, watched: WorkflowTask[Any], error: BaseException | None = None
+        self, watched: WorkflowTask[object], error: BaseException | None = None
     ) -> asyncio.Future[None] | None:
         """Return the future on which a task is to block before its next move, if it spins.
 
@@ -141,7 +140,7 @@ class Spinning:
         awaited: asyncio.Future[None] = next(future.__await__())
         return awaited
 
-    def _spins(self, watched: WorkflowTask[Any]) -> bool:
+    def _spins(self, watched: WorkflowTask[object]) -> bool:
         if watched.counted_from != self._began_at:
             watched.counted_from = self._began_at
             watched.moves = 0

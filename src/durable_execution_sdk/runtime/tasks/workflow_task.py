@@ -31,6 +31,7 @@ from durable_execution_sdk.runtime.tasks.numbered_task import (
 )
 
 _T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 # Number of moves of tasks after a delivery before ``spinning`` begins to count those of each.
 UNCHECKED_MOVES = 1_000
@@ -65,16 +66,16 @@ class TaskScope:
         """Return the scope of the next task of this row, and the task's hash."""
         raise NotImplementedError
 
-    def entered(self, task: WorkflowTask[Any]) -> None:
+    def entered(self, task: WorkflowTask[object]) -> None:
         """Take note that the task begins."""
         raise NotImplementedError
 
-    def left(self, task: WorkflowTask[Any]) -> None:
+    def left(self, task: WorkflowTask[object]) -> None:
         """Take note that the task has ended."""
         raise NotImplementedError
 
 
-class WorkflowTask(Coroutine[Any, Any, _T]):
+class WorkflowTask(Coroutine[object, object, _T_co]):
     """A wrapper around a coroutine of workflow code that records its moves and the future it blocks on."""
 
     __slots__ = (
@@ -92,7 +93,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
     )
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, _T], scope: TaskScope, tasks: WorkflowTasks
+        self, coroutine: Coroutine[object, object, _T_co], scope: TaskScope, tasks: WorkflowTasks
     ) -> None:
         self._coroutine = coroutine
         self._tasks = tasks
@@ -107,7 +108,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         # See ``spinning``; only counted once all tasks together have made many moves.
         self.moves = 0
         self.counted_from = -1.0
-        self.task: asyncio.Task[_T] | None = None
+        self.task: asyncio.Task[_T_co] | None = None
 
     @property
     def name(self) -> str:
@@ -120,7 +121,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return getattr(self._coroutine, "cr_code", None)
 
     @property
-    def cr_frame(self) -> Any:
+    def cr_frame(self) -> object:
         """The coroutine's frame."""
         return getattr(self._coroutine, "cr_frame", None)
 
@@ -135,11 +136,11 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return bool(getattr(self._coroutine, "cr_suspended", False))
 
     @property
-    def cr_await(self) -> Any:
+    def cr_await(self) -> object:
         """The awaitable that the coroutine awaits."""
         return getattr(self._coroutine, "cr_await", None)
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> object:
         """Run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and (held := tasks.hold(self)) is not None:
@@ -162,7 +163,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             return self._wait_for_tasks(waits_for)
         return waits_for
 
-    def throw(self, *exception: Any) -> Any:
+    def throw(self, *exception: Any) -> object:
         """Raise an exception in the coroutine, and run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and isinstance(exception[0], BaseException):
@@ -187,7 +188,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
             return self._wait_for_tasks(waits_for)
         return waits_for
 
-    def _wait_for_tasks(self, waits_for: asyncio.Future[Any]) -> object:
+    def _wait_for_tasks(self, waits_for: Any) -> object:
         self.waits_apart = closes_circle(waits_for, self)
         return wait_apart(waits_for) if self.waits_apart else waits_for
 
@@ -206,7 +207,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         self._tasks.ended(self)
         self._coroutine.close()
 
-    def __await__(self) -> Generator[Any, Any, _T]:
+    def __await__(self) -> Generator[object, object, _T_co]:
         """Let another task run this one's coroutine."""
         return self._coroutine.__await__()
 
@@ -221,7 +222,7 @@ class WorkflowTask(Coroutine[Any, Any, _T]):
         return self.cr_code is not None and self.cr_code.co_filename.startswith(_SDK_FOLDER)
 
     def _die(self) -> NoReturn:
-        chain: list[Any] = []
+        chain: list[object] = []
         inner: Any = self._coroutine
         while inner is not None:
             chain.append(inner)
@@ -252,23 +253,23 @@ class WorkflowTasks:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # In the order of creation, so that iteration over them is the same on replay.
-        self.live: dict[WorkflowTask[Any], None] = {}
+        self.live: dict[WorkflowTask[object], None] = {}
         self.progress = 0
         # True once the SDK has ended the workflow before its code was done: see ``is_left_unseen``.
         self.is_cut = False
         # From so many moves on, tasks are asked whether they spin: see ``spinning``.
         self.checked_from: float = UNCHECKED_MOVES
-        self.held: dict[WorkflowTask[Any], Any] = {}
+        self.held: dict[WorkflowTask[object], Any] = {}
         self.hold: Callable[..., asyncio.Future[None] | None] = _never
         self.resume: Callable[[], None] = _nothing
         # Told of each task that the SDK is about to cancel.
-        self.cancels: Callable[[WorkflowTask[Any]], None] = _take_no_note
+        self.cancels: Callable[[WorkflowTask[object]], None] = _take_no_note
         self._loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
     def start(
         self,
-        coroutine: Coroutine[Any, Any, _T],
+        coroutine: Coroutine[object, object, _T],
         scope: TaskScope,
         context: Context | None = None,
         *,
@@ -291,7 +292,7 @@ class WorkflowTasks:
         watched.task = task
         return task
 
-    def ended(self, watched: WorkflowTask[Any]) -> None:
+    def ended(self, watched: WorkflowTask[object]) -> None:
         """Note that this task will not move again."""
         if self.live.pop(watched, watched) is None:
             watched.scope.left(watched)
@@ -300,7 +301,7 @@ class WorkflowTasks:
 
     def make(
         self,
-        coroutine: Coroutine[Any, Any, _T],
+        coroutine: Coroutine[object, object, _T],
         *,
         name: str | None = None,
         context: Context | None = None,
@@ -322,7 +323,7 @@ class WorkflowTasks:
     def _start_below(
         self,
         scope: TaskScope,
-        coroutine: Coroutine[Any, Any, _T],
+        coroutine: Coroutine[object, object, _T],
         context: Context | None = None,
         name: str | None = None,
     ) -> asyncio.Task[_T]:
@@ -342,7 +343,7 @@ class WorkflowTasks:
         return self._early.pop(wanted)
 
 
-def _never(watched: WorkflowTask[Any], error: BaseException | None = None) -> None:
+def _never(watched: WorkflowTask[object], error: BaseException | None = None) -> None:
     """Hold no task."""
 
 
@@ -350,7 +351,7 @@ def _nothing() -> None:
     """No task is held."""
 
 
-def _take_no_note(watched: WorkflowTask[Any]) -> None:
+def _take_no_note(watched: WorkflowTask[object]) -> None:
     """Let a task be cancelled."""
 
 

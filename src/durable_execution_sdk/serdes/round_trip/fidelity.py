@@ -49,8 +49,8 @@ class Difference(Struct, frozen=True):
     """
 
     path: str
-    before: Any
-    after: Any
+    before: object
+    after: object
     reason: str | None = None
 
     def text(self, type_: Any) -> str:
@@ -103,7 +103,7 @@ class _LostError(Exception):
     """A whole value would lose something that none of its parts shows; the message names the loss."""
 
 
-def difference(before: Any, after: Any) -> Difference | None:
+def difference(before: object, after: object) -> Difference | None:
     """Return the first difference between two values, or ``None``."""
     todo: list[_Pair] = [(_Place(None, "$"), before, after)]
     while todo:
@@ -240,7 +240,7 @@ def _of_model(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
     return parts
 
 
-def _state_of(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
+def _state_of(kind: Any, old: object, new: object, place: _Place) -> list[_Pair]:
     """Return the pairs of an object's attributes, in its ``__dict__`` and in its slots."""
     before, after = _state(kind, old), _state(kind, new)
     fields = getattr(kind, "__dataclass_fields__", None) or _attrs_names(kind)
@@ -257,7 +257,7 @@ def _state_of(kind: Any, old: Any, new: Any, place: _Place) -> list[_Pair]:
     )
 
 
-def _state(kind: Any, value: Any) -> dict[str, Any]:
+def _state(kind: object, value: object) -> dict[str, object]:
     held: Any = object.__getstate__(value)
     in_dict, in_slots = held if class_of(held) is tuple else (held, None)
     state: dict[str, Any] = {}
@@ -265,11 +265,11 @@ def _state(kind: Any, value: Any) -> dict[str, Any]:
     return _without_caches(kind, state)
 
 
-def _attrs_names(kind: Any) -> frozenset[str]:
+def _attrs_names(kind: object) -> frozenset[str]:
     return frozenset(field.name for field in getattr(kind, "__attrs_attrs__", ()))
 
 
-def _without_caches(kind: Any, state: Mapping[str, Any]) -> dict[str, Any]:
+def _without_caches(kind: object, state: Mapping[str, object]) -> dict[str, object]:
     """Return the state without values of ``functools.cached_property``, which are computed again."""
     return {
         name: value

@@ -35,15 +35,17 @@ __all__ = ["check_for"]
 Check = Callable[[Any], bool]
 
 # ``type``, typed for values of unknown type.
-type_of: Callable[[Any], Any] = type
+type_of: Callable[[object], Any] = type
 
 _Part = tuple[frozenset[Any], Check | None]
 """Classes whose instances all pass, and a check for instances of other classes."""
 
-_NO_CLASS: frozenset[Any] = frozenset()
+_NO_CLASS: frozenset[object] = frozenset()
 _PLAIN = frozenset((str, int, bool, type(None)))
-_SURE = frozenset((str, int, bool, type(None), bytes, UUID, date, timedelta))
-_CONTAINERS = frozenset((list, tuple, set, frozenset))
+_SURE: frozenset[object] = frozenset((str, int, bool, type(None), bytes, UUID, date, timedelta))
+_CONTAINERS: frozenset[object] = frozenset((list, tuple, set, frozenset))
+_KEYS: tuple[object, ...] = (str, int)
+_SETS: tuple[object, ...] = (set, frozenset)
 
 
 def check_for(shape: Shape) -> Check:
@@ -54,7 +56,7 @@ def check_for(shape: Shape) -> Check:
     return check
 
 
-def _part(shape: Shape, known: dict[Any, Check]) -> _Part:
+def _part(shape: Shape, known: dict[object, Check]) -> _Part:
     if not shape.is_native or shape.is_opaque:
         return _NO_CLASS, _never
     if shape in known:
@@ -76,18 +78,18 @@ def _part(shape: Shape, known: dict[Any, Check]) -> _Part:
             return _NO_CLASS, _items(shape.container, *_part(shape.parts[0], known))
         case Positions():
             return _NO_CLASS, _positions(shape, [_part(each, known) for each in shape.parts])
-        case Pairs() if shape.container is dict and shape.parts[0].kind in (str, int):
+        case Pairs() if shape.container is dict and shape.parts[0].kind in _KEYS:
             return _NO_CLASS, _pairs(shape.parts[0].kind, *_part(shape.parts[1], known))
         case _:
             pass
     return _NO_CLASS, _never
 
 
-def _never(_: Any) -> bool:
+def _never(_: object) -> bool:
     return False
 
 
-def _atom(kind: Any) -> _Part:
+def _atom(kind: object) -> _Part:
     if kind is Any:
         return _PLAIN, _is_plain
     if kind in _SURE:
@@ -123,7 +125,7 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-def _union(shape: UnionShape, known: dict[Any, Check]) -> _Part:
+def _union(shape: UnionShape, known: dict[object, Check]) -> _Part:
     """Build the check for a union whose members have different forms in JSON; others never pass."""
     forms = [each.forms for each in shape.parts]
     if len(frozenset[type]().union(*forms)) != sum(map(len, forms)):
@@ -139,8 +141,8 @@ def _union(shape: UnionShape, known: dict[Any, Check]) -> _Part:
     return classes, lambda value: type_of(value) in classes or any(fits(value) for fits in checks)
 
 
-def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -> Check:
-    if container in (set, frozenset) and check is not None:
+def _items(container: object, classes: frozenset[object], check: Check | None) -> Check:
+    if container in _SETS and check is not None:
         return _never  # the set fields of a model are not written for models in a set
 
     def fits(value: Any) -> bool:
@@ -154,7 +156,7 @@ def _items(container: type[Any], classes: frozenset[Any], check: Check | None) -
     return fits
 
 
-def _pairs(key: type[Any], classes: frozenset[Any], check: Check | None) -> Check:
+def _pairs(key: object, classes: frozenset[object], check: Check | None) -> Check:
     def fits(value: Any) -> bool:
         if type_of(value) is not dict:
             return False
@@ -187,7 +189,7 @@ def _positions(shape: Positions, parts: list[_Part]) -> Check:
 def _attributes(kind: type[Any], parts: dict[str, _Part]) -> Check:
     """The check of an object by what its dictionary holds; ``parts`` may be filled in later."""
 
-    def fits(value: Any) -> bool:
+    def fits(value: object) -> bool:
         if type_of(value) is not kind:
             return False
         held = value.__dict__
@@ -209,7 +211,7 @@ def _object(shape: Object, known: dict[Any, Check]) -> Check:
     parts: dict[str, _Part] = {}
     required: list[str] = []
 
-    def in_slots(value: Any) -> bool:
+    def in_slots(value: object) -> bool:
         if type_of(value) is not kind:
             return False
         for name, (classes, check) in parts.items():

@@ -76,16 +76,16 @@ def _attrs_fields(kind: Any) -> list[Field]:
     ]
 
 
-def _attrs_nothing(field: Any) -> Any:
+def _attrs_nothing(field: object) -> object:
     """Return attrs' marker for a field without a default, without importing attrs."""
     return sys.modules[type(field).__module__].NOTHING
 
 
-def _plain(name: str, init_name: str, kind: Any, *, required: bool) -> Field:
+def _plain(name: str, init_name: str, kind: object, *, required: bool) -> Field:
     return Field(name=name, wire_name=name, init_name=init_name, kind=kind, required=required)
 
 
-def _typeddict_field(kind: Any, name: str, hint: Any) -> Field:
+def _typeddict_field(kind: Any, name: str, hint: object) -> Field:
     # Up to Python 3.13, __required_keys__ ignores markers in annotations that are text, as all are after
     # `from __future__ import annotations`.
     required: bool = name in kind.__required_keys__

@@ -59,11 +59,11 @@ def model_from_json(kind: Any, value: Any) -> Any:
     return model
 
 
-def _is_a(value: object, *kinds: type[Any]) -> bool:
+def _is_a(value: object, *kinds: type[object]) -> bool:
     return isinstance(value, kinds)
 
 
-def _base_model() -> Any:
+def _base_model() -> object:
     return sys.modules["pydantic.main"].BaseModel
 
 
@@ -149,7 +149,7 @@ _HOOKS = (
 
 
 @lru_cache(maxsize=512)
-def adapter_for(kind: Any) -> tuple[Callable[[Any], Any], Callable[[Any], Any]] | None:
+def adapter_for(kind: Any) -> tuple[Callable[[object], object], Callable[[object], object]] | None:
     """Return functions that turn a value of the type into plain data and back; ``None`` without pydantic.
 
     It is ``None`` too for types that pydantic does not support.

@@ -28,12 +28,12 @@ class Names(msgspec.Struct, frozen=True):
     ``defined`` resolves forward references, ``owner`` is ``Self``, ``generics`` fills type variables.
     """
 
-    defined: Mapping[str, Any] = {}
-    owner: Any = None
-    generics: Mapping[Any, Any] = {}
+    defined: Mapping[str, object] = {}
+    owner: object = None
+    generics: Mapping[object, object] = {}
 
 
-def key_of(kind: Any, names: Names) -> Any:
+def key_of(kind: object, names: Names) -> object:
     """Return a cache key for a type in a scope; ``None`` if the type cannot be hashed.
 
     A class means the same in every scope; other types may contain names that do not.
@@ -45,11 +45,11 @@ def key_of(kind: Any, names: Names) -> Any:
     return kind if is_class(kind) else (kind, id(names.defined), _hashable(names))
 
 
-def _hashable(names: Names) -> Any:
+def _hashable(names: Names) -> object:
     return (names.owner, tuple(names.generics.items())) if names.generics else names.owner
 
 
-def meant_by(kind: Any) -> Callable[[], Any] | None:
+def meant_by(kind: Any) -> Callable[[], object] | None:
     """Return a function that gives the type behind ``Annotated``, ``Final``, ``NewType`` or an alias."""
     origin: Any = get_origin(kind)
     if origin in (Annotated, Final):
@@ -64,7 +64,7 @@ def meant_by(kind: Any) -> Callable[[], Any] | None:
     return None
 
 
-def resolved(reference: ForwardRef, names: Names) -> Any:
+def resolved(reference: ForwardRef, names: Names) -> object:
     """Evaluate a forward reference in a scope. Raises ``NameError`` if that fails."""
     text = reference.__forward_arg__
     try:
@@ -73,19 +73,19 @@ def resolved(reference: ForwardRef, names: Names) -> Any:
         raise NameError(f"{error} (in the annotation {text!r})") from error
 
 
-def names_in(kind: Any, owner: Any, generics: Mapping[Any, Any]) -> Names:
+def names_in(kind: object, owner: object, generics: Mapping[object, object]) -> Names:
     """Return the scope of the module that defines a class or an alias."""
     module = sys.modules.get(kind.__module__, sys.modules["builtins"])
     return Names(vars(module), owner, generics)
 
 
-def generics_of(origin: Any, args: tuple[Any, ...], names: Names) -> Mapping[Any, Any]:
+def generics_of(origin: object, args: tuple[object, ...], names: Names) -> Mapping[object, object]:
     """Map the type variables of a generic class to its arguments."""
     values = [filled(arg, names.generics) for arg in args]
     return dict(zip(getattr(origin, "__parameters__", ()), values, strict=False))
 
 
-def filled(kind: Any, generics: Mapping[Any, Any]) -> Any:
+def filled(kind: Any, generics: Mapping[Any, Any]) -> object:
     """Substitute type variables; one without an argument becomes its bound, its constraints or ``Any``."""
     if isinstance(kind, TypeVar):
         value = generics.get(kind, kind)
@@ -96,13 +96,13 @@ def filled(kind: Any, generics: Mapping[Any, Any]) -> Any:
     return kind[tuple(generics.get(parameter, Any) for parameter in parameters)]
 
 
-def _bound(variable: TypeVar) -> Any:
+def _bound(variable: TypeVar) -> object:
     if variable.__constraints__:
         return Union[variable.__constraints__]  # noqa: UP007 - made at run time
     return Any if variable.__bound__ is None else variable.__bound__
 
 
-def arguments_of_base(origin: Any) -> tuple[Any, ...]:
+def arguments_of_base(origin: object) -> tuple[object, ...]:
     """Return ``(Item,)`` for ``class Items(list[Item])``."""
-    bases: tuple[Any, ...] = getattr(origin, "__orig_bases__", ())
+    bases: tuple[object, ...] = getattr(origin, "__orig_bases__", ())
     return next((args for args in map(get_args, bases) if args), ())

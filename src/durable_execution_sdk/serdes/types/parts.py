@@ -41,13 +41,13 @@ class Shape:
 
     forms: frozenset[type] = _ANYTHING
 
-    def __init__(self, kind: Any, *, is_native: bool = True, is_opaque: bool = False) -> None:
+    def __init__(self, kind: object, *, is_native: bool = True, is_opaque: bool = False) -> None:
         self.kind = kind
         self.parts: list[Shape] = []
         self.is_native = is_native
         self.is_opaque = is_opaque
 
-    def read(self, value: Any, path: str) -> Any:
+    def read(self, value: object, path: str) -> object:
         """Read plain data as a typed value. Raises ``msgspec.ValidationError`` with the path."""
         if self.is_native:
             try:
@@ -57,7 +57,7 @@ class Shape:
                 raise
         return self.take(value, path)
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read plain data part by part."""
         return converted(value, self.kind, path)
 
@@ -68,12 +68,12 @@ class Shape:
 class Atom(Shape):
     """A type without parts that msgspec reads, by itself or with ``read_foreign``."""
 
-    def __init__(self, kind: Any, forms: frozenset[type] | None = None, **options: bool) -> None:
+    def __init__(self, kind: object, forms: frozenset[type] | None = None, **options: bool) -> None:
         super().__init__(kind, **options)
         if forms is not None:
             self.forms = forms
 
-    def read(self, value: Any, path: str) -> Any:
+    def read(self, value: object, path: str) -> object:
         """Read plain data as a typed value."""
         return converted(value, self.kind, path)
 
@@ -81,7 +81,7 @@ class Atom(Shape):
 class Alias(Shape):
     """Another name for a type: ``Annotated``, ``NewType``, a ``type`` statement, a forward reference."""
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read a value of the type that it names."""
         return self.parts[0].read(value, path)
 
@@ -93,11 +93,11 @@ class Alias(Shape):
 class Adapted(Shape):
     """A type that only pydantic's ``TypeAdapter`` reads."""
 
-    def __init__(self, kind: Any, read: Callable[[Any], Any]) -> None:
+    def __init__(self, kind: object, read: Callable[[object], object]) -> None:
         super().__init__(kind, is_native=False)
         self._read = read
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read the value with pydantic."""
         try:
             return self._read(value)
@@ -108,7 +108,9 @@ class Adapted(Shape):
 class Members(Shape):
     """An enum or a ``Literal`` with any values; the members are distinguished by their JSON."""
 
-    def __init__(self, kind: Any, members: list[Any], encode: Callable[[Any], bytes]) -> None:
+    def __init__(
+        self, kind: object, members: list[object], encode: Callable[[object], bytes]
+    ) -> None:
         super().__init__(kind)
         self._members: dict[bytes, Any] = {}
         for member in members:
@@ -117,7 +119,7 @@ class Members(Shape):
         if int in self.forms or float in self.forms:
             self.forms |= {int, float}
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Find the member with this JSON."""
         try:
             return self._members[msgspec.json.encode(value)]
@@ -135,12 +137,14 @@ class Items(Shape):
 
     forms = _ARRAY
 
-    def __init__(self, kind: Any, make: Callable[[Any], Any], **options: bool) -> None:
+    def __init__(
+        self, kind: object, make: Callable[[list[object]], object], **options: bool
+    ) -> None:
         super().__init__(kind, **options)
-        self.container: Any = make
+        self.container: object = make
         self._make = make
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read the container item by item."""
         items = _array(value, path)
         read = self.parts[0].read
@@ -155,13 +159,15 @@ class Positions(Shape):
 
     forms = _ARRAY
 
-    def __init__(self, kind: Any, make: Callable[[list[Any]], Any], required: int | None) -> None:
+    def __init__(
+        self, kind: object, make: Callable[[list[object]], object], required: int | None
+    ) -> None:
         super().__init__(kind)
         self.container: Any = get_origin(kind) or kind
         self._make = make
         self._required = required
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read the tuple position by position."""
         items = _array(value, path)
         most = len(self.parts)
@@ -179,12 +185,12 @@ class Pairs(Shape):
 
     forms = _OBJECT
 
-    def __init__(self, kind: Any, make: Callable[[Any], Any], **options: bool) -> None:
+    def __init__(self, kind: object, make: Callable[[object], object], **options: bool) -> None:
         super().__init__(kind, **options)
-        self.container: Any = make
+        self.container: object = make
         self._make = make
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read the mapping key by key."""
         pairs = _object(value, path)
         read = self.parts[1].read
@@ -223,12 +229,12 @@ class Object(Shape):
             self._tag = (config.tag_field, config.tag)
         self.forms = _ARRAY if self._is_array else _OBJECT
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read the object field by field."""
         pairs = self._by_position(_array(value, path)) if self._is_array else _object(value, path)
         self._check(pairs, path)
         arguments: dict[str, Any] = {}
-        set_later: dict[str, Any] = {}
+        set_later: dict[str, object] = {}
         for field, shape in zip(self.fields, self.parts, strict=True):
             if field.wire_name in pairs:
                 read = shape.read(pairs[field.wire_name], f"{path}.{field.wire_name}")
@@ -245,11 +251,11 @@ class Object(Shape):
             object.__setattr__(result, name, read)
         return result
 
-    def _by_position(self, items: list[Any]) -> dict[str, Any]:
+    def _by_position(self, items: list[object]) -> dict[str, object]:
         names = [field.wire_name for field in self.fields]
         return dict(zip([self._tag[0], *names] if self._tag else names, items, strict=False))
 
-    def _check(self, pairs: Mapping[str, Any], path: str) -> None:
+    def _check(self, pairs: Mapping[str, object], path: str) -> None:
         if self._tag is not None and pairs.get(self._tag[0], self._tag[1]) != self._tag[1]:
             raise msgspec.ValidationError(
                 f"Invalid value {pairs[self._tag[0]]!r} - at `{path}.{self._tag[0]}`"
@@ -263,7 +269,7 @@ class Object(Shape):
                     )
 
 
-def _array(value: Any, path: str) -> list[Any]:
+def _array(value: Any, path: str) -> list[object]:
     if class_of(value) is not list:
         raise misfit("array", value, path)
     items: list[Any] = value

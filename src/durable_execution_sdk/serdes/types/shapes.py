@@ -69,12 +69,12 @@ from durable_execution_sdk.serdes.types.unions import UNIONS, UnionShape
 __all__ = ["Names", "Plan", "plan_of", "shape_of"]
 
 # Containers whose items msgspec checks by itself.
-_LOOKED_INTO = frozenset((list, set, frozenset, dict))
+_LOOKED_INTO: frozenset[object] = frozenset((list, set, frozenset, dict))
 
-_INT_OR_FLOAT: Any = int | float
+_INT_OR_FLOAT: object = int | float
 _TEXT = frozenset((str,))
 _NUMBER = frozenset((int, float))
-_ATOMS: dict[Any, frozenset[type]] = {
+_ATOMS: dict[object, frozenset[type]] = {
     **dict.fromkeys((str, bytes, bytearray, memoryview, UUID), _TEXT),
     **dict.fromkeys((datetime, date, time, timedelta), _TEXT),
     **dict.fromkeys((int, float), _NUMBER),
@@ -93,12 +93,12 @@ class Plan(msgspec.Struct, frozen=True):
     """
 
     shape: Shape
-    encode: Callable[[Any], bytes]
+    encode: Callable[[object], bytes]
     has_writers: bool
     has_floats: bool
 
 
-def plan_of(kind: Any, names: Names | None = None, *, keeps_ints: bool = False) -> Plan:
+def plan_of(kind: object, names: Names | None = None, *, keeps_ints: bool = False) -> Plan:
     """Build the plan for a type. Raises ``TypeError`` if the type cannot be read.
 
     ``keeps_ints``: read ``5`` as an ``int``, as it was written, where ``float`` is annotated.
@@ -109,7 +109,7 @@ def plan_of(kind: Any, names: Names | None = None, *, keeps_ints: bool = False) 
     return Plan(shape, builder.encode, bool(builder.writers), builder.has_floats)
 
 
-def shape_of(kind: Any) -> Shape:
+def shape_of(kind: object) -> Shape:
     """Return the shape of a type without a scope for names."""
     try:
         return _shape_of_hashable(kind)
@@ -118,7 +118,7 @@ def shape_of(kind: Any) -> Shape:
 
 
 @lru_cache(maxsize=512)
-def _shape_of_hashable(kind: Any) -> Shape:
+def _shape_of_hashable(kind: object) -> Shape:
     return plan_of(kind).shape
 
 
@@ -127,12 +127,12 @@ class _Builder:
 
     def __init__(self, *, keeps_ints: bool) -> None:
         self.has_floats = False
-        self.encode: Callable[[Any], bytes] = ENCODER.encode
+        self.encode: Callable[[object], bytes] = ENCODER.encode
         self._keeps_ints = keeps_ints
-        self._known: dict[Any, Shape] = {}
+        self._known: dict[object, Shape] = {}
         self._under_way: set[int] = set()
         self.shapes: list[Shape] = []
-        self.writers: dict[type[Any], Callable[[Any], Any]] = {}
+        self.writers: dict[type[object], Callable[[object], object]] = {}
 
     def shape(self, kind: Any, names: Names, path: str) -> Shape:
         """Build the shape of a type; ``path`` is its place in the whole type, for errors."""
@@ -157,7 +157,7 @@ class _Builder:
             return shape
         return self._made(kind, names, path, key)
 
-    def _made(self, kind: Any, names: Names, path: str, key: Any) -> Shape:
+    def _made(self, kind: object, names: Names, path: str, key: object) -> Shape:
         forms = _ATOMS.get(kind) if is_class(kind) else None
         if forms is not None:
             if kind is float:
@@ -175,7 +175,7 @@ class _Builder:
             self._under_way.discard(id(shape))
             return shape
         origin: Any = get_origin(kind) or kind
-        args: tuple[Any, ...] = get_args(kind)
+        args: tuple[object, ...] = get_args(kind)
         if origin in UNIONS:
             shape = self._add(UnionShape(kind, self._encode_late), key)
             # msgspec does not write unset fields, so UnsetType is never read.
@@ -191,7 +191,13 @@ class _Builder:
         return self._adapted(kind, origin, path, key)
 
     def _of_class(
-        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+        self,
+        kind: object,
+        origin: Any,
+        args: tuple[object, ...],
+        names: Names,
+        path: str,
+        key: object,
     ) -> Shape | None:
         if is_pydantic(origin):
             return self._add(Atom(kind), key)
@@ -230,7 +236,13 @@ class _Builder:
         return shape
 
     def _tuple(
-        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+        self,
+        kind: object,
+        origin: Any,
+        args: tuple[object, ...],
+        names: Names,
+        path: str,
+        key: object,
     ) -> Shape:
         fields: tuple[str, ...] | None = getattr(origin, "_fields", None)
         if fields is not None:
@@ -255,7 +267,13 @@ class _Builder:
         return shape
 
     def _mapping(
-        self, kind: Any, origin: Any, args: tuple[Any, ...], names: Names, path: str, key: Any
+        self,
+        kind: object,
+        origin: Any,
+        args: tuple[object, ...],
+        names: Names,
+        path: str,
+        key: object,
     ) -> Shape | None:
         make = _maker(origin, b"{}")
         if make is None:
@@ -268,7 +286,7 @@ class _Builder:
         shape.parts.append(self.shape(kinds[1], names, f"{path}[...]"))
         return shape
 
-    def _members(self, kind: Any, members: list[Any], path: str) -> Shape:
+    def _members(self, kind: object, members: list[object], path: str) -> Shape:
         try:
             return Members(kind, members, ENCODER.encode)
         except TypeError as error:
@@ -276,7 +294,7 @@ class _Builder:
                 f"{path} is {name_of(kind)}, of whose values one is no JSON: {error}"
             ) from error
 
-    def _adapted(self, kind: Any, origin: Any, path: str, key: Any) -> Shape:
+    def _adapted(self, kind: object, origin: object, path: str, key: object) -> Shape:
         """Build the shape of a type that only pydantic may support."""
         adapter = serdes.models.adapter_for(kind)
         if adapter is None:
@@ -291,7 +309,7 @@ class _Builder:
             self.encode = encoder_with(self.writers).encode
         return self._add(Adapted(kind, read), key)
 
-    def _renamed(self, kind: Any, meant: Callable[[], Any], names: Names, path: str) -> Shape:
+    def _renamed(self, kind: object, meant: Callable[[], object], names: Names, path: str) -> Shape:
         """Build the shape of the type that a name denotes in this scope."""
         inner = self.shape(meant(), names, path)
         if kind is Self or isinstance(kind, ForwardRef):
@@ -301,10 +319,10 @@ class _Builder:
             return shape
         return inner
 
-    def _encode_late(self, value: Any) -> bytes:
+    def _encode_late(self, value: object) -> bytes:
         return self.encode(value)
 
-    def _add(self, shape: Shape, key: Any = None) -> Shape:
+    def _add(self, shape: Shape, key: object = None) -> Shape:
         self.shapes.append(shape)
         if key is not None:
             self._known[key] = shape
@@ -321,5 +339,5 @@ def _maker(origin: Any, empty: bytes) -> Callable[[Any], Any] | None:
     return _without_factory if make is defaultdict else make
 
 
-def _without_factory(pairs: dict[Any, Any]) -> defaultdict[Any, Any]:
+def _without_factory(pairs: dict[object, object]) -> defaultdict[Any, Any]:
     return defaultdict(None, pairs)

@@ -24,7 +24,7 @@ UNIONS = (Union, UnionType)
 class UnionShape(Shape):
     """A union, read member by member."""
 
-    def __init__(self, kind: Any, encode: Callable[[Any], bytes]) -> None:
+    def __init__(self, kind: object, encode: Callable[[object], bytes]) -> None:
         super().__init__(kind)
         self._encode = encode
         self._groups: list[Shape] = []
@@ -35,7 +35,7 @@ class UnionShape(Shape):
         groups: list[Shape] = []
         for part in self.parts:
             for index, group in enumerate(groups):
-                both: Any = Union[group.kind, part.kind]  # noqa: UP007 - made at run time
+                both: object = Union[group.kind, part.kind]  # noqa: UP007 - made at run time
                 if group.is_native and part.is_native and decoder_for(both) is not None:
                     groups[index] = Atom(both, group.forms | part.forms)
                     break
@@ -45,14 +45,14 @@ class UnionShape(Shape):
         self._last = {id(group): _accepts_nearly_anything(group) for group in groups}
         self.forms = frozenset().union(*(group.forms for group in groups))
 
-    def take(self, value: Any, path: str) -> Any:
+    def take(self, value: object, path: str) -> object:
         """Read as the first member that writes the same JSON again, else the first that accepts it."""
         groups = [group for group in self._groups if class_of(value) in group.forms]
         if len(groups) == 1:
             return groups[0].read(value, path)
         groups.sort(key=lambda group: class_of(value) in self._last[id(group)])
         written = msgspec.json.encode(value, order="deterministic")
-        accepted: list[Any] = []
+        accepted: list[object] = []
         refusals: list[str] = []
         for group in groups:
             try:

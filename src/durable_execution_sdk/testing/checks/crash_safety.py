@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 
 from durable_execution_sdk.emulator.faults.plan import BodyRun, When
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.testing.checks.comparison import Standard
 from durable_execution_sdk.testing.checks.safety_report import MAY_BE_TIMING, Harm, SafetyReport
@@ -70,12 +69,12 @@ class Point(msgspec.Struct, frozen=True):
 
 
 async def check_crash_safety(
-    handler: DurableHandler[Any, Any] | LocalDurableTestRunner[Any],
-    event: Any = NO_EVENT,
+    handler: AnyHandler | LocalDurableTestRunner[object],
+    event: object = NO_EVENT,
     *,
     play: Play | None = None,
     setup: Callable[[], object] | None = None,
-    observe: Callable[[], Any] | None = None,
+    observe: Callable[[], object] | None = None,
     on_crash: Callable[[], object] | None = None,
     same_result: bool = True,
     same_log: bool = True,
@@ -123,12 +122,12 @@ async def check_crash_safety(
 
 
 def check_crash_safety_sync(
-    handler: DurableHandler[Any, Any] | LocalDurableTestRunner[Any],
-    event: Any = NO_EVENT,
+    handler: AnyHandler | LocalDurableTestRunner[object],
+    event: object = NO_EVENT,
     *,
     play: SyncPlay | None = None,
     setup: Callable[[], object] | None = None,
-    observe: Callable[[], Any] | None = None,
+    observe: Callable[[], object] | None = None,
     on_crash: Callable[[], object] | None = None,
     same_result: bool = True,
     same_log: bool = True,

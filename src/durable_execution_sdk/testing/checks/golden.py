@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 
@@ -41,7 +41,7 @@ class GoldenHistoryError(DurableTestError, AssertionError):
 
 
 def assert_history(
-    result: DurableTestResult[Any],
+    result: DurableTestResult[object],
     name: str,
     *,
     replace: Mapping[str, str] | None = None,
@@ -112,7 +112,7 @@ def _read(path: Path, text: str) -> str:
 
 
 def history_text(
-    result: DurableTestResult[Any], *, replace: Mapping[str, str] | None = None
+    result: DurableTestResult[object], *, replace: Mapping[str, str] | None = None
 ) -> str:
     """Write the text of an execution's golden history."""
     error = result.error_object
@@ -129,7 +129,7 @@ def history_text(
 
 
 def _lines(
-    result: DurableTestResult[Any], parent: RecordedOperation | None, indent: str
+    result: DurableTestResult[object], parent: RecordedOperation | None, indent: str
 ) -> Iterator[str]:
     for operation in result.children(parent):
         if operation.name == TIMER_NAME and not operation.succeeded:
@@ -164,7 +164,7 @@ def _parameters(operation: RecordedOperation) -> Iterator[str]:
             yield f"of {invoke.function_name} with {_payload(payload) or 'nothing'}"
 
 
-def _outcome(operation: RecordedOperation, result: DurableTestResult[Any]) -> Iterator[str]:
+def _outcome(operation: RecordedOperation, result: DurableTestResult[object]) -> Iterator[str]:
     if operation.type == OperationType.STEP and (operation.attempt or 1) > 1:
         yield f"in attempt {operation.attempt}"
     if operation.error_object is not None:
@@ -182,7 +182,7 @@ class _Batch(msgspec.Struct, rename="camel"):
     completion_reason: str
 
 
-def _batch(operation: RecordedOperation, result: DurableTestResult[Any]) -> str | None:
+def _batch(operation: RecordedOperation, result: DurableTestResult[object]) -> str | None:
     """Summarize a map or a parallel: the number of branches and the reason of completion.
 
     ``None`` for other operations, and for results whose branches have no lines of their own.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler
 from durable_execution_sdk.replay.check import replay_history
 from durable_execution_sdk.replay.document import HistorySource
 from durable_execution_sdk.replay.report import ReplayReport
@@ -20,8 +19,8 @@ _SECONDS = 30.0
 
 
 async def check_replay(
-    handler: DurableHandler[Any, Any],
-    history: HistorySource | DurableTestResult[Any],
+    handler: AnyHandler,
+    history: HistorySource | DurableTestResult[object],
     *,
     execution_arn: str | None = None,
     max_moments: int = 100,
@@ -55,8 +54,8 @@ async def check_replay(
 
 
 def check_replay_sync(
-    handler: DurableHandler[Any, Any],
-    history: HistorySource | DurableTestResult[Any],
+    handler: AnyHandler,
+    history: HistorySource | DurableTestResult[object],
     *,
     execution_arn: str | None = None,
     max_moments: int = 100,
@@ -70,7 +69,7 @@ def check_replay_sync(
     )
 
 
-def save_history(result: DurableTestResult[Any], path: str | PathLike[str]) -> None:
+def save_history(result: DurableTestResult[object], path: str | PathLike[str]) -> None:
     """Write an execution's history to a JSON file, for ``check_replay`` and ``durable replay``.
 
     The format is that of ``GetDurableExecutionHistory``, plus the execution's ARN.
@@ -79,7 +78,7 @@ def save_history(result: DurableTestResult[Any], path: str | PathLike[str]) -> N
 
 
 def _source(
-    history: HistorySource | DurableTestResult[Any], arn: str | None
+    history: HistorySource | DurableTestResult[object], arn: str | None
 ) -> tuple[HistorySource, str | None]:
     if isinstance(history, DurableTestResult):
         return history.history, arn or history.arn

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import cast
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler
 from durable_execution_sdk.testing.checks.safety_report import MAY_BE_TIMING, Harm, SafetyReport
 from durable_execution_sdk.testing.checks.trials import (
     Play,
@@ -25,13 +25,13 @@ _SEEDS = range(20)
 
 
 async def check_schedules(
-    handler: DurableHandler[Any, Any] | LocalDurableTestRunner[Any],
-    event: Any = NO_EVENT,
+    handler: AnyHandler | LocalDurableTestRunner[object],
+    event: object = NO_EVENT,
     *,
     seeds: Iterable[int] = _SEEDS,
     play: Play | None = None,
     setup: Callable[[], object] | None = None,
-    observe: Callable[[], Any] | None = None,
+    observe: Callable[[], object] | None = None,
     same_result: bool = True,
     same_log: bool = True,
 ) -> SafetyReport:
@@ -60,13 +60,13 @@ async def check_schedules(
 
 
 def check_schedules_sync(
-    handler: DurableHandler[Any, Any] | LocalDurableTestRunner[Any],
-    event: Any = NO_EVENT,
+    handler: AnyHandler | LocalDurableTestRunner[object],
+    event: object = NO_EVENT,
     *,
     seeds: Iterable[int] = _SEEDS,
     play: SyncPlay | None = None,
     setup: Callable[[], object] | None = None,
-    observe: Callable[[], Any] | None = None,
+    observe: Callable[[], object] | None = None,
     same_result: bool = True,
     same_log: bool = True,
 ) -> SafetyReport:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
 
@@ -46,14 +45,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str
     entries: dict[str, Entry]
     ended: frozenset[str]
-    observed: Any = None
+    observed: object = None
     given: dict[str, str] = {}
     changed_arguments: list[ChangedArguments] = []
 
 
 def snapshot_of(
-    result: DurableTestResult[Any],
-    observe: Callable[[], Any] | None,
+    result: DurableTestResult[object],
+    observe: Callable[[], object] | None,
     arguments: Arguments | None = None,
 ) -> Snapshot:
     """Take the snapshot of a run."""
@@ -83,7 +82,7 @@ def snapshot_of(
     )
 
 
-def _copy_of(state: Any) -> Any:
+def _copy_of(state: object) -> object:
     try:
         return copy.deepcopy(state)
     except Exception as error:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.testing.checks.comparison import Standard
 from durable_execution_sdk.testing.checks.snapshots import Snapshot, snapshot_of
@@ -43,7 +43,7 @@ class TrialOutcome(msgspec.Struct, frozen=True, kw_only=True):
     ``is_missed``: the planned fault never happened. ``is_wrong``: an assertion of the test failed.
     """
 
-    runner: Any
+    runner: Runner
     snapshot: Snapshot | None = None
     history: list[HistoryEvent] = []
     trouble: str = ""
@@ -56,10 +56,10 @@ class Trial:
 
     def __init__(
         self,
-        subject: DurableHandler[Any, Any] | Runner,
+        subject: AnyHandler | Runner,
         play: Play,
         setup: Callable[[], object] | None,
-        observe: Callable[[], Any] | None,
+        observe: Callable[[], object] | None,
     ) -> None:
         if isinstance(subject, LocalDurableTestRunner):
             self.template: Runner = subject
@@ -140,7 +140,7 @@ def way_to_play(play: Play | None, event: object) -> Play:
     """Return ``play``, or else a function that runs the workflow with the event."""
     if play is None:
 
-        async def run(runner: Runner) -> DurableTestResult[Any]:
+        async def run(runner: Runner) -> DurableTestResult[object]:
             return await runner.run(event)
 
         return run
@@ -153,7 +153,7 @@ def way_to_play_sync(play: SyncPlay | None, event: object) -> Play:
     if play is not None:
         _check_alone(event)
 
-    async def run(runner: Runner) -> DurableTestResult[Any]:
+    async def run(runner: Runner) -> DurableTestResult[object]:
         return runner.run_sync(event) if play is None else play(runner)
 
     return run
@@ -164,7 +164,7 @@ def _check_alone(event: object) -> None:
         raise ConfigError("give an event, or play= that starts the execution with one; not both")
 
 
-def at_once(work: Coroutine[Any, Any, _T]) -> _T:
+def at_once(work: Coroutine[object, object, _T]) -> _T:
     """Run a coroutine that never waits, without an event loop."""
     try:
         work.send(None)

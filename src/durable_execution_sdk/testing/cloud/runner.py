@@ -88,7 +88,7 @@ class CloudDurableTestRunner(Generic[_R]):
         self: CloudDurableTestRunner[Any],
         function_name: str,
         *,
-        result_type: Any = ...,
+        result_type: object = ...,
         serdes: SerDes[Any] | None = ...,
         timeout: float = ...,
         longest_pause: float = ...,
@@ -101,11 +101,11 @@ class CloudDurableTestRunner(Generic[_R]):
         self,
         function_name: str,
         *,
-        result_type: Any = Any,
-        serdes: SerDes[Any] | None = None,
+        result_type: object = Any,
+        serdes: SerDes[_R] | None = None,
         timeout: float = 300.0,
         longest_pause: float = 5.0,
-        on_progress: Callable[[DurableTestResult[Any]], object] | None = None,
+        on_progress: Callable[[DurableTestResult[_R]], object] | None = None,
         environ: Mapping[str, str] | None = None,
         control_plane: ControlPlane | None = None,
     ) -> None:
@@ -113,14 +113,14 @@ class CloudDurableTestRunner(Generic[_R]):
         self.timeout = seconds_allowed(timeout)
         self._longest_pause = seconds_allowed(longest_pause, "longest_pause")
         self._on_progress = on_progress
-        self._serdes: SerDes[Any] = serdes or JsonSerDes(result_type)
+        self._serdes: SerDes[_R] = serdes or JsonSerDes(result_type)
         self._connection = Connection(control_plane, environ)
         self.sync: SyncCloudTestRunner[_R] = SyncCloudTestRunner(self, self._connection)
         self._clock = RealClock()
         self._arn: str | None = None
 
     async def run(
-        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self, event: object = NO_EVENT, *, name: str | None = None, timeout: float | None = None
     ) -> DurableTestResult[_R]:
         """Run the workflow until it has ended, successfully or not.
 
@@ -138,18 +138,18 @@ class CloudDurableTestRunner(Generic[_R]):
         return await self.complete(timeout=timeout)
 
     def run_sync(
-        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self, event: object = NO_EVENT, *, name: str | None = None, timeout: float | None = None
     ) -> DurableTestResult[_R]:
         """Do what ``run`` does, without ``await``."""
         return self.sync.run(event, name=name, timeout=timeout)
 
-    async def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
+    async def start(self, event: object = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution, or find the one with this name; return its ARN.
 
         The runner's other methods refer to the execution that was started last.
         """
         context = SerDesContext(operation_id="event", operation_name="the test's event")
-        written = "" if event is NO_EVENT else JsonSerDes[Any]().serialize(event, context)
+        written = "" if event is NO_EVENT else JsonSerDes[object]().serialize(event, context)
         async with self._connection.open() as control:
             answer = await control.invoke(
                 InvokeRequest(

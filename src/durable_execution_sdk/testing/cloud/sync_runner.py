@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, SyncPendingCallback
@@ -18,23 +18,23 @@ __all__ = ["AsyncRunner", "SyncCloudTestRunner"]
 
 __tracebackhide__ = is_told
 
-_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
 _T = TypeVar("_T")
 
 # Extra time for a call, in seconds. Calls have time limits of their own; this one ends those that hang.
 _LONGEST_CALL = 120.0
 
 
-class AsyncRunner(Protocol[_R]):
+class AsyncRunner(Protocol[_R_co]):
     """The methods of ``CloudDurableTestRunner`` that the synchronous runner calls."""
 
     timeout: float
 
-    async def start(self, event: Any = ..., *, name: str | None = ...) -> str:
+    async def start(self, event: object = ..., *, name: str | None = ...) -> str:
         """Start an execution."""
         ...
 
-    async def complete(self, *, timeout: float | None = ...) -> DurableTestResult[_R]:
+    async def complete(self, *, timeout: float | None = ...) -> DurableTestResult[_R_co]:
         """Wait until the execution has ended."""
         ...
 
@@ -48,34 +48,34 @@ class AsyncRunner(Protocol[_R]):
         """Return the callbacks that wait for an answer now."""
         ...
 
-    async def stop(self, error: Failure = ...) -> DurableTestResult[_R]:
+    async def stop(self, error: Failure = ...) -> DurableTestResult[_R_co]:
         """Stop the execution."""
         ...
 
-    async def result(self) -> DurableTestResult[_R]:
+    async def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""
         ...
 
 
-class SyncCloudTestRunner(Generic[_R]):
+class SyncCloudTestRunner(Generic[_R_co]):
     """A ``CloudDurableTestRunner`` without ``await``: ``runner.sync.run(event)``."""
 
-    def __init__(self, runner: AsyncRunner[_R], connection: Connection) -> None:
+    def __init__(self, runner: AsyncRunner[_R_co], connection: Connection) -> None:
         self._runner = runner
         self._answers = _Answers(connection)
 
     def run(
-        self, event: Any = NO_EVENT, *, name: str | None = None, timeout: float | None = None
-    ) -> DurableTestResult[_R]:
+        self, event: object = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+    ) -> DurableTestResult[_R_co]:
         """Run the workflow until it has ended."""
         self.start(event, name=name)
         return self.complete(timeout=timeout)
 
-    def start(self, event: Any = NO_EVENT, *, name: str | None = None) -> str:
+    def start(self, event: object = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution, or find the one with this name; return its ARN."""
         return _run(lambda: self._runner.start(event, name=name))
 
-    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
         """Wait until the execution has ended."""
         seconds = self._runner.timeout if timeout is None else timeout
         return _run(lambda: self._runner.complete(timeout=timeout), seconds)
@@ -99,11 +99,11 @@ class SyncCloudTestRunner(Generic[_R]):
         """Return the callback with this id."""
         return SyncPendingCallback(self._answers, callback_id, None)
 
-    def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+    def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return _run(lambda: self._runner.stop(error))
 
-    def result(self) -> DurableTestResult[_R]:
+    def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""
         return _run(self._runner.result)
 
@@ -122,6 +122,6 @@ class _Answers:
         _run(lambda: self._connection.callback_heartbeat(callback_id))
 
 
-def _run(make: Callable[[], Coroutine[Any, Any, _T]], seconds: float = 0.0) -> _T:
+def _run(make: Callable[[], Coroutine[object, object, _T]], seconds: float = 0.0) -> _T:
     """Run a coroutine on a loop in a new thread: the caller's thread may have a running loop."""
     return in_thread(lambda _: asyncio.run(make()), seconds + _LONGEST_CALL)

@@ -62,7 +62,7 @@ class _FaultyBodies(CountedBodies):
         self._clock = clock
 
     def start(
-        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
         """Start a step's body with its planned faults."""
         run = BodyRun(
@@ -80,7 +80,7 @@ class _FaultyBodies(CountedBodies):
             body = self._delayed(body)
         return super().start(operation, body)
 
-    async def _delayed(self, body: Coroutine[Any, Any, None]) -> None:
+    async def _delayed(self, body: Coroutine[object, object, None]) -> None:
         try:
             await delay_at_random(self._faults, self._clock)
         except BaseException:
@@ -89,11 +89,15 @@ class _FaultyBodies(CountedBodies):
         await body
 
 
-class _CountedBody(Coroutine[Any, Any, None]):
+class _CountedBody(Coroutine[object, object, None]):
     """A body whose awaits are counted, and which crashes the process at one of them."""
 
     def __init__(
-        self, body: Coroutine[Any, Any, None], faults: Faults, run: BodyRun, cut_at: int | None
+        self,
+        body: Coroutine[object, object, None],
+        faults: Faults,
+        run: BodyRun,
+        cut_at: int | None,
     ) -> None:
         self._body = body
         self._faults = faults
@@ -101,11 +105,11 @@ class _CountedBody(Coroutine[Any, Any, None]):
         self._cut_at = cut_at
         self._awaits = 0
 
-    def send(self, value: Any) -> Any:
+    def send(self, value: object) -> object:
         """Run to the next await."""
         return self._resume(self._body.send, value)
 
-    def throw(self, *exception: Any) -> Any:
+    def throw(self, *exception: object) -> object:
         """Run to the next await, from an exception."""
         return self._resume(self._body.throw, *exception)
 
@@ -113,7 +117,7 @@ class _CountedBody(Coroutine[Any, Any, None]):
         """Close the body."""
         self._body.close()
 
-    def __await__(self) -> Generator[Any, Any, None]:
+    def __await__(self) -> Generator[object, object, None]:
         """Delegate to the body, as ``yield from`` would, but through ``send`` and ``throw`` above."""
         try:
             blocked_on = self.send(None)
@@ -130,7 +134,7 @@ class _CountedBody(Coroutine[Any, Any, None]):
         except StopIteration:
             return
 
-    def _resume(self, step: Callable[..., Any], *args: Any) -> Any:
+    def _resume(self, step: Callable[..., object], *args: object) -> object:
         try:
             blocked_on = step(*args)
         except StopIteration:

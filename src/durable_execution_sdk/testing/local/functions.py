@@ -11,7 +11,7 @@ import msgspec
 from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.emulator.functions.registry import Bind, Functions
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 
 __all__ = ["Raises", "Registered", "Returns", "add_function"]
@@ -23,7 +23,7 @@ class Returns(msgspec.Struct, frozen=True):
     The value is written as the SDK writes results, so it may be a dataclass or a model.
     """
 
-    value: Any = None
+    value: object = None
 
 
 class Raises(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ class Raises(msgspec.Struct, frozen=True):
     error: Exception
 
 
-Registered = DurableHandler[Any, Any] | Callable[[Any, Any], Any] | Returns | Raises
+Registered = AnyHandler | Handler | Returns | Raises
 """A durable handler, a plain Lambda handler ``(event, context)``, or a fixed result."""
 
 
@@ -74,12 +74,12 @@ def _wrapped_bind(bind: Bind, wrap: Callable[[Handler], Handler]) -> Bind:
 
 def _returning(name: str, answer: Returns) -> Handler:
     context = SerDesContext(operation_id=name, operation_name=f"Returns of {name}")
-    written = JsonSerDes[Any]().serialize(answer.value, context)
+    written = JsonSerDes[object]().serialize(answer.value, context)
     return lambda _event, _context: msgspec.json.decode(written)
 
 
 def _raising(answer: Raises) -> Handler:
-    def fail(_event: Any, _context: Any) -> None:
+    def fail(_event: object, _context: object) -> None:
         raise answer.error
 
     return fail

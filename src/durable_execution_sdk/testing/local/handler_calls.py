@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import msgspec
 
@@ -43,7 +42,7 @@ class Calls:
     def with_captured_logs(self, handler: Handler) -> Handler:
         """Wrap a handler to keep a verdict that it raises; the engine would only invoke it again."""
 
-        def call(event: Any, context: Any) -> Any:
+        def call(event: object, context: object) -> object:
             try:
                 return handler(event, context)
             except BaseException as error:

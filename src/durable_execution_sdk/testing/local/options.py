@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import TypeVar, cast
 
 import msgspec
 
@@ -16,7 +16,7 @@ from durable_execution_sdk.emulator.durations import length, seconds_allowed
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.protocol.limits import (
     LONGEST_TIMER_SECONDS,
     MAX_EXECUTION_NAME_CHARACTERS,
@@ -25,6 +25,8 @@ from durable_execution_sdk.testing.local.functions import Registered
 
 __all__ = ["RunnerOptions", "paged"]
 
+_V = TypeVar("_V")
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 START_TIME = datetime.fromtimestamp(VIRTUAL_START / 1000, UTC)
 
@@ -32,7 +34,7 @@ START_TIME = datetime.fromtimestamp(VIRTUAL_START / 1000, UTC)
 class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a ``LocalDurableTestRunner``, which documents them."""
 
-    handler: DurableHandler[Any, Any]
+    handler: AnyHandler
     functions: Mapping[str, Registered]
     function_name: str
     skip_time: bool
@@ -54,7 +56,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def checked_options(
-    handler: DurableHandler[Any, Any],
+    handler: AnyHandler,
     *,
     functions: Mapping[str, Registered] | None,
     function_name: str | None,
@@ -113,7 +115,7 @@ def _expect(option: str, value: object, kind: type, words: str) -> None:
         raise ConfigError(f"{option} is {words}, not {value!r}")
 
 
-def _by_name(option: str, mapping: Mapping[str, Any] | None, words: str) -> dict[str, Any]:
+def _by_name(option: str, mapping: Mapping[str, _V] | None, words: str) -> dict[str, _V]:
     _expect(option, mapping, Mapping, words)
     by_name = dict(mapping or {})
     for name in by_name:
@@ -140,7 +142,7 @@ def paged(limits: Limits, page_size: int | None) -> Limits:
     )
 
 
-def _name_of(handler: DurableHandler[Any, Any]) -> str:
+def _name_of(handler: AnyHandler) -> str:
     """Make a valid function name from the workflow's name."""
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", handler.__name__)[:MAX_EXECUTION_NAME_CHARACTERS]
     return name or "workflow"

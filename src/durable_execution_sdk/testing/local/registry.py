@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.testing.local.clock_flow import FlowingRun
 from durable_execution_sdk.testing.local.functions import add_function
 from durable_execution_sdk.testing.local.handler_calls import Calls
@@ -19,7 +19,7 @@ __all__ = ["functions_of"]
 
 
 def functions_of(
-    options: RunnerOptions, handler: DurableHandler[Any, Any], calls: Calls, clock: Clock
+    options: RunnerOptions, handler: AnyHandler, calls: Calls, clock: Clock
 ) -> Functions:
     """Register all functions of a test under their names."""
     functions = Functions()
@@ -44,5 +44,7 @@ def functions_of(
 def _flowing(registered: object, clock: Clock) -> object:
     """Return the function; for a durable handler, one whose slow step bodies take virtual time."""
     if isinstance(registered, DurableHandler):
-        return cast("Any", registered).made_by(partial(FlowingRun, clock))
+        return cast("DurableHandler[object, object]", registered).made_by(
+            partial(FlowingRun, clock)
+        )
     return registered

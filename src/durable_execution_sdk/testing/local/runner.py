@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -35,10 +35,10 @@ __all__ = ["LocalDurableTestRunner"]
 
 __tracebackhide__ = is_told
 
-_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
 
 
-class LocalDurableTestRunner(Generic[_R]):
+class LocalDurableTestRunner(Generic[_R_co]):
     """Runs a workflow in a test on the embedded engine.
 
     The handler gets the JSON that Lambda would send, from an engine with the service's rules. Time is
@@ -71,7 +71,7 @@ class LocalDurableTestRunner(Generic[_R]):
 
     def __init__(
         self,
-        handler: DurableHandler[Any, _R],
+        handler: DurableHandler[object, _R_co],
         *,
         functions: Mapping[str, Registered] | None = None,
         function_name: str | None = None,
@@ -108,19 +108,19 @@ class LocalDurableTestRunner(Generic[_R]):
 
     def _take(self, options: RunnerOptions) -> None:
         self.options = options
-        self._service = LocalService(options)
+        self._service: LocalService[_R_co] = LocalService(options)
         self.faults: Faults = self._service.faults
         self._control = EmulatorControlPlane(self._service.driver)
-        self.sync: SyncTestRunner[_R] = SyncTestRunner(self._service)
+        self.sync: SyncTestRunner[_R_co] = SyncTestRunner(self._service)
 
     def fresh(
         self, *, wrappers: Wrappers | None = None, page_size: int | None = None
-    ) -> LocalDurableTestRunner[_R]:
+    ) -> LocalDurableTestRunner[_R_co]:
         """Make a new runner with the same options, without faults and executions.
 
         ``wrappers`` and ``page_size`` replace those of this runner.
         """
-        runner: LocalDurableTestRunner[_R] = object.__new__(type(self))
+        runner: LocalDurableTestRunner[_R_co] = object.__new__(type(self))
         options = self.options
         if wrappers is not None:
             options = msgspec.structs.replace(options, wrappers=wrappers)
@@ -132,12 +132,12 @@ class LocalDurableTestRunner(Generic[_R]):
 
     async def run(
         self,
-        event: Any = NO_EVENT,
+        event: object = NO_EVENT,
         *,
         name: str | None = None,
         synchronous: bool = False,
         timeout: float | None = None,
-    ) -> DurableTestResult[_R]:
+    ) -> DurableTestResult[_R_co]:
         """Run the workflow until it has ended, successfully or not.
 
         Args:
@@ -160,12 +160,12 @@ class LocalDurableTestRunner(Generic[_R]):
 
     def run_sync(
         self,
-        event: Any = NO_EVENT,
+        event: object = NO_EVENT,
         *,
         name: str | None = None,
         synchronous: bool = False,
         timeout: float | None = None,
-    ) -> DurableTestResult[_R]:
+    ) -> DurableTestResult[_R_co]:
         """Do what ``run`` does, without ``await``."""
         return self.sync.run(event, name=name, synchronous=synchronous, timeout=timeout)
 
@@ -178,7 +178,7 @@ class LocalDurableTestRunner(Generic[_R]):
         self.faults.crash_in(step, attempt=attempt, at_await=at_await)
 
     async def start(
-        self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
+        self, event: object = NO_EVENT, *, name: str | None = None, synchronous: bool = False
     ) -> str:
         """Start an execution without running it yet; return its ARN.
 
@@ -186,11 +186,13 @@ class LocalDurableTestRunner(Generic[_R]):
         """
         return self._service.start(event, name, invocation_type(synchronous=synchronous))
 
-    async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+    async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended, successfully or not. Raises the errors of ``run``."""
         return await in_thread_async(*self._service.alone(self._service.complete, timeout))
 
-    async def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+    async def run_until_suspended(
+        self, *, timeout: float | None = None
+    ) -> DurableTestResult[_R_co]:
         """Run the execution until nothing is due now; no time passes."""
         return await in_thread_async(
             *self._service.alone(self._service.run_until_suspended, timeout)
@@ -235,18 +237,18 @@ class LocalDurableTestRunner(Generic[_R]):
         minutes: float = 0,
         seconds: float = 0,
         timeout: float | None = None,
-    ) -> DurableTestResult[_R]:
+    ) -> DurableTestResult[_R_co]:
         """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return await in_thread_async(
             *self._service.alone(partial(self._service.advance, by), timeout)
         )
 
-    async def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+    async def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return self._service.stop(error)
 
-    async def result(self) -> DurableTestResult[_R]:
+    async def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""
         return self._service.result()
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Generic, TypeVar
 
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
@@ -55,16 +55,17 @@ __all__ = ["NO_EVENT", "LocalService", "invocation_type"]
 
 __tracebackhide__ = is_told
 
-NO_EVENT: Any = object()
+NO_EVENT: object = object()
 """The default event: the function gets ``{}``, as from the Lambda console."""
 
 _T = TypeVar("_T")
+_R_co = TypeVar("_R_co", covariant=True)
 
 _MILLISECOND = timedelta(milliseconds=1)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 
 
-class LocalService:
+class LocalService(Generic[_R_co]):
     """An emulator in memory, and the execution that was started last."""
 
     def __init__(self, options: RunnerOptions) -> None:
@@ -88,7 +89,6 @@ class LocalService:
                 ),
             ),
         )
-
         self._drive = Drives(
             self.driver, self.clock, self._calls, self._logs, patient=not options.skip_time
         )
@@ -100,19 +100,19 @@ class LocalService:
         seconds = self.options.timeout if timeout is None else seconds_allowed(timeout)
         return self._drive.alone(work), seconds
 
-    def start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
+    def start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
         """Start an execution, or find the one with this name; return its ARN."""
         with self._drive.claimed():
             return self._start(event, name, invocation_type)
 
     def run(
-        self, event: Any, name: str | None, invocation_type: InvocationType, watch: Watch
-    ) -> DurableTestResult[Any]:
+        self, event: object, name: str | None, invocation_type: InvocationType, watch: Watch
+    ) -> DurableTestResult[_R_co]:
         """Start an execution, and run it until it has ended."""
         self._start(event, name, invocation_type)
         return self.complete(watch)
 
-    def _start(self, event: Any, name: str | None, invocation_type: InvocationType) -> str:
+    def _start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
         before = self.arn
         self.arn = self.emulator.start(
             InvokeRequest(
@@ -127,7 +127,7 @@ class LocalService:
         self.arns.setdefault(self.arn)
         return self.arn
 
-    def complete(self, watch: Watch) -> DurableTestResult[Any]:
+    def complete(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended."""
         arn = self._current()
         self._run_until(
@@ -143,7 +143,7 @@ class LocalService:
             )
         return self.result()
 
-    def run_until_suspended(self, watch: Watch) -> DurableTestResult[Any]:
+    def run_until_suspended(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run what is due now; no time passes."""
         self._run_due(watch)
         return self.result()
@@ -173,7 +173,7 @@ class LocalService:
         executions = family(self.emulator, self._current())
         return list(callbacks_of(executions, name, after_submitter=True))
 
-    def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[Any]:
+    def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[_R_co]:
         """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         arn = self._current()
         # Run what is due now first, so that the timeouts of new callbacks start before time passes.
@@ -190,12 +190,12 @@ class LocalService:
         self.clock.jump_to(until)
         return self.result()
 
-    def stop(self, error: Failure) -> DurableTestResult[Any]:
+    def stop(self, error: Failure) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         self.emulator.stop(self._current(), as_error_object(error))
         return self.result()
 
-    def result(self, arn: str | None = None) -> DurableTestResult[Any]:
+    def result(self, arn: str | None = None) -> DurableTestResult[_R_co]:
         """Return the current state of an execution, by default of the one started last."""
         arn = arn or self._current()
         recording = self.emulator.recording(arn)
@@ -262,9 +262,9 @@ class LocalService:
             f" {brief(last.error or ErrorObject())}\n{self.result()}"
         )
 
-    def _payload_of(self, event: Any) -> bytes:
+    def _payload_of(self, event: object) -> bytes:
         context = SerDesContext(operation_id="event", operation_name="the test's event")
-        serdes = self.options.handler.settings.serdes or JsonSerDes[Any]()
+        serdes = self.options.handler.settings.serdes or JsonSerDes[object]()
         return serdes.serialize(event, context).encode()
 
     def _is_current(self, arn: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from durable_execution_sdk.emulator.durations import lapse
 from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
@@ -18,38 +18,38 @@ __all__ = ["SyncTestRunner"]
 
 __tracebackhide__ = is_told
 
-_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
 
 
-class SyncTestRunner(Generic[_R]):
+class SyncTestRunner(Generic[_R_co]):
     """A ``LocalDurableTestRunner`` without ``await``: ``runner.sync.run(event)``."""
 
-    def __init__(self, service: LocalService) -> None:
+    def __init__(self, service: LocalService[_R_co]) -> None:
         self._service = service
 
     def run(
         self,
-        event: Any = NO_EVENT,
+        event: object = NO_EVENT,
         *,
         name: str | None = None,
         synchronous: bool = False,
         timeout: float | None = None,
-    ) -> DurableTestResult[_R]:
+    ) -> DurableTestResult[_R_co]:
         """Run the workflow until it has ended."""
         run = partial(self._service.run, event, name, invocation_type(synchronous=synchronous))
         return in_thread(*self._service.alone(run, timeout))
 
     def start(
-        self, event: Any = NO_EVENT, *, name: str | None = None, synchronous: bool = False
+        self, event: object = NO_EVENT, *, name: str | None = None, synchronous: bool = False
     ) -> str:
         """Start an execution without running it yet; return its ARN."""
         return self._service.start(event, name, invocation_type(synchronous=synchronous))
 
-    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended."""
         return in_thread(*self._service.alone(self._service.complete, timeout))
 
-    def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
+    def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
         """Run the execution until nothing is due now; no time passes."""
         return in_thread(*self._service.alone(self._service.run_until_suspended, timeout))
 
@@ -80,20 +80,20 @@ class SyncTestRunner(Generic[_R]):
         minutes: float = 0,
         seconds: float = 0,
         timeout: float | None = None,
-    ) -> DurableTestResult[_R]:
+    ) -> DurableTestResult[_R_co]:
         """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         by = lapse(days=days, hours=hours, minutes=minutes, seconds=seconds)
         return in_thread(*self._service.alone(partial(self._service.advance, by), timeout))
 
-    def stop(self, error: Failure = None) -> DurableTestResult[_R]:
+    def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return self._service.stop(error)
 
-    def result(self) -> DurableTestResult[_R]:
+    def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""
         return self._service.result()
 
-    def results(self) -> list[DurableTestResult[_R]]:
+    def results(self) -> list[DurableTestResult[_R_co]]:
         """Return the current state of each execution of the runner, in the order of their start."""
         return [self._service.result(arn) for arn in self._service.arns]
 

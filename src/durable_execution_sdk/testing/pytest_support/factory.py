@@ -19,7 +19,7 @@ class RunnerFactory:
     def __init__(
         self,
         options: Mapping[str, Any],
-        remember: Callable[[LocalDurableTestRunner[Any]], object],
+        remember: Callable[[LocalDurableTestRunner[object]], object],
     ) -> None:
         self._options = options
         self._remember = remember

@@ -6,7 +6,6 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -22,7 +21,7 @@ _MOST_SHOWN = 5
 
 
 def report_sections(
-    runners: Sequence[LocalDurableTestRunner[Any]], test: str, directory: Path | None
+    runners: Sequence[LocalDurableTestRunner[object]], test: str, directory: Path | None
 ) -> Iterator[tuple[str, str]]:
     """Yield report sections: a title, and an execution with the path of its history file."""
     results = [result for runner in runners for result in _results(runner)]
@@ -36,14 +35,14 @@ def report_sections(
         yield f"durable execution {result.name}", out.getvalue()
 
 
-def _results(runner: LocalDurableTestRunner[Any]) -> list[DurableTestResult[Any]]:
+def _results(runner: LocalDurableTestRunner[object]) -> list[DurableTestResult[object]]:
     try:
         return runner.sync.results()
     except DurableError:
         return []  # the execution was deleted; pytest still shows the test's error
 
 
-def history_json(result: DurableTestResult[Any]) -> bytes:
+def history_json(result: DurableTestResult[object]) -> bytes:
     """Write a history in the format of ``GetDurableExecutionHistory``, indented."""
     page = msgspec.json.decode(
         control_plane_codec.encode_history_page(HistoryPage(events=result.history))

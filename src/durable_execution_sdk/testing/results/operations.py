@@ -190,7 +190,7 @@ class RecordedOperation:
     def _recorded(self) -> Operation:
         return self.progress.operation
 
-    def _details(self) -> list[Any]:
+    def _details(self) -> list[msgspec.Struct]:
         recorded = self._recorded
         return [
             details

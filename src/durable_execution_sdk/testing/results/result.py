@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Generic, Self, TextIO, TypeVar, cast
+from typing import Generic, Self, TextIO, TypeVar, cast
 
 from durable_execution_sdk.errors import OperationError
 from durable_execution_sdk.protocol.control_plane import (
@@ -34,10 +34,10 @@ __all__ = ["DurableTestResult"]
 
 __tracebackhide__ = is_told
 
-_R = TypeVar("_R")
+_R_co = TypeVar("_R_co", covariant=True)
 
 
-class DurableTestResult(Generic[_R]):
+class DurableTestResult(Generic[_R_co]):
     """The state of an execution at one time; ``print()`` shows its operations as a tree.
 
     ``operations`` are in the order in which they started. ``invocations`` are those that have ended.
@@ -52,7 +52,7 @@ class DurableTestResult(Generic[_R]):
         history: Callable[[], Sequence[HistoryEvent]],
         *,
         now: int,
-        serdes: SerDes[_R],
+        serdes: SerDes[_R_co],
         logs: Sequence[logging.LogRecord] = (),
     ) -> None:
         self.described = described
@@ -126,7 +126,7 @@ class DurableTestResult(Generic[_R]):
         return self.status == ExecutionStatus.SUCCEEDED
 
     @property
-    def result(self) -> _R:
+    def result(self) -> _R_co:
         """The workflow's return value, read by its return annotation.
 
         Raises:
@@ -242,9 +242,9 @@ class DurableTestResult(Generic[_R]):
             if (operation.parent_id if operation.parent_id in ids else None) == parent_id
         ]
 
-    def _decoded(self, payload: str | None) -> _R:
+    def _decoded(self, payload: str | None) -> _R_co:
         if payload is None:
-            return cast("_R", None)
+            return cast("_R_co", None)
         context = SerDesContext(
             operation_id=execution_operation_id(self.arn), durable_execution_arn=self.arn
         )
@@ -252,7 +252,7 @@ class DurableTestResult(Generic[_R]):
 
 
 def _operations(family: Family, history: Sequence[HistoryEvent]) -> list[RecordedOperation]:
-    events: dict[Any, list[HistoryEvent]] = {}
+    events: dict[object, list[HistoryEvent]] = {}
     for event in history:
         events.setdefault(event.id, []).append(event)
     return [
