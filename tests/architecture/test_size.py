@@ -11,7 +11,6 @@ MOST_MODULES = 14
 
 # An exception is a module or a package with the reason why it is not divided. One that is no longer needed fails.
 LONG_MODULES: dict[str, str] = {
-    "aws/transport.py": "one connection from opening to giving up, read from the top",
     "context.py": "one documented method for each operation that users call: nearly all of it is docstrings",
     "emulator/emulator.py": "one method for each call of the service's API: a table that is read whole",
     "emulator/stores/sqlite.py": "reading, writing and sharing of a file; to be divided by its maintainer",

@@ -15,7 +15,7 @@ from durable_execution_sdk.aws.client import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.transport import Patience
 from durable_execution_sdk.errors import InvocationError, ServiceError
-from durable_execution_sdk.runtime.event_loop.loop import environment
+from durable_execution_sdk.runtime.event_loop.environment import environment
 
 NEXT = Call(operation="CheckpointDurableExecution", method="POST", path="/next", in_series=True)
 SINGLE = Call(operation="GetDurableExecutionState", method="GET", path="/single")

@@ -2,8 +2,6 @@
 
 A connection that the peer closed while it was idle (Lambda freezes the process between invocations) is
 replaced, and the request is sent again. So a request that must not be repeated gets a new connection.
-
-The module is long because one connection is read from its opening to its end.
 """
 
 from __future__ import annotations
@@ -283,15 +281,13 @@ class HttpTransport:
                 raise
         return await open_channel(self._host, self._port, tls=self._trust.context())
 
-    def _without_answer(
-        self, error: Exception, within: float, connection: _Connection
-    ) -> NoAnswerError:
+    def _without_answer(self, error: Exception, within: float, used: _Connection) -> NoAnswerError:
         peer = f"{self._host}:{self._port}"
         if isinstance(error, _OverdueError):
             # The idle connections are probably dead as well.
             self.close()
             reason = f"no answer from {peer} within {within:g} s"
-        elif connection.reader.began:
+        elif used.reader.began:
             reason = f"incomplete response from {peer}: {error}"
         else:
             reason = f"{peer} closed the connection without an answer ({error})"
