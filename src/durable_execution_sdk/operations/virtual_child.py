@@ -83,7 +83,7 @@ class VirtualChild(Completion[_T], Generic[_T]):
             if operation.can_be_given_up:
                 operation.give_up()
 
-    def drop(self, msg: Any | None = None) -> bool:
+    def drop(self, msg: object | None = None) -> bool:
         """End the context, and everything in it."""
         dropped = super().drop(msg)
         if dropped:

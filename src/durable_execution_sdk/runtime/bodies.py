@@ -45,7 +45,7 @@ class Bodies:
         self._left: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
 
     def start(
-        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
         """Run the body of a step: plain code, which keeps the invocation open until it ends."""
         # A name of its own spares asyncio making one up.
@@ -79,7 +79,7 @@ class Bodies:
             del self.running[task]
         return False
 
-    def tasks_left(self) -> list[asyncio.Task[Any]]:
+    def tasks_left(self) -> list[asyncio.Task[object]]:
         """Return the tasks of bodies that have not ended, given up or not."""
         bodies = (*self.running, *self._left)
         return [task for task in bodies if task is not None and not task.done()]

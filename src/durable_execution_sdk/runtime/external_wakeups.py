@@ -141,7 +141,7 @@ class Outside:
         """Note that such a timer has fired."""
         self._timers.discard(timer)
 
-    def thread_started(self, future: asyncio.Future[Any]) -> None:
+    def thread_started(self, future: asyncio.Future[object]) -> None:
         """Note that workflow code started a call in a thread."""
         self._threads.add(future)
         future.add_done_callback(self._thread_ended, context=sdk_context())

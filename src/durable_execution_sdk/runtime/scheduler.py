@@ -154,7 +154,7 @@ class Scheduler(LoopObserver):
         return Spinning(self._run.tasks, self._run.loop, lambda: self._run.is_ending)
 
     def _hold(
-        self, watched: WorkflowTask[Any], error: BaseException | None = None
+        self, watched: WorkflowTask[object], error: BaseException | None = None
     ) -> asyncio.Future[None] | None:
         """Load ``spinning`` at its first use, and ask it about a task."""
         return self.spinning.hold(watched, error)
@@ -168,7 +168,7 @@ class Scheduler(LoopObserver):
         """Fail the execution."""
         self._run.fail(error)
 
-    def bodies_left(self) -> list[asyncio.Task[Any]]:
+    def bodies_left(self) -> list[asyncio.Task[object]]:
         """Return the tasks of bodies that have not ended, given up or not."""
         return self._run.bodies.tasks_left()
 

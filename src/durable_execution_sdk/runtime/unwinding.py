@@ -130,11 +130,11 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
 
 
 async def _end_tasks(
-    run: InvocationRun, deadline: Deadline, running: set[asyncio.Task[Any]], ends_at: float
+    run: InvocationRun, deadline: Deadline, running: set[asyncio.Task[object]], ends_at: float
 ) -> None:
     seconds = ends_at - time.monotonic()
     deadline.stop()
-    warned: set[asyncio.Task[Any]] = set()
+    warned: set[asyncio.Task[object]] = set()
     for number, share in enumerate(_ROUNDS):
         run.unwind()
         left = _left_of(run)
@@ -172,7 +172,7 @@ def _cancel(task: asyncio.Task[object]) -> None:
         cancel(task)
 
 
-def _left_of(run: InvocationRun) -> set[asyncio.Task[Any]]:
+def _left_of(run: InvocationRun) -> set[asyncio.Task[object]]:
     """Return the tasks that have not ended. If there are none, close the async generators first."""
     environment = run.environment
     left = environment.tasks_left()
@@ -190,7 +190,7 @@ async def _wait_for(tasks: set[asyncio.Task[object]], seconds: float) -> None:
                 task.exception()
 
 
-def _abandon(task: asyncio.Task[Any]) -> None:
+def _abandon(task: asyncio.Task[object]) -> None:
     """Make sure that a task never runs again, by removing its wake-ups from its future and from the loop.
 
     asyncio has no interface for this. The attributes used here exist in tasks, futures and loops of each
@@ -210,14 +210,14 @@ def _abandon(task: asyncio.Task[Any]) -> None:
     _abandoned.append(task)
 
 
-def _title_of(run: InvocationRun, task: asyncio.Task[Any]) -> str:
+def _title_of(run: InvocationRun, task: asyncio.Task[object]) -> str:
     """Return the name of a task in messages: a step's own name, otherwise that of the coroutine."""
     operation = run.bodies.operation_of(task)
     if operation is not None:
         return operation.label
     coroutine: object = task.get_coro()
     if isinstance(coroutine, WorkflowTask):
-        watched: WorkflowTask[Any] = coroutine
+        watched: WorkflowTask[object] = coroutine
         return watched.scope.title if watched.is_of_the_sdk else watched.name
     for name in ("__qualname__", "__name__"):
         if hasattr(coroutine, name):

@@ -57,7 +57,7 @@ class Generators:
         self._loop = loop
         self._refuse = refuse
         self._begun: WeakSet[_Generator] = WeakSet()
-        self.closing: set[asyncio.Task[None]] = set()
+        self.closing: set[asyncio.Task[object]] = set()
 
     def watch(self) -> None:
         """Note generators that are started from now on, until the loop stops."""
@@ -114,7 +114,7 @@ class Environment:
         self.loop.set_exception_handler(_log_unless_raised)
         order_gather()
 
-    def run(self, main: Coroutine[Any, Any, _T]) -> _T:
+    def run(self, main: Coroutine[object, object, _T]) -> _T:
         """Run a coroutine to its end. Ctrl-C and ``sys.exit`` unwind all tasks first, so that nothing is left.
 
         It runs in a copy of the context with ``CURRENT`` cleared: in a thread that workflow code has started,
@@ -122,7 +122,7 @@ class Environment:
         """
         return copy_context().run(self._run, main)
 
-    def _run(self, main: Coroutine[Any, Any, _T]) -> _T:
+    def _run(self, main: Coroutine[object, object, _T]) -> _T:
         CURRENT.set(None)
         self.loop.call_soon(self.generators.watch)
         task = asyncio.Task(main, loop=self.loop)
@@ -160,7 +160,7 @@ class Environment:
         if (observer := self.loop.idle_selector.observer) is not None:
             observer.fail(error)
 
-    def tasks_left(self) -> set[asyncio.Task[Any]]:
+    def tasks_left(self) -> set[asyncio.Task[object]]:
         """Return the tasks that still run on the loop, besides the current one."""
         left = asyncio.all_tasks(self.loop) | self.generators.closing
         if (observer := self.loop.idle_selector.observer) is not None:
@@ -257,7 +257,7 @@ def order_anyio() -> None:
     if getattr(original, "keeps_order", False):
         return
 
-    def initialize(self: Any, *args: Any, **options: Any) -> None:
+    def initialize(self: Any, *args: object, **options: Any) -> None:
         original(self, *args, **options)
         self._child_scopes = OrderedSet(self._child_scopes)
         self._tasks = OrderedSet(self._tasks)

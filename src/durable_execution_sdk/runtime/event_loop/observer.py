@@ -111,7 +111,7 @@ def timed_by(callback: Callable[..., object], args: tuple[Any, ...]) -> Numbered
     A timer that cancels a future, gives it an exception or calls any other function may be a timeout for
     what something else completes.
     """
-    future: asyncio.Future[Any] | None = None
+    future: asyncio.Future[object] | None = None
     if callback is _END_OF_SLEEP:
         future = args[0]
     elif getattr(callback, "__name__", "") == "set_result":
@@ -172,7 +172,7 @@ class LoopObserver:
         """Fail the execution."""
         raise NotImplementedError
 
-    def bodies_left(self) -> list[asyncio.Task[Any]]:
+    def bodies_left(self) -> list[asyncio.Task[object]]:
         """Return the tasks of bodies that have not ended, which ``asyncio.all_tasks`` does not contain."""
         raise NotImplementedError
 
@@ -187,11 +187,11 @@ class LoopObserver:
 
     def new_task(
         self, coroutine: Any, name: str | None, context: Context | None
-    ) -> asyncio.Task[Any] | None:
+    ) -> asyncio.Task[object] | None:
         """Make a numbered task if workflow code asks; return ``None`` for other code."""
         return self._observed.tasks.make(coroutine, name=name, context=context)
 
-    def new_future(self) -> asyncio.Future[Any] | None:
+    def new_future(self) -> asyncio.Future[object] | None:
         """Make a numbered future if workflow code asks; return ``None`` for other code."""
         place = place_of_future(3)
         if place is None:

@@ -40,7 +40,7 @@ class NumberedTask(asyncio.Task[_T]):
     __slots__ = ("_place", "owner")
 
     def __init__(
-        self, place: int, coroutine: Coroutine[Any, Any, _T], owner: object, **options: Any
+        self, place: int, coroutine: Coroutine[object, object, _T], owner: object, **options: Any
     ) -> None:
         self._place = place
         self.owner = owner
@@ -54,7 +54,7 @@ class NumberedTask(asyncio.Task[_T]):
     def _title(self) -> str:
         return getattr(self.get_coro(), "__name__", self.get_name())
 
-    def cancel(self, msg: Any | None = None) -> bool:
+    def cancel(self, msg: object | None = None) -> bool:
         """Cancel the task, as for any task; refused inside steps."""
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
@@ -69,7 +69,7 @@ class NumberedTask(asyncio.Task[_T]):
         super().add_done_callback(fn, context=context)
 
 
-def out_of_reach(task: asyncio.Task[Any]) -> None:
+def out_of_reach(task: asyncio.Task[object]) -> None:
     """Hide a task of the SDK from ``asyncio.all_tasks``, so that no other code cancels or awaits it."""
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
 
@@ -83,14 +83,14 @@ def refused_in_step(what: str, done: str) -> ContextMisuseError:
     )
 
 
-def cancel(task: asyncio.Task[Any]) -> None:
+def cancel(task: asyncio.Task[object]) -> None:
     """Cancel a task. Do nothing where that recurses without end.
 
     That happens in a circle which contains a task made by ``asyncio.Task(...)``: such tasks are not watched,
     so the circle is not broken. They and the tasks that wait for them are abandoned in the end.
     """
     with suppress(RecursionError):
-        asyncio.Task[Any].cancel(task)
+        asyncio.Task[object].cancel(task)
 
 
 def closes_circle(waits_for: object, task: object) -> bool:
@@ -112,7 +112,7 @@ def closes_circle(waits_for: object, task: object) -> bool:
     return False
 
 
-def wait_apart(waits_for: asyncio.Future[Any]) -> object:
+def wait_apart(waits_for: asyncio.Future[object]) -> object:
     """Return a future that ends with ``waits_for``, and whose cancellation does not reach it."""
     apart = asyncio.Future[None](loop=waits_for.get_loop())
     waits_for._asyncio_future_blocking = False  # noqa: SLF001 - as a task does when it blocks on one
@@ -120,7 +120,7 @@ def wait_apart(waits_for: asyncio.Future[Any]) -> object:
     return next(apart.__await__())
 
 
-def _end(apart: asyncio.Future[None], _: asyncio.Future[Any]) -> None:
+def _end(apart: asyncio.Future[None], _: asyncio.Future[object]) -> None:
     if not apart.done():
         apart.set_result(None)
 

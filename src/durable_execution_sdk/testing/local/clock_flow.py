@@ -93,7 +93,7 @@ class CountedBodies(Bodies):
     moves = 0
 
     def start(
-        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
         """Count the start of a body."""
         self.moves += 1

@@ -62,7 +62,7 @@ class _FaultyBodies(CountedBodies):
         self._clock = clock
 
     def start(
-        self, operation: Attempting[Any], body: Coroutine[Any, Any, None]
+        self, operation: Attempting[Any], body: Coroutine[object, object, None]
     ) -> asyncio.Task[None]:
         """Start a step's body with its planned faults."""
         run = BodyRun(
