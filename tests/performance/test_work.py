@@ -74,16 +74,25 @@ def run(handler: Any, plane: MemoryService, event: str, *, paged: bool = False) 
     return outcome
 
 
-def per_operation(handler: Any, plane: MemoryService, small: str, large: str, more: int) -> Work:
+def per_operation(
+    handler: Any, small: str, large: str, more: int, *, replayed: bool = False
+) -> Work:
     """Return the work of one operation: that of a large run less that of a small one, for each operation."""
     run(handler, MemoryService(), small)  # nothing is made for the first time below
-    before, after = [], []
-    for runs, event in ((before, small), (after, large)):
-        chosen = plane if plane.operations else MemoryService()
-        made = chosen.event(event)
-        bound = handler.bind(chosen)
-        runs.append(work_of(lambda bound=bound, made=made: bound(made, None)))
-    (one,), (other,) = before, after
+    works: list[Work] = []
+    for event in (small, large):
+        plane = MemoryService()
+        if replayed:
+            run(handler, plane, event)
+        made, bound = plane.event(event), handler.bind(plane)
+        outcomes: list[Any] = []
+
+        def play(bound: Any = bound, made: Any = made, outcomes: list[Any] = outcomes) -> None:
+            outcomes.append(bound(made, None))
+
+        works.append(work_of(play))
+        assert outcomes[0]["Status"] == "SUCCEEDED", outcomes
+    one, other = works
     return Work(
         calls=round((other.calls - one.calls) / more),
         loop_objects=round((other.loop_objects - one.loop_objects) / more),
@@ -125,7 +134,7 @@ def test_a_state_of_many_pages_is_read_page_by_page_and_once() -> None:
 
 
 def test_a_live_step_takes_little() -> None:
-    work = per_operation(steps, MemoryService(), "10", "60", 50)
+    work = per_operation(steps, "10", "60", 50)
     assert work.calls <= 110
     assert (
         work.loop_objects <= 7
@@ -162,16 +171,14 @@ def test_bodies_that_wait_are_not_looked_at_while_another_one_works() -> None:
 
 
 def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> None:
-    plane = MemoryService()
-    run(steps, plane, "60")
-    work = per_operation(steps, plane, "10", "60", 50)
+    work = per_operation(steps, "10", "60", 50, replayed=True)
     assert work.loop_objects == 1
     assert work.tasks == 0
     assert work.calls <= 28
 
 
 def test_an_item_of_a_map_takes_little() -> None:
-    work = per_operation(mapped, MemoryService(), "[10,0]", "[110,0]", 100)
+    work = per_operation(mapped, "[10,0]", "[110,0]", 100)
     assert work.calls <= 230
     if sys.version_info < (3, 12):
         assert work.tasks == 2  # the item's context, and the body of its step
