@@ -64,7 +64,7 @@ from durable_execution_sdk.version import __version__
 # Every workflow uses the modules above. Those below are loaded when one of their names is first used,
 # because each module costs time in a cold start.
 if TYPE_CHECKING:
-    from durable_execution_sdk.completion import (
+    from durable_execution_sdk.batch_completion import (
         CompletionConfig,
         CompletionDecision,
         CompletionOutcome,
@@ -109,13 +109,13 @@ else:
             "CallbackConfig": "operations.callback",
             "CallbackSerDes": "serdes.callback",
             "ChildConfig": "operations.child",
-            "CompletionConfig": "completion",
-            "CompletionDecision": "completion",
-            "CompletionOutcome": "completion",
-            "CompletionReason": "completion",
-            "CompletionStatus": "completion",
-            "complete_batch": "completion",
-            "continue_batch": "completion",
+            "CompletionConfig": "batch_completion",
+            "CompletionDecision": "batch_completion",
+            "CompletionOutcome": "batch_completion",
+            "CompletionReason": "batch_completion",
+            "CompletionStatus": "batch_completion",
+            "complete_batch": "batch_completion",
+            "continue_batch": "batch_completion",
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",

@@ -7,8 +7,8 @@ import pytest
 from durable_execution_sdk.replay.rehearsal import Rehearsal
 from durable_execution_sdk.runtime.bodies import Bodies
 from durable_execution_sdk.runtime.run import InvocationRun, Seam
-from durable_execution_sdk.testing.local.clock_flow import CountedBodies, FlowingRun
 from durable_execution_sdk.testing.local.faulty_run import FaultyRun
+from durable_execution_sdk.testing.local.slow_bodies import CountedBodies, FlowingRun
 
 ALLOWED = {
     "claim",

@@ -31,8 +31,8 @@ aws/signer.py _INNER
 aws/signer.py _OUTER
 aws/signer.py _TABLE
 cli/main.py context_settings
-completion.py _check_share()
-completion.py tolerated_failure_percentage
+batch_completion.py _check_share()
+batch_completion.py tolerated_failure_percentage
 engine/limits.py _SECOND
 operations/map.py share_counts
 rendering/outline.py _SHORTEST_SHOWN

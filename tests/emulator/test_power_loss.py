@@ -14,7 +14,7 @@ from tests.emulator.test_crashes import complete
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.commands import StartInvocation
 from durable_execution_sdk.engine.events import Event
-from durable_execution_sdk.engine.views.replay import invocation_event
+from durable_execution_sdk.engine.views.handler_view import invocation_event
 from durable_execution_sdk.errors import StoreError
 from durable_execution_sdk.protocol.data_plane import CheckpointRequest
 from durable_execution_sdk.protocol.operations import OperationType

@@ -18,8 +18,8 @@ from durable_execution_sdk.engine.events import Event
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.machine import decide, effects, evolve
 from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.views.handler_view import checkpoint_response, invocation_event
 from durable_execution_sdk.engine.views.history import history
-from durable_execution_sdk.engine.views.replay import checkpoint_response, invocation_event
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointResponse,
     Invocation,

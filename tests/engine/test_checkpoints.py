@@ -5,7 +5,7 @@ from tests.engine.engine_driver import BOOM, Execution, callback, context, retry
 
 from durable_execution_sdk.engine.commands import CompleteCallback, StopExecution
 from durable_execution_sdk.engine.rejections import Rejected
-from durable_execution_sdk.engine.views.replay import state_page
+from durable_execution_sdk.engine.views.handler_view import state_page
 from durable_execution_sdk.protocol.updates import OperationUpdate
 
 MINUTE = 60

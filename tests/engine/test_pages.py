@@ -8,13 +8,13 @@ from tests.engine.engine_driver import Execution, callback, context, replayed_co
 from durable_execution_sdk.engine.commands import CompleteCallback
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
-from durable_execution_sdk.engine.views.history import history_page
-from durable_execution_sdk.engine.views.paging import marker_for
-from durable_execution_sdk.engine.views.replay import (
+from durable_execution_sdk.engine.views.handler_view import (
     checkpoint_response,
     invocation_event,
     state_page,
 )
+from durable_execution_sdk.engine.views.history import history_page
+from durable_execution_sdk.engine.views.paging import marker_for
 from durable_execution_sdk.protocol.control_plane import HistoryRequest
 
 

@@ -38,7 +38,7 @@ from durable_execution_sdk.engine.machine import decide, effects, evolve
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.views.description import describe
-from durable_execution_sdk.engine.views.replay import invocation_event, state_page
+from durable_execution_sdk.engine.views.handler_view import invocation_event, state_page
 from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.operations import OperationStatus
 

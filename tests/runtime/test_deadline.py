@@ -14,7 +14,7 @@ from tests.virtual_time import virtual_time
 from durable_execution_sdk import DurableContext, Duration, InvocationError, durable_execution
 from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane
 from durable_execution_sdk.engine.commands import StartInvocation
-from durable_execution_sdk.engine.views.replay import invocation_event
+from durable_execution_sdk.engine.views.handler_view import invocation_event
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.runtime.settings import Settings
 

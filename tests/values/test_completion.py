@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_execution_sdk.completion import CompletionConfig, CompletionReason, decide
+from durable_execution_sdk.batch_completion import CompletionConfig, CompletionReason, decide
 from durable_execution_sdk.errors import ConfigError
 
 DONE = CompletionReason.ALL_COMPLETED

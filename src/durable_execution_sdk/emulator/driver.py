@@ -28,7 +28,7 @@ from durable_execution_sdk.engine.commands import (
 from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import is_pending
-from durable_execution_sdk.engine.views.replay import invocation_event
+from durable_execution_sdk.engine.views.handler_view import invocation_event
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject

@@ -43,9 +43,9 @@ from durable_execution_sdk.engine.rejections import Rejected, invalid, not_found
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.engine.views.description import describe
+from durable_execution_sdk.engine.views.handler_view import checkpoint_response, state_page
 from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
-from durable_execution_sdk.engine.views.replay import checkpoint_response, state_page
 from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.control_plane import (

@@ -25,7 +25,7 @@ from durable_execution_sdk.lint.rules import (
 )
 from durable_execution_sdk.lint.scope import Module, Names
 from durable_execution_sdk.lint.sets import Sets
-from durable_execution_sdk.lint.shapes import asks_for_replay, changed_globals, spins
+from durable_execution_sdk.lint.statements import asks_for_replay, changed_globals, spins
 from durable_execution_sdk.lint.workflows import (
     ENDINGS,
     OPERATIONS,

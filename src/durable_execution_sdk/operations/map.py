@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from msgspec import Struct
 
-from durable_execution_sdk.completion import CompletionConfig
+from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.operations.base import checked_name
 from durable_execution_sdk.operations.checks import check_config

@@ -1,0 +1,1 @@
+"""The contract that the SDK and the service share: data, limits, error codes, and their JSON."""

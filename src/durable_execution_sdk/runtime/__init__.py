@@ -1,0 +1,1 @@
+"""One invocation of a workflow: replay, scheduling, and the recording of operations."""

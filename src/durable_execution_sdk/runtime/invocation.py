@@ -36,7 +36,7 @@ from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Ver
 
 __all__ = ["run_invocation"]
 
-# The largest result that fits into the response of an invocation (API reference, section 3.1).
+# The most characters that JSON makes of one character of a text.
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
 Main = Callable[[ContextState, str | None], Awaitable[str | None]]

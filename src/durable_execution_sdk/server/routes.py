@@ -17,7 +17,7 @@ from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.server import control_plane, data_plane
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.error_mapping import unknown_operation
-from durable_execution_sdk.server.invoke import invoke
+from durable_execution_sdk.server.invoke_endpoint import invoke
 from durable_execution_sdk.server.request import Incoming
 
 Endpoint = Callable[[Backend, Incoming], Awaitable[Response]]

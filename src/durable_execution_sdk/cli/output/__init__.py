@@ -1,0 +1,1 @@
+"""Text that the command writes: lines, live trees, progress and JSON documents."""

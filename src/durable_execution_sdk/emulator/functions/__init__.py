@@ -1,0 +1,1 @@
+"""The functions that the emulator knows, and the ways to invoke them."""

@@ -1,0 +1,1 @@
+"""Places that keep executions: memory, or a SQLite file."""

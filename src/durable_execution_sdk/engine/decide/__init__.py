@@ -1,0 +1,1 @@
+"""Decisions: the events that follow from a command, or from the time."""

@@ -1,0 +1,1 @@
+"""``all``, ``any``, ``race`` and ``all_settled`` over operations."""

@@ -1,0 +1,1 @@
+"""Many branches of one operation: what ``map`` and ``parallel`` share."""

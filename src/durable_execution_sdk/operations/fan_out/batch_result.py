@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
 
-from durable_execution_sdk.completion import CompletionReason
+from durable_execution_sdk.batch_completion import CompletionReason
 from durable_execution_sdk.errors import ChildContextError
 from durable_execution_sdk.protocol.error_object import ItemFailure
 from durable_execution_sdk.runtime.error_objects import rebuild

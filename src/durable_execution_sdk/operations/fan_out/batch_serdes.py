@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
-from durable_execution_sdk.completion import CompletionReason
+from durable_execution_sdk.batch_completion import CompletionReason
 from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.operations.fan_out.batch_result import (
     BatchItem,

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 from msgspec import Struct
 
-from durable_execution_sdk.completion import (
+from durable_execution_sdk.batch_completion import (
     CompletionReason,
     CompletionStatus,
     decide,

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Raw, Struct
 
-from durable_execution_sdk.completion import CompletionConfig
+from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.operations.checks import check_serdes
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult

@@ -1,0 +1,1 @@
+"""Descriptions of a workflow in which every task waits; loaded only for them."""

@@ -1,0 +1,1 @@
+"""The asyncio event loop of invocations, and its threads."""

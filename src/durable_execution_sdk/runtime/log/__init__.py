@@ -1,0 +1,1 @@
+"""The log of an execution, as an invocation reads and writes it."""

@@ -1,0 +1,1 @@
+"""The asyncio tasks of workflow code."""

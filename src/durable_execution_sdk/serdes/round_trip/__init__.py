@@ -1,0 +1,1 @@
+"""Proof that a written value is read back as it was."""

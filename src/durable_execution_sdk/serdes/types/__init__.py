@@ -1,0 +1,1 @@
+"""Writers and readers of values, by the kind of their type."""

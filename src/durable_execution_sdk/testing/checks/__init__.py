@@ -1,0 +1,1 @@
+"""Checks of a whole workflow: crashes, schedules, replay, golden histories."""

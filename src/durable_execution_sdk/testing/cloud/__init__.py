@@ -1,0 +1,1 @@
+"""The test runner for functions that are deployed."""

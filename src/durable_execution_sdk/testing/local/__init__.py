@@ -1,0 +1,1 @@
+"""The test runner on the embedded engine."""

@@ -16,7 +16,7 @@ from durable_execution_sdk.runtime.completions import Completion
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.settings import Invoked
 from durable_execution_sdk.testing.faults import Faults
-from durable_execution_sdk.testing.local.clock_flow import CountedBodies, FlowingRun
+from durable_execution_sdk.testing.local.slow_bodies import CountedBodies, FlowingRun
 
 __all__ = ["FaultyRun"]
 

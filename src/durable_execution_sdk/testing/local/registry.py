@@ -10,10 +10,10 @@ from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
-from durable_execution_sdk.testing.local.clock_flow import FlowingRun
 from durable_execution_sdk.testing.local.functions import add_function
 from durable_execution_sdk.testing.local.handler_calls import Calls
 from durable_execution_sdk.testing.local.options import RunnerOptions
+from durable_execution_sdk.testing.local.slow_bodies import FlowingRun
 
 __all__ = ["functions_of"]
 

@@ -1,0 +1,1 @@
+"""Results of test executions, and their operations."""
