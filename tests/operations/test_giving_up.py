@@ -966,3 +966,62 @@ def test_a_scope_of_anyio_knows_its_cancellation_through_a_gather(others: tuple[
         return [scope.cancelled_caught, await ctx.step(lambda: "on")]
 
     assert run_workflow(workflow).result == [True, "on"]
+
+
+async def swallows() -> str:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        return "swallowed"
+    raise AssertionError
+
+
+async def at_once() -> str:
+    return "done"
+
+
+async def undo(result: object) -> None:
+    pass
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(
+    ("last", "returns"),
+    [
+        ("step", False),
+        ("step", True),
+        ("task", True),
+        ("swallowing task", True),
+        ("cancelled handle", True),
+        ("step of a saga", False),
+        ("step of a saga", True),
+    ],
+)
+def test_a_scope_of_anyio_knows_its_cancellation_though_the_last_operand_ended_otherwise(
+    last: str, returns: bool, nested: bool
+) -> None:
+    """``gather`` takes the message from its last operand, which lacks it unless the scope has cancelled it."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        async with ctx.saga() as saga:
+            made: dict[str, Any] = {
+                "step": lambda: ctx.step(lambda: 1),
+                "task": lambda: asyncio.create_task(at_once()),
+                "swallowing task": lambda: asyncio.create_task(swallows()),
+                "cancelled handle": lambda: ctx.step(asyncio.Event().wait, name="cancelled"),
+                "step of a saga": lambda: saga.step(asyncio.sleep, 3 * SOON, compensate=undo),
+            }
+            with anyio.move_on_after(SOON) as scope:
+                operand = made[last]()
+                if last == "cancelled handle":
+                    asyncio.get_running_loop().call_soon(operand.cancel)
+                stuck = ctx.step(asyncio.Event().wait, name="stuck")
+                gathered = asyncio.gather(stuck, operand, return_exceptions=returns)
+                await (asyncio.gather(gathered) if nested else gathered)
+        await ctx.wait(seconds(5))
+        return [scope.cancelled_caught, await ctx.step(lambda: "on")]
+
+    handler = durable_execution(workflow)
+    result = LocalDurableTestRunner(handler).run_sync()
+    assert result.result == [True, "on"], result.error
+    check_replay_sync(handler, result).raise_if_failed()

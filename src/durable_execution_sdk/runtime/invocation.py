@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -22,7 +23,7 @@ from durable_execution_sdk.protocol.updates import OperationAction, OperationUpd
 from durable_execution_sdk.runtime.contexts import ContextState, IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.error_objects import capture
-from durable_execution_sdk.runtime.event_loop.environment import Environment, order_anyio
+from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
 from durable_execution_sdk.runtime.log.checkpointer import SHORTEST_GRACE
 from durable_execution_sdk.runtime.log.journal import Journal
@@ -94,7 +95,10 @@ async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) ->
     environment.observe(scheduler)
     environment.loop.max_threads = run.settings.max_threads
     warn_of_earlier_threads(run.settings.logger)
-    order_anyio()
+    if "anyio" in sys.modules:
+        from durable_execution_sdk.runtime.event_loop.anyio_order import order_anyio  # noqa: PLC0415 - see there
+
+        order_anyio()
     try:
         return await _run(run, deadline, main, payload)
     finally:

@@ -5,9 +5,10 @@ generator at any moment, in the middle of any code. asyncio's own hook makes a t
 of that code. It may be a workflow of another execution, which would then have one task more. Here the task
 runs in the SDK's context, hidden from workflow code.
 
-``asyncio.gather`` returns a future whose hash is its address, and anyio cancels nested scopes in the order of
-a set. Both would differ from one replay to the next. Here the futures of ``gather`` in workflow code get a
-hash by their place, and anyio's sets keep the order of insertion, for all code.
+``asyncio.gather`` returns a future whose hash is its address, which would differ from one replay to the next.
+Here those of workflow code get a hash by their place. They also keep the message of a cancellation, which
+``gather`` loses where its last operand ended otherwise: a scope of anyio would not know the cancellation that
+it has asked for, and let it out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import asyncio
 import asyncio.tasks
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, MutableSet
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
@@ -36,7 +37,7 @@ from durable_execution_sdk.runtime.tasks.workflow_task import (
     WorkflowTask,
 )
 
-__all__ = ["Environment", "environment", "order_anyio"]
+__all__ = ["Environment", "environment"]
 
 _T = TypeVar("_T")
 _Generator = AsyncGenerator[Any, Any]
@@ -226,7 +227,7 @@ def environment() -> Environment:
 
 
 def order_gather() -> None:
-    """Give the futures that ``asyncio.gather`` makes in workflow code a reproducible hash."""
+    """Give the futures that ``asyncio.gather`` makes in workflow code a reproducible hash, and their message."""
     tasks_module: Any = asyncio.tasks
     original: Any = getattr(tasks_module, "_GatheringFuture", None)
     if original is None or original.__module__ == __name__:
@@ -239,54 +240,23 @@ def order_gather() -> None:
             original.__init__(self, children, loop=loop)
             self.place_in_sets: int | None = place_of_future(2)
             self.owner = owner_of_future()
+            self.message: object = None
 
         def __hash__(self) -> int:
             return object.__hash__(self) if self.place_in_sets is None else self.place_in_sets
 
+        def cancel(self, msg: object = None) -> bool:
+            """Cancel the operands, and keep the message, by which anyio tells its own cancellations."""
+            is_requested: bool = original.cancel(self, msg)
+            if is_requested and self.owner is not None:
+                self.message = msg
+            return is_requested
+
+        def set_exception(self, exception: Any) -> None:
+            """Fail. ``gather`` takes the message from its last operand, which lacks it if that ended by itself."""
+            is_cancelled = isinstance(exception, asyncio.CancelledError)
+            if is_cancelled and self.message is not None and not exception.args:
+                exception.args = (self.message,)
+            original.set_exception(self, exception)
+
     tasks_module._GatheringFuture = GatheringFuture  # noqa: SLF001 - ``gather`` looks it up there
-
-
-def order_anyio() -> None:
-    """Let anyio iterate over the scopes and tasks of a cancel scope in the order of their creation."""
-    if "anyio" not in sys.modules:
-        return
-    import anyio._backends._asyncio as backend  # noqa: PLC0415 - only where it is used
-
-    scope: Any = backend.CancelScope
-    original: Callable[..., None] = scope.__init__
-    if getattr(original, "keeps_order", False):
-        return
-
-    def initialize(self: Any, *args: object, **options: Any) -> None:
-        original(self, *args, **options)
-        self._child_scopes = OrderedSet(self._child_scopes)
-        self._tasks = OrderedSet(self._tasks)
-
-    initialize.keeps_order = True  # type: ignore[attr-defined]
-    scope.__init__ = initialize
-
-
-class OrderedSet(MutableSet[Any]):
-    """A set whose iteration follows the order of insertion."""
-
-    __slots__ = ("_members",)
-
-    def __init__(self, members: Iterable[Any] = ()) -> None:
-        self._members: dict[Any, None] = dict.fromkeys(members)
-
-    def __contains__(self, member: object) -> bool:
-        return member in self._members
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._members)
-
-    def __len__(self) -> int:
-        return len(self._members)
-
-    def add(self, value: Any) -> None:
-        """Add a member, at the end."""
-        self._members[value] = None
-
-    def discard(self, value: Any) -> None:
-        """Remove a member if it is in the set."""
-        self._members.pop(value, None)
