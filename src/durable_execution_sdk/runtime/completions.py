@@ -1,13 +1,15 @@
-"""Completions, and the order in which workflow code sees them: that of the log.
+"""Completions of operations, in the order in which workflow code sees them: the order of their ends in the log.
 
 Code that waits for several operations sees which one ends first. It may branch on that: ``race``,
-``asyncio.wait``, a queue that tasks put results into. On the first run completions come one by one, as
-bodies end. On replay the log holds all of them at once, and the code must still take the same branches.
+``asyncio.wait``, a queue that tasks put results into. On the first run operations end one after the other.
+On replay the log holds all ends from the start, and the code must still take the same branches.
 
 The rules:
 
-- A completion is *due* as soon as the log holds the end of its operation.
-- Due completions are delivered one at a time, each only when the workflow is quiescent (``run``).
+- An operation is *claimed* when workflow code calls it.
+- Its completion is *due* as soon as the log holds its end.
+- Due completions are *delivered*, which means that the code sees them, one at a time, and each only when the
+  workflow is quiescent (``scheduler``).
 - The next one is that with the earliest end in the log; of two with the same end, that whose operation
   was claimed first.
 
@@ -23,34 +25,36 @@ A worked example, of an operation of 150 ms and one of 50 ms::
 
     log                      first run delivers            replay delivers
     query_cache    ends 50   when it comes; mark_stale     first, though both are due: 50 < 150;
-                             is claimed, its body runs     mark_stale is claimed, and due at 230
+                             is claimed, its body runs     mark_stale is claimed, with the end 230
     query_archive  ends 150  when it comes; nothing        next: 150 < 230
                              awaits it yet
     mark_stale     ends 230  when it comes; the handler    last
                              goes on, ``slow`` is done
 
-What goes wrong without it: if replay delivered both queries before the handler runs, ``done`` would hold
-both, ``mark_stale`` would not be claimed, and the log would not match the code. In the order of claims,
-``slow`` would win on replay.
+What goes wrong without these rules: if replay delivered both queries before the handler runs, ``done``
+would hold both, ``mark_stale`` would not be claimed, and the code would not match the log. If replay
+delivered in the order of claims, it would deliver ``slow`` first.
 
 Two refinements:
 
-- *Late news.* A service may report an end after a later one was delivered. By its time, replay would
-  deliver it before that one. So a late end gets the place right after the last delivery, and it is held
-  until a note of this is in the log: a STEP named ``late news`` that holds the place (``journal.Note``).
-  This costs one operation, and nothing while the service keeps the order. Two cases stay open: a process
-  that dies after the service has reported the end and before the note is in the log; and an end that the
-  service did not report before the execution suspended. ``UpdatedOperationIds`` does not help there: AWS
-  counts from the last invocation that succeeded, so after a crash it names ends that were seen long ago.
+- *Late news.* Operation A may end before operation B, and the service may report A's end only after B's was
+  delivered. Replay, which has both ends, would deliver A first. So A gets the place right after the last
+  delivery, and is held until the log holds a note of that place: a STEP named ``late news``
+  (``late_news.Note``). The note costs one operation; a service that reports ends in order causes none. Two
+  cases stay open: a process that dies after the service has reported the end and before the note is in the
+  log; and an end that the service did not report before the execution suspended. ``UpdatedOperationIds``
+  does not help there: AWS counts from the last invocation that succeeded, so after a crash the list also
+  names operations whose ends were delivered before the crash.
 - *Delivery at once.* If the only task is about to block on a due completion, no callback is ready and no
-  cancellation pending, then the workflow is as good as quiescent. The completions up to that one are
-  delivered in the await, without a turn of the loop, which makes replay of sequential code cheap.
+  cancellation is pending, then the workflow is as good as quiescent. The ``await`` itself delivers the
+  completions up to that one, without a turn of the loop, which makes replay of sequential code cheap.
 
-A handle is a future, but each task that awaits one blocks on a future of its own (``Waiter``). So to
-cancel a task does not cancel an operation that others await too. When the last such task is cancelled,
-the operation is given up: its body is cancelled and a FAIL of type ``OperationCancelled`` is recorded.
-That record never becomes due. Two ends in the same millisecond could otherwise make replay see the
-failure where the first run saw the cancellation.
+A handle is a future, but each task that awaits a handle blocks on a future of its own (``Waiter``). So to
+cancel one task does not cancel an operation that other tasks await too, unless the cancelled task awaits it
+in a ``gather``, which cancels its operands. When the last task that awaits it is cancelled, the operation is
+*given up*: its body is cancelled, and a FAIL of type ``OperationCancelled`` is recorded. That FAIL never
+becomes due: if it were delivered, and another end had the same millisecond, replay could see the failure
+where the first run saw the cancellation.
 """
 
 from __future__ import annotations
@@ -87,7 +91,7 @@ __all__ = [
 _T = TypeVar("_T")
 _S = TypeVar("_S")
 
-# Called by their names, which is quicker than through ``super()``.
+# Methods of the base class; to call them by these names is quicker than through ``super()``.
 _new_future = asyncio.Future[Any].__init__
 _result_of = asyncio.Future[Any].result
 _set_result = asyncio.Future[Any].set_result
@@ -107,7 +111,7 @@ class Wake(asyncio.Future[None]):
 
 
 class Signal(Wake):
-    """A wake-up that other code of the workflow gives."""
+    """A future that other code of the workflow completes, to wake the task that blocks on it."""
 
     __slots__ = ("_label",)
 
@@ -145,10 +149,10 @@ class Waiter(Wake):
 
 
 class Watcher(Generic[_S]):
-    """An operation that takes note, at once, that another one is done."""
+    """An object that is told that an operation is done, before any task moves."""
 
     def take_note(self, handle: Handle[_S]) -> None:
-        """Take note of the operation of this handle."""
+        """Take note that the operation of this handle is done."""
         raise NotImplementedError
 
 
@@ -159,7 +163,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     alone: all that workflow code can do to the operation is to ``cancel`` it.
     """
 
-    # State is kept in slots, which are quicker than the dictionary that every future has.
+    # A slot is quicker than the dictionary that every future has.
     __slots__ = ("_operation",)
 
     def __init__(self, operation: Completion[_T], loop: asyncio.AbstractEventLoop) -> None:
@@ -182,7 +186,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         return f"<{self._operation.label} {state}>"
 
     def __hash__(self) -> int:
-        """Return the number of the place in the workflow, so that sets have the same order on every replay."""
+        """Return the number of the operation's place in the workflow, so that sets have the same order on replay."""
         return self._operation.place
 
     def __await__(self) -> Generator[Any, None, _T]:
@@ -211,7 +215,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
             result: _T = _result_of(self)
         except asyncio.InvalidStateError:
             if _asyncio_function(sys._getframe(1)) == "wait_for":  # noqa: SLF001
-                # ``wait_for`` has timed out, and the operation goes on.
+                # ``wait_for`` has timed out while the operation goes on; it turns this into ``TimeoutError``.
                 raise asyncio.CancelledError from None
             raise
         return result
@@ -219,7 +223,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
-        """As for any future."""
+        """Add a callback, as for any future. Inside a step it raises ``ContextMisuseError``."""
         operation = self._operation
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(operation.label, "awaited")
@@ -227,7 +231,7 @@ class Handle(asyncio.Future[_T], Generic[_T]):
         super().add_done_callback(fn, context=context)
 
     def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
-        """As for any future."""
+        """Remove a callback, as for any future."""
         removed = super().remove_done_callback(fn)
         self._operation.callbacks_added -= removed
         return removed
@@ -235,17 +239,18 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the operation, and the tasks that await it, as for any future.
 
-        A wait is ended early instead, and tasks that await it go on as if the time were up: recorded, so
-        replay goes on at the same place. ``False`` if the end has been seen, or was asked for already.
+        A wait ends early instead, and the tasks that await it go on as if its time were up. This is recorded, so
+        replay goes on at the same place. Returns ``False`` if the workflow has seen the end of the operation, or
+        has cancelled it already.
         """
         return self._operation.cancel(msg, sys._getframe(1))  # noqa: SLF001 - asyncio calls it too
 
     def set_result(self, result: _T, /) -> NoReturn:
-        """Refuse it: the result is what the log holds."""
+        """Raise ``ContextMisuseError``: the result comes from the log alone."""
         raise self._closed("result")
 
     def set_exception(self, exception: type | BaseException, /) -> NoReturn:
-        """Refuse it: the error is what the log holds."""
+        """Raise ``ContextMisuseError``: the error comes from the log alone."""
         raise self._closed("exception")
 
     def _closed(self, outcome: str) -> ContextMisuseError:
@@ -258,15 +263,15 @@ class Handle(asyncio.Future[_T], Generic[_T]):
 
 
 def operation_of(handle: Handle[_T]) -> Completion[_T]:
-    """The operation behind a handle, which workflow code has no name for."""
+    """The operation behind a handle, for the SDK: workflow code uses the handle alone."""
     return handle._operation  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 class Completion(Generic[_T]):
-    """The operation, or the timer, behind a handle: it comes to the outcome.
+    """The operation, or the timer, behind a handle: it gives the handle its outcome.
 
-    It keeps its handle until that has the outcome; from then on the handle keeps it. So neither waits
-    for the collector.
+    It refers to its handle until that is done and the waiters are told; then only the handle refers to it.
+    So no cycle of references is left for the garbage collector.
     """
 
     __slots__ = (
@@ -286,31 +291,31 @@ class Completion(Generic[_T]):
     )
 
     handle_class: ClassVar[type[Handle[Any]]] = Handle
-    # False for completions that are not the end of the operation with this id.
+    # False for the creation of a callback, which completes before the operation with this id ends.
     is_end: ClassVar[bool] = True
     name: str | None
     operation_id: str
-    # The state of the context that it belongs to.
+    # The state (``ContextState``) of the context in which it was claimed.
     context_state: Any
 
     def __init__(self, completions: Completions, place: int) -> None:
-        """``place`` is the hash of the handle: where the operation stands in the workflow."""
+        """Number the claim. ``place`` is the number of the operation's place in the workflow, and the handle's hash."""
         self.completions = completions
         self.handle: Handle[_T] = self.handle_class(self, completions.loop)
         self._waiters: list[Waiter] | None = None
         self._watcher: Watcher[_T] | None = None
-        # Number of callbacks that run when it completes, besides the tasks that await it.
+        # Number of callbacks added to the handle. Tasks that await it are in ``_waiters`` instead.
         self.callbacks_added = 0
         self.is_due = False
         # The state of the handle, which only this class changes.
         self.is_done = False
         self.is_cancelled = False
-        # True if the cancellation of the awaiting tasks has ended it, and not a call of ``cancel()``.
+        # True if it was cancelled because the tasks that awaited it were, not by a call of ``cancel()``.
         self.is_given_up = False
-        # True if it goes on when the tasks that await it are cancelled.
+        # True if it goes on even when all tasks that await it are cancelled, as a step of a saga does.
         self.is_kept = False
-        # False for optimistic steps: their result may be seen before the log has an end time, so they must
-        # not advance ``now``.
+        # False for steps in optimistic mode: code may see their result before the log has an end time, so they
+        # must not advance ``Completions.now``.
         self.tells_time = True
         completions.claims = self.sequence = completions.claims + 1
         self.place = place
@@ -334,7 +339,7 @@ class Completion(Generic[_T]):
 
     @property
     def is_awaited(self) -> bool:
-        """True if code of the workflow would notice that it completes."""
+        """True if a callback, a watcher or a task waits for it, so that its completion makes code run."""
         return bool(self.callbacks_added) or self._watcher is not None or self._is_waited_for
 
     @property
@@ -342,7 +347,7 @@ class Completion(Generic[_T]):
         return any(not waiter.done() for waiter in self._waiters or ())
 
     def watch(self, watcher: Watcher[_T]) -> None:
-        """Notify another operation at once when this one is done."""
+        """Tell ``watcher`` when this operation is done, before any task moves."""
         self._watcher = watcher
 
     def settle(self) -> None:
@@ -357,7 +362,7 @@ class Completion(Generic[_T]):
         if self._waiters is not None or self._watcher is not None:
             self._tell()
         else:
-            del self.handle
+            del self.handle  # see the docstring of the class
 
     def set_result(self, value: _T) -> None:
         """Give the handle its value."""
@@ -375,7 +380,7 @@ class Completion(Generic[_T]):
         raise NotImplementedError
 
     def cancel(self, msg: Any | None = None, caller: FrameType | None = None) -> bool:
-        """Give the operation up, and cancel the tasks that await it; ``caller`` called the handle."""
+        """End the operation, and cancel the tasks that await it; ``caller`` is the frame that called the handle."""
         if self.is_done:
             return False
         if caller is None or not self.passed_on(caller, msg):
@@ -391,7 +396,7 @@ class Completion(Generic[_T]):
 
     @property
     def can_be_given_up(self) -> bool:
-        """True if code runs in this process for the operation, which would be cancelled."""
+        """True if to give the operation up would cancel code that runs for it in this process."""
         return False
 
     def abandon(self) -> None:
@@ -406,7 +411,7 @@ class Completion(Generic[_T]):
         return True
 
     def refuse(self, msg: Any | None = None) -> None:
-        """End the handle of an operation that may do nothing, before anything awaits it."""
+        """Cancel the handle of an operation that was claimed too late to do anything, before a task awaits it."""
         _cancel(self.handle, msg)
         self.is_done = self.is_cancelled = True
 
@@ -418,29 +423,32 @@ class Completion(Generic[_T]):
             self.give_up()
 
     def passed_on(self, caller: FrameType, msg: Any | None = None) -> bool:
-        """Handle a call of ``cancel()`` by asyncio as the cancellation of a task that awaits the operation.
+        """Treat a call of ``cancel()`` by asyncio as the cancellation of one task that awaits the operation.
 
         ``wait_for`` of Python 3.11, and of later ones without a positive timeout, cancels its operand and
-        waits for the end of it; ``gather`` cancels all of its operands. Returns ``False`` if the caller is other
-        code, which means the operation itself.
+        waits until the operand has ended. That gives the operation up only if no other code awaits it.
+        ``gather`` cancels all of its operands, as in asyncio, and so gives them up even if others await them. An
+        operation that is kept goes on in both cases. Returns ``False`` if other code has called ``cancel()``:
+        that is to end the operation itself.
         """
         function = _asyncio_function(caller)
         if function == "_cancel_and_wait":
             is_shared = self.callbacks_added > 1 or self._watcher is not None or self._is_waited_for
             if is_shared or self.is_kept or not self.can_be_given_up:
+                # The operation goes on: call the callback by which ``wait_for`` would learn of its end.
                 self.completions.loop.call_soon(caller.f_locals["cb"], self.handle)
                 return True
         elif function != "cancel":
             return False
         elif self.is_kept:
-            return True  # the gather ends, cancelled, when this has ended
+            return True  # ``gather`` raises ``CancelledError`` once this operation has ended
         self.is_given_up = True
         self.abandon()
-        self.drop(msg)  # by which anyio tells its own cancellations
+        self.drop(msg)  # anyio recognizes its own cancellations by ``msg``
         return True
 
     def cancelled_error(self) -> OperationCancelledError:
-        """The error for a task that awaits an operation after it was given up."""
+        """The error for a task that awaits this operation after it was given up."""
         return OperationCancelledError(
             f"{self.label} was given up: the task that awaited it was cancelled, by a timeout for"
             " instance, and no other task awaited it. Call it again, or await asyncio.shield(...) of"
@@ -450,7 +458,7 @@ class Completion(Generic[_T]):
         )
 
     def _tell(self) -> None:
-        """Wake what waits for the handle, and leave the operation to it."""
+        """Wake the tasks that await the operation; once it is done, tell the watcher and forget the handle."""
         waiters = self._waiters
         if waiters is not None:
             self._waiters = None
@@ -465,7 +473,7 @@ class Completion(Generic[_T]):
             del self.handle
 
     def become_due(self, at: float) -> None:
-        """Queue the completion for delivery: the log holds the operation's end, at this time (milliseconds)."""
+        """Queue the completion for delivery. ``at`` is the operation's end in the log, in milliseconds."""
         self.is_due = True
         completions = self.completions
         if at <= completions.last_at or completions.may_be_late:
@@ -474,7 +482,7 @@ class Completion(Generic[_T]):
 
 
 def _never_late(_completion: Completion[Any], _news: LateNews) -> None:
-    """Record nothing; the workflow sets the function that does."""
+    """Record nothing: this stands in until ``InvocationRun`` sets the function that records the place."""
 
 
 def _asyncio_function(frame: FrameType) -> str | None:
@@ -503,25 +511,29 @@ class Completions:
         position: Position,
         ready: Sized = (),
     ) -> None:
-        """Make an empty queue. ``ready`` are the callbacks that the loop will run next."""
+        """Make an empty queue. ``ready`` holds the callbacks that the loop will run next."""
         self.loop = loop
         self.position = position
         self._ready = ready
         self.now: float = 0
-        # True if each context keeps its own last end: see ``Frame.now``.
+        # True if each context keeps its own last end: see ``ContextState.now``.
         self.tells_contexts = False
-        # The number of handles made; a handle's own number breaks ties.
+        # The number of operations and timers claimed so far. The number of each (``Completion.sequence``)
+        # decides between equal ends.
         self.claims = 0
-        # A heap of end, sequence number and handle; its first entry is delivered next.
+        # A heap of end, sequence number and completion; its first entry is delivered next.
         self.due: list[tuple[float, int, Completion[Any]]] = []
-        # Of the last delivery: its end, sequence number and operation id. An earlier end that comes now is late.
+        # The end and the sequence number of the last delivery: an end that comes now and is earlier is late. The
+        # id is that of the last operation whose end was delivered.
         self.last_at = -math.inf
         self.last_sequence = 0
         self.last_id = ""
-        # The handles that were delivered with this same end.
+        # The completions that were delivered with the end ``last_at``.
         self._tied: list[Completion[Any]] = []
         journal = position.journal
+        # True if the log holds notes of late news, so that a completion may have a place other than its end.
         self.may_be_late = bool(journal.places)
+        # The ids of operations whose ends an earlier invocation may have seen.
         self._old_ends = journal.old_ends
         # The ids of late operations whose place is not recorded yet, and the function that records it.
         self.unplaced: set[str] = set()
@@ -549,6 +561,7 @@ class Completions:
                 self.position.has_news = True
         completion.settle()
         tasks = self._tasks
+        # A delivery starts the count anew by which ``spinning`` finds tasks that spin, and lets held tasks go on.
         tasks.checked_from = tasks.progress + UNCHECKED_MOVES
         if tasks.held:
             tasks.resume()
@@ -564,11 +577,11 @@ class Completions:
         )
 
     def place(self, completion: Completion[Any], at: float) -> float:
-        """Return the place of a completion in the order: its end, or a later place if it came late.
+        """Return the place of a completion in the order of delivery: ``at``, or a later place if it came late.
 
         It is late if a completion with a later end was delivered already: replay, which has both ends, would
-        deliver them the other way round. A late one is placed right after the last delivery, and held until
-        the log holds that place.
+        deliver them the other way round. A late completion gets the place right after the last delivery, and is
+        held until the log holds a note of that place.
         """
         if not completion.is_end:
             return at
@@ -583,8 +596,8 @@ class Completions:
         if at == self.last_at and all(
             each.sequence < completion.sequence or _is_within(each, late_id) for each in self._tied
         ):
-            # The end of a context in the same millisecond as its last operation: replay delivers it after
-            # that too, if it runs the function at all.
+            # This is a context that ended in the same millisecond as operations in it or claimed before it. If
+            # replay runs its function at all, it delivers the context's end after theirs too.
             return at
         place = math.nextafter(self.last_at, math.inf)
         self.unplaced.add(late_id)
@@ -592,7 +605,7 @@ class Completions:
         return place
 
     def time_after(self) -> float:
-        """Return a time for an end that the service did not report: now, and after the last delivery."""
+        """Return an end for an operation whose end the service did not report: now, but after the last delivery."""
         return self.now if self.now > self.last_at else math.nextafter(self.last_at, math.inf)
 
     def deliver_at_once(self, completion: Completion[Any]) -> None:

@@ -1,23 +1,26 @@
-"""The rule by which an invocation goes on, suspends or ends: quiescence, delivery and conclusion.
+"""The decision, each time that nothing can run, whether an invocation goes on, suspends or ends.
 
 An invocation must answer PENDING as soon as only the service can make the workflow go on, because idle
 time is billed. It must not answer earlier, because the answer cuts off everything that still runs. And
-it must deliver completions at points of the code that a replay can reproduce. All three need the same
-fact: the workflow is *quiescent*, which means that no code of it can run before something new happens.
+it must deliver completions at points of the code that a replay can reproduce. All three depend on one
+fact: the workflow is *quiescent*, which means that its code cannot run before something new happens.
 
-The event loop knows that. ``asyncio`` asks its selector to wait only when no callback is ready to run
-(``loop._IdleSelector``), which calls ``on_idle`` at that moment. It does the first of these that applies:
+The event loop notices that moment. ``asyncio`` asks its selector to wait only when no callback is ready to
+run, so the selector (``event_loop.loop._IdleSelector``) calls ``on_idle`` before it waits. ``on_idle`` does
+the first of these that applies:
 
 1. Deliver the completion whose turn it is (``completions``).
-2. With the gate closed, check what replay has not asked for, and open the gate or fail (``gate``).
-3. Send the batch that was held back for those completions (``checkpointer``).
+2. While the gate is closed: open it if replay has asked for every recorded operation. If it has not, wait
+   while a source outside may still wake a task, then fail the execution (``gate``).
+3. Send the batch that the checkpointer held back until the due completions were delivered.
 4. While a checkpoint call is in flight or the body of a step runs, wait.
 5. Send the updates that are left in the queue.
 6. While a short timer, a thread or a socket of workflow code may wake a task, wait (``external_wakeups``).
-7. If no completion can come, let tasks go on that were held because they spin (``spinning``).
-8. While an unknown source, such as a thread, may wake a task, wait: 30 seconds at most by default.
+7. If no completion can come, let the tasks go on that are held because they spin (``spinning``).
+8. While a source that the SDK does not know, such as a thread that no executor started, may wake a task,
+   wait: 30 seconds at most by default.
 9. Record the timers of a second and more as WAITs.
-10. End: PENDING if an operation is pending that code awaits, else the workflow is deadlocked.
+10. End the invocation: with PENDING if code awaits a pending operation, otherwise as deadlocked.
 
 A worked example. ``ship`` waits for a day, ``notify`` runs a step of three seconds::
 
@@ -41,19 +44,20 @@ A worked example. ``ship`` waits for a day, ``notify`` runs a step of three seco
       notify ends
     ship and the gather are blocked, the wait is
       pending and awaited: rule 10, PENDING
-    invocation 2, a day later                         wait SUCCEEDED (in its event)
+    invocation 2, a day later                         wait SUCCEEDED (in the event)
     replay claims both; send_mail ended before the
       wait, so it is delivered first (rule 1), and
       then the wait; send_parcel is new: rule 2
       opens the gate, and its body starts
 
-What goes wrong without it: if a task that blocks on a wait suspended the invocation at once, the mail
-would be cut off, and sent again in the next one. If a completion were delivered as soon as its answer
-came, it would meet the other tasks at another point of their code on each run. If a lock that nothing can
-release counted as waiting, the function would run until its timeout, and then again.
+What goes wrong without these rules: if a task that blocks on a wait suspended the invocation at once,
+``send_mail`` would be cut off, and the next invocation would send the mail again. If a completion were
+delivered as soon as the service's answer came, the other tasks would stand at another point of their code
+on each run. If a task that blocks on a lock which nothing can release kept the invocation open, the
+function would run until its timeout, and the next invocation would do the same.
 
-The verdict is set before any task is cancelled (``end``), and the first verdict stands. So code that
-catches the cancellation cannot undo a suspension; what it asks for afterwards does nothing.
+The verdict is set before any task is cancelled (``InvocationRun.end``), and the first verdict stands. So
+code that catches the cancellation cannot undo a suspension: operations that it calls afterwards do nothing.
 """
 
 from __future__ import annotations
@@ -75,7 +79,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scheduler"]
 
-# Number of times that workflow code may catch its cancellation before its coroutines are closed.
+# Number of rounds in which tasks are cancelled again before their coroutines are closed too.
 _UNWINDING_ROUNDS = 20
 
 
@@ -88,19 +92,22 @@ class Scheduler(LoopObserver):
         self.outside = run.outside
         run.tasks.hold = self._hold
         run.outside.thread_ended = self._thread_ended
+        # How often the tasks were cancelled again, and the loop's time until which timers of clean-up code count.
         self._rounds = 0
         self._unwound_by: float | None = None
 
     def on_idle(self, *, at_rest: bool) -> bool:
         """Do what is due when the loop is idle; return ``True`` if it has something to run now.
 
-        ``at_rest`` is ``False`` if callbacks that move no workflow task keep the loop busy, as a body does that
-        spins. Only completions are delivered then, and the batch that waits for them is sent.
+        ``at_rest`` is ``False`` if callbacks that move no workflow task keep the loop busy, as the body of a
+        step does that spins. Then it only delivers completions, and sends the batch that was held back for them.
         """
         run = self._run
         if run.is_ending:
             return at_rest and self._cancel_again()
         due = run.completions.due
+        # The next completion waits while the place of its late end is not recorded, and while code may yet ask
+        # for an operation that ended earlier.
         if (
             due
             and not (run.completions.unplaced and run.completions.is_held)
@@ -126,21 +133,21 @@ class Scheduler(LoopObserver):
             return True
         if run.outside.may_wake() or self._is_ticking():
             return False
-        loose = [timer for timer in run.timers if timer.is_loose]
-        is_pending = bool(loose) or run.is_waiting_for_service()
+        unrecorded = [timer for timer in run.timers if timer.is_loose]
+        is_pending = bool(unrecorded) or run.is_waiting_for_service()
         if run.tasks.held and not (is_pending or self.spinning.is_endless):
             self.spinning.let_on()
             return True
         if self._is_waited_for(is_pending=is_pending):
             return False
-        for timer in loose:
+        for timer in unrecorded:
             timer.hand_over()
-        if not loose:
+        if not unrecorded:
             self._conclude()
         return True
 
     def on_restless(self) -> None:
-        """Act as if idle: callbacks have come at each of many turns, and none has moved a workflow task."""
+        """Act as if the loop were idle: many turns of it have run callbacks, and none has moved a workflow task."""
         if not self._run.is_ending:
             self._run.is_restless = True
             self.on_idle(at_rest=True)
@@ -148,7 +155,7 @@ class Scheduler(LoopObserver):
 
     @cached_property
     def spinning(self) -> Spinning:
-        """The counter of moves that holds tasks which spin; made when one may spin."""
+        """The object that counts the moves of tasks and holds those that spin; made when a task may spin."""
         from durable_execution_sdk.runtime.tasks.spinning import Spinning  # noqa: PLC0415 - rarely needed
 
         return Spinning(self._run.tasks, self._run.loop, lambda: self._run.is_ending)
@@ -156,7 +163,7 @@ class Scheduler(LoopObserver):
     def _hold(
         self, watched: WorkflowTask[object], error: BaseException | None = None
     ) -> asyncio.Future[None] | None:
-        """Load ``spinning`` at its first use, and ask it about a task."""
+        """Return the future on which a task has to block if it spins; loads ``spinning`` at its first use."""
         return self.spinning.hold(watched, error)
 
     def _thread_ended(self) -> None:
@@ -169,11 +176,11 @@ class Scheduler(LoopObserver):
         self._run.fail(error)
 
     def bodies_left(self) -> list[asyncio.Task[object]]:
-        """Return the tasks of bodies that have not ended, given up or not."""
+        """Return the tasks of bodies that have not ended, also those of operations that were given up."""
         return self._run.bodies.tasks_left()
 
     def refuse_task_of(self, awaitable: object) -> None:
-        """Raise if a task is to be made of an operation."""
+        """Raise ``TypeError`` if workflow code makes a task of an operation, which needs none."""
         if isinstance(awaitable, Handle):
             raise TypeError(
                 f"a task was to be made of {operation_of(cast('Any', awaitable)).label}, which is no coroutine: it runs"
@@ -183,9 +190,10 @@ class Scheduler(LoopObserver):
             )
 
     def _pass_gate(self, gate: Gate) -> bool:
-        """Open the gate, or fail the execution unless something outside may still wake a task.
+        """Open the gate if replay has asked for every recorded operation; otherwise fail the execution.
 
-        Returns ``False`` if the invocation has to wait.
+        It fails only when neither a source outside nor a held task can lead to the missing operation. Returns
+        ``False`` if the invocation has to wait for such a source.
         """
         divergence = self._run.unsettled.awaited_but_given_up() or gate.divergence()
         if divergence is None:
@@ -201,16 +209,18 @@ class Scheduler(LoopObserver):
         return True
 
     def _is_out_of_turn(self, at: float) -> bool:
-        """Return ``True`` if the log holds an earlier end that the code may still ask for.
+        """Return ``True`` if a completion with the end ``at`` has to wait for one with an earlier end.
 
-        That is so while something outside may wake a task, such as a thread after which it claims an operation.
+        The log holds the earlier end, and the workflow has not seen it yet. It may still do so while a source
+        outside may wake a task: after a call in a thread, for instance, code may ask for the operation.
         """
         if not self._run.journal.unseen_before(at):
             return False
         return self._run.outside.may_wake() or self._is_waited_for(is_pending=True)
 
     def _is_waited_for(self, *, is_pending: bool) -> bool:
-        """Return ``True`` while an unknown source, such as a thread, gets more time to wake a task."""
+        """Return ``True`` while a source that the SDK does not know gets more time to wake a task."""
+        # Held tasks may poll for that source, so they go on from time to time meanwhile.
         again = self.spinning.let_on if self._run.tasks.held and not is_pending else None
         return self._run.outside.is_waited_for(
             self._moved, is_pending=is_pending, is_restless=self._run.is_restless, again=again
@@ -218,13 +228,13 @@ class Scheduler(LoopObserver):
 
     @property
     def _moved(self) -> tuple[bool, float]:
-        """A value that changes when the workflow moves, leaving aside tasks that spin."""
+        """A value that changes when a task moves; while tasks are held, only when a completion is delivered."""
         if self._run.tasks.held:
             return (True, self.spinning.delivered_at)
         return (False, self._run.tasks.progress)
 
     def waited(self) -> float:
-        """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
+        """Return the seconds for which the workflow has waited, without a move, for a source unknown to the SDK."""
         return self._run.outside.waited(self._moved)
 
     def _is_ticking(self) -> bool:
@@ -232,7 +242,9 @@ class Scheduler(LoopObserver):
 
     def _conclude(self) -> None:
         if self._run.environment.loop.ready and not self._run.is_restless:
-            return  # A thread has just scheduled a callback, and may have ended since.
+            # A thread scheduled a callback after the loop was found idle. The callback runs first, even if the
+            # thread has ended since and is no longer seen as a source.
+            return
         divergence = self._run.unsettled.awaited_but_given_up()
         if divergence is not None:
             self._run.fail(divergence)
@@ -243,7 +255,7 @@ class Scheduler(LoopObserver):
             self.fail_as_deadlocked()
 
     def fail_as_deadlocked(self) -> None:
-        """Fail the execution with the error that names what each task waits for."""
+        """Fail the execution with a deadlock error, which names what each task waits for."""
         from durable_execution_sdk.runtime.deadlocks.deadlock import deadlock  # noqa: PLC0415 - rarely needed
 
         idle = self._run.unsettled.idle_labels()
@@ -251,9 +263,10 @@ class Scheduler(LoopObserver):
         self._run.fail(deadlock(self._run.tasks, idle, self.waited(), moves))
 
     def _cancel_again(self) -> bool:
-        """Cancel workflow tasks again that caught their cancellation and blocked; after 20 rounds, close them.
+        """Cancel again the workflow tasks that caught their cancellation and block on something else.
 
-        Returns ``True`` if it has cancelled tasks, and ``False`` if the loop has to wait.
+        After 20 rounds it closes their coroutines too. Returns ``True`` if it has cancelled tasks, and ``False``
+        if the loop has to wait.
         """
         if self._unwound_by is None:
             self._unwound_by = self._run.invoked.time_to_leave(GRACE_SECONDS, self._run.margin)
@@ -266,8 +279,8 @@ class Scheduler(LoopObserver):
         if self._is_waited_for(is_pending=True):
             return False
         self._rounds += 1
-        for watched in list(self._run.tasks.live):
+        for task in list(self._run.tasks.live):
             if self._rounds > _UNWINDING_ROUNDS:
-                watched.kill()
-            watched.cancel()
+                task.kill()
+            task.cancel()
         return True

@@ -1,11 +1,11 @@
-"""Fan-out, which map and parallel share: branches that run concurrently until the batch is decided.
+"""The run of a fan-out, for map and parallel: branches that run concurrently until the batch is decided.
 
-The function of a fan-out's context is plain workflow code (``operation``). It starts branches in the order of
-their index, as many at a time as ``max_concurrency`` allows, and counts their completions as they are
-delivered, which is the order of the log. So replay decides as the first run did, and no other state has
-to be restored. A branch that waits keeps its place under ``max_concurrency``.
+A fan-out is a child context (``operation``), and its function is plain workflow code: it starts branches in
+the order of their index, as many at a time as ``max_concurrency`` allows, and counts how they end. It sees
+the ends in the order of the log, so replay decides as the first run did, and no other state has to be
+restored. A branch that waits still counts as running for ``max_concurrency``.
 
-Each branch's payload is written once, by its serdes, and goes into the batch unchanged.
+Each item's result is serialized once, when its branch ends, and goes into the batch unchanged.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _TEXT = PassThroughSerDes()
 
 
 class _Running(Struct, frozen=True):
-    """A branch that runs, and its context."""
+    """A branch that runs, with the child context in which it does."""
 
     context: Child[str] | VirtualChild[str]
     branch: Branch
@@ -85,25 +85,25 @@ class FanOutRun(Watcher[str]):
         self._recorded = recorded if context_state.is_rebuilt else None
         self._label = label
         self._context = context
-        # Items are numbered from 0, operations from 1.
+        # The ids of branches are numbered from 0, as items are; those of other operations from 1.
         self._scope = IdScope(
             context_state, context_state.prefix, first=0, maker=context_state.scope()
         )
-        self._ended: list[Sequence[Entry] | None] = []
+        self._ended: list[Sequence[Entry] | None] = []  # by branch; None while it runs
         self._running: dict[Handle[str], _Running] = {}
-        self._arrived: deque[Handle[str]] = deque()
+        self._arrived: deque[Handle[str]] = deque()  # ended, and not counted yet
         self._wake: Signal | None = None
-        self._is_stocked = True
+        self._is_stocked = True  # False once the supply has no more items
         self._items = self._succeeded = self._failed = 0
-        # The state for which the user's rule was called last: it is called once for each.
+        # The counts that ``should_complete`` was called with last: it is not called twice with the same.
         self._asked: tuple[object, ...] = ()
         self._shown: dict[int, BatchItem[object]] = {}
         self.has_ended = False
-        # The label of the first branch that the log does not hold: it must not hold later ones either.
+        # The label of the first branch that the log does not hold. The log must not hold a later branch.
         self._first_new: str | None = None
 
     async def to_the_end(self) -> Draft:
-        """Run branches until the batch is decided; then cancel those that still run."""
+        """Run branches until the batch is decided, cancel those that still run, and return the batch."""
         try:
             while (reason := self._reason() or self._start_more()) is None:
                 await self._next()
@@ -123,7 +123,7 @@ class FanOutRun(Watcher[str]):
         total = self._items
         if self._is_stocked:
             items_in_all = self._supply.total
-            # While more items may come, the batch is not complete.
+            # If the number of items is unknown, one more than have come keeps the batch from being complete.
             total = self._items + 1 if items_in_all is None else items_in_all
         completion = self._plan.completion
         if completion is not None and completion.should_complete is not None:
@@ -142,7 +142,7 @@ class FanOutRun(Watcher[str]):
         return CompletionReason.ALL_COMPLETED if all_ended else None
 
     def _shown_items(self) -> tuple[BatchItem[object], ...]:
-        """Return the items that have ended, as workflow code sees them; each result is read once."""
+        """Return the items that have ended, as ``should_complete`` sees them; each result is decoded once."""
         shown = self._shown
         for group in self._ended:
             for entry in group or ():
@@ -151,7 +151,7 @@ class FanOutRun(Watcher[str]):
         return tuple(shown[index] for index in sorted(shown))
 
     def _check_rebuilt(self, reason: CompletionReason) -> None:
-        """Fail if a rebuilt batch ends for another reason than the recorded one."""
+        """Fail if ``should_complete`` ends a rebuilt batch for another reason than the log holds."""
         completion = self._plan.completion
         if self._recorded is None or completion is None or completion.should_complete is None:
             return
@@ -169,9 +169,9 @@ class FanOutRun(Watcher[str]):
         raise error
 
     def _start_more(self) -> CompletionReason | None:
-        """Start branches while there is room; return the reason if the batch is decided by then."""
-        most = self._plan.max_concurrency
-        while self._is_stocked and (most is None or len(self._running) < most):
+        """Start branches while there is room; if the items run out, return the reason to end, if any."""
+        limit = self._plan.max_concurrency
+        while self._is_stocked and (limit is None or len(self._running) < limit):
             branch = self._supply.pull(self._notify)
             if branch is NOT_YET:
                 break
@@ -184,7 +184,7 @@ class FanOutRun(Watcher[str]):
     def _start(self, branch: Branch) -> None:
         branch.first = self._items
         self._items += branch.size
-        body = partial(FanOutRun._body, self, branch)  # cheaper than a bound method
+        body = partial(FanOutRun._body, self, branch)  # cheaper than partial(self._body, branch)
         plan = self._plan
         context: Child[str] | VirtualChild[str]
         if plan.nesting is NestingType.FLAT:
@@ -217,7 +217,7 @@ class FanOutRun(Watcher[str]):
             raise error
 
     async def _body(self, branch: Branch, context_state: ContextState) -> str:
-        """Run a branch, and return its result as a payload."""
+        """Run a branch and return its result, serialized."""
         result = await branch.call(context_state, branch.item, branch.index)
         if branch.is_group:
             return self._joined(branch, one_for_each(branch, result, self._label))
@@ -231,14 +231,14 @@ class FanOutRun(Watcher[str]):
 
     def _written(self, index: int, name: str | None, result: object) -> str:
         serdes = self._plan.serdes_of(index)
-        whose = partial(item_context, self._context, index, name)
+        context_of_item = partial(item_context, self._context, index, name)
         if type(serdes) is JsonSerDes:
-            return serdes.write(result, whose)
-        payload = serdes.serialize(result, whose())
+            return serdes.write(result, context_of_item)
+        payload = serdes.serialize(result, context_of_item())
         return checked_text(payload, f"what the item_serdes of {self._label} writes")
 
     async def _next(self) -> None:
-        """Wait for a completion or an item, and take one completion if there is one."""
+        """Wait until a branch has ended or an item has come; count one branch that has ended, if any."""
         if not self._arrived:
             if self._recorded is not None and self._runs_nothing():
                 self._diverged("it had stopped here, and on replay goes on")
@@ -248,7 +248,7 @@ class FanOutRun(Watcher[str]):
             self._take(self._arrived.popleft())
 
     def _runs_nothing(self) -> bool:
-        """Return ``True`` if a rebuilt batch cannot go on: the log holds the end of no running branch."""
+        """Return ``True`` if no running branch of a rebuilt batch can end: the log holds no end of one."""
         completion = self._plan.completion
         return (
             completion is not None
@@ -266,7 +266,7 @@ class FanOutRun(Watcher[str]):
         error = handle.exception()
         if error is None:
             self._succeeded += branch.size
-            # The garbage collector does not track a tuple of these, so large maps do not slow it down.
+            # The garbage collector does not track a tuple of entries, so it stays quick beside large maps.
             self._ended[branch.index] = tuple(
                 [
                     Entry(index=index, status=BatchItemStatus.SUCCEEDED, name=name, result=raw)
@@ -284,7 +284,7 @@ class FanOutRun(Watcher[str]):
             ]
 
     def take_note(self, handle: Handle[str]) -> None:
-        """Note that a branch has ended."""
+        """Queue the handle of a branch that has ended, and wake the run."""
         self._arrived.append(handle)
         self._notify()
 
@@ -294,6 +294,7 @@ class FanOutRun(Watcher[str]):
 
 
 def _recorded(context: Child[str] | VirtualChild[str], error: BaseException) -> ErrorObject | None:
+    """Return the error object of a branch that failed: the log's, if the branch has a record."""
     if isinstance(context, Child) and context.record is not None:
         return context.recorded_error(context.record)
     return capture(error)
