@@ -35,7 +35,7 @@ class Branch(Struct, kw_only=True):
     """One context of a fan-out: for one item, or for a group of them.
 
     ``given_name`` is the user's name for it, if there is one. ``first`` is the index of its first item, set
-    when it starts. ``call(frame, item, index)`` runs it, where ``index`` is the branch's.
+    when it starts. ``call(context_state, item, index)`` runs it, where ``index`` is the branch's.
     """
 
     name: str
