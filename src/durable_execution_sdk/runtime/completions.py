@@ -450,8 +450,8 @@ class Completion(Generic[_T]):
     def cancelled_error(self) -> OperationCancelledError:
         """The error for a task that awaits this operation after it was given up."""
         return OperationCancelledError(
-            f"{self.label} was given up: the task that awaited it was cancelled, by a timeout for"
-            " instance, and no other task awaited it. Call it again, or await asyncio.shield(...) of"
+            f"{self.label} was given up: the last task that awaited it, or a gather that it was part"
+            " of, was cancelled, by a timeout for instance. Call it again, or await asyncio.shield(...) of"
             " it, which lets it go on",
             operation_id=self.operation_id,
             operation_name=self.name,
