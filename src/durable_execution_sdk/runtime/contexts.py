@@ -73,8 +73,10 @@ from durable_execution_sdk.runtime.log.ids import (
     Path,
     context_prefix,
     operation_id,
+    place_below,
     place_of,
     root_operation_id,
+    title_of,
 )
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.tasks.identity import ITEMS, Row
@@ -294,8 +296,12 @@ class IdScope(TaskScope):
         *,
         first: int = 1,
         maker: IdScope | None = None,
+        place: int | None = None,
     ) -> None:
-        """Start counting operations at ``first``. ``maker`` is the scope of the task that made this one."""
+        """Start counting operations at ``first``. ``maker`` is the scope of the task that made this one.
+
+        ``place`` is the number at which the hashes of the scope's things start; it is computed if left out.
+        """
         self.context_state = context_state
         # True once it has claimed an operation that the log did not hold when the invocation began.
         self.has_news = False
@@ -304,7 +310,7 @@ class IdScope(TaskScope):
         self.context = context
         self.path = path
         # The hashes of the things that this scope makes start here, so that those of two scopes differ.
-        self.place = place_of(f"{context}{path.text}")
+        self.place = place_of(f"{context}{path.text}") if place is None else place
         self.claimed = first - 1
         self._counts: dict[Any, int] = {}
         self._drawn = 0
@@ -331,11 +337,12 @@ class IdScope(TaskScope):
     def spawn(self, row: Row) -> tuple[IdScope, int]:
         """Return the scope of the next task of this row that this scope's task makes, and the task's hash."""
         number = self.count("task", row)
-        title = f"task {row.text.rpartition('_')[0]} {number}"
-        path = self.path.below(f"{row.text}_{number}", title)
-        return IdScope(
-            self.context_state, self.context, path, maker=self
-        ), self.place + row.number + number
+        place = self.place + row.number + number
+        path = self.path.below(f"{row.text}_{number}")
+        scope = IdScope(
+            self.context_state, self.context, path, maker=self, place=place_below(place)
+        )
+        return scope, place
 
     def spawn_items(self) -> IdScope:
         """Return the scope of a task that iterates over the items of a map."""
@@ -372,7 +379,7 @@ class IdScope(TaskScope):
     def next_timer_id(self, row: Row) -> tuple[str, int]:
         """Claim the id of the next timer that the code of this row sets, and return it with the timer's hash."""
         number = self.count("timer", row)
-        timers = self.path.below(f"timer_{row.text}", "")
+        timers = self.path.below(f"timer_{row.text}")
         place = self.place + row.number + number
         return timers.operation_id(self.context, number), place
 
@@ -384,7 +391,7 @@ class IdScope(TaskScope):
     @property
     def position(self) -> str:
         """The place of the operation that was claimed last, for messages."""
-        tasks = "".join(f"{title} in " for title in reversed(self.path.titles))
+        tasks = "".join(f"{title_of(part)} in " for part in reversed(self.path.parts))
         return f"operation {self.claimed} of {tasks}{self.context_state.title}"
 
     def uuid4(self) -> uuid.UUID:

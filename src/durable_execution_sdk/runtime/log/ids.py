@@ -16,7 +16,16 @@ from msgspec import Struct
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS
 from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 
-__all__ = ["MAIN", "Path", "context_prefix", "operation_id", "place_of", "root_operation_id"]
+__all__ = [
+    "MAIN",
+    "Path",
+    "context_prefix",
+    "operation_id",
+    "place_below",
+    "place_of",
+    "root_operation_id",
+    "title_of",
+]
 
 # Number of characters of a context's id, or of its hash, in the ids of the context's tasks.
 _CONTEXT_LETTERS = 20
@@ -35,6 +44,10 @@ def operation_id(text: str) -> str:
 # The ids of the handler's own operations are the same in every execution: a warm process keeps the first ones.
 _ROOT_IDS: list[str] = []
 _MOST_ROOT_IDS = 1_000
+
+# Spreads numbers that are close to one another; the lower bits are left for the numbers of things.
+_SPREAD = 0x9E3779B97F4A7C15
+_UPPER_BITS = (1 << 48) - (1 << SMALL_BITS)
 
 
 def root_operation_id(number: int) -> str:
@@ -60,6 +73,17 @@ def place_of(text: str) -> int:
     return int.from_bytes(digest, "big") << SMALL_BITS
 
 
+def place_below(place: int) -> int:
+    """Return the number at which the hashes of a task's things start. ``place`` is the task's own hash."""
+    return place * _SPREAD & _UPPER_BITS
+
+
+def title_of(part: str) -> str:
+    """Return the name of a task in messages: ``task pay 2`` for the part ``pay_1c9f2e07_2`` of a path."""
+    name, _, number = part.rpartition("_")
+    return f"task {name.rpartition('_')[0]} {number}" if number.isdecimal() else part
+
+
 # Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"
 
@@ -67,17 +91,17 @@ ITEMS_OF_MAPS = "items_"
 class Path(Struct, frozen=True):
     """The chain of tasks from a context's main task to one of its tasks.
 
-    ``text`` is the part of the ids after the context. ``titles`` are the tasks' names in messages. ``items``
+    ``text`` is the part of the ids after the context. ``parts`` are the parts of the text, which name the tasks. ``items``
     is the common start of all ids below the task that iterates over a map's items; empty outside such a task.
     """
 
     text: str = ""
-    titles: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     items: str = ""
 
-    def below(self, component: str, title: str) -> Path:
+    def below(self, component: str) -> Path:
         """Return the path of a task that this task makes."""
-        return Path(f"{self.text}{component}-", (*self.titles, title), self.items)
+        return Path(f"{self.text}{component}-", (*self.parts, component), self.items)
 
     def through_items(self, context: str, number: int) -> Path:
         """Return the path of the task that iterates over a map's items.
@@ -88,7 +112,7 @@ class Path(Struct, frozen=True):
         where = operation_id(f"{context}{self.text}{number}")[:_ITEMS_LETTERS]
         text = f"{self.items or ITEMS_OF_MAPS}{where}-"
         items = text if len(text) <= _LONGEST_ITEMS else self.items
-        return Path(text, (*self.titles, f"the items of map {number}"), items)
+        return Path(text, (*self.parts, f"the items of map {number}"), items)
 
     def operation_id(self, context: str, number: int) -> str:
         """Return the id of this task's number-th operation."""
