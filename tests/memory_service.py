@@ -31,6 +31,7 @@ STATUS = {
     OperationAction.START: OperationStatus.STARTED,
     OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
     OperationAction.FAIL: OperationStatus.FAILED,
+    OperationAction.CANCEL: OperationStatus.CANCELLED,
 }
 
 

@@ -71,10 +71,10 @@ def condition(w: Writer, node: Node) -> None:
 def barrier(w: Writer, node: Node) -> None:
     name, calls = w.name("barrier"), pairs(w, node)
     w.line(f"{name} = asyncio.Barrier({len(node.blocks)})")
-    with w.under(f"async def meet(job, at, barrier={name}):"):
+    with w.under(f"async def arrive(job, at, barrier={name}):"):
         w.line("value = await job(at)")
         w.line("return value, await barrier.wait()")
-    w.observe(f"asyncio.gather(*(meet(*job) for job in {calls}))")
+    w.observe(f"asyncio.gather(*(arrive(*job) for job in {calls}))")
 
 
 @statement(ops=(1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import pytest
-from tests.generated.programs import Program
+from tests.generated.programs import CORE, Program
 from tests.generated.runner import CALM, Playing, check_program, compiled
 from tests.generated.schedules import Schedule
 
@@ -18,14 +18,31 @@ A_TASK_AWAITS_ANOTHER = """
         return await asyncio.gather(job("a"), job("b"))
     """
 
+AN_INVOKE_ENDS_BESIDE_A_TIMER = """
+    async def workflow(event, c):
+        async def beat():
+            while True:
+                await asyncio.sleep(0.5)
+        beating = asyncio.create_task(beat())
+        invoked = c.invoke("echo:1", "1")
+        see(c, "3", await c.step(work, "2"))
+        out = see(c, "4", await invoked)
+        beating.cancel()
+        return out
+    """
+
 
 def program(source: str) -> Program:
     return Program((), source=HEADER + textwrap.dedent(source))
 
 
-@pytest.mark.parametrize("source", [A_TASK_AWAITS_ANOTHER], ids=["a task awaits another"])
+@pytest.mark.parametrize(
+    "source",
+    [A_TASK_AWAITS_ANOTHER, AN_INVOKE_ENDS_BESIDE_A_TIMER],
+    ids=["a task awaits another", "an invoke ends beside a timer"],
+)
 def test_a_program_that_had_a_fault_replays_exactly(source: str) -> None:
-    report = check_program(program(source), 12)
+    report = check_program(program(source), 30, CORE | {"logs"})
     assert not [(str(each.schedule), each.what) for each in report.findings]
 
 

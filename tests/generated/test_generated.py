@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.generated import planted
+from tests.generated import planted, program_api
 from tests.generated.clock import VirtualClock
 from tests.generated.oracle import check_agreement, check_execution, extends
 from tests.generated.processes import Processes
@@ -31,6 +32,27 @@ def test_a_program_replays_exactly_under_any_schedule(seeds: range) -> None:
     report = fuzz(seeds, 6, HOLDS)
     assert report.executions >= 6 * len(seeds)
     assert not [(each.program.seed, str(each.schedule), each.what) for each in report.findings]
+
+
+def test_no_name_of_a_program_hides_one_that_it_calls() -> None:
+    # A function of one statement had the name of a body, which another statement inside it gave to a step.
+    hidden = {
+        (name, seed)
+        for seed in range(200)
+        for node in ast.walk(ast.parse(render(grow(seed, ALL))))
+        for name in _bound_by(node)
+        if name in program_api.NAMES
+    }
+    assert hidden == set()
+
+
+def _bound_by(node: ast.AST) -> list[str]:
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.arg(arg=name):
+            return [name]
+        case ast.Name(id=name, ctx=ast.Store()):
+            return [name]
+    return []
 
 
 Plant = Callable[[], contextlib.AbstractContextManager[object]]

@@ -482,11 +482,14 @@ class Dying(MemoryService):
 
 
 def around_news(
-    workflow: Workflow, kept: Keeping, dies_at: int | None
+    workflow: Workflow,
+    kept: Keeping,
+    dies_at: int | None,
+    mode: CheckpointingMode = CheckpointingMode.BATCHED,
 ) -> tuple[list[str], dict[str, Any], list[str]]:
     """The lines of an invocation, the event of the next one, which has news, and the lines of that."""
     service = Dying(dies_at)
-    handler = durable_execution(workflow).bind(service)
+    handler = durable_execution(checkpointing=mode)(workflow).bind(service)
     kept.lines = []
     if dies_at is None:
         assert handler(service.event("null"), None)["Status"] == "PENDING"
@@ -567,3 +570,33 @@ def test_what_a_suspended_invocation_would_have_recorded_proves_that_the_last_on
         handler(service.event_with_news(), None)
         expected = [("of the context [1]", False), ("of another logger [1]", False)]
         assert written in (expected, expected * 2), dies_at
+
+
+@pytest.mark.parametrize("length", [0.01, 0.5, 30])
+@pytest.mark.parametrize("beside", [False, True], ids=["around the news", "in another task"])
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_a_timer_that_a_suspended_invocation_would_have_recorded_proves_that_the_last_one_died(
+    mode: CheckpointingMode, beside: bool, length: float, kept: Keeping
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def beat() -> None:
+            await asyncio.sleep(length)
+
+        news = ctx.wait(seconds(60), name="news")
+        beating = asyncio.create_task(beat()) if beside else None
+        await ctx.step(one)
+        ctx.log_info("between")
+        if beating is not None:
+            await news
+            beating.cancel()
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(length):
+                await asyncio.shield(news)
+        await news
+
+    for dies_at in (1, 2):
+        _, _, lines = around_news(workflow, kept, dies_at, mode)
+        assert lines == ["between"], dies_at
+    before, _, after = around_news(workflow, kept, None, mode)
+    assert (before, after) == (["between"], [])

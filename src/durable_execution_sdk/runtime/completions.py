@@ -557,8 +557,8 @@ class Completions:
                 completion.context_state.last_end = at
         if completion.is_end:
             self.last_id = ended = completion.operation_id
-            if ended not in self._old_ends:
-                self.position.has_news = True
+            if ended not in self._old_ends and not self.position.has_news:
+                self.position.delivered(ended)
         completion.settle()
         tasks = self._tasks
         # A delivery starts the count anew by which ``spinning`` finds tasks that spin, and lets held tasks go on.

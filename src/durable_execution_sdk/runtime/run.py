@@ -107,7 +107,8 @@ class InvocationRun(Seam, ObservedRun):
         self.tasks = WorkflowTasks(self.loop)
         self._look_up = journal.look_up
         self._unclaimed = journal.unclaimed
-        self.position = Position(journal)
+        self.timers: dict[Timer, None] = {}
+        self.position = Position(journal, self.timers)
         self.completions = Completions(self.tasks, self.loop, self.position, environment.loop.ready)
         self.completions.record_place = self._record_place
         self.completions.tells_contexts = self.is_optimistic
@@ -134,7 +135,6 @@ class InvocationRun(Seam, ObservedRun):
         self.polling = Polling(
             self.loop, now=plane.now, pending=self.due_times, ask=self.checkpointer.push
         )
-        self.timers: dict[Timer, None] = {}
         # Per-function cache of name, configuration and serdes; valid for one invocation.
         self.said_by_functions: dict[Any, Any] = {}
         self.verdict: Verdict | None = None
@@ -238,6 +238,7 @@ class InvocationRun(Seam, ObservedRun):
         gate, self.gate = self.gate, None
         self.bodies.gate = None
         if gate is not None:
+            self.position.comes_to_rest()
             self.position.settle(are_new=False)
             gate.open()
             self.checkpointer.let_go()

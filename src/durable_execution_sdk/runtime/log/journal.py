@@ -5,7 +5,7 @@ It grows with every response, and shrinks as the workflow sees the ends of opera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sized
 
 import msgspec
 from msgspec import Struct
@@ -227,12 +227,15 @@ class Position:
     invokes again, the event looks like that of an execution that was suspended. Then points are in doubt from
     where all that is recorded has been asked for, and lines are held. An invocation that suspends has recorded
     all that its code did and has ended all attempts. So if before it sees news the code asks for something that
-    the log does not hold, causes an update, comes to its end, or asks for a step with an attempt under way,
-    then the last one was cut, and the lines are new. If it sees news first, they are old.
+    the log does not hold, causes an update, comes to its end, asks for a step with an attempt under way, or
+    comes to rest with a timer of asyncio that is not recorded, then the last one was cut, and the lines are new.
+    If it sees news first, they are old.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, timers: Sized = ()) -> None:
+        """``timers`` are those that run in this process, because the log does not hold them."""
         self.journal = journal
+        self._timers = timers
         # True once the workflow is past all that an earlier invocation can have seen; it stays true.
         self.has_news = len(journal) == 0
         # The service invokes a suspended execution when something has changed, and says what, even if it is in
@@ -268,6 +271,14 @@ class Position:
             self.was_cut = True
             self.settle(are_new=True)
 
+    def comes_to_rest(self) -> None:
+        """Take note that the code has seen all that an earlier invocation can have seen, and blocks.
+
+        That one would have suspended here, and before that have recorded each of its timers.
+        """
+        if self._timers:
+            self.found_cut()
+
     def settle(self, *, are_new: bool) -> None:
         """Write the lines that are held, or drop them."""
         held, self._held = self._held, []
@@ -285,4 +296,5 @@ class Position:
     def delivered(self, operation_id: str) -> None:
         """Note that the workflow is about to see the end of this operation."""
         if operation_id not in self.journal.old_ends:
+            self.comes_to_rest()
             self.has_news = True
