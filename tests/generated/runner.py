@@ -177,6 +177,8 @@ def fuzz(
     # Warnings at a garbage collection between two executions belong to neither, and are not printed.
     logging.getLogger("asyncio").addHandler(logging.NullHandler())
     gc.collect()
+    # In the suite everything that other tests have made is frozen already, and stays so.
+    thaws = gc.get_freeze_count() < 1_000
     gc.freeze()
     try:
         for n, seed in enumerate(seeds):
@@ -189,7 +191,8 @@ def fuzz(
                 gc.collect()
                 gc.freeze()
     finally:
-        gc.unfreeze()
+        if thaws:
+            gc.unfreeze()
         free_abandoned_loops()
     report.seconds = time.process_time() - began
     return report
