@@ -403,3 +403,13 @@ def test_in_the_programs_of_the_proofs_only_operations_left_alone_stand_out() ->
         findings = check_source((folder / name).read_text(encoding="utf-8"))
         others = [str(each) for each in findings if each.rule.code not in {"DUR007", "DUR008"}]
         assert not others, name
+
+
+def test_a_handler_without_annotations_is_known_by_its_decorator_though_all_names_are_imported() -> (
+    None
+):
+    source = (
+        "import time\nfrom durable_execution_sdk import *\n@durable_execution\n"
+        "async def handler(event, ctx): return time.time()"
+    )
+    assert [finding.rule.code for finding in check_source(source)] == ["DUR001"]

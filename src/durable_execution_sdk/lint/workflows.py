@@ -110,6 +110,7 @@ def _is_context(annotation: ast.expr) -> bool:
 def _is_durable(decorator: ast.expr, imported: dict[str, str]) -> bool:
     name = decorator.func if isinstance(decorator, ast.Call) else decorator
     return qualified(name, imported) in {
+        "durable_execution",  # from durable_execution_sdk import *
         "durable_execution_sdk.durable_execution",
         "durable_execution_sdk.handler.durable_execution",
     }
