@@ -537,6 +537,8 @@ class _LogRecorder(logging.Handler):
         elif record.name != "asyncio" and record.levelno >= logging.WARNING:
             if "abandoned" in record.getMessage() and trace.expects_stubborn:
                 return
+            if _is_of_a_meeting(trace, record):
+                return
             trace.find(f"the SDK warns: {record.getMessage()}"[:300])
 
 
@@ -546,6 +548,17 @@ def _is_refusal(trace: Trace, text: str, error: object) -> bool:
         return False
     unseen = "never retrieved" in text and any(each in repr(error) for each in REFUSALS)
     return unseen or "destroyed but it is pending! task: <Task pending" in text
+
+
+def _is_of_a_meeting(trace: Trace, record: logging.LogRecord) -> bool:
+    """A warning that threads are left behind which wait for others: the function's time was up before these came."""
+    if "did not end when they were given up" not in record.msg or not isinstance(
+        record.args, tuple
+    ):
+        return False
+    left = str(record.args[1]).split(", ")
+    meet = all(each.startswith("step 'meet'") for each in left)
+    return meet and any(each.is_awaited for each in trace.meetings.values())
 
 
 def _is_of_the_program(trace: Trace, text: str, error: object) -> bool:

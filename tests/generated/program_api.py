@@ -91,6 +91,12 @@ class Meeting:
         if not self._have_met:
             raise threading.BrokenBarrierError
 
+    @property
+    def is_awaited(self) -> bool:
+        """True if threads wait for others that have yet to come."""
+        with self._lock:
+            return bool(self._waiting)
+
     def end(self) -> None:
         """Nothing more comes in this process."""
         with self._lock:
