@@ -32,6 +32,7 @@ STATUS = {
     OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
     OperationAction.FAIL: OperationStatus.FAILED,
     OperationAction.CANCEL: OperationStatus.CANCELLED,
+    OperationAction.RETRY: OperationStatus.PENDING,
 }
 
 

@@ -600,3 +600,32 @@ def test_a_timer_that_a_suspended_invocation_would_have_recorded_proves_that_the
         assert lines == ["between"], dies_at
     before, _, after = around_news(workflow, kept, None, mode)
     assert (before, after) == (["between"], [])
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_an_attempt_that_was_due_and_did_not_start_proves_that_the_last_invocation_died(
+    mode: CheckpointingMode, kept: Keeping
+) -> None:
+    async def fails() -> None:
+        raise LookupError
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        news = ctx.wait(seconds(60), name="news")
+        retries = FixedDelay(delay=seconds(5), max_attempts=2)
+        retried = ctx.step(fails, name="retried", config=StepConfig(retry_strategy=retries))
+        await ctx.step(one)
+        ctx.log_info("between")
+        await news
+        await retried
+
+    for is_listed in (False, True):
+        service = Dying(None)
+        handler = durable_execution(checkpointing=mode)(workflow).bind(service)
+        assert handler(service.event("null"), None)["Status"] == "PENDING"
+        [due] = [each for each in service.operations.values() if each.name == "retried"]
+        service.operations[due.id] = msgspec.structs.replace(due, status=OperationStatus.READY)
+        event = service.event_with_news()
+        event["UpdatedOperationIds"] += [due.id] if is_listed else []
+        kept.lines = []
+        handler(event, None)
+        assert kept.lines == ([] if is_listed else ["between"])

@@ -227,9 +227,9 @@ class Position:
     invokes again, the event looks like that of an execution that was suspended. Then points are in doubt from
     where all that is recorded has been asked for, and lines are held. An invocation that suspends has recorded
     all that its code did and has ended all attempts. So if before it sees news the code asks for something that
-    the log does not hold, causes an update, comes to its end, asks for a step with an attempt under way, or
-    comes to rest with a timer of asyncio that is not recorded, then the last one was cut, and the lines are new.
-    If it sees news first, they are old.
+    the log does not hold, causes an update, comes to its end, asks for a step with an attempt under way or
+    with one that was due already, or comes to rest with a timer of asyncio that is not recorded, then the last one
+    was cut, and the lines are new. If it sees news first, they are old.
     """
 
     def __init__(self, journal: Journal, timers: Sized = ()) -> None:
