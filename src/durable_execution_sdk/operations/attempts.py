@@ -89,12 +89,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
                 self._is_running = True
                 self._run()
         else:
-            was_told = record.id not in self.run.journal.updated_ids
-            if (
-                record.status == OperationStatus.READY
-                and was_told
-                and self.context_state.is_recorded
-            ):
+            journal, is_due = self.run.journal, record.status == OperationStatus.READY
+            if is_due and record.id not in journal.updated_ids and self.context_state.is_recorded:
                 self.run.position.found_cut()  # the last invocation knew that it was due
             self.advance(record)
 
