@@ -277,9 +277,8 @@ class InvocationRun(Seam, ObservedRun):
         # An update is recorded once it is acknowledged, whether or not the answer contains its operation.
         for update in batch:
             if update.id not in told and update.type is not OperationType.EXECUTION:
-                self.unsettled.learn(
-                    [self.journal.acknowledged(update, self.completions.time_after())]
-                )
+                at = self.completions.time_after()
+                self.unsettled.learn([self.journal.acknowledged(update, at)])
 
     def _record_place(self, completion: Completion[Any], news: LateNews) -> None:
         """Record the place of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
