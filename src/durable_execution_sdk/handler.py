@@ -304,6 +304,12 @@ def _check(function: object) -> None:
             f"@durable_execution decorates `async def handler(event, ctx)`; {name} has the parameters"
             f" {signature}, and must have just these two"
         )
+    first: Any = required[0].annotation
+    if str(getattr(first, "__name__", first)).rpartition(".")[2] == "DurableContext":
+        raise ConfigError(
+            f"@durable_execution decorates `async def handler(event, ctx)`; {name} has the parameters"
+            f" {signature}, with the context first. Only functions that an operation calls take it first"
+        )
 
 
 def _check_options(settings: Settings, client: object) -> None:

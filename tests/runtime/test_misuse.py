@@ -20,6 +20,7 @@ from durable_execution_sdk import (
     JsonSerDes,
     MapConfig,
     NoRetry,
+    RetryableErrorFilter,
     StepConfig,
     StepContext,
     WaitForCallbackConfig,
@@ -593,3 +594,23 @@ def test_the_options_of_a_config_are_those_that_it_has(config: str) -> None:
     assert (
         tuple(OPTIONS[config].split()) == getattr(durable_execution_sdk, config).__struct_fields__
     )
+
+
+def test_a_handler_that_takes_the_context_first_is_told_the_order() -> None:
+    async def swapped(ctx: DurableContext, event: int) -> int:
+        return event
+
+    with pytest.raises(ConfigError, match="with the context first"):
+        durable_execution(swapped)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("make", "cure"),
+    [
+        (lambda: RetryableErrorFilter(error_types=ValueError), r"as in \(ValueError,\)"),
+        (lambda: StepConfig(semantics="AT_MOST_ONCE"), "StepSemantics.AT_MOST_ONCE_PER_RETRY"),
+    ],
+)
+def test_an_option_of_a_wrong_type_names_the_right_one(make: Any, cure: str) -> None:
+    with pytest.raises(ConfigError, match=cure):
+        make()

@@ -84,7 +84,8 @@ class StepConfig(Struct, frozen=True, kw_only=True):
         check_strategy("StepConfig.retry_strategy", self.retry_strategy)
         if not isinstance(self.semantics, StepSemantics):
             raise ConfigError(
-                f"StepConfig.semantics must be a StepSemantics, not {self.semantics!r}"
+                "StepConfig.semantics must be StepSemantics.AT_LEAST_ONCE_PER_RETRY or"
+                f" StepSemantics.AT_MOST_ONCE_PER_RETRY, not {self.semantics!r}"
             )
         check_serdes("StepConfig.serdes", self.serdes)
         if not isinstance(self.acknowledge_start, bool):

@@ -99,7 +99,11 @@ def _check_names(option: str, names: object) -> None:
             raise ConfigError(f"{option} holds names of classes, not {name!r}")
 
 
+def _shown(value: object) -> str:
+    return value.__name__ if isinstance(value, type) else repr(value)
+
+
 def _check_tuple(option: str, values: object) -> tuple[object, ...]:
     if not isinstance(values, tuple):
-        raise ConfigError(f"{option} is a tuple, not {values!r}")
+        raise ConfigError(f"{option} is a tuple, as in ({_shown(values)},), not {values!r}")
     return cast("tuple[object, ...]", values)
