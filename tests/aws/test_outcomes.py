@@ -61,7 +61,7 @@ LONG_HEAD = Answer(raw=b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 60_000, then_close
 CHUNK = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
 LONG = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 WRONG_CHUNK = Answer(raw=LONG + b"3\r\n{}\r\n0\r\n\r\n", then_close=True)
-DEEP = Answer.http(body=b'{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"}")
+DEEP = Answer.http(body=b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
 FAR = 9e12
 
 # First responses after which the call is retried within the invocation.
