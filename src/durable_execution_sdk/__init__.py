@@ -49,7 +49,7 @@ from durable_execution_sdk.retry import (
     RetryStrategy,
     custom_retry,
 )
-from durable_execution_sdk.runtime.completions import Handle
+from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.runtime.logging import JsonFormatter
 from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging

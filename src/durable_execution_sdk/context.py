@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
-from durable_execution_sdk.operations.base import checked_name, named_after
-from durable_execution_sdk.operations.checks import check_arguments, check_context_function, counted
 from durable_execution_sdk.operations.combinators.methods import Combinators
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
+    check_arguments,
+    check_context_function,
+    checked_name,
+    counted,
+    named_after,
+)
 from durable_execution_sdk.operations.step import StepConfig, step
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import current_scope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.logging import ContextLogger
 
 if TYPE_CHECKING:
@@ -97,7 +103,7 @@ class DurableContext(Combinators):
             raise _not_a_function(func, "ctx.step")
         if name is not None:
             name = checked_name(name, "step")
-        return step(self._context_state.scope(), func, args, name, config)
+        return step(current_scope(self._context_state), func, args, name, config)
 
     # Time.
 
@@ -110,7 +116,7 @@ class DurableContext(Combinators):
             ConfigError: the duration is out of range; nothing was recorded.
         """
         return operations.wait.wait(
-            self._context_state.scope(), duration, checked_name(name, "wait")
+            current_scope(self._context_state), duration, checked_name(name, "wait")
         )
 
     def wait_until(self, moment: datetime, name: str | None = None) -> Handle[None]:
@@ -120,7 +126,7 @@ class DurableContext(Combinators):
             ConfigError: the moment has no time zone, or is too far ahead; nothing was recorded.
         """
         return operations.wait.wait_until(
-            self._context_state.scope(), moment, checked_name(name, "wait")
+            current_scope(self._context_state), moment, checked_name(name, "wait")
         )
 
     def wait_for_condition(
@@ -147,7 +153,7 @@ class DurableContext(Combinators):
         check_arguments("ctx.wait_for_condition", function, 1, "the state")
         chosen = checked_name(name, "wait_for_condition") or named_after(function)
         return operations.wait_for_condition.wait_for_condition(
-            self._context_state.scope(), check, chosen, config
+            current_scope(self._context_state), check, chosen, config
         )
 
     # External systems and other functions.
@@ -178,7 +184,7 @@ class DurableContext(Combinators):
             CallbackExternalError: the answer was a failure.
         """
         return operations.callback.create_callback(
-            self._context_state.scope(), checked_name(name, "callback"), config
+            current_scope(self._context_state), checked_name(name, "callback"), config
         )
 
     @overload
@@ -219,7 +225,7 @@ class DurableContext(Combinators):
         check_arguments("ctx.wait_for_callback", function, 1 + len(args), arguments)
         chosen = checked_name(name, "wait_for_callback")
         return operations.wait_for_callback.wait_for_callback(
-            self._context_state.scope(), function, args, chosen, config
+            current_scope(self._context_state), function, args, chosen, config
         )
 
     @overload
@@ -260,7 +266,7 @@ class DurableContext(Combinators):
             InvokeError: the function failed, timed out, was stopped, or could not be started.
         """
         return operations.invoke.invoke(
-            self._context_state.scope(),
+            current_scope(self._context_state),
             function_name,
             payload,
             checked_name(name, "invoke"),
@@ -295,7 +301,7 @@ class DurableContext(Combinators):
             return _run(func, context_state, *args)
 
         return operations.child.run_in_child_context(
-            self._context_state.scope(), body, chosen, config, settings.serdes_for(func)
+            current_scope(self._context_state), body, chosen, config, settings.serdes_for(func)
         )
 
     @overload
@@ -346,7 +352,7 @@ class DurableContext(Combinators):
 
         serdes = self._context_state.run.settings.serdes_for(function)
         return operations.map.map_items(
-            self._context_state.scope(), items, call, chosen, config, serdes
+            current_scope(self._context_state), items, call, chosen, config, serdes
         )
 
     def parallel(
@@ -373,7 +379,7 @@ class DurableContext(Combinators):
 
         chosen = checked_name(name, "parallel")
         return operations.parallel.parallel(
-            self._context_state.scope(), branches, call, chosen, config
+            current_scope(self._context_state), branches, call, chosen, config
         )
 
     def with_retry(
@@ -402,7 +408,7 @@ class DurableContext(Combinators):
             return _run(func, context_state, *args)
 
         return operations.with_retry.with_retry(
-            self._context_state.scope(), attempt, chosen, config, serdes
+            current_scope(self._context_state), attempt, chosen, config, serdes
         )
 
     def saga(self) -> operations.saga.Saga:
@@ -474,11 +480,11 @@ class DurableContext(Combinators):
 
     def uuid4(self) -> uuid.UUID:
         """Return a random UUID that is the same on every replay and different in every execution."""
-        return self._context_state.scope().uuid4()
+        return current_scope(self._context_state).uuid4()
 
     def random(self) -> random.Random:
         """Return a random number generator that yields the same numbers on every replay."""
-        return self._context_state.scope().random()
+        return current_scope(self._context_state).random()
 
     # Logging.
 
@@ -507,7 +513,7 @@ class DurableContext(Combinators):
 
     def _complete(self, result: object, error: BaseException | None) -> Awaitable[NoReturn]:
         return operations.complete_execution.complete_execution(
-            self._context_state.scope(), result, error
+            current_scope(self._context_state), result, error
         )
 
 

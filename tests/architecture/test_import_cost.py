@@ -22,8 +22,10 @@ ALLOWED_PACKAGES = {
     "version",
 }
 # Modules for steps. Those of other operations are loaded on first use.
-ALLOWED_OPERATIONS = {"attempts", "base", "checks", "combinators", "step"}
+ALLOWED_OPERATIONS = {"combinators", "lifecycle", "step"}
 NEVER_LOADED = {
+    "operations.lifecycle.strategy_calls",
+    "operations.lifecycle.usage",
     "protocol.control_plane",
     "protocol.control_plane_codec",
     "protocol.history",

@@ -13,22 +13,17 @@ MOST_MODULES = 14
 LONG_MODULES: dict[str, str] = {
     "context.py": "one documented method for each operation that users call: nearly all of it is docstrings",
     "emulator/emulator.py": "one method for each call of the service's API: a table that is read whole",
-    "emulator/stores/sqlite.py": "reading, writing and sharing of a file; to be divided by its maintainer",
     "engine/events.py": "one struct for each event: a table that is read whole",
     "engine/evolution.py": "one function for each event: a table that is read whole",
     "errors.py": "every exception in one tree, with the documentation that users read",
     "handler.py": "the decorator with its overload and its documentation for users, and the handler that it makes",
     "middleware.py": "four kinds of interceptors with their documentation for users",
-    "operations/base.py": "claim, check against the log and outcome of every operation; names to be taken out",
     "operations/combinators/methods.py": "overloads for operations of different types, which type checkers need",
-    "runtime/completions.py": "handles and the queue of completions; to be divided into the two",
-    "runtime/contexts.py": "state of a context and its scopes of ids; to be divided into the two",
     "runtime/log/checkpointer.py": "the essay on group commit, and the one writer, which is a single class",
     "runtime/tasks/workflow_task.py": "the task that drives a coroutine and the set of all tasks, which call one another in each move",
     "serdes/types/shapes.py": "one builder method for each kind of type: a table that is read whole",
 }
 LARGE_PACKAGES: dict[str, str] = {
-    "operations": "one module for each operation, which is where a newcomer looks",
     "server": "one module for each part of the API over HTTP; dev takes some of them over",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.command import CommandOutput, Durable, Write
 
-import durable_execution_sdk.emulator.stores.sqlite as sqlite_store
+from durable_execution_sdk.emulator.stores import sqlite_file
 
 ONE = """
     @durable_execution
@@ -172,7 +172,7 @@ def locked(durable: Durable, write: Write, place: Path) -> Iterator[None]:
 def test_a_locked_store_is_named(
     durable: Durable, locked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.01)
     output = durable("run", "one.py", "--name", "second")
     assert output.code == 2
     assert "database is locked; another process has been writing to it" in output.err
@@ -204,7 +204,7 @@ def test_an_error_of_our_own_is_admitted_in_one_paragraph(
     def fails(path: object) -> None:
         raise AttributeError("oops")
 
-    monkeypatch.setattr(sqlite_store, "prepare", lambda *_: fails(None))
+    monkeypatch.setattr(sqlite_file, "prepare", lambda *_: fails(None))
     output = durable("run", write(ONE))
     assert output.code == 70
     assert output.err.startswith("durable: internal error (please report it): AttributeError: oops")

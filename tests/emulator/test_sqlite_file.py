@@ -50,8 +50,8 @@ def test_written_executions_are_there_after_reopening(tmp_path: Path) -> None:
 def test_every_commit_is_synced_and_logged_ahead(tmp_path: Path) -> None:
     path = tmp_path / "executions.db"
     store = SqliteStore(path)
-    assert store._read("PRAGMA synchronous", ()) == [(2,)]  # pyright: ignore[reportPrivateUsage]
-    assert store._read("PRAGMA journal_mode", ()) == [("wal",)]  # pyright: ignore[reportPrivateUsage]
+    assert store._file.read("PRAGMA synchronous") == [(2,)]  # pyright: ignore[reportPrivateUsage]
+    assert store._file.read("PRAGMA journal_mode") == [("wal",)]  # pyright: ignore[reportPrivateUsage]
     store.close()
 
 

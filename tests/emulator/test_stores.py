@@ -262,8 +262,8 @@ store = SqliteStore(sys.argv[1])
 lease = store.leases.acquire("arn:a")
 assert lease is not None
 store.append("arn:a", 1, [b"2"], Standing(status="RUNNING", is_open=True))
-store._db.execute("BEGIN IMMEDIATE")
-store._db.execute("UPDATE executions SET head = 99")
+store._file._db.execute("BEGIN IMMEDIATE")
+store._file._db.execute("UPDATE executions SET head = 99")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

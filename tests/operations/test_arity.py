@@ -16,7 +16,7 @@ from durable_execution_sdk import (
     WaitForConditionConfig,
     poll_until,
 )
-from durable_execution_sdk.operations.checks import arity_of
+from durable_execution_sdk.operations.lifecycle.argument_checks import arity_of
 
 
 async def none() -> int:

@@ -29,8 +29,8 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
 )
+from durable_execution_sdk.operations.lifecycle.usage import CALLS, OPTIONS, SAGA_STEP
 from durable_execution_sdk.operations.saga import Saga
-from durable_execution_sdk.operations.usage import CALLS, OPTIONS, SAGA_STEP
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 SECOND = Duration.from_seconds(1)

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
         map,  # noqa: A004 - it is called what the operation is called
         parallel,
         saga,
-        usage,
         wait,
         wait_for_callback,
         wait_for_condition,
@@ -42,6 +41,11 @@ if TYPE_CHECKING:
     )
     from durable_execution_sdk.operations.combinators import rules
     from durable_execution_sdk.operations.fan_out import batch_result
+    from durable_execution_sdk.operations.lifecycle import usage
 else:
-    _INNER = {"batch_result": "fan_out.batch_result", "rules": "combinators.rules"}
+    _INNER = {
+        "batch_result": "fan_out.batch_result",
+        "rules": "combinators.rules",
+        "usage": "lifecycle.usage",
+    }
     __getattr__ = on_first_use(__name__, {name: _INNER.get(name, name) for name in __all__})

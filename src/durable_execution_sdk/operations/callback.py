@@ -17,14 +17,14 @@ from durable_execution_sdk.errors import (
     OperationError,
     SerDesError,
 )
-from durable_execution_sdk.operations.base import DurableOperation
-from durable_execution_sdk.operations.checks import (
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
     check_serdes,
     check_timeouts,
     timeout_seconds,
 )
+from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
@@ -34,8 +34,9 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import CallbackOptions, OperationAction
-from durable_execution_sdk.runtime.completions import Completion, Handle, operation_of
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.completion import Completion, operation_of
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import CallbackSerDes, SerDes, SerDesContext
 
 __all__ = ["Callback", "CallbackConfig", "create_callback"]

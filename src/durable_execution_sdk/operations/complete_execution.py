@@ -9,7 +9,7 @@ from durable_execution_sdk.errors import PayloadSizeError
 from durable_execution_sdk.protocol.limits import MAX_SYNCHRONOUS_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.verdicts import Complete, InvocationEnded
 from durable_execution_sdk.serdes import SerDes, SerDesContext, checked_text, serdes_for_type

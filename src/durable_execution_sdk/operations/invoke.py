@@ -10,8 +10,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
-from durable_execution_sdk.operations.base import DurableOperation, exact_text
-from durable_execution_sdk.operations.checks import check_config, check_result_type, check_serdes
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
+    check_config,
+    check_result_type,
+    check_serdes,
+    exact_text,
+)
+from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import (
@@ -20,8 +25,8 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import ChainedInvokeOptions, OperationAction
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["InvokeConfig", "invoke"]

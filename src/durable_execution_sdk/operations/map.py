@@ -9,8 +9,6 @@ from msgspec import Struct
 
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.base import checked_name
-from durable_execution_sdk.operations.checks import check_config
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.grouping import Batches, ItemBatcher
 from durable_execution_sdk.operations.fan_out.items import (
@@ -22,10 +20,12 @@ from durable_execution_sdk.operations.fan_out.items import (
 )
 from durable_execution_sdk.operations.fan_out.operation import FanOut
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
+from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, checked_name
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import OperationSubType
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 
 __all__ = ["MapConfig", "map_items"]

@@ -9,15 +9,19 @@ from msgspec import Struct
 
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.base import checked_name
-from durable_execution_sdk.operations.checks import check_config, check_context_function
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.items import supply_of
 from durable_execution_sdk.operations.fan_out.operation import FanOut
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
+    check_config,
+    check_context_function,
+    checked_name,
+)
 from durable_execution_sdk.protocol.operations import OperationSubType
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["ParallelConfig", "parallel"]

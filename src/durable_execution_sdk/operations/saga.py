@@ -21,13 +21,20 @@ from durable_execution_sdk.errors import (
     OperationError,
     StepError,
 )
-from durable_execution_sdk.operations.base import checked_name, named_after
-from durable_execution_sdk.operations.checks import check_arguments, check_config, counted
 from durable_execution_sdk.operations.child import Child, ChildConfig
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
+    check_arguments,
+    check_config,
+    checked_name,
+    counted,
+    named_after,
+)
 from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.runtime.completions import Handle, operation_of
-from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.completions.completion import operation_of
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import current_scope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.serdes import SerDes, serdes_for_type
 
@@ -122,7 +129,7 @@ class Saga:
         check_arguments(where, compensate, 1, "the step's result")
         check_config("a compensation", compensation_config, StepConfig)
         chosen = checked_name(name, "step") or named_after(func)
-        handle = step(self._context_state.scope(), func, args, chosen, config)
+        handle = step(current_scope(self._context_state), func, args, chosen, config)
         operation_of(handle).is_kept = True  # the saga itself waits for it, to undo it
         undo = Compensation(compensate, (), named_after(compensate), compensation_config, handle)
         self._compensations.append(undo)
@@ -180,7 +187,7 @@ class Saga:
     async def _compensate(self, needed: list[Compensation]) -> list[Failure]:
         """Run the compensations to their end, also if the task is cancelled meanwhile."""
         context: Child[list[Failure]] = Child(
-            self._context_state.scope(),
+            current_scope(self._context_state),
             lambda context_state: _undo(context_state, needed),
             "compensations",
             ChildConfig(),
@@ -226,7 +233,7 @@ async def _undo(context_state: ContextState, needed: list[Compensation]) -> list
             continue
         args = undo.args if undo.undoes is None else (undo.undoes.result(),)
         try:
-            await step(context_state.scope(), undo.function, args, undo.name, undo.config)
+            await step(current_scope(context_state), undo.function, args, undo.name, undo.config)
         except StepError as error:
             failures.append(Failure(undo.name, capture(error)))
     return failures

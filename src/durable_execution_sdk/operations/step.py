@@ -15,12 +15,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
-from durable_execution_sdk.operations.attempts import (
-    AttemptOperation,
-    retry_or_fail,
-)
-from durable_execution_sdk.operations.base import named_after
-from durable_execution_sdk.operations.checks import (
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
     arity_of,
     check_arguments,
     check_config,
@@ -28,12 +23,14 @@ from durable_execution_sdk.operations.checks import (
     check_strategy,
     counted,
     misfit,
+    named_after,
 )
+from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.serdes import SerDes

@@ -17,8 +17,9 @@ from durable_execution_sdk.errors import (
     InvocationError,
     OperationError,
 )
-from durable_execution_sdk.runtime.completions import Completion
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.runtime.verdicts import Abort
@@ -132,7 +133,7 @@ class VirtualChild(Completion[_T], Generic[_T]):
 
 def complete(error: TypeError) -> None:
     """Add to an error of a call with wrong arguments how the operation is called."""
-    from durable_execution_sdk.operations.usage import (  # noqa: PLC0415 - only for errors
+    from durable_execution_sdk.operations.lifecycle.usage import (  # noqa: PLC0415 - only for errors
         complete_type_error,
     )
 

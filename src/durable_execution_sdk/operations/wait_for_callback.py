@@ -15,20 +15,21 @@ from durable_execution_sdk.errors import (
     StepError,
 )
 from durable_execution_sdk.operations.callback import CallbackConfig, create_callback
-from durable_execution_sdk.operations.checks import (
+from durable_execution_sdk.operations.child import Child, ChildConfig
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
     check_serdes,
     check_strategy,
     check_timeouts,
 )
-from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture, rebuild
 from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext, serdes_for_type
 
@@ -83,11 +84,11 @@ def wait_for_callback(
 
     async def body(context_state: ContextState) -> Any:
         callback = await create_callback(
-            context_state.scope(), _fitting(f"{prefix}create callback id"), expected
+            current_scope(context_state), _fitting(f"{prefix}create callback id"), expected
         )
         try:
             await step(
-                context_state.scope(),
+                current_scope(context_state),
                 submitter,
                 (callback.callback_id, *args),
                 _fitting(f"{prefix}submitter"),

@@ -8,13 +8,17 @@ from typing import Any, ClassVar, Generic, TypeVar
 from msgspec import Struct
 
 from durable_execution_sdk.errors import OperationError, WaitForConditionError
-from durable_execution_sdk.operations.attempts import AttemptOperation
-from durable_execution_sdk.operations.checks import check_required_strategy, check_serdes, decide
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
+    check_required_strategy,
+    check_serdes,
+)
+from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation
+from durable_execution_sdk.operations.lifecycle.strategy_calls import decide
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WaitForConditionConfig", "wait_for_condition"]

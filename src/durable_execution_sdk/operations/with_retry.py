@@ -9,18 +9,19 @@ from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ChildContextError
-from durable_execution_sdk.operations.checks import (
+from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_serdes,
     check_strategy,
-    delay_of_retry,
 )
-from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
+from durable_execution_sdk.operations.lifecycle.strategy_calls import delay_of_retry
 from durable_execution_sdk.operations.virtual_child import Body
 from durable_execution_sdk.operations.wait import wait
 from durable_execution_sdk.retry import RetryStrategy
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WithRetryConfig", "with_retry"]
@@ -62,13 +63,13 @@ def with_retry(
         while True:
             try:
                 return await run_in_child_context(
-                    context_state.scope(), attempt, f"attempt {number}", once, serdes
+                    current_scope(context_state), attempt, f"attempt {number}", once, serdes
                 )
             except ChildContextError as error:
-                delay = _delay(context_state.scope(), strategy, error, number)
+                delay = _delay(current_scope(context_state), strategy, error, number)
                 if delay is None:
                     raise
-            await wait(context_state.scope(), delay, f"before attempt {number + 1}")
+            await wait(current_scope(context_state), delay, f"before attempt {number + 1}")
             number += 1
 
     return run_in_child_context(scope, body, name, once, serdes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from durable_execution_sdk.handler import AnyHandler
-from durable_execution_sdk.operations.base import label_of
 from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import EventType
@@ -12,6 +11,7 @@ from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationType,
+    label_of,
 )
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.replay.log import Ending

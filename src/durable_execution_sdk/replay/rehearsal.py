@@ -31,7 +31,7 @@ from durable_execution_sdk.replay.payloads import (
 )
 from durable_execution_sdk.replay.rehearsal_log import FUNCTIONS, RehearsalLog, Result
 from durable_execution_sdk.runtime.bodies import Attempting, Bodies
-from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.run import InvocationRun, Reader
 from durable_execution_sdk.runtime.verdicts import Suspend
 

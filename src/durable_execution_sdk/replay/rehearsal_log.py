@@ -7,12 +7,13 @@ from collections import Counter
 import msgspec
 from msgspec.structs import replace
 
-from durable_execution_sdk.operations.base import DurableOperation, label_of
+from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationSubType,
     OperationType,
+    label_of,
 )
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.replay.arguments import Arguments
@@ -20,7 +21,7 @@ from durable_execution_sdk.replay.payloads import comparable, short
 from durable_execution_sdk.replay.recording import Moment, Recording
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
-from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
 
 __all__ = ["FUNCTIONS", "RehearsalLog", "Result"]

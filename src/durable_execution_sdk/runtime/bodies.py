@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
-from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach

@@ -24,7 +24,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from durable_execution_sdk.runtime.completions import Wake
+from durable_execution_sdk.runtime.completions.handle import Wake
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks

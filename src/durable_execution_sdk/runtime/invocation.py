@@ -20,8 +20,10 @@ from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.limits import MAX_RETURNED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.deadline import Deadline
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
@@ -32,7 +34,7 @@ from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
 from durable_execution_sdk.runtime.settings import Invoked, Settings
 from durable_execution_sdk.runtime.timers import start_timer
-from durable_execution_sdk.runtime.unwinding import Deadline, leave_nothing_behind
+from durable_execution_sdk.runtime.unwinding import leave_nothing_behind
 from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Verdict
 
 __all__ = ["run_invocation"]

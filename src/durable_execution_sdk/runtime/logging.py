@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.settings import ReplayLogging
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask

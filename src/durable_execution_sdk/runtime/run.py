@@ -15,7 +15,8 @@ from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.bodies import Bodies, BodyWatcher
-from durable_execution_sdk.runtime.completions import Completion, Completions
+from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.completions.queue import Claim, Completions
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
@@ -244,10 +245,7 @@ class InvocationRun(Seam, ObservedRun):
             self.checkpointer.let_go()
 
     def returned_too_early(self, context_id: str | None) -> bool:
-        """Fail the execution if a context's function has ended without asking for its recorded operations.
-
-        Returns ``True`` in that case.
-        """
+        """Fail the execution and return ``True`` if a context's function ended before it asked for its operations."""
         divergence = None if self.gate is None else self.gate.divergence(context_id)
         if divergence is not None:
             self.fail(divergence)
@@ -280,7 +278,7 @@ class InvocationRun(Seam, ObservedRun):
                 at = self.completions.time_after()
                 self.unsettled.learn([self.journal.acknowledged(update, at)])
 
-    def _record_place(self, completion: Completion[Any], news: LateNews) -> None:
+    def _record_place(self, completion: Claim[Any], news: LateNews) -> None:
         """Record the place of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
         if self.is_ending:
             return

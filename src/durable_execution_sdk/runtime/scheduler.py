@@ -66,7 +66,8 @@ import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from durable_execution_sdk.runtime.completions import Handle, operation_of
+from durable_execution_sdk.runtime.completions.completion import operation_of
+from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, StartTimer
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.run import InvocationRun

@@ -37,7 +37,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, WaitOptions
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import timed_by
 from durable_execution_sdk.runtime.run import Timer

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError, OperationError
-from durable_execution_sdk.operations.base import DurableOperation
+from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
@@ -24,8 +24,9 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import OperationAction
-from durable_execution_sdk.runtime.completions import Handle, operation_of
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.completion import operation_of
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.error_objects import capture
 

@@ -9,9 +9,10 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from durable_execution_sdk import operations
-from durable_execution_sdk.operations.base import checked_name
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.operations.lifecycle.argument_checks import checked_name
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import current_scope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 
 if TYPE_CHECKING:
     from durable_execution_sdk.operations.combinators.base import Combination
@@ -374,7 +375,7 @@ class Combinators:
         of_nothing: bool,
         cancel_losers: bool = False,
     ) -> Handle[_T]:
-        scope = self._context_state.scope()
+        scope = current_scope(self._context_state)
         chosen = checked_name(name, combinator)
         return operations.rules.combine(
             scope,

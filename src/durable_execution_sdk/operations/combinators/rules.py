@@ -17,8 +17,8 @@ from durable_execution_sdk.operations.combinators.base import (
 )
 from durable_execution_sdk.operations.combinators.settled import Settled
 from durable_execution_sdk.protocol.operations import Operation
-from durable_execution_sdk.runtime.completions import Handle
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 
 __all__ = ["All", "AllSettled", "AnyOf", "Race", "combine"]
 

@@ -42,8 +42,9 @@ from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Suppl
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, one_for_each
 from durable_execution_sdk.operations.virtual_child import VirtualChild
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.runtime.completions import Handle, Signal, Watcher
-from durable_execution_sdk.runtime.contexts import ContextState, IdScope
+from durable_execution_sdk.runtime.completions.handle import Handle, Signal, Watcher
+from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.serdes import (
     JsonSerDes,
@@ -87,7 +88,7 @@ class FanOutRun(Watcher[str]):
         self._context = context
         # The ids of branches are numbered from 0, as items are; those of other operations from 1.
         self._scope = IdScope(
-            context_state, context_state.prefix, first=0, maker=context_state.scope()
+            context_state, context_state.prefix, first=0, maker=current_scope(context_state)
         )
         self._ended: list[Sequence[Entry] | None] = []  # by branch; None while it runs
         self._running: dict[Handle[str], _Running] = {}

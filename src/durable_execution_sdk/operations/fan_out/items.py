@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.runtime.completions import Signal
-from durable_execution_sdk.runtime.contexts import IdScope
+from durable_execution_sdk.runtime.completions.handle import Signal
+from durable_execution_sdk.runtime.contexts.scope import IdScope
 
 __all__ = ["NEVER", "NOT_YET", "Nothing", "Supply", "supply_of"]
 

@@ -10,11 +10,11 @@ from msgspec import Raw, Struct
 
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.checks import check_serdes
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import NO_RESULT, embedded, split
+from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
 from durable_execution_sdk.protocol.operations import OperationSubType
-from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["Branch", "NestingType", "Plan", "check_options", "one_for_each"]

@@ -17,7 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
-from durable_execution_sdk.runtime.completions import Handle, Wake, operation_of
+from durable_execution_sdk.runtime.completions.completion import operation_of
+from durable_execution_sdk.runtime.completions.handle import Handle, Wake
 from durable_execution_sdk.runtime.deadlocks.futures import (
     children_of,
     is_chained,

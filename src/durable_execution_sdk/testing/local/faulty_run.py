@@ -12,7 +12,7 @@ from durable_execution_sdk.emulator.faults.plan import BodyRun
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.bodies import Attempting
-from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.settings import Invoked
 from durable_execution_sdk.testing.faults import Faults

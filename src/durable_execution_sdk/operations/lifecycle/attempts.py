@@ -16,8 +16,7 @@ from durable_execution_sdk.errors import (
     OperationError,
     StepError,
 )
-from durable_execution_sdk.operations.base import DurableOperation
-from durable_execution_sdk.operations.checks import delay_of_retry, failed_attempt
+from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
@@ -278,6 +277,11 @@ def retry_or_fail(
     """
     if operation.is_cancelled:
         return  # given up: its failure is not recorded
+    from durable_execution_sdk.operations.lifecycle.strategy_calls import (  # noqa: PLC0415 - only for failures
+        delay_of_retry,
+        failed_attempt,
+    )
+
     number, label = operation.attempt_number, operation.label
     try:
         delay = delay_of_retry(strategy, error, number, label)

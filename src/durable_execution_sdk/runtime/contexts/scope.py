@@ -58,215 +58,51 @@ finds recorded operations that no code asks for, and ``gate`` fails the executio
 
 from __future__ import annotations
 
-import math
 import threading
 import uuid
-from asyncio import Task
 from typing import TYPE_CHECKING, Any
 
-from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
-from durable_execution_sdk.protocol.updates import OperationUpdate
-from durable_execution_sdk.runtime.completions import Completion
+from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import CURRENT, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
     Path,
-    context_prefix,
     operation_id,
     place_below,
     place_of,
     root_operation_id,
     title_of,
 )
-from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.tasks.identity import ITEMS, Row
 from durable_execution_sdk.runtime.tasks.workflow_task import TaskScope, WorkflowTask
 
 if TYPE_CHECKING:
     import random
 
-__all__ = ["ContextState", "IdScope"]
+__all__ = ["IdScope", "current_scope"]
 
 
-def _unnumbered(running: Task[Any]) -> DeterminismError:
-    # Named by its function: asyncio's own task names are numbered through the whole process.
-    name = getattr(running.get_coro(), "__qualname__", running.get_name())
-    return DeterminismError(
-        f"the task {name!r} was made with asyncio.Task(...), or by a task factory of its own,"
-        " so it has no place in the workflow from which its operations could take their ids: they would"
-        " be taken for those of the task that made it. Make it with asyncio.create_task(...), or in an"
-        " asyncio.TaskGroup"
-    )
+def current_scope(context_state: ContextState) -> IdScope:
+    """Return the scope of the task that runs, for an operation in this context.
 
-
-class ContextState:
-    """The state of one durable context in one invocation: the handler's own context, or a child's.
-
-    ``parent_id`` is the ParentId of the operations in it. A virtual context has no operation of its own,
-    so its operations carry the id of the nearest context that has one. With ``rebuilt``, the log holds the
-    end of the context but not its result, and the function only runs to compute the result again: an
-    operation that has no end in the log starts nothing, writes nothing and never completes.
+    Raises ``ContextMisuseError`` in another thread, in the body of a step, inside another context or
+    outside the workflow, and ``DeterminismError`` in a task that the SDK has not numbered.
     """
+    watched: Any = CURRENT.get()
+    current: object = watched
+    run = context_state.run
+    if isinstance(current, WorkflowTask) and threading.get_ident() == run.thread:
+        scope: object = watched.scope
+        running = task_on(run.loop)
+        if (
+            (running is None or running is watched.task)
+            and isinstance(scope, IdScope)
+            and scope.context_state is context_state
+        ):
+            return scope
+    from durable_execution_sdk.runtime.contexts.misuse import misuse_of  # noqa: PLC0415 - only for errors
 
-    def __init__(
-        self,
-        run: InvocationRun,
-        *,
-        operation_id: str | None = None,
-        name: str | None = None,
-        parent: ContextState | None = None,
-        virtual: bool = False,
-        rebuilt: bool = False,
-    ) -> None:
-        self.run = run
-        self.name = name
-        self.parent = parent
-        self.operation_id = operation_id
-        self.parent_id: str | None = (
-            parent.parent_id if parent is not None and virtual else operation_id
-        )
-        self.prefix = "" if operation_id is None else context_prefix(operation_id)
-        self.is_closed = False
-        # Until then its clean-up keeps the workflow from its rest.
-        self.cleans_until = math.inf
-        self.last_end: float = 0
-        self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
-        self.children: dict[ContextState, None] = {}
-        # The operations that have not settled, by sequence number, and the tasks that run in the context.
-        # Both are in order of creation, so that a replay cancels in the same order.
-        self.unsettled: dict[int, Completion[Any]] = {}
-        self._tasks: dict[WorkflowTask[Any], None] = {}
-        if parent is not None:
-            parent.children[self] = None
-        if run.gate is not None and not virtual:
-            run.gate.entered(operation_id)
-
-    @property
-    def is_replaying(self) -> bool:
-        """True if the code that runs now ran in an earlier invocation, as far as the log can tell.
-
-        False in the body of a step, which replay does not run, and in other threads, whose position is unknown.
-        """
-        runner = CURRENT.get()
-        if runner is None:
-            return self.is_rebuilt or not self.run.position.is_new
-        if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.run.thread:
-            return False
-        return runner.scope.is_replaying
-
-    @property
-    def is_over(self) -> bool:
-        """True if operations do nothing here any more, because only clean-up code still runs."""
-        return self.is_closed or self.run.is_ending
-
-    @property
-    def is_recorded(self) -> bool:
-        """True if this context and those around it have operations of their own, which record their ends."""
-        context_state: ContextState | None = self
-        while context_state is not None and context_state.parent_id == context_state.operation_id:
-            context_state = context_state.parent
-        return context_state is None
-
-    @property
-    def now(self) -> float:
-        """The log's time in this context: the end time of the last delivered completion, in milliseconds.
-
-        In optimistic mode a result may be delivered before the log has its end time. Whether the end of a nested
-        operation has moved the clock then differs from replay, which does not run completed contexts. So there
-        each context has its own clock, which the ends of its own operations and of those around it move.
-        """
-        completions = self.run.completions
-        if not completions.tells_contexts:
-            return completions.now
-        latest = self.run.began_at
-        context_state: ContextState | None = self
-        while context_state is not None:
-            latest = max(latest, context_state.last_end)
-            context_state = context_state.parent
-        return latest
-
-    @property
-    def title(self) -> str:
-        """The name of this context in messages."""
-        if self.operation_id is None:
-            return "the handler's context"
-        return f"the child context {self.name!r}" if self.name else "an unnamed child context"
-
-    def scope(self) -> IdScope:
-        """Return the scope of the task that runs.
-
-        Raises ``ContextMisuseError`` in another thread, in the body of a step, inside another context or
-        outside the workflow, and ``DeterminismError`` in a task that the SDK has not numbered.
-        """
-        watched: Any = CURRENT.get()
-        task: object = watched
-        if isinstance(task, WorkflowTask):
-            if threading.get_ident() != self.run.thread:
-                raise ContextMisuseError(
-                    f"{self.title} was used in another thread: the order in which threads run is not"
-                    " recorded, so operations can only be started by the workflow's own tasks. Start"
-                    " them there; a plain function given to ctx.step runs in a thread by itself"
-                )
-            scope = task.scope
-            running = task_on(self.run.loop)
-            if running is not None and running is not watched.task:
-                raise _unnumbered(running)
-            if isinstance(scope, IdScope):
-                if scope.context_state is self:
-                    return scope
-                if scope.context_state.run is not self.run:
-                    raise ContextMisuseError(
-                        f"{self.title} of an earlier invocation, or of another execution, was used"
-                        " inside this one: something kept it, such as a global variable or a cache. Use the context"
-                        " that this call of the function was given"
-                    )
-                raise ContextMisuseError(
-                    f"{self.title} was used inside {scope.context_state.title}: an operation belongs to the"
-                    " context whose function calls it; use the context that the function was given"
-                )
-        if task is not None:
-            raise ContextMisuseError(
-                f"{self.title} was used inside a step: a step's body is plain code and cannot start"
-                " durable operations; move them into the workflow, or into a child context"
-                " (ctx.run_in_child_context)"
-            )
-        raise ContextMisuseError(
-            f"{self.title} was used outside its workflow: durable operations can only be started by"
-            " the tasks that the handler runs, while it runs"
-        )
-
-    def submit(self, update: OperationUpdate) -> None:
-        """Record an update, unless this context is over: the service refuses updates below a completed context."""
-        if not self.is_closed:
-            self.run.submit(update)
-
-    def leave_behind(self, update: OperationUpdate) -> None:
-        """Record an update that may wait for the next call, unless this context is over."""
-        if not self.is_closed:
-            self.run.leave_behind(update)
-
-    def entered(self, task: WorkflowTask[Any]) -> None:
-        """Note that this task runs in the context."""
-        self._tasks[task] = None
-
-    def left(self, task: WorkflowTask[Any]) -> None:
-        """Note that this task has ended."""
-        self._tasks.pop(task, None)
-
-    def close(self) -> None:
-        """End this context: cancel all operations and tasks in it, at any depth, except the running task."""
-        self.is_closed = True
-        if self.parent is not None:
-            self.parent.children.pop(self, None)
-        for child in list(self.children):
-            child.close()
-        for operation in list(self.unsettled.values()):
-            operation.drop()
-        left = [watched for watched in self._tasks if watched is not CURRENT.get()]
-        if left and not self.run.is_ending:
-            self.cleans_until = self.run.invoked.clean_up_end()
-        for watched in left:
-            watched.cancel()
+    raise misuse_of(context_state, current)
 
 
 class IdScope(TaskScope):

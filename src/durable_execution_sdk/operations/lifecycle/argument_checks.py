@@ -1,4 +1,4 @@
-"""Checks of the functions and options that an operation is called with.
+"""Checks of the functions, names and options that an operation is called with.
 
 Without them a wrong signature would fail an attempt, which is retried, or an item of a map, which the map
 tolerates. Only calls that Python is certain to refuse are refused here. A decorator's wrapper counts as
@@ -12,13 +12,14 @@ import inspect
 import sys
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from durable_execution_sdk.duration import Duration, DurationLike
-from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
-from durable_execution_sdk.protocol.limits import LONGEST_CALLBACK_TIMEOUT_SECONDS
-from durable_execution_sdk.retry import RetryDecision, RetryStrategy
-from durable_execution_sdk.runtime.error_objects import shown
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import (
+    LONGEST_CALLBACK_TIMEOUT_SECONDS,
+    MAX_NAME_CHARACTERS,
+)
 
 __all__ = [
     "arity_of",
@@ -30,19 +31,16 @@ __all__ = [
     "check_serdes",
     "check_strategy",
     "check_timeouts",
+    "checked_name",
     "counted",
-    "decide",
-    "delay_of_retry",
-    "failed_attempt",
+    "exact_text",
     "misfit",
+    "named_after",
     "timeout_seconds",
 ]
 
-
-_D = TypeVar("_D")
-
-# Errors after which another attempt would end in the same way.
-_NEVER_RETRIED = (ExecutionError, ContextMisuseError, ConfigError)
+# Characters of a name that a message shows.
+_SHOWN = 60
 
 
 def check_config(operation: str, config: object, kind: type) -> None:
@@ -114,51 +112,50 @@ def timeout_seconds(option: str, timeout: DurationLike | None) -> int | None:
     return checked.to_seconds() or None
 
 
-def decide(
-    strategy: Callable[..., object],
-    subject: object,
-    attempt: int,
-    wanted: type[_D],
-    description: str,
-) -> _D:
-    """Ask a strategy about the error of an attempt or the state of a poll, and check its return value.
+def checked_name(name: str | None, operation: str) -> str | None:
+    """Return a name if the service accepts it: 1 to 256 printable ASCII characters (``OperationName``).
 
-    ``description`` names the operation and the attempt, for the error. Raises ``ConfigError`` if the strategy
-    returns anything but a ``wanted``.
+    Raises ``ConfigError`` otherwise.
     """
-    decision = strategy(subject, attempt)
-    if isinstance(decision, wanted):
-        return decision
-    if inspect.iscoroutine(decision):
-        decision.close()
-    raise ConfigError(
-        f"{description}, and its strategy returned {shown(decision)}; it must return a {wanted.__name__}"
-        f" ({_MAKERS[wanted.__name__]})"
-    )
+    if name is not None and not _is_name(name):
+        raise ConfigError(
+            f"{name!r} cannot name a {operation}: a name is 1 to {MAX_NAME_CHARACTERS}"
+            " printable ASCII characters;"
+            f" {_instead_of(name)}"
+        )
+    return name if name is None or name.__class__ is str else exact_text(name)
 
 
-def delay_of_retry(
-    strategy: RetryStrategy, error: BaseException, attempt: int, label: str
-) -> int | None:
-    """The delay before the next attempt, in seconds; ``None`` if there is to be none."""
-    # By the type: an instance may override ``__class__``.
-    if issubclass(type(error), _NEVER_RETRIED):
-        return None
-    decision = decide(
-        strategy, error, attempt, RetryDecision, failed_attempt(attempt, label, error)
-    )
-    return decision.delay_seconds if decision.retry else None
+def exact_text(text: str) -> str:
+    """Return a plain ``str`` of an instance of a subclass, as template libraries have; msgspec refuses those."""
+    return str.__str__(text)
 
 
-def failed_attempt(attempt: int, label: str, error: BaseException) -> str:
-    """Name a failed attempt, for errors about its strategy."""
-    return f"attempt {attempt} of {label} failed ({shown(error)})"
+def _instead_of(name: object) -> str:
+    """Return the advice for a name that is refused."""
+    if not isinstance(name, str):
+        return "str(...) makes a text of it"
+    if not name:
+        return "leave it out if there is none"
+    if not (name.isascii() and name.isprintable()):
+        shown = name.encode("unicode_escape").decode()[:_SHOWN]
+        return f'name.encode("unicode_escape").decode() writes it as {shown}'
+    return f"this one has {len(name):,}: name[:{MAX_NAME_CHARACTERS}] is short enough"
 
 
-_MAKERS = {
-    "RetryDecision": "custom_retry makes a strategy of a function that returns a delay or None",
-    "WaitDecision": "poll_until(...) and poll_while(...) make strategies that do",
-}
+def named_after(function: Callable[..., Any]) -> str | None:
+    """Return the name of a function as the default name of its operation; ``None`` if it has none."""
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    name: Any = getattr(inner, "__name__", None)
+    return exact_text(name) if _is_name(name) and name != "<lambda>" else None
+
+
+def _is_name(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    return name.isascii() and name.isprintable() and 0 < len(name) <= MAX_NAME_CHARACTERS
 
 
 # The arity of functions without code in Python: any number of arguments.

@@ -1,0 +1,159 @@
+"""One SQLite file, which any number of processes may have open: transactions, and groups of writes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from durable_execution_sdk.emulator.stores.schema import prepare
+from durable_execution_sdk.errors import StoreError
+
+__all__ = ["SqliteFile"]
+
+_BUSY_SECONDS = 30.0
+
+
+class SqliteFile:
+    """A connection to the file, which is created if missing. All methods raise ``StoreError``.
+
+    After a group of writes could not be stored, ``uncommitted`` and ``commit`` raise for good: the
+    callers have seen those writes, so they must read the file anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._is_grouping = False
+        self._lost: StoreError | None = None
+        self._db = self._open()
+
+    def read(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
+        """Return the rows of a query."""
+        with self._lock, self._mapping_errors(), closing(self._db.execute(sql, values)) as rows:
+            return rows.fetchall()
+
+    @contextmanager
+    def writing(self) -> Generator[sqlite3.Connection]:
+        """Make one write, all of it or none: it waits at most 30 s for the writes of other processes."""
+        with self._lock, self._mapping_errors():
+            is_first = not self._db.in_transaction
+            if is_first:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._db.execute("SAVEPOINT one_write")
+            try:
+                yield self._db
+                self._db.execute("RELEASE one_write")
+            except BaseException as error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK TO one_write")
+                    self._db.execute("RELEASE one_write")
+                    if is_first:
+                        self._db.execute("ROLLBACK")
+                elif not is_first:
+                    # SQLite rolls a whole transaction back when the disk is full or does not work.
+                    self._lose(error)
+                raise
+            if not self._is_grouping:
+                self.commit()
+
+    def pulse(self) -> int:
+        """Return a number that changes when another connection has written."""
+        self._require_in_place()
+        rows: list[tuple[int]] = self.read("PRAGMA data_version")
+        return rows[0][0]
+
+    def group_writes(self) -> None:
+        """Let the writes from now on wait for ``commit``, in one transaction."""
+        self._is_grouping = True
+
+    def uncommitted(self) -> bool:
+        """Return ``True`` while writes wait for ``commit``; raise ``StoreError`` if such writes were lost."""
+        if self._lost is not None:
+            raise StoreError(str(self._lost)) from self._lost
+        with self._mapping_errors():
+            return self._db.in_transaction
+
+    def commit(self) -> None:
+        """Store the writes that wait, with one sync; raise ``StoreError`` if they are lost."""
+        with self._lock:
+            if not self.uncommitted():
+                return
+            try:
+                with self._mapping_errors():
+                    self._require_in_place()
+                    self._db.execute("COMMIT")
+            except BaseException as error:
+                is_open = self._db.in_transaction
+                if is_open:
+                    self._db.execute("ROLLBACK")
+                # SQLite itself may have rolled back; an interrupt may come after a commit that succeeded.
+                if is_open or isinstance(error, StoreError):
+                    self._lose(error)
+                raise
+
+    def close(self) -> None:
+        """Close the file. Writes that wait for ``commit`` are lost."""
+        with self._lock:
+            self._db.close()
+
+    def _open(self) -> sqlite3.Connection:
+        with self._mapping_errors():
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            db = sqlite3.connect(
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                prepare(db, self.path)
+                self._files = {self.path: self.path.stat()}
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+    def _require_in_place(self) -> None:
+        """Raise ``StoreError`` when the file was deleted, moved or replaced while it was open.
+
+        SQLite would go on writing to the old file, and those writes could never be read again.
+        """
+        for path, known in self._files.items():
+            try:
+                now = path.stat()
+            except FileNotFoundError:
+                now = None
+            if now is None or not os.path.samestat(now, known) or now.st_size < known.st_size:
+                raise StoreError(
+                    f"{path} was deleted, moved, replaced or cut off while it was in use; what happened"
+                    " since is lost. Run again with the file in its place or another --store, and never"
+                    " delete a store while a process uses it"
+                )
+            self._files[path] = now
+
+    def _lose(self, error: BaseException) -> None:
+        """Remember that writes of a group are lost, some of which other callers have made."""
+        if self._is_grouping:
+            self._lost = StoreError(
+                f"writes to {self.path} could not be stored: {error}; run again, and what was"
+                " acknowledged is there"
+            )
+
+    @contextmanager
+    def _mapping_errors(self) -> Generator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"cannot use {self.path} to keep executions in: {error}; {_advice(error)}, or choose"
+                " another file"
+            ) from error
+
+
+def _advice(error: Exception) -> str:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        return f"another process has been writing to it for {_BUSY_SECONDS:g} seconds; try again"
+    return "check that the disk has room and the file is yours"

@@ -1,0 +1,1 @@
+"""Operations and timers from their claim to the delivery of their completion."""

@@ -1,0 +1,1 @@
+"""Durable contexts: their state, and the scopes of ids in them."""
