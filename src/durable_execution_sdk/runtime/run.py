@@ -111,7 +111,7 @@ class InvocationRun(Seam, ObservedRun):
         self.timers: dict[Timer, None] = {}
         self.position = Position(journal, self.timers)
         self.completions = Completions(self.tasks, self.loop, self.position, environment.loop.ready)
-        self.completions.record_place = self._record_place
+        self.completions.record_rank = self._record_rank
         self.completions.tells_contexts = self.is_optimistic
         if journal.execution is not None and journal.execution.start_timestamp is not None:
             self.completions.now = journal.execution.start_timestamp
@@ -278,13 +278,13 @@ class InvocationRun(Seam, ObservedRun):
                 at = self.completions.time_after()
                 self.unsettled.learn([self.journal.acknowledged(update, at)])
 
-    def _record_place(self, completion: Claim[Any], news: LateNews) -> None:
-        """Record the place of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
+    def _record_rank(self, completion: Claim[Any], news: LateNews) -> None:
+        """Record the rank of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
         if self.is_ending:
             return
         from durable_execution_sdk.runtime.log.late_news import Note  # noqa: PLC0415 - rarely needed
 
-        note = Note(news, self.journal, self.completions.unplaced)
+        note = Note(news, self.journal, self.completions.unranked)
         self.registered[note.operation_id] = note
         self.checkpointer.submit(note.update(completion.context_state.parent_id))
 

@@ -9,7 +9,7 @@ The event loop notices that moment. ``asyncio`` asks its selector to wait only w
 run, so the selector (``event_loop.loop._IdleSelector``) calls ``on_idle`` before it waits. ``on_idle`` does
 the first of these that applies:
 
-1. Deliver the completion whose turn it is (``completions``).
+1. Deliver the completion whose turn it is (``completions.queue``).
 2. While the gate is closed: open it if replay has asked for every recorded operation. If it has not, wait
    while a source outside may still wake a task, then fail the execution (``gate``).
 3. Send the batch that the checkpointer held back until the due completions were delivered.
@@ -107,11 +107,11 @@ class Scheduler(LoopObserver):
         if run.is_ending:
             return at_rest and self._cancel_again()
         due = run.completions.due
-        # The next completion waits while the place of its late end is not recorded, and while code may yet ask
+        # The next completion waits while the rank of its late end is not recorded, and while code may yet ask
         # for an operation that ended earlier.
         if (
             due
-            and not (run.completions.unplaced and run.completions.is_held)
+            and not (run.completions.unranked and run.completions.is_next_unranked)
             and not (
                 run.journal.recorded_ends
                 and run.outside.is_watching

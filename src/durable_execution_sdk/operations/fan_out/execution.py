@@ -25,10 +25,7 @@ from durable_execution_sdk.batch_completion import (
 )
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.operations.child import Child, ChildConfig
-from durable_execution_sdk.operations.fan_out.batch_result import (
-    BatchItem,
-    BatchItemStatus,
-)
+from durable_execution_sdk.operations.fan_out.batch_result import BatchItem, BatchItemStatus
 from durable_execution_sdk.operations.fan_out.batch_serdes import (
     BatchSerDes,
     Draft,

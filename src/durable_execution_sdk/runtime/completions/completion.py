@@ -227,5 +227,5 @@ class Completion(Claim[_T], Generic[_T]):
         self.is_due = True
         completions = self.completions
         if at <= completions.last_at or completions.may_be_late:
-            at = completions.place(self, at)
+            at = completions.rank(self, at)
         heappush(completions.due, (at, self.sequence, self))

@@ -38,8 +38,8 @@ delivered in the order of claims, it would deliver ``slow`` first.
 Two refinements:
 
 - *Late news.* Operation A may end before operation B, and the service may report A's end only after B's was
-  delivered. Replay, which has both ends, would deliver A first. So A gets the place right after the last
-  delivery, and is held until the log holds a note of that place: a STEP named ``late news``
+  delivered. Replay, which has both ends, would deliver A first. So A gets the rank right after the last
+  delivery, and waits until the log holds a note of that rank: a STEP named ``late news``
   (``late_news.Note``). The note costs one operation; a service that reports ends in order causes none. Two
   cases stay open: a process that dies after the service has reported the end and before the note is in the
   log; and an end that the service did not report before the execution suspended. ``UpdatedOperationIds``
@@ -128,7 +128,7 @@ class Claim(Generic[_T]):
 
 
 def _never_late(_completion: Claim[Any], _news: LateNews) -> None:
-    """Record nothing: this stands in until ``InvocationRun`` sets the function that records the place."""
+    """Record nothing: this stands in until ``InvocationRun`` sets the function that records the rank."""
 
 
 def _is_within(completion: Claim[Any], context_id: str) -> bool:
@@ -171,13 +171,13 @@ class Completions:
         # The completions that were delivered with the end ``last_at``.
         self._tied: list[Claim[Any]] = []
         journal = position.journal
-        # True if the log holds notes of late news, so that a completion may have a place other than its end.
-        self.may_be_late = bool(journal.places)
+        # True if the log holds notes of late news, so that a completion may have a rank other than its end.
+        self.may_be_late = bool(journal.ranks)
         # The ids of operations whose ends an earlier invocation may have seen.
         self._old_ends = journal.old_ends
-        # The ids of late operations whose place is not recorded yet, and the function that records it.
-        self.unplaced: set[str] = set()
-        self.record_place: Callable[[Claim[Any], LateNews], None] = _never_late
+        # The ids of late operations whose rank is not recorded yet, and the function that records it.
+        self.unranked: set[str] = set()
+        self.record_rank: Callable[[Claim[Any], LateNews], None] = _never_late
         self._tasks = tasks
 
     def deliver_next(self) -> None:
@@ -207,28 +207,28 @@ class Completions:
             tasks.resume()
 
     @property
-    def is_held(self) -> bool:
-        """True if the next completion came late and its place is not recorded yet."""
+    def is_next_unranked(self) -> bool:
+        """True if the next completion came late and its rank is not recorded yet."""
         completion = self.due[0][2]
         return (
             completion.is_end
-            and completion.operation_id in self.unplaced
+            and completion.operation_id in self.unranked
             and not completion.is_cancelled
         )
 
-    def place(self, completion: Claim[Any], at: float) -> float:
-        """Return the place of a completion in the order of delivery: ``at``, or a later place if it came late.
+    def rank(self, completion: Claim[Any], at: float) -> float:
+        """Return the rank of a completion in the order of delivery: ``at``, or a later one if it came late.
 
         It is late if a completion with a later end was delivered already: replay, which has both ends, would
-        deliver them the other way round. A late completion gets the place right after the last delivery, and is
-        held until the log holds a note of that place.
+        deliver them the other way round. A late completion gets the rank right after the last delivery, and
+        waits until the log holds a note of that rank.
         """
         if not completion.is_end:
             return at
         late_id = completion.operation_id
-        placed = self.position.journal.places.get(late_id)
-        if placed is not None:
-            return placed
+        recorded = self.position.journal.ranks.get(late_id)
+        if recorded is not None:
+            return recorded
         if (at, completion.sequence) >= (self.last_at, self.last_sequence):
             return at
         if completion.context_state.is_rebuilt:
@@ -239,10 +239,10 @@ class Completions:
             # This is a context that ended in the same millisecond as operations in it or claimed before it. If
             # replay runs its function at all, it delivers the context's end after theirs too.
             return at
-        place = math.nextafter(self.last_at, math.inf)
-        self.unplaced.add(late_id)
-        self.record_place(completion, LateNews(late=late_id, after=self.last_id, at=place))
-        return place
+        rank = math.nextafter(self.last_at, math.inf)
+        self.unranked.add(late_id)
+        self.record_rank(completion, LateNews(late=late_id, after=self.last_id, at=rank))
+        return rank
 
     def time_after(self) -> float:
         """Return an end for an operation whose end the service did not report: now, but after the last delivery."""
@@ -260,6 +260,6 @@ class Completions:
                 return
             due = self.due
             while not (completion.is_done or due[0][2].callbacks_added):
-                if self.unplaced and self.is_held:
+                if self.unranked and self.is_next_unranked:
                     break
                 self.deliver_next()

@@ -1,4 +1,4 @@
-"""Scopes: the counters from which operations take their ids, and the contexts that they belong to.
+"""Scopes: the counters of a context's tasks, from which operations take their ids.
 
 Replay has to find, for each operation that the code asks for, the record that the first run made for
 the same operation. Nothing else tells them apart than their ids, so an id must follow from the code

@@ -3,7 +3,7 @@
 In the main task of a context the ids are those of AWS's own Python SDK: the hash of ``"{n}"`` in the
 root context and of ``"{context operation id}-{n}"`` in a child, n from 1. In a task that workflow code
 makes they spell its path out, ``{context}-{path}-{n}``, so that the message about a record that no code
-asks for can name its task. Where that is longer than an id may be, the path is hashed. ``contexts`` explains
+asks for can name its task. Where that is longer than an id may be, the path is hashed. ``contexts.scope`` explains
 the scheme, with an example.
 """
 

@@ -41,7 +41,7 @@ LATE_NEWS_NAME = "late news"
 class LateNews(Struct, frozen=True):
     """The payload of a note: the end of ``late`` became known after that of ``after``, which is later.
 
-    ``at`` is its place in the order of completions, in place of its own end time.
+    ``at`` is its rank in the order of delivery, instead of its own end time.
     """
 
     late: str
@@ -71,8 +71,8 @@ class Journal:
         # not asked for yet, and of those that had ended.
         self.unclaimed = set(self._operations)
         self.recorded_ends: set[str] = set()
-        # The places of operations whose ends came late, by operation id, and the ids of their notes.
-        self.places: dict[str, float] = {}
+        # The ranks of operations whose ends came late, by operation id, and the ids of their notes.
+        self.ranks: dict[str, float] = {}
         self._notes: set[str] = set()
         for op in self._operations.values():
             if op.status in TERMINAL_STATUSES:
@@ -117,9 +117,9 @@ class Journal:
             if records[operation_id].parent_id in contexts
         ]
 
-    def noted(self, note_id: str, late_id: str, place: float) -> None:
-        """Note that the log holds the place of an operation whose end came late."""
-        self.places[late_id] = place
+    def noted(self, note_id: str, late_id: str, rank: float) -> None:
+        """Note that the log holds the rank of an operation whose end came late."""
+        self.ranks[late_id] = rank
         self._notes.add(note_id)
 
     def _take_note(self, record: Operation) -> None:
@@ -197,7 +197,7 @@ class Journal:
         for op in self._operations.values():
             if op.id in self._notes or was_given_up(op):
                 continue
-            seen_at = self.places.get(op.id, op.end_timestamp)
+            seen_at = self.ranks.get(op.id, op.end_timestamp)
             if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:
                 seen_at = op.start_timestamp  # The workflow sees its id first.
             if seen_at is not None and seen_at < at:

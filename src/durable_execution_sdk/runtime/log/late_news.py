@@ -1,4 +1,4 @@
-"""The notes of late news, which keep in the log the place at which a late end was delivered.
+"""The notes of late news, which keep in the log the rank with which a late end was delivered.
 
 They are rare: the end of an operation is late if a later one was known, and delivered, before it.
 """
@@ -27,12 +27,12 @@ class Note:
     is_awaited = False
     due_at: float | None = None
 
-    def __init__(self, news: LateNews, journal: Journal, unplaced: set[str]) -> None:
+    def __init__(self, news: LateNews, journal: Journal, unranked: set[str]) -> None:
         self.operation_id = late_news_id(news.late)
         self.label = f"the note that the end of {news.late} came late"
         self._news = news
         self._journal = journal
-        self._unplaced = unplaced
+        self._unranked = unranked
 
     def update(self, parent_id: str | None) -> OperationUpdate:
         """Return the update that records it, in the context of the late operation.
@@ -51,7 +51,7 @@ class Note:
         )
 
     def observe(self, record: Operation) -> None:
-        """Let the late end be delivered once the note is recorded: replay will deliver it in the same place."""
+        """Let the late end be delivered once the note is recorded: replay will deliver it with the same rank."""
         if record.status == OperationStatus.SUCCEEDED:
             self._journal.noted(self.operation_id, self._news.late, self._news.at)
-            self._unplaced.discard(self._news.late)
+            self._unranked.discard(self._news.late)

@@ -1,6 +1,6 @@
 """The identity of tasks, timers and futures of workflow code, by the function that makes them.
 
-Each scope numbers them apart for each *row* (``contexts`` says why): a coroutine function for tasks, the
+Each scope numbers them apart for each *row* (``contexts.scope`` says why): a coroutine function for tasks, the
 calling function for timers and futures. Three tasks, in the handler's own scope::
 
     async with asyncio.TaskGroup() as group:

@@ -1,6 +1,6 @@
 """The tasks of a workflow: the code that they run, and the futures that they block on.
 
-A task that workflow code makes gets a scope of its own (``contexts``). Its coroutine is driven through a thin
+A task that workflow code makes gets a scope of its own (``contexts.scope``). Its coroutine is driven through a thin
 wrapper, ``WorkflowTask``, which counts every move and sees every future that the coroutine blocks on.
 
 The module is long because a task and the set of all tasks call one another in each move, and ``send`` and
