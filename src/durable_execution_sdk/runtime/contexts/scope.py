@@ -102,7 +102,7 @@ def current_scope(context_state: ContextState) -> IdScope:
             return scope
     from durable_execution_sdk.runtime.contexts.misuse import misuse_of  # noqa: PLC0415 - only for errors
 
-    raise misuse_of(context_state, current)
+    raise misuse_of(context_state, watched)
 
 
 class IdScope(TaskScope):
