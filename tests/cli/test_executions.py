@@ -250,7 +250,7 @@ def documented(part: str) -> list[str]:
 
 def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str) -> None:
     shown = durable("show", flow, "--json").document
-    assert list(shown) == [*documented("outcome"), "input_payload", "operations"]
+    assert list(shown) == [*documented("outcome"), "input_payload", "processes", "operations"]
     assert list(shown["counts"]) == documented("counts")
     (listed, *_) = durable("list", "--json").document
     assert list(listed) == documented("execution")

@@ -15,6 +15,13 @@ from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.documents import execution_document, record_document
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import tell_standing, tell_waits
+from durable_execution_sdk.cli.output.processes import (
+    NONE,
+    brief_of,
+    processes_of,
+    resume_any,
+    running_or_resume,
+)
 from durable_execution_sdk.cli.output.progress import drawing
 from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.cli.payloads import is_json, read_text
@@ -40,21 +47,32 @@ _WIDE = 300
 @json_option
 def list_(store: str | None, limit: int, as_json: bool) -> None:
     """List executions, the newest first."""
-    with Place(store).existing() as emulator:
+    place = Place(store)
+    with place.existing() as emulator:
         records = emulator.store.search(Search(limit=limit))
         now = emulator.clock.now()
+        processes = {
+            record.arn: processes_of(emulator, record.arn, place)
+            for record in records
+            if record.is_open
+        }
     if as_json:
-        say(json.dumps([record_document(record) for record in records], indent=2))
+        documents = [record_document(record, processes.get(record.arn, [])) for record in records]
+        say(json.dumps(documents, indent=2))
         return
-    table = Table("name", "function", "status", "started", "took", box=None, pad_edge=False)
+    columns = ("name", "function", "status", "started", "took", "process")
+    table = Table(*columns, box=None, pad_edge=False)
     for record in records:
         duration = "" if record.ended_at is None else span(record.ended_at - record.started_at)
         started = at(record.started_at, now)
-        row = (record.name, record.function, record.status, started, duration)
+        running = brief_of(processes[record.arn]) if record.is_open else ""
+        row = (record.name, record.function, record.status, started, duration, running)
         table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console()
     # Into a pipe, whole names matter more than the width of a terminal.
     console.print(table, width=None if console.is_terminal else _WIDE)
+    if not all(processes.values()):
+        say(f"no process runs those marked {NONE!r}; go on with: {resume_any(place)}", err=True)
 
 
 @click.command()
@@ -67,13 +85,16 @@ def show(name: str, store: str | None, as_json: bool) -> None:
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         if as_json:
-            say(json.dumps(execution_document(emulator, arn), indent=2, ensure_ascii=False))
+            document = execution_document(emulator, arn, processes_of(emulator, arn, place))
+            say(json.dumps(document, indent=2, ensure_ascii=False))
             return
         console = Console()
         outline = drawing(console, emulator.clock.now()).outline(family(emulator, arn))
         console.print(tree(outline))
         tell_standing(emulator, arn)
         tell_waits(emulator, arn, place)
+        if not emulator.is_closed(arn):
+            say(running_or_resume(emulator, arn, place))
 
 
 @click.command()
