@@ -214,6 +214,65 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert durable("run", file, "--name", "n").result == [1, 2, 3]
 
 
+ENDING = """
+    @durable_execution
+    async def ends(event, ctx):
+        paid, shipped, late, left = [
+            await ctx.create_callback(name=name, config=CallbackConfig(timeout=timeout))
+            for name, timeout in (
+                ("paid", None), ("shipped", None), ("late", Duration(seconds=1)), ("left", None)
+            )
+        ]
+        approved = ctx.wait_for_callback(lambda cb: None, name="approved")
+        for each in (paid, shipped, late, approved):
+            try:
+                await each
+            except CallbackError:
+                pass
+"""
+
+
+def test_a_callback_that_takes_no_answer_is_told_by_its_end(durable: Durable, write: Write) -> None:
+    file = write(ENDING)
+    durable("run", file, "--name", "n", "--no-wait")
+    (arn,) = [each["durable_execution_arn"] for each in durable("list", "--json").document]
+    ids = {name: durable("callback", "id", f"n/{name}").out.strip() for name in ("paid", "left")}
+    refused = durable("callback", "succeed", "n/nope")
+    assert (
+        "there is no callback 'n/nope'; n, which is RUNNING, has made these: n/paid, n/"
+        in refused.err
+    )
+    durable("callback", "succeed", "n/paid", "--data", "1")
+    durable("callback", "fail", "n/shipped", "--message", "lost", "--type", "Lost")
+    durable("callback", "succeed", "n/approved", "--data", "1")
+    assert durable("run", file, "--name", "n").code == 0
+
+    ended = {
+        "n/paid": "the callback 'n/paid' was answered at .*, with a result; it takes one answer",
+        f"{arn}/paid": "the callback .* was answered at .*, with a result; it takes one answer",
+        "n/shipped": r"was answered at .*, with a failure \(Lost: lost\); it takes one answer",
+        "n/approved": "the callback 'n/approved' was answered at .*, with a result",
+        "n/late": r"was never answered: it is TIMED_OUT at .* \(Callback.Timeout: .* 1 seconds",
+        "n/left": "was never answered, and can no longer be: its execution is SUCCEEDED",
+        "n/nope": "there is no callback 'n/nope'; n, which is SUCCEEDED, has made these: n/paid, ",
+        "n": "no callback of 'n' waits for an answer",
+        "nope": "no callback with the id 'nope', and no execution of that name",
+        ids["paid"]: "Callback 'paid' .* 'n' is closed: it has SUCCEEDED, with an earlier answer",
+        ids["left"]: "Callback 'left' .* 'n' is closed: its execution is SUCCEEDED",
+    }
+    for reference, message in ended.items():
+        for words in (["succeed"], ["fail"], ["heartbeat"]):
+            output = durable("callback", *words, reference)
+            assert (output.code, output.out) == (2, "")
+            assert re.search(message, output.err), (reference, output.err)
+
+    missing = durable("callback", "succeed", ids["paid"], "--store", "other.db")
+    assert "there is no store" in missing.err
+    durable("run", file, "--name", "m", "--no-wait", "--store", "other.db")
+    missing = durable("callback", "succeed", ids["paid"], "--store", "other.db")
+    assert "which is not in other.db: it was deleted, or is in another store" in missing.err
+
+
 def test_an_execution_is_found_by_its_arn(durable: Durable, write: Write) -> None:
     file = write("@durable_execution\nasync def wf(event, ctx): return 5")
     arn = durable("run", file, "--name", "n", "--json").document["durable_execution_arn"]

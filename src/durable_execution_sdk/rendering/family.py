@@ -19,12 +19,17 @@ from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.rendering.escaping import visible
 
 
-class Waiter(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation that waits; ``path`` is the names of its contexts and its own."""
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation; ``path`` is the names of its contexts and its own."""
 
     execution: ExecutionProgress
     path: tuple[str, ...]
     progress: OperationProgress
+
+
+class Waiter(Entry, frozen=True, kw_only=True):
+    """An operation that waits."""
+
     waiting: Waiting
 
 
@@ -70,18 +75,28 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         failures = (error.last_failure for error in self.invoked.values())
         return next((error for error in failures if error is not None), None)
 
-    def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
-        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
+    def entries(self, above: tuple[str, ...] = ()) -> Iterator[Entry]:
+        """Yield the operations; those of an invoked execution in place of the invoke."""
         paths: dict[str | None, tuple[str, ...]] = {}
-        for entry in self.execution.operations:
-            operation = entry.operation
+        for operation_progress in self.execution.operations:
+            operation = operation_progress.operation
             path = (*paths.get(operation.parent_id, above), title(operation))
             paths[operation.id] = path
             if operation.id in self.invoked:
-                yield from self.invoked[operation.id].waiters(path)
-            elif entry.waiting is not None:
+                yield from self.invoked[operation.id].entries(path)
+            else:
+                yield Entry(execution=self.execution, path=path, progress=operation_progress)
+
+    def waiters(self) -> Iterator[Waiter]:
+        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
+        for entry in self.entries():
+            waiting = entry.progress.waiting
+            if waiting is not None:
                 yield Waiter(
-                    execution=self.execution, path=path, progress=entry, waiting=entry.waiting
+                    execution=entry.execution,
+                    path=entry.path,
+                    progress=entry.progress,
+                    waiting=waiting,
                 )
 
 
