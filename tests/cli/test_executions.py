@@ -113,6 +113,45 @@ def test_a_history_tells_every_event_in_order(durable: Durable, flow: str) -> No
     assert "InvocationCompleted" in lines[-1]
 
 
+ITEMS = """
+    def price() -> int:
+        return 1
+
+    async def item(ctx, each, index):
+        await ctx.step(price)
+        await ctx.wait(Duration(seconds=60), name="pause")
+
+    async def both(ctx):
+        await ctx.map([1, 2], item, name="items")
+
+    @durable_execution
+    async def maps(event, ctx):
+        await ctx.step(price)
+        await ctx.parallel({"left": both, "right": both})
+"""
+
+
+def test_operations_of_one_name_are_told_apart_by_their_contexts(
+    durable: Durable, write: Write
+) -> None:
+    file = write(ITEMS)
+    first = durable("run", file, "--name", "n", "--no-wait").out
+    # The second run shows events of operations, whose contexts the first run has started.
+    second = durable("run", file, "--name", "n", "--skip-time").out
+    told = durable("history", "n").out
+    sides = [
+        f"Parallel / {side} / items / map-item-{n}" for side in ("left", "right") for n in (0, 1)
+    ]
+    for path in sides:
+        for out, event in (
+            (first, f"StepSucceeded            {path} / price"),
+            (second, f"WaitSucceeded            {path} / pause"),
+        ):
+            assert len(re.findall(rf"^.*  {event}$", out, re.MULTILINE)) == 1, out
+            assert len(re.findall(rf"^.*  {event}$", told, re.MULTILINE)) == 1, told
+    assert re.search(r"  StepSucceeded            price$", told, re.MULTILINE)
+
+
 def test_a_history_for_programs_is_what_the_api_answers(durable: Durable, flow: str) -> None:
     events = durable("history", flow, "--json").document["Events"]
     assert events[0]["EventType"] == "ExecutionStarted"

@@ -86,7 +86,7 @@ def test_an_answer_that_is_late_is_told_which_callback_has_ended_and_how(send, e
         case "failed":
             approval.fail(ValueError("no"))
         case "timed out":
-            runner.advance(Duration.from_hours(3))
+            runner.advance(hours=3)
         case _:
             runner.stop()
     with pytest.raises(ServiceError) as refused:

@@ -36,7 +36,7 @@ from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.times import at, span
-from durable_execution_sdk.rendering.wording import event_text
+from durable_execution_sdk.rendering.wording import EventTexts
 
 _WIDE = 300
 
@@ -115,8 +115,9 @@ def history(name: str, store: str | None, as_json: bool) -> None:
         )
         say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
         return
+    texts = EventTexts()
     for event in events:
-        say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {event_text(event)}")
+        say(f"{event.event_id:>5}  {at(event.event_timestamp, now)}  {texts.text(event)}")
 
 
 @click.command()
