@@ -22,7 +22,10 @@ _DAY = 24 * _HOUR
 
 
 class Duration(Struct, frozen=True, order=True):
-    """A length of time in whole seconds: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``."""
+    """A length of time in whole seconds: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``.
+
+    Each parameter that takes one also takes a ``datetime.timedelta``.
+    """
 
     seconds: int
 

@@ -189,7 +189,17 @@ def test_looking_at_an_execution_changes_nothing(durable: Durable, flow: str) ->
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["run"], ["list"], ["show"], ["history"], ["callback"], ["callback", "fail"], ["stop"]],
+    [
+        [],
+        ["run"],
+        ["list"],
+        ["show"],
+        ["history"],
+        ["callback"],
+        ["callback", "fail"],
+        ["stop"],
+        ["delete"],
+    ],
 )
 def test_every_command_has_help(durable: Durable, words: list[str]) -> None:
     output = durable(*words, "--help")
@@ -251,6 +261,57 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert durable("callback", "heartbeat", listed["durable_execution_arn"]).code == 0
     assert durable("callback", "succeed", "n", "--data", "3").code == 0
     assert durable("run", file, "--name", "n").result == [1, 2, 3]
+
+
+def test_a_deleted_execution_is_gone_and_its_name_is_free(durable: Durable, write: Write) -> None:
+    file = write("@durable_execution\nasync def wf(event, ctx): return event")
+    for name in ("a", "b", "c"):
+        durable("run", file, "--name", name, "--input", "1")
+    output = durable("delete", "a", "c")
+    assert (output.code, output.out) == (0, "deleted a\ndeleted c\n")
+    assert [each["durable_execution_name"] for each in durable("list", "--json").document] == ["b"]
+    assert "there is no execution 'a'" in durable("show", "a").err
+    assert durable("run", file, "--name", "a", "--input", "2").result == 2
+
+
+def test_an_execution_that_has_not_ended_is_deleted_only_by_force(
+    durable: Durable, write: Write, flow: str
+) -> None:
+    durable("run", "app.py:sub", "--name", "done", "--skip-time")
+    before = durable("list", "--json").out
+    for names in (["done", flow], [flow, "done"], ["done", "nope"]):
+        output = durable("delete", *names)
+        assert (output.code, output.out) == (2, "")
+        assert durable("list", "--json").out == before
+    output = durable("delete", flow)
+    assert output.err == (
+        "durable: flow has not ended: it is RUNNING. Stop it first (`durable stop flow`), or delete"
+        " it all the same with --force\n"
+    )
+    output = durable("delete", flow, "done", "--force")
+    assert (output.code, output.out) == (
+        0,
+        "deleted flow and 1 that it invoked\ndeleted done\n",
+    )
+    assert durable("list", "--json").document == []
+
+
+def test_an_execution_is_shown_after_the_one_that_it_invoked_was_deleted(
+    durable: Durable, flow: str
+) -> None:
+    (invoked,) = [
+        each["durable_execution_name"]
+        for each in durable("list", "--json").document
+        if each["function_name"] == "sub"
+    ]
+    # It has ended, and that is refused of the other, which waits for its end.
+    assert durable("stop", invoked).code == 0
+    assert durable("delete", invoked, flow).code == 2
+    assert durable("delete", invoked).out == f"deleted {invoked}\n"
+    shown = durable("show", flow)
+    assert (shown.code, "sub_flow  ChainedInvoke" in shown.out) == (0, True)
+    assert durable("run", "app.py:flow", "--name", flow).code == 1
+    assert durable("delete", flow).out == f"deleted {flow}\n"
 
 
 ENDING = """

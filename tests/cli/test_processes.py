@@ -147,3 +147,33 @@ def test_the_hint_names_the_store(durable: Durable, write: Write) -> None:
     durable("run", f"{file}:waits", "--name", "n", "--no-wait", "--store", "other.db")
     expected = "durable run FILE:waits --name n --store other.db"
     assert expected in durable("show", "n", "--store", "other.db").out
+
+
+def test_an_execution_that_is_deleted_under_a_run_ends_it_with_the_reason(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(WAITS)
+    with running(place, "run", f"{file}:waits", "--name", "n") as process:
+        process.until("answer with")
+        assert durable("delete", "n", "--force").code == 0
+        assert process.end() == 2
+        assert process.lines[-1] == (
+            "durable: n was deleted by another process while this one ran it\n"
+        )
+        assert "Traceback" not in process.text
+    assert durable("list", "--json").document == []
+
+
+def test_an_execution_that_is_deleted_while_a_body_runs_stays_deleted(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(IN_A_BODY)
+    os.mkfifo(place / "gate")
+    with running(place, "run", file, "--name", "n") as process:
+        process.until("n  .durable")
+        with open(place / "gate", "w") as gate:  # opens when the body has opened it
+            assert durable("delete", "n", "--force").code == 0
+            gate.write("opened")
+        assert process.end() == 2
+        assert "n was deleted by another process" in process.text
+    assert durable("list", "--json").document == []

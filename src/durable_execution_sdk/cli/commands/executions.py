@@ -1,4 +1,4 @@
-"""The commands ``list``, ``show``, ``history``, ``stop`` and ``callback``."""
+"""The commands ``list``, ``show``, ``history``, ``stop``, ``delete`` and ``callback``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from durable_execution_sdk.cli.output.processes import (
 from durable_execution_sdk.cli.output.progress import drawing
 from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.cli.payloads import is_json, read_text
+from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
@@ -32,6 +33,7 @@ from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import family
@@ -135,6 +137,39 @@ def stop(name: str, store: str | None, reason: str | None) -> None:
         error = None if reason is None else ErrorObject(error_message=reason)
         emulator.stop(arn, error)
         say(f"{name} is {emulator.describe(arn).status}")
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@store_option
+@click.option("--force", is_flag=True, help="Stop those that have not ended, and delete them too.")
+def delete(names: tuple[str, ...], store: str | None, force: bool) -> None:
+    """Delete executions, with those that they invoked. The names are free again.
+
+    An execution that has not ended is refused without --force, and then nothing is deleted.
+    """
+    place = Place(store)
+    with place.existing() as emulator:
+        members = {name: _members(emulator, place.arn(emulator, name)) for name in names}
+        is_open = {arn: not emulator.is_closed(arn) for arns in members.values() for arn in arns}
+        for arn in (arn for arn, is_running in is_open.items() if is_running and not force):
+            name = ExecutionArn.parse(arn).execution_name
+            raise Refusal(
+                f"{name} has not ended: it is {emulator.describe(arn).status}. Stop it first"
+                f" (`{place.command('stop', name)}`), or delete it all the same with --force"
+            )
+        for arn, is_running in is_open.items():
+            if is_running:
+                emulator.stop(arn)
+        for arn in reversed(is_open):
+            emulator.delete(arn)
+        for name, (_, *invoked) in members.items():
+            say(f"deleted {name}" + (f" and {len(invoked)} that it invoked" if invoked else ""))
+
+
+def _members(emulator: Emulator, arn: str) -> list[str]:
+    """List an execution, and those that it invoked, at any depth."""
+    return list(family(emulator, arn).arns())
 
 
 @click.group()

@@ -91,6 +91,8 @@ def run(
                     streams.say(shared_with(processes, waits=not no_wait))
                 watch = streams.watch(interrupts.footnote)
                 Run(emulator, clock, arn, place, waits=not no_wait).drive(watch, interrupts)
+            if emulator.store.find(arn) is None:
+                raise Refusal(f"{order.name} was deleted by another process while this one ran it")
         if as_json:
             tell_document(emulator, arn)
         else:
