@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Nothing, Supply
 from durable_execution_sdk.protocol.updates import text_bytes
 from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
@@ -14,7 +13,7 @@ from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
 __all__ = ["Batches", "ItemBatcher"]
 
 
-class ItemBatcher(Struct, frozen=True, kw_only=True):
+class ItemBatcher(Options, frozen=True, kw_only=True):
     """The limits by which a map groups its items, in order.
 
     ``max_items`` is the largest number of items of a group, ``max_bytes`` the largest size of its items as
