@@ -8,7 +8,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Nothing, Supply
 from durable_execution_sdk.protocol.updates import text_bytes
-from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 
 __all__ = ["Batches", "ItemBatcher"]
 
@@ -82,6 +82,8 @@ class Batches:
     def _size(self, item: object) -> int:
         if self._batcher.max_bytes is None:
             return 0
-        context = SerDesContext(operation_id=f"item {self._count} of a map with max_bytes")
+        context = ValueContext(
+            operation_id="", subject=f"item {self._count} of a map with max_bytes"
+        )
         self._count += 1
         return text_bytes(_json.serialize(item, context))
