@@ -142,6 +142,22 @@ def test_an_execution_that_has_ended_is_run_by_no_process_and_needs_no_hint(
     assert processes(durable, "n") == []
 
 
+@pytest.mark.parametrize("words", [["succeed", "--data", "1"], ["fail", "--message", "no"]])
+def test_an_answer_says_how_to_go_on_if_no_process_does(
+    durable: Durable, write: Write, place: Path, words: list[str]
+) -> None:
+    file = write(WAITS)
+    durable("run", f"{file}:waits", "--name", "n", "--no-wait")
+    output = durable("callback", words[0], "n", *words[1:])
+    assert output.out == "answered\n"
+    assert output.err == "no process runs it now; go on with: durable run FILE:waits --name n\n"
+    with running(place, "run", f"{file}:asks", "--name", "m") as process:
+        process.until("answer with")
+        output = durable("callback", words[0], "m", *words[1:])
+        assert (output.out, output.err) == ("answered\n", "")
+        process.end()
+
+
 def test_the_hint_names_the_store(durable: Durable, write: Write) -> None:
     file = write(WAITS)
     durable("run", f"{file}:waits", "--name", "n", "--no-wait", "--store", "other.db")

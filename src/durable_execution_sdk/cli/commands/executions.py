@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import click
 import msgspec
@@ -29,6 +31,7 @@ from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -191,8 +194,11 @@ def succeed(reference: str, data: str | None, store: str | None) -> None:
     result = None if data is None else read_text(data, "--data").encode("utf-8", "surrogateescape")
     place = Place(store)
     with place.existing() as emulator:
-        emulator.readable_success(callback_id(place, emulator, reference), result)
-    say("answered" if data is None or is_json(result) else "answered; sent as text: it is not JSON")
+        answered = callback_id(place, emulator, reference)
+        with _telling_resume(emulator, answered, place):
+            emulator.readable_success(answered, result)
+            is_text = data is not None and not is_json(result)
+            say("answered; sent as text: it is not JSON" if is_text else "answered")
 
 
 @callback.command()
@@ -216,8 +222,10 @@ def fail(
     )
     place = Place(store)
     with place.existing() as emulator:
-        emulator.callback_failure(callback_id(place, emulator, reference), error)
-    say("answered")
+        answered = callback_id(place, emulator, reference)
+        with _telling_resume(emulator, answered, place):
+            emulator.callback_failure(answered, error)
+            say("answered")
 
 
 @callback.command()
@@ -239,6 +247,16 @@ def id_(reference: str, store: str | None) -> None:
     place = Place(store)
     with place.existing() as emulator:
         say(callback_id(place, emulator, reference))
+
+
+@contextmanager
+def _telling_resume(emulator: Emulator, answered: str, place: Place) -> Generator[None]:
+    """Say after an answer with what command the execution sees it, if no process ran it before."""
+    arn, _ = parse_callback_id(answered)
+    runs = bool(processes_of(emulator, arn, place))
+    yield
+    if not runs:
+        say(running_or_resume(emulator, arn, place), err=True)
 
 
 def _events(emulator: Emulator, arn: str) -> list[HistoryEvent]:
