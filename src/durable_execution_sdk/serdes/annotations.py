@@ -183,7 +183,7 @@ def _resolved(function: FunctionType, annotation: object) -> object:
         raise ConfigError(
             f"{annotation!r} cannot be resolved: {error}. It is needed at run time: import what it "
             "names outside of TYPE_CHECKING, and define classes at module level, or give the "
-            "operation a serdes of its own, such as JsonSerDes()"
+            "operation or the handler a serdes of its own, such as JsonSerDes()"
         ) from error
 
 
