@@ -9,9 +9,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import OptionEnum, Options
 
 __all__ = [
     "CompletionConfig",
@@ -26,7 +25,7 @@ __all__ = [
 ]
 
 
-class CompletionReason(StrEnum):
+class CompletionReason(StrEnum, metaclass=OptionEnum):
     """Reasons for which a map or a parallel has stopped."""
 
     ALL_COMPLETED = "ALL_COMPLETED"
@@ -36,14 +35,14 @@ class CompletionReason(StrEnum):
     CUSTOM_COMPLETION_FAILED = "CUSTOM_COMPLETION_FAILED"
 
 
-class CompletionOutcome(StrEnum):
+class CompletionOutcome(StrEnum, metaclass=OptionEnum):
     """Outcomes with which ``should_complete`` can stop a batch."""
 
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
 
 
-class CompletionDecision(Struct, frozen=True):
+class CompletionDecision(Options, frozen=True):
     """Decision of ``should_complete``; ``outcome=None`` continues the batch."""
 
     outcome: CompletionOutcome | None = None
@@ -98,7 +97,7 @@ class CompletionStatus:
         return [item.result for item in self.items if item.status == CompletionOutcome.SUCCEEDED]
 
 
-class CompletionConfig(Struct, frozen=True, kw_only=True):
+class CompletionConfig(Options, frozen=True, kw_only=True):
     """Numbers of successes and failures at which a map or a parallel stops.
 
     With nothing set, the first failure stops the operation. With only ``min_successful`` set, any

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 
 __all__ = ["Duration", "DurationLike"]
@@ -21,8 +20,11 @@ _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 
 
-class Duration(Struct, frozen=True, order=True):
-    """A length of time in whole seconds: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``."""
+class Duration(Options, frozen=True, order=True):
+    """A length of time in whole seconds: ``Duration.from_minutes(5)``, ``Duration(seconds=90)``.
+
+    Each parameter that takes one also takes a ``datetime.timedelta``.
+    """
 
     seconds: int
 

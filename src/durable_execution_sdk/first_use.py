@@ -1,17 +1,54 @@
-"""Load a package's modules when one of their names is first used (PEP 562).
+"""Load modules when they are first used: those of a package by a name (PEP 562), wording by an error.
 
 Each module costs time in a cold start, so a package's ``__init__`` imports only the names that every
 workflow uses, and loads the others with ``on_first_use``. That call stands in the ``else`` branch of an
 ``if TYPE_CHECKING`` with ordinary imports: type checkers read the imports, and would accept any name
 from a ``__getattr__``.
+
+``Options`` and ``OptionEnum`` are the bases of what users write by name. Python and msgspec refuse a wrong name
+in few words, without that of the class; ``option_errors``, which is loaded then, adds the class, the likely
+name and the others.
 """
 
 from collections.abc import Callable, Mapping
+from enum import EnumMeta
 from importlib import import_module
 from sys import modules
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["on_first_use"]
+from msgspec import Struct, StructMeta
+
+__all__ = ["OptionEnum", "Options", "on_first_use"]
+
+_WORDING = "durable_execution_sdk.option_errors"
+
+if TYPE_CHECKING:
+    # Type checkers read the options from the class, so they see no signature that takes all.
+    Options = Struct
+    OptionEnum = EnumMeta
+else:
+
+    class _OptionsMeta(StructMeta):
+        def __call__(cls, *args: Any, **options: Any) -> Any:  # noqa: N805 - a metaclass
+            """Make the object; complete msgspec's error about the names of options."""
+            try:
+                return super().__call__(*args, **options)
+            except TypeError as error:
+                import_module(_WORDING).complete_call(cls, error, args, options)
+                raise
+
+    class Options(Struct, metaclass=_OptionsMeta):
+        """A struct whose users are told the class and its options when they name a wrong one."""
+
+    class OptionEnum(EnumMeta):
+        """A metaclass of an enum whose users are told its members when they name a wrong one."""
+
+        def __getattr__(cls, name: str) -> Any:
+            """Return a member, which Python 3.11 looks up here; raise an error that names the members."""
+            members = cls.__dict__.get("_member_map_", {})
+            if name in members:
+                return members[name]
+            raise import_module(_WORDING).missing_member(cls, name, members)
 
 
 def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:

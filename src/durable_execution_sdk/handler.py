@@ -47,12 +47,16 @@ from durable_execution_sdk.runtime.settings import (
 from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
+    ValueContext,
     checked_text,
+    parameter_text,
     serdes_for_parameter,
     serdes_for_return,
 )
 
 __all__ = ["DurableHandler", "durable_execution"]
+
+_REMEDY = "or give the handler a serdes: @durable_execution(serdes=...)"
 
 _E = TypeVar("_E")
 _R = TypeVar("_R")
@@ -134,18 +138,16 @@ class DurableHandler(Generic[_E, _R]):
 
     async def _main(self, context_state: ContextState, payload: str | None) -> str | None:
         arn = context_state.run.invoked.arn
-        context = SerDesContext(
+        context = _InputContext(
             operation_id=execution_operation_id(arn),
-            operation_name=None,
             durable_execution_arn=arn,
             is_outward=True,
+            workflow=self.__wrapped__,
         )
         try:
             event: Any = None if payload is None else self._read_event(payload, context)
         except Exception as error:
-            raise SerDesError(
-                f"the input of {self.__qualname__} does not fit its event parameter: {error}"
-            ) from error
+            raise _unreadable(error, context) from error
         middleware = self.settings.middleware
         try:
             if middleware is None:
@@ -155,8 +157,17 @@ class DurableHandler(Generic[_E, _R]):
         except TypeError as error:
             operations.usage.complete_type_error(error)
             raise
-        written = self.result_serdes.serialize(result, context)
+        written = self.result_serdes.serialize(result, self._result_context(arn))
         return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")
+
+    def _result_context(self, arn: str) -> SerDesContext:
+        return ValueContext(
+            operation_id=execution_operation_id(arn),
+            durable_execution_arn=arn,
+            is_outward=True,
+            subject=f"the result of {self.__qualname__}",
+            remedy=_REMEDY,
+        )
 
     def _read_event(self, payload: str, context: SerDesContext) -> object:
         token = READS_FROM_OUTSIDE.set(True)
@@ -177,6 +188,31 @@ class DurableHandler(Generic[_E, _R]):
                 " locally with `durable run`"
             ) from error
         return invocation
+
+
+class _InputContext(SerDesContext, frozen=True, kw_only=True):
+    """The context of the execution's input."""
+
+    workflow: Callable[..., object]
+
+    @property
+    def what(self) -> str:
+        """The input, and the parameter that gets it, for error messages."""
+        parameter = parameter_text(self.workflow, 0)
+        name = getattr(self.workflow, "__qualname__", repr(self.workflow))
+        return f"the input of the execution, for {parameter!r} of {name}"
+
+    @property
+    def way_out(self) -> str:
+        """The end of an error message about the input, after its cure."""
+        return f", {_REMEDY}"
+
+
+def _unreadable(error: Exception, context: SerDesContext) -> SerDesError:
+    """Return the error for an input that cannot be read, which names the parameter."""
+    if isinstance(error, SerDesError) and str(error).startswith(context.what):
+        return error
+    return SerDesError(f"{context.what}, cannot be read: {error}")
 
 
 def _check_texts(invocation: Invocation) -> None:

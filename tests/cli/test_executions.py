@@ -113,6 +113,45 @@ def test_a_history_tells_every_event_in_order(durable: Durable, flow: str) -> No
     assert "InvocationCompleted" in lines[-1]
 
 
+ITEMS = """
+    def price() -> int:
+        return 1
+
+    async def item(ctx, each, index):
+        await ctx.step(price)
+        await ctx.wait(Duration(seconds=60), name="pause")
+
+    async def both(ctx):
+        await ctx.map([1, 2], item, name="items")
+
+    @durable_execution
+    async def maps(event, ctx):
+        await ctx.step(price)
+        await ctx.parallel({"left": both, "right": both})
+"""
+
+
+def test_operations_of_one_name_are_told_apart_by_their_contexts(
+    durable: Durable, write: Write
+) -> None:
+    file = write(ITEMS)
+    first = durable("run", file, "--name", "n", "--no-wait").out
+    # The second run shows events of operations, whose contexts the first run has started.
+    second = durable("run", file, "--name", "n", "--skip-time").out
+    told = durable("history", "n").out
+    sides = [
+        f"Parallel / {side} / items / map-item-{n}" for side in ("left", "right") for n in (0, 1)
+    ]
+    for path in sides:
+        for out, event in (
+            (first, f"StepSucceeded            {path} / price"),
+            (second, f"WaitSucceeded            {path} / pause"),
+        ):
+            assert len(re.findall(rf"^.*  {event}$", out, re.MULTILINE)) == 1, out
+            assert len(re.findall(rf"^.*  {event}$", told, re.MULTILINE)) == 1, told
+    assert re.search(r"  StepSucceeded            price$", told, re.MULTILINE)
+
+
 def test_a_history_for_programs_is_what_the_api_answers(durable: Durable, flow: str) -> None:
     events = durable("history", flow, "--json").document["Events"]
     assert events[0]["EventType"] == "ExecutionStarted"
@@ -150,7 +189,17 @@ def test_looking_at_an_execution_changes_nothing(durable: Durable, flow: str) ->
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["run"], ["list"], ["show"], ["history"], ["callback"], ["callback", "fail"], ["stop"]],
+    [
+        [],
+        ["run"],
+        ["list"],
+        ["show"],
+        ["history"],
+        ["callback"],
+        ["callback", "fail"],
+        ["stop"],
+        ["delete"],
+    ],
 )
 def test_every_command_has_help(durable: Durable, words: list[str]) -> None:
     output = durable(*words, "--help")
@@ -214,6 +263,116 @@ def test_callbacks_are_answered_by_names(durable: Durable, write: Write) -> None
     assert durable("run", file, "--name", "n").result == [1, 2, 3]
 
 
+def test_a_deleted_execution_is_gone_and_its_name_is_free(durable: Durable, write: Write) -> None:
+    file = write("@durable_execution\nasync def wf(event, ctx): return event")
+    for name in ("a", "b", "c"):
+        durable("run", file, "--name", name, "--input", "1")
+    output = durable("delete", "a", "c")
+    assert (output.code, output.out) == (0, "deleted a\ndeleted c\n")
+    assert [each["durable_execution_name"] for each in durable("list", "--json").document] == ["b"]
+    assert "there is no execution 'a'" in durable("show", "a").err
+    assert durable("run", file, "--name", "a", "--input", "2").result == 2
+
+
+def test_an_execution_that_has_not_ended_is_deleted_only_by_force(
+    durable: Durable, write: Write, flow: str
+) -> None:
+    durable("run", "app.py:sub", "--name", "done", "--skip-time")
+    before = durable("list", "--json").out
+    for names in (["done", flow], [flow, "done"], ["done", "nope"]):
+        output = durable("delete", *names)
+        assert (output.code, output.out) == (2, "")
+        assert durable("list", "--json").out == before
+    output = durable("delete", flow)
+    assert output.err == (
+        "durable: flow has not ended: it is RUNNING. Stop it first (`durable stop flow`), or delete"
+        " it all the same with --force\n"
+    )
+    output = durable("delete", flow, "done", "--force")
+    assert (output.code, output.out) == (
+        0,
+        "deleted flow and 1 that it invoked\ndeleted done\n",
+    )
+    assert durable("list", "--json").document == []
+
+
+def test_an_execution_is_shown_after_the_one_that_it_invoked_was_deleted(
+    durable: Durable, flow: str
+) -> None:
+    (invoked,) = [
+        each["durable_execution_name"]
+        for each in durable("list", "--json").document
+        if each["function_name"] == "sub"
+    ]
+    # It has ended, and that is refused of the other, which waits for its end.
+    assert durable("stop", invoked).code == 0
+    assert durable("delete", invoked, flow).code == 2
+    assert durable("delete", invoked).out == f"deleted {invoked}\n"
+    shown = durable("show", flow)
+    assert (shown.code, "sub_flow  ChainedInvoke" in shown.out) == (0, True)
+    assert durable("run", "app.py:flow", "--name", flow).code == 1
+    assert durable("delete", flow).out == f"deleted {flow}\n"
+
+
+ENDING = """
+    @durable_execution
+    async def ends(event, ctx):
+        paid, shipped, late, left = [
+            await ctx.create_callback(name=name, config=CallbackConfig(timeout=timeout))
+            for name, timeout in (
+                ("paid", None), ("shipped", None), ("late", Duration(seconds=1)), ("left", None)
+            )
+        ]
+        approved = ctx.wait_for_callback(lambda cb: None, name="approved")
+        for each in (paid, shipped, late, approved):
+            try:
+                await each
+            except CallbackError:
+                pass
+"""
+
+
+def test_a_callback_that_takes_no_answer_is_told_by_its_end(durable: Durable, write: Write) -> None:
+    file = write(ENDING)
+    durable("run", file, "--name", "n", "--no-wait")
+    (arn,) = [each["durable_execution_arn"] for each in durable("list", "--json").document]
+    ids = {name: durable("callback", "id", f"n/{name}").out.strip() for name in ("paid", "left")}
+    refused = durable("callback", "succeed", "n/nope")
+    assert (
+        "there is no callback 'n/nope'; n, which is RUNNING, has made these: n/paid, n/"
+        in refused.err
+    )
+    durable("callback", "succeed", "n/paid", "--data", "1")
+    durable("callback", "fail", "n/shipped", "--message", "lost", "--type", "Lost")
+    durable("callback", "succeed", "n/approved", "--data", "1")
+    assert durable("run", file, "--name", "n").code == 0
+
+    ended = {
+        "n/paid": "the callback 'n/paid' was answered at .*, with a result; it takes one answer",
+        f"{arn}/paid": "the callback .* was answered at .*, with a result; it takes one answer",
+        "n/shipped": r"was answered at .*, with a failure \(Lost: lost\); it takes one answer",
+        "n/approved": "the callback 'n/approved' was answered at .*, with a result",
+        "n/late": r"was never answered: it is TIMED_OUT at .* \(Callback.Timeout: .* 1 seconds",
+        "n/left": "was never answered, and can no longer be: its execution is SUCCEEDED",
+        "n/nope": "there is no callback 'n/nope'; n, which is SUCCEEDED, has made these: n/paid, ",
+        "n": "no callback of 'n' waits for an answer",
+        "nope": "no callback with the id 'nope', and no execution of that name",
+        ids["paid"]: "Callback 'paid' .* 'n' is closed: it has SUCCEEDED, with an earlier answer",
+        ids["left"]: "Callback 'left' .* 'n' is closed: its execution is SUCCEEDED",
+    }
+    for reference, message in ended.items():
+        for words in (["succeed"], ["fail"], ["heartbeat"]):
+            output = durable("callback", *words, reference)
+            assert (output.code, output.out) == (2, "")
+            assert re.search(message, output.err), (reference, output.err)
+
+    missing = durable("callback", "succeed", ids["paid"], "--store", "other.db")
+    assert "there is no store" in missing.err
+    durable("run", file, "--name", "m", "--no-wait", "--store", "other.db")
+    missing = durable("callback", "succeed", ids["paid"], "--store", "other.db")
+    assert "which is not in other.db: it was deleted, or is in another store" in missing.err
+
+
 def test_an_execution_is_found_by_its_arn(durable: Durable, write: Write) -> None:
     file = write("@durable_execution\nasync def wf(event, ctx): return 5")
     arn = durable("run", file, "--name", "n", "--json").document["durable_execution_arn"]
@@ -250,7 +409,7 @@ def documented(part: str) -> list[str]:
 
 def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str) -> None:
     shown = durable("show", flow, "--json").document
-    assert list(shown) == [*documented("outcome"), "input_payload", "operations"]
+    assert list(shown) == [*documented("outcome"), "input_payload", "processes", "operations"]
     assert list(shown["counts"]) == documented("counts")
     (listed, *_) = durable("list", "--json").document
     assert list(listed) == documented("execution")

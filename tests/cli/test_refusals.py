@@ -94,9 +94,9 @@ def test_a_refusal_names_the_cause(
         (["show", "second"], "there is no execution 'second' in .durable/executions.db"),
         (["history", "second"], "`durable list` shows those that are there"),
         (["stop", "second"], "there is no execution 'second'"),
-        (["callback", "succeed", "nonsense"], "There is no callback 'nonsense'"),
-        (["callback", "fail", "nonsense"], "There is no callback 'nonsense'"),
-        (["callback", "heartbeat", "nonsense"], "There is no callback 'nonsense'"),
+        (["callback", "succeed", "nonsense"], "there is no callback with the id 'nonsense'"),
+        (["callback", "fail", "nonsense"], "there is no callback with the id 'nonsense'"),
+        (["callback", "heartbeat", "nonsense"], "there is no callback with the id 'nonsense'"),
     ],
 )
 def test_a_refusal_names_what_is_in_the_store(

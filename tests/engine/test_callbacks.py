@@ -143,3 +143,35 @@ def test_a_callback_of_a_closed_execution_is_closed(running: Execution) -> None:
     with pytest.raises(Rejected, match="FAILED") as refused:
         running.send(CompleteCallback(operation_id="cb"))
     assert refused.value.code == "CallbackTimeoutException"
+
+
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        (
+            CompleteCallback(operation_id="cb", result="1"),
+            "it has SUCCEEDED, with an earlier answer.",
+        ),
+        (
+            FailCallback(operation_id="cb", error=BOOM),
+            "it has FAILED, with an earlier answer (Boom: ",
+        ),
+        (FailCallback(operation_id="cb"), "it has FAILED, with an earlier answer. A callback"),
+        (None, "it is TIMED_OUT, without an answer (Callback.Timeout: Callback timed out after 30"),
+    ],
+)
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_late_answer_is_refused_with_the_callbacks_name_and_its_end(
+    running: Execution, end: CompleteCallback | FailCallback | None, how: str, is_over: bool
+) -> None:
+    running.checkpoint(callback(timeout=30))
+    if end is None:
+        running.tick(30)
+    else:
+        running.send(end)
+    if is_over:
+        running.fail()
+    with pytest.raises(Rejected) as refused:
+        running.send(CompleteCallback(operation_id="cb"))
+    assert f"is closed: {how}" in refused.value.message
+    assert refused.value.message.startswith("Callback ")

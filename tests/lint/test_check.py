@@ -125,7 +125,7 @@ def test_what_replay_cannot_repeat_is_found(line: str, code: str) -> None:
         "key = ctx.uuid4()",
         "await ctx.step(time.time)",
         "await ctx.step(lambda: time.time())",
-        "handle = ctx.step(print)",
+        "handle = ctx.step(print); await handle",
         "moment = datetime(2027, 1, 1, tzinfo=UTC)",
         "for each in sorted({1, 2}): await ctx.step(print, each)",
         "loop_time = asyncio.get_running_loop().time()",
@@ -279,6 +279,123 @@ def indented(lines: str) -> str:
     return lines.replace("\n", "\n" + " " * 12)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "handle = ctx.step(print)",
+        "handle: Handle[None] = ctx.step(print)",
+        "winner = ctx.race(ctx.step(print), ctx.wait(event))",
+        "ctx.race(ctx.step(print), ctx.wait(event))",
+        "asyncio.create_task(part(ctx))",
+        "asyncio.ensure_future(ctx.step(print))",
+        "asyncio.gather(ctx.step(print), ctx.step(print))",
+        "await ctx.create_callback(name='pay')",
+        "callback = await ctx.create_callback(name='pay')",
+        "def start(): return ctx.step(print)\nstart()",
+        "def start(n):\n    if n: return ctx.step(print)\n    return ctx.wait(n)\nmade = start(1)",
+        "for each in event:\n    handle = ctx.step(print, each)",
+        "def start(n):\n    if n: return ctx.step(print)\nstart(1)",
+    ],
+)
+def test_a_handle_that_is_never_awaited_is_found(lines: str) -> None:
+    assert in_workflow(indented(lines)) == ["DUR007"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "if ctx.step(print): pass",
+        "while ctx.step(print): break",
+        "ok = not ctx.step(print)",
+        "ok = ctx.step(print) == 1",
+        "ok = ctx.step(print) and event",
+        "total = ctx.step(print) + 1",
+        "name = 'a' if ctx.step(print) else 'b'",
+        "text = f'{ctx.step(print)}'",
+        "assert ctx.step(print)",
+        "await ctx.race(ctx.create_callback(name='pay'), ctx.wait(event))",
+        "await ctx.any(ctx.create_callback(), ctx.wait(event))",
+        "made = ctx.create_callback()\nawait ctx.race(made, ctx.wait(event))",
+        "def start(): return ctx.step(print)\nif start(): pass",
+    ],
+)
+def test_a_handle_in_place_of_a_result_is_found(lines: str) -> None:
+    assert in_workflow(indented(lines)) == ["DUR019"]
+
+
+@pytest.mark.parametrize(
+    "returned",
+    [
+        "ctx.step(print)",
+        "ctx.race(ctx.step(print), ctx.wait(event))",
+        "asyncio.gather(ctx.step(print), ctx.step(print))",
+        "asyncio.create_task(part(ctx))",
+        "[ctx.step(print)]",
+        "[ctx.step(print, each) for each in event]",
+        "{'a': ctx.step(print)}",
+        "start(ctx)",
+    ],
+)
+@pytest.mark.parametrize(
+    "head",
+    [
+        "@durable_execution\nasync def f(event, ctx):",
+        "async def f(ctx, event): ...\nasync def f(ctx, event):",
+    ],
+)
+def test_a_handle_that_is_returned_where_a_result_is_recorded_is_found(
+    returned: str, head: str
+) -> None:
+    starts = "def start(ctx: DurableContext): return ctx.step(print)"
+    called = "async def g(event, ctx: DurableContext): await ctx.map(event, f)"
+    assert codes(f"{starts}\n{head}\n    return {returned}\n{called}") == ["DUR019"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "handle = ctx.step(print)\nawait handle",
+        "handle = ctx.step(print)\nhandle.cancel()",
+        "handle = ctx.step(print)\nasync def later(): return await handle\nawait later()",
+        "handle = None\nfor each in event:\n    handle = ctx.step(print)\nawait handle",
+        "_ = ctx.step(print)",
+        "handles = [ctx.step(print) for each in event]\nawait asyncio.gather(*handles)",
+        "event['handle'] = ctx.step(print)",
+        "async with asyncio.TaskGroup() as group:\n    group.create_task(part(ctx))",
+        "task = asyncio.create_task(part(ctx))",
+        "asyncio.create_task(tick())",
+        "callback = await ctx.create_callback()\nawait ctx.race(callback, ctx.wait(event))",
+        "made = ctx.create_callback()\ncallback = await made\nawait ctx.race(callback, ctx.wait(event))",
+        "made = ctx.create_callback()\nmade = await made\nawait ctx.race(made, ctx.wait(event))",
+        "one, two = await ctx.all(ctx.create_callback(), ctx.create_callback())",
+        "one, two = await asyncio.gather(ctx.create_callback(), ctx.create_callback())",
+        "callback = await ctx.create_callback()\nawait ctx.step(send, callback.callback_id)",
+        "def start(): return ctx.step(print)\nawait start()",
+        "if await ctx.step(print): pass",
+        "handle = event or ctx.step(print)\nawait handle",
+        "last = ctx.step(print)\nif last is not event and last in [last]: await last",
+        "return [await handle for handle in [ctx.step(print)]]",
+        "await asyncio.gather(*(ctx.step(print, each) for each in event))",
+    ],
+)
+def test_a_handle_that_is_awaited_or_kept_is_not(lines: str) -> None:
+    assert in_workflow(indented(lines)) == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "async def start(ctx: DurableContext) -> Handle[int]: return ctx.step(print)",
+        "async def start(ctx: DurableContext): return ctx.step(print)",
+        "def start(ctx: DurableContext): return ctx.step(print)",
+        "@durable_execution\nasync def f(event, ctx):\n    def start(): return ctx.step(print)\n    await start()",
+        "@durable_execution\nasync def f(event, ctx): return await ctx.step(print)",
+    ],
+)
+def test_a_function_that_only_its_own_code_calls_may_return_a_handle(function: str) -> None:
+    assert codes(function) == []
+
+
 def test_a_limit_of_time_around_a_workflow_is_found() -> None:
     assert codes("""
         @tenacity.retry(stop=tenacity.stop_after_delay(9))
@@ -306,6 +423,44 @@ def test_an_end_that_nobody_waits_for_is_told_as_such() -> None:
         "DUR007 ctx.complete_execution_success(...) asks for the end of the execution without"
         " waiting for it, so the code after it runs on: await it"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "pay = ctx.step(print)",
+            (
+                "DUR007 pay = ctx.step(...) starts an operation that is never awaited: it is cancelled when"
+                " its context ends: await it, or keep what it returns and await that later"
+            ),
+        ),
+        (
+            "await ctx.create_callback()",
+            (
+                "DUR007 await ctx.create_callback(...) makes a callback whose answer is never awaited: keep"
+                " the callback, and await that too"
+            ),
+        ),
+        (
+            "if ctx.step(print): pass",
+            (
+                "DUR019 ctx.step(...) is a handle, and stands here in place of the operation's result: await"
+                " it"
+            ),
+        ),
+        (
+            "await ctx.race(ctx.create_callback(), ctx.wait(event))",
+            (
+                "DUR019 ctx.race(...) is given the creation of a callback, which ends at once, and not the"
+                " callback's answer: callback = await ctx.create_callback(...) first, and give it the callback"
+            ),
+        ),
+    ],
+)
+def test_a_handle_is_told_with_its_name_and_the_cure(line: str, message: str) -> None:
+    source = f"async def f(event, ctx: DurableContext):\n    {line}"
+    assert [str(finding) for finding in check_source(source)] == [message]
 
 
 def test_an_ignore_is_for_its_own_code_only() -> None:

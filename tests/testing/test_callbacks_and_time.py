@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -65,6 +66,34 @@ def test_a_callback_fails_with_what_was_sent():
     error = runner.complete().error
     assert isinstance(error, CallbackExternalError)
     assert (error.error_type, str(error)) == ("PermissionError", "not today")
+
+
+@pytest.mark.parametrize("send", ["succeed", "fail", "heartbeat"])
+@pytest.mark.parametrize(
+    ("end", "how"),
+    [
+        ("answered", r"it has SUCCEEDED, with an earlier answer\. A callback takes one answer\.$"),
+        ("failed", r"it has FAILED, with an earlier answer \(ValueError: no\)\."),
+        ("timed out", r"it is TIMED_OUT, without an answer \(Callback\.Heartbeat: .*no heartbeat"),
+        ("stopped", r"its execution is STOPPED\.$"),
+    ],
+)
+def test_an_answer_that_is_late_is_told_which_callback_has_ended_and_how(send, end, how):
+    runner, approval = waiting()
+    match end:
+        case "answered":
+            approval.succeed({"by": "Ada"})
+        case "failed":
+            approval.fail(ValueError("no"))
+        case "timed out":
+            runner.advance(hours=3)
+        case _:
+            runner.stop()
+    with pytest.raises(ServiceError) as refused:
+        getattr(approval, send)()
+    assert re.match(
+        rf"Callback 'approval' \(.*\) of the execution '.*' is closed: {how}", refused.value.message
+    )
 
 
 def test_only_a_callback_has_an_id_to_answer_to():

@@ -9,9 +9,14 @@ from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.protocol.operations import OperationSubType
-from durable_execution_sdk.rendering.family import Family, Waiter, family
-from durable_execution_sdk.rendering.wording import callback_id_of
+from durable_execution_sdk.protocol.operations import (
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.rendering.family import Entry, Family, family
+from durable_execution_sdk.rendering.times import at
+from durable_execution_sdk.rendering.wording import brief, callback_id_of, error_of
 
 
 def references(executions: Family) -> dict[str, str]:
@@ -35,35 +40,86 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     A reference is ``NAME/OPERATION``, ``NAME`` if the execution has one callback that waits, or an id.
     Raises ``Refusal`` if no callback or several have that name.
     """
-    try:
-        parse_callback_id(reference)
-    except ServiceError:
-        pass
-    else:
+    if _is_id(place, emulator, reference):
         return reference
     owner = _owner(place, emulator, reference)
     if owner is None:
-        return reference
+        raise Refusal(
+            f"there is no callback with the id {reference!r}, and no execution of that name in"
+            f" {place.path}; write NAME/OPERATION, `{place.command('list')}` shows the names"
+        )
     arn, operation = owner
     executions = family(emulator, arn)
+    callbacks = [
+        entry
+        for entry in executions.entries()
+        if entry.progress.operation.type == OperationType.CALLBACK
+    ]
+    named = [
+        entry
+        for entry in callbacks
+        if operation is None or f"{executions.name}/{operation}" in _names(executions, entry)
+    ]
     ids = [
         callback_id
-        for waiter in executions.waiters()
-        if (callback_id := callback_id_of(waiter.progress)) is not None
-        and (operation is None or f"{executions.name}/{operation}" in _names(executions, waiter))
+        for entry in named
+        if (callback_id := callback_id_of(entry.progress)) is not None
     ]
     if len(ids) == 1:
         return ids[0]
     names = ", ".join(references(executions)) or "none"
-    problem = "no callback waits for an answer as" if not ids else f"{len(ids)} callbacks wait as"
-    raise Refusal(f"{problem} {reference!r}; those of {executions.name} that wait: {names}")
+    if ids:
+        problem = f"{len(ids)} callbacks wait as {reference!r}"
+    elif named and operation is None:
+        problem = f"no callback of {reference!r} waits for an answer"
+    elif named:
+        problem = f"the callback {reference!r} {_end(named[-1])}"
+    else:
+        others = ", ".join(dict.fromkeys(_names(executions, entry)[0] for entry in callbacks))
+        problem = (
+            f"there is no callback {reference!r}; {executions.name}, which is"
+            f" {executions.execution.status}, has made these: {others or 'none'}"
+        )
+    raise Refusal(f"{problem}; those of {executions.name} that wait: {names}")
+
+
+def _is_id(place: Place, emulator: Emulator, reference: str) -> bool:
+    """Tell whether a reference is an id; raise ``Refusal`` for the id of an execution that is not here."""
+    try:
+        arn, _ = parse_callback_id(reference)
+    except ServiceError:
+        return False
+    if emulator.store.find(arn) is None:
+        raise Refusal(
+            f"this callback belongs to {arn}, which is not in {place.path}: it was deleted, or is in"
+            " another store (--store PATH)"
+        )
+    return True
+
+
+def _end(entry: Entry) -> str:
+    """Say why a callback waits no more."""
+    operation = entry.progress.operation
+    error = error_of(operation)
+    reason = "" if error is None else f" ({brief(error)})"
+    moment = "" if operation.end_timestamp is None else f" at {at(operation.end_timestamp)}"
+    match operation.status:
+        case OperationStatus.SUCCEEDED:
+            return f"was answered{moment}, with a result; it takes one answer"
+        case OperationStatus.FAILED:
+            return f"was answered{moment}, with a failure{reason}; it takes one answer"
+        case OperationStatus.STARTED:
+            status = entry.execution.status
+            return f"was never answered, and can no longer be: its execution is {status}"
+        case _:
+            return f"was never answered: it is {operation.status}{moment}{reason}"
 
 
 def _owner(place: Place, emulator: Emulator, reference: str) -> tuple[str, str | None] | None:
     """Split a reference into the ARN of its execution and the operation after it."""
     if emulator.store.find(reference) is not None:
         return reference, None
-    for slash in (at for at, letter in enumerate(reference) if letter == "/"):
+    for slash in (index for index, letter in enumerate(reference) if letter == "/"):
         if emulator.store.find(reference[:slash]) is not None:
             return reference[:slash], reference[slash + 1 :]
     name, has_operation, operation = reference.partition("/")
@@ -73,20 +129,20 @@ def _owner(place: Place, emulator: Emulator, reference: str) -> tuple[str, str |
     return None if arn is None else (arn, None)
 
 
-def _names(executions: Family, waiter: Waiter) -> list[str]:
+def _names(executions: Family, entry: Entry) -> list[str]:
     """List the names that a callback answers to, the shortest first."""
-    path = waiter.path
-    if _is_inside(waiter):
+    path = entry.path
+    if _is_inside(entry):
         # The user named the wait_for_callback, not the callback inside it.
         path = path[:-1]
     tails = [path[start:] for start in range(len(path) - 1, -1, -1)]
-    return ["/".join((executions.name, *tail)) for tail in (*tails, waiter.path)]
+    return ["/".join((executions.name, *tail)) for tail in (*tails, entry.path)]
 
 
-def _is_inside(waiter: Waiter) -> bool:
-    parent = waiter.progress.operation.parent_id
+def _is_inside(entry: Entry) -> bool:
+    parent = entry.progress.operation.parent_id
     return any(
         progress.operation.id == parent
         and progress.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
-        for progress in waiter.execution.operations
+        for progress in entry.execution.operations
     )

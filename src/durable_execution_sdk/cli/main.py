@@ -15,7 +15,14 @@ except ModuleNotFoundError as _missing:
         " pip install 'durable-execution-sdk[cli]'"
     ) from _missing
 
-from durable_execution_sdk.cli.commands.executions import callback, history, list_, show, stop
+from durable_execution_sdk.cli.commands.executions import (
+    callback,
+    delete,
+    history,
+    list_,
+    show,
+    stop,
+)
 from durable_execution_sdk.cli.commands.lint import lint
 from durable_execution_sdk.cli.commands.replay import replay
 from durable_execution_sdk.cli.commands.run import run
@@ -44,7 +51,7 @@ def durable() -> None:
     """
 
 
-for _command in (run, list_, show, history, callback, stop, lint, replay):
+for _command in (run, list_, show, history, callback, stop, delete, lint, replay):
     _command.epilog = _command.epilog or _EPILOG
     durable.add_command(_command)
 

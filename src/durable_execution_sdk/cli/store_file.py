@@ -11,6 +11,7 @@ from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.emulator.clock import Clock, RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.single_execution import SingleExecutionStore
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
 
@@ -23,6 +24,7 @@ class Place:
     def __init__(self, option: str | None) -> None:
         path = DEFAULT_PATH if option is None else Path(option)
         self.path = path / DEFAULT_PATH.name if path.is_dir() else path
+        self.runs = Runs(self.path)
         self._given = option
 
     def command(self, *words: str) -> str:

@@ -12,14 +12,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from durable_execution_sdk.lint.calls import READS, forbidden
+from durable_execution_sdk.lint.handles import Handles, makers
 from durable_execution_sdk.lint.names import dotted
 from durable_execution_sdk.lint.rules import (
     ELAPSED,
     FOREIGN,
-    FORGOTTEN,
     GLOBAL,
     REPLAYING,
-    RUNS_ON,
     SPINNING,
     Rule,
 )
@@ -27,7 +26,6 @@ from durable_execution_sdk.lint.scope import Module, Names
 from durable_execution_sdk.lint.sets import Sets
 from durable_execution_sdk.lint.statements import asks_for_replay, changed_globals, spins
 from durable_execution_sdk.lint.workflows import (
-    ENDINGS,
     OPERATIONS,
     Function,
     WorkflowNode,
@@ -61,9 +59,10 @@ def check_source(source: str, filename: str = "<source>") -> list[Finding]:
     module = Module(tree)
     nodes = list(workflows(tree, module.imported))
     contexts = {workflow.function for workflow in nodes}
+    handle_makers = makers(tree, {workflow.context for workflow in nodes})
     findings: dict[Finding, None] = {}
     for workflow in nodes:
-        reader = _Reader(workflow, contexts, step_bodies(tree), module)
+        reader = _Reader(workflow, contexts, step_bodies(tree), module, handle_makers)
         findings.update(dict.fromkeys(reader.read()))
     lines = source.splitlines()
     return sorted(finding for finding in findings if not _is_ignored(finding, lines))
@@ -81,12 +80,18 @@ class _Reader:
     """Walk one workflow function; skip the bodies of steps."""
 
     def __init__(
-        self, workflow: WorkflowNode, contexts: set[Function], bodies: set[str], module: Module
+        self,
+        workflow: WorkflowNode,
+        contexts: set[Function],
+        bodies: set[str],
+        module: Module,
+        handle_makers: set[str],
     ) -> None:
-        self._function, self._context = workflow
+        self._function, self._context, _ = workflow
         self._contexts = contexts
         self._bodies = bodies
         self._names = Names(module, workflow.function)
+        self._handles = Handles(workflow, self._names, handle_makers)
         self._sets = Sets(workflow.function, workflow.context, self._names)
         self._called = {
             node.func.id
@@ -97,6 +102,8 @@ class _Reader:
     def read(self) -> Iterator[Finding]:
         """Yield the findings of the function."""
         yield from self._decorators(self._function)
+        for use in self._handles.returned():
+            yield _finding(*use)
         for statement in self._function.body:
             yield from self._walk(statement)
 
@@ -138,7 +145,7 @@ class _Reader:
                     yield _finding(node, *named)
 
     def _check_node(self, node: ast.AST) -> Iterator[Finding]:
-        for use in self._sets.uses(node):
+        for use in (*self._sets.uses(node), *self._handles.uses(node)):
             yield _finding(*use)
         if asks_for_replay(node, self._context):
             yield _finding(_place(node), f"{self._context}.is_replaying", REPLAYING)
@@ -151,10 +158,6 @@ class _Reader:
                 name = self._names.of(node.value) or ""
                 if name in READS:
                     yield _finding(node, f"{name}[...]", READS[name])
-            case ast.Expr(value=ast.Call(func=ast.Attribute(attr=operation) as called)):
-                rule = FORGOTTEN if operation in OPERATIONS else RUNS_ON
-                if operation in OPERATIONS | ENDINGS and dotted(called.value) == self._context:
-                    yield _finding(node, f"{self._context}.{operation}(...)", rule)
             case ast.Global():
                 yield _finding(node, f"global {', '.join(node.names)}", GLOBAL)
             case ast.While() if spins(node, self._names):

@@ -34,6 +34,21 @@ FORGOTTEN = Rule(
     "starts an operation that is never awaited: it is cancelled when its context ends",
     "await it, or keep what it returns and await that later",
 )
+UNANSWERED = Rule(
+    "DUR007",
+    "makes a callback whose answer is never awaited",
+    "keep the callback, and await that too",
+)
+HANDLE = Rule(
+    "DUR019",
+    "is a handle, and stands here in place of the operation's result",
+    "await it",
+)
+CREATION = Rule(
+    "DUR019",
+    "is given the creation of a callback, which ends at once, and not the callback's answer",
+    "callback = await ctx.create_callback(...) first, and give it the callback",
+)
 RUNS_ON = Rule(
     "DUR007",
     "asks for the end of the execution without waiting for it, so the code after it runs on",
@@ -105,5 +120,6 @@ LINES = Rule(
 RULES = (
     *(TIME, RANDOM, IDS, OUTSIDE, BLOCKING, ORDER, FORGOTTEN, RUNS_ON, FOREIGN, GLOBAL, ADDRESS),
     *(UNNUMBERED, ALIVE, SPINNING, PLAIN_FUTURES, GATHERS, REPLAYING, THREAD, ELAPSED, LINES),
+    *(UNANSWERED, HANDLE, CREATION),
 )
 CODES = frozenset(rule.code for rule in RULES)

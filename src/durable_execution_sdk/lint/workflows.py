@@ -22,10 +22,14 @@ OPERATIONS = frozenset(
 
 
 class WorkflowNode(NamedTuple):
-    """A function that runs as workflow code; ``context`` is its parameter's name."""
+    """A function that runs as workflow code; ``context`` is its parameter's name.
+
+    ``is_recorded``: what it returns is recorded as a result, so it cannot return a handle.
+    """
 
     function: Function
     context: str
+    is_recorded: bool
 
 
 def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[WorkflowNode]:
@@ -35,7 +39,8 @@ def workflows(tree: ast.Module, imported: dict[str, str]) -> Iterator[WorkflowNo
         if isinstance(node, ast.AsyncFunctionDef):
             context = _context_of(node, imported, context_indexes)
             if context is not None:
-                yield WorkflowNode(node, context)
+                is_recorded = node.name in context_indexes or _has_durable(node, imported)
+                yield WorkflowNode(node, context, is_recorded)
 
 
 def step_bodies(tree: ast.Module) -> set[str]:
@@ -91,12 +96,14 @@ def _context_of(
     for parameter in parameters:
         if parameter.annotation is not None and _is_context(parameter.annotation):
             return parameter.arg
-    if len(parameters) > 1 and any(
-        _is_durable(decorator, imported) for decorator in function.decorator_list
-    ):
+    if len(parameters) > 1 and _has_durable(function, imported):
         return parameters[1].arg
     index = context_indexes.get(function.name)
     return parameters[index].arg if index is not None and len(parameters) > index else None
+
+
+def _has_durable(function: ast.AsyncFunctionDef, imported: dict[str, str]) -> bool:
+    return any(_is_durable(decorator, imported) for decorator in function.decorator_list)
 
 
 def _is_context(annotation: ast.expr) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from durable_execution_sdk.duration import DurationLike
@@ -17,6 +16,7 @@ from durable_execution_sdk.errors import (
     OperationError,
     SerDesError,
 )
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
@@ -44,7 +44,7 @@ __all__ = ["Callback", "CallbackConfig", "create_callback"]
 _T = TypeVar("_T")
 
 
-class CallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
+class CallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
     """The options of a callback: its time limits, and the type of its result.
 
     ``timeout`` and ``heartbeat_timeout`` are 0 or ``None`` for no limit, and at most 99,999,999 s. The

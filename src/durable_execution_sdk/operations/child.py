@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from durable_execution_sdk.errors import (
@@ -23,6 +22,7 @@ from durable_execution_sdk.errors import (
     OperationError,
     SerDesError,
 )
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, check_serdes
 from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.operations.virtual_child import (
@@ -59,7 +59,7 @@ _T = TypeVar("_T")
 # The largest result that is stored, in bytes.
 
 
-class ChildConfig(Struct, frozen=True, kw_only=True):
+class ChildConfig(Options, frozen=True, kw_only=True):
     """The options of a child context.
 
     ``serdes`` writes the result; by default the function's return annotation decides.

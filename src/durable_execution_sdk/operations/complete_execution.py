@@ -12,7 +12,7 @@ from durable_execution_sdk.protocol.updates import OperationAction, OperationUpd
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.verdicts import Complete, InvocationEnded
-from durable_execution_sdk.serdes import SerDes, SerDesContext, checked_text, serdes_for_type
+from durable_execution_sdk.serdes import SerDes, ValueContext, checked_text, serdes_for_type
 
 __all__ = ["complete_execution"]
 
@@ -38,11 +38,11 @@ def complete_execution(
         middleware = run.settings.middleware
         if middleware is not None:
             serdes = middleware.serdes(serdes, OperationType.EXECUTION, None)
-        context = SerDesContext(
+        context = ValueContext(
             operation_id=execution_id,
-            operation_name=None,
             durable_execution_arn=run.invoked.arn,
             is_outward=True,
+            subject="the result of the execution",
         )
         written = serdes.serialize(result, context)
         payload = checked_text(written, "what the serdes writes as the result of the execution")

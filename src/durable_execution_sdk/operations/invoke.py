@@ -6,10 +6,10 @@ import re
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
@@ -34,7 +34,7 @@ __all__ = ["InvokeConfig", "invoke"]
 _T = TypeVar("_T")
 
 
-class InvokeConfig(Struct, Generic[_T], frozen=True, kw_only=True):
+class InvokeConfig(Options, Generic[_T], frozen=True, kw_only=True):
     """The options of an invoke.
 
     ``payload_serdes`` writes the payload. ``result_type`` is the type to which the result is decoded;

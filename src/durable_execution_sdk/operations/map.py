@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, get_args, get_origin
 
-from msgspec import Struct
-
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.grouping import Batches, ItemBatcher
 from durable_execution_sdk.operations.fan_out.items import (
@@ -35,7 +34,7 @@ __all__ = ["MapConfig", "map_items"]
 Call = Callable[[ContextState, Any, int], Awaitable[Any]]
 
 
-class MapConfig(Struct, frozen=True, kw_only=True):
+class MapConfig(Options, frozen=True, kw_only=True):
     """The options of a map.
 
     ``max_concurrency`` is the number of items that run at a time; by default all do. ``completion`` says

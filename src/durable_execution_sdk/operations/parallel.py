@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.items import supply_of
 from durable_execution_sdk.operations.fan_out.operation import FanOut
@@ -27,7 +26,7 @@ from durable_execution_sdk.serdes import SerDes
 __all__ = ["ParallelConfig", "parallel"]
 
 
-class ParallelConfig(Struct, frozen=True, kw_only=True):
+class ParallelConfig(Options, frozen=True, kw_only=True):
     """The options of a parallel.
 
     ``max_concurrency`` is the number of branches that run at a time; by default all do. ``completion`` says

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
+from durable_execution_sdk.first_use import OptionEnum, Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     arity_of,
     check_arguments,
@@ -46,7 +47,7 @@ _BOUND = "__durable_step_config__"
 _MOST_CACHED = 256
 
 
-class StepSemantics(StrEnum):
+class StepSemantics(StrEnum, metaclass=OptionEnum):
     """The number of times that a body may run in one attempt when the invocation is cut off."""
 
     AT_LEAST_ONCE_PER_RETRY = "AT_LEAST_ONCE_PER_RETRY"
@@ -56,7 +57,7 @@ class StepSemantics(StrEnum):
 _AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 
 
-class StepConfig(Struct, frozen=True, kw_only=True):
+class StepConfig(Options, frozen=True, kw_only=True):
     """The options of a step.
 
     ``retry_strategy`` decides about failed attempts; by default it is the handler's (6 attempts in all).

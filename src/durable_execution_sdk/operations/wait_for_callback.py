@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from msgspec import Struct
-
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
     CallbackError,
@@ -14,6 +12,7 @@ from durable_execution_sdk.errors import (
     ConfigError,
     StepError,
 )
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.callback import CallbackConfig, create_callback
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
@@ -40,7 +39,7 @@ _T = TypeVar("_T")
 _AS_IT_CAME = PassThroughSerDes()
 
 
-class WaitForCallbackConfig(Struct, Generic[_T], frozen=True, kw_only=True):
+class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
     """The options of ``wait_for_callback``.
 
     ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes`` are those of ``CallbackConfig``; a

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import OperationError, WaitForConditionError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_required_strategy,
     check_serdes,
@@ -26,7 +25,7 @@ __all__ = ["WaitForConditionConfig", "wait_for_condition"]
 _S = TypeVar("_S")
 
 
-class WaitForConditionConfig(Struct, Generic[_S], frozen=True, kw_only=True):
+class WaitForConditionConfig(Options, Generic[_S], frozen=True, kw_only=True):
     """The options of ``wait_for_condition``.
 
     ``initial_state`` is the argument of the first check. ``wait_strategy(state, attempt)`` decides after each

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
-
 from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ChildContextError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
@@ -27,7 +26,7 @@ from durable_execution_sdk.serdes import SerDes
 __all__ = ["WithRetryConfig", "with_retry"]
 
 
-class WithRetryConfig(Struct, frozen=True, kw_only=True):
+class WithRetryConfig(Options, frozen=True, kw_only=True):
     """The options of ``with_retry``.
 
     ``retry_strategy`` decides about failed attempts; by default it is the handler's (6 attempts in all).

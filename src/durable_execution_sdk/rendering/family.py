@@ -7,24 +7,32 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.engine.views.progress import (
     ExecutionProgress,
     OperationProgress,
     Waiting,
     progress,
 )
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.rendering.escaping import visible
 
 
-class Waiter(msgspec.Struct, frozen=True, kw_only=True):
-    """An operation that waits; ``path`` is the names of its contexts and its own."""
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation; ``path`` is the names of its contexts and its own."""
 
     execution: ExecutionProgress
     path: tuple[str, ...]
     progress: OperationProgress
+
+
+class Waiter(Entry, frozen=True, kw_only=True):
+    """An operation that waits."""
+
     waiting: Waiting
 
 
@@ -70,18 +78,34 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         failures = (error.last_failure for error in self.invoked.values())
         return next((error for error in failures if error is not None), None)
 
-    def waiters(self, above: tuple[str, ...] = ()) -> Iterator[Waiter]:
-        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
+    def arns(self) -> Iterator[str]:
+        """Yield the ARNs of these executions, each before those that it invoked."""
+        yield self.execution.arn
+        for child in self.invoked.values():
+            yield from child.arns()
+
+    def entries(self, above: tuple[str, ...] = ()) -> Iterator[Entry]:
+        """Yield the operations; those of an invoked execution in place of the invoke."""
         paths: dict[str | None, tuple[str, ...]] = {}
-        for entry in self.execution.operations:
-            operation = entry.operation
+        for operation_progress in self.execution.operations:
+            operation = operation_progress.operation
             path = (*paths.get(operation.parent_id, above), title(operation))
             paths[operation.id] = path
             if operation.id in self.invoked:
-                yield from self.invoked[operation.id].waiters(path)
-            elif entry.waiting is not None:
+                yield from self.invoked[operation.id].entries(path)
+            else:
+                yield Entry(execution=self.execution, path=path, progress=operation_progress)
+
+    def waiters(self) -> Iterator[Waiter]:
+        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
+        for entry in self.entries():
+            waiting = entry.progress.waiting
+            if waiting is not None:
                 yield Waiter(
-                    execution=self.execution, path=path, progress=entry, waiting=entry.waiting
+                    execution=entry.execution,
+                    path=entry.path,
+                    progress=entry.progress,
+                    waiting=waiting,
                 )
 
 
@@ -92,15 +116,28 @@ def family(emulator: Emulator, arn: str) -> Family:
 
 def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
     """Take a snapshot now; derive the progress from it, which costs time, only when the result is called."""
-    state = emulator.snapshot(arn)
-    invoked = {
-        operation_id: family_later(emulator, started.child_arn)
-        for operation_id, started in state.invokes.items()
-        if started.child_arn is not None
-    }
+    return _family_of(emulator, emulator.snapshot(arn))
+
+
+def _family_of(emulator: Emulator, state: ExecutionState) -> Callable[[], Family]:
+    invoked: dict[str, Callable[[], Family]] = {}
+    for operation_id, started in state.invokes.items():
+        child = None if started.child_arn is None else _snapshot(emulator, started.child_arn)
+        if child is not None:
+            invoked[operation_id] = _family_of(emulator, child)
     return lambda: Family(
         execution=progress(state), invoked={key: later() for key, later in invoked.items()}
     )
+
+
+def _snapshot(emulator: Emulator, arn: str) -> ExecutionState | None:
+    """Return the state of an invoked execution; ``None`` if it was deleted, before its invoker was."""
+    try:
+        return emulator.snapshot(arn)
+    except ServiceError as error:
+        if error.code != NOT_FOUND:
+            raise
+        return None
 
 
 def title(operation: Operation) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -11,7 +11,7 @@ from durable_execution_sdk.engine.views.progress import Awaited, OperationProgre
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
-from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, Waiter, kind
 from durable_execution_sdk.rendering.times import at, span
@@ -86,10 +86,30 @@ def callback_id_of(operation: OperationProgress) -> str | None:
     return details.callback_id
 
 
-def event_text(event: HistoryEvent) -> str:
-    """Write an event of a history in one line, without its time."""
-    name = event.name or event.sub_type or ""
-    return visible(f"{event.event_type:<24} {name}  {'  '.join(_details(event))}".rstrip())
+class EventTexts:
+    """Write the events of one execution, in their order, in one line each.
+
+    Operations are preceded by the names of their contexts, which tell the items of a map apart.
+    ``operations`` are those that earlier events started.
+    """
+
+    def __init__(self, operations: Iterable[Operation] = ()) -> None:
+        self._paths: dict[str | None, str] = {}
+        for operation in operations:
+            if operation.type != OperationType.EXECUTION:
+                self._add(operation.id, operation.parent_id, operation.name or kind(operation))
+
+    def text(self, event: HistoryEvent) -> str:
+        """Write an event, without its time."""
+        name = event.name or event.sub_type or ""
+        if event.id is not None and not event.event_type.startswith("Execution"):
+            name = self._add(event.id, event.parent_id, name)
+        return visible(f"{event.event_type:<24} {name}  {'  '.join(_details(event))}".rstrip())
+
+    def _add(self, operation_id: str, parent_id: str | None, name: str) -> str:
+        above = self._paths.get(parent_id)
+        path = self._paths[operation_id] = name if above is None else f"{above} / {name}"
+        return path
 
 
 def _details(event: HistoryEvent) -> Iterator[str]:

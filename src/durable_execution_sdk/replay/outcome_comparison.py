@@ -19,7 +19,7 @@ from durable_execution_sdk.replay.payloads import canonical, short
 from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
-from durable_execution_sdk.serdes import SerDesContext
+from durable_execution_sdk.serdes import ValueContext
 
 __all__ = ["OutcomeComparison"]
 
@@ -98,7 +98,11 @@ class OutcomeComparison:
 
     def _value(self, payload: str) -> object:
         arn = self._rehearsal_log.recording.arn
-        context = SerDesContext(operation_id=execution_operation_id(arn), durable_execution_arn=arn)
+        context = ValueContext(
+            operation_id=execution_operation_id(arn),
+            durable_execution_arn=arn,
+            subject="the result of the execution",
+        )
         return self._handler.result_serdes.deserialize(payload, context)
 
     def _missing_operation(self) -> Divergence | None:

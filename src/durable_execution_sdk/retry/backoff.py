@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import OptionEnum
 
 __all__ = [
     "JITTER_SOURCE",
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 
-class JitterStrategy(StrEnum):
+class JitterStrategy(StrEnum, metaclass=OptionEnum):
     """Random spread of a delay: none, over all of it (FULL), or over its upper half (HALF)."""
 
     NONE = "NONE"

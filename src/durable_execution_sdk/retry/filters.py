@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import ConfigError, OperationError
+from durable_execution_sdk.first_use import Options
 
 __all__ = ["Retryable", "RetryableErrorFilter", "check_retryable", "is_retryable"]
 
 
-class RetryableErrorFilter(Struct, frozen=True, kw_only=True):
+class RetryableErrorFilter(Options, frozen=True, kw_only=True):
     """Matches errors by class, type name or message; an error needs to match one of them.
 
     Args:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.retry.backoff import (
     JitterStrategy,
     chance,
@@ -49,7 +50,7 @@ class WaitOutcome(StrEnum):
     EXHAUSTED = "EXHAUSTED"
 
 
-class WaitDecision(Struct, frozen=True):
+class WaitDecision(Options, frozen=True):
     """Decision of a polling strategy: stop, check again after ``delay_seconds``, or give up."""
 
     outcome: WaitOutcome

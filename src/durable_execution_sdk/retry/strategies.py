@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.retry.backoff import (
     JitterStrategy,
     chance,
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-class RetryDecision(Struct, frozen=True):
+class RetryDecision(Options, frozen=True):
     """Decision of a retry strategy: retry after ``delay_seconds`` (1 to 31,622,400), or give up."""
 
     retry: bool
@@ -68,7 +69,7 @@ class RetryStrategy(Protocol):
         ...
 
 
-class NoRetry(Struct, frozen=True):
+class NoRetry(Options, frozen=True):
     """Gives up at the first failure."""
 
     def __call__(self, _error: Exception, _attempt: int, /) -> RetryDecision:
@@ -76,7 +77,7 @@ class NoRetry(Struct, frozen=True):
         return RetryDecision.stop()
 
 
-class FixedDelay(Struct, frozen=True, kw_only=True):
+class FixedDelay(Options, frozen=True, kw_only=True):
     """Retries after a constant delay.
 
     Args:
@@ -108,7 +109,7 @@ class FixedDelay(Struct, frozen=True, kw_only=True):
         return RetryDecision(retry=True, delay_seconds=self.jitter.spread(seconds, self.random))
 
 
-class LinearBackoff(Struct, frozen=True, kw_only=True):
+class LinearBackoff(Options, frozen=True, kw_only=True):
     """Retries after delays that grow by a constant amount: 5 s, 10 s, 15 s.
 
     Args:
@@ -147,7 +148,7 @@ class LinearBackoff(Struct, frozen=True, kw_only=True):
         return RetryDecision(retry=True, delay_seconds=self.jitter.spread(seconds, self.random))
 
 
-class ExponentialBackoff(Struct, frozen=True, kw_only=True):
+class ExponentialBackoff(Options, frozen=True, kw_only=True):
     """Retries after delays that grow by a constant factor: 5 s, 10 s, 20 s, 40 s, 60 s.
 
     This is the default of steps.

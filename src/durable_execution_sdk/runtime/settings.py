@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
@@ -40,7 +41,7 @@ DEFAULT_MAX_THREADS = 128
 GRACE_SECONDS = 5.0
 
 
-class CheckpointingMode(StrEnum):
+class CheckpointingMode(StrEnum, metaclass=OptionEnum):
     """The times at which updates are sent, and at which a step's result reaches the workflow.
 
     ``BATCHED`` (the default): updates form the next batch while a call is in flight, and the START of a quick
@@ -60,7 +61,7 @@ class CheckpointingMode(StrEnum):
     OPTIMISTIC = "OPTIMISTIC"
 
 
-class ReplayLogging(StrEnum):
+class ReplayLogging(StrEnum, metaclass=OptionEnum):
     """The log lines of replayed code that are written: none (the default), errors only, or all."""
 
     NONE = "NONE"

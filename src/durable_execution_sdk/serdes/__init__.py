@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.serdes.annotations import (
+    parameter_text,
     serdes_for_parameter,
     serdes_for_return,
     serdes_for_type,
@@ -13,6 +14,7 @@ from durable_execution_sdk.serdes.protocol import (
     PassThroughSerDes,
     SerDes,
     SerDesContext,
+    ValueContext,
     checked_text,
     on_a_fresh_stack,
 )
@@ -44,11 +46,13 @@ __all__ = [
     "PassThroughSerDes",
     "SerDes",
     "SerDesContext",
+    "ValueContext",
     "checked_text",
     "fidelity",
     "fitting",
     "models",
     "on_a_fresh_stack",
+    "parameter_text",
     "serdes_for_parameter",
     "serdes_for_return",
     "serdes_for_type",

@@ -15,11 +15,11 @@ from typing import Any, ForwardRef, Never, NoReturn, Self, get_args, get_origin,
 from weakref import WeakKeyDictionary
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.serdes.foreign import class_of
+from durable_execution_sdk.serdes.foreign import class_of, name_of
 from durable_execution_sdk.serdes.protocol import SerDes
 from durable_execution_sdk.serdes.values import JsonSerDes
 
-__all__ = ["serdes_for_parameter", "serdes_for_return", "serdes_for_type"]
+__all__ = ["parameter_text", "serdes_for_parameter", "serdes_for_return", "serdes_for_type"]
 
 _RETURN = -1
 _IS_COROUTINE_FUNCTION = 0x80
@@ -51,6 +51,16 @@ def serdes_for_parameter(func: Callable[..., object], index: int) -> SerDes[obje
         return _cache[func][index]
     except (KeyError, TypeError):
         return _serdes_for(func, index)
+
+
+def parameter_text(func: Callable[..., object], index: int) -> str:
+    """Write the parameter that gets the positional argument ``index``, as in ``event: Order``."""
+    function, skipped, _ = _function_of(func)
+    name = "" if function is None else _parameter(function.__code__, index + skipped)
+    if function is None or name not in _annotations(function):
+        return name
+    annotation = _annotations(function)[name]
+    return f"{name}: {annotation if isinstance(annotation, str) else name_of(annotation)}"
 
 
 def serdes_for_type(kind: Any) -> SerDes[Any]:
@@ -173,7 +183,7 @@ def _resolved(function: FunctionType, annotation: object) -> object:
         raise ConfigError(
             f"{annotation!r} cannot be resolved: {error}. It is needed at run time: import what it "
             "names outside of TYPE_CHECKING, and define classes at module level, or give the "
-            "operation a serdes of its own, such as JsonSerDes()"
+            "operation or the handler a serdes of its own, such as JsonSerDes()"
         ) from error
 
 

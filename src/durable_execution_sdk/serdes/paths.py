@@ -14,10 +14,7 @@ from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.serdes.foreign import ENCODER, class_of, is_pydantic, name_of
 from durable_execution_sdk.serdes.protocol import SerDesContext
 
-__all__ = ["WAY_OUT", "refuse_lost_keys", "refuse_no_number", "unwritable"]
-
-WAY_OUT = "or give the operation a serdes of its own"
-"""The end of error messages about values."""
+__all__ = ["refuse_lost_keys", "refuse_no_number", "unwritable"]
 
 _SCALARS = frozenset((str, int, bool, type(None)))
 # Of a path in a message.
@@ -36,7 +33,7 @@ def refuse_no_number(value: object, context: Callable[[], SerDesContext]) -> Non
         path, number = _find_no_number(value)
         raise SerDesError(
             f"{context().what}: {path} is {number!r}, and JSON has no such number. "
-            f"Use None or text for it, {WAY_OUT}"
+            f"Use None or text for it{context().way_out}"
         )
 
 
@@ -50,7 +47,7 @@ def refuse_lost_keys(value: object, payload: bytes, context: Callable[[], SerDes
         path, key = lost
         raise SerDesError(
             f"{context().what}: {path} has the key {key!r} beside another one that is the same text "
-            f"in JSON, so one of them would be lost. Use keys of one type, {WAY_OUT}"
+            f"in JSON, so one of them would be lost. Use keys of one type{context().way_out}"
         )
 
 
@@ -64,15 +61,15 @@ def unwritable(
     try:
         path, part = _find_unwritable(value, encode)
     except _EndlessError as endless:
-        return SerDesError(f"{context.what}: {endless}, {WAY_OUT}")
+        return SerDesError(f"{context.what}: {endless}{context.way_out}")
     if isinstance(error, RecursionError):
         return SerDesError(
             f"{context.what}: {_short(path)} is nested too deeply to be written as JSON. Return a "
-            f"flat list of its parts, {WAY_OUT}"
+            f"flat list of its parts{context.way_out}"
         )
     return SerDesError(
         f"{context.what}: {path} is of type {name_of(type(part))} and cannot be written as JSON "
-        f"({error}). Return plain data (dicts, lists, dataclasses, models ...), {WAY_OUT}"
+        f"({error}). Return plain data (dicts, lists, dataclasses, models ...){context.way_out}"
     )
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "PassThroughSerDes",
     "SerDes",
     "SerDesContext",
+    "ValueContext",
     "checked_text",
     "on_a_fresh_stack",
     "read_nested",
@@ -49,6 +50,28 @@ class SerDesContext(Struct, frozen=True, kw_only=True):
         if self.operation_name is None:
             return f"operation {self.operation_id}"
         return f"operation {self.operation_name!r} ({self.operation_id})"
+
+    @property
+    def way_out(self) -> str:
+        """The end of an error message about a value, after its cure."""
+        return ", or give the operation a serdes of its own"
+
+
+class ValueContext(SerDesContext, frozen=True, kw_only=True):
+    """The context of a value of no operation: ``subject`` names it in errors, ``remedy`` ends them."""
+
+    subject: str
+    remedy: str = ""
+
+    @property
+    def what(self) -> str:
+        """The value's name, for error messages."""
+        return self.subject
+
+    @property
+    def way_out(self) -> str:
+        """The end of an error message about the value, after its cure."""
+        return f", {self.remedy}" if self.remedy else ""
 
 
 class SerDes(Protocol[T]):

@@ -22,7 +22,6 @@ from durable_execution_sdk.serdes.foreign import (
     read_foreign,
 )
 from durable_execution_sdk.serdes.paths import (
-    WAY_OUT,
     refuse_lost_keys,
     refuse_no_number,
     unwritable,
@@ -173,11 +172,11 @@ class JsonSerDes(Generic[T]):
         ):
             return SerDesError(
                 f"{context.what}: the payload is not JSON ({error}); expected JSON for "
-                f"{name_of(self.type_)}. Correct the sender, {WAY_OUT}"
+                f"{name_of(self.type_)}. Correct the sender{context.way_out}"
             )
         return SerDesError(
             f"{context.what}: the payload does not fit {name_of(self.type_)}: "
-            f"{self._exact_error(error, payload)}. Correct the sender or the type annotation, {WAY_OUT}"
+            f"{self._exact_error(error, payload)}. Correct the sender or the type annotation{context.way_out}"
         )
 
     @property
@@ -254,14 +253,14 @@ class JsonSerDes(Generic[T]):
             raise SerDesError(
                 f"{whose().what}: the value does not fit {name_of(self.type_)}: "
                 f"{self._exact_error(error, payload)}. Return what the annotation says, or correct "
-                f"the annotation, {WAY_OUT}"
+                f"the annotation{whose().way_out}"
             ) from error
         lost = serdes.fidelity.difference(value, back)
         if lost is not None and type(lost.before) is int and type(lost.after) is float:
             payload = INTS + payload
             lost = serdes.fidelity.difference(value, read_nested(self.read, payload))
         if lost is not None:
-            raise SerDesError(f"{whose().what}: {lost.text(self.type_)}, {WAY_OUT}")
+            raise SerDesError(f"{whose().what}: {lost.text(self.type_)}{whose().way_out}")
         return f" {payload}" if payload.startswith(ENVELOPE) else payload
 
     def _write_outward(self, value: T, context: SerDesContext) -> str:
@@ -278,7 +277,7 @@ class JsonSerDes(Generic[T]):
         kind = self._object
         if kind is not None and type(value) is not kind and isinstance(value, kind):
             message = serdes.fidelity.subclass_message("$", type(value), kind)
-            raise SerDesError(f"{context.what}: {message}, {WAY_OUT}")
+            raise SerDesError(f"{context.what}: {message}{context.way_out}")
         return payload.decode()
 
 

@@ -8,7 +8,7 @@ from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
 from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER, STATUS
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 
 __all__ = [
     "Answers",
@@ -149,5 +149,5 @@ def _checked(callback_id: str) -> str:
 def _written(callback_id: str, result: object) -> bytes:
     if isinstance(result, bytes):
         return result
-    context = SerDesContext(operation_id=callback_id, operation_name="the answer to a callback")
+    context = ValueContext(operation_id=callback_id, subject="the answer to the callback")
     return JsonSerDes[object]().serialize(result, context).encode()

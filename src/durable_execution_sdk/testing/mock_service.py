@@ -41,7 +41,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import OperationUpdate
-from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 
 __all__ = ["MockDurableServiceClient", "ScriptedAnswers", "ScriptedCheckpoints"]
 
@@ -197,7 +197,7 @@ class MockDurableServiceClient:
                 f" workflow, not {handler!r}"
             )
         self._token = _FIRST_TOKEN
-        context = SerDesContext(operation_id="event", operation_name="the test's event")
+        context = ValueContext(operation_id="event", subject="the event of the test")
         execution = Operation(
             id=execution_operation_id(_ARN),
             type=OperationType.EXECUTION,

@@ -10,6 +10,7 @@ from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_nam
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.outcome import exit_code, tell, tell_document, tell_waits
+from durable_execution_sdk.cli.output.processes import shared_with
 from durable_execution_sdk.cli.output.streams import Streams, show_logs
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
@@ -85,9 +86,13 @@ def run(
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")
             listening = interrupts.listening(aloud=not streams.is_live)
-            with listening, streams.for_user_code():
+            with place.runs.entered(arn) as processes, listening, streams.for_user_code():
+                if processes:
+                    streams.say(shared_with(processes, waits=not no_wait))
                 watch = streams.watch(interrupts.footnote)
                 Run(emulator, clock, arn, place, waits=not no_wait).drive(watch, interrupts)
+            if emulator.store.find(arn) is None:
+                raise Refusal(f"{order.name} was deleted by another process while this one ran it")
         if as_json:
             tell_document(emulator, arn)
         else:

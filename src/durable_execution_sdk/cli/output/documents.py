@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.views.progress import OperationProgress
@@ -42,17 +44,18 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
     }
 
 
-def execution_document(emulator: Emulator, arn: str) -> dict[str, object]:
-    """Build the document of ``durable show``: the outcome, the input and all operations."""
+def execution_document(emulator: Emulator, arn: str, processes: Sequence[int]) -> dict[str, object]:
+    """Build the document of ``durable show``: the outcome, input, processes and all operations."""
     return {
         **outcome_document(emulator, arn),
         "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
+        "processes": list(processes),
         "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
     }
 
 
-def record_document(record: ExecutionRecord) -> dict[str, object]:
-    """Build one entry of ``durable list``."""
+def record_document(record: ExecutionRecord, processes: Sequence[int]) -> dict[str, object]:
+    """Build one entry of ``durable list``; ``processes`` are the ids of those that run it."""
     return {
         "durable_execution_name": record.name,
         "function_name": record.function,
@@ -60,6 +63,7 @@ def record_document(record: ExecutionRecord) -> dict[str, object]:
         "status": record.status,
         "start_timestamp": iso(record.started_at),
         "end_timestamp": iso(record.ended_at),
+        "processes": list(processes),
     }
 
 

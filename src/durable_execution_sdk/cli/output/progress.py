@@ -21,7 +21,7 @@ from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.outline import Drawing
 from durable_execution_sdk.rendering.times import at, span
-from durable_execution_sdk.rendering.wording import brief, comes_again, event_text, waits
+from durable_execution_sdk.rendering.wording import EventTexts, brief, comes_again, waits
 
 _FRAMES_PER_SECOND = 8
 _ROWS_BELOW = 6
@@ -41,12 +41,16 @@ class Lines:
     @contextmanager
     def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
         """Show an execution's events until the context is closed."""
+        texts: dict[str, EventTexts] = {}
 
         def print_events(source: str, events: Sequence[Event]) -> None:
+            if source not in texts:
+                texts[source] = EventTexts(emulator.operations(source))
             prefix = "" if source == arn else f"{ExecutionArn.parse(source).function_name}: "
             now = emulator.clock.now()
             for entry in history(events):
-                say(f"{at(entry.event_timestamp, now)}  {prefix}{event_text(entry)}", err=self._err)
+                text = texts[source].text(entry)
+                say(f"{at(entry.event_timestamp, now)}  {prefix}{text}", err=self._err)
             # An execution can wait only while no invocation of it runs.
             if any(isinstance(event, InvocationCompleted | ExecutionPaused) for event in events):
                 self._print_waits(emulator, arn, place)

@@ -20,7 +20,9 @@ from durable_execution_sdk.errors import StoreError
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
+        # All locks of msvcrt are exclusive.
+        del shared
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -30,9 +32,9 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
@@ -78,24 +80,43 @@ class FileLeases:
         """
         path = self._directory / hashlib.sha256(arn.encode()).hexdigest()[:32]
         try:
-            return self._acquire(path)
+            return lock_file(path)
         except OSError as error:
             raise StoreError(
                 f"cannot lock {path}: {error}; {self._directory} has to be a directory that you can"
                 " write to: move it away, or choose another file for the store"
             ) from error
 
-    def _acquire(self, path: Path) -> Release | None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            if not _try_lock(descriptor):
-                os.close(descriptor)
-                return None
-            if _is_file_at(path, descriptor):
-                return lambda: _release(path, descriptor)
-            # The previous holder removed the file after our open and before our lock.
+
+def lock_file(path: Path) -> Release | None:
+    """Make a file and lock it; return a function that removes it, or ``None`` if it is locked already."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _try_lock(descriptor):
             os.close(descriptor)
+            return None
+        if _is_file_at(path, descriptor):
+            return lambda: _release(path, descriptor)
+        # The previous holder removed the file after our open and before our lock.
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process has locked a file; remove the file if none has."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        # A shared lock: two processes that ask at once do not take one another for the holder.
+        if not _try_lock(descriptor, shared=True):
+            return True
+        with suppress(OSError):
+            path.unlink()
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _is_file_at(path: Path, descriptor: int) -> bool:
@@ -106,7 +127,7 @@ def _is_file_at(path: Path, descriptor: int) -> bool:
 
 
 def _release(path: Path, descriptor: int) -> None:
-    # Remove the file while it is locked: a process that locks it afterwards notices in ``_acquire``.
+    # Remove the file while it is locked: a process that locks it afterwards notices in ``lock_file``.
     # Windows cannot remove an open file; the empty file stays there.
     with suppress(OSError):
         path.unlink()

@@ -27,7 +27,13 @@ from durable_execution_sdk.engine.rejections import callback_closed, invalid, no
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
+    OperationSubType,
+    OperationType,
+)
 from durable_execution_sdk.protocol.updates import text_bytes
 
 # Characters of an execution's error that a rejection quotes.
@@ -88,17 +94,41 @@ def _open_callback(
     details = operation.callback_details
     if callback_id is not None and (details is None or details.callback_id != callback_id):
         raise not_found(f"There is no callback {callback_id!r}: the id is not one of ours.")
-    if state.is_closed:
-        raise callback_closed(
-            f"Callback {operation_id} is closed: its execution is {state.status}{_reason(state.error)}."
-        )
-    if operation.status != OperationStatus.STARTED:
-        raise callback_closed(f"Callback {operation_id} is closed: it is {operation.status}.")
-    for kind in (TimerKind.CALLBACK_TIMEOUT, TimerKind.CALLBACK_HEARTBEAT):
-        due_at = state.timers.get((operation_id, kind))
-        if due_at is not None and due_at <= now:
-            raise callback_closed(f"Callback {operation_id} is closed: its {kind} has passed.")
+    closed = _closed(operation, state, now)
+    if closed is not None:
+        raise callback_closed(f"{_title(operation, state)} is closed: {closed}.")
     return operation
+
+
+def _closed(operation: Operation, state: ExecutionState, now: int) -> str | None:
+    """Say how a callback ended; ``None`` while it is open."""
+    details = operation.callback_details
+    reason = _reason(None if details is None else details.error)
+    match operation.status:
+        case OperationStatus.STARTED:
+            pass
+        case OperationStatus.SUCCEEDED:
+            return "it has SUCCEEDED, with an earlier answer. A callback takes one answer"
+        case OperationStatus.FAILED:
+            return f"it has FAILED, with an earlier answer{reason}. A callback takes one answer"
+        case _:
+            return f"it is {operation.status}, without an answer{reason}"
+    if state.is_closed:
+        return f"its execution is {state.status}{_reason(state.error)}"
+    for kind in (TimerKind.CALLBACK_TIMEOUT, TimerKind.CALLBACK_HEARTBEAT):
+        due_at = state.timers.get((operation.id, kind))
+        if due_at is not None and due_at <= now:
+            return f"its {kind} has passed"
+    return None
+
+
+def _title(operation: Operation, state: ExecutionState) -> str:
+    """Name a callback as the workflow does: that of a ``wait_for_callback`` by the outer name."""
+    outer = state.operations.get(operation.parent_id or "")
+    is_inside = outer is not None and outer.sub_type == OperationSubType.WAIT_FOR_CALLBACK
+    name = outer.name if outer is not None and is_inside else operation.name
+    shown = f"Callback {name!r} ({operation.id})" if name else f"Callback {operation.id}"
+    return f"{shown} of the execution {ExecutionArn.parse(state.arn).execution_name!r}"
 
 
 def _reason(error: ErrorObject | None) -> str:

@@ -7,12 +7,14 @@ from typing import Generic, TypeVar, cast
 
 from msgspec import Struct
 
+from durable_execution_sdk.first_use import OptionEnum
+
 __all__ = ["Settled", "SettledStatus"]
 
 _T = TypeVar("_T")
 
 
-class SettledStatus(StrEnum):
+class SettledStatus(StrEnum, metaclass=OptionEnum):
     """The two ways in which an operation ends."""
 
     SUCCEEDED = "SUCCEEDED"

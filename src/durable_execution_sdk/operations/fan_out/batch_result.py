@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from durable_execution_sdk.batch_completion import CompletionReason
 from durable_execution_sdk.errors import ChildContextError
+from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.protocol.error_object import ItemFailure
 from durable_execution_sdk.runtime.error_objects import rebuild
 
@@ -21,7 +22,7 @@ __all__ = ["BatchItem", "BatchItemStatus", "BatchResult", "is_failure"]
 _T = TypeVar("_T")
 
 
-class BatchItemStatus(StrEnum):
+class BatchItemStatus(StrEnum, metaclass=OptionEnum):
     """The state of an item. ``STARTED``: it was cancelled, because the batch was decided without it."""
 
     SUCCEEDED = "SUCCEEDED"

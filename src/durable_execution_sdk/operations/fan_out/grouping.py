@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Nothing, Supply
 from durable_execution_sdk.protocol.updates import text_bytes
-from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 
 __all__ = ["Batches", "ItemBatcher"]
 
 
-class ItemBatcher(Struct, frozen=True, kw_only=True):
+class ItemBatcher(Options, frozen=True, kw_only=True):
     """The limits by which a map groups its items, in order.
 
     ``max_items`` is the largest number of items of a group, ``max_bytes`` the largest size of its items as
@@ -83,6 +82,8 @@ class Batches:
     def _size(self, item: object) -> int:
         if self._batcher.max_bytes is None:
             return 0
-        context = SerDesContext(operation_id=f"item {self._count} of a map with max_bytes")
+        context = ValueContext(
+            operation_id="", subject=f"item {self._count} of a map with max_bytes"
+        )
         self._count += 1
         return text_bytes(_json.serialize(item, context))

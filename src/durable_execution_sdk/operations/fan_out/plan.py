@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import NO_RESULT, embedded, split
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
@@ -20,7 +21,7 @@ from durable_execution_sdk.serdes import SerDes
 __all__ = ["Branch", "NestingType", "Plan", "check_options", "one_for_each"]
 
 
-class NestingType(StrEnum):
+class NestingType(StrEnum, metaclass=OptionEnum):
     """The form of an item's context in the log.
 
     ``NESTED``: an operation of its own, with the item's result or error. ``FLAT``: only ids; the item's

@@ -17,7 +17,7 @@ from durable_execution_sdk.protocol.control_plane import (
     InvokeRequest,
 )
 from durable_execution_sdk.rendering.family import Family
-from durable_execution_sdk.serdes import JsonSerDes, SerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.testing.cloud.connection import Connection
 from durable_execution_sdk.testing.cloud.follower import Follower, Pace, retry_transient
@@ -148,7 +148,7 @@ class CloudDurableTestRunner(Generic[_R]):
 
         The runner's other methods refer to the execution that was started last.
         """
-        context = SerDesContext(operation_id="event", operation_name="the test's event")
+        context = ValueContext(operation_id="event", subject="the event of the test")
         written = "" if event is NO_EVENT else JsonSerDes[object]().serialize(event, context)
         async with self._connection.open() as control:
             answer = await control.invoke(

@@ -12,7 +12,7 @@ from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.emulator.functions.registry import Bind, Functions
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
-from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 
 __all__ = ["Raises", "Registered", "Returns", "add_function"]
 
@@ -73,7 +73,7 @@ def _wrapped_bind(bind: Bind, wrap: Callable[[Handler], Handler]) -> Bind:
 
 
 def _returning(name: str, answer: Returns) -> Handler:
-    context = SerDesContext(operation_id=name, operation_name=f"Returns of {name}")
+    context = ValueContext(operation_id=name, subject=f"the Returns(...) of {name}")
     written = JsonSerDes[object]().serialize(answer.value, context)
     return lambda _event, _context: msgspec.json.decode(written)
 

@@ -28,7 +28,7 @@ from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family, family_later
 from durable_execution_sdk.rendering.wording import brief
 from durable_execution_sdk.runtime.event_loop.threads import are_left_running
-from durable_execution_sdk.serdes import JsonSerDes, SerDesContext
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 from durable_execution_sdk.testing.callbacks import Failure, as_error_object
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
@@ -263,7 +263,7 @@ class LocalService(Generic[_R_co]):
         )
 
     def _payload_of(self, event: object) -> bytes:
-        context = SerDesContext(operation_id="event", operation_name="the test's event")
+        context = ValueContext(operation_id="event", subject="the event of the test")
         serdes = self.options.handler.settings.serdes or JsonSerDes[object]()
         return serdes.serialize(event, context).encode()
 

@@ -20,7 +20,7 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.runtime.error_objects import rebuild
-from durable_execution_sdk.serdes import SerDes, SerDesContext
+from durable_execution_sdk.serdes import SerDes, ValueContext
 from durable_execution_sdk.testing.errors import (
     NoSuchOperationError,
     UnexpectedStatusError,
@@ -245,8 +245,10 @@ class DurableTestResult(Generic[_R_co]):
     def _decoded(self, payload: str | None) -> _R_co:
         if payload is None:
             return cast("_R_co", None)
-        context = SerDesContext(
-            operation_id=execution_operation_id(self.arn), durable_execution_arn=self.arn
+        context = ValueContext(
+            operation_id=execution_operation_id(self.arn),
+            durable_execution_arn=self.arn,
+            subject="the result of the execution",
         )
         return self._serdes.deserialize(payload, context)
 

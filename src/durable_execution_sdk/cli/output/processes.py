@@ -1,0 +1,67 @@
+"""The processes that run an execution, and the command line that goes on with one that none runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.protocol.ids import ExecutionArn
+
+NONE = "none"
+"""Stands in a table for no process."""
+
+
+def processes_of(emulator: Emulator, arn: str, place: Place) -> list[int]:
+    """Return the ids of the processes that run an execution, or the one that invoked it."""
+    return sorted(
+        {process for each in _lineage(emulator, arn) for process in place.runs.processes(each)}
+    )
+
+
+def brief_of(processes: Sequence[int]) -> str:
+    """Write processes for a column of a table."""
+    return " ".join(map(str, processes)) or NONE
+
+
+def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
+    """Say which processes run an open execution; if there are none, with what command to go on."""
+    processes = processes_of(emulator, arn, place)
+    if processes:
+        return f"{_run(processes)} it now"
+    *_, first = map(ExecutionArn.parse, _lineage(emulator, arn))
+    command = place.command("run", f"FILE:{first.function_name}", "--name", first.execution_name)
+    return f"no process runs it now; go on with: {command}"
+
+
+def resume_any(place: Place) -> str:
+    """Write the command that goes on with an execution, with words in place of its names."""
+    return place.command("run", "FILE:FUNCTION", "--name", "NAME")
+
+
+def shared_with(processes: Sequence[int], *, waits: bool) -> str:
+    """Say that other processes run the same execution, and what this one does then."""
+    others = f"{_run(processes)} it already"
+    if waits:
+        return (
+            f"{others}: this run follows it, takes its turn at what is due, and goes on alone when no"
+            " other process does"
+        )
+    return f"{others}: this run does what is due, except what is begun there"
+
+
+def _run(processes: Sequence[int]) -> str:
+    if len(processes) == 1:
+        return f"process {processes[0]} runs"
+    return f"processes {', '.join(map(str, processes))} run"
+
+
+def _lineage(emulator: Emulator, arn: str) -> Iterator[str]:
+    """Yield an execution, the one that invoked it, and so on, up to one that a command started."""
+    while True:
+        yield arn
+        with emulator.coordinator.holding():
+            parent = emulator.coordinator.recorded(arn).parent
+            if parent is None or emulator.store.find(parent.arn) is None:
+                return
+        arn = parent.arn
