@@ -92,6 +92,9 @@ class ChildConfig(Struct, frozen=True, kw_only=True):
             )
 
 
+_DEFAULT = ChildConfig()
+
+
 class Child(DurableOperation[_T], Generic[_T]):
     """The operation of a child context."""
 
@@ -291,7 +294,7 @@ def run_in_child_context(
 ) -> Handle[Any]:
     """Run a function in a context of its own."""
     check_config("ctx.run_in_child_context", config, ChildConfig)
-    chosen = config or ChildConfig()
+    chosen = config or _DEFAULT
     if chosen.virtual:
         virtual: VirtualChild[Any] = VirtualChild(scope, body, name, chosen.error_mapper)
         return virtual.handle
