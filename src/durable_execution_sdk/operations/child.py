@@ -56,8 +56,6 @@ __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 
 _T = TypeVar("_T")
 
-# The largest result that is stored, in bytes.
-
 
 class ChildConfig(Struct, frozen=True, kw_only=True):
     """The options of a child context.

@@ -308,12 +308,12 @@ class WorkflowTasks:
         creator = CURRENT.get()
         if not isinstance(creator, WorkflowTask):
             return None
-        ready = self._early.pop(coroutine, None)
-        if ready is not None:
-            return ready
         scope = creator.scope
         maker = frame_of_asyncio(3)
         if maker is not None:
+            ready = self._early.pop(coroutine, None)
+            if ready is not None:
+                return ready
             given = given_to_as_completed(maker, coroutine)
             if given is not None:
                 return self._start_in_order(given, scope, coroutine)
