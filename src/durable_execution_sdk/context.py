@@ -20,7 +20,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_arguments,
     check_context_function,
     checked_name,
-    counted,
+    followed_by,
     named_after,
 )
 from durable_execution_sdk.operations.step import StepConfig, step
@@ -221,7 +221,7 @@ class DurableContext(Combinators):
             CallbackTimeoutError, CallbackExternalError: as for ``create_callback``.
         """
         function = _function(submitter, "ctx.wait_for_callback")
-        arguments = f"the callback's id{_and(args)}"
+        arguments = followed_by("the callback's id", args)
         check_arguments("ctx.wait_for_callback", function, 1 + len(args), arguments)
         chosen = checked_name(name, "wait_for_callback")
         return operations.wait_for_callback.wait_for_callback(
@@ -292,8 +292,7 @@ class DurableContext(Combinators):
             ChildContextError: the function raised; also an instance of its exception.
         """
         function = _function(func, "ctx.run_in_child_context")
-        arguments = f"its context{_and(args)}"
-        check_context_function("ctx.run_in_child_context", function, 1 + len(args), arguments)
+        check_context_function("ctx.run_in_child_context", function, 1, "its context", args)
         chosen = checked_name(name, "child context") or named_after(function)
         settings = self._context_state.run.settings
 
@@ -399,8 +398,7 @@ class DurableContext(Combinators):
             ChildContextError: the strategy allows no more attempts; also an instance of the last exception.
         """
         function = _function(func, "ctx.with_retry")
-        arguments = f"its context{_and(args)}"
-        check_context_function("ctx.with_retry", function, 1 + len(args), arguments)
+        check_context_function("ctx.with_retry", function, 1, "its context", args)
         chosen = checked_name(name, "block") or named_after(function)
         serdes = self._context_state.run.settings.serdes_for(func)
 
@@ -546,11 +544,6 @@ def _call(func: Callable[..., Any], context_state: ContextState, *args: Any) -> 
     # The execution fails, because a map would tolerate the failure of its items.
     context_state.run.fail(error)
     raise error
-
-
-def _and(args: tuple[object, ...]) -> str:
-    """Format the user's arguments, which follow the operation's own, for messages."""
-    return f" and {counted(args)}" if args else ""
 
 
 def _function(function: Any, operation: str) -> Callable[..., Any]:

@@ -56,8 +56,6 @@ __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 
 _T = TypeVar("_T")
 
-# The largest result that is stored, in bytes.
-
 
 class ChildConfig(Options, frozen=True, kw_only=True):
     """The options of a child context.
@@ -90,6 +88,9 @@ class ChildConfig(Options, frozen=True, kw_only=True):
                 "a virtual child context records nothing, so ChildConfig takes no serdes and no"
                 " summary_generator with virtual=True"
             )
+
+
+_DEFAULT = ChildConfig()
 
 
 class Child(DurableOperation[_T], Generic[_T]):
@@ -291,7 +292,7 @@ def run_in_child_context(
 ) -> Handle[Any]:
     """Run a function in a context of its own."""
     check_config("ctx.run_in_child_context", config, ChildConfig)
-    chosen = config or ChildConfig()
+    chosen = config or _DEFAULT
     if chosen.virtual:
         virtual: VirtualChild[Any] = VirtualChild(scope, body, name, chosen.error_mapper)
         return virtual.handle

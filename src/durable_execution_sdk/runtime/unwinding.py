@@ -99,8 +99,7 @@ def _left_of(run: InvocationRun) -> set[asyncio.Task[object]]:
     """Return the tasks that have not ended. If there are none, close the async generators first."""
     environment = run.environment
     left = environment.tasks_left()
-    if not left:
-        environment.generators.close_all()
+    if not left and environment.generators.close_all():
         left = environment.tasks_left()
     return left
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -105,16 +104,15 @@ class BatchSerDes:
 
     def result_of(self, draft: Draft, context: SerDesContext) -> BatchResult[Any]:
         """Make the ``BatchResult`` of a draft."""
+        items: list[BatchItem[Any]] = []
         for place, entry in enumerate(draft.all):
             if entry.index != place:
                 raise SerDesError(
                     f"{context.what}: the log does not hold item {place}, but item {entry.index} in"
                     " its place"
                 )
-        return BatchResult(
-            items=tuple(self.item(entry, context) for entry in draft.all),
-            completion_reason=draft.reason,
-        )
+            items.append(self.item(entry, context))
+        return BatchResult(items=tuple(items), completion_reason=draft.reason)
 
     def item(self, entry: Entry, batch: SerDesContext) -> BatchItem[Any]:
         """Make the ``BatchItem`` of an entry."""
@@ -145,8 +143,10 @@ class BatchSerDes:
         serdes = self._serdes_of(entry.index)
         if _is_json(serdes):
             text = payload.decode()
-            with suppress(SerDesError):
+            try:
                 return serdes.deserialize(text, batch)
+            except SerDesError:
+                pass  # read again below, for the error
         else:
             text = _decode(payload, type=str)
         # JSON needs the item's context only for its error, so it is read again with that context.

@@ -34,6 +34,7 @@ __all__ = [
     "checked_name",
     "counted",
     "exact_text",
+    "followed_by",
     "misfit",
     "named_after",
     "timeout_seconds",
@@ -216,9 +217,17 @@ def check_arguments(
 
 
 def check_context_function(
-    operation: str, function: Callable[..., object], count: int, arguments: str
+    operation: str,
+    function: Callable[..., object],
+    own: int,
+    arguments: str,
+    args: tuple[object, ...] = (),
 ) -> None:
-    """Raise ``ConfigError`` for a function of another arity, and for a generator function."""
+    """Raise ``ConfigError`` for a function of another arity, and for a generator function.
+
+    The operation calls it with so many arguments of its ``own``, which ``arguments`` describes, and ``args``.
+    """
+    count = own + len(args)
     if type(function) is FunctionType:
         code = function.__code__
         if (
@@ -227,7 +236,7 @@ def check_context_function(
             and not code.co_kwonlyargcount
         ):
             return  # as nearly all are
-    check_arguments(operation, function, count, arguments)
+    check_arguments(operation, function, count, followed_by(arguments, args))
     inner, _, _ = _unwrapped(function)
     if type(inner) is not FunctionType:
         return
@@ -254,6 +263,11 @@ def misfit(operation: str, function: Callable[..., object], arguments: str) -> C
 def counted(args: tuple[object, ...]) -> str:
     """Format the number of arguments, for messages."""
     return f"{len(args)} argument{'' if len(args) == 1 else 's'}"
+
+
+def followed_by(arguments: str, args: tuple[object, ...]) -> str:
+    """Add the user's arguments, for messages, to the description of the operation's own."""
+    return f"{arguments} and {counted(args)}" if args else arguments
 
 
 def _unwrapped(function: Callable[..., object]) -> tuple[object, int, set[str]]:

@@ -197,7 +197,7 @@ class Completions:
                 completion.context_state.last_end = at
         if completion.is_end:
             self.last_id = ended = completion.operation_id
-            if ended not in self._old_ends and not self.position.has_news:
+            if not self.position.has_news and ended not in self._old_ends:
                 self.position.delivered(ended)
         completion.settle()
         tasks = self._tasks

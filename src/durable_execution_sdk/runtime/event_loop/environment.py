@@ -64,11 +64,15 @@ class Generators:
         """Note generators that are started from now on, until the loop stops."""
         sys.set_asyncgen_hooks(firstiter=self._begun.add, finalizer=self._finalize)
 
-    def close_all(self) -> None:
-        """Close the generators that the invocation has left unfinished: none may outlive it."""
-        for generator in list(self._begun):
-            if not getattr(generator, "ag_running", False):
-                self._close(generator)
+    def close_all(self) -> bool:
+        """Close the generators that the invocation has left unfinished: none may outlive it.
+
+        Returns ``True`` if there are any: a task closes each.
+        """
+        unfinished = [each for each in self._begun if not getattr(each, "ag_running", False)]
+        for generator in unfinished:
+            self._close(generator)
+        return bool(unfinished)
 
     def _finalize(self, generator: _Generator) -> None:
         # The garbage collector may run in any thread.

@@ -46,6 +46,9 @@ StartTimer = Callable[
     asyncio.TimerHandle | None,
 ]
 
+# Takes the coroutine, the name and the context of a task.
+MakeTask = Callable[[Any, str | None, Context | None], asyncio.Task[Any] | None]
+
 
 class Wakers(Protocol):
     """The recorder of timers, threads and sockets of workflow code: see ``external_wakeups``."""
@@ -159,6 +162,8 @@ class LoopObserver:
     def __init__(self, run: ObservedRun, start_timer: StartTimer) -> None:
         self._observed = run
         self._start_timer = start_timer
+        # Makes a numbered task if workflow code asks; returns ``None`` for other code.
+        self.new_task: MakeTask = run.tasks.make
 
     def on_idle(self, *, at_rest: bool) -> bool:
         """Do what is due when the loop is idle; return ``True`` if it has something to run now."""
@@ -184,12 +189,6 @@ class LoopObserver:
     def progress(self) -> int:
         """The number of moves of workflow tasks so far; a move is a run to the next await that blocks."""
         return self._observed.tasks.progress
-
-    def new_task(
-        self, coroutine: Any, name: str | None, context: Context | None
-    ) -> asyncio.Task[object] | None:
-        """Make a numbered task if workflow code asks; return ``None`` for other code."""
-        return self._observed.tasks.make(coroutine, name=name, context=context)
 
     def new_future(self) -> asyncio.Future[object] | None:
         """Make a numbered future if workflow code asks; return ``None`` for other code."""

@@ -88,7 +88,7 @@ def title_of(part: str) -> str:
 ITEMS_OF_MAPS = "items_"
 
 
-class Path(Struct, frozen=True):
+class Path(Struct, frozen=True, gc=False):
     """The chain of tasks from a context's main task to one of its tasks.
 
     ``text`` is the part of the ids after the context. ``parts`` are the parts of the text, which name the tasks. ``items``
@@ -118,7 +118,7 @@ class Path(Struct, frozen=True):
         """Return the id of this task's number-th operation."""
         if not self.text:
             return operation_id(f"{context}{number}")
-        shown = "" if self.items else _shown(context)
+        shown = _shown(context) if context and not self.items else ""
         clear = f"{shown}{self.text}{number}"
         if len(clear) <= MAX_ID_CHARACTERS:
             return clear
@@ -138,8 +138,6 @@ MAIN = Path()
 def _shown(context: str) -> str:
     """Return the part of a context's prefix that the ids of its tasks carry."""
     name = context.removesuffix("-")
-    if not name:
-        return ""
     if len(name) == MAX_ID_CHARACTERS:
         return f"{name[:_CONTEXT_LETTERS]}-"
     if len(name) <= _CONTEXT_LETTERS:

@@ -35,7 +35,9 @@ __all__ = [
     "SMALL_BITS",
     "Row",
     "calling_row",
+    "frame_of_asyncio",
     "futures_without_order",
+    "given_to_as_completed",
     "row_of",
     "takes_over_scope",
 ]
@@ -105,7 +107,16 @@ def calling_row(depth: int) -> Row:
 _DRIVER = f"{_OURS}.runtime.tasks.workflow_task"
 
 
-def takes_over_scope(depth: int) -> bool:
+def frame_of_asyncio(depth: int) -> FrameType | None:
+    """Return the frame of ``asyncio.tasks`` that makes a task; ``None`` if other code makes it.
+
+    ``depth`` is the number of frames to skip, as in ``sys._getframe``.
+    """
+    frame = sys._getframe(depth)  # noqa: SLF001 - who makes the task
+    return frame if frame.f_globals.get("__name__") == "asyncio.tasks" else None
+
+
+def takes_over_scope(maker: FrameType) -> bool:
     """Return ``True`` if ``asyncio.wait_for`` is about to make a task for its caller.
 
     Python 3.11 makes a task there, and later versions run the coroutine in the caller's task. If the new
@@ -113,8 +124,8 @@ def takes_over_scope(depth: int) -> bool:
     """
     if sys.version_info >= (3, 12):
         return False
-    frame: FrameType | None = sys._getframe(depth)  # noqa: SLF001 - who makes the task
-    while frame is not None and frame.f_globals.get("__name__") in _MAKERS:
+    frame: FrameType | None = maker
+    while frame is not None and frame.f_globals.get("__name__") == "asyncio.tasks":
         if frame.f_code is asyncio.wait_for.__code__:
             timeout = frame.f_locals.get("timeout")
             return timeout is not None and timeout > 0
@@ -133,9 +144,6 @@ def futures_without_order(depth: int) -> int:
     waited_for: Any = frame.f_locals.get("fs", ())
     by_address: object = object.__hash__
     return sum(type(future).__hash__ is by_address for future in waited_for)
-
-
-_MAKERS = frozenset({"asyncio.tasks", "asyncio.base_events", f"{_OURS}.runtime.event_loop.loop"})
 
 
 def _unwrapped(coroutine: object) -> object:
@@ -166,26 +174,17 @@ def _stem(file: str) -> str:
     return file.replace("\\", "/").rpartition("/")[2].removesuffix(".py").removesuffix(".pyc")
 
 
-_TASK_MAKERS = frozenset(
-    {
-        "asyncio.tasks",
-        "asyncio.base_events",
-        _DRIVER,
-        f"{_OURS}.runtime.event_loop.loop",
-        f"{_OURS}.runtime.event_loop.observer",
-    }
-)
 _COMPLETED = frozenset({"as_completed", "_AsCompletedIterator.__init__"})
 
 
-def given_to_as_completed(coroutine: object) -> Sequence[object] | None:
+def given_to_as_completed(maker: FrameType, coroutine: object) -> Sequence[object] | None:
     """Return the operands of ``asyncio.as_completed`` if that makes the task of this coroutine.
 
     It starts coroutines in the order of a set, which differs from one invocation to the next. They must be
     started in the order of the caller's list instead. Raises ``DeterminismError`` if there is no list.
     """
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - who makes the task
-    while frame is not None and frame.f_globals.get("__name__") in _TASK_MAKERS:
+    frame: FrameType | None = maker
+    while frame is not None and frame.f_globals.get("__name__") == "asyncio.tasks":
         if frame.f_code.co_qualname in _COMPLETED:
             given = frame.f_locals.get("fs", frame.f_locals.get("aws"))
             if isinstance(given, Sequence):

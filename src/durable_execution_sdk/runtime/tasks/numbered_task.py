@@ -40,11 +40,17 @@ class NumberedTask(asyncio.Task[_T]):
     __slots__ = ("_place", "owner")
 
     def __init__(
-        self, place: int, coroutine: Coroutine[object, object, _T], owner: object, **options: Any
+        self,
+        place: int,
+        coroutine: Coroutine[object, object, _T],
+        owner: object,
+        loop: asyncio.AbstractEventLoop,
+        context: Context,
+        name: str | None,
     ) -> None:
         self._place = place
         self.owner = owner
-        super().__init__(coroutine, **options)
+        super().__init__(coroutine, loop=loop, context=context, name=name)
 
     def __hash__(self) -> int:
         """Return the number of the task's place in the workflow."""

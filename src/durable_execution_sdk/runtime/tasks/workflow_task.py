@@ -19,6 +19,7 @@ from durable_execution_sdk.errors import ExecutionError
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.tasks.identity import (
     Row,
+    frame_of_asyncio,
     given_to_as_completed,
     row_of,
     takes_over_scope,
@@ -282,12 +283,7 @@ class WorkflowTasks:
         scope.entered(watched)
         self.progress += 1
         task = NumberedTask(
-            place or scope.place,
-            watched,
-            self,
-            loop=self._loop,
-            context=context or copy_context(),
-            name=name,
+            place or scope.place, watched, self, self._loop, context or copy_context(), name
         )
         watched.task = task
         return task
@@ -302,31 +298,27 @@ class WorkflowTasks:
     def make(
         self,
         coroutine: Coroutine[object, object, _T],
-        *,
         name: str | None = None,
         context: Context | None = None,
     ) -> asyncio.Task[_T] | None:
-        """Make a task with a scope of its own; return ``None`` if the caller is not workflow code."""
+        """Make a task with a scope of its own for the caller of ``loop.create_task``, if that is workflow code.
+
+        Returns ``None`` for other code.
+        """
         creator = CURRENT.get()
         if not isinstance(creator, WorkflowTask):
             return None
-        ready = self._early.pop(coroutine, None)
-        if ready is not None:
-            return ready
-        given = given_to_as_completed(coroutine)
-        if given is not None:
-            return self._start_in_order(given, creator.scope, coroutine)
-        if takes_over_scope(3):
-            return self.start(coroutine, creator.scope, context, name=name)
-        return self._start_below(creator.scope, coroutine, context, name)
-
-    def _start_below(
-        self,
-        scope: TaskScope,
-        coroutine: Coroutine[object, object, _T],
-        context: Context | None = None,
-        name: str | None = None,
-    ) -> asyncio.Task[_T]:
+        scope = creator.scope
+        maker = frame_of_asyncio(3)
+        if maker is not None:
+            ready = self._early.pop(coroutine, None)
+            if ready is not None:
+                return ready
+            given = given_to_as_completed(maker, coroutine)
+            if given is not None:
+                return self._start_in_order(given, scope, coroutine)
+            if takes_over_scope(maker):
+                return self.start(coroutine, scope, context, name=name)
         below, place = scope.spawn(row_of(coroutine))
         return self.start(coroutine, below, context, place=place, name=name)
 
@@ -339,7 +331,8 @@ class WorkflowTasks:
         """
         for each in dict.fromkeys(given):
             if asyncio.iscoroutine(each):
-                self._early[each] = self._start_below(scope, each)
+                below, place = scope.spawn(row_of(each))
+                self._early[each] = self.start(each, below, place=place)
         return self._early.pop(wanted)
 
 
