@@ -43,6 +43,27 @@ class Stuck(BaseException):
     """Raised if the invocation would never end: it spins, or waits for something that cannot come."""
 
 
+class HeldCall:
+    """A call that workflow code gives to a thread: it lasts until the loop has nothing else to do.
+
+    So the end of each call has a place of its own among all that happens.
+    """
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        # Set once the thread has told its end to the loop.
+        self.told = threading.Event()
+
+    def __call__(self) -> str:
+        self.go.wait()
+        _ended.call = self
+        return "done"
+
+
+# The call that a thread has ended, until it tells so.
+_ended = threading.local()
+
+
 class VirtualClock:
     """The time of one execution, in seconds, for the loop and for the service."""
 
@@ -52,8 +73,8 @@ class VirtualClock:
         self._others: frozenset[threading.Thread] = frozenset()
         # How long a turn of the loop takes.
         self.turn_seconds = 0.0
-        # What calls that workflow code gave to threads wait for: one ends whenever the loop would sleep.
-        self._held: deque[threading.Event] = deque()
+        # The calls that workflow code gave to threads: one ends whenever the loop would sleep.
+        self._held: deque[HeldCall] = deque()
         # The calls that threads have, each until all that wait for it have been told of its end.
         self._calls: set[object] = set()
         self._over: set[object] = set()
@@ -73,22 +94,23 @@ class VirtualClock:
         """Let time pass."""
         self.now += max(seconds, 0.0)
 
-    def holds(self, go: threading.Event) -> None:
-        """Let a thread wait until the loop has nothing else to do, so that its end has a place of its own."""
-        self._held.append(go)
+    def holds(self, call: HeldCall) -> None:
+        """Let a call last until the loop has nothing else to do."""
+        self._held.append(call)
 
-    def lets_go(self, go: threading.Event) -> None:
-        """Let a thread end, if it has not."""
-        go.set()
-        if go in self._held:
-            self._held.remove(go)
+    def lets_go(self, call: HeldCall) -> None:
+        """Let a call end, if it has not."""
+        call.go.set()
+        if call in self._held:
+            self._held.remove(call)
 
-    def lets_next_go(self) -> bool:
-        """Let the thread end that waits longest; returns whether there is one."""
+    def lets_next_go(self) -> HeldCall | None:
+        """Let the call end that has lasted longest, and return it; ``None`` if there is none."""
         if not self._held:
-            return False
-        self._held.popleft().set()
-        return True
+            return None
+        call = self._held.popleft()
+        call.go.set()
+        return call
 
     def begins(self, call: object) -> None:
         """A thread is given a call, which may be over already."""
@@ -120,7 +142,7 @@ class VirtualClock:
 
     def join(self) -> None:
         """Wait for the threads: those of a process that has died die with it."""
-        while self.lets_next_go():
+        while self.lets_next_go() is not None:
             pass
         until = _now() + THREAD_SECONDS
         while self.has_calls:
@@ -156,6 +178,7 @@ class VirtualClock:
     def _counting(self) -> Iterator[None]:
         """Take note of the calls of threads: the SDK's, anyio's, and of ``run_in_executor``."""
         submit, run = threads.InvocationThreads.submit, threads._run
+        call_soon = sdk_loop.WorkflowLoop.call_soon_threadsafe
 
         def counted(pool: Any, function: Any, *args: Any) -> Any:
             entered = self.entered
@@ -176,7 +199,15 @@ class VirtualClock:
 
             return tells
 
+        def heard(loop: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+            handle = call_soon(loop, callback, *args, context=context)
+            call: HeldCall | None = _ended.__dict__.pop("call", None)
+            if call is not None:
+                call.told.set()
+            return handle
+
         with (
+            mock.patch.object(sdk_loop.WorkflowLoop, "call_soon_threadsafe", heard),
             mock.patch.object(threads.InvocationThreads, "submit", counted),
             mock.patch.object(threads, "_run", told),
         ):
@@ -219,11 +250,11 @@ class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
         if clock.turns > MOST_TURNS:
             clock.turns = 0
             raise Stuck(f"the loop took {MOST_TURNS:,} turns in one invocation")
-        if (timeout is None or timeout > 0) and clock.lets_next_go():
-            ready = selectors.DefaultSelector.select(self, THREAD_SECONDS)
-            if not ready:
+        if (timeout is None or timeout > 0) and (call := clock.lets_next_go()) is not None:
+            # That the loop wakes proves nothing: a callback of another thread may have come first.
+            if not call.told.wait(THREAD_SECONDS):
                 raise Stuck(f"a thread ran for {THREAD_SECONDS:g} s")
-            return ready
+            return selectors.DefaultSelector.select(self, 0)
         return super().select(timeout)
 
 

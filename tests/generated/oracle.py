@@ -16,7 +16,7 @@ import random
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -247,12 +247,13 @@ class Playing:
             if died_with and event["UpdatedOperationIds"]:
                 execution.deaths.append(Snapshot(died_with, ()))
             trace.begin()
-            try:
+            outcome: Json | None = None
+            with suppress(Killed):
                 outcome = self._call(trace, clock, handler, event, execution.schedule.budget)
-            except Killed:
+            if trace.dead:
                 service.end()
                 execution.cut.append(True)
-                # What complains when it is collected is the dead process's.
+                # What complains when it is collected is the dead process's. The exception no longer refers to it.
                 gc.collect()
                 clock.jump(1.0)
                 continue

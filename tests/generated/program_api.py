@@ -22,7 +22,7 @@ from typing import Any
 
 import anyio
 import msgspec
-from tests.generated.clock import VirtualClock
+from tests.generated.clock import HeldCall, VirtualClock
 from tests.generated.service import Service
 
 from durable_execution_sdk import (
@@ -436,33 +436,28 @@ async def guard(ctx: DurableContext, key: str) -> AsyncIterator[str]:
         see(ctx, f"{key}.back", await ctx.step(work, f"{key}.back", name="guard"))
 
 
-def when_let_go(go: threading.Event) -> str:
-    go.wait()
-    return "done"
-
-
 async def in_thread(how: int) -> str:
     """Work of the workflow's own in a thread."""
-    clock, go = WORLD.clock, threading.Event()
+    clock, call = WORLD.clock, HeldCall()
     if clock is None:
-        go.set()
+        call.go.set()
     else:
-        clock.holds(go)
+        clock.holds(call)
     try:
         match how:
             case 0:
-                return await asyncio.to_thread(when_let_go, go)
+                return await asyncio.to_thread(call)
             case 1:
-                return await anyio.to_thread.run_sync(when_let_go, go)
+                return await anyio.to_thread.run_sync(call)
             case _:
                 executor = concurrent.futures.ThreadPoolExecutor(1)
                 try:
-                    return await asyncio.wrap_future(executor.submit(when_let_go, go))
+                    return await asyncio.wrap_future(executor.submit(call))
                 finally:
                     executor.shutdown(wait=False)
     finally:
         if clock is not None:
-            clock.lets_go(go)
+            clock.lets_go(call)
 
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")

@@ -31,6 +31,17 @@ AN_INVOKE_ENDS_BESIDE_A_TIMER = """
         return out
     """
 
+# A callback of another thread has woken the loop before, so a byte may be left in the loop's own pipe.
+THREADS_END_ONE_AFTER_THE_OTHER = """
+    async def workflow(event, c):
+        async def job(at):
+            asyncio.get_running_loop().call_soon_threadsafe(len, at)
+            for how in range(3):
+                see(c, f"{at}.1-{how}", await in_thread(how))
+            return see(c, f"{at}.2", await c.step(work, f"{at}.3"))
+        return await asyncio.gather(job("a"), job("b"), c.step(work, "c"))
+    """
+
 
 def program(source: str) -> Program:
     return Program((), source=HEADER + textwrap.dedent(source))
@@ -38,8 +49,8 @@ def program(source: str) -> Program:
 
 @pytest.mark.parametrize(
     "source",
-    [A_TASK_AWAITS_ANOTHER, AN_INVOKE_ENDS_BESIDE_A_TIMER],
-    ids=["a task awaits another", "an invoke ends beside a timer"],
+    [A_TASK_AWAITS_ANOTHER, AN_INVOKE_ENDS_BESIDE_A_TIMER, THREADS_END_ONE_AFTER_THE_OTHER],
+    ids=["a task awaits another", "an invoke ends beside a timer", "threads end"],
 )
 def test_a_program_that_had_a_fault_replays_exactly(source: str) -> None:
     report = check_program(program(source), 30, CORE | {"logs"})

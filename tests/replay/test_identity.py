@@ -163,6 +163,48 @@ def test_generators_that_an_invocation_left_unfinished_are_closed_at_its_end() -
     assert closed == ["closed"]
 
 
+@pytest.mark.parametrize("where", ["step", "workflow"])
+@pytest.mark.parametrize("look", range(1, 6))
+def test_a_generator_that_is_collected_while_the_invocation_ends_is_closed_by_it(
+    look: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    all_tasks = asyncio.all_tasks
+    looks: list[None] = []
+
+    def collects(loop: asyncio.AbstractEventLoop | None = None) -> Any:
+        """Collect garbage at one of the looks for tasks that are left, as the collector may at any moment."""
+        looks.append(None)
+        if len(looks) == look:
+            gc.collect()
+        return all_tasks(loop)
+
+    async def endless():
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.append("closed")
+
+    async def reads() -> int:
+        cycle: list[Any] = [endless()]
+        cycle.append(cycle)
+        return await anext(cycle[0])
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await (ctx.step(reads) if where == "step" else reads())
+
+    monkeypatch.setattr(asyncio, "all_tasks", collects)
+    gc.collect()
+    gc.disable()
+    try:
+        assert run_workflow(workflow).result == 1
+    finally:
+        gc.enable()
+    assert closed == ["closed"]
+
+
 def test_a_generator_left_unfinished_that_starts_operations_when_closed_is_refused() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> int:
         async def items():

@@ -17,6 +17,7 @@ from durable_execution_sdk import DurableContext, InvocationError, durable_execu
 from durable_execution_sdk.plugins import DurablePlugin
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.settings import GRACE_SECONDS
+from durable_execution_sdk.testing import MockDurableServiceClient
 
 
 async def swallows(moves: list[str], name: str) -> None:
@@ -466,6 +467,33 @@ def test_asyncio_does_not_complain_of_what_the_suspension_kept_from_being_seen(
 
     ran = run_workflow(workflow)
     assert ran.result == ("list" if makes is gathers else "LookupError"), ran.error
+    gc.collect()
+    assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize("makes", UNSEEN, ids=lambda makes: makes.__name__)
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("where", ["call", "body", "task"])
+def test_asyncio_does_not_complain_of_what_an_interruption_kept_from_being_seen(
+    makes: Any, kind: Any, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stops(*_: Any) -> Any:
+        raise kind
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        later = makes(ctx)
+        await asyncio.sleep(0)
+        if where == "task":
+            asyncio.get_running_loop().call_soon(stops)
+        await ctx.step(stops if where == "body" else str)
+        await asyncio.gather(later, return_exceptions=True)
+        return "done"
+
+    client = MockDurableServiceClient()
+    if where == "call":
+        client.on_checkpoint.answer_by(stops)
+    with pytest.raises(kind):
+        client.invoke(durable_execution(workflow), 1)
     gc.collect()
     assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
 

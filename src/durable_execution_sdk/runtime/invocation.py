@@ -155,7 +155,11 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
 
     task = run.tasks.start(body(), IdScope(root, root.prefix))
     task.add_done_callback(run.tell_end, context=sdk_context())
-    await run.ended
+    try:
+        await run.ended
+    except asyncio.CancelledError:
+        run.tasks.is_cut = True  # by Ctrl-C, or by the end of the process
+        raise
     if task.done() and not task.cancelled():
         task.exception()  # marks it as retrieved, so that asyncio does not log it
     if run.gate is not None:

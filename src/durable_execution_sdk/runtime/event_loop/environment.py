@@ -58,6 +58,8 @@ class Generators:
         self._loop = loop
         self._refuse = refuse
         self._begun: WeakSet[_Generator] = WeakSet()
+        # Those that the collector has found, until the loop closes them; the set above has lost them by then.
+        self._collected: list[_Generator] = []
         self.closing: set[asyncio.Task[object]] = set()
 
     def watch(self) -> None:
@@ -72,12 +74,20 @@ class Generators:
         unfinished = [each for each in self._begun if not getattr(each, "ag_running", False)]
         for generator in unfinished:
             self._close(generator)
-        return bool(unfinished)
+        return self._close_collected() or bool(unfinished)
 
     def _finalize(self, generator: _Generator) -> None:
         # The garbage collector may run in any thread.
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._close, generator, context=sdk_context())
+            self._collected.append(generator)
+            self._loop.call_soon_threadsafe(self._close_collected, context=sdk_context())
+
+    def _close_collected(self) -> bool:
+        """Close the generators that the collector has found; return ``True`` if there are any."""
+        has_any = bool(self._collected)
+        while self._collected:  # closing one may let the collector find another
+            self._close(self._collected.pop(0))
+        return has_any
 
     def _close(self, generator: _Generator) -> None:
         self._begun.discard(generator)
