@@ -385,8 +385,20 @@ async def all_tasks(probe: Probe, ctx: DurableContext) -> Any:
     async def waits() -> None:
         await ctx.wait(seconds(HOUR))
 
+    async def of_a_context(ctx: DurableContext, *_: object) -> int:
+        tasks = [asyncio.create_task(ctx_wait(ctx)) for _ in range(2)]
+        await ctx.wait(seconds(2))
+        return len(asyncio.all_tasks() & {*tasks, asyncio.current_task()})
+
+    async def ctx_wait(ctx: DurableContext) -> None:
+        await ctx.wait(seconds(HOUR))
+
     made = [asyncio.create_task(waits(), name=f"task {n}") for n in range(3)]
+    child, batch = ctx.run_in_child_context(of_a_context), ctx.map([1, 2], of_a_context)
     await ctx.wait(seconds(1))
+    probe.see("beside contexts", len(asyncio.all_tasks()))
+    probe.see("in them", [await child, (await batch).results()])
+    probe.see("after them", len(asyncio.all_tasks()))
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for each in others:
         probe.see("cancels", each.get_name())

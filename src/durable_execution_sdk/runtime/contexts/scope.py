@@ -164,6 +164,14 @@ class IdScope(TaskScope):
             scope = scope._maker  # noqa: SLF001 - one of its own kind
         return scope is None
 
+    @property
+    def runs_in(self) -> object:
+        """The context, and the chain of tasks to the last one in it that iterates over the items of a map.
+
+        Replay runs neither a context that has ended nor such a task of a map that has ended.
+        """
+        return self.context_state, self.path.to_items
+
     def count(self, kind: str, row: Row) -> int:
         """Count one more thing of this kind and row, and return its number, from 1."""
         key = (kind, row)

@@ -59,6 +59,11 @@ class TaskScope:
         """True if the code that runs here now has run before."""
         raise NotImplementedError
 
+    @property
+    def runs_in(self) -> object:
+        """An equal value for all tasks that replay makes again whenever it makes this one."""
+        raise NotImplementedError
+
     def count(self, kind: str, row: Row) -> int:
         """The number of one more thing of this kind and row, from 1."""
         raise NotImplementedError
@@ -217,6 +222,20 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
         """All tasks of its workflow."""
         return self._tasks
 
+    def tasks_of_context(self) -> list[asyncio.Task[Any]]:
+        """Return the live tasks that this task's code sees, in the order of their creation.
+
+        One for each scope: that of the caller, if it has taken over the scope of a task (see ``identity``).
+        """
+        runs_in = self.scope.runs_in
+        seen: dict[TaskScope, asyncio.Task[Any]] = {}
+        for each in self._tasks.live:
+            if each.task is not None and each.scope.runs_in == runs_in:
+                seen.setdefault(each.scope, each.task)
+        if self.task is not None and self.scope in seen:
+            seen[self.scope] = self.task
+        return list(seen.values())
+
     @property
     def is_of_the_sdk(self) -> bool:
         """True if the SDK made the coroutine, around code of the user's."""
@@ -265,7 +284,7 @@ class WorkflowTasks:
         self.resume: Callable[[], None] = _nothing
         # Told of each task that the SDK is about to cancel.
         self.cancels: Callable[[WorkflowTask[object]], None] = _take_no_note
-        self._loop = loop
+        self.loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
     def start(
@@ -283,7 +302,7 @@ class WorkflowTasks:
         scope.entered(watched)
         self.progress += 1
         task = NumberedTask(
-            place or scope.place, watched, self, self._loop, context or copy_context(), name
+            place or scope.place, watched, self, self.loop, context or copy_context(), name
         )
         watched.task = task
         return task
