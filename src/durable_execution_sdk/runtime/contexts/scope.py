@@ -63,7 +63,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.contexts.state import ContextState
-from durable_execution_sdk.runtime.current import CURRENT, task_on
+from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
     Path,
@@ -95,7 +95,7 @@ def current_scope(context_state: ContextState) -> IdScope:
         scope: object = watched.scope
         running = task_on(run.loop)
         if (
-            (running is None or running is watched.task)
+            (running is watched.task or (running is None and HANDED_OVER_BY.get() is not watched))
             and isinstance(scope, IdScope)
             and scope.context_state is context_state
         ):

@@ -184,6 +184,7 @@ class Environment:
             await asyncio.sleep(0)
         for handle in (*self.loop.scheduled, *self._callbacks_left((StepContext, WorkflowTask))):
             handle.cancel()
+        self.loop.leave_signals()
 
     def _callbacks_left(self, runner: type | tuple[type, ...]) -> list[asyncio.Handle]:
         """Return the callbacks that will run next and whose context belongs to such a runner."""
