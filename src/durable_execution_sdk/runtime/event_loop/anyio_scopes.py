@@ -21,7 +21,7 @@ import anyio._backends._asyncio as backend
 
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.tasks.numbered_task import NumberedTask
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks
 
 __all__ = ["adapt_anyio"]
 
@@ -53,15 +53,16 @@ def adapt_anyio() -> None:
 
 def _repeat_after_a_move(scope: Any) -> None:
     """Put off the next delivery of a scope of workflow code until a task has moved."""
-    caller = CURRENT.get()
+    caller: object = CURRENT.get()
+    watched: Any = caller
     if (
         not isinstance(caller, WorkflowTask)
         or type(scope._host_task) is not NumberedTask  # noqa: SLF001
         or asyncio.current_task() is not None  # code has just cancelled the scope
     ):
         return
-    watched: WorkflowTask[object] = caller
-    tasks, context = watched.owner, copy_context()
+    tasks: WorkflowTasks = watched.owner
+    context = copy_context()
     scope._cancel_handle.cancel()  # noqa: SLF001
     scope._cancel_handle = None  # noqa: SLF001 - with a handle, a change of the shield would not deliver
 
