@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -385,8 +386,20 @@ async def all_tasks(probe: Probe, ctx: DurableContext) -> Any:
     async def waits() -> None:
         await ctx.wait(seconds(HOUR))
 
+    async def of_a_context(ctx: DurableContext, *_: object) -> int:
+        tasks = [asyncio.create_task(ctx_wait(ctx)) for _ in range(2)]
+        await ctx.wait(seconds(2))
+        return len(asyncio.all_tasks() & {*tasks, asyncio.current_task()})
+
+    async def ctx_wait(ctx: DurableContext) -> None:
+        await ctx.wait(seconds(HOUR))
+
     made = [asyncio.create_task(waits(), name=f"task {n}") for n in range(3)]
+    child, batch = ctx.run_in_child_context(of_a_context), ctx.map([1, 2], of_a_context)
     await ctx.wait(seconds(1))
+    probe.see("beside contexts", len(asyncio.all_tasks()))
+    probe.see("in them", [await child, (await batch).results()])
+    probe.see("after them", len(asyncio.all_tasks()))
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for each in others:
         probe.see("cancels", each.get_name())
@@ -559,6 +572,26 @@ async def context_in_a_step(event: Any, ctx: DurableContext) -> Any:
 @refused("a context in a thread")
 async def context_in_a_thread(event: Any, ctx: DurableContext) -> Any:
     await asyncio.to_thread(lambda: ctx.step(nothing))
+
+
+@refused("a context in a callback that a thread gives to `loop.call_soon_threadsafe(...)`")
+async def context_in_a_handed_over_callback(event: Any, ctx: DurableContext) -> Any:
+    loop = asyncio.get_running_loop()
+    started = loop.create_future()
+
+    def start() -> None:
+        try:
+            started.set_result(ctx.step(nothing))
+        except Exception as error:
+            started.set_exception(error)
+
+    await asyncio.to_thread(lambda: loop.call_soon_threadsafe(start))
+    await (await started)
+
+
+@refused("`loop.add_signal_handler(...)`, `anyio.open_signal_receiver(...)`")
+async def signal_handler(event: Any, ctx: DurableContext) -> Any:
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, ctx.log_info, "it came")
 
 
 @refused("a future, a lock or an event that nothing sets")

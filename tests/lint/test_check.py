@@ -15,7 +15,7 @@ _ROOT = Path(__file__).parents[2]
 
 HEAD = """
 import anyio, anyio.lowlevel, anyio.to_thread
-import asyncio, glob, os, random, secrets, time, uuid
+import asyncio, glob, os, random, secrets, signal, time, uuid
 import datetime as dt
 from datetime import datetime, UTC
 import backoff, concurrent.futures, loguru, structlog, tenacity, threading
@@ -98,6 +98,8 @@ def in_workflow(line: str) -> list[str]:
         ("asyncio.Task(work())", "DUR011"),
         ("for task in asyncio.all_tasks(): task.cancel()", "DUR012"),
         ("tasks = asyncio.all_tasks() - {asyncio.current_task()}", "DUR012"),
+        ("asyncio.get_running_loop().add_signal_handler(15, print)", "DUR004"),
+        ("signal.signal(15, print)", "DUR004"),
         ("await asyncio.to_thread(requests.get, 'x')", "DUR016"),
         ("await asyncio.get_running_loop().run_in_executor(None, work)", "DUR016"),
         ("await anyio.to_thread.run_sync(work)", "DUR016"),

@@ -435,6 +435,60 @@ async def on_an_event_of_anyio(ctx: DurableContext) -> None:
     await anyio.Event().wait()  # here
 
 
+async def on_a_lock_of_anyio(ctx: DurableContext) -> None:
+    lock = anyio.Lock()
+
+    async def takes_it() -> None:
+        async with lock:
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(takes_it())
+    await asyncio.sleep(0)
+    async with lock:  # here
+        await task
+
+
+async def on_a_place_of_anyio(ctx: DurableContext) -> None:
+    room = anyio.CapacityLimiter(1)
+    await room.acquire_on_behalf_of("another")
+    async with room:  # here
+        pass
+
+
+async def on_an_item_of_a_stream(ctx: DurableContext) -> None:
+    send, receive = anyio.create_memory_object_stream[int](1)
+    async with send, receive:
+        await receive.receive()  # here
+
+
+async def on_a_place_in_a_stream(ctx: DurableContext) -> None:
+    send, receive = anyio.create_memory_object_stream[int](0)
+    async with send, receive:
+        await send.send(1)  # here
+
+
+async def on_a_group_of_anyio(ctx: DurableContext) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(on_an_event, ctx)
+
+
+async def on_groups_of_anyio(ctx: DurableContext) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(on_a_group_of_anyio, ctx)
+
+
+async def on_a_start_in_anyio(ctx: DurableContext) -> None:
+    async def starts(task_status: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with anyio.create_task_group() as group:
+        await group.start(starts)  # here
+
+
+async def for_ever_in_anyio(ctx: DurableContext) -> None:
+    await anyio.sleep_forever()  # here
+
+
 def line_of(function: Any) -> int:
     lines = Path(__file__).read_text().splitlines()
     first = function.__code__.co_firstlineno
@@ -470,7 +524,33 @@ def line_of(function: Any) -> int:
         ),
         (in_an_async_generator, "in_an_async_generator waits for asyncio.Event 'empty' at"),
         (on_an_attribute, "on_an_attribute waits for asyncio.Event 'self.idle' at"),
-        (on_an_event_of_anyio, "on_an_event_of_anyio waits for asyncio.Event"),
+        (on_an_event_of_anyio, "on_an_event_of_anyio waits for anyio.Event at HERE"),
+        (on_a_lock_of_anyio, "on_a_lock_of_anyio waits for anyio.Lock 'lock' at HERE"),
+        (
+            on_a_place_of_anyio,
+            "on_a_place_of_anyio waits for anyio.CapacityLimiter 'room' at HERE",
+        ),
+        (
+            on_an_item_of_a_stream,
+            "on_an_item_of_a_stream waits for an item of anyio.MemoryObjectReceiveStream 'receive' at HERE",
+        ),
+        (
+            on_a_place_in_a_stream,
+            "on_a_place_in_a_stream waits for a free place in anyio.MemoryObjectSendStream 'send' at HERE",
+        ),
+        (
+            on_a_group_of_anyio,
+            "on_a_group_of_anyio waits for the tasks of an anyio.TaskGroup: the task 'on_an_event' at",
+        ),
+        (
+            on_groups_of_anyio,
+            "waits for the tasks of an anyio.TaskGroup: the task 'on_a_group_of_anyio' at",
+        ),
+        (
+            on_a_start_in_anyio,
+            "on_a_start_in_anyio waits for a task to be started in anyio.TaskGroup 'group' at HERE",
+        ),
+        (for_ever_in_anyio, "for_ever_in_anyio waits for anyio.sleep_forever at HERE"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -74,6 +74,7 @@ _METHODS: dict[str, Rule] = {
         ("iterdir", "rglob", "glob", "read_text", "read_bytes", "write_text", "write_bytes"),
         OUTSIDE,
     ),
+    "add_signal_handler": OUTSIDE,
     **dict.fromkeys(("subprocess_exec", "subprocess_shell", "sock_recv", "sock_sendall"), OUTSIDE),
 }
 
@@ -94,6 +95,7 @@ _ANYIO = ("run_process", "open_process", "connect_tcp", "connect_unix", "open_fi
 
 _CALLS: dict[str, Rule] = {
     "time.sleep": BLOCKING,
+    **dict.fromkeys(("signal.signal", "anyio.open_signal_receiver"), OUTSIDE),
     **dict.fromkeys((f"time.{name}" for name in _TIMES), TIME),
     **dict.fromkeys((f"datetime.datetime.{name}" for name in ("now", "utcnow", "today")), TIME),
     "datetime.date.today": TIME,

@@ -18,7 +18,15 @@ from msgspec.structs import force_setattr
 
 from durable_execution_sdk.errors import ContextMisuseError
 
-__all__ = ["CURRENT", "StepContext", "cut_off", "running_task", "sdk_context", "task_on"]
+__all__ = [
+    "CURRENT",
+    "HANDED_OVER_BY",
+    "StepContext",
+    "cut_off",
+    "running_task",
+    "sdk_context",
+    "task_on",
+]
 
 # Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
 # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
@@ -30,6 +38,8 @@ else:
     task_on = vars(asyncio.tasks)["_current_tasks"].get
 
 CURRENT: ContextVar[object] = ContextVar("durable_execution_current", default=None)
+# In a callback that another thread has handed to the loop: the value of ``CURRENT`` in that thread.
+HANDED_OVER_BY: ContextVar[object] = ContextVar("durable_execution_handed_over_by", default=None)
 
 
 def running_task() -> object:

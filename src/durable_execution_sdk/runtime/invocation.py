@@ -98,9 +98,9 @@ async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) ->
     environment.loop.max_threads = run.settings.max_threads
     warn_of_earlier_threads(run.settings.logger)
     if "anyio" in sys.modules:
-        from durable_execution_sdk.runtime.event_loop.anyio_order import order_anyio  # noqa: PLC0415 - see there
+        from durable_execution_sdk.runtime.event_loop.anyio_scopes import adapt_anyio  # noqa: PLC0415 - see there
 
-        order_anyio()
+        adapt_anyio()
     try:
         return await _run(run, deadline, main, payload)
     finally:

@@ -149,10 +149,9 @@ class Scheduler(LoopObserver):
 
     def on_restless(self) -> None:
         """Act as if the loop were idle: many turns of it have run callbacks, and none has moved a workflow task."""
-        if not self._run.is_ending:
-            self._run.is_restless = True
-            self.on_idle(at_rest=True)
-            self._run.is_restless = False
+        self._run.is_restless = True
+        self.on_idle(at_rest=True)
+        self._run.is_restless = False
 
     @cached_property
     def spinning(self) -> Spinning:

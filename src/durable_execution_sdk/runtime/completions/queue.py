@@ -205,6 +205,8 @@ class Completions:
         tasks.checked_from = tasks.progress + UNCHECKED_MOVES
         if tasks.held:
             tasks.resume()
+        if tasks.at_move:
+            tasks.begins_to_move()
 
     @property
     def is_next_unranked(self) -> bool:

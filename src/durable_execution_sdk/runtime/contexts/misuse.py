@@ -8,7 +8,7 @@ from typing import Any
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
 from durable_execution_sdk.runtime.contexts.state import ContextState
-from durable_execution_sdk.runtime.current import task_on
+from durable_execution_sdk.runtime.current import HANDED_OVER_BY, task_on
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 __all__ = ["misuse_of"]
@@ -30,6 +30,13 @@ def misuse_of(
         running = task_on(context_state.run.loop)
         if running is not None and running is not watched.task:
             return _unnumbered(running)
+        if running is None and HANDED_OVER_BY.get() is watched:
+            return ContextMisuseError(
+                f"{title} was used in a callback that another thread has handed to the event loop, with"
+                " loop.call_soon_threadsafe for instance: the moment at which it runs is not recorded, so its"
+                " operations could get the numbers of others on replay. Do the thread's work in a step, and start"
+                " the operation after it"
+            )
         own: object = getattr(watched.scope, "context_state", None)
         if isinstance(own, ContextState):
             return _in_another(context_state, own)

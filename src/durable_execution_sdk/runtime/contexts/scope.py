@@ -63,7 +63,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.contexts.state import ContextState
-from durable_execution_sdk.runtime.current import CURRENT, task_on
+from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
     Path,
@@ -95,7 +95,7 @@ def current_scope(context_state: ContextState) -> IdScope:
         scope: object = watched.scope
         running = task_on(run.loop)
         if (
-            (running is None or running is watched.task)
+            (running is watched.task or (running is None and HANDED_OVER_BY.get() is not watched))
             and isinstance(scope, IdScope)
             and scope.context_state is context_state
         ):
@@ -163,6 +163,14 @@ class IdScope(TaskScope):
         while scope is not None and not scope.has_news:
             scope = scope._maker  # noqa: SLF001 - one of its own kind
         return scope is None
+
+    @property
+    def runs_in(self) -> object:
+        """The context, and the chain of tasks to the last one in it that iterates over the items of a map.
+
+        Replay runs neither a context that has ended nor such a task of a map that has ended.
+        """
+        return self.context_state, self.path.to_items
 
     def count(self, kind: str, row: Row) -> int:
         """Count one more thing of this kind and row, and return its number, from 1."""

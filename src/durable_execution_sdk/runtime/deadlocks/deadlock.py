@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from durable_execution_sdk.errors import DeadlockError
-from durable_execution_sdk.runtime.deadlocks.waits import describe
+from durable_execution_sdk.runtime.deadlocks.waits import describe, swallows_cancellations
 from durable_execution_sdk.runtime.tasks.spinning import Held
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
 
@@ -41,6 +41,11 @@ def deadlock(tasks: WorkflowTasks, idle: Iterable[str], waited: float, moves: in
         parts.append(
             f" Nothing woke a task in {round(waited, 1):g} s. If the workflow waits for a thread, put its work"
             " into a step: await ctx.step(...)"
+        )
+    elif any(map(swallows_cancellations, tasks.live)):
+        parts.append(
+            " A task that is cancelled must end: let the CancelledError go on, and do not await, in a group that is"
+            " cancelled, the task that waits for the group"
         )
     elif spins:
         parts.append(

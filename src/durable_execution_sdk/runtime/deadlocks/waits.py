@@ -25,10 +25,16 @@ from durable_execution_sdk.runtime.deadlocks.futures import (
     shielded_by,
     tasks_of,
 )
+from durable_execution_sdk.runtime.deadlocks.primitives import (
+    ANYIO,
+    PRIMITIVE_MODULES,
+    code_of,
+    kind_of,
+)
 from durable_execution_sdk.runtime.tasks.spinning import Held
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
-__all__ = ["Reach", "describe", "reach_of", "task_name", "where"]
+__all__ = ["Reach", "describe", "reach_of", "swallows_cancellations", "task_name", "where"]
 
 _SDK = str(Path(__file__).parent.parent.parent) + os.sep
 _PATHS = sysconfig.get_paths()
@@ -40,19 +46,6 @@ _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _DEEPEST = 200
 _SHOWN = 5
 
-_PRIMITIVES = {
-    "Event.wait": "",
-    "Lock.acquire": "",
-    "Semaphore.acquire": "",
-    "Condition.wait": "",
-    "Condition.wait_for": "",
-    "Barrier.wait": "",
-    "Queue.get": "an item of ",
-    "Queue.put": "a free place in ",
-    "Queue.join": "the work to be done of ",
-}
-_PRIMITIVE_MODULES = frozenset({"asyncio.locks", "asyncio.queues"})
-_ANYIO = "anyio._backends._asyncio"
 _ANYIO_PRIMITIVES = frozenset({"Lock.acquire", "Semaphore.acquire", "TaskGroup.start"})
 
 
@@ -85,10 +78,10 @@ def reach_of(watched: WorkflowTask[object], own: Own) -> Reach:
     frame: FrameType | None = None
     for frame in _frames(watched):  # noqa: B007 - the innermost
         pass
-    module, name = _code_of(frame)
-    if module in _PRIMITIVE_MODULES or (module == _ANYIO and name in _ANYIO_PRIMITIVES):
+    module, name = code_of(frame)
+    if module in PRIMITIVE_MODULES or (module == ANYIO and name in _ANYIO_PRIMITIVES):
         return Reach.LOOP
-    if module == "asyncio.taskgroups" or (module, name) == (_ANYIO, "TaskGroup.__aexit__"):
+    if module == "asyncio.taskgroups" or (module, name) == (ANYIO, "TaskGroup.__aexit__"):
         return Reach.INSIDE
     # These wait for a future of their own, which a timer may complete too.
     if frame is not None and (module, name) == ("asyncio.tasks", "_wait"):
@@ -109,11 +102,19 @@ def describe(watched: WorkflowTask[object], own: Own) -> str:
     users = [n for n, frame in enumerate(frames) if _is_users(frame)]
     users = users or [n for n, frame in enumerate(frames) if not _is(frame, _SDK, *_STANDARD)]
     place = f" at {_place(frames[users[-1]])}" if users else ""
+    if swallows_cancellations(watched):
+        return f"{task_name(watched)} swallows its cancellation{place}, again and again"
     if isinstance(watched.blocked_on, Held):
         return f"{task_name(watched)} spins{place}, without waiting for anything"
     below = frames[users[-1] :] if users else frames
     what = _primitive(below) or _combination(below, own) or _name(watched.blocked_on, own)
     return f"{task_name(watched)} waits for {what}{place}"
+
+
+def swallows_cancellations(watched: WorkflowTask[object]) -> bool:
+    """Return ``True`` if a held task was cancelled in each of its last moves."""
+    held = watched.blocked_on
+    return isinstance(held, Held) and isinstance(held.error, asyncio.CancelledError)
 
 
 def task_name(watched: WorkflowTask[object]) -> str:
@@ -156,15 +157,14 @@ def _wrapped(awaitable: object) -> object:
 
 
 def _primitive(frames: Iterable[FrameType]) -> str | None:
-    """Name the lock, event or queue that the outermost frame of asyncio belongs to."""
+    """Name the lock, event, queue or stream that the outermost frame of asyncio or anyio belongs to."""
     caller: FrameType | None = None
     for frame in frames:
-        module, name = _code_of(frame)
-        if module in _PRIMITIVE_MODULES and name in _PRIMITIVES:
-            primitive = frame.f_locals.get("self")
-            kind = f"{_PRIMITIVES[name]}asyncio.{type(primitive).__name__}"
-            variable = _variable(primitive, caller)
+        kind = kind_of(frame)
+        if kind is not None:
+            variable = _variable(frame.f_locals.get("self"), caller)
             return f"{kind} {variable!r}" if variable else kind
+        name = frame.f_code.co_qualname
         if "as_completed" in name.lower().replace("ascompleted", "as_completed"):
             return "asyncio.as_completed"
         if caller is None or _is_users(frame):
@@ -175,14 +175,18 @@ def _primitive(frames: Iterable[FrameType]) -> str | None:
 def _combination(frames: list[FrameType], own: Own) -> str | None:
     """Name the function or group of asyncio that waits for several futures at once."""
     for frame in frames:
-        match _code_of(frame):
+        match code_of(frame):
             case ("asyncio.tasks", "_wait"):
                 return f"asyncio.wait of {_names(frame.f_locals.get('fs', ()), own)}"
             case ("asyncio.tasks", "wait_for") if "fut" in frame.f_locals:
                 return _name(frame.f_locals["fut"], own)
-            case ("asyncio.taskgroups", _):
+            case ("asyncio.taskgroups" as module, _) | (
+                "anyio._backends._asyncio" as module,
+                "TaskGroup.__aexit__",
+            ):
                 group: Any = frame.f_locals.get("self")
-                return f"the tasks of an asyncio.TaskGroup: {_names(tasks_of(group), own)}"
+                kind = f"{module.partition('.')[0]}.TaskGroup"
+                return f"the tasks of an {kind}: {_names(tasks_of(group), own)}"
             case _:
                 pass
     return None
@@ -238,12 +242,6 @@ def _furthest(futures: Iterable[object], own: Own) -> Reach:
 
 def _is_done(future: object) -> bool:
     return isinstance(future, asyncio.Future) and future.done()
-
-
-def _code_of(frame: FrameType | None) -> tuple[str, str]:
-    if frame is None:
-        return "", ""
-    return frame.f_globals.get("__name__", ""), frame.f_code.co_qualname
 
 
 def _is(frame: FrameType, *directories: str) -> bool:

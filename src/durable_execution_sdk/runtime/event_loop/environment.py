@@ -32,7 +32,7 @@ from durable_execution_sdk.runtime.event_loop.observer import (
     owner_of_future,
     place_of_future,
 )
-from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
+from durable_execution_sdk.runtime.tasks.numbered_task import limit_all_tasks, out_of_reach
 from durable_execution_sdk.runtime.tasks.workflow_task import (
     WorkflowTask,
 )
@@ -128,6 +128,7 @@ class Environment:
         self.generators = Generators(self.loop, self._fail)
         self.loop.set_exception_handler(_log_unless_raised)
         order_gather()
+        limit_all_tasks()
 
     def run(self, main: Coroutine[object, object, _T]) -> _T:
         """Run a coroutine to its end. Ctrl-C and ``sys.exit`` unwind all tasks first, so that nothing is left.
@@ -176,7 +177,7 @@ class Environment:
             observer.fail(error)
 
     def tasks_left(self) -> set[asyncio.Task[object]]:
-        """Return the tasks that still run on the loop, besides the current one."""
+        """Return the tasks that still run on the loop, besides the current one; only for the SDK's own code."""
         left = asyncio.all_tasks(self.loop) | self.generators.closing
         if (observer := self.loop.idle_selector.observer) is not None:
             left.update(observer.bodies_left())
@@ -193,6 +194,7 @@ class Environment:
             await asyncio.sleep(0)
         for handle in (*self.loop.scheduled, *self._callbacks_left((StepContext, WorkflowTask))):
             handle.cancel()
+        self.loop.leave_signals()
 
     def _callbacks_left(self, runner: type | tuple[type, ...]) -> list[asyncio.Handle]:
         """Return the callbacks that will run next and whose context belongs to such a runner."""

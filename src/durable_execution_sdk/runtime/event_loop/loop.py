@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import math
 import selectors
+import threading
 import time
 from collections.abc import Callable, Collection
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY
 from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, timed_by
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
 
@@ -99,6 +100,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         self.idle_selector = _IdleSelector()
         self.max_threads = 1  # each invocation says how many
         self.threads: InvocationThreads | None = None
+        self._signals: set[int] = set()
         super().__init__(self.idle_selector)
 
     def time(self) -> float:
@@ -142,6 +144,39 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         observer.outside.timer_set(timer, runner)
         return timer
 
+    def call_soon_threadsafe(
+        self,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Schedule a callback; one that another thread hands over is marked, and may not use a context."""
+        runner = CURRENT.get() if context is None else context.get(CURRENT)
+        if runner is not None and threading.get_ident() != self._thread_id:
+            context = (context or copy_context()).copy()
+            context.run(HANDED_OVER_BY.set, runner)
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def add_signal_handler(
+        self, sig: int, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts
+    ) -> None:
+        """Handle a signal until the invocation ends. Raises ``ContextMisuseError`` in workflow code."""
+        observer = self.idle_selector.observer
+        if observer is not None and observer.is_workflow(CURRENT.get()):
+            raise ContextMisuseError(
+                "loop.add_signal_handler was called in workflow code: a signal comes at a moment that is not"
+                " recorded, so no replay repeats what its handler does. Wait for it in a step, or wait"
+                " for a callback (ctx.create_callback) that the process which gets the signal answers"
+            )
+        super().add_signal_handler(sig, callback, *args)
+        self._signals.add(sig)
+
+    def leave_signals(self) -> None:
+        """Remove the handlers of signals that steps have left behind."""
+        for sig in self._signals:
+            self.remove_signal_handler(sig)
+        self._signals.clear()
+
     @property
     def ready(self) -> Collection[asyncio.Handle]:
         """The callbacks that will run next."""
@@ -157,6 +192,8 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     # asyncio's own queues, which each of its versions has.
     _ready: Any
     _scheduled: Any
+    # The thread that runs the loop.
+    _thread_id: int | None
 
     def create_task(
         self, coro: Any, *, name: object = None, context: Context | None = None, **options: Any

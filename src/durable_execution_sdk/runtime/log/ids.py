@@ -86,6 +86,7 @@ def title_of(part: str) -> str:
 
 # Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"
+_TITLE_OF_ITEMS = "the items of map "
 
 
 class Path(Struct, frozen=True, gc=False):
@@ -112,7 +113,15 @@ class Path(Struct, frozen=True, gc=False):
         where = operation_id(f"{context}{self.text}{number}")[:_ITEMS_LETTERS]
         text = f"{self.items or ITEMS_OF_MAPS}{where}-"
         items = text if len(text) <= _LONGEST_ITEMS else self.items
-        return Path(text, (*self.parts, f"the items of map {number}"), items)
+        return Path(text, (*self.parts, f"{_TITLE_OF_ITEMS}{number}"), items)
+
+    @property
+    def to_items(self) -> tuple[str, ...]:
+        """The parts up to the last task that iterates over the items of a map; empty outside such a task."""
+        last = len(self.parts)
+        while last and not self.parts[last - 1].startswith(_TITLE_OF_ITEMS):
+            last -= 1
+        return self.parts[:last]
 
     def operation_id(self, context: str, number: int) -> str:
         """Return the id of this task's number-th operation."""

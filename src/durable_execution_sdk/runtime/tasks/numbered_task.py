@@ -1,17 +1,24 @@
-"""The asyncio tasks of workflow code: their hash, their cancellation, and circles of them.
+"""The asyncio tasks of workflow code: their hash, their cancellation, circles of them, and those that code sees.
 
 asyncio passes a cancellation of a task on to the task that it awaits. In a circle that recurses until a
 ``RecursionError``, which would keep the SDK from unwinding the workflow and from reporting the deadlock.
 So the await that closes a circle blocks on a future of its own, which passes no cancellation on.
+
+``asyncio.all_tasks()`` returns to workflow code the tasks of its own context, and no others. Those of a context
+below or beside it, and of a step, are not made again once that has ended. Those of a context around it are, but
+code cancels and awaits what it finds, and a context that has ended does not do so again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import asyncio.tasks
+import sys
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
+from types import FunctionType
 from typing import Any, TypeVar
 
 from durable_execution_sdk.errors import ContextMisuseError
@@ -21,6 +28,7 @@ __all__ = [
     "NumberedTask",
     "cancel",
     "closes_circle",
+    "limit_all_tasks",
     "out_of_reach",
     "refused_in_step",
     "wait_apart",
@@ -73,6 +81,58 @@ class NumberedTask(asyncio.Task[_T]):
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
         super().add_done_callback(fn, context=context)
+
+
+class _Registry:
+    """asyncio's set of tasks, which shows workflow code those of its own context, in the order of creation."""
+
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def __contains__(self, task: object) -> bool:
+        return task in self._registry
+
+    def __len__(self) -> int:
+        return len(self._registry)
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        caller: Any = CURRENT.get()
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - ``None`` in a thread without one
+        # A thread that workflow code has started may run a loop of its own.
+        if caller is None or isinstance(caller, StepContext) or caller.owner.loop is not loop:
+            return iter(self._registry)
+        others = [task for task in self._registry if task.get_loop() is not loop]
+        return iter([*caller.tasks_of_context(), *others])
+
+
+def limit_all_tasks() -> None:
+    """Let ``asyncio.all_tasks`` return to workflow code the tasks of its own context only.
+
+    Up to Python 3.13 it is a function in Python, which looks the set of all tasks up by its name each time. So
+    the set is replaced, and code that has imported the function before is served too. Later it is written in C.
+    """
+    module: Any = asyncio.tasks
+    original: Any = module.all_tasks
+    if isinstance(original, FunctionType):
+        name = "_scheduled_tasks" if hasattr(module, "_scheduled_tasks") else "_all_tasks"
+        registry = getattr(module, name)
+        if original.__module__ == "asyncio.tasks" and not isinstance(registry, _Registry):
+            setattr(module, name, _Registry(registry))
+        return
+
+    def all_tasks(loop: asyncio.AbstractEventLoop | None = None) -> set[asyncio.Task[Any]]:
+        """Return the tasks of a loop; in workflow code those of its own context."""
+        loop = loop or asyncio.get_running_loop()
+        alive: set[asyncio.Task[Any]] = original(loop)
+        return {task for task in _Registry(alive) if task in alive}
+
+    for imported in list(sys.modules.values()):
+        names: dict[str, object] = getattr(imported, "__dict__", {})
+        if names.get("all_tasks") is original:
+            names["all_tasks"] = all_tasks
 
 
 def out_of_reach(task: asyncio.Task[object]) -> None:

@@ -23,13 +23,14 @@ A smaller number would hold correct code: a loop that yields so often beside a p
 after that wait.
 
 All moves count: after ``sleep(0)``, after futures that two tasks set for one another, after a
-cancellation that anyio's scopes deliver again at each turn of the loop.
+cancellation that anyio's scopes deliver again after each move. A cancellation takes the time of ten other
+moves, and counts as ten where the limit is one of time: for the million, and in clean-up code. There no
+completion comes, and a task that makes 20,000 moves is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
 
 from durable_execution_sdk.runtime.tasks.workflow_task import (
@@ -43,8 +44,12 @@ __all__ = ["Held", "Spinning"]
 # Moves between two deliveries after which a task is held: its own, and those of all tasks together.
 _LONG_MOVES = 20_000
 _MOVES_OF_ALL = 10 * _LONG_MOVES
-# Moves without a delivery after which tasks that spin are a deadlock.
+# Moves without a delivery after which tasks that spin are a deadlock, or are closed if they clean up.
 _ENDLESS_MOVES = 1_000_000
+# The moves that one cancellation counts for, where so many are a limit of time.
+_CANCELLATION = 10
+# The value of ``WorkflowTask.counted_from`` for the moves in clean-up code.
+_IN_CLEAN_UP = -2.0
 
 
 class Held(asyncio.Future[None]):
@@ -72,6 +77,10 @@ class Spinning:
         # Tasks that were held at the delivery with which the counting began.
         self._known: set[WorkflowTask[object]] = set()
         self._known_at = -1.0
+        # The cancellations among the moves since then; the first ones are not checked.
+        self._cancellations = 0
+        # The total of moves when the end came.
+        self._over_at: float | None = None
         # Tasks that were cancelled while they were held, and have got the cancellation.
         self._cancelled: set[WorkflowTask[object]] = set()
 
@@ -83,13 +92,14 @@ class Spinning:
     @property
     def is_endless(self) -> bool:
         """True once the held tasks have gone on so long that they count as deadlocked."""
-        return self.moves >= _ENDLESS_MOVES
+        return self.moves + (_CANCELLATION - 1) * self._cancellations >= _ENDLESS_MOVES
 
     def let_on(self) -> None:
         """Let the held tasks go on without a delivery."""
         self._count_from(self._tasks.progress)
         self._tasks.checked_from = self._tasks.progress + UNCHECKED_MOVES
         self._release()
+        self._tasks.begins_to_move()
 
     def _resume(self) -> None:
         """Let the held tasks go on after a delivery."""
@@ -120,25 +130,42 @@ class Spinning:
         ``error`` is the exception that this move is to raise.
         """
         tasks = self._tasks
+        is_cancellation = isinstance(error, asyncio.CancelledError)
         if self._is_over():
-            tasks.checked_from = math.inf
-            tasks.held.clear()
+            self._clean_up(watched, _CANCELLATION if is_cancellation else 1)
             return None
         if tasks.checked_from - UNCHECKED_MOVES != self._began_at:
             self.delivered_at = tasks.checked_from - UNCHECKED_MOVES
+            self._cancellations = 0
             self._count_from(self.delivered_at)
         held = tasks.held.pop(watched, None)
         if held is None:
             if not self._spins(watched):
+                self._cancellations += is_cancellation
                 return None
         elif held.error is None and watched not in self._cancelled:
             self._cancelled.add(watched)  # This move passes the cancellation on.
+            self._cancellations += 1
             return None
         future = tasks.held[watched] = Held(loop=self._loop)
         future.error = error
         # As ``await`` does: it marks the future as awaited, which asyncio checks.
         awaited: asyncio.Future[None] = next(future.__await__())
         return awaited
+
+    def _clean_up(self, watched: WorkflowTask[object], moves: int) -> None:
+        """Count moves of a task that cleans up, and close it if it spins."""
+        tasks = self._tasks
+        tasks.held.clear()
+        if self._over_at is None:
+            self._over_at = tasks.progress
+            tasks.checked_from = 0  # each move is counted from now on
+        if watched.counted_from != _IN_CLEAN_UP:
+            watched.counted_from = _IN_CLEAN_UP
+            watched.moves = 0
+        watched.moves += moves
+        if watched.moves > _LONG_MOVES or tasks.progress - self._over_at > _ENDLESS_MOVES:
+            watched.kill()
 
     def _spins(self, watched: WorkflowTask[object]) -> bool:
         if watched.counted_from != self._began_at:

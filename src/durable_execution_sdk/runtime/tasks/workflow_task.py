@@ -36,6 +36,8 @@ _T_co = TypeVar("_T_co", covariant=True)
 
 # Number of moves of tasks after a delivery before ``spinning`` begins to count those of each.
 UNCHECKED_MOVES = 1_000
+# The value of ``WorkflowTasks.checked_from`` by which the next move is checked.
+_AT_ONCE = -1.0
 
 
 class TaskScope:
@@ -57,6 +59,11 @@ class TaskScope:
     @property
     def is_replaying(self) -> bool:
         """True if the code that runs here now has run before."""
+        raise NotImplementedError
+
+    @property
+    def runs_in(self) -> object:
+        """An equal value for all tasks that replay makes again whenever it makes this one."""
         raise NotImplementedError
 
     def count(self, kind: str, row: Row) -> int:
@@ -144,7 +151,7 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
     def send(self, value: object) -> object:
         """Run to the next await that blocks."""
         tasks = self._tasks
-        if tasks.progress >= tasks.checked_from and (held := tasks.hold(self)) is not None:
+        if tasks.progress >= tasks.checked_from and (held := tasks.check(self)) is not None:
             self.blocked_on = held
             return held
         tasks.progress += 1
@@ -168,7 +175,7 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
         """Raise an exception in the coroutine, and run to the next await that blocks."""
         tasks = self._tasks
         if tasks.progress >= tasks.checked_from and isinstance(exception[0], BaseException):
-            held = tasks.hold(self, exception[0])
+            held = tasks.check(self, exception[0])
             if held is not None:
                 self.blocked_on = held
                 return held
@@ -217,6 +224,20 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
         """All tasks of its workflow."""
         return self._tasks
 
+    def tasks_of_context(self) -> list[asyncio.Task[Any]]:
+        """Return the live tasks that this task's code sees, in the order of their creation.
+
+        One for each scope: that of the caller, if it has taken over the scope of a task (see ``identity``).
+        """
+        runs_in = self.scope.runs_in
+        seen: dict[TaskScope, asyncio.Task[Any]] = {}
+        for each in self._tasks.live:
+            if each.task is not None and each.scope.runs_in == runs_in:
+                seen.setdefault(each.scope, each.task)
+        if self.task is not None and self.scope in seen:
+            seen[self.scope] = self.task
+        return list(seen.values())
+
     @property
     def is_of_the_sdk(self) -> bool:
         """True if the SDK made the coroutine, around code of the user's."""
@@ -263,9 +284,12 @@ class WorkflowTasks:
         self.held: dict[WorkflowTask[object], Any] = {}
         self.hold: Callable[..., asyncio.Future[None] | None] = _never
         self.resume: Callable[[], None] = _nothing
+        # Called at the next move; meanwhile ``checked_from`` is ``_AT_ONCE``, and its value is kept here.
+        self.at_move: list[Callable[[], None]] = []
+        self._checked_from: float = UNCHECKED_MOVES
         # Told of each task that the SDK is about to cancel.
         self.cancels: Callable[[WorkflowTask[object]], None] = _take_no_note
-        self._loop = loop
+        self.loop = loop
         self._early: dict[object, asyncio.Task[Any]] = {}
 
     def start(
@@ -283,7 +307,7 @@ class WorkflowTasks:
         scope.entered(watched)
         self.progress += 1
         task = NumberedTask(
-            place or scope.place, watched, self, self._loop, context or copy_context(), name
+            place or scope.place, watched, self, self.loop, context or copy_context(), name
         )
         watched.task = task
         return task
@@ -294,6 +318,34 @@ class WorkflowTasks:
             watched.scope.left(watched)
             # Breaks the reference cycle: large maps would fill the memory until a garbage collection.
             watched.task = None
+
+    def at_next_move(self, call: Callable[[], None]) -> None:
+        """Call a function when a task of workflow code is about to move, or after the next delivery."""
+        if self.checked_from != _AT_ONCE:
+            self._checked_from, self.checked_from = self.checked_from, _AT_ONCE
+        self.at_move.append(call)
+
+    def begins_to_move(self) -> None:
+        """Call what was to be called at the next move."""
+        if self.checked_from == _AT_ONCE:
+            self.checked_from = self._checked_from
+        calls, self.at_move = self.at_move, []
+        for call in calls:
+            call()
+
+    def check(
+        self, watched: WorkflowTask[object], error: BaseException | None = None
+    ) -> asyncio.Future[None] | None:
+        """Return the future on which a task is to block before its next move, if it spins."""
+        if not self.at_move:
+            return self.hold(watched, error)
+        self.checked_from = self._checked_from
+        held = self.hold(watched, error) if self.progress >= self.checked_from else None
+        if held is None:
+            self.begins_to_move()
+        else:
+            self._checked_from, self.checked_from = self.checked_from, _AT_ONCE
+        return held
 
     def make(
         self,
