@@ -59,8 +59,11 @@ class Deadline:
             self._run.end(Suspend())
         elif is_at_rest and self._has_waited_in_vain():
             self._scheduler.fail_as_deadlocked()
+        elif self._is_stuck():
+            self._fail_as_stuck()
         else:
-            labels = self._run.bodies.labels()
+            labels = self._run.bodies.labels() if self._run.gate is None else ()
+            threads = self._run.environment.loop.threads
             busy = ", ".join(sorted(labels)) or "the workflow's own code"
             if not labels and self._run.checkpointer.is_writing:
                 busy = "a checkpoint, which the service has not answered yet,"
@@ -69,11 +72,28 @@ class Deadline:
                     InvocationError(
                         f"the function's time is nearly up and {busy} still runs: this invocation"
                         " ends so that Lambda invokes again; raise the function's timeout if one"
-                        " attempt needs longer"
+                        f" attempt needs longer{threads.shortage if threads else ''}"
                     ),
                     fatal=False,
                 )
             )
+
+    def _fail_as_stuck(self) -> None:
+        from durable_execution_sdk.runtime.deadlocks.stuck import error_of  # noqa: PLC0415 - rarely needed
+
+        run = self._run
+        missing = self._scheduler.threads.missing() if run.journal.thread_ends else None
+        run.stop(Abort(error_of(run, missing), fatal=True))
+
+    def _is_stuck(self) -> bool:
+        """True if the workflow's own code has kept invocation after invocation from recording anything."""
+        run = self._run
+        # While the gate is closed, bodies wait and none runs.
+        if run.checkpointer.is_writing or (run.gate is None and run.bodies.is_any_running()):
+            return False
+        from durable_execution_sdk.runtime.deadlocks.stuck import is_stuck  # noqa: PLC0415 - rarely needed
+
+        return is_stuck(run, time.monotonic() - self._started_at)
 
     def _has_waited_in_vain(self) -> bool:
         """True if the workflow has waited for something outside for over half of the invocation."""

@@ -148,7 +148,9 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
         left = ends_at - time.monotonic()
         run.margin = run.settings.margin_of(left)
         deadline.leave_after(left - run.margin)
+        run.outside.has_deadline = True
         run.checkpointer.ends_at = _last_moment(run.invoked, run.settings)
+    run.position.in_process.append(run.outside.calls)
 
     async def body() -> str | None:
         return await main(root, payload)
