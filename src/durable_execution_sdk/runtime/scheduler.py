@@ -76,8 +76,8 @@ from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 from durable_execution_sdk.runtime.verdicts import Suspend
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.runtime.event_loop.thread_ends import ThreadEnds
     from durable_execution_sdk.runtime.tasks.spinning import Spinning
+    from durable_execution_sdk.runtime.thread_ends import ThreadEnds
 
 __all__ = ["Scheduler"]
 
@@ -221,10 +221,14 @@ class Scheduler(LoopObserver):
             return False
         return self._run.outside.may_wake() or self._is_waited_for(is_pending=True)
 
-    @cached_property
+    @property
     def threads(self) -> ThreadEnds:
         """The calls in threads of workflow code."""
-        from durable_execution_sdk.runtime.event_loop.thread_ends import ThreadEnds  # noqa: PLC0415 - rarely needed
+        return self._thread_ends
+
+    @cached_property
+    def _thread_ends(self) -> ThreadEnds:
+        from durable_execution_sdk.runtime.thread_ends import ThreadEnds  # noqa: PLC0415 - rarely needed
 
         return ThreadEnds(self._run)
 

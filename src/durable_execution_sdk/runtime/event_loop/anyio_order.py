@@ -69,10 +69,8 @@ class _Calls(Queue[Any]):
 
     def put_nowait(self, item: Any) -> None:
         """Give the thread a call, with the future that it completes, or ``None`` to end it."""
-        if item is not None:
-            future: asyncio.Future[object] = next(
-                each for each in item if isinstance(each, asyncio.Future)
-            )
+        parts: tuple[Any, ...] = item or ()
+        for future in filter(asyncio.isfuture, parts):
             observer = _observer_of(future)
             if observer is not None:
                 observer.threads.call_started(future)

@@ -199,12 +199,8 @@ class InvocationThreads:
     def shortage(self) -> str:
         """Tell of calls that wait for a thread, for a message; empty if none does."""
         waiting = sum(not future.running() for future in self._running)
-        if not waiting:
-            return ""
-        return (
-            f"; {waiting} plain function{'s wait' if waiting > 1 else ' waits'} for one of the {self._pool.most} threads"
-            " that durable_execution(max_threads=...) allows, so functions that wait for one another need more"
-        )
+        threads = f"{self._pool.most} threads that durable_execution(max_threads=...) allows"
+        return f"; plain functions that wait for one of the {threads}: {waiting}" if waiting else ""
 
     async def leave(self, seconds: float) -> list[str]:
         """Wait for running calls for so many seconds, then disown the rest; return the names of those."""

@@ -34,7 +34,6 @@ from durable_execution_sdk.runtime.tasks.identity import Row
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.runtime.contexts.scope import IdScope
     from durable_execution_sdk.runtime.run import InvocationRun
 
 __all__ = ["ThreadEnds"]
@@ -50,9 +49,9 @@ class ThreadEnd(Completion[None]):
 
     __slots__ = ("context_state", "due_at", "is_pending", "name", "operation_id", "run")
 
-    def __init__(self, scope: IdScope, operation_id: str, place: int, sequence: int) -> None:
-        self.context_state = scope.context_state
-        self.run: InvocationRun = scope.context_state.run
+    def __init__(self, context_state: Any, operation_id: str, place: int, sequence: int) -> None:
+        self.context_state = context_state
+        self.run: InvocationRun = context_state.run
         self.name = THREAD_NAME
         self.operation_id = operation_id
         super().__init__(self.run.completions, place)
@@ -150,7 +149,7 @@ class ThreadEnds:
             tell()
             return
         run.outside.thread_arrived(future)
-        end = ThreadEnd(scope, operation_id, place, sequence)
+        end = ThreadEnd(scope.context_state, operation_id, place, sequence)
         if isinstance(future, NumberedFuture):
             future.end = end
         _after(end, tell)
