@@ -105,6 +105,22 @@ async def thread(runs: list[int]) -> None:
     await waits
 
 
+@acts(
+    "a thread that sets an event, or starts a coroutine", "threading.Thread(target=print).start()"
+)
+async def thread_with_an_event(runs: list[int]) -> None:
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def work() -> None:
+        runs.append(1)
+        loop.call_soon_threadsafe(done.set)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    await done.wait()
+    worker.join()
+
+
 @acts("`asyncio.open_connection(...)`", "await asyncio.open_connection('example.org', 80)")
 async def connection(runs: list[int]) -> None:
     ours, theirs = socket.socketpair()

@@ -56,7 +56,7 @@ from durable_execution_sdk.protocol.data_plane import (
 
 MOST_INVOCATIONS = 120
 # Names of operations that are recorded only if they mattered.
-_MARKS = ("asyncio timer", "late news")
+_MARKS = ("asyncio timer", "asyncio thread", "late news")
 INPUT = '"input"'
 LOGGER = logging.getLogger("generated")
 Observed = list[tuple[str, Any]]

@@ -33,13 +33,19 @@ class Context:
         return self.milliseconds
 
 
-def invoke(workflow: Any, milliseconds: int = 15, margin: float = 0.01, plane: Any = None) -> Any:
-    """Invoke once, with so many milliseconds left."""
+def invoke(
+    workflow: Any,
+    milliseconds: int = 15,
+    margin: float = 0.01,
+    plane: Any = None,
+    **options: Any,
+) -> Any:
+    """Invoke once, with so many milliseconds left; ``options`` are those of ``durable_execution``."""
     rig = rig_of(workflow)
     arn = rig.start()
     rig.emulator.coordinator.submit(arn, StartInvocation(request_id="request"))
     event = codec.encode_invocation(invocation_event(rig.emulator.coordinator.state(arn)))
-    handler = durable_execution(deadline_margin=margin)(workflow)
+    handler = durable_execution(deadline_margin=margin, **options)(workflow)
     made = (plane or (lambda inner: inner))(EmulatorDataPlane(rig.emulator))
     return handler.bind(made)(event, Context(milliseconds))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -103,6 +105,91 @@ def test_max_threads_limits_the_functions_that_run_at_once() -> None:
 def test_max_threads_is_a_number(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=r"max_threads=\.\.\.\) takes a number of threads"):
         durable_execution(max_threads=wrong)
+
+
+def test_functions_that_need_more_threads_than_allowed_are_told_so() -> None:
+    meet = threading.Barrier(3)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(*(ctx.step(meet.wait, name="meet") for _ in range(3)))
+
+    try:
+        with pytest.raises(InvocationError, match=r"wait for one of the 2 threads .* allows: 1"):
+            invoke(workflow, milliseconds=300, margin=0.1, max_threads=2)
+    finally:
+        meet.abort()
+        join_steps()
+
+
+@pytest.mark.parametrize("nested", [1, 2])
+def test_functions_in_nested_maps_wait_for_one_another_up_to_the_maximum(nested: int) -> None:
+    meet = threading.Barrier(6 * nested, timeout=LONGEST)
+
+    async def inner(ctx: DurableContext, item: int, index: int) -> None:
+        await ctx.step(meet.wait, name="meet")
+
+    async def outer(ctx: DurableContext, item: int, index: int) -> None:
+        await ctx.map(range(6), inner)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await ctx.map(range(nested), outer)
+        return "met"
+
+    ran = rig_of(workflow, options={"max_threads": 6 * nested}).run()
+    assert ran.result == "met"
+
+
+def test_invocations_with_other_maxima_have_pools_of_their_own() -> None:
+    meet = threading.Barrier(4, timeout=LONGEST)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await asyncio.gather(*(ctx.step(meet.wait, name="meet") for _ in range(2)))
+        return "met"
+
+    results: list[str] = []
+
+    def run(most: int) -> None:
+        results.append(rig_of(workflow, options={"max_threads": most}).run().result)
+
+    threads = [threading.Thread(target=run, args=[most]) for most in (2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == ["met", "met"]
+
+
+def test_a_function_sees_the_context_variables_of_its_call_and_leaves_none_behind() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+
+    def look(value: str | None) -> str:
+        found = variable.get()
+        if value is not None:
+            variable.set(value)
+        return found
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
+        variable.set("workflow")
+        return [await ctx.step(look, "body"), await ctx.step(look, None), variable.get()]
+
+    assert run_workflow(workflow).result == ["workflow"] * 3
+
+
+def test_a_function_may_fork() -> None:
+    def body() -> int:
+        child = os.fork()
+        if child == 0:
+            ran = run_workflow(once)
+            os._exit(7 if ran.result == "in the child" else 1)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    async def once(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(lambda: "in the child")
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await ctx.step(body, config=StepConfig(retry_strategy=NoRetry()))
+
+    assert run_workflow(workflow).result == 7
 
 
 def test_invocations_share_their_threads() -> None:

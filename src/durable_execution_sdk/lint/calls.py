@@ -129,7 +129,7 @@ _CALLS: dict[str, Rule] = {
 # Every call into these modules. Harmless ones, such as constructors of exceptions, are found too.
 _MODULES: dict[str, Rule] = {
     **dict.fromkeys(("random", "secrets", "numpy.random"), RANDOM),
-    **dict.fromkeys(("anyio.to_thread", "anyio.to_process", "multiprocessing"), THREAD),
+    **dict.fromkeys(("anyio.to_thread", "anyio.to_process", "multiprocessing", "_thread"), THREAD),
     "concurrent.futures": THREAD,
     **dict.fromkeys(
         (

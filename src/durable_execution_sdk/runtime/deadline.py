@@ -1,4 +1,15 @@
-"""The deadline of an invocation: it leaves before the function's time is up, quiescent or not."""
+"""The deadline of an invocation: it leaves before the function's time is up, quiescent or not.
+
+A call in a thread that never ends, or a loop without end, in workflow code takes each invocation to its
+deadline, and Lambda invokes again. The same happens after the code has changed, if a thread waits for an
+operation that the gate holds back. One such invocation proves nothing: the call may have been slow this time.
+So the measure is the log. If nothing was recorded for an hour, and for three whole invocations, then the
+execution is stuck, and fails.
+
+Nothing counts these invocations: no update may leave while the gate is closed, and the next process knows nothing
+of this one. The age of the log also contains times in which the service did not invoke, so after a pause
+fewer invocations may be enough; but one whole invocation is always needed.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +17,22 @@ import asyncio
 import time
 from typing import Any
 
-from durable_execution_sdk.errors import InvocationError
+from durable_execution_sdk.errors import (
+    DeadlockError,
+    DeterminismError,
+    ExecutionError,
+    InvocationError,
+)
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend
 
 __all__ = ["Deadline"]
+
+# An execution is stuck if its log has not changed for so many seconds and whole invocations.
+_STUCK_SECONDS = 3600.0
+_STUCK_INVOCATIONS = 3
 
 
 class Deadline:
@@ -59,8 +79,11 @@ class Deadline:
             self._run.end(Suspend())
         elif is_at_rest and self._has_waited_in_vain():
             self._scheduler.fail_as_deadlocked()
+        elif self._is_stuck():
+            self._fail_as_stuck()
         else:
-            labels = self._run.bodies.labels()
+            labels = self._run.bodies.labels() if self._run.gate is None else ()
+            threads = self._run.environment.loop.threads
             busy = ", ".join(sorted(labels)) or "the workflow's own code"
             if not labels and self._run.checkpointer.is_writing:
                 busy = "a checkpoint, which the service has not answered yet,"
@@ -69,11 +92,39 @@ class Deadline:
                     InvocationError(
                         f"the function's time is nearly up and {busy} still runs: this invocation"
                         " ends so that Lambda invokes again; raise the function's timeout if one"
-                        " attempt needs longer"
+                        f" attempt needs longer{threads.shortage if threads else ''}"
                     ),
                     fatal=False,
                 )
             )
+
+    def _fail_as_stuck(self) -> None:
+        """Fail with what replay misses of the log if it misses anything, else because the code never ends."""
+        run = self._run
+        divergence = None if run.gate is None else run.gate.divergence()
+        if run.journal.thread_ends:
+            divergence = self._scheduler.threads.missing()
+        error: ExecutionError = DeadlockError(
+            "workflow code, or a thread that it waits for, ran until the function's time was up, in each invocation"
+            " of the last hour, and recorded nothing. It runs again from the start in each. Put it into a step, and"
+            " give the function more time than one attempt takes"
+        )
+        if divergence is not None:
+            error = DeterminismError(
+                f"{divergence}. Workflow code, or a thread that it waits for, ran until the function's time was up,"
+                " in each invocation of the last hour"
+            )
+        run.stop(Abort(error, fatal=True))
+
+    def _is_stuck(self) -> bool:
+        """True if the workflow's own code has kept invocation after invocation from recording anything."""
+        run = self._run
+        # While the gate is closed, bodies wait and none runs.
+        if run.checkpointer.is_writing or (run.gate is None and run.bodies.is_any_running()):
+            return False
+        since = (run.plane.now() - _last_recorded_at(run)) / 1000
+        whole = time.monotonic() - self._started_at
+        return since > max(_STUCK_SECONDS, _STUCK_INVOCATIONS * whole)
 
     def _has_waited_in_vain(self) -> bool:
         """True if the workflow has waited for something outside for over half of the invocation."""
@@ -86,3 +137,15 @@ class Deadline:
         kept = not any(timer.is_ticking or timer.is_loose for timer in self._run.timers)
         settled = blocked and kept and not self._run.completions.due
         return settled and self._run.checkpointer.is_idle and not self._run.outside.may_wake()
+
+
+def _last_recorded_at(run: InvocationRun) -> float:
+    """Return the time of the newest record, in milliseconds."""
+    newest = run.completions.now
+    for record in run.journal.known():
+        details = record.step_details
+        retried_at = details.next_attempt_timestamp if details is not None else None
+        newest = max(
+            newest, record.start_timestamp or 0, record.end_timestamp or 0, retried_at or 0
+        )
+    return newest

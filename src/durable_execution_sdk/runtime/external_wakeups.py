@@ -117,8 +117,11 @@ class Outside:
         self._tasks = tasks
         self._loop = loop
         self._foreign_wait = foreign_wait
+        # True if the function's time is limited.
+        self.has_deadline = False
         self._timers: set[asyncio.TimerHandle] = set()
-        self._threads: set[asyncio.Future[object]] = set()
+        # The calls in threads that run, each by its future.
+        self.calls: set[asyncio.Future[object]] = set()
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
@@ -143,8 +146,12 @@ class Outside:
 
     def thread_started(self, future: asyncio.Future[object]) -> None:
         """Note that workflow code started a call in a thread."""
-        self._threads.add(future)
+        self.calls.add(future)
         future.add_done_callback(self._thread_ended, context=sdk_context())
+
+    def thread_arrived(self, future: asyncio.Future[object]) -> None:
+        """Note that a call in a thread has ended, though workflow code is yet to see that."""
+        self.calls.discard(future)
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
         """Note that workflow code began to watch a socket."""
@@ -157,14 +164,14 @@ class Outside:
     @property
     def is_watching(self) -> bool:
         """True if there are timers, calls in threads, sockets or unknown threads."""
-        return bool(self._timers or self._threads or self._sockets) or _has_foreign_threads()
+        return bool(self._timers or self.calls or self._sockets) or _has_foreign_threads()
 
     def may_wake(self, before: float = math.inf) -> bool:
         """Return ``True`` if a known source may wake a task that waits for no operation.
 
         ``before`` is a time of the loop's clock; timers that fire later do not count.
         """
-        if not (self._timers or self._threads or self._sockets):
+        if not (self._timers or self.calls or self._sockets):
             return False
         reach = self._furthest(self._tasks.live)
         self._timers = {timer for timer in self._timers if not timer.cancelled()}
@@ -172,7 +179,7 @@ class Outside:
             return True
         if reach < _LOOP:
             return False
-        if self._threads:
+        if self.calls:
             return True
         if not self._sockets:
             return False
@@ -198,10 +205,16 @@ class Outside:
         may_come = reach == _THREAD or _has_foreign_threads()
         if not may_come and (is_pending or not (self._sockets or is_restless)):
             return False
-        if self._waits_since is None or moved != self._moved:
-            self._moved = moved
-            self._waits_since = time.monotonic()
-        return self._looks_again(self._waits_since + self._foreign_wait, again or _nothing)
+        return self._is_within_patience(moved, again or _nothing)
+
+    def leads_to_an_end(self, moved: object) -> bool:
+        """Return ``True`` while a thread may complete a future: a known one, or for some time an unknown one.
+
+        That time is unlimited if the invocation's is limited.
+        """
+        if self.calls or (self.has_deadline and _has_foreign_threads()):
+            return True
+        return self._is_within_patience(moved, _nothing)
 
     def waited(self, moved: object) -> float:
         """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
@@ -224,6 +237,13 @@ class Outside:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+    def _is_within_patience(self, moved: object, again: Callable[[], None]) -> bool:
+        """Return ``True`` for ``foreign_wait`` seconds after the last change of ``moved``."""
+        if self._waits_since is None or moved != self._moved:
+            self._moved = moved
+            self._waits_since = time.monotonic()
+        return self._looks_again(self._waits_since + self._foreign_wait, again)
 
     def _not_swallowing(self) -> list[WorkflowTask[object]]:
         """The tasks that do not wait where they were cancelled."""
@@ -272,7 +292,7 @@ class Outside:
         again()
 
     def _thread_ended(self, future: asyncio.Future[object]) -> None:
-        self._threads.discard(future)
+        self.calls.discard(future)
         self.thread_ended()
 
 

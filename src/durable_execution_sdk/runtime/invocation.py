@@ -99,8 +99,10 @@ async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) ->
     warn_of_earlier_threads(run.settings.logger)
     if "anyio" in sys.modules:
         from durable_execution_sdk.runtime.event_loop.anyio_scopes import adapt_anyio  # noqa: PLC0415 - see there
+        from durable_execution_sdk.runtime.event_loop.anyio_threads import order_anyio_threads  # noqa: PLC0415
 
         adapt_anyio()
+        order_anyio_threads()
     try:
         return await _run(run, deadline, main, payload)
     finally:
@@ -148,7 +150,9 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
         left = ends_at - time.monotonic()
         run.margin = run.settings.margin_of(left)
         deadline.leave_after(left - run.margin)
+        run.outside.has_deadline = True
         run.checkpointer.ends_at = _last_moment(run.invoked, run.settings)
+    run.position.in_process.append(run.outside.calls)
 
     async def body() -> str | None:
         return await main(root, payload)

@@ -77,6 +77,7 @@ from durable_execution_sdk.runtime.verdicts import Suspend
 
 if TYPE_CHECKING:
     from durable_execution_sdk.runtime.tasks.spinning import Spinning
+    from durable_execution_sdk.runtime.thread_ends import ThreadEnds
 
 __all__ = ["Scheduler"]
 
@@ -107,6 +108,8 @@ class Scheduler(LoopObserver):
         if run.is_ending:
             return at_rest and self._cancel_again()
         due = run.completions.due
+        if due and run.journal.thread_ends and self.threads.come_before(*due[0][:2]):
+            return at_rest and self.threads.fails_to_wait()
         # The next completion waits while the rank of its late end is not recorded, and while code may yet ask
         # for an operation that ended earlier.
         if (
@@ -125,9 +128,8 @@ class Scheduler(LoopObserver):
             return at_rest and self._pass_gate(run.gate)
         if run.checkpointer.release():
             return True
-        if not at_rest or run.checkpointer.is_writing or not run.tasks.live:
-            return False
-        if run.bodies.is_any_running():
+        busy = run.checkpointer.is_writing or run.bodies.is_any_running()
+        if busy or not (at_rest and run.tasks.live):
             return False
         if not run.checkpointer.is_idle:
             run.checkpointer.push()
@@ -217,6 +219,17 @@ class Scheduler(LoopObserver):
         if not self._run.journal.unseen_before(at):
             return False
         return self._run.outside.may_wake() or self._is_waited_for(is_pending=True)
+
+    @property
+    def threads(self) -> ThreadEnds:
+        """The calls in threads of workflow code."""
+        return self._thread_ends
+
+    @cached_property
+    def _thread_ends(self) -> ThreadEnds:
+        from durable_execution_sdk.runtime.thread_ends import ThreadEnds  # noqa: PLC0415 - rarely needed
+
+        return ThreadEnds(self._run)
 
     def _is_waited_for(self, *, is_pending: bool) -> bool:
         """Return ``True`` while a source that the SDK does not know gets more time to wake a task."""

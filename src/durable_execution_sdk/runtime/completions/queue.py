@@ -175,6 +175,10 @@ class Completions:
         self.may_be_late = bool(journal.ranks)
         # The ids of operations whose ends an earlier invocation may have seen.
         self._old_ends = journal.old_ends
+        # The recorded ends of calls in threads that have yet to end in this invocation: see ``thread_ends``.
+        self._thread_ends = journal.thread_ends
+        # The numbers among all claims of the calls in threads that have begun, by the ids of their ends.
+        self.thread_claims: dict[str, int] = {}
         # The ids of late operations whose rank is not recorded yet, and the function that records it.
         self.unranked: set[str] = set()
         self.record_rank: Callable[[Claim[Any], LateNews], None] = _never_late
@@ -256,7 +260,7 @@ class Completions:
         It is safe if nothing else can move meanwhile: the task that is about to block is the only one and is
         not being cancelled, no callback is ready to run, and none is attached to any of these completions.
         """
-        if len(self._tasks.live) == 1 and not self._ready:
+        if len(self._tasks.live) == 1 and not (self._ready or self._thread_ends):
             running = task_on(self.loop)
             if running is None or running.cancelling():
                 return

@@ -227,6 +227,16 @@ class IdScope(TaskScope):
         place = self.place + row.number + number
         return timers.operation_id(self.context, number), place
 
+    def next_thread_end(self, row: Row) -> tuple[str, int, int]:
+        """Claim the id of the end of the next call in a thread; return it, its hash and its number among all claims."""
+        number = self.count("thread", row)
+        ends = self.path.below(f"thread_{row.text}")
+        end_id = ends.operation_id(self.context, number)
+        run = self.context_state.run
+        run.journal.unclaimed.discard(end_id)
+        run.completions.claims = run.completions.thread_claims[end_id] = run.completions.claims + 1
+        return end_id, self.place + row.number + number, run.completions.claims
+
     def is_next_recorded(self) -> bool:
         """Return ``True`` if the log holds the operation that will be claimed next."""
         following = self.path.operation_id(self.context, self.claimed + 1)

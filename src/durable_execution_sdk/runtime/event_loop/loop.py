@@ -15,11 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY
-from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, timed_by
+from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, sdk_context
+from durable_execution_sdk.runtime.event_loop.observer import (
+    LoopObserver,
+    NumberedFuture,
+    timed_by,
+)
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
 
 if TYPE_CHECKING:
@@ -150,12 +155,24 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """Schedule a callback; one that another thread hands over is marked, and may not use a context."""
+        """Schedule a callback. One that completes a future of workflow code gets its place in the log before.
+
+        One that another thread hands over is marked, and may not use a context.
+        """
         runner = CURRENT.get() if context is None else context.get(CURRENT)
         if runner is not None and threading.get_ident() != self._thread_id:
             context = (context or copy_context()).copy()
             context.run(HANDED_OVER_BY.set, runner)
-        return super().call_soon_threadsafe(callback, *args, context=context)
+        # ``wrap_future`` passes it as an argument; in ``call_soon_threadsafe(future.set_result, 1)`` it is the owner.
+        future: object = args[0] if args else None
+        if type(future) is not NumberedFuture:
+            future = getattr(callback, "__self__", None)
+            if type(future) is not NumberedFuture:
+                return super().call_soon_threadsafe(callback, *args, context=context)
+        tell = partial((context or copy_context()).run, callback, *args)
+        return super().call_soon_threadsafe(
+            self._take_end, cast("NumberedFuture[object]", future), tell, context=sdk_context()
+        )
 
     def add_signal_handler(
         self, sig: int, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts
@@ -233,6 +250,13 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         if observer is not None and observer.is_workflow(CURRENT.get()):
             return None
         return super().get_task_factory()
+
+    def _take_end(self, future: NumberedFuture[object], tell: Callable[[], object]) -> None:
+        observer = self.idle_selector.observer
+        if observer is None:
+            tell()
+        else:
+            observer.threads.take_end(future, tell)
 
     def run_in_executor(
         self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts

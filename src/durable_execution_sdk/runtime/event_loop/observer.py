@@ -8,6 +8,7 @@ of asyncio.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -16,6 +17,7 @@ from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
 from durable_execution_sdk.runtime.tasks.workflow_task import (
+    TaskScope,
     WorkflowTask,
     WorkflowTasks,
 )
@@ -28,6 +30,8 @@ __all__ = [
     "NumberedFuture",
     "ObservedRun",
     "StartTimer",
+    "ThreadCalls",
+    "ThreadOrigin",
     "Wakers",
     "is_left_unseen",
     "owner_of_future",
@@ -39,6 +43,9 @@ _T = TypeVar("_T")
 
 # What the timers of ``asyncio.sleep`` call.
 _END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
+
+# The scope of a call in a thread, the id of its end, the hash of that, and its number among all claims.
+ThreadOrigin = tuple[TaskScope, str, int, int]
 
 # Takes scope, loop time, delay in seconds, callback, its arguments and its context.
 StartTimer = Callable[
@@ -74,14 +81,35 @@ class Wakers(Protocol):
         ...
 
 
+class ThreadCalls(Protocol):
+    """The recorder of the ends of calls in threads: see ``thread_ends``."""
+
+    def call_started(self, future: asyncio.Future[Any]) -> None:
+        """Take note that workflow code has started a call that will complete a plain future."""
+        ...
+
+    def take_end(self, future: asyncio.Future[Any], tell: Callable[[], object]) -> None:
+        """Take the end of a call; ``tell`` completes the future."""
+        ...
+
+
 class NumberedFuture(asyncio.Future[_T]):
     """A future that workflow code made, whose hash is the same on every replay."""
 
-    __slots__ = ("_place", "is_timed", "owner")
+    __slots__ = ("_place", "end", "is_timed", "origin", "owner")
 
-    def __init__(self, place: int, loop: asyncio.AbstractEventLoop, owner: WorkflowTasks) -> None:
+    def __init__(
+        self,
+        place: int,
+        loop: asyncio.AbstractEventLoop,
+        owner: WorkflowTasks,
+        origin: ThreadOrigin | None,
+    ) -> None:
         self._place = place
         self.owner = owner
+        # The future's place among those that a thread may complete; and the record of that, once it has.
+        self.origin = origin
+        self.end: object = None
         # True while a timer of asyncio is set that gives it its result: nothing else has to.
         self.is_timed = False
         super().__init__(loop=loop)
@@ -144,6 +172,21 @@ def place_of_future(depth: int) -> int | None:
     return scope.place + row.number + scope.count("future", row)
 
 
+def thread_origin(depth: int) -> ThreadOrigin | None:
+    """Number the future that workflow code is about to make, if a thread may complete it.
+
+    Those that asyncio makes for its own use are not counted: each version of it makes others.
+    """
+    maker: str = sys._getframe(depth).f_globals.get("__name__", "")  # noqa: SLF001 - who makes it
+    creator = CURRENT.get()
+    if not isinstance(creator, WorkflowTask) or (
+        maker.startswith("asyncio.") and maker != "asyncio.futures"
+    ):
+        return None
+    row = calling_row(depth + 1)
+    return creator.scope, *creator.scope.next_thread_end(row)
+
+
 class ObservedRun:
     """The part of an invocation's state that the observer reads."""
 
@@ -195,7 +238,12 @@ class LoopObserver:
         place = place_of_future(3)
         if place is None:
             return None
-        return NumberedFuture(place, self._observed.loop, self._observed.tasks)
+        return NumberedFuture(place, self._observed.loop, self._observed.tasks, thread_origin(3))
+
+    @property
+    def threads(self) -> ThreadCalls:
+        """The calls in threads of workflow code."""
+        raise NotImplementedError
 
     def is_workflow(self, runner: object) -> bool:
         """Return ``True`` if the runner is workflow code, and not the body of a step."""

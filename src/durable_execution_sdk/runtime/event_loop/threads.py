@@ -195,6 +195,13 @@ class InvocationThreads:
         future.add_done_callback(self._ended)
         return future
 
+    @property
+    def shortage(self) -> str:
+        """Tell of calls that wait for a thread, for a message; empty if none does."""
+        waiting = sum(not future.running() for future in self._running)
+        threads = f"{self._pool.most} threads that durable_execution(max_threads=...) allows"
+        return f"; plain functions that wait for one of the {threads}: {waiting}" if waiting else ""
+
     async def leave(self, seconds: float) -> list[str]:
         """Wait for running calls for so many seconds, then disown the rest; return the names of those."""
         for future in list(self._running):

@@ -38,7 +38,7 @@ from msgspec import Struct
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import Operation, label_of
-from durable_execution_sdk.runtime.log.ids import operation_id
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME, operation_id
 from durable_execution_sdk.runtime.log.journal import Journal
 
 __all__ = ["Gate", "SourceLine", "source_line"]
@@ -52,7 +52,7 @@ _TASK = r"(\w+)_[0-9a-f]{8}_(\d+)-"  # compiled by the first use, which is in a 
 _TRIED = MAX_OPERATIONS
 
 # Names of operations that the SDK records only if they mattered.
-SELF_NUMBERED = frozenset({"asyncio timer"})
+SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
 
 
 class Asking(Protocol):
@@ -110,6 +110,10 @@ class Gate:
     def entered(self, context_id: str | None) -> None:
         """Note that the function of a context runs."""
         self._running.add(context_id)
+
+    def runs(self, context_id: str | None) -> bool:
+        """Return ``True`` if the function of this context runs in this invocation."""
+        return context_id in self._running
 
     def is_dormant(self, items: str) -> None:
         """Note a task that will iterate over a map's items if they are needed."""

@@ -84,6 +84,9 @@ def title_of(part: str) -> str:
     return f"task {name.rpartition('_')[0]} {number}" if number.isdecimal() else part
 
 
+# The name of the operation that holds the place of the end of a call in a thread.
+THREAD_NAME = "asyncio thread"
+
 # Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"
 _TITLE_OF_ITEMS = "the items of map "

@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, late_news_id
+from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, THREAD_NAME, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -32,7 +32,6 @@ _STATUS_AFTER = {
     OperationAction.RETRY: OperationStatus.PENDING,
     OperationAction.CANCEL: OperationStatus.CANCELLED,
 }
-
 
 # The name of the operation that holds a note of late news.
 LATE_NEWS_NAME = "late news"
@@ -67,18 +66,20 @@ class Journal:
             self._operations.pop(self.execution.id, None)
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
-        # Of the operations that the log held when the invocation began: the ids of those that the code has
-        # not asked for yet, and of those that had ended.
+        # The ids of operations in the log at the start: of those not asked for yet, and of those that had ended.
         self.unclaimed = set(self._operations)
         self.recorded_ends: set[str] = set()
         # The ranks of operations whose ends came late, by operation id, and the ids of their notes.
         self.ranks: dict[str, float] = {}
         self._notes: set[str] = set()
+        self.thread_ends: dict[str, Operation] = {}  # of calls that have yet to end here
         for op in self._operations.values():
             if op.status in TERMINAL_STATUSES:
                 self.recorded_ends.add(op.id)
                 if op.name == LATE_NEWS_NAME:
                     self._take_note(op)
+                elif op.name == THREAD_NAME:
+                    self.thread_ends[op.id] = op
         # The ids of operations whose ends an earlier invocation may have seen.
         self.old_ends = self.recorded_ends - self.updated_ids
 
@@ -161,9 +162,8 @@ class Journal:
         status = _STATUS_AFTER[update.action]
         attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
         ended = update.action is not OperationAction.START
-        replay_children = (
-            update.context_options.replay_children if update.context_options is not None else None
-        )
+        context = update.context_options
+        replay_children = context.replay_children if context is not None else None
         return Operation(
             id=update.id,
             type=update.type,
@@ -233,9 +233,9 @@ class Position:
     """
 
     def __init__(self, journal: Journal, timers: Sized = ()) -> None:
-        """``timers`` are those that run in this process, because the log does not hold them."""
+        """``in_process`` holds what runs in this process because the log does not hold it, such as ``timers``."""
         self.journal = journal
-        self._timers = timers
+        self.in_process: list[Sized] = [timers]
         # True once the workflow is past all that an earlier invocation can have seen; it stays true.
         self.has_news = len(journal) == 0
         # The service invokes a suspended execution when something has changed, and says what, even if it is in
@@ -274,9 +274,9 @@ class Position:
     def comes_to_rest(self) -> None:
         """Take note that the code has seen all that an earlier invocation can have seen, and blocks.
 
-        That one would have suspended here, and before that have recorded each of its timers.
+        That one would have suspended here, and before that have recorded each timer and end of a call in a thread.
         """
-        if self._timers:
+        if any(self.in_process):
             self.found_cut()
 
     def settle(self, *, are_new: bool) -> None:

@@ -70,6 +70,10 @@ class TaskScope:
         """The number of one more thing of this kind and row, from 1."""
         raise NotImplementedError
 
+    def next_thread_end(self, row: Row) -> tuple[str, int, int]:
+        """Claim the id of the end of the next call in a thread; return it, its hash and its number among all claims."""
+        raise NotImplementedError
+
     def spawn(self, row: Row) -> tuple[TaskScope, int]:
         """Return the scope of the next task of this row, and the task's hash."""
         raise NotImplementedError

@@ -1,0 +1,62 @@
+"""The calls of workflow code in threads of anyio: each gets a place in the log when it ends.
+
+anyio keeps its threads in a pool of its own, and completes their futures in a callback that names no future. This
+module is loaded only where anyio is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from queue import Queue
+from typing import Any
+
+import anyio._backends._asyncio as backend
+
+from durable_execution_sdk.runtime.event_loop.loop import WorkflowLoop
+from durable_execution_sdk.runtime.event_loop.observer import LoopObserver
+
+__all__ = ["order_anyio_threads"]
+
+
+def order_anyio_threads() -> None:
+    """Let the observer of the loop see the calls of workflow code in threads of anyio, and their ends."""
+    worker: Any = backend.WorkerThread
+    initialize: Callable[..., None] = worker.__init__
+    if getattr(initialize, "tells_of_calls", False):
+        return
+    report: Callable[..., None] = worker._report_result  # noqa: SLF001 - anyio has no public name for it
+
+    def begin(self: Any, *args: Any, **options: Any) -> None:
+        initialize(self, *args, **options)
+        self.queue.__class__ = _Calls
+
+    def report_in_turn(self: Any, future: asyncio.Future[object], *outcome: Any) -> None:
+        observer = _observer_of(future)
+        if observer is None:
+            report(self, future, *outcome)
+        else:
+            observer.threads.take_end(future, partial(report, self, future, *outcome))
+
+    begin.tells_of_calls = True  # type: ignore[attr-defined]
+    worker.__init__ = begin
+    worker._report_result = report_in_turn  # noqa: SLF001
+
+
+def _observer_of(future: asyncio.Future[object]) -> LoopObserver | None:
+    loop = future.get_loop()
+    return loop.idle_selector.observer if isinstance(loop, WorkflowLoop) else None
+
+
+class _Calls(Queue[Any]):
+    """The calls that a thread of anyio is given."""
+
+    def put_nowait(self, item: Any) -> None:
+        """Give the thread a call, with the future that it completes, or ``None`` to end it."""
+        parts: tuple[Any, ...] = item or ()
+        for future in filter(asyncio.isfuture, parts):
+            observer = _observer_of(future)
+            if observer is not None:
+                observer.threads.call_started(future)
+        super().put_nowait(item)

@@ -1,0 +1,202 @@
+"""The ends of calls in threads that workflow code waits for: each gets a place in the log.
+
+A call of ``asyncio.to_thread`` in workflow code runs again on every replay. If its end had no place in the log,
+it could come before a completion on the first run and after it on replay, and code that waits for both would
+take another path, without an error. So a STEP records that the call has ended, as one does for a short timer
+of asyncio, and the code sees the end once that is acknowledged. It holds no value: replay takes that from the
+call, which runs again. Completions with a later end wait meanwhile.
+
+A thread completes a future of the loop by ``call_soon_threadsafe``. So the loop sees every such end, that of
+``run_in_executor`` and ``asyncio.wrap_future`` as that of a library with threads of its own. What a thread does
+to the loop in another way, such as setting an event, gets no place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationSubType,
+    OperationType,
+)
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.current import CURRENT, sdk_context
+from durable_execution_sdk.runtime.event_loop.observer import NumberedFuture, ThreadOrigin
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME
+from durable_execution_sdk.runtime.tasks.identity import Row
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.run import InvocationRun
+
+__all__ = ["ThreadEnds"]
+
+Tell = Callable[[], object]
+
+# The row of plain futures.
+_ROW = Row("anyio", 0)
+
+
+class ThreadEnd(Completion[None]):
+    """The operation that records the end of a call in a thread."""
+
+    __slots__ = ("context_state", "due_at", "is_pending", "name", "operation_id", "run")
+
+    def __init__(self, context_state: Any, operation_id: str, place: int, sequence: int) -> None:
+        self.context_state = context_state
+        self.run: InvocationRun = context_state.run
+        self.name = THREAD_NAME
+        self.operation_id = operation_id
+        super().__init__(self.run.completions, place)
+        # Of two ends in the same millisecond, that of the future that was made first is delivered first. The
+        # order in which the ends came would not be the same on replay.
+        self.sequence = sequence
+        self.is_pending = False
+        self.due_at: float | None = None
+        self.context_state.unsettled[sequence] = self
+        self.run.registered[operation_id] = self
+        if self.run.reporter is not None:
+            self.run.reporter.claimed(operation_id)
+        if self.run.journal.is_recorded(operation_id):
+            record = self.run.claim(self)
+            if record is not None:
+                self.observe(record)
+        elif not self.context_state.is_rebuilt:
+            self.context_state.submit(
+                OperationUpdate(
+                    id=operation_id,
+                    type=OperationType.STEP,
+                    action=OperationAction.SUCCEED,
+                    parent_id=self.context_state.parent_id,
+                    name=THREAD_NAME,
+                    sub_type=OperationSubType.STEP,
+                    payload="null",
+                )
+            )
+
+    @property
+    def label(self) -> str:
+        """The name of the end in messages."""
+        return "the end of a call in a thread"
+
+    def observe(self, record: Operation) -> None:
+        """Take in a change of its record in the log."""
+        if record.status in TERMINAL_STATUSES and not self.is_done:
+            self.become_due(record.end_timestamp or self.run.completions.now)
+
+    def outcome(self) -> None:
+        """Return nothing: the thread's own callback has the value."""
+
+    def settle(self) -> None:
+        """Let workflow code see the end."""
+        super().settle()
+        self._leave()
+
+    def drop(self, msg: object | None = None) -> bool:
+        """Forget the end, because the context is over."""
+        dropped = super().drop(msg)
+        if dropped:
+            self._leave()
+        return dropped
+
+    def _leave(self) -> None:
+        self.context_state.unsettled.pop(self.sequence, None)
+        self.run.registered.pop(self.operation_id, None)
+        self.run.journal.release(self.operation_id)
+
+
+class ThreadEnds:
+    """The ends of calls in threads of one invocation."""
+
+    def __init__(self, run: InvocationRun) -> None:
+        self._run = run
+        # The places of plain futures, which have no room for theirs.
+        self._origins: dict[asyncio.Future[Any], ThreadOrigin] = {}
+
+    def call_started(self, future: asyncio.Future[Any]) -> None:
+        """Take note of the call in a thread that will complete a plain future."""
+        runner = CURRENT.get()
+        if isinstance(runner, WorkflowTask) and not self._run.is_ending:
+            self._origins[future] = (runner.scope, *runner.scope.next_thread_end(_ROW))
+            self._run.outside.thread_started(future)
+
+    def take_end(self, future: asyncio.Future[Any], tell: Tell) -> None:
+        """Record the end of the call that completes this future; ``tell`` completes it.
+
+        Clean-up code sees it at once. So does code that no longer waits for the call, if nothing is recorded.
+        """
+        run = self._run
+        earlier: ThreadEnd | None = getattr(future, "end", None)
+        if earlier is not None:
+            # Two threads complete one future: the first one does it, and the other one finds it done.
+            _after(earlier, tell)
+            return
+        origin = self._origin_of(future)
+        if origin is None or run.is_ending:
+            tell()
+            return
+        scope: Any
+        scope, operation_id, place, sequence = origin
+        is_recorded = run.journal.thread_ends.pop(operation_id, None) is not None
+        if scope.context_state.is_over or (future.done() and not is_recorded):
+            tell()
+            return
+        run.outside.thread_arrived(future)
+        end = ThreadEnd(scope.context_state, operation_id, place, sequence)
+        if isinstance(future, NumberedFuture):
+            future.end = end
+        _after(end, tell)
+
+    def come_before(self, at: float, sequence: int) -> bool:
+        """Return ``True`` if a call that had ended before this completion on the first run has yet to end."""
+        run = self._run
+        journal, gate, begun = run.journal, run.gate, run.completions.thread_claims
+        return any(
+            (journal.ranks.get(end_id, record.end_timestamp or 0), begun.get(end_id, math.inf))
+            < (at, sequence)
+            and (end_id in begun or end_id in journal.unclaimed)
+            and (gate is None or gate.runs(record.parent_id))
+            for end_id, record in journal.thread_ends.items()
+        )
+
+    def fails_to_wait(self) -> bool:
+        """Fail the execution if no thread can bring the end that the log holds; return ``True`` in that case."""
+        if self._run.outside.leads_to_an_end(self._run.tasks.progress):
+            return False
+        self._run.fail(self.missing())
+        return True
+
+    def missing(self) -> DeterminismError:
+        """Return the error for calls that had ended by now on the first run, and do not end."""
+        count = len(self._run.journal.thread_ends)
+        return DeterminismError(
+            f"the log holds that {count} call{'s' if count > 1 else ''} in threads, such as asyncio.to_thread in"
+            f" workflow code, had ended here, and {'they have' if count > 1 else 'it has'} not ended this"
+            " time. The workflow's code has changed since this execution began, or the call hangs. Put the old"
+            " code back, or keep this execution's function version until it has ended. A thread's work belongs"
+            " into a step, which replay does not repeat"
+        )
+
+    def _origin_of(self, future: asyncio.Future[Any]) -> ThreadOrigin | None:
+        """Return the place of a future; ``None`` if it is not one of this workflow's."""
+        if isinstance(future, NumberedFuture):
+            return future.origin if future.owner is self._run.tasks else None
+        return self._origins.pop(future, None)
+
+
+def _after(end: ThreadEnd, tell: Tell) -> None:
+    """Call ``tell`` once the end is delivered, and never if it is dropped."""
+    if end.is_done:
+        if not end.is_cancelled:
+            tell()
+        return
+    end.handle.add_done_callback(
+        lambda _: None if end.is_cancelled else tell(), context=sdk_context()
+    )
