@@ -13,9 +13,10 @@ import pytest
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.stores.leases import FileLeases
 from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Standing
 from durable_execution_sdk.errors import StoreError
 
 RECORD = ExecutionRecord(
@@ -127,3 +128,36 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.find("arn:a")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "executions.db",
+        "folder/executions.db",
+        pytest.param(
+            ":memory:", marks=pytest.mark.skipif(sys.platform == "win32", reason="no such name")
+        ),
+    ],
+)
+def test_a_store_stays_where_it_is_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The file, its check and its leases; a name that means memory to SQLite is that of a file, too."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    store = SqliteStore(name)
+    store.create(RECORD, [b'"1"'])
+    monkeypatch.chdir(there)
+    store.append("arn:a", 1, [b'"2"'], Standing(status="RUNNING", is_open=True))
+    release = store.leases.acquire("arn:a")
+    assert release is not None
+    assert FileLeases(here / f"{name}.leases").acquire("arn:a") is None
+    release()
+    store.close()
+    assert not list(there.iterdir())
+    reopened = SqliteStore(here / name)
+    assert reopened.events("arn:a") == [b'"1"', b'"2"']
+    reopened.close()
