@@ -1,6 +1,6 @@
 """Run all workloads with this SDK and its peers, side by side.
 
-make bench                      everything; writes benchmarks/RESULTS.md
+make bench                      everything; writes benchmarks/RESULTS.md, and the figures of README.md
 make bench ARGS="--quick"       the smaller workloads, once; prints, and writes nothing
 make bench ARGS="--only steps"  the cells whose key begins so; prints, and writes nothing
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks import readme
 from benchmarks.environments import ROOT, make_all
 from benchmarks.measure import run_all
 from benchmarks.report import page, summary
@@ -44,6 +45,7 @@ def main() -> None:
         print(text)
     else:
         (ROOT / "benchmarks" / "RESULTS.md").write_text(text)
+        readme.write(results, ROOT / "README.md")
     print(summary(results))
 
 
