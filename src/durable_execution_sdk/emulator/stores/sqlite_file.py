@@ -115,7 +115,7 @@ class SqliteFile:
                 self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
-                prepare(db, self.path)
+                prepare(db, self.path, _BUSY_SECONDS)
                 self._known = self._file.stat()
             except BaseException:
                 db.close()
