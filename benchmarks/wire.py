@@ -3,8 +3,9 @@
     PYTHON benchmarks/wire.py SDK PYTHON_OF_SDK CELL
 
 The function runs ``wire_worker.py`` in a new process for each invocation, as Lambda does.
-Printed are the CPU time, the wall time and, where they can be counted, the instructions of the last invocation, those of a small workload taken off: so neither imports nor the first call count. Instructions are
-counted in an execution of their own, but for a replay, which can be repeated: it records nothing.
+Printed are the CPU time, the wall time and, where they can be counted, the instructions of the last invocation,
+those of a small workload taken off: so neither imports nor the first call count. Instructions are counted in an
+execution of their own, which is smaller because counting is slow, and scaled.
 """
 
 from __future__ import annotations
@@ -58,20 +59,6 @@ def counted(
     out, count = instructions.run(command, payload, environment)
     assert count is not None, "the instructions were not counted"
     return out, {"instructions": count}
-
-
-def all_measured(
-    command: list[str], payload: bytes, environment: dict[str, str]
-) -> tuple[bytes, Figures]:
-    """Run a process once for each kind of figures; return the output and all figures."""
-    out, figures = b"", {}
-    for run in INSTRUMENTS:
-        out, found = run(command, payload, environment)
-        figures |= found
-    return out, figures
-
-
-INSTRUMENTS = [measured, *([counted] if instructions.can_count() else [])]
 
 
 class Invocations:
@@ -135,24 +122,27 @@ def executed(service: str, command: list[str], event: Any, run: Any, replay: Any
     return invocations.figures
 
 
-def figures_of(sdk: str, command: list[str], cell: dict[str, Any], event: Any) -> Figures:
+def figures_of(sdk: str, command: list[str], cell: dict[str, Any], event: Any, run: Any) -> Figures:
+    """Return the figures of the last invocation of an execution, or of a floor."""
     if sdk in ("blocking", "asyncio"):
-        return all_measured(command, json.dumps(event).encode(), dict(os.environ))[1]
-    if cell["replayed"]:
-        return executed(cell["service"], command, event, measured, all_measured)
-    figures: Figures = {}
-    for run in INSTRUMENTS:
-        figures |= executed(cell["service"], command, event, run, run)
-    return figures
+        return run(command, json.dumps(event).encode(), dict(os.environ))[1]
+    first = measured if cell["replayed"] else run
+    return executed(cell["service"], command, event, first, run)
 
 
 def main() -> None:
     sdk, python, cell = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
     command = [python, WORKER, sdk, cell["workload"]]
-    small, large = (
-        figures_of(sdk, command, cell, event) for event in (cell["small"], cell["event"])
-    )
-    print(json.dumps({name: large[name] - small[name] for name in large}))
+    runs: list[tuple[Any, Any, float]] = [(measured, cell["event"], 1.0)]
+    if instructions.can_count():
+        runs.append((counted, cell["counted_event"], cell["scale"]))
+    figures: Figures = {}
+    for run, event, scale in runs:
+        small, large = (
+            figures_of(sdk, command, cell, each, run) for each in (cell["small"], event)
+        )
+        figures |= {name: (large[name] - small[name]) * scale for name in large}
+    print(json.dumps(figures))
 
 
 def _cpu_of_children() -> float:
