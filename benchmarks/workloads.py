@@ -100,7 +100,7 @@ def sequential() -> list[Cell]:
                     larger_than=previous_key,
                     is_quick=n < 10_000,
                     together=seconds > 0 and n > 1_000,
-                    floor="floor-tasks",
+                    floor=None if seconds else "floor-tasks",
                 )
             )
             previous_key = key
@@ -196,7 +196,7 @@ def maps() -> list[Cell]:
                     worker,
                     per=1_000,
                     unit="item",
-                    floor="floor-tasks",
+                    floor=None if seconds else "floor-tasks",
                 )
             )
     return cells
