@@ -25,6 +25,11 @@ def python_of(sdk: str) -> str:
     return str(HERE / BORROWED.get(sdk, sdk) / "bin" / "python")
 
 
+def program_of(sdk: str, name: str) -> str:
+    """Return a command that is installed with an SDK."""
+    return str(Path(python_of(sdk)).with_name(name))
+
+
 def package_of(sdk: str, bytecode: str) -> Path:
     """Return the folder that would be deployed with an SDK; ``bytecode`` is ``none`` or ``unchecked-hash``."""
     return HERE / "packages" / f"{BORROWED.get(sdk, sdk)}-{bytecode}"

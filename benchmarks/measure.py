@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from benchmarks import instructions
 from benchmarks.control_group import NoControlGroupError, fraction_of_core
 from benchmarks.environments import ROOT, package_of, python_of
 from benchmarks.service import Service
@@ -36,6 +37,9 @@ class Measured:
         values = [run[figure] for run in self.runs if figure in run]
         return median(values) if values else None
 
+
+# Counting takes long, and the same number comes each time.
+_COUNTED: set[tuple[str, str]] = set()
 
 Results = dict[tuple[str, str], Measured]
 
@@ -91,6 +95,8 @@ def _run(cell: Cell, sdk: str, results: Results, environment: dict[str, str]) ->
         measured.failure = "no control group can be made here"
     except subprocess.CalledProcessError as error:
         measured.failure = _reason(error.stderr)
+    except RuntimeError as error:
+        measured.failure = _reason(str(error))
     measured.spent += time.perf_counter() - began
 
 
@@ -121,6 +127,11 @@ def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
     if bytecode is not None:
         package = {"PYTHONPATH": str(package_of(sdk, bytecode)), "PYTHONDONTWRITEBYTECODE": "1"}
         environment = environment | package
+    figures: dict[str, float] = {}
+    if cell.worker.get("counted") and (cell.key, sdk) not in _COUNTED:
+        _COUNTED.add((cell.key, sdk))
+        _, count = instructions.run(command, event.encode(), environment, cell.limit)
+        figures = {} if count is None else {"instructions": count}
     with nullcontext([]) if cores is None else fraction_of_core(cores) as prefix:
         cpu_before, began = _cpu_of_children(), time.perf_counter()
         subprocess.run(
@@ -132,7 +143,8 @@ def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
             text=True,
             timeout=cell.limit,
         )
-        return {"wall": time.perf_counter() - began, "cpu": _cpu_of_children() - cpu_before}
+        wall, cpu = time.perf_counter() - began, _cpu_of_children() - cpu_before
+    return {"wall": wall, "cpu": cpu, **figures}
 
 
 def _cpu_of_children() -> float:

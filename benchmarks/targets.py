@@ -65,13 +65,14 @@ def targets() -> list[Target]:
     ]
 
 
-def _of(results: Results, key: str, sdk: str, figure: str) -> float | None:
+def median_of(results: Results, key: str, sdk: str, figure: str) -> float | None:
+    """Return the median of a figure; ``None`` if it was not measured."""
     return results.get((key, sdk), Measured()).median(figure)
 
 
 def better_peer(results: Results, key: str, figure: str) -> float | None:
     """Return the smallest figure of the peers; ``None`` if none of them finished."""
-    values = [_of(results, key, peer, figure) for peer in PEERS]
+    values = [median_of(results, key, peer, figure) for peer in PEERS]
     return min((value for value in values if value is not None), default=None)
 
 
@@ -79,7 +80,7 @@ def _share(what: str, key: str, figure: str, at_most: float) -> Target:
     """Make a target that is our share of the better peer's figure; 0 where both peers failed."""
 
     def share(results: Results) -> float | None:
-        own_figure = _of(results, key, "ours", figure)
+        own_figure = median_of(results, key, "ours", figure)
         if own_figure is None:
             return None
         peer = better_peer(results, key, figure)
@@ -99,7 +100,7 @@ def _share(what: str, key: str, figure: str, at_most: float) -> Target:
 
 def _over_the_calls(n: int) -> Target:
     def over(results: Results) -> float | None:
-        wall = _of(results, f"steps-{n}-5 ms", "ours", "wall")
+        wall = median_of(results, f"steps-{n}-5 ms", "ours", "wall")
         return None if wall is None else wall / (n * 0.005)
 
     return Target(f"{n:,} steps at 5 ms, wall", "1.15 times the calls", 1.15, over)
@@ -107,7 +108,7 @@ def _over_the_calls(n: int) -> Target:
 
 def _calls(n: int) -> Target:
     def calls(results: Results) -> float | None:
-        count = _of(results, f"steps-{n}-0 ms", "ours", "calls")
+        count = median_of(results, f"steps-{n}-0 ms", "ours", "calls")
         return None if count is None else count / n
 
     return Target(f"{n:,} steps, calls a step", "one", 1.0, calls)
@@ -115,8 +116,8 @@ def _calls(n: int) -> Target:
 
 def _growth(what: str, small: str, large: str, times: int) -> Target:
     def growth(results: Results) -> float | None:
-        small_cpu = _of(results, small, "ours", "cpu")
-        large_cpu = _of(results, large, "ours", "cpu")
+        small_cpu = median_of(results, small, "ours", "cpu")
+        large_cpu = median_of(results, large, "ours", "cpu")
         return None if small_cpu is None or large_cpu is None else large_cpu / small_cpu / times
 
     return Target(what, "linear: 1.25", 1.25, growth)
@@ -124,7 +125,7 @@ def _growth(what: str, small: str, large: str, times: int) -> Target:
 
 def _plain(what: str, key: str, milliseconds: float) -> Target:
     def plain(results: Results) -> float | None:
-        wall = _of(results, key, "ours", "wall")
+        wall = median_of(results, key, "ours", "wall")
         return None if wall is None else wall * 1e3
 
     return Target(what, f"{milliseconds} ms", milliseconds, plain)
@@ -132,8 +133,8 @@ def _plain(what: str, key: str, milliseconds: float) -> Target:
 
 def _memory_per_operation() -> Target:
     def beyond(results: Results) -> float | None:
-        peak = _of(results, "replay-25000-memory", "ours", "beyond")
-        payloads = _of(results, "replay-25000-memory", "ours", "payloads")
+        peak = median_of(results, "replay-25000-memory", "ours", "beyond")
+        payloads = median_of(results, "replay-25000-memory", "ours", "payloads")
         return None if peak is None or payloads is None else (peak - payloads) / 25_000 / 1024
 
     return Target("25,000 operations: KB each, beyond payloads", "2 KB", 2.0, beyond)
@@ -141,8 +142,8 @@ def _memory_per_operation() -> Target:
 
 def _memory_of_state() -> Target:
     def share(results: Results) -> float | None:
-        peak = _of(results, "payload-memory", "ours", "peak")
-        state = _of(results, "payload-memory", "ours", "state")
+        peak = median_of(results, "payload-memory", "ours", "peak")
+        state = median_of(results, "payload-memory", "ours", "state")
         return None if peak is None or state is None else peak / state
 
     return Target("10 MB state: peak memory, event included", "3 times the state", 3.0, share)

@@ -22,6 +22,7 @@ class Cell:
         larger_than: the smaller cell; if that has failed, this one is not tried.
         together: run by all SDKs at the same time, because it is long and mostly sleeps.
         limit: the longest run in seconds; a longer one is stopped and counts as failed.
+        floor: the cell of the floor that CPU is compared with.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Cell:
     is_quick: bool = True
     together: bool = False
     limit: float = 80.0
+    floor: str | None = None
     sdks: tuple[str, ...] = field(default=SDKS)
 
 
@@ -45,9 +47,10 @@ def cold_start() -> list[Cell]:
             "cold",
             "Import and cold start",
             "import, decorate, one step over HTTP",
-            cell,
+            cell | {"counted": True},
             unit="process",
             rounds=7,
+            limit=400.0,
             sdks=(*SDKS, "floor"),
         ),
         *(
@@ -55,9 +58,10 @@ def cold_start() -> list[Cell]:
                 f"cold-{bytecode}{'-quarter' if cores else ''}",
                 "Import and cold start",
                 f"the same, package {words}{', a quarter of a core' if cores else ''}",
-                {"kind": "cold", "bytecode": bytecode, "cores": cores},
+                cell | {"bytecode": bytecode, "cores": cores, "counted": cores is None},
                 unit="process",
                 rounds=7,
+                limit=400.0,
                 sdks=(*SDKS, "floor"),
             )
             for cores in (None, 0.25)
@@ -96,6 +100,7 @@ def sequential() -> list[Cell]:
                     larger_than=previous_key,
                     is_quick=n < 10_000,
                     together=seconds > 0 and n > 1_000,
+                    floor=None if seconds else "floor-tasks",
                 )
             )
             previous_key = key
@@ -131,6 +136,7 @@ def replay() -> list[Cell]:
                     rounds=3 if n < 25_000 else 2,
                     larger_than=previous_key,
                     is_quick=n < 25_000,
+                    floor="floor-decoding",
                 )
             )
             previous_key = key
@@ -183,7 +189,15 @@ def maps() -> list[Cell]:
             worker = _map(1_000, most) | {"seconds": seconds}
             label = f"1,000 items, {at_a_time}, {cost} a call"
             cells.append(
-                Cell(f"map-{most}-{cost}", group, label, worker, per=1_000, unit="item", rounds=3)
+                Cell(
+                    f"map-{most}-{cost}",
+                    group,
+                    label,
+                    worker,
+                    per=1_000,
+                    unit="item",
+                    floor=None if seconds else "floor-tasks",
+                )
             )
     return cells
 
@@ -208,6 +222,7 @@ def growth() -> list[Cell]:
                     limit=20.0,
                     larger_than=previous_key,
                     is_quick=items < 4_000,
+                    floor="floor-tasks",
                 )
             )
             previous_key = key
@@ -223,7 +238,7 @@ def wide_and_deep() -> list[Cell]:
         "answer": 100 * 210,
         "warm_up": [3, 2],
     }
-    cells = [Cell("wide", group, "100 branches of 20 steps", wide, per=2_000, rounds=3)]
+    cells = [Cell("wide", group, "100 branches of 20 steps", wide, per=2_000, floor="floor-tasks")]
     for depth in (50, 300, 1_000):
         worker = {
             "kind": "live",
@@ -281,28 +296,50 @@ def runner() -> list[Cell]:
 
 
 def wire() -> list[Cell]:
-    group = "Over HTTP, signed, against the server of this project"
     floors = ("asyncio", "blocking")
     cells: list[Cell] = []
-    for key, label, workload, event, small, per, unit in (
-        ("wire-steps", "500 steps", "steps", 500, 10, 490, "step"),
-        ("wire-map", "a map of 500, 10 at a time", "map", [500, 10], [20, 10], 480, "item"),
-        ("wire-replay", "replay of 5,000", "steps and wait", 5_000, 10, 4_990, "step"),
+    for service, prefix, group in (
+        ("ours", "wire", "Over HTTP, signed, against the server of this project"),
+        ("aws", "wire-aws", "Over HTTP, signed, against AWS's emulator"),
     ):
-        worker = {"kind": "wire", "workload": workload, "event": event, "small": small}
-        cells.append(
-            Cell(
-                key,
-                group,
-                label,
-                worker,
-                per=per,
-                unit=unit,
-                limit=300.0,
-                is_quick=False,
-                sdks=(*SDKS, *floors) if workload == "steps" else SDKS,
+        for key, label, workload, event, counted, small, per, unit in (
+            ("steps", "500 steps", "steps", 500, 110, 10, 490, "step"),
+            (
+                "map",
+                "a map of 500, 10 at a time",
+                "map",
+                [500, 10],
+                [120, 10],
+                [20, 10],
+                480,
+                "item",
+            ),
+            ("replay", "replay of 5,000", "steps and wait", 5_000, 1_010, 10, 4_990, "step"),
+        ):
+            of_count = 1_000 if key == "replay" else 100
+            worker = {
+                "kind": "wire",
+                "service": service,
+                "workload": workload,
+                "replayed": key == "replay",
+                "event": event,
+                "counted_event": counted,
+                "small": small,
+                "scale": per / of_count,
+            }
+            cells.append(
+                Cell(
+                    f"{prefix}-{key}",
+                    group,
+                    label,
+                    worker,
+                    per=per,
+                    unit=unit,
+                    limit=900.0,
+                    is_quick=False,
+                    sdks=(*SDKS, *floors) if key == "steps" and service == "ours" else SDKS,
+                )
             )
-        )
     return cells
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from durable_execution_sdk.aws.client import LambdaClient
-from durable_execution_sdk.aws.transport import Patience
-from durable_execution_sdk.ports.backoff import Backoff, Timing
+from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 
 CERTIFICATE = Path(__file__).parent / "data" / "loopback.cert.pem"
 KEY_AND_CERTIFICATE = Path(__file__).parent / "data" / "loopback.pem"
@@ -81,6 +80,11 @@ class Loopback:
         lines, self._lines = self._lines, []
         for line in lines:
             line.hang_up(reset=reset)
+
+    def wait_until_left(self) -> None:
+        """Wait until the clients have closed all connections."""
+        for line in self._lines:
+            line.wait_until_left()
 
     def say(self, raw: bytes, *, in_the_clear: bool = False) -> None:
         """Send unrequested bytes on all open connections; ``in_the_clear`` bypasses TLS."""
@@ -152,6 +156,10 @@ class _Line:
 
     def start(self) -> None:
         self._thread.start()
+
+    def wait_until_left(self) -> None:
+        self._thread.join(5)
+        assert not self.is_open
 
     def hang_up(self, *, reset: bool) -> None:
         self._reset = reset

@@ -22,7 +22,7 @@ from durable_execution_sdk import (
 from durable_execution_sdk.aws import framing
 from durable_execution_sdk.aws.client import LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
-from durable_execution_sdk.aws.transport import Patience
+from durable_execution_sdk.ports.backoff import Patience
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST/durable-execution/n/run"
 SUCCEEDED, FAILED, PENDING, AGAIN = "SUCCEEDED", "FAILED", "PENDING", "again"

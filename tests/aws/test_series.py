@@ -13,8 +13,8 @@ from tests.aws.test_outcomes import OK, LambdaContext, event
 from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.aws.client import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
-from durable_execution_sdk.aws.transport import Patience
 from durable_execution_sdk.errors import InvocationError, ServiceError
+from durable_execution_sdk.ports.backoff import Backoff, Patience
 from durable_execution_sdk.runtime.event_loop.environment import environment
 
 NEXT = Call(operation="CheckpointDurableExecution", method="POST", path="/next", in_series=True)
@@ -148,6 +148,26 @@ def test_a_shorter_time_than_that_of_the_call_before_holds(
         assert watched(asyncio.get_running_loop()) == 0
 
     asyncio.run(main())
+
+
+def test_a_single_call_that_takes_over_from_a_series_has_its_own_time(
+    server: Loopback, clients: Clients
+) -> None:
+    """The timer of the series rings first, and is set anew."""
+    client = clients(server.environ(), patience=Patience(answer=0.05), backoff=Backoff(attempts=1))
+    single = Call(operation="X", method="GET", path="/x", answer_within=0.2)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await client.call(NEXT)
+        server.usual = Answer()
+        began = loop.time()
+        with pytest.raises(ServiceError, match=r"within 0.2 s"):
+            await client.call(single)
+        assert loop.time() - began >= 0.2
+
+    asyncio.run(main())
+    assert server.connections == 1
 
 
 def test_a_cancelled_call_of_a_series_leaves_nothing(

@@ -212,3 +212,69 @@ def test_an_execution_goes_on_after_a_loss_of_power_at_any_sync(tmp_path: Path) 
         resumed = EmulatorRig(SqliteStore(tmp_path / str(number) / "x.db"))
         assert resumed.result(complete(resumed)) == [1, "11", "101", 2]
         resumed.emulator.close()
+
+
+class Watched(SqliteStore):
+    """Tells when a thread has found that its writes are not stored yet; it has the lock then."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.is_waiting = threading.Event()
+
+    def uncommitted(self) -> bool:
+        is_uncommitted = super().uncommitted()
+        if is_uncommitted:
+            self.is_waiting.set()
+        return is_uncommitted
+
+
+@pytest.mark.parametrize("works", [True, False], ids=["stored", "lost"])
+def test_closing_stores_what_threads_wait_for_and_tells_them_if_it_could_not(
+    tmp_path: Path, works: bool
+) -> None:
+    begun = -1
+    answers: list[str] = []
+    with Disk(lambda _: works or begun < 0) as disk:
+        store = Watched(tmp_path / "x.db")
+        rig = EmulatorRig(store)
+        rig.add("f", waits)
+        writer = Writer(rig)
+        store.is_waiting.clear()
+        # Another thread is on its way to the lock, so this one waits for that one's commit.
+        rig.emulator.coordinator._lock._arriving.add(-1)  # pyright: ignore[reportPrivateUsage]
+        begun = disk.commits
+
+        def run() -> None:
+            try:
+                writer.checkpoint("a")
+                answers.append("acknowledged")
+            except StoreError as error:
+                answers.append(str(error))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        assert store.is_waiting.wait(60)
+        if works:
+            rig.emulator.close()
+        else:
+            with pytest.raises(StoreError, match=r"cannot use .*x\.db"):
+                rig.emulator.close()
+        thread.join()
+        kept = disk.kept()
+    assert steps_in(kept, tmp_path / "after", writer.arn) == (["a"] if works else [])
+    if works:
+        assert answers == ["acknowledged"]
+    else:
+        assert "could not be stored" in answers[0]
+
+
+def test_a_store_that_is_closed_before_its_writes_are_stored_says_that_they_are_lost(
+    tmp_path: Path,
+) -> None:
+    store = SqliteStore(tmp_path / "x.db")
+    rig = EmulatorRig(store)
+    rig.add("f", waits)
+    lost = pytest.raises(StoreError, match=r"could not be stored: the store was closed")
+    with lost, rig.emulator.coordinator.holding():
+        rig.start()
+        store.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sqlite3
 import stat
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,9 +16,11 @@ import pytest
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.stores import schema, sqlite_file
+from durable_execution_sdk.emulator.stores.leases import FileLeases
 from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Standing
 from durable_execution_sdk.errors import StoreError
 
 RECORD = ExecutionRecord(
@@ -127,3 +132,112 @@ def test_a_closed_store_says_so(tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.find("arn:a")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "executions.db",
+        "folder/executions.db",
+        pytest.param(
+            ":memory:", marks=pytest.mark.skipif(sys.platform == "win32", reason="no such name")
+        ),
+    ],
+)
+def test_a_store_stays_where_it_is_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The file, its check and its leases; a name that means memory to SQLite is that of a file, too."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    store = SqliteStore(name)
+    store.create(RECORD, [b'"1"'])
+    monkeypatch.chdir(there)
+    store.append("arn:a", 1, [b'"2"'], Standing(status="RUNNING", is_open=True))
+    release = store.leases.acquire("arn:a")
+    assert release is not None
+    assert FileLeases(here / f"{name}.leases").acquire("arn:a") is None
+    release()
+    store.close()
+    assert not list(there.iterdir())
+    reopened = SqliteStore(here / name)
+    assert reopened.events("arn:a") == [b'"1"', b'"2"']
+    reopened.close()
+
+
+def test_a_new_store_waits_for_another_process_that_creates_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself does not wait where it switches to a write-ahead log."""
+    path = tmp_path / "executions.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    tries: list[float] = []
+
+    def note(seconds: float) -> None:
+        tries.append(seconds)
+        other.execute("COMMIT")
+
+    monkeypatch.setattr(schema, "_sleep", note)
+    store = SqliteStore(path)
+    assert len(tries) == 1
+    assert store._file.read("PRAGMA journal_mode") == [("wal",)]  # pyright: ignore[reportPrivateUsage]
+    store.close()
+    other.close()
+
+
+def test_a_new_store_does_not_wait_for_another_process_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "executions.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(sqlite_file, "_BUSY_SECONDS", 0.02)
+    with pytest.raises(StoreError, match="another process has been writing to it"):
+        SqliteStore(path)
+    other.close()
+
+
+class Slow(sqlite3.Connection):
+    """A connection that opens a store, during whose look at the tables another one creates them."""
+
+    other: threading.Thread
+    is_blocked: threading.Event
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if "sqlite_master" in sql and self.other.ident is None:
+            self.other.start()
+            # It creates the tables, or waits until this one has looked.
+            while self.other.is_alive() and not self.is_blocked.wait(0.01):
+                pass
+        return super().execute(sql, *values)
+
+
+def test_two_that_create_a_store_at_once_both_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables of the one are not taken for those of a foreign database by the other."""
+    path = tmp_path / "executions.db"
+
+    def create() -> None:
+        db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        waits.append(lambda: db.execute("PRAGMA busy_timeout = 30000"))
+        schema.prepare(db, path, 30.0)
+        db.close()
+
+    def wait(_: float) -> None:
+        if threading.current_thread() is Slow.other:
+            # It need not tell any more that it is blocked.
+            waits[0]()
+            Slow.is_blocked.set()
+
+    waits: list[Callable[[], object]] = []
+    Slow.other, Slow.is_blocked = threading.Thread(target=create), threading.Event()
+    monkeypatch.setattr(schema, "_sleep", wait)
+    db = sqlite3.connect(path, isolation_level=None, factory=Slow)
+    schema.prepare(db, path, 30.0)
+    Slow.other.join()
+    assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    db.close()

@@ -25,6 +25,8 @@ __all__ = ["Channel", "PlainChannel", "TlsChannel", "Trust", "open_channel"]
 _READ_BYTES = 64 * 1024
 # A long synchronous invoke sends nothing for minutes, and NAT gateways drop silent connections.
 _KEEP_ALIVE_AFTER = 60
+# Seconds for each address but the last: one of an unreachable network must not use up the time of all.
+_ADDRESS_SECONDS = 1.5
 
 
 class Channel(Protocol):
@@ -71,14 +73,15 @@ async def open_channel(host: str, port: int, *, tls: ssl.SSLContext | None) -> C
     except socket.gaierror:
         addresses = await loop.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     failure = OSError(f"{host} has no address")
-    for family, kind, protocol, _, address in addresses:
+    for left, (family, kind, protocol, _, address) in enumerate(addresses, 1 - len(addresses)):
         try:
             plain = PlainChannel(socket.socket(family, kind, protocol))
         except OSError as error:
             failure = error
             continue
         try:
-            await plain.connect(address)
+            async with asyncio.timeout(_ADDRESS_SECONDS if left else None):
+                await plain.connect(address)
             return plain if tls is None else await TlsChannel.over(plain, tls, host)
         except ssl.SSLError:
             plain.close()
@@ -96,12 +99,12 @@ class PlainChannel:
     """A TCP connection."""
 
     def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if hasattr(socket, "TCP_KEEPIDLE"):  # pragma: no branch - macOS has another name for it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
-        self._socket = sock
         self._unsent: memoryview | None = None
         # To ask this costs an eighth of a read that finds nothing.
         self._readable = select.poll()
@@ -160,6 +163,10 @@ class PlainChannel:
 
     def close(self) -> None:
         """Close the connection at once."""
+        self._socket.close()
+
+    def __del__(self) -> None:
+        """Close the connection of a thread that has ended."""
         self._socket.close()
 
 

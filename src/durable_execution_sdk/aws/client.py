@@ -20,8 +20,8 @@ from durable_execution_sdk.aws.signer import (
     query_string,
     twice,
 )
-from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError, Patience
-from durable_execution_sdk.ports.backoff import Backoff, Timing
+from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError
+from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 from durable_execution_sdk.version import __version__
 
 __all__ = ["Call", "LambdaClient", "user_agent"]
@@ -66,9 +66,9 @@ class _Head:
 
 
 class LambdaClient:
-    """Calls Lambda's API at one endpoint; keeps connections and the day's signing key.
+    """Calls Lambda's API at one endpoint; keeps connections, for each thread, and the day's signing key.
 
-    Use it from one event loop at a time. Endpoint and credentials default to those of the environment.
+    Endpoint and credentials default to those of the environment.
     """
 
     def __init__(

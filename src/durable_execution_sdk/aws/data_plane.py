@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
+import threading
 import time
 
 from msgspec.structs import replace
@@ -29,12 +30,18 @@ JSON = {"content-type": "application/json"}
 _GET_STATE = "GetDurableExecutionState"
 
 
+class _Ahead(threading.local):
+    """The page that the running thread has requested before it was asked for."""
+
+    prefetch: tuple[StateRequest, asyncio.Task[HttpResponse]] | None = None
+
+
 class LambdaDataPlane:
     """The ``DataPlane`` port over Lambda's API."""
 
     def __init__(self, client: LambdaClient) -> None:
         self._client = client
-        self._prefetch: tuple[StateRequest, asyncio.Task[HttpResponse]] | None = None
+        self._ahead = _Ahead()
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record updates, all or none; the token is valid once, the response has the next one.
@@ -66,7 +73,7 @@ class LambdaDataPlane:
         marker = read_answer(_GET_STATE, codec.next_marker, response)
         if marker is not None:
             next_request = replace(request, marker=marker)
-            self._prefetch = next_request, asyncio.create_task(self._get_state(next_request))
+            self._ahead.prefetch = next_request, asyncio.create_task(self._get_state(next_request))
             await asyncio.sleep(0)  # so that the task sends the request before decoding begins
         try:
             return read_answer(_GET_STATE, codec.decode_state_page, response)
@@ -75,17 +82,17 @@ class LambdaDataPlane:
             raise
 
     async def _page(self, request: StateRequest) -> HttpResponse:
-        prefetch = self._prefetch
+        prefetch = self._ahead.prefetch
         if prefetch is not None and prefetch[0] == request:
             task = prefetch[1]
             if task.get_loop() is asyncio.get_running_loop() and not task.cancelled():
-                self._prefetch = None
+                self._ahead.prefetch = None
                 return await task
         await self._cancel_prefetch()
         return await self._get_state(request)
 
     async def _cancel_prefetch(self) -> None:
-        prefetch, self._prefetch = self._prefetch, None
+        prefetch, self._ahead.prefetch = self._ahead.prefetch, None
         if prefetch is not None and prefetch[1].get_loop() is asyncio.get_running_loop():
             prefetch[1].cancel()
             await asyncio.gather(prefetch[1], return_exceptions=True)

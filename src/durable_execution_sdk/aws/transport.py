@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 import time
-
-import msgspec
 
 from durable_execution_sdk.aws.channel import Channel, Trust, open_channel
 from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError, ResponseReader
+from durable_execution_sdk.ports.backoff import Patience
 
-__all__ = ["HttpTransport", "NoAnswerError", "Patience"]
+__all__ = ["HttpTransport", "NoAnswerError"]
+
+_MOST_IDLE = 4
+_date = time.time  # noqa: TID251 - how long the process was frozen
 
 
 class NoAnswerError(Exception):
@@ -24,14 +27,6 @@ class NoAnswerError(Exception):
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
         self.sent = sent
-
-
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """Time limits in seconds: to connect, for a response, and for reusing an idle connection."""
-
-    connect: float = 5.0
-    answer: float = 30.0
-    idle: float = 60.0
 
 
 class _OverdueError(Exception):
@@ -47,7 +42,6 @@ class _Connection:
     """
 
     def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
-        self.idle_since = 0.0
         self.is_open = True
         self.reader = ResponseReader()
         self._channel = channel
@@ -55,11 +49,11 @@ class _Connection:
         self._descriptor = channel.fileno()
         self._answer: asyncio.Future[HttpResponse] | None = None
         self._send_error: OSError | None = None
-        self._is_read = False
-        self._is_written = False
+        self._is_read = self._is_written = False
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = self._rings_at = 0.0
+        self._idle_since = self._idle_since_date = 0.0
 
     def ask(
         self, request: bytes, within: float, *, in_series: bool
@@ -95,12 +89,14 @@ class _Connection:
             return False
         if self._task is None:
             self._leave_loop()
-        self.idle_since = time.monotonic()
+        self._idle_since, self._idle_since_date = time.monotonic(), _date()
         return True
 
-    def is_quiet(self) -> bool:
-        """True when the peer has neither closed the connection nor sent unrequested data."""
-        return self.is_open and self._channel.is_quiet()
+    def is_fresh(self, seconds: float) -> bool:
+        """True when it was idle for less than so many seconds, and the peer has closed or sent nothing."""
+        # The monotonic clock may stand still while the process is frozen.
+        idle = max(time.monotonic() - self._idle_since, _date() - self._idle_since_date)
+        return self.is_open and idle < seconds and self._channel.is_quiet()
 
     def close(self) -> None:
         """Close the connection at once."""
@@ -147,7 +143,7 @@ class _Connection:
         if answer is None or answer.done():
             return
         left = self._deadline - time.monotonic()
-        if left > 0 and self._task is not None:
+        if left > 0:
             self._set_timer(left)  # The timer was that of an earlier call.
         else:
             answer.set_exception(_OverdueError())
@@ -184,25 +180,26 @@ class _Connection:
         self._is_written = not is_sent
 
 
+class _Idle(threading.local):
+    """The idle connections of the running thread, which belong to the event loop that used them last."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.generation = 0
+        self.connections: list[_Connection] = []
+
+
 class HttpTransport:
-    """Sends requests to one host. Connections belong to the event loop that used them last."""
+    """Sends requests to one host. Each thread has its own connections: their sockets are its loop's."""
 
     def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        trust: Trust | None,
-        patience: Patience | None = None,
-        most_idle: int = 4,
+        self, host: str, port: int, *, trust: Trust | None, patience: Patience | None = None
     ) -> None:
         self._host = host
         self._port = port
         self._trust = trust
         self._patience = patience or Patience()
-        self._most_idle = most_idle
-        self._idle: list[_Connection] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle = _Idle()
         self._generation = 0
 
     async def send(
@@ -219,12 +216,13 @@ class HttpTransport:
         ``in_series``: the calling task sends more requests, for which the connection stays registered.
         """
         loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            self.close()
-            self._loop = loop
+        idle = self._idle
+        if loop is not idle.loop or idle.generation != self._generation:
+            self._leave_idle()
+            idle.loop = loop
+        connections = idle.connections
+        kept = self._take(connections) if repeatable else None
         within = answer_within or self._patience.answer
-        generation = self._generation
-        kept = self._take() if repeatable else None
         while True:
             connection = kept or await self._connect(loop)
             try:
@@ -238,24 +236,30 @@ class HttpTransport:
                 kept = None  # The peer closed it while it was idle.
             else:
                 break
-        if connection.end() and generation == self._generation:
-            self._put_back(connection)
+        if connection.end() and connections is idle.connections:
+            connections.append(connection)
+            if len(connections) > _MOST_IDLE:
+                connections.pop(0).close()
         else:
             connection.close()
         return response
 
     def close(self) -> None:
-        """Close idle connections now, and the others as soon as their call ends."""
+        """Close idle connections now, others when their call ends, those of other threads in the next one."""
         self._generation += 1
-        idle, self._idle = self._idle, []
-        for connection in idle:
+        self._leave_idle()
+
+    def _leave_idle(self) -> None:
+        idle = self._idle
+        idle.generation = self._generation
+        connections, idle.connections = idle.connections, []
+        for connection in connections:
             connection.close()
 
-    def _take(self) -> _Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            since = time.monotonic() - connection.idle_since
-            if since < self._patience.idle and connection.is_quiet():
+    def _take(self, idle: list[_Connection]) -> _Connection | None:
+        while idle:
+            connection = idle.pop()
+            if connection.is_fresh(self._patience.idle):
                 return connection
             connection.close()
         return None
@@ -267,9 +271,8 @@ class HttpTransport:
         except OSError as error:
             is_late = isinstance(error, TimeoutError)
             why = f" within {self._patience.connect:g} s" if is_late else f": {error}"
-            raise NoAnswerError(
-                f"no connection to {self._host}:{self._port}{why}", sent=False
-            ) from error
+            reason = f"no connection to {self._host}:{self._port}{why}"
+            raise NoAnswerError(reason, sent=False) from error
 
     async def _open(self) -> Channel:
         if self._trust is None:
@@ -292,8 +295,3 @@ class HttpTransport:
         else:
             reason = f"{peer} closed the connection without an answer ({error})"
         return NoAnswerError(reason, sent=True)
-
-    def _put_back(self, connection: _Connection) -> None:
-        self._idle.append(connection)
-        if len(self._idle) > self._most_idle:
-            self._idle.pop(0).close()

@@ -86,7 +86,8 @@ class Coordinator:
 
     def recorded(self, arn: str) -> ExecutionState:
         """Return the stored state of an execution without firing due timers; raise if there is none."""
-        return self._repository.state(arn)
+        with self.holding():
+            return self._repository.state(arn)
 
     def events(self, arn: str) -> list[Event]:
         """Return all stored events of an execution."""

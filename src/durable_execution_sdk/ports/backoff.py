@@ -1,4 +1,4 @@
-"""Delays between the attempts of a call: exponential backoff, full jitter, and ``Retry-After``."""
+"""Delays between the attempts of a call (exponential backoff, full jitter, ``Retry-After``), and its time limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-__all__ = ["Backoff", "Timing"]
+__all__ = ["Backoff", "Patience", "Timing"]
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,14 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
         if retry_after is not None:
             seconds = max(seconds, retry_after)
         return seconds if elapsed + seconds <= self.give_up_after else None
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """Time limits in seconds: to connect, for a response, and for reusing an idle connection."""
+
+    connect: float = 5.0
+    answer: float = 30.0
+    idle: float = 60.0
 
 
 def _jitter() -> float:

@@ -1,4 +1,4 @@
-"""The head of a request, read within bounds of size, number and time; its rest, asked for at once.
+"""The head of a request, read within bounds of size, number and time; its rest, asked for at once; its answer.
 
 uvicorn bounds the size of a head that is not complete, and how long a connection may be idle between two
 requests. It does not bound the time that a head takes: a client that sends a byte now and then keeps its
@@ -7,6 +7,9 @@ connection open for good, and a few hundred of them use up the descriptors of th
 Many clients send head and body apart, and by Nagle's algorithm their kernel keeps the body back until the
 head is acknowledged. The kernel here delays acknowledgements by up to 40 ms, to send them with the answer.
 That is 40 ms for each checkpoint of such a client, so a part of a request is acknowledged at once.
+
+A client that does not read its answer would keep its connection open for good, and the server, which closes
+when all answers are on their way. So a connection on which nothing moves any more is cut.
 """
 
 from __future__ import annotations
@@ -23,6 +26,9 @@ from durable_execution_sdk.errors import ServiceError
 HEAD_SECONDS = 20.0
 """Seconds that the head of a request may take, from its first byte or from the connection's start."""
 
+ANSWER_SECONDS = 20.0
+"""Seconds for which a client may take nothing of an answer that is ready."""
+
 # Only Linux has it; elsewhere acknowledgements are delayed.
 _QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 
@@ -36,14 +42,17 @@ _TOO_LATE = (
 
 
 class BoundedHeads(H11Protocol):
-    """One connection, which is closed when the head of a request does not come."""
+    """One connection, closed when the head of a request does not come or its answer is not taken."""
 
     _alarm: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
     _is_silent = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
         super().connection_made(transport)
+        # So writing is paused for as long as anything is left to be sent.
+        transport.set_write_buffer_limits(high=0)
         self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
@@ -62,7 +71,33 @@ class BoundedHeads(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note that the client does not read as fast as the answer is written."""
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        """Go on: the client has taken all that was written."""
+        super().resume_writing()
+        self._stop_watching()
+
+    def _watch_reader(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._stuck = self.loop.call_later(ANSWER_SECONDS, self._check_reader, left)
+
+    def _stop_watching(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _check_reader(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._watch_reader()
+        else:
+            self.transport.abort()
 
     def _acknowledge(self) -> None:
         connection = self.transport.get_extra_info("socket")

@@ -21,6 +21,9 @@ from durable_execution_sdk.server.workers import Workers
 _IDLE_SECONDS = 75
 """Keep-alive of idle connections: clients close theirs after a minute, and must be the first to close."""
 
+_SEND_BYTES = 128 * 1024
+"""Buffer of the kernel for answers: small, so that a client that takes them slowly is seen to take them."""
+
 
 def serve(
     driver: Driver,
@@ -133,4 +136,5 @@ def _listen(host: str, port: int) -> socket.socket:
     # Head and body of a response are two writes; without TCP_NODELAY the second waits for the first's
     # acknowledgement. Connections inherit it; asyncio does not set it for a socket made elsewhere.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BYTES)
     return listening

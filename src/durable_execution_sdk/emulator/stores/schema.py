@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from durable_execution_sdk.errors import StoreError
@@ -11,6 +12,9 @@ APPLICATION_ID = 0x64757261
 """SQLite's ``application_id`` of our files: "dura" in ASCII."""
 
 VERSION = 1
+
+_RETRY_SECONDS = 0.01
+_sleep = time.sleep
 
 _TABLES = (
     """
@@ -40,14 +44,16 @@ _TABLES = (
 )
 
 
-def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Create the tables in a new file; raise ``StoreError`` for a file of another kind or version."""
+def prepare(db: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
+    """Create the tables in a new file; raise ``StoreError`` for a file of another kind or version.
+
+    ``busy_seconds`` is the longest wait for other processes, as in ``sqlite3.connect(timeout=)``.
+    """
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        if _number(db, "application_id") != APPLICATION_ID:
-            _refuse_foreign(db, path)
-            db.execute("PRAGMA journal_mode = WAL")
+        if not _is_ours(db, path):
+            _log_ahead(db, busy_seconds)
             _create(db, path)
         version = _number(db, "user_version")
     except sqlite3.DatabaseError as error:
@@ -62,6 +68,33 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
             f"{path} has format {version}, and this version of durable-execution-sdk reads format"
             f" {VERSION}; use the version that wrote it, or choose another file"
         )
+
+
+def _is_ours(db: sqlite3.Connection, path: Path) -> bool:
+    """Tell whether the tables are there, as of one moment: another process may be about to create them."""
+    db.execute("BEGIN")
+    try:
+        is_ours = _number(db, "application_id") == APPLICATION_ID
+        if not is_ours:
+            _refuse_foreign(db, path)
+        return is_ours
+    finally:
+        db.execute("ROLLBACK")
+
+
+def _log_ahead(db: sqlite3.Connection, busy_seconds: float) -> None:
+    """Switch to a write-ahead log. For this one statement SQLite itself does not wait for other processes."""
+    ends = time.monotonic() + busy_seconds
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > ends:
+                raise
+            _sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def _create(db: sqlite3.Connection, path: Path) -> None:

@@ -38,7 +38,7 @@ class SqliteStore:
 
     def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
         self.path = Path(path)
-        self._leases = FileLeases(Path(f"{self.path}.leases"))
+        self._leases = FileLeases(Path(f"{self.path.absolute()}.leases"))
         self._file = SqliteFile(self.path)
 
     @property

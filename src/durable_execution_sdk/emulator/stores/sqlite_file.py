@@ -27,8 +27,10 @@ class SqliteFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # A function may change the working directory. And ``:memory:`` is the name of a file here.
+        self._file = path.absolute()
         self._lock = threading.RLock()
-        self._is_grouping = False
+        self._is_grouping = self._is_closed = False
         self._lost: StoreError | None = None
         self._db = self._open()
 
@@ -76,7 +78,8 @@ class SqliteFile:
         if self._lost is not None:
             raise StoreError(str(self._lost)) from self._lost
         with self._mapping_errors():
-            return self._db.in_transaction
+            # A thread may ask after the one that has closed the store committed for it.
+            return not self._is_closed and self._db.in_transaction
 
     def commit(self) -> None:
         """Store the writes that wait, with one sync; raise ``StoreError`` if they are lost."""
@@ -99,18 +102,21 @@ class SqliteFile:
     def close(self) -> None:
         """Close the file. Writes that wait for ``commit`` are lost."""
         with self._lock:
+            if not self._is_closed and self._db.in_transaction:
+                self._lose(StoreError("the store was closed before that"))
+            self._is_closed = True
             self._db.close()
 
     def _open(self) -> sqlite3.Connection:
         with self._mapping_errors():
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
             db = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
-                prepare(db, self.path)
-                self._files = {self.path: self.path.stat()}
+                prepare(db, self.path, _BUSY_SECONDS)
+                self._known = self._file.stat()
             except BaseException:
                 db.close()
                 raise
@@ -121,18 +127,18 @@ class SqliteFile:
 
         SQLite would go on writing to the old file, and those writes could never be read again.
         """
-        for path, known in self._files.items():
-            try:
-                now = path.stat()
-            except FileNotFoundError:
-                now = None
-            if now is None or not os.path.samestat(now, known) or now.st_size < known.st_size:
-                raise StoreError(
-                    f"{path} was deleted, moved, replaced or cut off while it was in use; what happened"
-                    " since is lost. Run again with the file in its place or another --store, and never"
-                    " delete a store while a process uses it"
-                )
-            self._files[path] = now
+        try:
+            now = self._file.stat()
+        except FileNotFoundError:
+            now = None
+        known = self._known
+        if now is None or not os.path.samestat(now, known) or now.st_size < known.st_size:
+            raise StoreError(
+                f"{self.path} was deleted, moved, replaced or cut off while it was in use; what happened"
+                " since is lost. Run again with the file in its place or another --store, and never"
+                " delete a store while a process uses it"
+            )
+        self._known = now
 
     def _lose(self, error: BaseException) -> None:
         """Remember that writes of a group are lost, some of which other callers have made."""
