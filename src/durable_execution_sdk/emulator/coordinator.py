@@ -17,17 +17,18 @@ from typing import TypeVar
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
 from durable_execution_sdk.emulator.repository import Repository, is_reusable
-from durable_execution_sdk.emulator.schedule import Schedule
+from durable_execution_sdk.emulator.schedule.schedule import Schedule
 from durable_execution_sdk.emulator.stores.group_commit import GroupCommit
 from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
 from durable_execution_sdk.engine import machine
 from durable_execution_sdk.engine.commands import (
     Command,
     FinishChainedInvoke,
+    MoveTime,
     StartExecution,
     Tick,
 )
-from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.engine.deadlines import clock_deadline
 from durable_execution_sdk.engine.effects import (
     CallFunction,
     Effect,
@@ -37,6 +38,7 @@ from durable_execution_sdk.engine.effects import (
     StartChild,
 )
 from durable_execution_sdk.engine.events import Event, ParentLink
+from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import ExecutionState
@@ -135,6 +137,10 @@ class Coordinator:
             for arn in self.schedule.due(self.clock.now()):
                 self._up_to_now(arn)
 
+    def now(self, arn: str) -> int:
+        """Return the time of an open execution, as this process knows it; takes no lock."""
+        return self.schedule.time(arn).now(self.clock.now())
+
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Call ``observer`` with all events once they are stored; the returned function ends that."""
         return self._broadcast.subscribe(observer)
@@ -172,7 +178,7 @@ class Coordinator:
         return self._as_of_now(self._repository.state(arn))
 
     def _as_of_now(self, state: ExecutionState) -> ExecutionState:
-        deadline = next_deadline(state)
+        deadline = clock_deadline(state)
         if deadline is None or deadline > (now := self.clock.now()):
             return state
         return self._after(self._repository.submit(state, Tick(), now))
@@ -221,6 +227,7 @@ class Coordinator:
             case StartChild():
                 self._start_child(effect)
             case NotifyParent():
+                self._keep_up(effect.parent_arn, effect.time)
                 self._tell(
                     effect.parent_arn,
                     FinishChainedInvoke(
@@ -247,6 +254,7 @@ class Coordinator:
             parent=ParentLink(arn=effect.parent_arn, operation_id=effect.operation_id),
             tenant_id=effect.tenant_id,
             trace_id=effect.trace_id,
+            time=effect.time,
         )
         try:
             self.start(command)
@@ -260,6 +268,17 @@ class Coordinator:
                     error=failure,
                 ),
             )
+
+    def _keep_up(self, arn: str, time: ExecutionTime) -> None:
+        """Move the time of an execution to that of one that it invoked, if it is later.
+
+        So an execution that waits for one that skipped thirty days records that it took thirty days.
+        """
+        state = self._repository.find(arn)
+        if state is not None and state.time.stands_at is None:
+            now = time.now(self.clock.now())
+            if now > self.now(arn):
+                self.submit(arn, MoveTime(to=now))
 
     def _tell(self, arn: str, command: Command) -> None:
         if self._repository.find(arn) is not None:

@@ -24,6 +24,13 @@ from durable_execution_sdk.emulator.functions.registry import (
 )
 from durable_execution_sdk.emulator.ids import Ids, unique_id
 from durable_execution_sdk.emulator.json_input import json_text
+from durable_execution_sdk.emulator.steering.execution_times import (
+    TimeReading,
+    advance,
+    catch_up,
+    read_time,
+    set_mode,
+)
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
 from durable_execution_sdk.engine.commands import (
     Checkpoint,
@@ -38,6 +45,7 @@ from durable_execution_sdk.engine.commands import (
     StopExecution,
 )
 from durable_execution_sdk.engine.events import Event
+from durable_execution_sdk.engine.execution_time import REAL_TIME, TimeMode, time_in_mode
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.rejections import Rejected, invalid, not_found
 from durable_execution_sdk.engine.state import ExecutionState
@@ -83,7 +91,7 @@ class Emulator:
 
     It records and responds; a ``Driver`` calls the functions and waits for deadlines. ``secret`` goes
     into tokens and callback ids, so that they cannot be guessed; it is random unless given. With ``""``
-    they are the same in each run of a test.
+    they are the same in each run of a test. ``time_mode`` is that of executions which are started.
     """
 
     def __init__(
@@ -95,6 +103,7 @@ class Emulator:
         limits: Limits = DEFAULT_LIMITS,
         ids: Ids = unique_id,
         secret: str | None = None,
+        time_mode: TimeMode = TimeMode.REAL,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -102,6 +111,7 @@ class Emulator:
         self.limits = limits
         self.ids = ids
         self.secret = secrets.token_hex(16) if secret is None else secret
+        self.time_mode = time_mode
         self.coordinator = Coordinator(store, clock, limits)
 
     # The data plane
@@ -157,6 +167,7 @@ class Emulator:
             raise invalid(
                 f"The name of a durable execution is 1 to {MAX_EXECUTION_NAME_CHARACTERS} letters, digits, '-' and '_': {name!r}"
             )
+        mode, now = self.time_mode, self.clock.now()
         state = self.coordinator.start(
             StartExecution(
                 arn=f"{resolved.arn}/durable-execution/{name}/{self.ids()}",
@@ -166,6 +177,7 @@ class Emulator:
                 function_arn=resolved.arn,
                 synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
                 tenant_id=request.tenant_id,
+                time=REAL_TIME if mode is TimeMode.REAL else time_in_mode(mode, now, now),
             )
         )
         return state.arn
@@ -286,6 +298,38 @@ class Emulator:
         nothing else.
         """
         return self.coordinator.subscribe(observer)
+
+    def set_time_mode(self, arn: str, mode: TimeMode) -> None:
+        """Change the way in which time passes for an execution and those that it invoked."""
+        set_mode(self.coordinator, _checked(arn), mode)
+
+    def advance(self, arn: str, milliseconds: int | None = None) -> int:
+        """Advance an execution's time, to its next deadline if no time is given; return the end's time.
+
+        Each deadline on the way fires at its time, and a driver runs the code that it wakes before time
+        goes on. Open callbacks do not hold up an advance. Executions that it invoked advance with it.
+        """
+        return advance(self.coordinator, _checked(arn), milliseconds)
+
+    def time(self, arn: str) -> TimeReading:
+        """Return an execution's time: its mode, its offset from the clock, and the time now."""
+        return read_time(self.coordinator, _checked(arn))
+
+    def now(self, arn: str) -> int:
+        """Return an execution's time, in milliseconds since the epoch."""
+        return self.time(arn).now
+
+    def skip_real_time(self) -> None:
+        """Skip time, while this emulator is open, also for executions whose time is real."""
+        with self.coordinator.holding():
+            self.coordinator.schedule.skip_real_time()
+
+    def catch_up(self, arn: str) -> None:
+        """Move an execution's time to the last event of its log.
+
+        The log may have been written with a clock that was ahead of this one.
+        """
+        catch_up(self.coordinator, _checked(arn))
 
     def operations(self, arn: str) -> list[Operation]:
         """Return all operations of an execution in start order."""
