@@ -102,7 +102,7 @@ class Coordinator:
 
     def submit(self, arn: str, command: Command) -> ExecutionState:
         """Execute a command after all due timers, and return the state after it."""
-        return self.answer(arn, command, _as_it_is)
+        return self.answer(arn, command, lambda state: state)
 
     def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
         """Execute a command after all due timers, and return ``view`` of the state after it."""
@@ -126,6 +126,11 @@ class Coordinator:
                     self._forget(record.arn)
                 with suppress(NameTakenError):
                     return self._after(self._repository.create(command, now))
+
+    def add(self, events: list[Event]) -> ExecutionState:
+        """Add an open execution with these events; raise ``NameTakenError`` if its name exists."""
+        with self.holding():
+            return self._after((self._repository.add(events), events))
 
     def refresh(self) -> None:
         """Read other processes' changes, and fire all due timers."""
@@ -292,7 +297,3 @@ class Coordinator:
     def _finish_deletions(self) -> None:
         for record in self.store.search(Search(statuses=[ExecutionStatus.DELETING])):
             self._forget(record.arn)
-
-
-def _as_it_is(state: ExecutionState) -> ExecutionState:
-    return state

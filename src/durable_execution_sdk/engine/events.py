@@ -32,6 +32,17 @@ class ParentLink(msgspec.Struct, frozen=True, kw_only=True):
     operation_id: str
 
 
+class ForkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The execution that a fork was made of, and the operation that the fork does anew, if one was named.
+
+    ``first_arn`` is the ARN of the first execution in a line of forks. Random values derive from it.
+    """
+
+    arn: str
+    first_arn: str
+    before: str | None = None
+
+
 class EventFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
     """Base of all events: ``at`` is the event's time."""
 
@@ -60,6 +71,7 @@ class ExecutionStarted(EventFields, frozen=True, kw_only=True, omit_defaults=Tru
     tenant_id: str | None = None
     trace_id: str | None = None
     time: ExecutionTime = REAL_TIME
+    forked_from: ForkOrigin | None = None
 
 
 class ExecutionOutcomeRecorded(EventFields, frozen=True, kw_only=True, omit_defaults=True):

@@ -91,6 +91,7 @@ def _begin(event: Event) -> ExecutionState:
         tenant_id=event.tenant_id,
         trace_id=event.trace_id,
         time=event.time,
+        forked_from=event.forked_from,
         started_at=event.at,
         times_out_at=event.at + event.execution_timeout * 1_000,
         last_at=event.at,

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from durable_execution_sdk.engine.events import ChainedInvokeStarted, ParentLink
+from durable_execution_sdk.engine.events import ChainedInvokeStarted, ForkOrigin, ParentLink
 from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -113,6 +113,7 @@ class ExecutionState:
     times_out_at: int
     last_at: int
     time: ExecutionTime = REAL_TIME
+    forked_from: ForkOrigin | None = None
     status: ExecutionStatus = ExecutionStatus.RUNNING
     ended_at: int | None = None
     deleted_at: int | None = None

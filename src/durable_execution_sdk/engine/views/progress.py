@@ -7,7 +7,12 @@ from enum import StrEnum
 
 import msgspec
 
-from durable_execution_sdk.engine.events import CheckpointAccepted, Event, InvocationStarted
+from durable_execution_sdk.engine.events import (
+    CheckpointAccepted,
+    Event,
+    ForkOrigin,
+    InvocationStarted,
+)
 from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -61,6 +66,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     retry_at: int | None
     last_failure: ErrorObject | None = None
     time: ExecutionTime = REAL_TIME
+    forked_from: ForkOrigin | None = None
     operations: list[OperationProgress]
 
 
@@ -94,6 +100,7 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         retry_at=state.retry_at,
         last_failure=state.last_failure,
         time=state.time,
+        forked_from=state.forked_from,
         operations=[
             OperationProgress(
                 operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)
