@@ -41,7 +41,7 @@ serdes/annotations.py _IS_COROUTINE_FUNCTION
 # Sizes of caches, and bounds of memory and of work
 aws/framing.py _LARGEST_HEAD
 aws/framing.py maxsize
-emulator/due_times.py _SLACK
+emulator/schedule/due_times.py _SLACK
 emulator/repository.py _MAX_CLOSED_CACHED
 operations/step.py _MOST_CACHED
 otel/plugin.py _REMEMBERED_EXECUTIONS

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import durable_execution_sdk.testing  # noqa: F401 - once, and not anew for the run below
-from durable_execution_sdk.emulator.clock import SkippingClock
+from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
-from durable_execution_sdk.engine.views.progress import Awaited
+from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.server.http_server import serve
 
 pytest_plugins = ["pytester"]
@@ -38,13 +38,7 @@ def deployed(handler: Any) -> Driver:
     functions = Functions()
     functions.add_durable("place_order", handler.bind)
     functions.add_plain("ship", lambda event, context: "track-1")
-    clock = SkippingClock()
-    emulator = Emulator(MemoryStore(), clock, functions)
-    clock.held = lambda: any(
-        operation.waiting is not None and operation.waiting.awaited is Awaited.ANSWER
-        for arn in emulator.coordinator.schedule.arns
-        for operation in emulator.progress(arn).operations
-    )
+    emulator = Emulator(MemoryStore(), RealClock(), functions, time_mode=TimeMode.SKIP)
     return Driver(emulator)
 
 

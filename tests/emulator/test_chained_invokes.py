@@ -19,7 +19,7 @@ from tests.emulator.emulator_rig import (
 )
 
 from durable_execution_sdk.emulator.driver import Driver, Ending
-from durable_execution_sdk.emulator.schedule import DISPATCH_MILLISECONDS
+from durable_execution_sdk.emulator.schedule.schedule import DISPATCH_MILLISECONDS
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.limits import Limits

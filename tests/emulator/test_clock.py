@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from durable_execution_sdk.emulator.clock import Clock, RealClock, SkippingClock, VirtualClock
+from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 
 
 def test_a_virtual_clock_stands_still_until_it_jumps() -> None:
@@ -51,18 +51,6 @@ def test_a_real_clock_reaches_a_time_that_is_near() -> None:
     assert clock.now() >= until
 
 
-def test_a_skipping_clock_jumps_over_waits_and_then_flows_on() -> None:
-    clock = SkippingClock()
-    before = clock.now()
-    clock.wait(before + 86_400_000, threading.Event())
-    assert clock.now() >= before + 86_400_000
-    woken = threading.Event()
-    woken.set()
-    clock.wait(None, woken)
-    clock.wait(before, threading.Event())
-    assert before + 86_400_000 <= clock.now() < before + 2 * 86_400_000
-
-
 def test_a_real_clock_that_was_set_forward_continues_from_there() -> None:
     clock = RealClock()
     later = clock.now() + 86_400_000
@@ -71,18 +59,8 @@ def test_a_real_clock_that_was_set_forward_continues_from_there() -> None:
     assert later <= clock.now() < later + 3_600_000
 
 
-def test_a_skipping_clock_skips_nothing_while_it_is_held() -> None:
-    clock = SkippingClock()
-    woken = threading.Event()
-    woken.set()
-    clock.held = lambda: True
-    before = clock.now()
-    clock.wait(before + 86_400_000, woken)
-    assert clock.now() < before + 3_600_000
-
-
-@pytest.mark.parametrize("clock", [VirtualClock(), SkippingClock()])
-def test_nothing_is_skipped_when_there_is_something_new_to_do(clock: Clock) -> None:
+def test_nothing_is_skipped_when_there_is_something_new_to_do() -> None:
+    clock = VirtualClock()
     woken = threading.Event()
     woken.set()
     before = clock.now()
@@ -91,11 +69,10 @@ def test_nothing_is_skipped_when_there_is_something_new_to_do(clock: Clock) -> N
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-@pytest.mark.parametrize("make", [RealClock, SkippingClock])
 def test_setting_the_computers_clock_does_not_change_a_running_clock(
-    make: type[RealClock], hours: int, monkeypatch: pytest.MonkeyPatch
+    hours: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = make()
+    clock = RealClock()
     before, real = clock.now(), time.time_ns
     monkeypatch.setattr(time, "time_ns", lambda: real() + hours * 3_600_000_000_000)
     monkeypatch.setattr(time, "time", lambda: real() / 1e9 + hours * 3_600)

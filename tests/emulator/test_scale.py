@@ -13,10 +13,10 @@ import pytest
 from durable_execution_sdk import DurableContext, Duration, durable_execution
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.driver import Driver
-from durable_execution_sdk.emulator.due_times import DueTimes
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
-from durable_execution_sdk.emulator.schedule import Schedule
+from durable_execution_sdk.emulator.schedule.due_times import DueTimes
+from durable_execution_sdk.emulator.schedule.schedule import Schedule
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import Store

@@ -9,7 +9,6 @@ from durable_execution_sdk.cli.output.progress import Watch
 from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import LATEST
@@ -57,31 +56,32 @@ def begin(emulator: Emulator, order: Order, place: Place) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an execution in this process. ``waits``: continue when time passes or answers arrive."""
+    """One run of an execution in this process.
+
+    ``waits``: continue when time passes or answers arrive. ``skips``: skip time.
+    """
 
     emulator: Emulator
-    clock: RealClock
     arn: str
     place: Place
     waits: bool = True
+    skips: bool = False
 
     def drive(self, watch: Watch, interrupts: Interrupts) -> None:
         """Drive the execution until it has ended, cannot continue, or Ctrl-C was pressed."""
         executions = family(self.emulator, self.arn)
         _check_functions(self.emulator, executions)
-        # The clock must not go backwards: an earlier run may have skipped time.
-        self.clock.jump_to(executions.last_at)
-        skipping = isinstance(self.clock, SkippingClock)
-        if isinstance(self.clock, SkippingClock):
-            # Skipping time would time out a callback before anyone could answer it.
-            self.clock.held = self._needs_answer
+        # The computer's clock may have been set back, or an earlier version have skipped time.
+        self.emulator.catch_up(self.arn)
+        if self.skips:
+            self.emulator.skip_real_time()
         driver = Driver(self.emulator, wrappers=interrupts.wrappers)
         with watch(self.emulator, self.arn, self.place), interrupts.cutting():
             driver.run_until(
                 self._is_over,
                 family=self.arn,
                 patient=self.waits,
-                wait=self.waits or skipping,
+                wait=self.waits or self.skips,
                 stop=interrupts.asked,
             )
 

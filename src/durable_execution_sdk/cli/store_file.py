@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.emulator.clock import Clock, RealClock
+from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.runs import Runs
@@ -33,15 +33,13 @@ class Place:
         return shlex.join(["durable", *words, *store])
 
     @contextmanager
-    def opened(
-        self, functions: Functions | None = None, clock: Clock | None = None
-    ) -> Generator[Emulator]:
+    def opened(self, functions: Functions | None = None) -> Generator[Emulator]:
         """Open an emulator over the store; make the file if it does not exist."""
         if self.path == DEFAULT_PATH and not self.path.parent.exists():
             self.path.parent.mkdir(mode=0o700)
             (self.path.parent / ".gitignore").write_text(_IGNORE)
         store = SingleExecutionStore(self.path)
-        emulator = Emulator(store, clock or RealClock(), functions or Functions())
+        emulator = Emulator(store, RealClock(), functions or Functions())
         try:
             yield emulator
         finally:

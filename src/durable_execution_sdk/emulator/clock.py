@@ -1,5 +1,7 @@
 """Clocks of the emulator: real time, or time that jumps to the next deadline when all work waits.
 
+The time of each execution is its offset from the clock (``engine.execution_time``).
+
 No other module of the package reads a clock. Times are integer milliseconds since the epoch.
 """
 
@@ -7,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 VIRTUAL_START = 1_767_225_600_000
@@ -103,22 +104,3 @@ class VirtualClock:
         """Move the time forward to ``at``; do nothing if it is later already."""
         with self._lock:
             self._now = max(self._now, at)
-
-
-class SkippingClock(RealClock):
-    """Real time that skips waits: it jumps to the next deadline when all work waits.
-
-    Running code takes its real time, as in ``durable run --skip-time``. Nothing is skipped while
-    ``held()`` is true.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.held: Callable[[], bool] = lambda: False
-
-    def wait(self, until: int | None, woken: threading.Event, *, busy: bool = False) -> None:
-        """Jump to ``until``; without one, or while others are busy, sleep up to 0.2 s."""
-        if until is None or busy or self.held():
-            super().wait(until, woken, busy=busy)
-        elif not woken.is_set():
-            self.jump_to(until)

@@ -17,17 +17,18 @@ from typing import TypeVar
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
 from durable_execution_sdk.emulator.repository import Repository, is_reusable
-from durable_execution_sdk.emulator.schedule import Schedule
+from durable_execution_sdk.emulator.schedule.schedule import Schedule
 from durable_execution_sdk.emulator.stores.group_commit import GroupCommit
 from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
 from durable_execution_sdk.engine import machine
 from durable_execution_sdk.engine.commands import (
     Command,
     FinishChainedInvoke,
+    MoveTime,
     StartExecution,
     Tick,
 )
-from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.engine.deadlines import clock_deadline
 from durable_execution_sdk.engine.effects import (
     CallFunction,
     Effect,
@@ -37,6 +38,7 @@ from durable_execution_sdk.engine.effects import (
     StartChild,
 )
 from durable_execution_sdk.engine.events import Event, ParentLink
+from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import ExecutionState
@@ -101,7 +103,7 @@ class Coordinator:
 
     def submit(self, arn: str, command: Command) -> ExecutionState:
         """Execute a command after all due timers, and return the state after it."""
-        return self.answer(arn, command, _as_it_is)
+        return self.answer(arn, command, lambda state: state)
 
     def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
         """Execute a command after all due timers, and return ``view`` of the state after it."""
@@ -126,6 +128,11 @@ class Coordinator:
                 with suppress(NameTakenError):
                     return self._after(self._repository.create(command, now))
 
+    def add(self, events: list[Event]) -> ExecutionState:
+        """Add an open execution with these events; raise ``NameTakenError`` if its name exists."""
+        with self.holding():
+            return self._after((self._repository.add(events), events))
+
     def refresh(self) -> None:
         """Read other processes' changes, and fire all due timers."""
         with self.holding():
@@ -135,6 +142,10 @@ class Coordinator:
                 self._pulse = pulse
             for arn in self.schedule.due(self.clock.now()):
                 self._up_to_now(arn)
+
+    def now(self, arn: str) -> int:
+        """Return the time of an open execution, as this process knows it; takes no lock."""
+        return self.schedule.time(arn).now(self.clock.now())
 
     def subscribe(self, observer: Observer) -> Callable[[], None]:
         """Call ``observer`` with all events once they are stored; the returned function ends that."""
@@ -173,7 +184,7 @@ class Coordinator:
         return self._as_of_now(self._repository.state(arn))
 
     def _as_of_now(self, state: ExecutionState) -> ExecutionState:
-        deadline = next_deadline(state)
+        deadline = clock_deadline(state)
         if deadline is None or deadline > (now := self.clock.now()):
             return state
         return self._after(self._repository.submit(state, Tick(), now))
@@ -222,6 +233,7 @@ class Coordinator:
             case StartChild():
                 self._start_child(effect)
             case NotifyParent():
+                self._keep_up(effect.parent_arn, effect.time)
                 self._tell(
                     effect.parent_arn,
                     FinishChainedInvoke(
@@ -248,6 +260,7 @@ class Coordinator:
             parent=ParentLink(arn=effect.parent_arn, operation_id=effect.operation_id),
             tenant_id=effect.tenant_id,
             trace_id=effect.trace_id,
+            time=effect.time,
         )
         try:
             self.start(command)
@@ -262,6 +275,17 @@ class Coordinator:
                 ),
             )
 
+    def _keep_up(self, arn: str, time: ExecutionTime) -> None:
+        """Move the time of an execution to that of one that it invoked, if it is later.
+
+        So an execution that waits for one that skipped thirty days records that it took thirty days.
+        """
+        state = self._repository.find(arn)
+        if state is not None and state.time.stands_at is None:
+            now = time.now(self.clock.now())
+            if now > self.now(arn):
+                self.submit(arn, MoveTime(to=now))
+
     def _tell(self, arn: str, command: Command) -> None:
         if self._repository.find(arn) is not None:
             self.submit(arn, command)
@@ -274,7 +298,3 @@ class Coordinator:
     def _finish_deletions(self) -> None:
         for record in self.store.search(Search(statuses=[ExecutionStatus.DELETING])):
             self._forget(record.arn)
-
-
-def _as_it_is(state: ExecutionState) -> ExecutionState:
-    return state

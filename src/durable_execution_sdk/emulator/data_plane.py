@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import msgspec
 
@@ -21,6 +22,10 @@ from durable_execution_sdk.protocol.data_plane import (
 
 DataPlaneWrapper = Callable[[DataPlane], DataPlane]
 """Wraps a data plane, to add latency, lost responses or crashes."""
+
+
+INVOKED_ARN: ContextVar[str | None] = ContextVar("invoked_arn", default=None)
+"""The execution that a thread invokes, whose time is the service's for its handler."""
 
 
 class EmulatorDataPlane:
@@ -46,8 +51,9 @@ class EmulatorDataPlane:
         return codec.decode_state_page(codec.encode_state_page(self._emulator.get_state(request)))
 
     def now(self) -> int:
-        """Return the emulator's time, which may be virtual."""
-        return self._emulator.clock.now()
+        """Return the time of the execution that is invoked, or else the clock's, which may be virtual."""
+        arn = INVOKED_ARN.get()
+        return self._emulator.clock.now() if arn is None else self._emulator.coordinator.now(arn)
 
 
 class SlowDataPlane(ForwardingDataPlane):

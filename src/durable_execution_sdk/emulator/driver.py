@@ -16,10 +16,12 @@ from typing import TypeVar
 
 import msgspec
 
+from durable_execution_sdk.emulator.data_plane import INVOKED_ARN
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.function_caller import FunctionCaller, Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
 from durable_execution_sdk.emulator.functions.registry import LATEST, Function
+from durable_execution_sdk.emulator.steering.execution_times import move_time
 from durable_execution_sdk.engine.commands import (
     FinishChainedInvoke,
     FinishInvocation,
@@ -114,6 +116,8 @@ class Driver:
                     return Ending.STOPPED
                 if until is not None and self._clock.now() >= until:
                     return Ending.LATE
+                if move_time(self._coordinator, family):
+                    continue
                 turn = self._take_turn(family)
                 if turn is _Turn.DONE:
                     continue
@@ -234,7 +238,12 @@ class Driver:
             tenant_id, header = state.tenant_id, state.trace_id
         payload = codec.encode_invocation_event(invocation)
         call = self.caller.prepare(function, version, payload, tenant_id, request_id, header)
-        self._finish(arn, _finished(request_id, self.caller.answer(function, call)))
+        invoked = INVOKED_ARN.set(arn)
+        try:
+            answer = self.caller.answer(function, call)
+        finally:
+            INVOKED_ARN.reset(invoked)
+        self._finish(arn, _finished(request_id, answer))
 
     def _finish(self, arn: str, command: FinishInvocation) -> None:
         # The execution may have been stopped, or even deleted, while its handler ran.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import msgspec
@@ -24,6 +24,15 @@ from durable_execution_sdk.emulator.functions.registry import (
 )
 from durable_execution_sdk.emulator.ids import Ids, unique_id
 from durable_execution_sdk.emulator.json_input import json_text
+from durable_execution_sdk.emulator.steering.deletion import delete_older
+from durable_execution_sdk.emulator.steering.execution_times import (
+    TimeReading,
+    advance,
+    catch_up,
+    read_time,
+    set_mode,
+)
+from durable_execution_sdk.emulator.steering.new_executions import fork, rerun
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
 from durable_execution_sdk.engine.commands import (
     Checkpoint,
@@ -38,6 +47,12 @@ from durable_execution_sdk.engine.commands import (
     StopExecution,
 )
 from durable_execution_sdk.engine.events import Event
+from durable_execution_sdk.engine.execution_time import (
+    REAL_TIME,
+    ExecutionTime,
+    TimeMode,
+    time_in_mode,
+)
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.rejections import Rejected, invalid, not_found
 from durable_execution_sdk.engine.state import ExecutionState
@@ -83,7 +98,7 @@ class Emulator:
 
     It records and responds; a ``Driver`` calls the functions and waits for deadlines. ``secret`` goes
     into tokens and callback ids, so that they cannot be guessed; it is random unless given. With ``""``
-    they are the same in each run of a test.
+    they are the same in each run of a test. ``time_mode`` is that of executions which are started.
     """
 
     def __init__(
@@ -95,6 +110,7 @@ class Emulator:
         limits: Limits = DEFAULT_LIMITS,
         ids: Ids = unique_id,
         secret: str | None = None,
+        time_mode: TimeMode = TimeMode.REAL,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -102,6 +118,7 @@ class Emulator:
         self.limits = limits
         self.ids = ids
         self.secret = secrets.token_hex(16) if secret is None else secret
+        self.time_mode = time_mode
         self.coordinator = Coordinator(store, clock, limits)
 
     # The data plane
@@ -152,11 +169,7 @@ class Emulator:
             raise invalid(f"The function {resolved.function.name} is not a durable function.")
         if not resolved.qualified:
             raise invalid(UNQUALIFIED)
-        name = request.durable_execution_name or self.ids()
-        if not isinstance(cast("object", name), str) or not _EXECUTION_NAME.fullmatch(name):
-            raise invalid(
-                f"The name of a durable execution is 1 to {MAX_EXECUTION_NAME_CHARACTERS} letters, digits, '-' and '_': {name!r}"
-            )
+        name = _checked_name(request.durable_execution_name or self.ids())
         state = self.coordinator.start(
             StartExecution(
                 arn=f"{resolved.arn}/durable-execution/{name}/{self.ids()}",
@@ -166,6 +179,7 @@ class Emulator:
                 function_arn=resolved.arn,
                 synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
                 tenant_id=request.tenant_id,
+                time=self._starting_time(),
             )
         )
         return state.arn
@@ -287,6 +301,88 @@ class Emulator:
         """
         return self.coordinator.subscribe(observer)
 
+    def fork(
+        self,
+        arn: str,
+        *,
+        before: str | None = None,
+        payload: str | None = None,
+        results: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> str:
+        """Add an execution that has done what another had done by a moment; return its ARN.
+
+        Args:
+            arn: The execution to fork, open or closed.
+            before: The id of the operation that the fork does anew, with everything recorded after it;
+                with ``None`` it has everything that has ended.
+            payload: Another input.
+            results: Other results by operation id, as the text that the operation would record.
+            name: The name of the fork; one is made if left out.
+        """
+        return fork(
+            self.coordinator,
+            self.ids,
+            self.secret,
+            _checked(arn),
+            before=before,
+            payload=None if payload is None else json_text(payload.encode()),
+            results=results,
+            name=None if name is None else _checked_name(name),
+        )
+
+    def rerun(self, arn: str, *, payload: str | None = None, name: str | None = None) -> str:
+        """Start an execution of the same function version with the same input, or another; return its ARN."""
+        return rerun(
+            self.coordinator,
+            self.ids,
+            _checked(arn),
+            payload=None if payload is None else json_text(payload.encode()),
+            name=None if name is None else _checked_name(name),
+            time=self._starting_time(),
+        )
+
+    def delete_older(self, milliseconds: int) -> int:
+        """Delete the executions that ended at least so long ago by the clock; return their number."""
+        return delete_older(self.coordinator, milliseconds)
+
+    def _starting_time(self) -> ExecutionTime:
+        now = self.clock.now()
+        is_real = self.time_mode is TimeMode.REAL
+        return REAL_TIME if is_real else time_in_mode(self.time_mode, now, now)
+
+    def set_time_mode(self, arn: str, mode: TimeMode) -> None:
+        """Change the way in which time passes for an execution and those that it invoked."""
+        set_mode(self.coordinator, _checked(arn), mode)
+
+    def advance(self, arn: str, milliseconds: int | None = None) -> int:
+        """Advance an execution's time, to its next deadline if no time is given; return the end's time.
+
+        Each deadline on the way fires at its time, and a driver runs the code that it wakes before time
+        goes on. Open callbacks do not hold up an advance. Executions that it invoked advance with it.
+        """
+        return advance(self.coordinator, _checked(arn), milliseconds)
+
+    def time(self, arn: str) -> TimeReading:
+        """Return an execution's time: its mode, its offset from the clock, and the time now."""
+        return read_time(self.coordinator, _checked(arn))
+
+    def now(self, arn: str) -> int:
+        """Return an execution's time, in milliseconds since the epoch."""
+        return self.time(arn).now
+
+    def skip_real_time(self) -> None:
+        """Skip time, while this emulator is open, also for executions whose time is real."""
+        with self.coordinator.holding():
+            self.coordinator.schedule.skip_real_time()
+
+    def catch_up(self, arn: str) -> None:
+        """Move an execution's time to the last event of its log.
+
+        The log may have been written with a clock that was ahead of this one.
+        """
+        catch_up(self.coordinator, _checked(arn))
+
     def operations(self, arn: str) -> list[Operation]:
         """Return all operations of an execution in start order."""
         with self.coordinator.holding():
@@ -340,6 +436,14 @@ def _checked(arn: str) -> str:
     except ValueError as error:
         raise invalid(str(error)) from error
     return arn
+
+
+def _checked_name(name: str) -> str:
+    if not isinstance(cast("object", name), str) or not _EXECUTION_NAME.fullmatch(name):
+        raise invalid(
+            f"The name of a durable execution is 1 to {MAX_EXECUTION_NAME_CHARACTERS} letters, digits, '-' and '_': {name!r}"
+        )
+    return name
 
 
 def _summary(record: ExecutionRecord) -> ExecutionSummary:

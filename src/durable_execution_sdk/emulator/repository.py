@@ -81,21 +81,27 @@ class Repository:
         return 0 if entry is None else entry.head
 
     def create(self, command: StartExecution, now: int) -> tuple[ExecutionState, list[Event]]:
-        """Add an execution; raise ``NameTakenError`` if its name exists."""
+        """Start an execution; raise ``NameTakenError`` if its name exists."""
         events = machine.decide(None, command, now, self._limits)
-        arn = ExecutionArn.parse(command.arn)
+        return self.add(events), events
+
+    def add(self, events: list[Event]) -> ExecutionState:
+        """Add an open execution with these events; raise ``NameTakenError`` if its name exists."""
+        state = _fold(None, events)
+        arn = ExecutionArn.parse(state.arn)
         self._store.create(
             ExecutionRecord(
-                arn=command.arn,
+                arn=state.arn,
                 name=arn.execution_name,
                 function=arn.function_name,
                 version=arn.version,
-                status=_fold(None, events).status,
-                started_at=events[0].at,
+                status=state.status,
+                started_at=state.started_at,
             ),
             list(map(encode_event, events)),
         )
-        return self._add(command.arn, None, events, len(events)).state, events
+        self._keep(state.arn, _CacheEntry(state, len(events)))
+        return state
 
     def submit(
         self, state: ExecutionState, command: Command, now: int

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from durable_execution_sdk.engine.events import ParentLink
+from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime, TimeMode
 from durable_execution_sdk.protocol.data_plane import Outcome
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationStatus
@@ -27,6 +28,7 @@ class StartExecution(msgspec.Struct, frozen=True, kw_only=True):
 
     ``function_arn`` is the ARN that was invoked (for example an alias), ``execution_timeout`` is in
     seconds, ``retention`` in days. Repeating the command with the same input changes nothing.
+    An invoked execution gets the ``time`` of the one that invoked it.
     """
 
     arn: str
@@ -38,6 +40,7 @@ class StartExecution(msgspec.Struct, frozen=True, kw_only=True):
     parent: ParentLink | None = None
     tenant_id: str | None = None
     trace_id: str | None = None
+    time: ExecutionTime = REAL_TIME
 
 
 class StartInvocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +147,24 @@ class DeleteExecution(msgspec.Struct, frozen=True, kw_only=True):
     """Delete a closed execution."""
 
 
+class SetTimeMode(msgspec.Struct, frozen=True, kw_only=True):
+    """Change the way in which the execution's time passes; an advance that has not ended ends."""
+
+    mode: TimeMode
+
+
+class AdvanceTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Skip time until the execution's time is ``to``, deadline by deadline; open callbacks do not hold it up."""
+
+    to: int
+
+
+class MoveTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Move the execution's time forward to ``to``; no deadline may lie in between."""
+
+    to: int
+
+
 Command = (
     StartExecution
     | StartInvocation
@@ -158,4 +179,7 @@ Command = (
     | PauseExecution
     | ResumeExecution
     | DeleteExecution
+    | SetTimeMode
+    | AdvanceTime
+    | MoveTime
 )

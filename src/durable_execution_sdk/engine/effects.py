@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from durable_execution_sdk.engine.events import (
+    ENDS,
     ChainedInvokeStarted,
     Event,
     ExecutionDeleted,
-    ExecutionFailed,
-    ExecutionStopped,
-    ExecutionSucceeded,
-    ExecutionTimedOut,
 )
+from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -42,6 +40,7 @@ class StartChild(msgspec.Struct, frozen=True, kw_only=True):
     execution_timeout: int | None = None
     tenant_id: str | None = None
     trace_id: str | None = None
+    time: ExecutionTime = REAL_TIME
 
 
 class CallFunction(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +55,17 @@ class CallFunction(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyParent(msgspec.Struct, frozen=True, kw_only=True):
-    """Send ``FinishChainedInvoke`` to the execution that waits for this one."""
+    """Send ``FinishChainedInvoke`` to the execution that waits for this one.
+
+    ``time`` is this execution's: a parent whose time is earlier moves to it first.
+    """
 
     parent_arn: str
     operation_id: str
     status: OperationStatus
     result: str | None = None
     error: ErrorObject | None = None
+    time: ExecutionTime = REAL_TIME
 
 
 class ForgetExecution(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +77,7 @@ class ForgetExecution(msgspec.Struct, frozen=True, kw_only=True):
 Effect = InvokeHandler | StartChild | CallFunction | NotifyParent | ForgetExecution
 
 
-_ENDS = frozenset({ExecutionSucceeded, ExecutionFailed, ExecutionTimedOut, ExecutionStopped})
-_WITH_EFFECTS = _ENDS | {ChainedInvokeStarted, ExecutionDeleted}
+_WITH_EFFECTS = ENDS | {ChainedInvokeStarted, ExecutionDeleted}
 
 
 def effects(state: ExecutionState, events: Sequence[Event]) -> list[Effect]:
@@ -135,6 +137,7 @@ def _start_target(state: ExecutionState, started: ChainedInvokeStarted) -> list[
             execution_timeout=started.execution_timeout,
             tenant_id=started.tenant_id,
             trace_id=started.trace_id,
+            time=state.time,
         )
     ]
 
@@ -151,5 +154,6 @@ def _notify_parent(state: ExecutionState) -> list[Effect]:
             result=state.result,
             # The parent makes a timeout error of its own (``ChainedInvoke.Timeout``).
             error=None if timed_out else state.error,
+            time=state.time,
         )
     ]

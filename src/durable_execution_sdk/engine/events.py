@@ -1,7 +1,7 @@
 """The events of an execution, which a store appends and never changes.
 
 Folding the events in order gives the state (``evolution``); mapping them one by one gives the history
-(``views.history``). Times are milliseconds since the epoch. Unknown fields are ignored when events are
+(``views.history``). Times are milliseconds since the epoch, in the execution's time (``execution_time``). Unknown fields are ignored when events are
 read, so this version reads a store that a newer version wrote.
 
 The module is long because it has one struct for each event, a table that is read whole.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
+from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
@@ -29,6 +30,17 @@ class ParentLink(msgspec.Struct, frozen=True, kw_only=True):
 
     arn: str
     operation_id: str
+
+
+class ForkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The execution that a fork was made of, and the operation that the fork does anew, if one was named.
+
+    ``first_arn`` is the ARN of the first execution in a line of forks. Random values derive from it.
+    """
+
+    arn: str
+    first_arn: str
+    before: str | None = None
 
 
 class EventFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
@@ -58,6 +70,8 @@ class ExecutionStarted(EventFields, frozen=True, kw_only=True, omit_defaults=Tru
     parent: ParentLink | None = None
     tenant_id: str | None = None
     trace_id: str | None = None
+    time: ExecutionTime = REAL_TIME
+    forked_from: ForkOrigin | None = None
 
 
 class ExecutionOutcomeRecorded(EventFields, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,6 +141,12 @@ class ExecutionResumed(EventFields, frozen=True, kw_only=True, omit_defaults=Tru
 
 class ExecutionDeleted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
     """The closed execution was deleted."""
+
+
+class TimeChanged(EventFields, frozen=True, kw_only=True, omit_defaults=True):
+    """The execution's time was moved, or passes in another way; ``at`` is the time before that."""
+
+    time: ExecutionTime
 
 
 # Invocations and checkpoints
@@ -233,7 +253,7 @@ class WaitCancelled(OperationFields, frozen=True, kw_only=True, omit_defaults=Tr
 class CallbackStarted(OperationFields, frozen=True, kw_only=True, omit_defaults=True):
     """A callback was created; 0 seconds mean no timeout.
 
-    ``clock_at`` is the clock's time, ``None`` when it equals ``at``, the log's time.
+    ``clock_at`` is the execution's time, ``None`` when it equals ``at``, the log's time.
     """
 
     callback_id: str
@@ -361,6 +381,7 @@ ExecutionEvent = (
     | ExecutionPaused
     | ExecutionResumed
     | ExecutionDeleted
+    | TimeChanged
     | InvocationStarted
     | CheckpointAccepted
     | InvocationCompleted
@@ -370,12 +391,15 @@ ExecutionEvent = (
 
 Event = ExecutionEvent | OperationEvent
 
+ENDS = frozenset({ExecutionSucceeded, ExecutionFailed, ExecutionTimedOut, ExecutionStopped})
+"""The events with which an execution ends."""
+
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 def clock_at(at: int, now: int) -> int | None:
-    """Return the clock's time, or ``None`` when it equals the log's time ``at``."""
+    """Return the execution's time, or ``None`` when it equals the log's time ``at``."""
     return None if now == at else now
 
 

@@ -35,6 +35,7 @@ from durable_execution_sdk.engine.events import (
     PauseCancelled,
     PauseRequested,
     StepRetryScheduled,
+    TimeChanged,
 )
 from durable_execution_sdk.engine.sizes import stored_bytes
 from durable_execution_sdk.engine.state import (
@@ -89,6 +90,8 @@ def _begin(event: Event) -> ExecutionState:
         parent=event.parent,
         tenant_id=event.tenant_id,
         trace_id=event.trace_id,
+        time=event.time,
+        forked_from=event.forked_from,
         started_at=event.at,
         times_out_at=event.at + event.execution_timeout * 1_000,
         last_at=event.at,
@@ -126,10 +129,13 @@ def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
         update_index(state, event, operation)
 
 
-def _index_heartbeat(state: ExecutionState, event: OperationEvent, operation: Operation) -> None:
-    if isinstance(event, CallbackStarted) and event.heartbeat_seconds:
-        state.heartbeats[operation.id] = event.heartbeat_seconds
+def _index_callback(state: ExecutionState, event: OperationEvent, operation: Operation) -> None:
+    if isinstance(event, CallbackStarted):
+        state.open_callbacks[operation.id] = None
+        if event.heartbeat_seconds:
+            state.heartbeats[operation.id] = event.heartbeat_seconds
     elif not is_pending(operation):
+        state.open_callbacks.pop(operation.id, None)
         state.heartbeats.pop(operation.id, None)
 
 
@@ -141,7 +147,7 @@ def _index_invoke(state: ExecutionState, event: OperationEvent, operation: Opera
 
 
 _INDEX_UPDATES: Mapping[str, Callable[[ExecutionState, OperationEvent, Operation], None]] = {
-    OperationType.CALLBACK: _index_heartbeat,
+    OperationType.CALLBACK: _index_callback,
     OperationType.CHAINED_INVOKE: _index_invoke,
 }
 
@@ -283,6 +289,10 @@ def _stop(state: ExecutionState, event: ExecutionStopped) -> None:
     _close(state, ExecutionStatus.STOPPED, event.at)
 
 
+def _change_time(state: ExecutionState, event: TimeChanged) -> None:
+    state.time = event.time
+
+
 def _delete(state: ExecutionState, event: ExecutionDeleted) -> None:
     state.status = ExecutionStatus.DELETING
     state.deleted_at = event.at
@@ -301,6 +311,7 @@ def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
     state.timers.clear()
     state.timer_heap.clear()
     state.recorded_at.clear()
+    state.open_callbacks.clear()
     state.heartbeats.clear()
     state.invokes.clear()
     if state.invocation is not None:
@@ -331,4 +342,5 @@ CHANGES: Mapping[type[Event], Callable[[ExecutionState, Any], None]] = {
     PauseCancelled: _cancel_pause,
     ExecutionPaused: _begin_pause,
     ExecutionResumed: _end_pause,
+    TimeChanged: _change_time,
 }

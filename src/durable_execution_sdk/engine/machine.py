@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from durable_execution_sdk.engine.commands import (
+    AdvanceTime,
     Checkpoint,
     Command,
     CompleteCallback,
@@ -15,8 +16,10 @@ from durable_execution_sdk.engine.commands import (
     FinishChainedInvoke,
     FinishInvocation,
     HeartbeatCallback,
+    MoveTime,
     PauseExecution,
     ResumeExecution,
+    SetTimeMode,
     StartExecution,
     StartInvocation,
     StopExecution,
@@ -30,6 +33,7 @@ from durable_execution_sdk.engine.decide.execution import (
     may_reuse_name,
     require_same_input,
 )
+from durable_execution_sdk.engine.decide.execution_time import decide_time, go_on_after_end
 from durable_execution_sdk.engine.decide.external_result import (
     decide_callback_answer,
     decide_finish_chained_invoke,
@@ -64,6 +68,9 @@ _CommandForExisting = (
     | PauseExecution
     | ResumeExecution
     | DeleteExecution
+    | SetTimeMode
+    | AdvanceTime
+    | MoveTime
 )
 
 
@@ -77,7 +84,7 @@ def decide(
     """
     if isinstance(command, StartExecution):
         if state is None:
-            return decide_start(command, now, limits)
+            return decide_start(command, command.time.now(now), limits)
         require_same_input(state, command.input)
         return []
     if state is None:
@@ -86,15 +93,19 @@ def decide(
         command, Checkpoint | FinishInvocation | FinishChainedInvoke | Tick | DeleteExecution
     ):
         raise not_found(f"The execution {state.arn} was deleted.")
-    return _decide(state, command, now, limits)
+    events = _decide(state, command, now, limits)
+    if state.time.stands_at is not None:
+        events += go_on_after_end(state, events, now)
+    return events
 
 
 def _decide(
-    state: ExecutionState, command: _CommandForExisting, now: int, limits: Limits
+    state: ExecutionState, command: _CommandForExisting, clock: int, limits: Limits
 ) -> list[Event]:
+    now = state.time.now(clock)
     # Each command gets a later time than all events before it, because completions are ordered by
-    # time. After many quick commands the log's time is ahead of the clock. Timers are due by the
-    # clock; their events are recorded in the log's time, so a wait of 1 s also takes 1 s in the log.
+    # time. After many quick commands the log's time is ahead of the execution's. Timers are due by the
+    # latter; their events are recorded in the log's time, so a wait of 1 s also takes 1 s in the log.
     at = max(now, state.last_at + 1)
     match command:
         case Checkpoint():
@@ -117,3 +128,5 @@ def _decide(
             return decide_resume(state, command, at, limits)
         case DeleteExecution():
             return decide_delete(state, at)
+        case SetTimeMode() | AdvanceTime() | MoveTime():
+            return decide_time(state, command, at, clock)

@@ -14,7 +14,8 @@ from enum import StrEnum
 
 import msgspec
 
-from durable_execution_sdk.engine.events import ChainedInvokeStarted, ParentLink
+from durable_execution_sdk.engine.events import ChainedInvokeStarted, ForkOrigin, ParentLink
+from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import CLIENT_TOKEN_SECONDS
@@ -94,7 +95,8 @@ class ExecutionState:
     """Everything about one execution that the rules read.
 
     ``unseen`` holds the ids of operations whose latest change the handler has not received; ``order``
-    lists operation ids by start, and ``positions`` is its inverse.
+    lists operation ids by start, and ``positions`` is its inverse. ``open_callbacks`` holds the ids of
+    callbacks that wait for an answer.
     """
 
     arn: str
@@ -110,6 +112,8 @@ class ExecutionState:
     started_at: int
     times_out_at: int
     last_at: int
+    time: ExecutionTime = REAL_TIME
+    forked_from: ForkOrigin | None = None
     status: ExecutionStatus = ExecutionStatus.RUNNING
     ended_at: int | None = None
     deleted_at: int | None = None
@@ -144,6 +148,7 @@ class ExecutionState:
     invokes: dict[str, ChainedInvokeStarted] = field(
         default_factory=dict[str, ChainedInvokeStarted]
     )
+    open_callbacks: dict[str, None] = field(default_factory=dict[str, None])
     heartbeats: dict[str, int] = field(default_factory=dict[str, int])
     timers: dict[TimerKey, int] = field(default_factory=dict[TimerKey, int])
     recorded_at: dict[TimerKey, int] = field(default_factory=dict[TimerKey, int])
@@ -194,7 +199,7 @@ class ExecutionState:
     ) -> None:
         """Arm, move or (with ``due_at=None``) disarm a timer.
 
-        It fires when the clock reaches ``due_at``. ``recorded_at`` is the earliest time of its event in
+        It fires when the execution's time reaches ``due_at``. ``recorded_at`` is the earliest time of its event in
         the log, ``due_at`` if omitted.
         """
         key = (operation_id, kind)

@@ -109,5 +109,7 @@ def wait_until(scope: IdScope, moment: datetime, name: str | None) -> Handle[Non
     end = moment.timestamp()
     away = Duration.from_seconds(max(1, math.ceil(end - scope.context_state.now / 1000)))
     away.checked("ctx.wait_until", 1, LONGEST_TIMER_SECONDS)
-    left = math.ceil(end - run.plane.now() / 1000)
+    # The service's time may be ahead of this process's; it is never before the log's.
+    now = max(run.plane.now(), scope.context_state.now)
+    left = math.ceil(end - now / 1000)
     return Wait(scope, min(max(1, left), LONGEST_TIMER_SECONDS), name).handle

@@ -21,12 +21,17 @@ class InitialExecutionState(msgspec.Struct, frozen=True, kw_only=True, rename="p
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
-    """The event of an invocation (API reference, section 3.3)."""
+    """The event of an invocation (API reference, section 3.3).
+
+    ``forked_from_arn`` is not of the service: the engine tells the handler of a fork the ARN of the first
+    execution in the line of forks, from which random values derive.
+    """
 
     durable_execution_arn: str
     checkpoint_token: str
     initial_execution_state: InitialExecutionState = InitialExecutionState()
     updated_operation_ids: list[str] | None = None
+    forked_from_arn: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class OutcomeStatus(StrEnum):

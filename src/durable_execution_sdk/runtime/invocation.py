@@ -72,6 +72,8 @@ async def run_invocation(
             f"the state of {invoked.arn} has no EXECUTION operation, whose id would be"
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
+    if invocation.forked_from_arn:
+        journal.seed = invocation.forked_from_arn
     payload = journal.execution.execution_details.input_payload
     if settings.observers is None:
         run = make(environment, plane, invoked, journal, settings)

@@ -94,7 +94,7 @@ def show(name: str, store: str | None, as_json: bool) -> None:
             say(json.dumps(document, indent=2, ensure_ascii=False))
             return
         console = Console()
-        outline = drawing(console, emulator.clock.now()).outline(family(emulator, arn))
+        outline = drawing(console, emulator.now(arn)).outline(family(emulator, arn))
         console.print(tree(outline))
         tell_standing(emulator, arn)
         tell_waits(emulator, arn, place)
@@ -112,7 +112,7 @@ def history(name: str, store: str | None, as_json: bool) -> None:
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         events = _events(emulator, arn)
-        now = emulator.clock.now()
+        now = emulator.now(arn)
     if as_json:
         # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random().
         page = msgspec.json.decode(

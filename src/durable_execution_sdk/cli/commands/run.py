@@ -16,7 +16,6 @@ from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.cli.user_code import UserCode, split_target
-from durable_execution_sdk.emulator.clock import RealClock, SkippingClock
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.rendering.family import family
@@ -79,9 +78,8 @@ def run(
     )
     words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
     resume = place.command(*words, *(["--skip-time"] if skip_time else []))
-    clock = SkippingClock() if skip_time else RealClock()
     interrupts = Interrupts()
-    with place.opened(functions, clock) as emulator:
+    with place.opened(functions) as emulator:
         arn = begin(emulator, order, place)
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")
@@ -90,14 +88,15 @@ def run(
                 if processes:
                     streams.say(shared_with(processes, waits=not no_wait))
                 watch = streams.watch(interrupts.footnote)
-                Run(emulator, clock, arn, place, waits=not no_wait).drive(watch, interrupts)
+                running = Run(emulator, arn, place, waits=not no_wait, skips=skip_time)
+                running.drive(watch, interrupts)
             if emulator.store.find(arn) is None:
                 raise Refusal(f"{order.name} was deleted by another process while this one ran it")
         if as_json:
             tell_document(emulator, arn)
         else:
             if streams.is_live:
-                streams.draw(family(emulator, arn), emulator.clock.now())
+                streams.draw(family(emulator, arn), emulator.now(arn))
                 tell_waits(emulator, arn, place)
             tell(emulator, arn, resume)
         code = exit_code(emulator, arn)

@@ -57,7 +57,7 @@ def tell_standing(emulator: Emulator, arn: str) -> None:
 def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
     """Print the operations that an execution waits for, and the commands to answer its callbacks."""
     executions = family(emulator, arn)
-    for line in waits(executions, emulator.clock.now()):
+    for line in waits(executions, emulator.now(arn)):
         say(line)
     for answer in answers(executions, place):
         say(f"answer with: {answer}")

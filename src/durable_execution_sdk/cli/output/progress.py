@@ -47,7 +47,7 @@ class Lines:
             if source not in texts:
                 texts[source] = EventTexts(emulator.operations(source))
             prefix = "" if source == arn else f"{ExecutionArn.parse(source).function_name}: "
-            now = emulator.clock.now()
+            now = emulator.coordinator.now(source)
             for entry in history(events):
                 text = texts[source].text(entry)
                 say(f"{at(entry.event_timestamp, now)}  {prefix}{text}", err=self._err)
@@ -64,7 +64,7 @@ class Lines:
 
     def _print_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
         executions = family(emulator, arn)
-        now = emulator.clock.now()
+        now = emulator.now(arn)
         lines = waits(executions, now)
         summary = [line.partition(" (in ")[0] for line in lines]
         if lines and summary != self._last_summary:
@@ -98,7 +98,7 @@ class LiveTree:
 
     def _picture(self, emulator: Emulator, arn: str, place: Place) -> RenderableType:
         executions = family(emulator, arn)
-        now = emulator.clock.now()
+        now = emulator.now(arn)
         rows = max(3, self._console.height - _ROWS_BELOW)
         parts: list[RenderableType] = [tree(drawing(self._console, now, rows).outline(executions))]
         footnote = self._footnote() or (

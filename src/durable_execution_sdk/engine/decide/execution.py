@@ -25,12 +25,12 @@ def may_reuse_name(existing: ExecutionState | None, payload: str, now: int) -> b
     """Return True when a new execution may take the name of ``existing``.
 
     False means that the request is for the existing execution. Raises ``Rejected`` when that has
-    another input.
+    another input. ``now`` is the clock's time.
     """
     if existing is None or existing.status == ExecutionStatus.DELETING:
         return True
     expires_at = retention_ends_at(existing)
-    if expires_at is not None and expires_at <= now:
+    if expires_at is not None and expires_at <= existing.time.now(now):
         return True
     require_same_input(existing, payload)
     return False
@@ -84,6 +84,7 @@ def decide_start(command: StartExecution, at: int, limits: Limits) -> list[Event
             parent=command.parent,
             tenant_id=command.tenant_id,
             trace_id=command.trace_id,
+            time=command.time,
         )
     ]
 

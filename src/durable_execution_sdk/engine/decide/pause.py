@@ -65,18 +65,32 @@ def decide_resume(
         raise conflict(f"Cannot resume {state.arn}: it is {state.status}, not PAUSED or PAUSING.")
     if pause.began_at is None:
         return [PauseCancelled(at=at, reason=command.reason, client_token=command.client_token)]
+    return [_resumed(state, pause, pause.began_at, at, command)]
+
+
+def end_pause(state: ExecutionState, at: int) -> list[Event]:
+    """Return the event that ends a pause, requested or begun; none if there is no pause."""
+    pause = state.pause
+    if pause is None:
+        return []
+    if pause.began_at is None:
+        return [PauseCancelled(at=at)]
+    return [_resumed(state, pause, pause.began_at, at, ResumeExecution())]
+
+
+def _resumed(
+    state: ExecutionState, pause: Pause, began_at: int, at: int, command: ResumeExecution
+) -> ExecutionResumed:
     times_out_at = state.times_out_at
     if pause.execution_timeout_paused and pause.timed_out_at is not None:
-        times_out_at = min(times_out_at, pause.timed_out_at + at - pause.began_at)
-    return [
-        ExecutionResumed(
-            at=at,
-            requested_at=at,
-            times_out_at=times_out_at,
-            reason=command.reason,
-            client_token=command.client_token,
-        )
-    ]
+        times_out_at = min(times_out_at, pause.timed_out_at + at - began_at)
+    return ExecutionResumed(
+        at=at,
+        requested_at=at,
+        times_out_at=times_out_at,
+        reason=command.reason,
+        client_token=command.client_token,
+    )
 
 
 def _check_reason(reason: str | None, limits: Limits) -> None:

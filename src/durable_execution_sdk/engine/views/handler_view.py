@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.rejections import invalid, stale_token
@@ -38,6 +39,7 @@ def invocation_event(state: ExecutionState, limits: Limits = DEFAULT_LIMITS) -> 
             next_marker="" if next_position is None else marker_for(_STATE, next_position),
         ),
         updated_operation_ids=list(invocation.updated_ids),
+        forked_from_arn=UNSET if state.forked_from is None else state.forked_from.first_arn,
     )
 
 

@@ -7,7 +7,13 @@ from enum import StrEnum
 
 import msgspec
 
-from durable_execution_sdk.engine.events import CheckpointAccepted, Event, InvocationStarted
+from durable_execution_sdk.engine.events import (
+    CheckpointAccepted,
+    Event,
+    ForkOrigin,
+    InvocationStarted,
+)
+from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation, OperationType
@@ -59,6 +65,8 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     failures: int
     retry_at: int | None
     last_failure: ErrorObject | None = None
+    time: ExecutionTime = REAL_TIME
+    forked_from: ForkOrigin | None = None
     operations: list[OperationProgress]
 
 
@@ -91,6 +99,8 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         failures=state.failures,
         retry_at=state.retry_at,
         last_failure=state.last_failure,
+        time=state.time,
+        forked_from=state.forked_from,
         operations=[
             OperationProgress(
                 operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)

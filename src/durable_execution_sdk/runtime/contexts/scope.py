@@ -264,4 +264,4 @@ class IdScope(TaskScope):
 
     @property
     def _seed(self) -> str:
-        return f"{self.context_state.run.journal.arn}|{self.context}{self.path.text}"
+        return f"{self.context_state.run.journal.seed}|{self.context}{self.path.text}"

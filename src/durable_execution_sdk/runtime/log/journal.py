@@ -54,7 +54,7 @@ class Journal:
     def __init__(
         self, arn: str, operations: Iterable[Operation], updated_ids: Iterable[str] = ()
     ) -> None:
-        self.arn = arn
+        self.arn = self.seed = arn  # random values derive from the seed
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None) or next(

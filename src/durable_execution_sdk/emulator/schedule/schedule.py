@@ -6,19 +6,19 @@ a driver queries after each invocation, and there may be thousands.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
-from durable_execution_sdk.emulator.due_times import DueTimes
-from durable_execution_sdk.engine.deadlines import next_deadline
+from durable_execution_sdk.emulator.schedule.family_index import (
+    CallKey,
+    FamilyIndex,
+    Index,
+    TimeMove,
+)
 from durable_execution_sdk.engine.effects import CallFunction
-from durable_execution_sdk.engine.state import ExecutionState, TimerKind
-from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
-
-CallKey = tuple[str, str]
-"""The chained invoke that a call belongs to: the execution's ARN and the operation's id."""
+from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
+from durable_execution_sdk.engine.state import ExecutionState
 
 DISPATCH_MILLISECONDS = 300
 """Longest delay of an invoked function's start while its caller's invocation still runs.
@@ -32,44 +32,6 @@ _FIRST_PORTION = 8
 _K = TypeVar("_K")
 
 
-class _Index:
-    """Due work and deadlines of some executions: those of one family, or all."""
-
-    def __init__(self) -> None:
-        # OrderedDict, because iterating a dict is slow once many of its first entries were removed.
-        self.ready: OrderedDict[str, None] = OrderedDict()
-        self.running: dict[str, None] = {}
-        self.deadlines = DueTimes[str]()
-        self.awaited = DueTimes[str]()
-        self.calls: OrderedDict[CallKey, CallFunction] = OrderedDict()
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self.ready or self.running or self.calls or len(self.deadlines))
-
-    def note(self, state: ExecutionState) -> None:
-        arn = state.arn
-        _mark(self.ready, arn, belongs=state.wants_invocation)
-        _mark(self.running, arn, belongs=state.invocation is not None)
-        deadline = next_deadline(state)
-        self.deadlines.set(arn, deadline)
-        self.awaited.set(arn, None if _has_only_longest_timeout(state) else deadline)
-
-    def forget(self, arn: str) -> None:
-        self.ready.pop(arn, None)
-        self.running.pop(arn, None)
-        self.deadlines.set(arn, None)
-        self.awaited.set(arn, None)
-
-
-class _FamilyIndex(_Index):
-    """An execution, and all executions that it invoked directly or indirectly."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parents: dict[str, str] = {}
-
-
 class Schedule:
     """Index of executions by due work, running invocation and deadline; all and by family.
 
@@ -77,16 +39,30 @@ class Schedule:
     """
 
     def __init__(self) -> None:
-        self._all = _Index()
-        self._families: dict[str, _FamilyIndex] = {}
+        self._skips_real_time = False
+        self._all = Index()
+        self._families: dict[str, FamilyIndex] = {}
         self._roots: dict[str, str] = {}
         self._dispatched: dict[str, dict[str | CallKey, int]] = {}
         self._dispatchers: dict[str | CallKey, str] = {}
+        # The times that are not the clock's, and the families that have changed since their moves were read.
+        self._times: dict[str, ExecutionTime] = {}
+        self._changed: dict[str, None] = {}
 
     @property
     def arns(self) -> set[str]:
         """The ARNs of all indexed executions."""
-        return {*self._all.ready, *self._all.running, *self._all.deadlines.every_key()}
+        return {
+            *self._all.ready,
+            *self._all.running,
+            *self._all.deadlines.every_key(),
+            *self._times,
+        }
+
+    def skip_real_time(self) -> None:
+        """Let the executions whose time is real skip it like the others."""
+        self._skips_real_time = True
+        self._changed.update(dict.fromkeys(self._families))
 
     def note(self, state: ExecutionState) -> None:
         """Update the index from an execution's newest state."""
@@ -99,9 +75,15 @@ class Schedule:
             if state.invocation_count:
                 self._undispatch(arn)
             else:
-                self._dispatch(arn, state.parent.arn, state.started_at)
+                self._dispatch(arn, state.parent.arn, state.time.on_clock(state.started_at))
+        if state.time is not REAL_TIME:
+            self._times[arn] = state.time
+        else:
+            self._times.pop(arn, None)
         self._all.note(state)
-        self._family(arn).note(state)
+        family = self._family(arn)
+        family.note(state)
+        self._note_change(arn, family)
 
     def note_or_forget(self, arn: str, state: ExecutionState | None) -> None:
         """Update the index from an execution's newest state; ``None`` means that it was deleted."""
@@ -120,17 +102,21 @@ class Schedule:
     def drop_call(self, key: CallKey) -> None:
         """Remove a call that was made or is no longer needed."""
         self._all.calls.pop(key, None)
-        self._family(key[0]).calls.pop(key, None)
+        family = self._family(key[0])
+        family.calls.pop(key, None)
+        self._note_change(key[0], family)
         self._undispatch(key)
         self._remove_if_empty(key[0])
 
     def forget(self, arn: str) -> None:
         """Remove an execution; its calls and the executions that it invoked stay."""
         self._all.forget(arn)
+        self._times.pop(arn, None)
         self._undispatch(arn)
-        root = self._roots.get(arn, arn)
-        if root in self._families:
-            self._families[root].forget(arn)
+        family = self._families.get(self._roots.get(arn, arn))
+        if family is not None:
+            family.forget(arn)
+            self._note_change(arn, family)
             self._remove_if_empty(arn)
 
     def due(self, now: int) -> list[str]:
@@ -157,6 +143,26 @@ class Schedule:
                 for key in keys
                 if not self._is_early(key, now) and self._belongs(key[0], family)
             ]
+
+    def time(self, arn: str) -> ExecutionTime:
+        """Return the time of an open execution; ``REAL_TIME`` for one that is not indexed."""
+        return self._times.get(arn, REAL_TIME)
+
+    def moves(self, family: str | None) -> list[TimeMove]:
+        """Return the moves of time that have become possible; each is returned once.
+
+        Only families that have changed since the last call are looked at.
+        """
+        if not self._changed:
+            return []
+        roots = list(self._changed) if family is None else [self._roots.get(family, family)]
+        moves: list[TimeMove] = []
+        for root in roots:
+            changed = root in self._changed
+            self._changed.pop(root, None)
+            if changed and root in self._families:
+                moves += self._families[root].moves(skips_real_time=self._skips_real_time)
+        return moves
 
     def dispatch(self) -> None:
         """End all start delays (see ``DISPATCH_MILLISECONDS``)."""
@@ -186,18 +192,23 @@ class Schedule:
         times = (index.awaited.time(arn) for arn in members)
         return min((at for at in times if at is not None), default=None)
 
-    def _index(self, family: str | None) -> _Index:
+    def _index(self, family: str | None) -> Index:
         """Return the index that contains the family; it may hold members of a larger family too."""
         if family is None:
             return self._all
-        return self._families.get(self._roots.get(family, family)) or _Index()
+        return self._families.get(self._roots.get(family, family)) or Index()
 
-    def _family(self, arn: str) -> _FamilyIndex:
+    def _family(self, arn: str) -> FamilyIndex:
         root = self._roots.get(arn, arn)
         family = self._families.get(root)
         if family is None:
-            family = self._families[root] = _FamilyIndex()
+            family = self._families[root] = FamilyIndex()
         return family
+
+    def _note_change(self, arn: str, family: FamilyIndex) -> None:
+        """Remember a family whose time may be moved."""
+        if self._skips_real_time or family.moves_time:
+            self._changed[self._roots.get(arn, arn)] = None
 
     def _adopt(self, arn: str, parent: str) -> None:
         if arn not in self._roots:
@@ -253,18 +264,3 @@ def _in_portions(index: Mapping[_K, object]) -> Iterator[list[_K]]:
         yield portion
         start += size
         size *= 2
-
-
-def _mark(arns: dict[str, None], arn: str, *, belongs: bool) -> None:
-    if belongs:
-        arns.setdefault(arn)
-    else:
-        arns.pop(arn, None)
-
-
-def _has_only_longest_timeout(state: ExecutionState) -> bool:
-    return (
-        state.execution_timeout >= LONGEST_TIMER_SECONDS
-        and len(state.timers) == 1
-        and ("", TimerKind.EXECUTION_TIMEOUT) in state.timers
-    )

@@ -1,0 +1,1 @@
+"""Index of due work and deadlines, for all executions and by family."""

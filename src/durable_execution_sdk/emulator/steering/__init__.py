@@ -1,0 +1,1 @@
+"""Control of single executions beyond the service's API: their time, forks and deletion."""
