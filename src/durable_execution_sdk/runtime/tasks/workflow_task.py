@@ -71,7 +71,7 @@ class TaskScope:
         raise NotImplementedError
 
     def next_thread_end(self, row: Row) -> tuple[str, int, int]:
-        """Claim the id of the end of the next call in a thread; return it, its hash and its number among all claims."""
+        """Claim the end of the next call in a thread; return its id, its hash and its sequence number."""
         raise NotImplementedError
 
     def spawn(self, row: Row) -> tuple[TaskScope, int]:
