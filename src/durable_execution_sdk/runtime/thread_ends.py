@@ -113,11 +113,11 @@ class ThreadEnds:
 
     def __init__(self, run: InvocationRun) -> None:
         self._run = run
-        # The origins of plain futures, which have no attribute for it as ``NumberedFuture`` has.
+        # The places of plain futures, which have no room for theirs.
         self._origins: dict[asyncio.Future[Any], ThreadOrigin] = {}
 
     def call_started(self, future: asyncio.Future[Any]) -> None:
-        """Number a call in a thread that will complete a plain future."""
+        """Take note of the call in a thread that will complete a plain future."""
         runner = CURRENT.get()
         if isinstance(runner, WorkflowTask) and not self._run.is_ending:
             self._origins[future] = (runner.scope, *runner.scope.next_thread_end(_ROW))
@@ -152,7 +152,7 @@ class ThreadEnds:
         _after(end, tell)
 
     def come_before(self, at: float, sequence: int) -> bool:
-        """Return ``True`` if a call that ended before this completion on the first run still runs."""
+        """Return ``True`` if a call that had ended before this completion on the first run has yet to end."""
         run = self._run
         journal, gate, begun = run.journal, run.gate, run.completions.thread_claims
         return any(
