@@ -1,13 +1,13 @@
-"""Load modules when they are first used: those of a package by a name (PEP 562), wording by an error.
+"""Load modules at their first use: those of a package by a name (PEP 562), messages by an error.
 
 Each module costs time in a cold start, so a package's ``__init__`` imports only the names that every
 workflow uses, and loads the others with ``on_first_use``. That call stands in the ``else`` branch of an
 ``if TYPE_CHECKING`` with ordinary imports: type checkers read the imports, and would accept any name
 from a ``__getattr__``.
 
-``Options`` and ``OptionEnum`` are the bases of what users write by name. Python and msgspec refuse a wrong name
-in few words, without that of the class; ``option_errors``, which is loaded then, adds the class, the likely
-name and the others.
+``Options`` and ``OptionEnum`` are bases of classes whose options and members users write by name. The errors of
+Python and msgspec for a wrong name leave out the class. ``option_errors``, which is loaded then, adds the class,
+the likely name and all others.
 """
 
 from collections.abc import Callable, Mapping

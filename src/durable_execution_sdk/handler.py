@@ -155,7 +155,7 @@ class DurableHandler(Generic[_E, _R]):
             else:
                 result = await middleware.handler(context_state, event, self.__wrapped__)
         except TypeError as error:
-            operations.usage.complete_type_error(error)
+            operations.call_errors.complete_type_error(error)
             raise
         written = self.result_serdes.serialize(result, self._result_context(arn))
         return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")

@@ -1,6 +1,7 @@
 """Messages for options and members that do not exist: the class, the likely name, and those that there are.
 
-Loaded when such an error occurs: see ``first_use``.
+Loaded when such an error occurs: see ``first_use``. Wrong arguments of a context's methods have their messages in
+``operations.lifecycle.call_errors``.
 """
 
 from __future__ import annotations

@@ -24,13 +24,14 @@ ALLOWED_PACKAGES = {
 # Modules for steps. Those of other operations are loaded on first use.
 ALLOWED_OPERATIONS = {"combinators", "lifecycle", "step"}
 NEVER_LOADED = {
+    "operations.lifecycle.call_errors",
     "operations.lifecycle.strategy_calls",
-    "operations.lifecycle.usage",
     "protocol.control_plane",
     "protocol.control_plane_codec",
     "protocol.history",
     "retry.polling",
     "retry.presets",
+    "runtime.log.unclaimed",
     "serdes.callback",
     "serdes.types.fields",
     "serdes.types.shapes",

@@ -16,6 +16,7 @@ from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane
 from durable_execution_sdk.engine.commands import StartInvocation
 from durable_execution_sdk.engine.views.handler_view import invocation_event
 from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.runtime.deadline import margin_of
 from durable_execution_sdk.runtime.settings import Settings
 
 LONG = Duration.from_days(300)
@@ -154,11 +155,11 @@ def test_no_body_starts_when_the_time_is_up() -> None:
 
 @pytest.mark.parametrize(("timeout", "margin"), [(0.5, 0.3), (3, 0.3), (10, 1), (60, 2), (900, 2)])
 def test_the_margin_is_sane_for_short_timeouts_and_long_ones(timeout: float, margin: float) -> None:
-    assert Settings().margin_of(timeout) == pytest.approx(margin)
+    assert margin_of(Settings(), timeout) == pytest.approx(margin)
 
 
 def test_a_margin_of_ones_own() -> None:
-    assert Settings(deadline_margin=0.7).margin_of(3) == 0.7
+    assert margin_of(Settings(deadline_margin=0.7), 3) == 0.7
 
 
 def test_without_a_lambda_context_there_is_no_deadline() -> None:

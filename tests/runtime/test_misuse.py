@@ -29,7 +29,7 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
 )
-from durable_execution_sdk.operations.lifecycle.usage import CALLS, OPTIONS, SAGA_STEP
+from durable_execution_sdk.operations.lifecycle.call_errors import CALLS, OPTIONS, SAGA_STEP
 from durable_execution_sdk.operations.saga import Saga
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())

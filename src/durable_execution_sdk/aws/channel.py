@@ -25,7 +25,7 @@ __all__ = ["Channel", "PlainChannel", "TlsChannel", "Trust", "open_channel"]
 _READ_BYTES = 64 * 1024
 # A long synchronous invoke sends nothing for minutes, and NAT gateways drop silent connections.
 _KEEP_ALIVE_AFTER = 60
-# Seconds for each address but the last: one of an unreachable network must not use up the time of all.
+# Seconds for each address but the last, so that one in an unreachable network leaves time for the others.
 _ADDRESS_SECONDS = 1.5
 
 
@@ -106,7 +106,7 @@ class PlainChannel:
         if hasattr(socket, "TCP_KEEPIDLE"):  # pragma: no branch - macOS has another name for it
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
         self._unsent: memoryview | None = None
-        # To ask this costs an eighth of a read that finds nothing.
+        # A poll costs an eighth of a read that finds nothing.
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
 

@@ -1,7 +1,9 @@
 """The time of an execution: the clock's time plus an offset, or a time that stands still.
 
-Each execution has its own time, so that one can skip thirty days while the others take theirs. It never
-runs backwards: a mode begins with the time that the mode before it has reached. All times in the log and
+Each execution has its own time, so that one can skip thirty days while the others take theirs: with one
+time for all, their callbacks would time out. The offset is recorded (``TimeChanged``), and executions that it
+invokes inherit it. An advance goes from deadline to deadline, and the code that each wakes runs first, so an
+hourly reminder comes three times in three hours. Time never runs backwards: a mode begins with the time that the mode before it has reached. All times in the log and
 all deadlines are in the execution's time. Only the emulator compares with the clock, for which
 ``deadlines.clock_deadline`` translates.
 """

@@ -11,6 +11,8 @@ and are made anew:
 
 The times stay those of the old log. The fork's time begins at the last of them, and runs behind the clock
 (``execution_time``): what the code computed from the time stays right, and a wait has as much left as then.
+The handler of a fork also gets the ARN of the first execution, from which ``ctx.uuid4()`` and ``ctx.random()``
+take their values, so that these repeat.
 
 With changed results, the operations that were recorded after them may not be those that the code asks for
 now; then it fails as nondeterministic. Fork before such an operation.

@@ -1,7 +1,7 @@
 """Find handles of operations that are dropped, or used in place of the results that they are awaited for.
 
-A handle is what an operation of the context returns, or a plain function of the module that returns one, and a
-task, gather or shield around code that uses the context.
+Handles are returned by the operations of the context, by plain functions of the module that only return such
+handles, and by tasks, gathers and shields around code that uses the context.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from durable_execution_sdk.first_use import on_first_use
 
 __all__ = [
     "batch_result",
+    "call_errors",
     "callback",
     "child",
     "complete_execution",
@@ -18,7 +19,6 @@ __all__ = [
     "parallel",
     "rules",
     "saga",
-    "usage",
     "wait",
     "wait_for_callback",
     "wait_for_condition",
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     )
     from durable_execution_sdk.operations.combinators import rules
     from durable_execution_sdk.operations.fan_out import batch_result
-    from durable_execution_sdk.operations.lifecycle import usage
+    from durable_execution_sdk.operations.lifecycle import call_errors
 else:
     _INNER = {
         "batch_result": "fan_out.batch_result",
+        "call_errors": "lifecycle.call_errors",
         "rules": "combinators.rules",
-        "usage": "lifecycle.usage",
     }
     __getattr__ = on_first_use(__name__, {name: _INNER.get(name, name) for name in __all__})

@@ -3,6 +3,10 @@
 The compensations run in a CONTEXT of their own, one STEP each, so each runs once in spite of crashes. The
 body of that context is a task that no cancellation of the block reaches. A suspension is no failure, and
 nothing can be recorded in a context that is over, so neither of them compensates anything.
+
+The cancellation of a task does not give up the saga's steps that it awaits. ``asyncio.timeout(1)`` around
+``gather(saga.step(hold), saga.step(charge))`` waits until both have ended, and both are undone: if they were
+given up at once, a charge that went through would not be undone.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class VirtualChild(Completion[_T], Generic[_T]):
 
 def complete(error: TypeError) -> None:
     """Add to an error of a call with wrong arguments how the operation is called."""
-    from durable_execution_sdk.operations.lifecycle.usage import (  # noqa: PLC0415 - only for errors
+    from durable_execution_sdk.operations.lifecycle.call_errors import (  # noqa: PLC0415 - only for errors
         complete_type_error,
     )
 

@@ -1,14 +1,14 @@
-"""The deadline of an invocation: it leaves before the function's time is up, quiescent or not.
+"""The deadline of an invocation: it ends before the function's time is up, whether the workflow is quiescent or not.
 
 A call in a thread that never ends, or a loop without end, in workflow code takes each invocation to its
 deadline, and Lambda invokes again. The same happens after the code has changed, if a thread waits for an
 operation that the gate holds back. One such invocation proves nothing: the call may have been slow this time.
-So the measure is the log. If nothing was recorded for an hour, and for three whole invocations, then the
-execution is stuck, and fails.
+So the age of the log decides. If nothing was recorded for an hour, and for as long as three whole invocations
+take, then the execution is stuck, and fails.
 
-Nothing counts these invocations: no update may leave while the gate is closed, and the next process knows nothing
-of this one. The age of the log also contains times in which the service did not invoke, so after a pause
-fewer invocations may be enough; but one whole invocation is always needed.
+The invocations themselves are not counted: the count would have to be in the log, and no update may leave while the
+gate is closed. The age of the log includes times in which the service did not invoke, so after a pause fewer than
+three invocations may be enough, but never less than a whole one.
 """
 
 from __future__ import annotations
@@ -26,17 +26,29 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
+from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend
 
-__all__ = ["Deadline"]
+__all__ = ["Deadline", "margin_of"]
 
-# An execution is stuck if its log has not changed for so many seconds and whole invocations.
+# An execution is stuck if its log has not changed for this time, and for the time of so many invocations.
 _STUCK_SECONDS = 3600.0
 _STUCK_INVOCATIONS = 3
 
 
+def margin_of(settings: Settings, remaining: float) -> float:
+    """Return the time in seconds by which an invocation ends before the function's time is up.
+
+    By default it is a tenth of the remaining time, but at least 0.3 s and at most 2 s, so that a function with
+    a timeout of 3 s still has most of it.
+    """
+    if settings.deadline_margin is not None:
+        return settings.deadline_margin
+    return min(2.0, max(0.3, remaining * 0.1))
+
+
 class Deadline:
-    """The timer of one invocation by which it leaves before the function's time is up."""
+    """Ends one invocation before the function's time is up."""
 
     def __init__(self, run: InvocationRun, scheduler: Scheduler) -> None:
         self._run = run
@@ -45,7 +57,7 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def leave_after(self, seconds: float) -> None:
-        """Leave after so many seconds, which is before the end of the function's time by the run's margin."""
+        """End the invocation after so many seconds: its time less the margin (``margin_of``)."""
         self._timer = self._run.loop.call_later(
             max(seconds, 0), self._on_deadline, context=sdk_context()
         )
@@ -56,7 +68,7 @@ class Deadline:
             self._timer.cancel()
 
     def _on_deadline(self) -> None:
-        """Record the timers as WAITs, because the invocation's time is nearly up; then leave."""
+        """Record the timers as WAITs, then end the invocation."""
         timers = [] if self._run.bodies.is_any_running() else list(self._run.timers)
         for timer in timers:
             timer.hand_over()
@@ -99,7 +111,7 @@ class Deadline:
             )
 
     def _fail_as_stuck(self) -> None:
-        """Fail with what replay misses of the log if it misses anything, else because the code never ends."""
+        """Fail the execution: with the records that no code asked for if there are any, else as code that never ends."""
         run = self._run
         divergence = None if run.gate is None else run.gate.divergence()
         if run.journal.thread_ends:

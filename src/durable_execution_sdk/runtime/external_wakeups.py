@@ -210,7 +210,7 @@ class Outside:
     def leads_to_an_end(self, moved: object) -> bool:
         """Return ``True`` while a thread may complete a future: a known one, or for some time an unknown one.
 
-        That time is unlimited if the invocation's is limited.
+        In an invocation with a deadline the time for an unknown one is not limited: the deadline ends it.
         """
         if self.calls or (self.has_deadline and _has_foreign_threads()):
             return True

@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.updates import OperationAction, OperationUpd
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.deadline import Deadline
+from durable_execution_sdk.runtime.deadline import Deadline, margin_of
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
@@ -141,7 +141,7 @@ def _last_moment(invoked: Invoked, settings: Settings) -> float | None:
     deadline = invoked.ends_at
     if deadline is None:
         return None
-    return deadline - settings.margin_of(deadline - time.monotonic()) / 2
+    return deadline - margin_of(settings, deadline - time.monotonic()) / 2
 
 
 async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str | None) -> Outcome:
@@ -150,7 +150,7 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
     ends_at = run.invoked.ends_at
     if ends_at is not None:
         left = ends_at - time.monotonic()
-        run.margin = run.settings.margin_of(left)
+        run.margin = margin_of(run.settings, left)
         deadline.leave_after(left - run.margin)
         run.outside.has_deadline = True
         run.checkpointer.ends_at = _last_moment(run.invoked, run.settings)

@@ -208,16 +208,6 @@ class Settings(Struct, frozen=True, kw_only=True):
             return serdes_for_type(result_type)
         return self.serdes or serdes_for_type(Any)
 
-    def margin_of(self, remaining: float) -> float:
-        """Return the seconds between the moment at which an invocation leaves and the end of its time.
-
-        By default it is a tenth of the time, but at least 0.3 s and at most 2 s, so that a function with a
-        timeout of 3 s still has most of it.
-        """
-        if self.deadline_margin is not None:
-            return self.deadline_margin
-        return min(2.0, max(0.3, remaining * 0.1))
-
 
 def check_settings(settings: Settings) -> None:
     """Check the values of options that have one of a few forms. Raises ``ConfigError``."""
@@ -272,7 +262,7 @@ class Invoked(Struct, frozen=True):
         return min(now + seconds, max(self.ends_at - margin, now + (self.ends_at - now) / 2))
 
     def clean_up_end(self) -> float:
-        """Return until when the tasks that a context has left may clean up, on the monotonic clock.
+        """Return the monotonic time until which the tasks that a context has left may clean up.
 
         That is no more than half of the time that is left, so that the workflow gets on in any case.
         """

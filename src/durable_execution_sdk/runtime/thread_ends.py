@@ -1,14 +1,15 @@
-"""The ends of calls in threads that workflow code waits for: each gets a place in the log.
+"""The ends of calls in threads that workflow code waits for: each has a place in the log.
 
 A call of ``asyncio.to_thread`` in workflow code runs again on every replay. If its end had no place in the log,
 it could come before a completion on the first run and after it on replay, and code that waits for both would
 take another path, without an error. So a STEP records that the call has ended, as one does for a short timer
-of asyncio, and the code sees the end once that is acknowledged. It holds no value: replay takes that from the
-call, which runs again. Completions with a later end wait meanwhile.
+of asyncio, and the code sees the end once that is acknowledged. The STEP holds no value: replay takes the value
+from the call, which runs again, and holds back the completions that came after its end on the first run. To hold
+back completions while a thread runs, without a record, would not do: the thread may wait for an operation.
 
-A thread completes a future of the loop by ``call_soon_threadsafe``. So the loop sees every such end, that of
-``run_in_executor`` and ``asyncio.wrap_future`` as that of a library with threads of its own. What a thread does
-to the loop in another way, such as setting an event, gets no place.
+A thread completes a future of the loop by ``call_soon_threadsafe``. So the loop sees each such end, whether the
+thread is that of ``run_in_executor``, of ``asyncio.wrap_future`` or of a library. Other effects of a thread on the
+loop, such as an event that it sets, have no place in the log.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ __all__ = ["ThreadEnds"]
 
 Tell = Callable[[], object]
 
-# The row of plain futures.
+# Calls that complete a plain future, such as those of anyio, are numbered in one row.
 _ROW = Row("anyio", 0)
 
 
@@ -97,19 +98,14 @@ class ThreadEnd(Completion[None]):
     def settle(self) -> None:
         """Let workflow code see the end."""
         super().settle()
-        self._leave()
+        self.context_state.release(self)
 
     def drop(self, msg: object | None = None) -> bool:
         """Forget the end, because the context is over."""
         dropped = super().drop(msg)
         if dropped:
-            self._leave()
+            self.context_state.release(self)
         return dropped
-
-    def _leave(self) -> None:
-        self.context_state.unsettled.pop(self.sequence, None)
-        self.run.registered.pop(self.operation_id, None)
-        self.run.journal.release(self.operation_id)
 
 
 class ThreadEnds:
@@ -130,7 +126,8 @@ class ThreadEnds:
     def take_end(self, future: asyncio.Future[Any], tell: Tell) -> None:
         """Record the end of the call that completes this future; ``tell`` completes it.
 
-        Clean-up code sees it at once. So does code that no longer waits for the call, if nothing is recorded.
+        Clean-up code sees the end at once, without a record. So does code that no longer waits for the call,
+        unless the log holds its end already.
         """
         run = self._run
         earlier: ThreadEnd | None = getattr(future, "end", None)
@@ -167,25 +164,25 @@ class ThreadEnds:
         )
 
     def fails_to_wait(self) -> bool:
-        """Fail the execution if no thread can bring the end that the log holds; return ``True`` in that case."""
+        """Fail the execution, and return ``True``, if no thread is left whose call could end as the log says."""
         if self._run.outside.leads_to_an_end(self._run.tasks.progress):
             return False
         self._run.fail(self.missing())
         return True
 
     def missing(self) -> DeterminismError:
-        """Return the error for calls that had ended by now on the first run, and do not end."""
+        """Return the error for calls that ended before this point on the first run, and do not end now."""
         count = len(self._run.journal.thread_ends)
         return DeterminismError(
             f"the log holds that {count} call{'s' if count > 1 else ''} in threads, such as asyncio.to_thread in"
             f" workflow code, had ended here, and {'they have' if count > 1 else 'it has'} not ended this"
             " time. The workflow's code has changed since this execution began, or the call hangs. Put the old"
-            " code back, or keep this execution's function version until it has ended. A thread's work belongs"
-            " into a step, which replay does not repeat"
+            " code back, or keep this execution's function version until it has ended. Do a thread's work in a"
+            " step, which replay does not repeat"
         )
 
     def _origin_of(self, future: asyncio.Future[Any]) -> ThreadOrigin | None:
-        """Return the place of a future; ``None`` if it is not one of this workflow's."""
+        """Return the origin of a future; ``None`` if no code of this workflow made it."""
         if isinstance(future, NumberedFuture):
             return future.origin if future.owner is self._run.tasks else None
         return self._origins.pop(future, None)

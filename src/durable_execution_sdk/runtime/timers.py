@@ -203,9 +203,7 @@ class DurableTimer(Timer):
         if self._tick is not None:
             self._tick.cancel()
         self.run.timers.pop(self, None)
-        self.context_state.unsettled.pop(self.sequence, None)
-        self.run.registered.pop(self.operation_id, None)
-        self.run.journal.release(self.operation_id)
+        self.context_state.release(self)
 
 
 class WorkflowTimerHandle(asyncio.TimerHandle):

@@ -1,4 +1,7 @@
-"""Find the callbacks of an execution, and of those that it invoked, that wait for an answer."""
+"""Find the callbacks of an execution, and of those that it invoked, that wait for an answer.
+
+The runners wait until there is one: ``local.service`` and ``cloud.runner``.
+"""
 
 from __future__ import annotations
 

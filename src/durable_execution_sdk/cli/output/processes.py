@@ -47,7 +47,7 @@ def shared_with(processes: Sequence[int], *, waits: bool) -> str:
             f"{others}: this run follows it, takes its turn at what is due, and goes on alone when no"
             " other process does"
         )
-    return f"{others}: this run does what is due, except what is begun there"
+    return f"{others}: this run does what is due, except what another process has begun"
 
 
 def _run(processes: Sequence[int]) -> str:

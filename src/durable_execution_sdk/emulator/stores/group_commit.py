@@ -1,8 +1,8 @@
 """Group commit: a lock whose holders share the commits of what they write under it.
 
 A commit waits for the disk, which takes milliseconds, and many threads may write. With a commit for each
-write, eight executions that checkpoint at the same time wait for eight syncs, one after the other. The
-rules that make one sync do for many of them, and let no answer get ahead of the disk:
+write, eight executions that checkpoint at the same time wait for eight syncs, one after the other. By these
+rules one sync serves many threads, and no answer gets ahead of the disk:
 
 - A thread does not leave before everything that was written so far under the lock is stored. That holds
   for a thread that only read, too: it may have read what is not stored yet.
@@ -43,7 +43,7 @@ _RECHECK_SECONDS = 0.05
 
 
 class GroupCommit:
-    """A lock that a thread may take again while it holds it. Leaving it commits, see above.
+    """A lock that a thread may take again while it holds it; to leave it means to commit, as described above.
 
     ``on_commit`` is called under the lock when everything written under it is stored, ``on_leave``
     without the lock after that.

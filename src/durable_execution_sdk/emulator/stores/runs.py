@@ -1,8 +1,8 @@
 """The processes that run an execution, each shown by a file that it keeps locked.
 
-The lease of an invocation is free while the execution waits, so it does not tell that a process will go
-on. These files stand beside the leases and are locked for the whole run. The operating system releases the
-locks of a process that was killed.
+The lease of an invocation is free while the execution waits, so it does not show if a process will go on
+with the execution. The files of this module lie beside the leases, and are locked for a whole run. The
+operating system releases the locks of a process that was killed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Runs:
 
     @contextmanager
     def entered(self, arn: str) -> Generator[list[int]]:
-        """Enter this process for as long as the context is open; give the ids of the others that run it.
+        """Register this process for as long as the context is open; yield the ids of the others that run the execution.
 
         Raises ``StoreError`` when the file cannot be created or locked.
         """

@@ -78,7 +78,7 @@ class SqliteFile:
         if self._lost is not None:
             raise StoreError(str(self._lost)) from self._lost
         with self._mapping_errors():
-            # A thread may ask after the one that has closed the store committed for it.
+            # The thread that closes the store commits for the others, which may ask only after that.
             return not self._is_closed and self._db.in_transaction
 
     def commit(self) -> None:
@@ -141,7 +141,7 @@ class SqliteFile:
         self._known = now
 
     def _lose(self, error: BaseException) -> None:
-        """Remember that writes of a group are lost, some of which other callers have made."""
+        """Remember that writes of a group are lost, those of other callers among them."""
         if self._is_grouping:
             self._lost = StoreError(
                 f"writes to {self.path} could not be stored: {error}; run again, and what was"

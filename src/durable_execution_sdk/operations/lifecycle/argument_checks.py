@@ -1,8 +1,8 @@
 """Checks of the functions, names and options that an operation is called with.
 
 Without them a wrong signature would fail an attempt, which is retried, or an item of a map, which the map
-tolerates. Only calls that Python is certain to refuse are refused here. A decorator's wrapper counts as
-it is, without regard to the function that it wraps.
+tolerates. Only calls that Python is certain to refuse are refused here. Of a decorated function the parameters
+of the wrapper count, not those of the function inside.
 """
 
 from __future__ import annotations

@@ -75,7 +75,9 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if record is None:
             self._start()
         elif record.status == OperationStatus.STARTED:
-            if self.context_state.is_recorded:  # or it may be what a virtual context has left
+            if (
+                self.context_state.is_recorded
+            ):  # a virtual context records no end, so it may have left this step behind
                 self.run.position.found_cut()
             if self.at_most_once:
                 self.interrupted()
@@ -234,7 +236,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             run.stop(Abort(error, fatal=True))  # the outcome could not be recorded
         except BaseException as error:
             # ``SystemExit`` and the like: the attempt fails, so that it is not repeated without end, and
-            # then the exception takes its course.
+            # the exception ends the invocation.
             if not isinstance(error, (KeyboardInterrupt, GeneratorExit)) and not self.is_cancelled:
                 self.attempt_failed(error)
             run.stop(Abort(error, fatal=False))

@@ -1,8 +1,8 @@
 """The operation, or the timer, behind a handle: its outcome, the tasks that await it, and its cancellation.
 
-A handle is a future, but each task that awaits a handle blocks on a future of its own (``Waiter``). So to
-cancel one task does not cancel an operation that other tasks await too, unless the cancelled task awaits it
-in a ``gather``, which cancels its operands. When the last task that awaits it is cancelled, the operation is
+A handle is a future, but each task that awaits a handle blocks on a future of its own (``Waiter``). So the
+cancellation of one task does not cancel an operation that other tasks await too, unless the cancelled task awaits
+it in a ``gather``, which cancels its operands. When the last task that awaits it is cancelled, the operation is
 *given up*: its body is cancelled, and a FAIL of type ``OperationCancelled`` is recorded. That FAIL never
 becomes due: if it were delivered, and another end had the same millisecond, replay could see the failure
 where the first run saw the cancellation.
@@ -146,7 +146,7 @@ class Completion(Claim[_T], Generic[_T]):
 
     @property
     def can_be_given_up(self) -> bool:
-        """True if to give the operation up would cancel code that runs for it in this process."""
+        """True if the operation has code in this process that giving it up would cancel."""
         return False
 
     def abandon(self) -> None:
@@ -179,7 +179,7 @@ class Completion(Claim[_T], Generic[_T]):
         waits until the operand has ended. That gives the operation up only if no other code awaits it.
         ``gather`` cancels all of its operands, as in asyncio, and so gives them up even if others await them. An
         operation that is kept goes on in both cases. Returns ``False`` if other code has called ``cancel()``:
-        that is to end the operation itself.
+        such a call ends the operation itself.
         """
         function = asyncio_function(caller)
         if function == "_cancel_and_wait":

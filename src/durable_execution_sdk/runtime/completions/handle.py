@@ -164,8 +164,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     def cancel(self, msg: Any | None = None) -> bool:
         """Cancel the operation, and the tasks that await it, as for any future.
 
-        A wait ends early instead, and the tasks that await it go on as if its time were up. This is recorded, so
-        replay goes on at the same place. Returns ``False`` if the workflow has seen the end of the operation, or
+        A wait ends early instead, and the tasks that await it go on as if its time were up. Both are recorded,
+        so that replay does the same. Returns ``False`` if the workflow has seen the end of the operation, or
         has cancelled it already.
         """
         return self._operation.cancel(msg, sys._getframe(1))  # noqa: SLF001 - asyncio calls it too

@@ -177,7 +177,7 @@ class Completions:
         self._old_ends = journal.old_ends
         # The recorded ends of calls in threads that have yet to end in this invocation: see ``thread_ends``.
         self._thread_ends = journal.thread_ends
-        # The numbers among all claims of the calls in threads that have begun, by the ids of their ends.
+        # The sequence numbers of the calls in threads that have begun, by the ids of their ends.
         self.thread_claims: dict[str, int] = {}
         # The ids of late operations whose rank is not recorded yet, and the function that records it.
         self.unranked: set[str] = set()
@@ -242,8 +242,9 @@ class Completions:
         if at == self.last_at and all(
             each.sequence < completion.sequence or _is_within(each, late_id) for each in self._tied
         ):
-            # This is a context that ended in the same millisecond as operations in it or claimed before it. If
-            # replay runs its function at all, it delivers the context's end after theirs too.
+            # Of the ends in this millisecond that were delivered, each is of an operation in this context or one
+            # claimed before it. AWS's local runner gives all updates of a call one time. If replay runs the
+            # context's function at all, it delivers the context's end after these too.
             return at
         rank = math.nextafter(self.last_at, math.inf)
         self.unranked.add(late_id)
@@ -251,7 +252,7 @@ class Completions:
         return rank
 
     def time_after(self) -> float:
-        """Return an end for an operation whose end the service did not report: now, but after the last delivery."""
+        """Return an end for an operation whose end the service did not report: the log's time, or after the last delivery."""
         return self.now if self.now > self.last_at else math.nextafter(self.last_at, math.inf)
 
     def deliver_at_once(self, completion: Claim[Any]) -> None:

@@ -1,8 +1,8 @@
 """Scopes: the counters of a context's tasks, from which operations take their ids.
 
 Replay has to find, for each operation that the code asks for, the record that the first run made for
-the same operation. Nothing else tells them apart than their ids, so an id must follow from the code
-alone, and never from how tasks happened to interleave.
+the same operation. Only ids tell operations apart, so an id must follow from the code alone, and never
+from how tasks happened to interleave.
 
 The rules:
 
@@ -53,7 +53,8 @@ What goes wrong without it:
   tasks, futures and operations hash by their place (``IdScope.place`` and their number).
 
 The price: to rename or move a coroutine function that tasks are made of changes their ids. Replay then
-finds recorded operations that no code asks for, and ``gate`` fails the execution before anything runs.
+finds recorded operations that no code asks for, and the gate (``log.gate``) fails the execution before
+anything runs.
 """
 
 from __future__ import annotations
@@ -166,9 +167,10 @@ class IdScope(TaskScope):
 
     @property
     def runs_in(self) -> object:
-        """The context, and the chain of tasks to the last one in it that iterates over the items of a map.
+        """The part of the workflow that a replay runs or leaves out as a whole.
 
-        Replay runs neither a context that has ended nor such a task of a map that has ended.
+        That is the context or, in a task that iterates over the items of a map, that task: replay runs neither a
+        context that has ended nor such a task of a map that has ended.
         """
         return self.context_state, self.path.to_items
 
@@ -228,7 +230,7 @@ class IdScope(TaskScope):
         return timers.operation_id(self.context, number), place
 
     def next_thread_end(self, row: Row) -> tuple[str, int, int]:
-        """Claim the id of the end of the next call in a thread; return it, its hash and its number among all claims."""
+        """Claim the end of the next call in a thread; return its id, its hash and its sequence number."""
         number = self.count("thread", row)
         ends = self.path.below(f"thread_{row.text}")
         end_id = ends.operation_id(self.context, number)

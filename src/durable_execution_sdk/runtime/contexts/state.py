@@ -44,7 +44,7 @@ class ContextState:
         )
         self.prefix = "" if operation_id is None else context_prefix(operation_id)
         self.is_closed = False
-        # Until then its clean-up keeps the workflow from its rest.
+        # The monotonic time until which timers of clean-up code in it keep the invocation open.
         self.cleans_until = math.inf
         self.last_end: float = 0
         self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
@@ -88,9 +88,10 @@ class ContextState:
     def now(self) -> float:
         """The log's time in this context: the end time of the last delivered completion, in milliseconds.
 
-        In optimistic mode a result may be delivered before the log has its end time. Whether the end of a nested
-        operation has moved the clock then differs from replay, which does not run completed contexts. So there
-        each context has its own clock, which the ends of its own operations and of those around it move.
+        In optimistic mode a result may be delivered before the log has its end time, and replay does not run
+        completed contexts. With one clock for all, the ends of operations in a child context would move it on the
+        first run and not on replay. So in that mode each context has a clock of its own, which only the ends of its
+        own operations, and of those of the contexts around it, move.
         """
         completions = self.run.completions
         if not completions.tells_contexts:
@@ -118,6 +119,12 @@ class ContextState:
         """Record an update that may wait for the next call, unless this context is over."""
         if not self.is_closed:
             self.run.leave_behind(update)
+
+    def release(self, operation: Completion[Any]) -> None:
+        """Forget an operation in this context that has settled or was dropped: no news of it is of use any more."""
+        self.unsettled.pop(operation.sequence, None)
+        self.run.registered.pop(operation.operation_id, None)
+        self.run.journal.release(operation.operation_id)
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """Note that this task runs in the context."""

@@ -44,8 +44,8 @@ def deadlock(tasks: WorkflowTasks, idle: Iterable[str], waited: float, moves: in
         )
     elif any(map(swallows_cancellations, tasks.live)):
         parts.append(
-            " A task that is cancelled must end: let the CancelledError go on, and do not await, in a group that is"
-            " cancelled, the task that waits for the group"
+            " A task that is cancelled must end: raise the CancelledError again where you catch it, and do not await, in"
+            " a group that is cancelled, the task that waits for that group"
         )
     elif spins:
         parts.append(

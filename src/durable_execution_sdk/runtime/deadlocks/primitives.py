@@ -20,7 +20,7 @@ _OF_ASYNCIO = {
     "Queue.put": "a free place in ",
     "Queue.join": "the work to be done of ",
 }
-# By the method alone: which of its classes and modules has it differs in the versions of anyio.
+# By the method alone: versions of anyio differ in the class and the module that have it.
 _OF_ANYIO = {
     "wait": "",
     "wait_for": "",

@@ -4,8 +4,9 @@ A scope cancels its tasks and the scopes in it in the order of a set, which diff
 
 A cancelled scope delivers its cancellation again at each turn of the loop, until all that is in it has ended. So
 the loop is never idle, however long that takes: a circle of tasks that await one another, or a saga whose
-compensations run, would keep the processor busy, and the invocation from its rest. Tasks of workflow code only
-come to need it again by a move, so here it is delivered again after each turn in which a task has moved.
+compensations run, would keep the processor busy and the invocation open. But a task of workflow code needs another
+delivery only after it has moved. So here a cancellation is delivered again only after a turn in which a task has
+moved.
 
 This module is loaded only where anyio is.
 """
@@ -27,7 +28,7 @@ __all__ = ["adapt_anyio"]
 
 
 def adapt_anyio() -> None:
-    """Let the cancel scopes of anyio suit workflow code."""
+    """Give anyio's cancel scopes an order, and let them cancel again only after a task of workflow code has moved."""
     scope: Any = backend.CancelScope
     original: Callable[..., None] = scope.__init__
     if getattr(original, "keeps_order", False):
@@ -40,7 +41,7 @@ def adapt_anyio() -> None:
 
     initialize.keeps_order = True  # type: ignore[attr-defined]
     scope.__init__ = initialize
-    deliver_at_each_turn: Callable[[Any, Any], bool] = scope._deliver_cancellation  # noqa: SLF001 - it has no other
+    deliver_at_each_turn: Callable[[Any, Any], bool] = scope._deliver_cancellation  # noqa: SLF001 - not public
 
     def deliver(self: Any, origin: Any) -> bool:
         is_repeated = deliver_at_each_turn(self, origin)
@@ -64,7 +65,7 @@ def _repeat_after_a_move(scope: Any) -> None:
     tasks: WorkflowTasks = watched.owner
     context = copy_context()
     scope._cancel_handle.cancel()  # noqa: SLF001
-    scope._cancel_handle = None  # noqa: SLF001 - with a handle, a change of the shield would not deliver
+    scope._cancel_handle = None  # noqa: SLF001 - otherwise the end of a shield would not deliver
 
     def repeat() -> None:
         if scope._cancel_handle is None:  # noqa: SLF001

@@ -1,7 +1,7 @@
 """The calls of workflow code in threads of anyio: each gets a place in the log when it ends.
 
-anyio keeps its threads in a pool of its own, and completes their futures in a callback that names no future. This
-module is loaded only where anyio is.
+anyio has a pool of threads of its own, and the loop cannot tell from the callbacks of these threads which future
+they complete. This module is loaded only where anyio is.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _observer_of(future: asyncio.Future[object]) -> LoopObserver | None:
 
 
 class _Calls(Queue[Any]):
-    """The calls that a thread of anyio is given."""
+    """The queue by which a thread of anyio gets its calls."""
 
     def put_nowait(self, item: Any) -> None:
         """Give the thread a call, with the future that it completes, or ``None`` to end it."""

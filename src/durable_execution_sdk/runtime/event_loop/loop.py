@@ -155,15 +155,15 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         *args: *_Ts,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """Schedule a callback. One that completes a future of workflow code gets its place in the log before.
+        """Schedule a callback. If it completes a future of workflow code, that end is recorded before it runs.
 
-        One that another thread hands over is marked, and may not use a context.
+        A callback that another thread hands over is marked, so that it cannot use a context.
         """
         runner = CURRENT.get() if context is None else context.get(CURRENT)
         if runner is not None and threading.get_ident() != self._thread_id:
             context = (context or copy_context()).copy()
             context.run(HANDED_OVER_BY.set, runner)
-        # ``wrap_future`` passes it as an argument; in ``call_soon_threadsafe(future.set_result, 1)`` it is the owner.
+        # ``wrap_future`` passes the future; in ``call_soon_threadsafe(future.set_result, 1)`` the method belongs to it.
         future: object = args[0] if args else None
         if type(future) is not NumberedFuture:
             future = getattr(callback, "__self__", None)

@@ -44,7 +44,7 @@ _T = TypeVar("_T")
 # What the timers of ``asyncio.sleep`` call.
 _END_OF_SLEEP: object = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
-# The scope of a call in a thread, the id of its end, the hash of that, and its number among all claims.
+# The scope of a call in a thread, and the id, the hash and the sequence number of its end.
 ThreadOrigin = tuple[TaskScope, str, int, int]
 
 # Takes scope, loop time, delay in seconds, callback, its arguments and its context.
@@ -107,7 +107,7 @@ class NumberedFuture(asyncio.Future[_T]):
     ) -> None:
         self._place = place
         self.owner = owner
-        # The future's place among those that a thread may complete; and the record of that, once it has.
+        # Its end if a thread may complete it: the number, and the operation that records it.
         self.origin = origin
         self.end: object = None
         # True while a timer of asyncio is set that gives it its result: nothing else has to.

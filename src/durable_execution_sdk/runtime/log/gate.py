@@ -8,7 +8,7 @@ Code that no longer asks for a recorded operation would run another one in its p
 Both would be paid twice. So in an invocation whose log is not empty, no body of a step starts and no update
 is sent before the workflow is first quiescent with every recorded end delivered. If the code has asked for
 all recorded operations by then, the gate opens for good. Otherwise the execution fails with a
-``DeterminismError``, and nothing new has happened. The same check is made when the function of a context
+``DeterminismError`` (``unclaimed``), and nothing new has happened. The same check is made when the function of a context
 returns before that.
 
 Not counted are operations inside contexts whose functions rightly do not run; those of a task that
@@ -19,15 +19,16 @@ A timer that ticks in the process does not keep the gate closed. It need not: no
 come after the firing of a timer that is not. And it must not: in ``async with asyncio.timeout(0.5): await
 ctx.step(...)``, after a crash, the step would never start before its timeout.
 
-Nor does a thread or a socket of workflow code, once all that is recorded is asked for: it may wait for an
-operation that is held back. While something is still missed it is waited for, as it may lead to that.
+Nor does a thread or a socket of workflow code once all recorded operations are asked for. In ``await
+asyncio.to_thread(call)``, with a ``call`` that waits for ``run_coroutine_threadsafe(operation(), loop)``, each would
+wait for the other until the function's time is up, in every invocation. While a recorded operation is still
+missed, the gate does wait for the thread: the code behind it may ask for that operation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Coroutine
 from types import FrameType
@@ -36,20 +37,17 @@ from typing import Protocol
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError
-from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
-from durable_execution_sdk.protocol.operations import Operation, label_of
-from durable_execution_sdk.runtime.log.ids import THREAD_NAME, operation_id
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME
 from durable_execution_sdk.runtime.log.journal import Journal
 
 __all__ = ["Gate", "SourceLine", "source_line"]
 
+# Number of new operations that the error names.
 _SHOWN = 10
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep  # noqa: PTH120 - pathlib is slow to load
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}workflow_task.py"
-_TASK = r"(\w+)_[0-9a-f]{8}_(\d+)-"  # compiled by the first use, which is in a message
-# Number of places of a context that are tried to find that of a hashed id.
-_TRIED = MAX_OPERATIONS
 
 # Names of operations that the SDK records only if they mattered.
 SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
@@ -130,61 +128,17 @@ class Gate:
         """
         contexts = self._running.intersection(within) if within else self._running
         missed = [record for record in self._journal.missed(contexts) if self._is_expected(record)]
-        return self._error(missed) if missed else None
+        if not missed:
+            return None
+        from durable_execution_sdk.runtime.log.unclaimed import unclaimed_error  # noqa: PLC0415 - only for errors
+
+        new = [operation.label + (f" ({line})" if line else "") for operation, line in self._new]
+        return unclaimed_error(missed, new, self._journal)
 
     def _is_expected(self, record: Operation) -> bool:
         return record.name not in SELF_NUMBERED and not any(
             record.id.startswith(items) for items in self._dormant
         )
-
-    def _error(self, missed: list[Operation]) -> DeterminismError:
-        missed.sort(key=lambda record: (record.start_timestamp or 0, record.id))
-        listed = "; ".join(self._description(record) for record in missed[:_SHOWN])
-        more = f"; and {len(missed) - _SHOWN} more" if len(missed) > _SHOWN else ""
-        new = "; ".join(
-            operation.label + (f" ({line})" if line else "") for operation, line in self._new
-        )
-        instead = f"It asked for these, which the log does not hold: {new}." if new else ""
-        return DeterminismError(
-            f"the log holds {len(missed)} operation{'s' if len(missed) > 1 else ''} that the code did"
-            f" not ask for: {listed}{more}. {instead or 'It asked for nothing else.'} Nothing new has"
-            " run. The workflow's code has changed since this execution began (an operation or a task"
-            " was removed, renamed or moved, or a gather became a sequence), or it branches on"
-            " something that is not recorded: a cache, a global, time, the environment, or a variable"
-            " or an event that a child context, a map item or a branch has set, whose function does not"
-            " run again (return the value instead). Put the old code back, or keep this execution's function version until it has ended"
-        )
-
-    def _description(self, record: Operation) -> str:
-        label = label_of(record.type, record.sub_type, record.name)
-        where = self._position(record)
-        return f"{label} ({where})" if where else label
-
-    def _position(self, record: Operation) -> str:
-        context = "the handler's context" if record.parent_id is None else self._context(record)
-        # An id that is too long is none of ours; only its start is searched, since the search is slow.
-        tasks = [
-            f"task {name} {number}"
-            for name, number in re.findall(_TASK, record.id[:MAX_ID_CHARACTERS])
-        ]
-        number = record.id.rpartition("-")[2]
-        if not tasks:
-            number = self._number(record)
-        within = "".join(f"{task} in " for task in reversed(tasks))
-        return f"operation {number} of {within}{context}" if number else f"in {context}"
-
-    def _context(self, record: Operation) -> str:
-        around = self._journal.get(record.parent_id or "")
-        return (
-            f"context {around.name!r}" if around and around.name else f"context {record.parent_id}"
-        )
-
-    def _number(self, record: Operation) -> str:
-        prefix = "" if record.parent_id is None else f"{record.parent_id}-"
-        for number in range(_TRIED):
-            if operation_id(f"{prefix}{number}") == record.id:
-                return str(number)
-        return ""
 
 
 def source_line() -> SourceLine | None:

@@ -1,6 +1,14 @@
 """The notes of late news, which keep in the log the rank with which a late end was delivered.
 
 They are rare: the end of an operation is late if a later one was known, and delivered, before it.
+
+An end that the service holds back over a crash or a suspension cannot be recognized as late. In
+``gather(pay(ctx.wait(1)), pay(ctx.step(work)))``, where ``pay`` awaits its operand and takes the next name for a
+step, let the service hold back the end of the wait, and the later end of the step be delivered. After a crash
+or a suspension the event holds both, and replay delivers the wait first. A note would have to be in the log before
+the step is delivered, when the end of the wait is not known. No field of the wire says which ends a process has
+seen. So a late end keeps its place only if it arrives while a body runs, after which the handler calls again, and
+if the process lives until the note is acknowledged.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ asyncio passes a cancellation of a task on to the task that it awaits. In a circ
 ``RecursionError``, which would keep the SDK from unwinding the workflow and from reporting the deadlock.
 So the await that closes a circle blocks on a future of its own, which passes no cancellation on.
 
-``asyncio.all_tasks()`` returns to workflow code the tasks of its own context, and no others. Those of a context
-below or beside it, and of a step, are not made again once that has ended. Those of a context around it are, but
-code cancels and awaits what it finds, and a context that has ended does not do so again.
+``asyncio.all_tasks()`` returns to workflow code the tasks of its own context, and no others. Replay does not make
+the tasks of a context below or beside it, or of a step, again once that has ended. It does make those of a context
+around it. But code cancels and awaits the tasks that it finds, and replay does not repeat that once the code's own
+context has ended.
 """
 
 from __future__ import annotations
@@ -111,8 +112,9 @@ class _Registry:
 def limit_all_tasks() -> None:
     """Let ``asyncio.all_tasks`` return to workflow code the tasks of its own context only.
 
-    Up to Python 3.13 it is a function in Python, which looks the set of all tasks up by its name each time. So
-    the set is replaced, and code that has imported the function before is served too. Later it is written in C.
+    Up to Python 3.13 the function is written in Python, and looks the set of all tasks up by name in each call. So
+    the set is replaced, which also serves code that has imported the function already. Later it is written in C, and
+    is replaced in each module that has imported it.
     """
     module: Any = asyncio.tasks
     original: Any = module.all_tasks

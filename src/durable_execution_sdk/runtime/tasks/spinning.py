@@ -24,8 +24,8 @@ after that wait.
 
 All moves count: after ``sleep(0)``, after futures that two tasks set for one another, after a
 cancellation that anyio's scopes deliver again after each move. A cancellation takes the time of ten other
-moves, and counts as ten where the limit is one of time: for the million, and in clean-up code. There no
-completion comes, and a task that makes 20,000 moves is closed.
+moves, and counts as ten for the million and in clean-up code, where the limits stand for time. In clean-up
+code no completion comes, so a task that makes 20,000 moves there is closed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LONG_MOVES = 20_000
 _MOVES_OF_ALL = 10 * _LONG_MOVES
 # Moves without a delivery after which tasks that spin are a deadlock, or are closed if they clean up.
 _ENDLESS_MOVES = 1_000_000
-# The moves that one cancellation counts for, where so many are a limit of time.
+# The moves that one cancellation counts for where the limit stands for time.
 _CANCELLATION = 10
 # The value of ``WorkflowTask.counted_from`` for the moves in clean-up code.
 _IN_CLEAN_UP = -2.0

@@ -63,7 +63,7 @@ class TaskScope:
 
     @property
     def runs_in(self) -> object:
-        """An equal value for all tasks that replay makes again whenever it makes this one."""
+        """The part of the workflow that a replay runs or leaves out as a whole; equal for all tasks in it."""
         raise NotImplementedError
 
     def count(self, kind: str, row: Row) -> int:
@@ -71,7 +71,7 @@ class TaskScope:
         raise NotImplementedError
 
     def next_thread_end(self, row: Row) -> tuple[str, int, int]:
-        """Claim the id of the end of the next call in a thread; return it, its hash and its number among all claims."""
+        """Claim the end of the next call in a thread; return its id, its hash and its sequence number."""
         raise NotImplementedError
 
     def spawn(self, row: Row) -> tuple[TaskScope, int]:
@@ -231,7 +231,8 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
     def tasks_of_context(self) -> list[asyncio.Task[Any]]:
         """Return the live tasks that this task's code sees, in the order of their creation.
 
-        One for each scope: that of the caller, if it has taken over the scope of a task (see ``identity``).
+        Of several tasks in one scope it is only one: the caller, if it has taken over the scope of another task (see
+        ``identity``).
         """
         runs_in = self.scope.runs_in
         seen: dict[TaskScope, asyncio.Task[Any]] = {}

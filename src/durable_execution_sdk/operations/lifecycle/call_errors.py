@@ -1,8 +1,9 @@
-"""Words for a call of a context's method that Python refuses: which options there are, and the cure.
+"""Messages for wrong arguments of a context's methods: how the method is called, and how to correct the call.
 
-Python raises a bare ``TypeError`` before any code of the SDK runs. Taking all keywords to refuse them in
-words would cost every call a dictionary, and users' type checkers their knowledge of the options. So the
-error is completed on its way out, where workflow code has failed anyway.
+Python raises a bare ``TypeError`` before any code of the SDK runs. A method could accept every keyword and
+refuse the wrong ones itself, but each call would cost a dictionary, and type checkers could not check the
+options. So the message is completed where the error leaves the workflow's code. Wrong options of a config
+have their messages in ``option_errors``, wrong functions and names in ``argument_checks``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _REFUSED = re.compile(
 _SAGA = "Saga.step"
 _CALLED_AS = ". It is called as "
 
-# As the signatures have it.
+# The parameters of each method, as in its signature.
 CALLS: dict[str, str] = {
     "step": "function, *arguments, name=None, config=StepConfig(...)",
     "wait": "duration, name=None",
@@ -62,7 +63,7 @@ _CURES = {
 
 
 def complete_type_error(error: TypeError) -> None:
-    """Say in the error how the method is called, if it is about a method of a context."""
+    """Add to an error about a method of a context how the method is called."""
     message = str(error.args[0]) if len(error.args) == 1 else ""
     found = _REFUSED.match(message)
     if found is None or found[1] not in CALLS or _CALLED_AS in message:
