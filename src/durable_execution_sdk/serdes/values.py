@@ -22,7 +22,7 @@ from durable_execution_sdk.serdes.foreign import (
     read_foreign,
 )
 from durable_execution_sdk.serdes.paths import (
-    refuse_lost_keys,
+    refuse_losses,
     refuse_no_number,
     unwritable,
 )
@@ -143,14 +143,16 @@ class JsonSerDes(Generic[T]):
         try:
             payload = self._encode(value)
             kind = type(value)
-            if kind is self._sure or not self._is_typed or not self._fits(value):
+            if not self._is_typed:
+                if kind not in _PLAIN:
+                    refuse_losses(value, payload, whose)
+                elif payload == b"null":
+                    refuse_no_number(value, whose)
+            elif kind is self._sure or not self._fits(value):
                 if b"null" in payload:
                     refuse_no_number(value, whose)
                 if kind is not self._sure:
-                    if self._is_typed:
-                        return self._checked_payload(value, payload.decode(), whose)
-                    if kind not in _PLAIN:
-                        refuse_lost_keys(value, payload, whose)
+                    return self._checked_payload(value, payload.decode(), whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
@@ -267,9 +269,7 @@ class JsonSerDes(Generic[T]):
         """Write the value for a reader outside the execution, without reading it back."""
         try:
             payload = self._encode_outward(value)
-            if b"null" in payload:
-                refuse_no_number(value, lambda: context)
-            refuse_lost_keys(value, payload, lambda: context)
+            refuse_losses(value, payload, lambda: context)
         except SerDesError:
             raise
         except Exception as error:
