@@ -35,6 +35,7 @@ NEVER_LOADED = {
     "retry.presets",
     "retry.strategies",
     "serdes.callback",
+    "serdes.paths",
     "serdes.types.fields",
     "serdes.types.shapes",
     "serdes.types.unions",

@@ -140,7 +140,7 @@ def _add_bases(
     """Add the arguments of each generic base class; ``own`` are those of the class itself."""
     for base in getattr(kind, "__orig_bases__", kind.__bases__):
         origin: Any = get_origin(base) or base
-        if is_class(origin) and origin not in (Generic, Protocol) and origin not in generics:
+        if origin not in (Generic, Protocol, *generics) and is_class(origin):
             parameters: tuple[Any, ...] = getattr(origin, "__parameters__", ())
             args = [filled(arg, own) for arg in get_args(base) or parameters]
             inner = dict(zip(parameters, args, strict=False))
