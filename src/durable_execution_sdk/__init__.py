@@ -38,17 +38,6 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.handler import DurableHandler, durable_execution
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
-from durable_execution_sdk.retry import (
-    ExponentialBackoff,
-    FixedDelay,
-    JitterStrategy,
-    LinearBackoff,
-    NoRetry,
-    RetryableErrorFilter,
-    RetryDecision,
-    RetryStrategy,
-    custom_retry,
-)
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.runtime.logging import JsonFormatter
@@ -90,6 +79,8 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
     from durable_execution_sdk.operations.with_retry import WithRetryConfig
+    from durable_execution_sdk.retry.backoff import JitterStrategy
+    from durable_execution_sdk.retry.filters import RetryableErrorFilter
     from durable_execution_sdk.retry.polling import (
         WaitDecision,
         WaitStrategy,
@@ -97,6 +88,15 @@ if TYPE_CHECKING:
         poll_while,
     )
     from durable_execution_sdk.retry.presets import retry_presets
+    from durable_execution_sdk.retry.strategies import (
+        ExponentialBackoff,
+        FixedDelay,
+        LinearBackoff,
+        NoRetry,
+        RetryDecision,
+        RetryStrategy,
+        custom_retry,
+    )
     from durable_execution_sdk.serdes.callback import CallbackSerDes
 else:
     __getattr__ = on_first_use(
@@ -121,6 +121,15 @@ else:
             "MapConfig": "operations.map",
             "NestingType": "operations.fan_out.plan",
             "ParallelConfig": "operations.parallel",
+            "ExponentialBackoff": "retry.strategies",
+            "FixedDelay": "retry.strategies",
+            "JitterStrategy": "retry.backoff",
+            "LinearBackoff": "retry.strategies",
+            "NoRetry": "retry.strategies",
+            "RetryableErrorFilter": "retry.filters",
+            "RetryDecision": "retry.strategies",
+            "RetryStrategy": "retry.strategies",
+            "custom_retry": "retry.strategies",
             "Saga": "operations.saga",
             "Settled": "operations.combinators.settled",
             "SettledStatus": "operations.combinators.settled",

@@ -61,10 +61,9 @@ def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
         home = homes.get(name)
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module = import_module(f"{package}.{home}")
-        if home.rpartition(".")[2] == name:
-            return module
-        value = getattr(module, name)
+        value: Any = import_module(f"{package}.{home}")
+        if home.rpartition(".")[2] != name:
+            value = getattr(value, name)
         setattr(modules[package], name, value)
         return value
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-from durable_execution_sdk import operations
+from durable_execution_sdk import operations, retry
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
@@ -26,7 +26,6 @@ from durable_execution_sdk.protocol.data_plane import Invocation, Outcome
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationType
-from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.external_wakeups import in_thread, is_in_loop
@@ -237,7 +236,7 @@ def durable_execution(
     *,
     client: DataPlane | None = None,
     serdes: SerDes[Any] | None = None,
-    default_retry: RetryStrategy | None = None,
+    default_retry: retry.RetryStrategy | None = None,
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
     replay_logging: ReplayLogging = ReplayLogging.NONE,
     logger: logging.Logger | None = None,
@@ -255,7 +254,7 @@ def durable_execution(
     *,
     client: DataPlane | None = None,
     serdes: SerDes[Any] | None = None,
-    default_retry: RetryStrategy | None = None,
+    default_retry: retry.RetryStrategy | None = None,
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
     replay_logging: ReplayLogging = ReplayLogging.NONE,
     logger: logging.Logger | None = None,
@@ -294,7 +293,7 @@ def durable_execution(
     """
     options: dict[str, Any] = {
         "serdes": serdes,
-        "default_retry": default_retry or ExponentialBackoff(),
+        "default_retry": default_retry,
         "checkpointing": checkpointing,
         "replay_logging": replay_logging,
         "deadline_margin": deadline_margin,

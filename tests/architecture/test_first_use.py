@@ -51,6 +51,14 @@ def test_type_checkers_and_the_interpreter_see_the_same_names(package):
         assert getattr(package, name) is getattr(module, name, module)
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_name_is_looked_for_once(package):
+    """A module in a folder below the package was imported again at each use."""
+    for name in names_on_first_use(package)[1]:
+        getattr(package, name)
+        assert name in vars(package)
+
+
 def test_a_fresh_process_can_list_import_and_pickle_every_public_name():
     listed = "import durable_execution_sdk as s; print(set(s.__all__) - set(dir(s)))"
     assert fresh(listed) == "set()"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 # Modules of the standard library that asyncio and msgspec do not load: the signer's hashes.
-ALLOWED_STANDARD = {"_blake2", "_hashlib", "hashlib", "hmac"}
+ALLOWED_STANDARD = {"_blake2", "_hashlib", "hashlib"}
 
 ALLOWED_PACKAGES = {
     "aws",
@@ -29,10 +29,14 @@ NEVER_LOADED = {
     "protocol.control_plane",
     "protocol.control_plane_codec",
     "protocol.history",
+    "retry.backoff",
+    "retry.filters",
     "retry.polling",
     "retry.presets",
+    "retry.strategies",
     "runtime.log.unclaimed",
     "serdes.callback",
+    "serdes.paths",
     "serdes.types.fields",
     "serdes.types.shapes",
     "serdes.types.unions",

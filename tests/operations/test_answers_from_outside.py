@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ WRONG = b'{"items":[{"pay":1},{"pay":"much"}]}'
 @dataclass
 class Item:
     pay: int
+
+
+class Choice(Enum):
+    YES = "yes"
+    NO = "no"
 
 
 @dataclass
@@ -68,6 +74,16 @@ async def by_wait_for_callback(ctx: DurableContext, name: str) -> Any:
     return await ctx.wait_for_callback(lambda _: None, name=name, config=config)
 
 
+async def by_enum(ctx: DurableContext, name: str) -> Any:
+    config = WaitForCallbackConfig(result_type=list[Choice | None])
+    return await ctx.wait_for_callback(lambda _: None, name=name, config=config)
+
+
+async def by_one_of(ctx: DurableContext, name: str) -> Any:
+    callback = await ctx.create_callback(name, config=CallbackConfig(result_type=Choice))
+    return await callback
+
+
 async def by_serdes(ctx: DurableContext, name: str) -> Any:
     config: WaitForCallbackConfig[Any] = WaitForCallbackConfig(serdes=Strict())
     return await ctx.wait_for_callback(lambda _: None, name=name, config=config)
@@ -85,6 +101,9 @@ async def by_callback_serdes(ctx: DurableContext, name: str) -> Any:
         (by_callback, b"maybe", b'{"items":[]}', "is not JSON"),
         (by_callback, None, b'{"items":[]}', "CallbackSerDes(Decision) does not read None"),
         (by_wait_for_callback, WRONG, b'{"items":[]}', "at `$.items[1].pay`"),
+        (by_enum, b'["yes","maybe"]', b"[]", '\'maybe\', expected "yes" or "no" - at `$[1]`'),
+        (by_one_of, b'"maybe"', b"yes", '\'maybe\', expected "yes" or "no" - at `$`'),
+        (by_one_of, b"maybe", b'"no"', '\'maybe\', expected "yes" or "no" - at `$`'),
         (by_serdes, b"no", b"yes", "'no' is not yes"),
         (by_callback_serdes, b"no", b"yes", "'no' is not yes"),
     ],
@@ -114,10 +133,12 @@ def test_an_answer_that_does_not_fit_can_be_caught_and_asked_for_again(
     assert len(seen) >= 3
     assert len(set(seen)) == 1, "the first run and replay differ"
     _, message, error_type, _ = seen[0]
-    assert error_type == "SerDesError"
+    assert error_type == "CallbackError"
     assert "first" in message
     assert reason in message
-    assert ("To ask again, catch this CallbackError" in message) is ("is not yes" not in reason)
+    assert ("To ask again, catch this CallbackError and start" in message) is (
+        "is not yes" not in reason
+    )
 
 
 @pytest.mark.parametrize("ask", [by_callback, by_wait_for_callback])
@@ -130,7 +151,7 @@ def test_uncaught_it_fails_the_execution_by_name(ask: Any) -> None:
     rig.driver.run_until(lambda: False, family=arn, wait=False)
     rig.emulator.callback_success(callback_ids(rig, arn)[0], WRONG)
     ran = rig.drive(arn)
-    assert (ran.status, ran.error.error_type) == ("FAILED", "SerDesError")
+    assert (ran.status, ran.error.error_type) == ("FAILED", "CallbackError")
     assert "decide" in ran.error.error_message
 
 
@@ -169,7 +190,7 @@ def test_a_result_of_another_function_that_does_not_fit_can_be_caught() -> None:
     assert (ran.status, ran.result) == ("SUCCEEDED", "went on")
     assert len(seen) >= 2
     assert len(set(seen)) == 1
-    assert seen[0].startswith("InvokeError SerDesError operation 'ask' (")
+    assert seen[0].startswith("InvokeError InvokeError operation 'ask' (")
     assert "at `$.items[0].pay`" in seen[0]
     assert "To ask again, catch this InvokeError" in seen[0]
 

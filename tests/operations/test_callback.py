@@ -84,7 +84,7 @@ def test_an_answer_that_does_not_fit_fails_the_execution_by_name() -> None:
 
     rig = rig_of(workflow)
     ran = rig.run()
-    assert (ran.status, ran.error.error_type) == ("FAILED", "SerDesError")
+    assert (ran.status, ran.error.error_type) == ("FAILED", "CallbackError")
     assert "'cb'" in ran.error.error_message
     assert "Answer" in ran.error.error_message
 

@@ -927,3 +927,24 @@ def test_too_many_operations_name_the_cures() -> None:
     error = run_workflow(workflow, limits=Limits(operations=10)).error
     for cure in ("NestingType.FLAT", "ItemBatcher", "invoke other durable functions"):
         assert cure in error.error_message
+
+
+@pytest.mark.parametrize("nesting", NestingType)
+@pytest.mark.parametrize("namer", [None, lambda item, _: f"order-{item}"])
+def test_the_refusal_of_an_items_result_names_the_item_and_the_map(
+    nesting: NestingType, namer: Any
+) -> None:
+    async def mistyped(_ctx: DurableContext, item: int, _index: int) -> int:
+        return item if item else "none"  # type: ignore[return-value]
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
+        config = MapConfig(
+            nesting=nesting, item_namer=namer, completion=CompletionConfig.all_completed()
+        )
+        batch = await ctx.map([1, 0], mistyped, name="orders", config=config)
+        return [str(error) for error in batch.errors()]
+
+    (message,) = run_workflow(workflow).result
+    name = "" if namer is None else "operation 'order-0', "
+    assert message.startswith(f"{name}item 1 of 'orders' (")
+    assert "Expected `int`, got `str` - at `$`" in message

@@ -17,6 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import (
     Annotated,
     Any,
@@ -70,6 +71,45 @@ class Crate(Generic[T]):
     others: list[T] = field(default_factory=list)
 
 
+@dataclass
+class PayCrate(Crate[Pay]):
+    label: str = ""
+
+
+@dataclass
+class Nested(Crate[list[T]], Generic[T]):
+    last: T | None = None
+
+
+@dataclass
+class Loose(Crate):  # type: ignore[type-arg]
+    last: int = 0
+
+
+@dataclass(frozen=True)
+class Hashed:
+    keys: dict[Any, Any]
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class FiledAny(TypedDict, Generic[T]):
+    item: T
+
+
+class FiledPay(FiledAny[Pay]):
+    note: str
+
+
+class PairOf(NamedTuple, Generic[T]):
+    item: T
+
+
+class PairOfPay(PairOf[Pay]):
+    pass
+
+
 class Pair(NamedTuple):
     first: Pay
     second: Pay | None = None
@@ -103,6 +143,11 @@ class Line(BaseModel):
     sku: str
     note: str | None = None
     tags: list[str] = []
+
+
+class AnyKeys(BaseModel):
+    content: Any
+    more: dict[Any, Any] = {}
 
 
 class Special(Line):
@@ -363,6 +408,11 @@ KEPT: list[tuple[Any, Any]] = [
     (float, 2**60 + 1),
     (list[float], [1, 2.5]),
     (Crate[float], Crate(1, [2.0])),
+    (PayCrate, PayCrate(Pay(1), [Pay(2)], "a")),
+    (list[Nested[int]], [Nested([1], [[2]], 3)]),
+    (Loose, Loose(1, ["a"], 2)),
+    (FiledPay, {"item": Pay(1), "note": "a"}),
+    (PairOfPay, PairOfPay(Pay(1))),
     (float | None, 5),
     (float | str, 5),
     (int | float, 5.0),
@@ -415,6 +465,14 @@ REFUSED: list[tuple[Any, Any, str, str]] = [
     (list[str], ["a", Text("b")], "$[1]", "subclass Text"),
     (dict[str, int], {Text("k"): 1}, "$[the key 'k']", "subclass Text"),
     (Crate[str], Crate(Text("a")), "$.content", "subclass Text"),
+    # Fields that are inherited from a generic class.
+    (PayCrate, PayCrate(Card(1), [], "a"), "$.content", "subclass Card"),
+    (PayCrate, PayCrate("much", [], "a"), "$.content", "Expected `object`, got `str`"),  # type: ignore[arg-type]
+    (Nested[int], Nested(["a"], [], 1), "$.content[0]", "Expected `int`, got `str`"),  # type: ignore[list-item]
+    (Nested[int], Nested([1], [], "a"), "$.last", "No member of the union fits"),  # type: ignore[arg-type]
+    (FiledPay, {"item": Card(1), "note": "a"}, "$.item", "subclass Card"),
+    (FiledPay, {"item": 5, "note": "a"}, "$.item", "Expected `object`, got `int`"),
+    (PairOfPay, PairOfPay(Card(1)), "$.item", "subclass Card"),
     (int, Whole(1), "$", "subclass Whole"),
     (float, Real(1), "$", "subclass Real"),
     (list[int], Rows([1]), "$", "subclass Rows"),
@@ -483,12 +541,38 @@ def test_what_is_refused(kind: Any, value: Any, path: str, reason: str) -> None:
         {1: "a", "1": "b"},
         [{"deep": {2: 1, "2": 3}}],
         {"first": Box(Pay(1)), "second": ({0.5: 1, "0.5": 2},)},
+        ({1: "a", "1": "b"},),
+        {"at": datetime(2030, 1, 1), 2: MappingProxyType({"a": [{Level.LOW: 1, "1": 2}]})},
+        [deque([{date(2030, 1, 1): 1, "2030-01-01": 2}])],
+        Crate(frozenset({Hashed({1: "a", "1": "b"})})),
+        [Purse(Coin({1: "a", "1": "b"}))],  # type: ignore[arg-type]
+        AnyKeys(content=[{1: "a", "1": "b"}]),
+        {"a": AnyKeys(content=1, more={1: "a", "1": "b"})},
     ],
 )
 def test_keys_that_are_the_same_in_json_are_refused_without_a_type_too(value: Any) -> None:
     for context in (CONTEXT, SerDesContext(operation_id="abc", is_outward=True)):
         with pytest.raises(SerDesError, match=r"\$.* beside another one that is the same text"):
             JsonSerDes().serialize(value, context)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, Real("nan")])
+@pytest.mark.parametrize(
+    ("make", "path"),
+    [
+        (lambda number: {"a": None, "b": [number]}, "$.b[0]"),
+        (lambda number: (1, {"a": date(2030, 1, 1), "b": number}), "$[1].b"),
+        (lambda number: Crate(None, [number]), "$.others[0]"),
+        (lambda number: [Coin(number)], "$[0].value"),
+        (lambda number: AnyKeys(content=[number]), "$.content[0]"),
+    ],
+)
+def test_a_number_that_json_lacks_is_refused_without_a_type_too(
+    make: Any, path: str, number: float
+) -> None:
+    for context in (CONTEXT, SerDesContext(operation_id="abc", is_outward=True)):
+        with pytest.raises(SerDesError, match=re.escape(f"{path} is ")):
+            JsonSerDes().serialize(make(number), context)
 
 
 def test_without_a_type_a_subclass_of_text_is_text() -> None:
@@ -705,6 +789,41 @@ def test_type_statements_are_read_though_they_name_themselves() -> None:
         (names["Nested"][Pay], [[Pay(1)], Pay(2)]),
     ):
         assert same(value, read_back(kind, value))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters are new in 3.12")
+def test_generic_classes_with_type_parameters_are_read_by_annotations_that_are_text() -> None:
+    """Before Python 3.12.4, ``typing`` did not know the name of a type parameter in such a class."""
+    names: dict[str, Any] = {"dataclass": dataclass, "NamedTuple": NamedTuple, "Pay": Pay}
+    exec(
+        "from __future__ import annotations\n"
+        "@dataclass\nclass Page[T]:\n items: list[T]\n after: Page[T] | None = None\n"
+        "@dataclass\nclass Pays(Page[Pay]):\n total: int = 0\n"
+        "class Both[T](NamedTuple):\n one: T\n",
+        names,
+    )
+    module = ModuleType("with_type_parameters")
+    page, pays, both = (names[name] for name in ("Page", "Pays", "Both"))
+    sys.modules[module.__name__] = module
+    vars(module).update(names)
+    for kind in (page, pays, both):
+        kind.__module__ = module.__name__
+    try:
+        for kind, value in (
+            (page[Pay], page([Pay(1)], page([Pay(2)]))),
+            (pays, pays([Pay(1)], page([]), 5)),
+            (both[Pay], both(Pay(1))),
+        ):
+            assert same(value, read_back(kind, value))
+        for kind, value, path in (
+            (page[Pay], page([Card(1)]), "$.items[0]"),
+            (pays, pays([Card(1)]), "$.items[0]"),
+            (both[Pay], both(Card(1)), "$[0]"),
+        ):
+            with pytest.raises(SerDesError, match="subclass Card"):
+                JsonSerDes(kind).serialize(value, CONTEXT)
+    finally:
+        del sys.modules[module.__name__]
 
 
 def same(one: Any, other: Any) -> bool:

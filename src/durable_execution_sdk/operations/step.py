@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.first_use import OptionEnum, Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
@@ -29,7 +30,6 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction
-from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
@@ -72,7 +72,7 @@ class StepConfig(Options, frozen=True, kw_only=True):
     always so for at-most-once steps and under ``CheckpointingMode.EAGER``.
     """
 
-    retry_strategy: RetryStrategy | None = None
+    retry_strategy: retry.RetryStrategy | None = None
     semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY
     serdes: SerDes[Any] | None = None
     acknowledge_start: bool = False
@@ -98,7 +98,7 @@ _DEFAULT = StepConfig()
 
 def durable_step(
     *,
-    retry_strategy: RetryStrategy | None = None,
+    retry_strategy: retry.RetryStrategy | None = None,
     semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY,
     serdes: SerDes[Any] | None = None,
     acknowledge_start: bool = False,
@@ -208,7 +208,7 @@ class Step(AttemptOperation[_T], Generic[_T]):
 
     def attempt_failed(self, error: BaseException) -> None:
         """Ask the retry strategy about a failed attempt."""
-        strategy = self._config.retry_strategy or self.run.settings.default_retry
+        strategy = self.run.settings.retry_by(self._config.retry_strategy)
         retry_or_fail(self, strategy, error)
 
     def interrupted(self) -> None:

@@ -54,7 +54,7 @@ def with_retry(
     """Run a function in a context of its own until an attempt succeeds or the strategy ends it."""
     check_config("ctx.with_retry", config, WithRetryConfig)
     chosen = config or WithRetryConfig()
-    strategy = chosen.retry_strategy or scope.context_state.run.settings.default_retry
+    strategy = scope.context_state.run.settings.retry_by(chosen.retry_strategy)
     once = ChildConfig(serdes=chosen.serdes, summary_generator=chosen.summary_generator)
 
     async def body(context_state: ContextState) -> Any:

@@ -3,20 +3,10 @@
 from typing import TYPE_CHECKING
 
 from durable_execution_sdk.first_use import on_first_use
-from durable_execution_sdk.retry.backoff import JitterStrategy
-from durable_execution_sdk.retry.filters import RetryableErrorFilter
-from durable_execution_sdk.retry.strategies import (
-    CustomRetry,
-    ExponentialBackoff,
-    FixedDelay,
-    LinearBackoff,
-    NoRetry,
-    RetryDecision,
-    RetryStrategy,
-    custom_retry,
-)
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.retry.backoff import JitterStrategy
+    from durable_execution_sdk.retry.filters import RetryableErrorFilter
     from durable_execution_sdk.retry.polling import (
         PollingStrategy,
         WaitDecision,
@@ -26,10 +16,30 @@ if TYPE_CHECKING:
         poll_while,
     )
     from durable_execution_sdk.retry.presets import RetryPresets, retry_presets
+    from durable_execution_sdk.retry.strategies import (
+        CustomRetry,
+        ExponentialBackoff,
+        FixedDelay,
+        LinearBackoff,
+        NoRetry,
+        RetryDecision,
+        RetryStrategy,
+        custom_retry,
+    )
 else:
     __getattr__ = on_first_use(
         __name__,
         {
+            "CustomRetry": "strategies",
+            "ExponentialBackoff": "strategies",
+            "FixedDelay": "strategies",
+            "JitterStrategy": "backoff",
+            "LinearBackoff": "strategies",
+            "NoRetry": "strategies",
+            "RetryableErrorFilter": "filters",
+            "RetryDecision": "strategies",
+            "RetryStrategy": "strategies",
+            "custom_retry": "strategies",
             "PollingStrategy": "polling",
             "RetryPresets": "presets",
             "WaitDecision": "polling",

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field
 
+from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
-from durable_execution_sdk.retry import ExponentialBackoff, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 __all__ = [
@@ -187,7 +187,7 @@ class Interceptor(Protocol):
 class Settings(Struct, frozen=True, kw_only=True):
     """The options of ``durable_execution`` that the runtime and operations use."""
 
-    default_retry: RetryStrategy = field(default_factory=ExponentialBackoff)
+    default_retry: retry.RetryStrategy | None = None
     serdes: SerDes[Any] | None = None
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED
     replay_logging: ReplayLogging = ReplayLogging.NONE
@@ -197,6 +197,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
+
+    def retry_by(self, strategy: retry.RetryStrategy | None) -> retry.RetryStrategy:
+        """Return an operation's retry strategy; that of the handler if it has none of its own."""
+        return strategy or self.default_retry or retry.ExponentialBackoff()
 
     def serdes_for(self, function: Callable[..., object]) -> SerDes[Any]:
         """Return the serdes for the result of this function, if its operation has none of its own."""

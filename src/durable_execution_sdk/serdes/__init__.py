@@ -21,6 +21,7 @@ from durable_execution_sdk.serdes.protocol import (
 from durable_execution_sdk.serdes.values import INTS, JsonSerDes
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.serdes import paths
     from durable_execution_sdk.serdes.callback import CallbackSerDes
     from durable_execution_sdk.serdes.envelopes import without_envelopes
     from durable_execution_sdk.serdes.round_trip import fidelity, fitting
@@ -33,6 +34,7 @@ else:
             "fidelity": "round_trip.fidelity",
             "fitting": "round_trip.fitting",
             "models": "types.models",
+            "paths": "paths",
             "shapes": "types.shapes",
             "without_envelopes": "envelopes",
         },
@@ -53,6 +55,7 @@ __all__ = [
     "models",
     "on_a_fresh_stack",
     "parameter_text",
+    "paths",
     "serdes_for_parameter",
     "serdes_for_return",
     "serdes_for_type",

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
+from durable_execution_sdk import serdes
 from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.serdes.foreign import name_of
 from durable_execution_sdk.serdes.protocol import SerDesContext
@@ -53,5 +54,16 @@ class CallbackSerDes(Generic[T]):
         except SerDesError as error:
             try:
                 return self._json.deserialize(msgspec.json.encode(payload).decode(), context)
-            except SerDesError:
+            except SerDesError as text_error:
+                forms = serdes.shapes.shape_of(self._json.type_).forms
+                if str in forms and not _is_json(payload):
+                    raise text_error from None
                 raise error from None
+
+
+def _is_json(payload: str) -> bool:
+    try:
+        msgspec.json.decode(payload)
+    except msgspec.DecodeError:
+        return False
+    return True

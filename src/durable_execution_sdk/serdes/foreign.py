@@ -20,6 +20,7 @@ __all__ = [
     "OUTWARD_ENCODER",
     "Writers",
     "class_of",
+    "comes_back",
     "converted",
     "decoder_for",
     "encoder_with",
@@ -150,6 +151,17 @@ def decoder_for(kind: object) -> msgspec.json.Decoder[object] | None:
         return msgspec.json.Decoder(kind, dec_hook=read_foreign)
     except (TypeError, RecursionError):
         return None
+
+
+_read_plain = msgspec.json.Decoder().decode
+
+
+def comes_back(value: object, payload: bytes) -> bool:
+    """Tell whether a dict or a list is read back equal without a type: no key and no number is lost."""
+    try:
+        return isinstance(value, (dict, list)) and bool(_read_plain(payload) == value)
+    except Exception:  # a user's class may raise when it is compared
+        return False
 
 
 def converted(value: object, kind: object, path: str) -> Any:

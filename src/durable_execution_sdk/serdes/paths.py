@@ -1,11 +1,16 @@
-"""Errors for values that JSON cannot hold, with their path, as in ``$.items[3].handle``."""
+"""Errors for values that JSON cannot hold, with their path, as in ``$.items[3].handle``.
+
+The module is loaded when a value is not plain data, or cannot be written.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.json import decode
@@ -14,9 +19,12 @@ from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.serdes.foreign import ENCODER, class_of, is_pydantic, name_of
 from durable_execution_sdk.serdes.protocol import SerDesContext
 
-__all__ = ["refuse_lost_keys", "refuse_no_number", "unwritable"]
+__all__ = ["refuse_losses", "refuse_no_number", "unwritable"]
 
 _SCALARS = frozenset((str, int, bool, type(None)))
+_LEAVES = _SCALARS | {bytes, UUID, datetime, date, time, timedelta, Decimal}
+_SEQUENCES = frozenset((list, tuple, set, frozenset))
+_TEXT = frozenset((str,))
 # Of a path in a message.
 _SHOWN = 120
 # Of what is looked through for what is to blame; the readers of a value recurse, and give up near 1,000.
@@ -37,11 +45,12 @@ def refuse_no_number(value: object, context: Callable[[], SerDesContext]) -> Non
         )
 
 
-def refuse_lost_keys(value: object, payload: bytes, context: Callable[[], SerDesContext]) -> None:
-    """Raise ``SerDesError`` if two keys of a mapping become the same text in JSON."""
-    with suppress(Exception):  # a user's class may raise when it is compared
-        if decode(payload) == value:
-            return
+def refuse_losses(value: object, payload: bytes, context: Callable[[], SerDesContext]) -> None:
+    """Raise ``SerDesError`` for a nan, an infinity, or two keys of a mapping that are the same text in JSON."""
+    if not _may_lose(value):
+        return
+    if b"null" in payload:
+        refuse_no_number(value, context)
     lost = _find_lost_key(value)
     if lost is not None:
         path, key = lost
@@ -115,6 +124,30 @@ def _check_way(path: str, part: object, above: Mapping[int, tuple[object, str]])
             f"{_short(path)} is nested more than {_DEEPEST} deep, which is too deep for JSON. "
             "Return a flat list of its parts"
         )
+
+
+def _may_lose(value: object) -> bool:
+    """Tell whether a part of the value is a nan, an infinity, or a mapping with a key that is not text."""
+    todo: list[Any] = [value]
+    seen: dict[int, object] = {}  # a field that is not written may lead back
+    while todo:
+        whole = todo.pop()
+        kind = class_of(whole)
+        if kind in _LEAVES or id(whole) in seen:
+            continue
+        seen[id(whole)] = whole
+        if kind is dict or (kind not in _SEQUENCES and _is_a(whole, Mapping)):
+            if not _TEXT.issuperset(map(type, whole)):
+                return True
+            todo += whole.values()
+        elif kind in _SEQUENCES or _is_a(whole, list, tuple, set, frozenset, deque):
+            todo += whole
+        elif kind is float or issubclass(kind, float):
+            if whole - whole != 0:
+                return True
+        else:
+            todo += [getattr(whole, name, None) for name in _fields(whole)]
+    return False
 
 
 def _find_lost_key(value: object) -> tuple[str, object] | None:

@@ -35,6 +35,8 @@ ENVELOPE = '{"t":"'
 class SerDesContext(Struct, frozen=True, kw_only=True):
     """The operation that a value belongs to, for errors and for a serdes that stores payloads elsewhere.
 
+    ``place`` is the place of an item's result in its batch, for errors: ``item 3 of 'orders'``.
+
     ``is_outward``: the value leaves the execution and is not read back: the execution's result, or the
     payload for another function.
     """
@@ -42,14 +44,17 @@ class SerDesContext(Struct, frozen=True, kw_only=True):
     operation_id: str
     operation_name: str | None = None
     durable_execution_arn: str = ""
+    place: str | None = None
     is_outward: bool = False
 
     @property
     def what(self) -> str:
-        """The operation's name and id, for error messages."""
-        if self.operation_name is None:
+        """The operation's name, place and id, for error messages."""
+        names = [] if self.operation_name is None else [f"operation {self.operation_name!r}"]
+        names += [] if self.place is None else [self.place]
+        if not names:
             return f"operation {self.operation_id}"
-        return f"operation {self.operation_name!r} ({self.operation_id})"
+        return f"{', '.join(names)} ({self.operation_id})"
 
     @property
     def way_out(self) -> str:

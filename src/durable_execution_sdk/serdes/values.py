@@ -15,16 +15,12 @@ from durable_execution_sdk.errors import ConfigError, SerDesError
 from durable_execution_sdk.serdes.foreign import (
     ENCODER,
     OUTWARD_ENCODER,
+    comes_back,
     decoder_for,
     is_class,
     is_pydantic,
     name_of,
     read_foreign,
-)
-from durable_execution_sdk.serdes.paths import (
-    refuse_lost_keys,
-    refuse_no_number,
-    unwritable,
 )
 from durable_execution_sdk.serdes.protocol import ENVELOPE, SerDesContext, read_nested
 
@@ -143,19 +139,18 @@ class JsonSerDes(Generic[T]):
         try:
             payload = self._encode(value)
             kind = type(value)
-            if kind is self._sure or not self._is_typed or not self._fits(value):
-                if b"null" in payload:
-                    refuse_no_number(value, whose)
+            if not self._is_typed:
+                _refuse_losses(value, payload, whose)
+            elif kind is self._sure or not self._fits(value):
+                if b"null" in payload and value is not None:
+                    serdes.paths.refuse_no_number(value, whose)
                 if kind is not self._sure:
-                    if self._is_typed:
-                        return self._checked_payload(value, payload.decode(), whose)
-                    if kind not in _PLAIN:
-                        refuse_lost_keys(value, payload, whose)
+                    return self._checked_payload(value, payload.decode(), whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
         except Exception as error:
-            raise unwritable(value, error, whose(), self._encode) from error
+            raise serdes.paths.unwritable(value, error, whose(), self._encode) from error
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> T:
         """Read the value back from JSON."""
@@ -267,18 +262,26 @@ class JsonSerDes(Generic[T]):
         """Write the value for a reader outside the execution, without reading it back."""
         try:
             payload = self._encode_outward(value)
-            if b"null" in payload:
-                refuse_no_number(value, lambda: context)
-            refuse_lost_keys(value, payload, lambda: context)
+            _refuse_losses(value, payload, lambda: context)
         except SerDesError:
             raise
         except Exception as error:
-            raise unwritable(value, error, context, self._encode_outward) from error
+            raise serdes.paths.unwritable(value, error, context, self._encode_outward) from error
         kind = self._object
         if kind is not None and type(value) is not kind and isinstance(value, kind):
             message = serdes.fidelity.subclass_message("$", type(value), kind)
             raise SerDesError(f"{context.what}: {message}{context.way_out}")
         return payload.decode()
+
+
+def _refuse_losses(value: object, payload: bytes, whose: Callable[[], SerDesContext]) -> None:
+    """Raise ``SerDesError`` for a number that JSON lacks, or for a lost key, unless it is plain that there is none."""
+    if type(value) in _PLAIN:
+        if payload != b"null" or value is None:
+            return
+    elif comes_back(value, payload):
+        return
+    serdes.paths.refuse_losses(value, payload, whose)
 
 
 def _is_simple(kind: object) -> bool:

@@ -183,10 +183,12 @@ def _marked(payload: Raw) -> Raw:
 
 def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesContext:
     """Return the serdes context of an item's result, given that of its batch."""
+    whole = "a batch" if batch.operation_name is None else repr(batch.operation_name)
     return SerDesContext(
         operation_id=operation_id(f"{context_prefix(batch.operation_id)}{index}"),
         operation_name=name,
         durable_execution_arn=batch.durable_execution_arn,
+        place=f"item {index} of {whole}",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
 
+from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, InvocationError, OperationError, StepError
 from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -22,7 +23,6 @@ from durable_execution_sdk.protocol.operations import (
     StepDetails,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
-from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off, running_task
 from durable_execution_sdk.runtime.error_objects import capture, shown
@@ -266,7 +266,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
 
 
 def retry_or_fail(
-    operation: AttemptOperation[Any], strategy: RetryStrategy, error: BaseException
+    operation: AttemptOperation[Any], strategy: retry.RetryStrategy, error: BaseException
 ) -> None:
     """Ask the strategy about a failed attempt, and record a retry or the failure.
 

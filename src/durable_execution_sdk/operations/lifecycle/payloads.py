@@ -154,8 +154,9 @@ class PayloadOperation(Completion[_T], Generic[_T]):
         self, error: SerDesError, error_class: type[OperationError], *, tells_cure: bool
     ) -> OperationError:
         """Make the exception that workflow code can catch for a sender's mistake."""
-        cure = f". To ask again, catch this {error_class.__name__}" if tells_cure else ""
-        recorded = ErrorObject(error_type=type(error).__name__, error_message=f"{error}{cure}")
+        again = f". To ask again, catch this {error_class.__name__} and start the operation anew"
+        cure = again if tells_cure else ""
+        recorded = ErrorObject(error_type=error_class.__name__, error_message=f"{error}{cure}")
         return self.rebuilt(recorded, error_class, foreign=True)
 
     def _absent(self, serdes: SerDes[_T]) -> None:

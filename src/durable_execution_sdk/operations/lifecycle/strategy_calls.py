@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import TypeVar
 
+from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
-from durable_execution_sdk.retry import RetryDecision, RetryStrategy
 from durable_execution_sdk.runtime.error_objects import shown
 
 __all__ = ["decide", "delay_of_retry", "failed_attempt"]
@@ -42,14 +42,14 @@ def decide(
 
 
 def delay_of_retry(
-    strategy: RetryStrategy, error: BaseException, attempt: int, label: str
+    strategy: retry.RetryStrategy, error: BaseException, attempt: int, label: str
 ) -> int | None:
     """The delay before the next attempt, in seconds; ``None`` if there is to be none."""
     # By the type: an instance may override ``__class__``.
     if issubclass(type(error), _NEVER_RETRIED):
         return None
     decision = decide(
-        strategy, error, attempt, RetryDecision, failed_attempt(attempt, label, error)
+        strategy, error, attempt, retry.RetryDecision, failed_attempt(attempt, label, error)
     )
     return decision.delay_seconds if decision.retry else None
 

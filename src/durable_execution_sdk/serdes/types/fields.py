@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 import msgspec
+
+from durable_execution_sdk.serdes.types.names import hints_of
 
 __all__ = ["Field", "fields_of"]
 
@@ -37,7 +39,7 @@ def fields_of(kind: Any) -> list[Field] | None:
             for field in msgspec.structs.fields(kind)
         ]
     if hasattr(kind, "__required_keys__"):  # of typing, or of typing_extensions
-        hints = get_type_hints(kind, include_extras=True)
+        hints = hints_of(kind)
         return [_typeddict_field(kind, name, hint) for name, hint in hints.items()]
     if hasattr(kind, "__dataclass_fields__"):
         return _dataclass_fields(kind)
@@ -49,7 +51,7 @@ def fields_of(kind: Any) -> list[Field] | None:
 def _dataclass_fields(kind: Any) -> list[Field]:
     import dataclasses  # noqa: PLC0415 - the class exists, so the module is loaded already
 
-    hints = get_type_hints(kind, include_extras=True)
+    hints = hints_of(kind)
     return [
         _plain(
             field.name,
@@ -64,7 +66,7 @@ def _dataclass_fields(kind: Any) -> list[Field]:
 
 
 def _attrs_fields(kind: Any) -> list[Field]:
-    hints = get_type_hints(kind, include_extras=True)
+    hints = hints_of(kind)
     return [
         _plain(
             field.name,

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, ForwardRef, TypeVar, Union, get_args, get_origin
+from collections.abc import Callable, Iterable, Mapping
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    ForwardRef,
+    Generic,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
+from typing import get_type_hints as typing_hints
 
 import msgspec
 
@@ -15,6 +27,7 @@ __all__ = [
     "arguments_of_base",
     "filled",
     "generics_of",
+    "hints_of",
     "key_of",
     "meant_by",
     "names_in",
@@ -83,6 +96,65 @@ def generics_of(origin: object, args: tuple[object, ...], names: Names) -> Mappi
     """Map the type variables of a generic class to its arguments."""
     values = [filled(arg, names.generics) for arg in args]
     return dict(zip(getattr(origin, "__parameters__", ()), values, strict=False))
+
+
+def hints_of(kind: Any) -> dict[str, Any]:
+    """Return the annotations of a class's fields; inherited ones, by the arguments of the base.
+
+    In ``class Lines(Page[Line])``, the field ``items: list[T]`` of ``Page`` is a ``list[Line]``.
+    """
+    hints = _resolved_hints(kind)
+    generics: dict[object, Mapping[object, object]] = {}
+    _add_bases(kind, {}, generics)
+    if generics:
+        owners: dict[str, object] = {}
+        # The annotations of a TypedDict hold those of its bases, which are not in its ``__mro__``.
+        is_typed_dict = hasattr(kind, "__required_keys__")
+        for base in reversed([kind, *generics]) if is_typed_dict else kind.__mro__:
+            for name in _own_annotations(base):
+                owners.setdefault(name, base)
+        for name, owner in owners.items():
+            if owner in generics and name in hints:
+                hints[name] = filled(hints[name], generics[owner])
+    return hints
+
+
+def _resolved_hints(kind: Any) -> dict[str, Any]:
+    try:
+        return typing_hints(kind, include_extras=True)
+    except NameError:
+        # Up to Python 3.12.3, typing does not know the type parameters of ``class Page[T]``.
+        names = {
+            parameter.__name__: parameter
+            for base in reversed(kind.__mro__)
+            for parameter in getattr(base, "__type_params__", ())
+        }
+        if not names:
+            raise
+        return typing_hints(kind, localns=names, include_extras=True)
+
+
+def _add_bases(
+    kind: Any, own: Mapping[object, object], generics: dict[object, Mapping[object, object]]
+) -> None:
+    """Add the arguments of each generic base class; ``own`` are those of the class itself."""
+    for base in getattr(kind, "__orig_bases__", kind.__bases__):
+        origin: Any = get_origin(base) or base
+        if origin not in (Generic, Protocol, *generics) and is_class(origin):
+            parameters: tuple[Any, ...] = getattr(origin, "__parameters__", ())
+            args = [filled(arg, own) for arg in get_args(base) or parameters]
+            inner = dict(zip(parameters, args, strict=False))
+            if parameters:
+                generics[origin] = inner
+            _add_bases(origin, inner, generics)
+
+
+def _own_annotations(kind: Any) -> Iterable[str]:
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format, get_annotations  # noqa: PLC0415 - 3.14 and later only
+
+        return get_annotations(kind, format=Format.FORWARDREF)
+    return getattr(kind, "__annotations__", ())
 
 
 def filled(kind: Any, generics: Mapping[Any, Any]) -> object:

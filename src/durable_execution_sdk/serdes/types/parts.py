@@ -28,6 +28,9 @@ __all__ = [
 
 _ARRAY: frozenset[type] = frozenset((list,))
 _OBJECT: frozenset[type] = frozenset((dict,))
+# Characters of a value, and the number of members, that a message shows.
+_SHOWN = 60
+_MOST_SHOWN = 20
 _ANYTHING: frozenset[type] = frozenset((str, int, float, bool, type(None), list, dict))
 
 
@@ -129,7 +132,18 @@ class Members(Shape):
                     return self.kind(value)  # combined flags, or 1 for 1.0
                 except ValueError:
                     pass
-            raise msgspec.ValidationError(f"Invalid enum value {value!r} - at `{path}`") from None
+            raise msgspec.ValidationError(
+                f"Invalid enum value {value!r:.{_SHOWN}}, expected {self._choices()} - at `{path}`"
+            ) from None
+
+    def _choices(self) -> str:
+        """List the JSON of the members, or of the first ones if there are many."""
+        texts = [f"{text.decode():.{_SHOWN}}" for text in self._members]
+        shown = texts[:_MOST_SHOWN]
+        more = len(texts) - len(shown)
+        if more:
+            return f"one of {', '.join(shown)} and {more} more"
+        return f"{', '.join(shown[:-1])} or {shown[-1]}" if len(shown) > 1 else "".join(shown)
 
 
 class Items(Shape):

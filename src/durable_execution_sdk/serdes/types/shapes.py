@@ -24,7 +24,6 @@ from typing import (
     TypeVar,
     get_args,
     get_origin,
-    get_type_hints,
 )
 from uuid import UUID
 
@@ -47,6 +46,7 @@ from durable_execution_sdk.serdes.types.names import (
     arguments_of_base,
     filled,
     generics_of,
+    hints_of,
     key_of,
     meant_by,
     names_in,
@@ -246,7 +246,7 @@ class _Builder:
     ) -> Shape:
         fields: tuple[str, ...] | None = getattr(origin, "_fields", None)
         if fields is not None:
-            hints = get_type_hints(origin, include_extras=True)
+            hints = hints_of(origin)
             required = len(fields) - len(origin._field_defaults)
             inner = names_in(origin, kind, generics_of(origin, args, names))
             shape = self._add(Positions(kind, lambda values: origin(*values), required), key)

@@ -49,7 +49,7 @@ class UnionShape(Shape):
         """Read as the first member that writes the same JSON again, else the first that accepts it."""
         groups = [group for group in self._groups if class_of(value) in group.forms]
         if len(groups) == 1:
-            return groups[0].read(value, path)
+            return self._read_only(groups[0], value, path)
         groups.sort(key=lambda group: class_of(value) in self._last[id(group)])
         written = msgspec.json.encode(value, order="deterministic")
         accepted: list[object] = []
@@ -69,6 +69,16 @@ class UnionShape(Shape):
         if not refusals:
             refusals = [str(misfit(", ".join(sorted(map(form_name, self.forms))), value, path))]
         raise msgspec.ValidationError(f"No member of the union fits: {'; '.join(refusals)}")
+
+    def _read_only(self, group: Shape, value: object, path: str) -> object:
+        """Read as the only group of members with this form; an error is that of the only such member."""
+        try:
+            return group.read(value, path)
+        except msgspec.ValidationError:
+            parts = [part for part in self.parts if class_of(value) in part.forms]
+            if len(parts) == 1:
+                parts[0].read(value, path)  # raises the same error, with the exact path
+            raise
 
 
 def _accepts_nearly_anything(shape: Shape) -> frozenset[type]:
