@@ -16,7 +16,11 @@ from durable_execution_sdk.cli.callback_references import callback_id
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.documents import execution_document, record_document
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.output.outcome import tell_standing, tell_waits
+from durable_execution_sdk.cli.output.outcome import (
+    tell_standing,
+    tell_time_and_origin,
+    tell_waits,
+)
 from durable_execution_sdk.cli.output.processes import (
     NONE,
     brief_of,
@@ -97,6 +101,7 @@ def show(name: str, store: str | None, as_json: bool) -> None:
         outline = drawing(console, emulator.now(arn)).outline(family(emulator, arn))
         console.print(tree(outline))
         tell_standing(emulator, arn)
+        tell_time_and_origin(emulator, arn)
         tell_waits(emulator, arn, place)
         if not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
