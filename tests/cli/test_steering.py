@@ -283,6 +283,35 @@ def test_an_execution_that_does_not_exist_cannot_be_steered(durable: Durable, wr
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "no server runs over"),
+        (("--before", "1"), "no server runs over"),
+        (("--after", "charge"), "no server runs over"),
+        (("--throttle", "1", "--times", "3"), "no server runs over"),
+        (("--before", "1", "--after", "1"), "give one of"),
+        (("--lose", "1", "--times", "2"), "--times is for --throttle"),
+    ],
+)
+def test_a_worker_is_crashed_by_a_server_only(
+    durable: Durable, write: Write, words: tuple[str, ...], message: str
+) -> None:
+    durable("run", write(SHOP), "--name", "one", "--input", '{"id": 1}', "--no-wait")
+    output = durable("crash", "one", *words)
+    assert (output.code, output.out) == (2, "")
+    assert message in output.err
+
+
+def test_a_crash_names_the_process_that_runs_the_execution(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(SHOP)
+    with running(place, "run", file, "--name", "one", "--input", '{"id": 1}') as run:
+        run.until("payment (Wait) waits until")
+        assert f"kill it with: kill -9 {run.process.pid}" in durable("crash", "one").err
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("90s", 90_000),

@@ -6,9 +6,11 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
-from durable_execution_sdk.cli.output.processes import running_or_resume
+from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
+from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.faults.live import LiveFault
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
@@ -62,6 +64,10 @@ class Steering(Protocol):
         """Start an execution like another; return its ARN."""
         ...
 
+    def crash(self, arn: str, fault: LiveFault | None) -> None:
+        """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
+        ...
+
     def going_on(self, arn: str) -> str | None:
         """Say which process runs an execution, or with what command it goes on; ``None`` if it has ended."""
         ...
@@ -91,6 +97,16 @@ class StoreSteering:
     def resume(self, arn: str, reason: str | None) -> None:
         """End a pause."""
         self._emulator.resume(arn, ResumeRequest(reason=reason))
+
+    def crash(self, arn: str, fault: LiveFault | None) -> None:
+        """Refuse: the process that runs an execution is to be reached through a server only."""
+        del fault
+        processes = processes_of(self._emulator, arn, self._place)
+        advice = "".join(f"; kill it with: kill -9 {process}" for process in processes[:1])
+        raise Refusal(
+            f"no server runs over {self._place.path}, so there is no worker to crash. Faults are for"
+            f" executions that `durable dev` runs{advice}"
+        )
 
     def going_on(self, arn: str) -> str | None:
         """Say which process runs an execution, or with what command it goes on; ``None`` if it has ended."""

@@ -1,4 +1,4 @@
-"""The commands ``fork``, ``rerun``, ``time``, ``pause`` and ``resume``."""
+"""The commands ``fork``, ``rerun``, ``time``, ``pause``, ``resume`` and ``crash``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.steering import Steering, steering
+from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.protocol.ids import ExecutionArn
@@ -152,6 +153,56 @@ def resume(name: str, reason: str | None, store: str | None) -> None:
         control.resume(arn, reason)
         say(f"{_name(arn)} is {control.progress(arn).status}")
         _tell_going_on(control, arn)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--before", metavar="CHECKPOINT", help="Crash before this checkpoint is recorded.")
+@click.option("--after", metavar="CHECKPOINT", help="Crash after it was recorded.")
+@click.option("--lose", metavar="CHECKPOINT", help="Record it, and lose the response.")
+@click.option("--throttle", metavar="CHECKPOINT", help="Refuse it, as with too many requests.")
+@click.option(
+    "--times", type=click.IntRange(min=1), default=1, help="How often --throttle refuses it."
+)
+@store_option
+def crash(
+    name: str,
+    before: str | None,
+    after: str | None,
+    lose: str | None,
+    throttle: str | None,
+    times: int,
+    store: str | None,
+) -> None:
+    """Kill the worker that runs an execution now, or at a checkpoint to come; or plan another fault.
+
+    CHECKPOINT is a number, 1 for the next one, or the name or id of an operation: the next checkpoint that
+    records it.
+    """
+    places = {
+        FaultKind.CRASH_BEFORE: before,
+        FaultKind.CRASH_AFTER: after,
+        FaultKind.LOSE_RESPONSE: lose,
+        FaultKind.THROTTLE: throttle,
+    }
+    faults = [
+        LiveFault(
+            kind=kind,
+            checkpoint=int(place) if place.isdecimal() else 1,
+            operation=None if place.isdecimal() else place,
+            times=times,
+        )
+        for kind, place in places.items()
+        if place is not None
+    ]
+    if len(faults) > 1 or (times > 1 and throttle is None):
+        raise Refusal(
+            "give one of --before, --after, --lose and --throttle; --times is for --throttle"
+        )
+    with steering(store) as control:
+        arn = control.arn(name)
+        control.crash(arn, faults[0] if faults else None)
+        say(f"{_name(arn)}: {'planned' if faults else 'its worker was killed'}")
 
 
 def _result(progress: ExecutionProgress, option: str) -> tuple[str, str]:
