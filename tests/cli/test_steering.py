@@ -90,6 +90,29 @@ def test_a_fork_has_another_input_and_other_results(
     assert "charged 7" in (place / "notes").read_text()
 
 
+def test_the_history_of_a_fork_is_replayed_with_the_random_values_of_its_origin(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        async def work(name):
+            return name
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> str:
+            number = str(ctx.uuid4())
+            await ctx.step(work, number, name=number)
+            await ctx.wait(Duration.from_seconds(1), name="pause")
+            return await ctx.step(work, number)
+    """)
+    first = durable("run", file, "--name", "one", "--skip-time").result
+    for origin, name in (("one", "two"), ("two", "three")):
+        assert durable("fork", origin, "--before", "pause", "--as", name).code == 0
+        assert durable("run", file, "--name", name, "--skip-time").result == first
+        (place / f"{name}.json").write_text(durable("history", name, "--json").out)
+        replayed = durable("replay", file, f"{name}.json")
+        assert replayed.code == 0, replayed.out
+
+
 def test_an_open_callback_is_submitted_again_by_a_fork(durable: Durable, write: Write) -> None:
     file = write(ASKS)
     durable("run", file, "--name", "one", "--no-wait")

@@ -117,13 +117,17 @@ def history(name: str, store: str | None, as_json: bool) -> None:
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         events = _events(emulator, arn)
-        now = emulator.now(arn)
+        now, origin = emulator.now(arn), emulator.progress(arn).forked_from
     if as_json:
-        # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random().
+        # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random(), or that of
+        # the first execution in a line of forks.
         page = msgspec.json.decode(
             control_plane_codec.encode_history_page(HistoryPage(events=events))
         )
-        say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
+        arns = {"DurableExecutionArn": arn}
+        if origin is not None:
+            arns["ForkedFromArn"] = origin.first_arn
+        say(json.dumps({**arns, **page}, indent=2, ensure_ascii=False))
         return
     texts = EventTexts()
     for event in events:
