@@ -239,6 +239,7 @@ def test_paused_time_stands_still_until_it_is_real_again(durable: Durable, write
     now = durable("time", "one", "--json").document["now"]
     assert durable("time", "one", "--json").document["now"] == now
     assert "time is paused" in durable("show", "one").out
+    assert "time is paused" in durable("run", file, "--name", "one", "--no-wait").out
     durable("time", "one", "real")
     assert durable("run", file, "--name", "one").result == "waited"
 
