@@ -30,7 +30,9 @@ aws/signer.py _BLOCK_BYTES
 aws/signer.py _INNER
 aws/signer.py _OUTER
 aws/signer.py _TABLE
+cli/durations.py _MILLISECONDS
 cli/main.py context_settings
+rendering/time_and_origin.py _SMALLEST_OFFSET
 batch_completion.py _check_share()
 batch_completion.py tolerated_failure_percentage
 engine/limits.py _SECOND

@@ -409,7 +409,9 @@ def documented(part: str) -> list[str]:
 
 def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str) -> None:
     shown = durable("show", flow, "--json").document
-    assert list(shown) == [*documented("outcome"), "input_payload", "processes", "operations"]
+    parts = ["input_payload", "processes", "time", "forked_from", "operations"]
+    assert list(shown) == [*documented("outcome"), *parts]
+    assert list(shown["time"]) == documented("time")
     assert list(shown["counts"]) == documented("counts")
     (listed, *_) = durable("list", "--json").document
     assert list(listed) == documented("execution")

@@ -20,6 +20,7 @@ from durable_execution_sdk.emulator.schedule.schedule import Schedule
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import Store
+from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.testing import LocalDurableTestRunner
@@ -93,12 +94,14 @@ def most(request: pytest.FixtureRequest) -> int:
     return 300 if request.node.callspec.params["make"] == "memory" else 60
 
 
+@pytest.mark.parametrize("mode", [TimeMode.REAL, TimeMode.SKIP])
 def test_an_execution_takes_the_same_beside_a_few_and_beside_many_others(
-    make: Callable[[str], Store], most: int
+    make: Callable[[str], Store], most: int, mode: TimeMode
 ) -> None:
     counts: list[float] = []
     for count in (5, most):
         crowd = Crowd(make(f"{count}.db"))
+        crowd.emulator.time_mode = mode
         arns = crowd.start(count)
 
         def whole(crowd: Crowd = crowd) -> None:

@@ -132,6 +132,15 @@ def test_only_the_handler_of_a_fork_is_told_of_the_first_execution() -> None:
     assert "ForkedFromArn" not in codec.encode_invocation(original.invoke())
 
 
+def test_only_the_handler_of_another_time_is_told_of_the_offset() -> None:
+    running = Execution().start()
+    running.invoke()
+    assert "TimeOffsetMilliseconds" not in codec.encode_invocation(invocation_event(running.state))
+    event = codec.encode_invocation(invocation_event(running.state, time_offset=-5))
+    assert event["TimeOffsetMilliseconds"] == -5
+    assert codec.decode_invocation(event).time_offset_milliseconds == -5
+
+
 def test_the_input_can_be_changed() -> None:
     assert fork(worked(), payload='{"n":2}').state.input == '{"n":2}'
     assert fork(worked()).state.input == '{"n":1}'

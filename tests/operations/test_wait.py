@@ -10,6 +10,8 @@ import pytest
 from tests.rig import rig_of, run_workflow
 
 from durable_execution_sdk import ConfigError, DurableContext, Duration
+from durable_execution_sdk.emulator.function_caller import Wrappers
+from durable_execution_sdk.ports.data_plane import ForwardingDataPlane
 
 
 def test_a_wait_takes_as_long_as_it_says_and_nothing_runs_meanwhile() -> None:
@@ -64,6 +66,20 @@ def test_wait_until_waits_for_the_moment() -> None:
 
     rig_of(workflow).run()
     assert seen[-1].replace(microsecond=0) == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_wait_until_reckons_with_the_time_of_the_log_if_the_process_is_behind() -> None:
+    class Behind(ForwardingDataPlane):
+        def now(self) -> int:
+            return super().now() - 86_400_000
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.wait(Duration.from_hours(2))
+        await ctx.wait_until(ctx.now() + timedelta(hours=1))
+
+    ran = run_workflow(workflow, wrappers=Wrappers(data_plane=Behind))
+    waited = [e.wait_started_details.duration for e in ran.events if e.event_type == "WaitStarted"]
+    assert waited == [7_200, 3_600]
 
 
 def test_wait_until_a_moment_that_has_passed_is_over_after_a_second() -> None:

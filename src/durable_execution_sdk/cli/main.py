@@ -26,6 +26,7 @@ from durable_execution_sdk.cli.commands.executions import (
 from durable_execution_sdk.cli.commands.lint import lint
 from durable_execution_sdk.cli.commands.replay import replay
 from durable_execution_sdk.cli.commands.run import run
+from durable_execution_sdk.cli.commands.steer import crash, fork, pause, rerun, resume, time
 from durable_execution_sdk.cli.output.lines import silence
 from durable_execution_sdk.cli.refusals import ExitCode, complain
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
@@ -51,7 +52,12 @@ def durable() -> None:
     """
 
 
-for _command in (run, list_, show, history, callback, stop, delete, lint, replay):
+_COMMANDS = (
+    *(run, list_, show, history, callback, stop, delete),
+    *(time, pause, resume, fork, rerun, crash),
+    *(lint, replay),
+)
+for _command in _COMMANDS:
     _command.epilog = _command.epilog or _EPILOG
     durable.add_command(_command)
 

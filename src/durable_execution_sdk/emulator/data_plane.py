@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import ContextVar
 
 import msgspec
 
@@ -22,10 +21,6 @@ from durable_execution_sdk.protocol.data_plane import (
 
 DataPlaneWrapper = Callable[[DataPlane], DataPlane]
 """Wraps a data plane, to add latency, lost responses or crashes."""
-
-
-INVOKED_ARN: ContextVar[str | None] = ContextVar("invoked_arn", default=None)
-"""The execution that a thread invokes, whose time is the service's for its handler."""
 
 
 class EmulatorDataPlane:
@@ -51,9 +46,8 @@ class EmulatorDataPlane:
         return codec.decode_state_page(codec.encode_state_page(self._emulator.get_state(request)))
 
     def now(self) -> int:
-        """Return the time of the execution that is invoked, or else the clock's, which may be virtual."""
-        arn = INVOKED_ARN.get()
-        return self._emulator.clock.now() if arn is None else self._emulator.coordinator.now(arn)
+        """Return the emulator's time, which may be virtual."""
+        return self._emulator.clock.now()
 
 
 class SlowDataPlane(ForwardingDataPlane):

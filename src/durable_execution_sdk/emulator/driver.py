@@ -16,7 +16,6 @@ from typing import TypeVar
 
 import msgspec
 
-from durable_execution_sdk.emulator.data_plane import INVOKED_ARN
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.function_caller import FunctionCaller, Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
@@ -233,17 +232,15 @@ class Driver:
             state = self._coordinator.submit(
                 arn, StartInvocation(request_id=request_id, secret=self.emulator.secret)
             )
-            invocation = invocation_event(state, self.emulator.limits)
+            clock = self._clock.now()
+            invocation = invocation_event(
+                state, self.emulator.limits, state.time.now(clock) - clock
+            )
             version = ExecutionArn.parse(arn).version
             tenant_id, header = state.tenant_id, state.trace_id
         payload = codec.encode_invocation_event(invocation)
         call = self.caller.prepare(function, version, payload, tenant_id, request_id, header)
-        invoked = INVOKED_ARN.set(arn)
-        try:
-            answer = self.caller.answer(function, call)
-        finally:
-            INVOKED_ARN.reset(invoked)
-        self._finish(arn, _finished(request_id, answer))
+        self._finish(arn, _finished(request_id, self.caller.answer(function, call)))
 
     def _finish(self, arn: str, command: FinishInvocation) -> None:
         # The execution may have been stopped, or even deleted, while its handler ran.

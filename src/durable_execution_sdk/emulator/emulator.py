@@ -18,6 +18,7 @@ import msgspec
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.emulator.event_bus import Observer
+from durable_execution_sdk.emulator.faults.live import LiveFaults
 from durable_execution_sdk.emulator.functions.registry import (
     UNQUALIFIED,
     Functions,
@@ -99,6 +100,7 @@ class Emulator:
     It records and responds; a ``Driver`` calls the functions and waits for deadlines. ``secret`` goes
     into tokens and callback ids, so that they cannot be guessed; it is random unless given. With ``""``
     they are the same in each run of a test. ``time_mode`` is that of executions which are started.
+    ``faults`` are those that strike the checkpoints of running executions.
     """
 
     def __init__(
@@ -120,11 +122,17 @@ class Emulator:
         self.secret = secrets.token_hex(16) if secret is None else secret
         self.time_mode = time_mode
         self.coordinator = Coordinator(store, clock, limits)
+        self.faults = LiveFaults(self.coordinator)
 
     # The data plane
 
     def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record updates, all or none; the token is valid once, the response has the next one."""
+        if self.faults.is_planned(request.durable_execution_arn):
+            return self.faults.checkpoint(request, self._record)
+        return self._record(request)
+
+    def _record(self, request: CheckpointRequest) -> CheckpointResponse:
         functions: dict[str, FunctionTarget | ErrorObject] = {}
         for update in request.updates:
             options = update.chained_invoke_options

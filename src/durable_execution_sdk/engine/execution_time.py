@@ -2,10 +2,12 @@
 
 Each execution has its own time, so that one can skip thirty days while the others take theirs: with one
 time for all, their callbacks would time out. The offset is recorded (``TimeChanged``), and executions that it
-invokes inherit it. An advance goes from deadline to deadline, and the code that each wakes runs first, so an
-hourly reminder comes three times in three hours. Time never runs backwards: a mode begins with the time that the mode before it has reached. All times in the log and
-all deadlines are in the execution's time. Only the emulator compares with the clock, for which
-``deadlines.clock_deadline`` translates.
+invokes inherit it. Its handler gets it too, because ``ctx.wait_until`` reckons from now. An advance goes from
+deadline to deadline, and the code that each wakes runs first, so an hourly reminder comes three times in
+three hours. Time never runs backwards: a mode begins with the time that the mode before it has reached.
+
+All times in the log and all deadlines are in the execution's time. Only the emulator compares with the clock,
+for which ``deadlines.clock_deadline`` translates.
 """
 
 from __future__ import annotations

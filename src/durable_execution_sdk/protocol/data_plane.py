@@ -23,14 +23,16 @@ class InitialExecutionState(msgspec.Struct, frozen=True, kw_only=True, rename="p
 class Invocation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     """The event of an invocation (API reference, section 3.3).
 
-    ``forked_from_arn`` is not of the service: the engine tells the handler of a fork the ARN of the first
-    execution in the line of forks, from which random values derive.
+    Two members are not of the service; the engine sends them only to executions that they concern.
+    ``forked_from_arn``: the ARN of the first execution in a line of forks, from which random values derive.
+    ``time_offset_milliseconds``: the execution's time minus the clock's.
     """
 
     durable_execution_arn: str
     checkpoint_token: str
     initial_execution_state: InitialExecutionState = InitialExecutionState()
     updated_operation_ids: list[str] | None = None
+    time_offset_milliseconds: int | msgspec.UnsetType | None = msgspec.UNSET
     forked_from_arn: str | msgspec.UnsetType | None = msgspec.UNSET
 
 

@@ -172,6 +172,7 @@ def _rehearse(handler: AnyHandler, rehearsal_log: RehearsalLog) -> Divergence | 
         durable_execution_arn=recording.arn,
         checkpoint_token=_UNCHECKED,
         initial_execution_state=InitialExecutionState(operations=moment.operations),
+        forked_from_arn=recording.forked_from_arn,
     )
     try:
         answer = rehearsed(codec.encode_invocation(invocation), _context(recording.arn))

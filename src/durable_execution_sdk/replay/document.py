@@ -39,10 +39,14 @@ _MILLISECONDS_FROM = 100_000_000_000
 
 
 class Document(msgspec.Struct, frozen=True):
-    """A complete history, and the execution's ARN if the source has it."""
+    """A complete history, and the execution's ARN if the source has it.
+
+    ``forked_from_arn`` is the ARN of the first execution in a line of forks.
+    """
 
     events: list[HistoryEvent]
     arn: str | None = None
+    forked_from_arn: str | None = None
 
 
 def read_history(source: HistorySource) -> Document:
@@ -83,7 +87,7 @@ def _from_file(path: Path) -> Document:
 
 def _from_pages(pages: Sequence[object], source: str) -> Document:
     """Merge pages, or single events, into a document."""
-    arn: str | None = None
+    arns: dict[str, str] = {}
     marker: object = None
     raw: list[object] = []
     for item in pages:
@@ -94,8 +98,8 @@ def _from_pages(pages: Sequence[object], source: str) -> Document:
         if isinstance(page, list):
             raw += cast("list[object]", page)
             marker = members.get("NextMarker")
-            page_arn = members.get("DurableExecutionArn")
-            arn = page_arn if isinstance(page_arn, str) else arn
+            texts = ((name, members.get(name)) for name in ("DurableExecutionArn", "ForkedFromArn"))
+            arns.update((name, text) for name, text in texts if isinstance(text, str))
         elif "EventType" in members:
             raw.append(members)
         else:
@@ -113,7 +117,9 @@ def _from_pages(pages: Sequence[object], source: str) -> Document:
         events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{source} has an event that cannot be read: {error}") from error
-    return Document(_checked(events, source), arn)
+    return Document(
+        _checked(events, source), arns.get("DurableExecutionArn"), arns.get("ForkedFromArn")
+    )
 
 
 def _in_milliseconds(value: object, key: str = "") -> object:

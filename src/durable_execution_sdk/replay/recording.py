@@ -69,6 +69,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     order: list[str]
     ending: Ending | None
     invokes: dict[str, ChainedInvokeStartedDetails]
+    forked_from_arn: str | None = None
 
 
 def record(document: Document, function_name: str, arn: str | None) -> Recording:
@@ -102,6 +103,7 @@ def record(document: Document, function_name: str, arn: str | None) -> Recording
     known_arn = arn or document.arn
     return Recording(
         arn=full_arn,
+        forked_from_arn=document.forked_from_arn,
         function_name=None if known_arn is None else ExecutionArn.parse(known_arn).function_name,
         moments=moments,
         operations=log.operations,

@@ -58,6 +58,12 @@ async def run_invocation(
 
     ``make`` makes the workflow; tests and tools pass another class. Raises if Lambda is to invoke again.
     """
+    if invocation.time_offset_milliseconds:
+        from durable_execution_sdk.ports.shifted_time import (  # noqa: PLC0415 - never on Lambda
+            ShiftedTimePlane,
+        )
+
+        plane = ShiftedTimePlane(plane, invocation.time_offset_milliseconds)
     try:
         journal = Journal(
             invoked.arn,

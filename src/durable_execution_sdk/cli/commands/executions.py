@@ -16,7 +16,11 @@ from durable_execution_sdk.cli.callback_references import callback_id
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.documents import execution_document, record_document
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.output.outcome import tell_standing, tell_waits
+from durable_execution_sdk.cli.output.outcome import (
+    tell_standing,
+    tell_time_and_origin,
+    tell_waits,
+)
 from durable_execution_sdk.cli.output.processes import (
     NONE,
     brief_of,
@@ -97,6 +101,7 @@ def show(name: str, store: str | None, as_json: bool) -> None:
         outline = drawing(console, emulator.now(arn)).outline(family(emulator, arn))
         console.print(tree(outline))
         tell_standing(emulator, arn)
+        tell_time_and_origin(emulator, arn)
         tell_waits(emulator, arn, place)
         if not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
@@ -112,13 +117,17 @@ def history(name: str, store: str | None, as_json: bool) -> None:
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         events = _events(emulator, arn)
-        now = emulator.now(arn)
+        now, origin = emulator.now(arn), emulator.progress(arn).forked_from
     if as_json:
-        # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random().
+        # The API's format, plus the ARN, from which replay derives ctx.uuid4() and ctx.random(), or that of
+        # the first execution in a line of forks.
         page = msgspec.json.decode(
             control_plane_codec.encode_history_page(HistoryPage(events=events))
         )
-        say(json.dumps({"DurableExecutionArn": arn, **page}, indent=2, ensure_ascii=False))
+        arns = {"DurableExecutionArn": arn}
+        if origin is not None:
+            arns["ForkedFromArn"] = origin.first_arn
+        say(json.dumps({**arns, **page}, indent=2, ensure_ascii=False))
         return
     texts = EventTexts()
     for event in events:

@@ -19,6 +19,7 @@ from durable_execution_sdk.cli.user_code import UserCode, split_target
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.time_and_origin import is_special, time_text
 
 _LEVELS = ("debug", "info", "warning", "error")
 
@@ -83,6 +84,8 @@ def run(
         arn = begin(emulator, order, place)
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")
+            if is_special(time := emulator.time(arn)):
+                streams.say(time_text(time))
             listening = interrupts.listening(aloud=not streams.is_live)
             with place.runs.entered(arn) as processes, listening, streams.for_user_code():
                 if processes:

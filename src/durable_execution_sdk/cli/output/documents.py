@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.steering.execution_times import TimeReading
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
-from durable_execution_sdk.engine.views.progress import OperationProgress
+from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.family import family, kind
@@ -50,8 +51,27 @@ def execution_document(emulator: Emulator, arn: str, processes: Sequence[int]) -
         **outcome_document(emulator, arn),
         "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
         "processes": list(processes),
+        "time": time_document(emulator.time(arn), emulator.progress(arn)),
+        "forked_from": _origin(emulator.progress(arn)),
         "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
     }
+
+
+def time_document(time: TimeReading, progress: ExecutionProgress) -> dict[str, object]:
+    """Build the document of an execution's time."""
+    return {
+        "mode": time.mode,
+        "offset_milliseconds": time.offset,
+        "now": iso(time.now),
+        "advances_to": iso(progress.time.advances_to),
+    }
+
+
+def _origin(progress: ExecutionProgress) -> dict[str, object] | None:
+    origin = progress.forked_from
+    if origin is None:
+        return None
+    return {"durable_execution_arn": origin.arn, "before": origin.before}
 
 
 def record_document(record: ExecutionRecord, processes: Sequence[int]) -> dict[str, object]:

@@ -14,6 +14,7 @@ from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.time_and_origin import is_special, lineage, time_text
 from durable_execution_sdk.rendering.times import span
 from durable_execution_sdk.rendering.wording import waits
 
@@ -52,6 +53,16 @@ def tell_standing(emulator: Emulator, arn: str) -> None:
     )
     if emulator.is_closed(arn):
         _print_end(described)
+
+
+def tell_time_and_origin(emulator: Emulator, arn: str) -> None:
+    """Print the execution that a fork was made of, and a time that is not the clock's."""
+    progress, time = emulator.progress(arn), emulator.time(arn)
+    origin = lineage(progress)
+    if origin is not None:
+        say(origin)
+    if progress.ended_at is None and is_special(time):
+        say(time_text(time, progress.time.advances_to))
 
 
 def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:

@@ -25,8 +25,13 @@ _RESPONSE = "response"
 _encoder = msgspec.json.Encoder()
 
 
-def invocation_event(state: ExecutionState, limits: Limits = DEFAULT_LIMITS) -> Invocation:
-    """Return the event for the handler of the running invocation (after ``StartInvocation``)."""
+def invocation_event(
+    state: ExecutionState, limits: Limits = DEFAULT_LIMITS, time_offset: int = 0
+) -> Invocation:
+    """Return the event for the handler of the running invocation (after ``StartInvocation``).
+
+    ``time_offset`` is the execution's time minus the clock's.
+    """
     invocation = state.invocation
     if invocation is None or invocation.token is None:
         raise stale_token()
@@ -39,6 +44,7 @@ def invocation_event(state: ExecutionState, limits: Limits = DEFAULT_LIMITS) -> 
             next_marker="" if next_position is None else marker_for(_STATE, next_position),
         ),
         updated_operation_ids=list(invocation.updated_ids),
+        time_offset_milliseconds=time_offset or UNSET,
         forked_from_arn=UNSET if state.forked_from is None else state.forked_from.first_arn,
     )
 

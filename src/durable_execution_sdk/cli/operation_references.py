@@ -1,0 +1,62 @@
+"""Names for operations on the command line, in place of ids of 64 letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
+from durable_execution_sdk.rendering.family import title
+
+_MOST_NAMED = 12
+
+
+def operation_id(progress: ExecutionProgress, reference: str) -> str:
+    """Return the id of the operation that a reference names.
+
+    A reference is an id, or the operation's name, preceded by those of its contexts where it is ambiguous:
+    ``items/map-item-1/price``. An operation without a name has its kind as a name. ``charge#2`` is the
+    second operation that has the name. Raises ``Refusal`` if no operation or several have it.
+    """
+    if any(entry.operation.id == reference for entry in progress.operations):
+        return reference
+    paths = _paths(progress.operations)
+    found = _ending_in(paths, reference)
+    name, _, number = reference.rpartition("#")
+    if not found and number.isdecimal():
+        found = _ending_in(paths, name)[int(number) - 1 : int(number)] if int(number) else []
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Refusal(
+            f"there is no operation {reference!r}; those of the execution: {_names(paths)}"
+        )
+    raise Refusal(
+        f"{len(found)} operations are named {reference!r}; name the contexts too, or which of them:"
+        f" {reference}#1 to {reference}#{len(found)}"
+    )
+
+
+def _ending_in(paths: dict[str, tuple[str, ...]], reference: str) -> list[str]:
+    """Return the ids of the operations whose path is, or ends in, the reference."""
+    texts = {operation_id: "/".join(path) for operation_id, path in paths.items()}
+    whole = [operation_id for operation_id, text in texts.items() if text == reference]
+    return whole or [
+        operation_id for operation_id, text in texts.items() if text.endswith(f"/{reference}")
+    ]
+
+
+def _paths(operations: Sequence[OperationProgress]) -> dict[str, tuple[str, ...]]:
+    """Map the ids of operations to the names of their contexts and their own, in start order."""
+    paths: dict[str, tuple[str, ...]] = {}
+    for entry in operations:
+        operation = entry.operation
+        above = paths.get(operation.parent_id or "", ())
+        paths[operation.id] = (*above, title(operation))
+    return paths
+
+
+def _names(paths: dict[str, tuple[str, ...]]) -> str:
+    names = list(dict.fromkeys("/".join(path) for path in paths.values()))
+    shown = ", ".join(names[:_MOST_NAMED])
+    return (f"{shown}, ..." if len(names) > _MOST_NAMED else shown) or "none"

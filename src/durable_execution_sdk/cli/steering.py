@@ -1,0 +1,123 @@
+"""The control of executions that the steering commands use: over the store, or over a server that runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.faults.live import LiveFault
+from durable_execution_sdk.emulator.steering.execution_times import TimeReading
+from durable_execution_sdk.engine.execution_time import TimeMode
+from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.protocol.control_plane import PauseRequest, ResumeRequest
+
+
+class Steering(Protocol):
+    """Control of the executions of one store. Methods raise ``ServiceError`` for what is not possible."""
+
+    def arn(self, name: str) -> str:
+        """Return the ARN of the execution that a name or an ARN means; raise ``Refusal`` if there is none."""
+        ...
+
+    def progress(self, arn: str) -> ExecutionProgress:
+        """Return the progress of an execution and of each of its operations."""
+        ...
+
+    def time(self, arn: str) -> TimeReading:
+        """Return an execution's time: its mode, its offset from the clock, and the time now."""
+        ...
+
+    def set_time(self, arn: str, mode: TimeMode) -> None:
+        """Change the way in which time passes for an execution."""
+        ...
+
+    def advance(self, arn: str, milliseconds: int | None) -> int:
+        """Advance an execution's time, to its next deadline if ``None``; return the end's time."""
+        ...
+
+    def pause(self, arn: str, reason: str | None) -> None:
+        """Invoke an execution no more until it is resumed."""
+        ...
+
+    def resume(self, arn: str, reason: str | None) -> None:
+        """End a pause."""
+        ...
+
+    def fork(
+        self,
+        arn: str,
+        *,
+        before: str | None,
+        payload: str | None,
+        results: Mapping[str, str],
+        name: str | None,
+    ) -> str:
+        """Add a fork of an execution before an operation, by its id; return its ARN."""
+        ...
+
+    def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
+        """Start an execution like another; return its ARN."""
+        ...
+
+    def crash(self, arn: str, fault: LiveFault | None) -> None:
+        """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
+        ...
+
+    def going_on(self, arn: str) -> str | None:
+        """Say which process runs an execution, or with what command it goes on; ``None`` if it has ended."""
+        ...
+
+
+class StoreSteering:
+    """Control over a store file. What is due then is done by the process that runs the execution."""
+
+    def __init__(self, place: Place, emulator: Emulator) -> None:
+        self._place = place
+        self._emulator = emulator
+        self.progress = emulator.progress
+        self.time = emulator.time
+        self.set_time = emulator.set_time_mode
+        self.advance = emulator.advance
+        self.fork = emulator.fork
+        self.rerun = emulator.rerun
+
+    def arn(self, name: str) -> str:
+        """Return the ARN of the execution that a name or an ARN means; raise ``Refusal`` if there is none."""
+        return self._place.arn(self._emulator, name)
+
+    def pause(self, arn: str, reason: str | None) -> None:
+        """Invoke an execution no more until it is resumed."""
+        self._emulator.pause(arn, PauseRequest(reason=reason))
+
+    def resume(self, arn: str, reason: str | None) -> None:
+        """End a pause."""
+        self._emulator.resume(arn, ResumeRequest(reason=reason))
+
+    def crash(self, arn: str, fault: LiveFault | None) -> None:
+        """Refuse: the process that runs an execution is to be reached through a server only."""
+        del fault
+        processes = processes_of(self._emulator, arn, self._place)
+        advice = "".join(f"; kill it with: kill -9 {process}" for process in processes[:1])
+        raise Refusal(
+            f"no server runs over {self._place.path}, so there is no worker to crash. Faults are for"
+            f" executions that `durable dev` runs{advice}"
+        )
+
+    def going_on(self, arn: str) -> str | None:
+        """Say which process runs an execution, or with what command it goes on; ``None`` if it has ended."""
+        if self._emulator.is_closed(arn):
+            return None
+        return running_or_resume(self._emulator, arn, self._place)
+
+
+@contextmanager
+def steering(store: str | None) -> Generator[Steering]:
+    """Open the control of the executions in a store; raise ``Refusal`` if it does not exist."""
+    place = Place(store)
+    with place.existing() as emulator:
+        yield StoreSteering(place, emulator)

@@ -1,0 +1,43 @@
+"""Describe the time of an execution and, for a fork, the execution that it was made of."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.emulator.steering.execution_times import TimeReading
+from durable_execution_sdk.engine.execution_time import TimeMode
+from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.escaping import visible
+from durable_execution_sdk.rendering.family import title
+from durable_execution_sdk.rendering.times import at, span
+
+_SHORT_ID = 12
+_SMALLEST_OFFSET = 1_000
+
+
+def is_special(time: TimeReading) -> bool:
+    """Tell whether an execution's time is another than the clock's."""
+    return time.mode is not TimeMode.REAL or abs(time.offset) >= _SMALLEST_OFFSET
+
+
+def time_text(time: TimeReading, advances_to: int | None = None) -> str:
+    """Describe an execution's time: its mode, its offset from the clock, and the time."""
+    where = ""
+    if abs(time.offset) >= _SMALLEST_OFFSET:
+        relation = "ahead of" if time.offset > 0 else "behind"
+        where = f", {span(abs(time.offset))} {relation} the clock"
+    goal = "" if advances_to is None else f", going on to {at(advances_to, time.now)}"
+    return f"time is {time.mode}{where}: {at(time.now)}{goal}"
+
+
+def lineage(progress: ExecutionProgress) -> str | None:
+    """Describe the origin of a fork; ``None`` for another execution."""
+    origin = progress.forked_from
+    if origin is None:
+        return None
+    parts = ExecutionArn.read(origin.arn)
+    name = origin.arn if parts is None else parts.execution_name
+    if origin.before is None:
+        return visible(f"forked from {name}")
+    cut = next((each for each in progress.operations if each.operation.id == origin.before), None)
+    operation = origin.before[:_SHORT_ID] if cut is None else title(cut.operation)
+    return visible(f"forked from {name} before {operation}")
