@@ -20,7 +20,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -120,8 +120,8 @@ class Outside:
         # True if the function's time is limited.
         self.has_deadline = False
         self._timers: set[asyncio.TimerHandle] = set()
-        # The calls in threads that run, each by its future.
-        self.calls: set[asyncio.Future[object]] = set()
+        # The calls in threads that run: the future of each, and the id of the record of its end.
+        self.calls: dict[asyncio.Future[object], str] = {}
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
@@ -144,14 +144,19 @@ class Outside:
         """Note that such a timer has fired."""
         self._timers.discard(timer)
 
-    def thread_started(self, future: asyncio.Future[object]) -> None:
+    def thread_started(self, future: asyncio.Future[object], end_id: str) -> None:
         """Note that workflow code started a call in a thread."""
-        self.calls.add(future)
+        self.calls[future] = end_id
         future.add_done_callback(self._thread_ended, context=sdk_context())
 
     def thread_arrived(self, future: asyncio.Future[object]) -> None:
         """Note that a call in a thread has ended, though workflow code is yet to see that."""
-        self.calls.discard(future)
+        self.calls.pop(future, None)
+
+    def stays_for_new_end(self, recorded: Container[str]) -> bool:
+        """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded."""
+        is_new = any(end_id not in recorded for end_id in self.calls.values())
+        return is_new and self._furthest(self._tasks.live) >= _LOOP
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
         """Note that workflow code began to watch a socket."""
@@ -292,7 +297,7 @@ class Outside:
         again()
 
     def _thread_ended(self, future: asyncio.Future[object]) -> None:
-        self.calls.discard(future)
+        self.calls.pop(future, None)
         self.thread_ended()
 
 
