@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import io
 import logging
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -29,6 +30,11 @@ from durable_execution_sdk import (
     StepConfig,
     StepContext,
     durable_execution,
+)
+from durable_execution_sdk.testing import (
+    LocalDurableTestRunner,
+    check_crash_safety,
+    check_replay,
 )
 
 Call = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -222,6 +228,52 @@ def test_a_call_that_nothing_waits_for_does_not_hold_the_end(gate: Gate) -> None
     ran = run_workflow(workflow)
     assert ran.result == "done"
     assert names_of_threads(ran) == []
+
+
+async def all_that_threads_end_beside(event: Any, ctx: DurableContext) -> None:
+    """Threads in a group with steps, in a generator, in a child context, and with timeouts."""
+
+    async def numbers() -> AsyncIterator[int]:
+        for n in range(3):
+            yield await asyncio.to_thread(int, n)
+
+    async def consume() -> None:
+        assert [n async for n in numbers()] == [0, 1, 2]
+
+    async def steps() -> None:
+        for n in range(3):
+            await ctx.step(int, n, name=f"step {n}")
+
+    async def child(ctx: DurableContext) -> None:
+        await asyncio.to_thread(int)
+        await ctx.step(int, name="in the child")
+
+    async def timed() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(time.sleep, 0.02), 0.01)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await asyncio.shield(asyncio.to_thread(time.sleep, 0.02))
+        await ctx.step(int, name="after the timeouts")
+
+    await asyncio.gather(consume(), steps(), timed(), ctx.run_in_child_context(child))
+    await ctx.wait(seconds(1))
+    for each in asyncio.as_completed([asyncio.to_thread(int), ctx.step(int, name="last")]):
+        await each
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+def test_checks_know_the_ends_of_threads(mode: CheckpointingMode) -> None:
+    """A history may end while a call in a thread runs, and its rehearsal then ends at once."""
+    handler = durable_execution(checkpointing=mode)(all_that_threads_end_beside)
+
+    async def check() -> None:
+        ran = await LocalDurableTestRunner(handler).run()
+        assert await check_replay(handler, ran, timeout=20)
+        report = await check_crash_safety(handler, max_points=8, same_log=False)
+        assert report, report
+
+    asyncio.run(check())
 
 
 def names_of_threads(ran: Ran) -> list[str]:

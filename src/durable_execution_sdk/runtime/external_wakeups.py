@@ -122,6 +122,8 @@ class Outside:
         self._timers: set[asyncio.TimerHandle] = set()
         # The calls in threads that run: the future of each, and the id of the record of its end.
         self.calls: dict[asyncio.Future[object], str] = {}
+        # The futures of calls that have ended, and whose end has yet to be delivered: only that wakes a task.
+        self._arrived: set[asyncio.Future[object]] = set()
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
@@ -152,6 +154,8 @@ class Outside:
     def thread_arrived(self, future: asyncio.Future[object]) -> None:
         """Note that a call in a thread has ended, though workflow code is yet to see that."""
         self.calls.pop(future, None)
+        self._arrived.add(future)
+        future.add_done_callback(self._arrived.discard, context=sdk_context())
 
     def stays_for_new_end(self, recorded: Container[str]) -> bool:
         """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded."""
@@ -217,9 +221,9 @@ class Outside:
 
         In an invocation with a deadline the time for an unknown one is not limited: the deadline ends it.
         """
-        if self.calls or (self.has_deadline and _has_foreign_threads()):
-            return True
-        return self._is_within_patience(moved, _nothing)
+        if self.calls or not _has_foreign_threads():
+            return bool(self.calls)
+        return self.has_deadline or self._is_within_patience(moved, _nothing)
 
     def waited(self, moved: object) -> float:
         """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
@@ -263,7 +267,7 @@ class Outside:
 
     def _furthest(self, tasks: Iterable[WorkflowTask[object]]) -> int:
         """The furthest reach of tasks; see ``waits.Reach``."""
-        own = {watched.task for watched in self._tasks.live}
+        own = self._arrived.union(watched.task for watched in self._tasks.live)
         far = [
             watched
             for watched in tasks

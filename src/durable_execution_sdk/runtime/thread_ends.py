@@ -65,10 +65,9 @@ class ThreadEnd(Completion[None]):
         self.run.registered[operation_id] = self
         if self.run.reporter is not None:
             self.run.reporter.claimed(operation_id)
-        if self.run.journal.is_recorded(operation_id):
-            record = self.run.claim(self)
-            if record is not None:
-                self.observe(record)
+        record = self.run.claim(self)
+        if record is not None:
+            self.observe(record)
         elif not self.context_state.is_rebuilt:
             self.context_state.submit(
                 OperationUpdate(
@@ -195,7 +194,9 @@ class ThreadEnds:
         """Fail the execution, and return ``True``, if no thread is left whose call could end as the log says."""
         if self._run.outside.leads_to_an_end(self._run.tasks.progress):
             return False
-        self._run.fail(self.missing())
+        # A thread may have scheduled a callback after the loop was found idle, and have ended since.
+        if not self._run.environment.loop.ready:
+            self._run.fail(self.missing())
         return True
 
     def missing(self) -> DeterminismError:
