@@ -139,7 +139,8 @@ def test_a_call_that_no_longer_ends_fails_the_execution_though_nothing_is_missed
 def test_a_call_that_runs_again_is_no_sign_of_a_crash(way: Call, mode: CheckpointingMode) -> None:
     """A suspended invocation has written the line after the call, so the next one does not."""
     lines = io.StringIO()
-    logger = logging.Logger("workflow")
+    logger = logging.getLogger(f"tests.threads.{way.__name__}.{mode.value}")
+    logger.setLevel(logging.INFO)
     logger.addHandler(logging.StreamHandler(lines))
 
     async def flaky() -> None:

@@ -120,9 +120,9 @@ class Outside:
         # True if the function's time is limited.
         self.has_deadline = False
         self._timers: set[asyncio.TimerHandle] = set()
-        # The calls in threads that run: the future of each, and the id of the record of its end.
+        # The calls in threads that run: the future of each, and the id of the record of its end. And the futures
+        # of those that have ended, and whose end has yet to be delivered.
         self.calls: dict[asyncio.Future[object], str] = {}
-        # The futures of calls that have ended, and whose end has yet to be delivered: only that wakes a task.
         self._arrived: set[asyncio.Future[object]] = set()
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
@@ -217,10 +217,7 @@ class Outside:
         return self._is_within_patience(moved, again or _nothing)
 
     def leads_to_an_end(self, moved: object) -> bool:
-        """Return ``True`` while a thread may complete a future: a known one, or for some time an unknown one.
-
-        In an invocation with a deadline the time for an unknown one is not limited: the deadline ends it.
-        """
+        """Return ``True`` while a thread may complete a future; an unknown one for some time, or until the deadline."""
         if self.calls or not _has_foreign_threads():
             return bool(self.calls)
         return self.has_deadline or self._is_within_patience(moved, _nothing)

@@ -240,17 +240,10 @@ class InvocationRun(Seam, ObservedRun):
         gate, self.gate = self.gate, None
         self.bodies.gate = None
         if gate is not None:
-            self._forget_threads(gate)
             self.position.comes_to_rest()
             self.position.settle(are_new=False)
             gate.open()
             self.checkpointer.let_go()
-
-    def _forget_threads(self, gate: Gate) -> None:
-        """Wait no more for calls in threads that contexts made which have ended: their functions do not run again."""
-        ends = self.journal.thread_ends
-        for record in [each for each in ends.values() if not gate.runs(each.parent_id)]:
-            del ends[record.id]
 
     def returned_too_early(self, context_id: str | None) -> bool:
         """Fail the execution and return ``True`` if a context's function ended before it asked for its operations."""

@@ -5,7 +5,8 @@ it could come before a completion on the first run and after it on replay, and c
 take another path, without an error. So a STEP records that the call has ended, as one does for a short timer
 of asyncio, and the code sees the end once that is acknowledged. The STEP holds no value: replay takes the value
 from the call, which runs again, and holds back the completions that came after its end on the first run. To hold
-back completions while a thread runs, without a record, would not do: the thread may wait for an operation.
+back completions while a thread runs, without a record, would not do: the thread may wait for an operation. If the
+code has left a call whose end is recorded, replay takes the end from the log: the call may hang this time.
 
 A thread completes a future of the loop by ``call_soon_threadsafe``. So the loop sees each such end, whether the
 thread is that of ``run_in_executor``, of ``asyncio.wrap_future`` or of a library. Other effects of a thread on the

@@ -246,7 +246,9 @@ class LoopObserver:
             return None
         origin = thread_origin(3)
         observed = self._observed
-        future: NumberedFuture[object] = NumberedFuture(place, observed.loop, observed.tasks, origin)
+        future: NumberedFuture[object] = NumberedFuture(
+            place, observed.loop, observed.tasks, origin
+        )
         if origin is not None and origin[1] in observed.thread_ends:
             future.add_done_callback(self.threads.future_done, context=sdk_context())
         return future
