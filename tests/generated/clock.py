@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import selectors
 import sys
 import threading
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -44,9 +44,10 @@ class Stuck(BaseException):
 
 
 class HeldCall:
-    """A call that workflow code gives to a thread: it lasts until the loop has nothing else to do.
+    """A call that workflow code gives to a thread: it lasts until the clock lets it go.
 
-    So the end of each call has a place of its own among all that happens.
+    The clock does so when the loop is about to wait, before or after the SDK does what is due. So the end of
+    each call has a place of its own among all that happens.
     """
 
     def __init__(self) -> None:
@@ -73,8 +74,10 @@ class VirtualClock:
         self._others: frozenset[threading.Thread] = frozenset()
         # How long a turn of the loop takes.
         self.turn_seconds = 0.0
-        # The calls that workflow code gave to threads: one ends whenever the loop would sleep.
-        self._held: deque[HeldCall] = deque()
+        # The calls that workflow code gave to threads and that last.
+        self._held: list[HeldCall] = []
+        # Decides which of them ends, and when.
+        self.chance = random.Random(0)
         # The calls that threads have, each until all that wait for it have been told of its end.
         self._calls: set[object] = set()
         self._over: set[object] = set()
@@ -95,7 +98,7 @@ class VirtualClock:
         self.now += max(seconds, 0.0)
 
     def holds(self, call: HeldCall) -> None:
-        """Let a call last until the loop has nothing else to do."""
+        """Let a call last until it is let go."""
         self._held.append(call)
 
     def lets_go(self, call: HeldCall) -> None:
@@ -105,12 +108,25 @@ class VirtualClock:
             self._held.remove(call)
 
     def lets_next_go(self) -> HeldCall | None:
-        """Let the call end that has lasted longest, and return it; ``None`` if there is none."""
+        """Let one of the calls end that last, and return it; ``None`` if there is none."""
         if not self._held:
             return None
-        call = self._held.popleft()
+        call = self._held.pop(self.chance.randrange(len(self._held)))
         call.go.set()
         return call
+
+    @property
+    def is_quick(self) -> bool:
+        """Tell if a call ends before the SDK does what is due, as by chance half of them do."""
+        return bool(self._held) and self.chance.random() < 0.5
+
+    def ends_next(self) -> bool:
+        """Let one of the calls end that last, and wait until it has told so; ``False`` if there is none."""
+        call = self.lets_next_go()
+        # That the loop wakes proves nothing: a callback of another thread may have come first.
+        if call is not None and not call.told.wait(THREAD_SECONDS):
+            raise Stuck(f"a thread ran for {THREAD_SECONDS:g} s")
+        return call is not None
 
     def begins(self, call: object) -> None:
         """A thread is given a call, which may be over already."""
@@ -224,6 +240,8 @@ class _Jumping(selectors.DefaultSelector):
         clock = self.clock
         if ready or (timeout is not None and timeout <= 0):
             return ready
+        if clock.ends_next():
+            return super().select(0)
         until = _now() + THREAD_SECONDS
         while not ready and clock.has_calls:
             if _now() > until:
@@ -250,10 +268,8 @@ class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
         if clock.turns > MOST_TURNS:
             clock.turns = 0
             raise Stuck(f"the loop took {MOST_TURNS:,} turns in one invocation")
-        if (timeout is None or timeout > 0) and (call := clock.lets_next_go()) is not None:
-            # That the loop wakes proves nothing: a callback of another thread may have come first.
-            if not call.told.wait(THREAD_SECONDS):
-                raise Stuck(f"a thread ran for {THREAD_SECONDS:g} s")
+        # The SDK does what is due in the call below, so the thread's end comes before or after that.
+        if (timeout is None or timeout > 0) and clock.is_quick and clock.ends_next():
             return selectors.DefaultSelector.select(self, 0)
         return super().select(timeout)
 

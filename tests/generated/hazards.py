@@ -19,7 +19,7 @@ def spin(w: Writer, node: Node) -> None:
 @statement(feature="foreign", racy=True, make=lambda rng: {"how": rng.randrange(3)}, weight=4)
 def thread(w: Writer, node: Node) -> None:
     """Work in a thread of workflow code, which is not recorded and runs again on replay."""
-    w.line(f"out.append(await in_thread({node.data['how']}))")
+    w.observe(f"in_thread({node.data['how']})")
 
 
 @statement(blocks=(2, 2), make=_jobs, feature="all_tasks", racy=True, weight=4)

@@ -202,6 +202,7 @@ class Playing:
         trace.service = service
         trace.clock = clock
         clock.entered = 0
+        clock.chance.seed(schedule.seed)
         trace.expects_stubborn = "swallow" in self.program.kinds
         trace.may_be_refused = bool(self.program.kinds & REFUSABLE)
         trace.gives_up = bool(self.program.kinds & GIVING_UP)
@@ -322,6 +323,7 @@ class Playing:
         trace = Trace(service=None, frozen=True)
         trace.clock = clock
         clock.entered = 0
+        clock.chance.seed(len(snapshot.operations))
         trace.expects_stubborn = execution.trace.expects_stubborn
         trace.may_be_refused = execution.trace.may_be_refused
         trace.gives_up = execution.trace.gives_up

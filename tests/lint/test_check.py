@@ -14,7 +14,7 @@ from durable_execution_sdk.lint.rules import RULES
 _ROOT = Path(__file__).parents[2]
 
 HEAD = """
-import anyio, anyio.lowlevel, anyio.to_thread
+import _thread, anyio, anyio.lowlevel, anyio.to_thread
 import asyncio, glob, os, random, secrets, signal, time, uuid
 import datetime as dt
 from datetime import datetime, UTC
@@ -28,6 +28,8 @@ from durable_execution_sdk import DurableContext, durable_execution
 cache: dict[str, int] = {}
 names = []
 settings = load()
+POOL = concurrent.futures.ThreadPoolExecutor()
+in_thread = asyncio.to_thread
 log = structlog.get_logger()
 rows = logging.getLogger()
 """
@@ -106,6 +108,10 @@ def in_workflow(line: str) -> list[str]:
         ("threading.Thread(target=work).start()", "DUR016"),
         ("pool = concurrent.futures.ThreadPoolExecutor()", "DUR016"),
         ("await asyncio.wrap_future(event)", "DUR016"),
+        ("_thread.start_new_thread(work, ())", "DUR016"),
+        ("POOL.submit(work)", "DUR016"),
+        ("pages = list(POOL.map(work, event))", "DUR016"),
+        ("await in_thread(work)", "DUR016"),
         ("stop = tenacity.stop_after_delay(30)", "DUR017"),
         ("stop = tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(30)", "DUR017"),
         ("loguru.logger.info('x')", "DUR018"),
@@ -207,6 +213,14 @@ def test_what_replay_repeats_is_not(line: str) -> None:
         ("done = ctx.step(print)\nwhile not done.done():\n    await asyncio.sleep(0)", "DUR013"),
         ("while True:\n    if event: break\n    await asyncio.sleep(delay=0)", "DUR013"),
         ("while not event:\n    await anyio.lowlevel.checkpoint()", "DUR013"),
+        ("run = asyncio.get_running_loop().run_in_executor\nawait run(None, work)", "DUR016"),
+        ("run = in_thread\nawait run(work)", "DUR016"),
+        ("run: Run = partial(asyncio.to_thread, work)\nawait run()", "DUR016"),
+        ("begin = _thread.start_new_thread\nbegin(work, ())", "DUR016"),
+        ("pool = concurrent.futures.ThreadPoolExecutor()\nrun = pool.submit\nrun(work)", "DUR016"),
+        ("pool = POOL\nrun = pool.submit\nrun(work)", "DUR016"),
+        ("clock = time\nnow = clock.time()", "DUR001"),
+        ("read = event['path'].read_text\ntext = read()", "DUR004"),
         ("if not ctx.is_replaying:\n    await ctx.step(print)", "DUR015"),
         ("if ctx.is_replaying:\n    return", "DUR015"),
         ("if ctx.is_replaying:\n    pass\nelse:\n    event['n'] = 1", "DUR015"),
@@ -260,6 +274,11 @@ def test_lines_that_together_cannot_be_repeated_are_found(lines: str, code: str)
         "done, _ = await asyncio.wait([asyncio.gather(work())])\nn = len(done)",
         "for each in asyncio.as_completed([work(1), work(2)]): await each",
         "f = asyncio.get_running_loop().create_future()\nawait asyncio.wait([f])",
+        "run = asyncio.to_thread\nawait ctx.step(run, work)",
+        "await ctx.step(POOL.submit, work)",
+        "POOL = event\nPOOL.submit(work)",
+        "in_thread = event\nawait in_thread(work)",
+        "f = f if event else g\ng = f\nf()",
         "for _ in range(3): await asyncio.sleep(0)",
         "while not event:\n    await asyncio.sleep(5)",
         "while not event:\n    await ctx.wait(1)\n    await asyncio.sleep(0)",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import io
+import logging
 import random
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
@@ -18,7 +21,21 @@ from tests.rig import Ran, Rig, run_workflow
 from tests.runtime.test_threads import join_steps
 from tests.virtual_time import Gate, virtual_time
 
-from durable_execution_sdk import CheckpointingMode, DurableContext, durable_execution
+from durable_execution_sdk import (
+    CheckpointingMode,
+    DurableContext,
+    FixedDelay,
+    MapConfig,
+    NestingType,
+    StepConfig,
+    StepContext,
+    durable_execution,
+)
+from durable_execution_sdk.testing import (
+    LocalDurableTestRunner,
+    check_crash_safety,
+    check_replay,
+)
 
 Call = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -115,6 +132,154 @@ def test_a_call_that_no_longer_ends_fails_the_execution_though_nothing_is_missed
     ran = Rig(durable_execution(foreign_wait=0.05)(workflow)).run()
     assert ran.error.error_type == "DeterminismError", ran.error
     assert "had ended here" in ran.error.error_message
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+@pytest.mark.parametrize("way", WAYS)
+def test_a_call_that_runs_again_is_no_sign_of_a_crash(way: Call, mode: CheckpointingMode) -> None:
+    """A suspended invocation has written the line after the call, so the next one does not."""
+    lines = io.StringIO()
+    logger = logging.getLogger(f"tests.threads.{way.__name__}.{mode.value}")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler(lines))
+
+    async def flaky() -> None:
+        if StepContext.current().attempt < 3:
+            raise OSError
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def calls() -> None:
+            await way(int)
+            ctx.logger.info("the call has ended")
+
+        retried = StepConfig(retry_strategy=FixedDelay(max_attempts=3, delay=seconds(2)))
+        await asyncio.gather(calls(), ctx.step(flaky, config=retried))
+
+    ran = Rig(durable_execution(checkpointing=mode, logger=logger)(workflow)).run()
+    assert (ran.status, ran.invocations) == ("SUCCEEDED", 3)
+    assert lines.getvalue() == "the call has ended\n"
+
+
+def test_replay_does_not_wait_for_a_call_that_code_has_left(gate: Gate) -> None:
+    """It ended while it was being left, so its end is recorded; now it hangs."""
+    runs: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        runs.append(1)
+        loop = asyncio.get_running_loop()
+        call: Any = loop.run_in_executor(None, int if len(runs) == 1 else gate.wait)
+        step = ctx.step(lambda: "done")
+        while len(runs) == 1 and call.end is None:
+            await asyncio.sleep(0)
+        call.cancel()
+        result = await step
+        await ctx.wait(seconds(1))
+        return result
+
+    ran = Rig(durable_execution(foreign_wait=0.05)(workflow), timeout=20).run()
+    assert ran.result == "done", ran.error
+    assert names_of_threads(ran) == ["asyncio thread"]
+
+
+@pytest.mark.parametrize("nesting", list(NestingType))
+def test_calls_in_contexts_that_have_ended_do_not_run_again(nesting: NestingType) -> None:
+    calls: list[int] = []
+
+    async def item(ctx: DurableContext, value: int, index: int) -> int:
+        await asyncio.to_thread(calls.append, value)
+        return await ctx.step(lambda: value)
+
+    async def child(ctx: DurableContext) -> Any:
+        await asyncio.to_thread(calls.append, 3)
+        items = await ctx.map(range(3), item, config=MapConfig(nesting=nesting))
+        await ctx.wait(seconds(1))
+        return items.results()
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        results = await ctx.run_in_child_context(child)
+        await ctx.wait(seconds(1))
+        await ctx.step(lambda: 2)
+        await ctx.wait(seconds(1))
+        return results
+
+    ran = Rig(durable_execution(foreign_wait=0.05)(workflow), timeout=20).run()
+    assert ran.result == [0, 1, 2], ran.error
+    # The child's function runs twice, those of the items once.
+    assert sorted(calls) == [0, 1, 2, 3, 3]
+    assert len(names_of_threads(ran)) == 4
+
+
+def test_nothing_is_recorded_of_threads_that_steps_use() -> None:
+    async def body() -> int:
+        return await asyncio.to_thread(int) + await anyio.to_thread.run_sync(int)
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(body)
+        await ctx.step(int)
+        await ctx.wait(seconds(1))
+
+    assert names_of_threads(run_workflow(workflow)) == []
+
+
+def test_a_call_that_nothing_waits_for_does_not_hold_the_end(gate: Gate) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        asyncio.get_running_loop().run_in_executor(None, gate.wait)
+        return await ctx.step(lambda: "done")
+
+    ran = run_workflow(workflow)
+    assert ran.result == "done"
+    assert names_of_threads(ran) == []
+
+
+async def all_that_threads_end_beside(event: Any, ctx: DurableContext) -> None:
+    """Threads in a group with steps, in a generator, in a child context, and with timeouts."""
+
+    async def numbers() -> AsyncIterator[int]:
+        for n in range(3):
+            yield await asyncio.to_thread(int, n)
+
+    async def consume() -> None:
+        assert [n async for n in numbers()] == [0, 1, 2]
+
+    async def steps() -> None:
+        for n in range(3):
+            await ctx.step(int, n, name=f"step {n}")
+
+    async def child(ctx: DurableContext) -> None:
+        await asyncio.to_thread(int)
+        await ctx.step(int, name="in the child")
+
+    async def timed() -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.to_thread(time.sleep, 0.02), 0.01)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await asyncio.shield(asyncio.to_thread(time.sleep, 0.02))
+        await ctx.step(int, name="after the timeouts")
+
+    await asyncio.gather(consume(), steps(), timed(), ctx.run_in_child_context(child))
+    await ctx.wait(seconds(1))
+    for each in asyncio.as_completed([asyncio.to_thread(int), ctx.step(int, name="last")]):
+        await each
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+def test_checks_know_the_ends_of_threads(mode: CheckpointingMode) -> None:
+    """A history may end while a call in a thread runs, and its rehearsal then ends at once."""
+    handler = durable_execution(checkpointing=mode)(all_that_threads_end_beside)
+
+    async def check() -> None:
+        ran = await LocalDurableTestRunner(handler).run()
+        assert await check_replay(handler, ran, timeout=20)
+        report = await check_crash_safety(handler, max_points=8, same_log=False)
+        assert report, report
+
+    asyncio.run(check())
+
+
+def names_of_threads(ran: Ran) -> list[str]:
+    """Return the name of each recorded end of a call in a thread."""
+    return [str(each.name) for each in ran.events if each.name == "asyncio thread"]
 
 
 @pytest.fixture

@@ -31,19 +31,35 @@ class Named(NamedTuple):
 
 def forbidden(call: ast.Call, names: Names) -> Named | None:
     """Return the rule that forbids this call in workflow code, or ``None``."""
+    for function in names.meanings(call.func):
+        found = _found(function, names)
+        if found is not None:
+            return found
     name = names.of(call.func)
-    if name is not None and (rule := _rule_for(name)) is not None:
-        return Named(f"{name}()", rule)
     if name in _MAX_TIME and any(word.arg == "max_time" for word in call.keywords):
         return Named(f"{name}(max_time=...)", ELAPSED)
-    if not isinstance(call.func, ast.Attribute):
-        return None
-    method = call.func.attr
-    library = names.library_of(call.func.value) if method in LEVELS else None
-    if library is not None:
-        return Named(f"this line of {library}", LINES)
-    if name is None and method in _METHODS:
-        return Named(f".{method}()", _METHODS[method])
+    if isinstance(call.func, ast.Attribute) and call.func.attr in LEVELS:
+        library = names.library_of(call.func.value)
+        if library is not None:
+            return Named(f"this line of {library}", LINES)
+    return None
+
+
+def _found(function: ast.expr, names: Names) -> Named | None:
+    """Return the rule that forbids to call this function."""
+    name = names.of(function)
+    if name is not None:
+        rule = _rule_for(name)
+        return None if rule is None else Named(f"{name}()", rule)
+    match function:
+        case ast.Attribute(value=ast.Call(func=maker) as made, attr=method):
+            # The maker of an object within the function is found itself.
+            if not names.is_within(made) and _rule_for(names.of(maker) or "") is THREAD:
+                return Named(f"{names.of(maker)}(...).{method}()", THREAD)
+        case _:
+            pass
+    if isinstance(function, ast.Attribute) and function.attr in _METHODS:
+        return Named(f".{function.attr}()", _METHODS[function.attr])
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from durable_execution_sdk.lint.names import dotted, imported_names, qualified, root
@@ -25,7 +26,9 @@ class Module:
         self.bound = set(_bound(tree.body))
         self.containers: set[str] = set()
         self.loggers: dict[str, str] = {}
+        self.values: dict[str, list[ast.expr]] = defaultdict(list)
         for name, value in _assigned(tree.body):
+            self.values[name].append(value)
             if self._is_container(value):
                 self.containers.add(name)
             library = self.library_of(value)
@@ -62,6 +65,36 @@ class Names:
             for name in node.names
         }
         self._local = set(_bound_within(function)) - declared - {function.name}
+        self._lines = range(function.lineno, (function.end_lineno or function.lineno) + 1)
+        self._values: dict[str, list[ast.expr]] = defaultdict(list)
+        for name, value in _assigned(ast.walk(function)):
+            self._values[name].append(value)
+
+    def meanings(self, node: ast.expr, depth: int = 3) -> Iterator[ast.expr]:
+        """Yield an expression, and those that it stands for by way of variables and of ``functools.partial``.
+
+        A variable may hold every value that the function, or else the module, assigns to it.
+        """
+        yield node
+        if depth == 0:
+            return
+        match node:
+            case ast.Name(id=name):
+                values = self._values if name in self._local else self._module.values
+                for value in values.get(name, ()):
+                    yield from self.meanings(value, depth - 1)
+            case ast.Attribute(value=ast.Name() as owner, attr=attr):
+                for value in self.meanings(owner, depth):
+                    if value is not owner:
+                        yield ast.Attribute(value=value, attr=attr, ctx=ast.Load())
+            case ast.Call(func=func, args=[first, *_]) if self.of(func) == "functools.partial":
+                yield from self.meanings(first, depth - 1)
+            case _:
+                pass
+
+    def is_within(self, node: ast.expr) -> bool:
+        """Tell whether the expression stands in the function."""
+        return node.lineno in self._lines
 
     def of(self, node: ast.AST) -> str | None:
         """Return the qualified name of an import or a builtin; ``None`` for names bound by the module."""
@@ -90,7 +123,7 @@ class Names:
         return self._module.library_of(logger)
 
 
-def _assigned(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+def _assigned(body: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
     for node in body:
         match node:
             case ast.Assign(targets=targets, value=value):

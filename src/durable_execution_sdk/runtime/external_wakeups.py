@@ -20,7 +20,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Container, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -120,8 +120,10 @@ class Outside:
         # True if the function's time is limited.
         self.has_deadline = False
         self._timers: set[asyncio.TimerHandle] = set()
-        # The calls in threads that run, each by its future.
-        self.calls: set[asyncio.Future[object]] = set()
+        # The calls in threads that run: the future of each, and the id of the record of its end. And the futures
+        # of those that have ended, and whose end has yet to be delivered.
+        self.calls: dict[asyncio.Future[object], str] = {}
+        self._arrived: set[asyncio.Future[object]] = set()
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
@@ -144,14 +146,21 @@ class Outside:
         """Note that such a timer has fired."""
         self._timers.discard(timer)
 
-    def thread_started(self, future: asyncio.Future[object]) -> None:
+    def thread_started(self, future: asyncio.Future[object], end_id: str) -> None:
         """Note that workflow code started a call in a thread."""
-        self.calls.add(future)
+        self.calls[future] = end_id
         future.add_done_callback(self._thread_ended, context=sdk_context())
 
     def thread_arrived(self, future: asyncio.Future[object]) -> None:
         """Note that a call in a thread has ended, though workflow code is yet to see that."""
-        self.calls.discard(future)
+        self.calls.pop(future, None)
+        self._arrived.add(future)
+        future.add_done_callback(self._arrived.discard, context=sdk_context())
+
+    def stays_for_new_end(self, recorded: Container[str]) -> bool:
+        """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded."""
+        is_new = any(end_id not in recorded for end_id in self.calls.values())
+        return is_new and self._furthest(self._tasks.live) >= _LOOP
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
         """Note that workflow code began to watch a socket."""
@@ -208,13 +217,10 @@ class Outside:
         return self._is_within_patience(moved, again or _nothing)
 
     def leads_to_an_end(self, moved: object) -> bool:
-        """Return ``True`` while a thread may complete a future: a known one, or for some time an unknown one.
-
-        In an invocation with a deadline the time for an unknown one is not limited: the deadline ends it.
-        """
-        if self.calls or (self.has_deadline and _has_foreign_threads()):
-            return True
-        return self._is_within_patience(moved, _nothing)
+        """Return ``True`` while a thread may complete a future; an unknown one for some time, or until the deadline."""
+        if self.calls or not _has_foreign_threads():
+            return bool(self.calls)
+        return self.has_deadline or self._is_within_patience(moved, _nothing)
 
     def waited(self, moved: object) -> float:
         """Return the seconds for which the workflow has waited, without a move, for an unknown source."""
@@ -258,7 +264,7 @@ class Outside:
 
     def _furthest(self, tasks: Iterable[WorkflowTask[object]]) -> int:
         """The furthest reach of tasks; see ``waits.Reach``."""
-        own = {watched.task for watched in self._tasks.live}
+        own = self._arrived.union(watched.task for watched in self._tasks.live)
         far = [
             watched
             for watched in tasks
@@ -292,7 +298,7 @@ class Outside:
         again()
 
     def _thread_ended(self, future: asyncio.Future[object]) -> None:
-        self.calls.discard(future)
+        self.calls.pop(future, None)
         self.thread_ended()
 
 

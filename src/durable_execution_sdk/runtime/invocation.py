@@ -160,7 +160,7 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
         deadline.leave_after(left - run.margin)
         run.outside.has_deadline = True
         run.checkpointer.ends_at = _last_moment(run.invoked, run.settings)
-    run.position.in_process.append(run.outside.calls)
+    run.position.stays_for_new_end = run.outside.stays_for_new_end
 
     async def body() -> str | None:
         return await main(root, payload)

@@ -108,6 +108,7 @@ class InvocationRun(Seam, ObservedRun):
         self.tasks = WorkflowTasks(self.loop)
         self._look_up = journal.look_up
         self._unclaimed = journal.unclaimed
+        self.thread_ends = journal.thread_ends
         self.timers: dict[Timer, None] = {}
         self.position = Position(journal, self.timers)
         self.completions = Completions(self.tasks, self.loop, self.position, environment.loop.ready)

@@ -5,7 +5,8 @@ it could come before a completion on the first run and after it on replay, and c
 take another path, without an error. So a STEP records that the call has ended, as one does for a short timer
 of asyncio, and the code sees the end once that is acknowledged. The STEP holds no value: replay takes the value
 from the call, which runs again, and holds back the completions that came after its end on the first run. To hold
-back completions while a thread runs, without a record, would not do: the thread may wait for an operation.
+back completions while a thread runs, without a record, would not do: the thread may wait for an operation. If the
+code has left a call whose end is recorded, replay takes the end from the log: the call may hang this time.
 
 A thread completes a future of the loop by ``call_soon_threadsafe``. So the loop sees each such end, whether the
 thread is that of ``run_in_executor``, of ``asyncio.wrap_future`` or of a library. Other effects of a thread on the
@@ -65,10 +66,9 @@ class ThreadEnd(Completion[None]):
         self.run.registered[operation_id] = self
         if self.run.reporter is not None:
             self.run.reporter.claimed(operation_id)
-        if self.run.journal.is_recorded(operation_id):
-            record = self.run.claim(self)
-            if record is not None:
-                self.observe(record)
+        record = self.run.claim(self)
+        if record is not None:
+            self.observe(record)
         elif not self.context_state.is_rebuilt:
             self.context_state.submit(
                 OperationUpdate(
@@ -115,13 +115,24 @@ class ThreadEnds:
         self._run = run
         # The places of plain futures, which have no room for theirs.
         self._origins: dict[asyncio.Future[Any], ThreadOrigin] = {}
+        # The ranks of the recorded ends, with their ids, the earliest one last.
+        ranks = run.journal.ranks
+        self._recorded = sorted(
+            (
+                (ranks.get(end_id, record.end_timestamp or 0), end_id)
+                for end_id, record in run.journal.thread_ends.items()
+            ),
+            reverse=True,
+        )
 
     def call_started(self, future: asyncio.Future[Any]) -> None:
         """Take note of the call in a thread that will complete a plain future."""
         runner = CURRENT.get()
         if isinstance(runner, WorkflowTask) and not self._run.is_ending:
-            self._origins[future] = (runner.scope, *runner.scope.next_thread_end(_ROW))
-            self._run.outside.thread_started(future)
+            origin = (runner.scope, *runner.scope.next_thread_end(_ROW))
+            self._origins[future] = origin
+            self._run.outside.thread_started(future, origin[1])
+            future.add_done_callback(self.future_done, context=sdk_context())
 
     def take_end(self, future: asyncio.Future[Any], tell: Tell) -> None:
         """Record the end of the call that completes this future; ``tell`` completes it.
@@ -136,38 +147,57 @@ class ThreadEnds:
             _after(earlier, tell)
             return
         origin = self._origin_of(future)
-        if origin is None or run.is_ending:
-            tell()
-            return
-        scope: Any
-        scope, operation_id, place, sequence = origin
-        is_recorded = run.journal.thread_ends.pop(operation_id, None) is not None
-        if scope.context_state.is_over or (future.done() and not is_recorded):
+        end = None if origin is None or run.is_ending else self._end_of(future, origin)
+        if end is None:
             tell()
             return
         run.outside.thread_arrived(future)
+        _after(end, tell)
+
+    def future_done(self, future: asyncio.Future[Any]) -> None:
+        """Deliver an end that the log holds, though code has left its call: that may never begin, so nothing waits for it."""
+        origin = self._origin_of(future)
+        recorded = self._run.journal.thread_ends
+        if origin is not None and origin[1] in recorded and not self._run.is_ending:
+            self._end_of(future, origin)
+
+    def _end_of(self, future: asyncio.Future[Any], origin: ThreadOrigin) -> ThreadEnd | None:
+        """Make the record of an end, or take it from the log; ``None`` if the end needs none."""
+        scope: Any
+        scope, operation_id, place, sequence = origin
+        is_recorded = self._run.journal.thread_ends.pop(operation_id, None) is not None
+        if scope.context_state.is_over or (future.done() and not is_recorded):
+            return None
         end = ThreadEnd(scope.context_state, operation_id, place, sequence)
         if isinstance(future, NumberedFuture):
             future.end = end
-        _after(end, tell)
+        return end
 
     def come_before(self, at: float, sequence: int) -> bool:
         """Return ``True`` if a call that had ended before this completion on the first run has yet to end."""
-        run = self._run
-        journal, gate, begun = run.journal, run.gate, run.completions.thread_claims
-        return any(
-            (journal.ranks.get(end_id, record.end_timestamp or 0), begun.get(end_id, math.inf))
-            < (at, sequence)
-            and (end_id in begun or end_id in journal.unclaimed)
-            and (gate is None or gate.runs(record.parent_id))
-            for end_id, record in journal.thread_ends.items()
-        )
+        run, recorded = self._run, self._recorded
+        ends, gate, begun = run.journal.thread_ends, run.gate, run.completions.thread_claims
+        while recorded and recorded[-1][1] not in ends:
+            recorded.pop()
+        for rank, end_id in reversed(recorded):
+            if rank > at:
+                break
+            record = ends.get(end_id)
+            if (
+                record is not None
+                and (rank, begun.get(end_id, math.inf)) < (at, sequence)
+                and (gate is None or gate.runs(record.parent_id))
+            ):
+                return True
+        return False
 
     def fails_to_wait(self) -> bool:
         """Fail the execution, and return ``True``, if no thread is left whose call could end as the log says."""
         if self._run.outside.leads_to_an_end(self._run.tasks.progress):
             return False
-        self._run.fail(self.missing())
+        # A thread may have scheduled a callback after the loop was found idle, and have ended since.
+        if not self._run.environment.loop.ready:
+            self._run.fail(self.missing())
         return True
 
     def missing(self) -> DeterminismError:

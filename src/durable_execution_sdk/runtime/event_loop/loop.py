@@ -23,6 +23,7 @@ from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, sdk_c
 from durable_execution_sdk.runtime.event_loop.observer import (
     LoopObserver,
     NumberedFuture,
+    ThreadOrigin,
     timed_by,
 )
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
@@ -267,5 +268,6 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         future = super().run_in_executor(executor, func, *args)
         observer = self.idle_selector.observer
         if observer is not None and observer.is_workflow(CURRENT.get()):
-            observer.outside.thread_started(future)
+            origin: ThreadOrigin | None = getattr(future, "origin", None)
+            observer.outside.thread_started(future, origin[1] if origin else "")
         return future

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from durable_execution_sdk.errors import DeterminismError
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import CURRENT, sdk_context
 from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
 from durable_execution_sdk.runtime.tasks.workflow_task import (
     TaskScope,
@@ -68,8 +68,8 @@ class Wakers(Protocol):
         """Note a timer that has fired."""
         ...
 
-    def thread_started(self, future: asyncio.Future[Any]) -> None:
-        """Note a call that was started in a thread."""
+    def thread_started(self, future: asyncio.Future[Any], end_id: str) -> None:
+        """Note a call that was started in a thread, and the id of the record of its end."""
         ...
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
@@ -90,6 +90,10 @@ class ThreadCalls(Protocol):
 
     def take_end(self, future: asyncio.Future[Any], tell: Callable[[], object]) -> None:
         """Take the end of a call; ``tell`` completes the future."""
+        ...
+
+    def future_done(self, future: asyncio.Future[Any]) -> None:
+        """Take note that a future is done for which the log holds the end of a call."""
         ...
 
 
@@ -195,6 +199,8 @@ class ObservedRun:
     # The log's time in milliseconds at which the execution started.
     began_at: float
     is_ending: bool
+    # The ids of the recorded ends of calls in threads that have yet to end in this invocation.
+    thread_ends: Container[str]
 
 
 class LoopObserver:
@@ -238,7 +244,14 @@ class LoopObserver:
         place = place_of_future(3)
         if place is None:
             return None
-        return NumberedFuture(place, self._observed.loop, self._observed.tasks, thread_origin(3))
+        origin = thread_origin(3)
+        observed = self._observed
+        future: NumberedFuture[object] = NumberedFuture(
+            place, observed.loop, observed.tasks, origin
+        )
+        if origin is not None and origin[1] in observed.thread_ends:
+            future.add_done_callback(self.threads.future_done, context=sdk_context())
+        return future
 
     @property
     def threads(self) -> ThreadCalls:

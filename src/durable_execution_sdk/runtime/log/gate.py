@@ -95,7 +95,10 @@ class Gate:
         await body
 
     def open(self) -> None:
-        """Start the bodies that wait."""
+        """Start the bodies that wait, and expect no calls in threads of contexts that have ended: see ``thread_ends``."""
+        ends = self._journal.thread_ends
+        for record in [each for each in ends.values() if not self.runs(each.parent_id)]:
+            del ends[record.id]
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)

@@ -233,9 +233,11 @@ class Position:
     """
 
     def __init__(self, journal: Journal, timers: Sized = ()) -> None:
-        """``in_process`` holds what runs in this process because the log does not hold it, such as ``timers``."""
+        """``timers`` are those that run in this process, because the log does not hold them."""
         self.journal = journal
-        self.in_process: list[Sized] = [timers]
+        self._timers = timers
+        # Returns True if the invocation stays for a call in a thread whose end is not among these.
+        self.stays_for_new_end: Callable[[Container[str]], bool] = lambda _recorded: False
         # True once the workflow is past all that an earlier invocation can have seen; it stays true.
         self.has_news = len(journal) == 0
         # The service invokes a suspended execution when something has changed, and says what, even if it is in
@@ -276,7 +278,7 @@ class Position:
 
         That one would have suspended here, and before that have recorded each timer and end of a call in a thread.
         """
-        if any(self.in_process):
+        if self._timers or self.stays_for_new_end(self.journal.thread_ends):
             self.found_cut()
 
     def settle(self, *, are_new: bool) -> None:
