@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import threading
 import time
+from collections.abc import Callable
 
 from durable_execution_sdk.aws.channel import Channel, Trust, open_channel
 from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError, ResponseReader
@@ -33,6 +34,44 @@ class _OverdueError(Exception):
     """No complete response came in time."""
 
 
+class Asked(asyncio.Future[HttpResponse]):
+    """The answer to a request that was sent, and ``told``, which is called in the moment in which it comes.
+
+    Then ``HttpTransport.ended`` has to follow, or ``send``, which may also wait for the answer. ``connections`` is
+    the list of idle ones from which the connection was taken.
+    """
+
+    __slots__ = ("connection", "connections", "request", "told")
+
+    def __init__(
+        self,
+        request: bytes,
+        connection: _Connection,
+        connections: list[_Connection],
+        told: Callable[[], object],
+    ) -> None:
+        super().__init__(loop=connection.loop)
+        self.request = request
+        self.connection = connection
+        self.connections = connections
+        self.told: Callable[[], object] | None = told
+
+    def set_result(self, result: HttpResponse, /) -> None:
+        """Take the response, and tell of it."""
+        super().set_result(result)
+        self._tell()
+
+    def set_exception(self, exception: type | BaseException, /) -> None:
+        """Take an error, and tell of it."""
+        super().set_exception(exception)
+        self._tell()
+
+    def _tell(self) -> None:
+        told, self.told = self.told, None
+        if told is not None:
+            told()
+
+
 class _Connection:
     """A channel to the host, and the call that waits for an answer from it.
 
@@ -45,7 +84,7 @@ class _Connection:
         self.is_open = True
         self.reader = ResponseReader()
         self._channel = channel
-        self._loop = loop
+        self.loop = loop
         self._descriptor = channel.fileno()
         self._answer: asyncio.Future[HttpResponse] | None = None
         self._send_error: OSError | None = None
@@ -56,20 +95,17 @@ class _Connection:
         self._idle_since = self._idle_since_date = 0.0
 
     def ask(
-        self, request: bytes, within: float, *, in_series: bool
-    ) -> asyncio.Future[HttpResponse]:
-        """Send a request; return the future of the response, of an error, or of ``_OverdueError``.
+        self,
+        request: bytes,
+        within: float,
+        task: asyncio.Task[object] | None,
+        answer: asyncio.Future[HttpResponse],
+    ) -> None:
+        """Send a request for this response, this error, or ``_OverdueError``.
 
-        ``end`` or ``close`` has to follow.
+        The request is one of a series of this task's, or a single one. ``end`` or ``close`` has to follow.
         """
         self.reader = ResponseReader()
-        task: asyncio.Task[object] | None = None
-        if in_series:
-            task = asyncio.current_task()
-            # The loop's own method asks if workflow code is the caller, which makes no series.
-            answer: asyncio.Future[HttpResponse] = asyncio.Future(loop=self._loop)
-        else:
-            answer = self._loop.create_future()
         self._answer = answer
         if task is not self._task:
             self._belong_to(task)
@@ -77,10 +113,11 @@ class _Connection:
         if self._timer is None or deadline < self._rings_at:
             self._set_timer(within)
         if not self._is_read:
-            self._loop.add_reader(self._descriptor, self._readable)
+            # The loop of an execution environment has a quicker way.
+            watch = getattr(self.loop, "add_answer_reader", self.loop.add_reader)
+            watch(self._descriptor, self._readable)
             self._is_read = True
         self._push(request)
-        return answer
 
     def end(self) -> bool:
         """End a call that was answered; return ``False`` if the connection is of no more use."""
@@ -123,19 +160,19 @@ class _Connection:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._loop.is_closed():
+        if self.loop.is_closed():
             return
         if self._is_read:
-            self._loop.remove_reader(self._descriptor)
+            self.loop.remove_reader(self._descriptor)
         if self._is_written:
-            self._loop.remove_writer(self._descriptor)
+            self.loop.remove_writer(self._descriptor)
         self._is_read = self._is_written = False
 
     def _set_timer(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._rings_at = time.monotonic() + seconds
-        self._timer = self._loop.call_later(seconds, self._ring)
+        self._timer = self.loop.call_later(seconds, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
@@ -174,9 +211,9 @@ class _Connection:
             # A peer that refuses a body may respond and close while the body is being sent.
             self._send_error, is_sent = error, True
         if is_sent and self._is_written:
-            self._loop.remove_writer(self._descriptor)
+            self.loop.remove_writer(self._descriptor)
         elif not is_sent and not self._is_written:
-            self._loop.add_writer(self._descriptor, self._push)
+            self.loop.add_writer(self._descriptor, self._push)
         self._is_written = not is_sent
 
 
@@ -202,6 +239,29 @@ class HttpTransport:
         self._idle = _Idle()
         self._generation = 0
 
+    def ask(
+        self, request: bytes, task: asyncio.Task[object], told: Callable[[], object]
+    ) -> Asked | None:
+        """Send a request of a task's series over an idle connection; return ``None`` if there is none."""
+        idle = self._idle
+        if idle.loop is not task.get_loop() or idle.generation != self._generation:
+            return None
+        connection = self._take(idle.connections)
+        if connection is None:
+            return None
+        asked = Asked(request, connection, idle.connections, told)
+        connection.ask(request, self._patience.answer, task, asked)
+        return asked
+
+    def ended(self, connection: _Connection, connections: list[_Connection]) -> None:
+        """End a call that was answered, and keep its connection for later ones."""
+        if connection.end() and connections is self._idle.connections:
+            connections.append(connection)
+            if len(connections) > _MOST_IDLE:
+                connections.pop(0).close()
+        else:
+            connection.close()
+
     async def send(
         self,
         request: bytes,
@@ -209,24 +269,37 @@ class HttpTransport:
         repeatable: bool,
         answer_within: float | None = None,
         in_series: bool = False,
+        asked: Asked | None = None,
     ) -> HttpResponse:
         """Send a request and return its response; raise ``NoAnswerError`` if there is none.
 
         ``answer_within`` is the time limit for the response in seconds, ``Patience.answer`` by default.
         ``in_series``: the calling task sends more requests, for which the connection stays registered.
+        ``asked``: the request was sent already, by ``ask``.
         """
         loop = asyncio.get_running_loop()
         idle = self._idle
         if loop is not idle.loop or idle.generation != self._generation:
             self._leave_idle()
             idle.loop = loop
-        connections = idle.connections
-        kept = self._take(connections) if repeatable else None
+        if asked is not None:
+            connections, kept = asked.connections, asked.connection
+        else:
+            connections = idle.connections
+            kept = self._take(connections) if repeatable else None
         within = answer_within or self._patience.answer
+        task: asyncio.Task[object] | None = asyncio.current_task() if in_series else None
         while True:
             connection = kept or await self._connect(loop)
             try:
-                response = await connection.ask(request, within, in_series=in_series)
+                if asked is not None:
+                    answer: asyncio.Future[HttpResponse] = asked
+                    asked.told = asked = None
+                else:
+                    # The loop's own method asks if workflow code is the caller, which makes no series.
+                    answer = asyncio.Future(loop=loop) if in_series else loop.create_future()
+                    connection.ask(request, within, task, answer)
+                response = await answer
             except BaseException as error:
                 connection.close()
                 if not isinstance(error, (_OverdueError, OSError, MalformedResponseError)):
@@ -236,12 +309,7 @@ class HttpTransport:
                 kept = None  # The peer closed it while it was idle.
             else:
                 break
-        if connection.end() and connections is idle.connections:
-            connections.append(connection)
-            if len(connections) > _MOST_IDLE:
-                connections.pop(0).close()
-        else:
-            connection.close()
+        self.ended(connection, connections)
         return response
 
     def close(self) -> None:

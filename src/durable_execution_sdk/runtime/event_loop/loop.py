@@ -52,6 +52,9 @@ class _IdleSelector(selectors.DefaultSelector):
     def __init__(self) -> None:
         super().__init__()
         self._unpolled = 0
+        # The callbacks of sockets on which a call waits for its answer, by descriptor.
+        self.answer_readers: dict[int, Callable[[], object]] = {}
+        self.ready: Collection[asyncio.Handle] = ()
         self.tell(None)
 
     def tell(self, observer: LoopObserver | None) -> None:
@@ -67,7 +70,8 @@ class _IdleSelector(selectors.DefaultSelector):
             self._busy = self._restless = 0
             if observer is None or not observer.on_idle(at_rest=True):
                 self._unpolled = 0
-                return super().select(timeout)
+                events = super().select(timeout)
+                return events if observer is None else self._take_answer(events, observer)
         # The loop has callbacks to run: the system is asked for events now and then only.
         self._unpolled += 1
         if self._unpolled < _TURNS_WITHOUT_A_POLL:
@@ -86,6 +90,24 @@ class _IdleSelector(selectors.DefaultSelector):
             self._progress = observer.progress
         return super().select(0)
 
+    def _take_answer(
+        self, events: list[tuple[selectors.SelectorKey, int]], observer: LoopObserver
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        """Take in an answer, if that is all that has happened, and return the events that are left.
+
+        The loop is as idle as before. So the completion that the answer brings is delivered without a turn of
+        the loop for the callback, and one in which nothing runs.
+        """
+        if len(events) == 1:
+            key, event = events[0]
+            read = self.answer_readers.get(key.fd)
+            if read is not None and event == selectors.EVENT_READ:
+                read()
+                if not self.ready:
+                    observer.on_idle(at_rest=False)
+                return []
+        return events
+
     def register(
         self, fileobj: FileDescriptorLike, events: int, data: object = None
     ) -> selectors.SelectorKey:
@@ -96,7 +118,9 @@ class _IdleSelector(selectors.DefaultSelector):
     def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
         if self.observer is not None:
             self.observer.outside.socket_left(fileobj)
-        return super().unregister(fileobj)
+        key = super().unregister(fileobj)
+        self.answer_readers.pop(key.fd, None)
+        return key
 
 
 class WorkflowLoop(asyncio.SelectorEventLoop):
@@ -108,6 +132,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         self.threads: InvocationThreads | None = None
         self._signals: set[int] = set()
         super().__init__(self.idle_selector)
+        self.idle_selector.ready = self._ready
 
     def time(self) -> float:
         """Return the loop's clock in seconds; for workflow code that of the log, which only completions move."""
@@ -194,6 +219,14 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         for sig in self._signals:
             self.remove_signal_handler(sig)
         self._signals.clear()
+
+    def add_answer_reader(self, descriptor: int, read: Callable[[], object]) -> None:
+        """Watch a socket of the SDK, on which calls wait for answers; ``remove_reader`` ends it.
+
+        ``read`` is called without a turn of the loop where nothing else has happened.
+        """
+        self.add_reader(descriptor, read)
+        self.idle_selector.answer_readers[descriptor] = read
 
     @property
     def ready(self) -> Collection[asyncio.Handle]:
