@@ -45,6 +45,9 @@ class LambdaDataPlane:
     def __init__(self, client: LambdaClient) -> None:
         self._client = client
         self._ahead = _Ahead()
+        # A subclass that overrides one of these wants to see each call.
+        is_plain = type(self).checkpoint is LambdaDataPlane.checkpoint
+        self._is_direct = is_plain and type(client).call is LambdaClient.call
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record updates, all or none; the token is valid once, the response has the next one.
@@ -58,6 +61,8 @@ class LambdaDataPlane:
         self, request: CheckpointRequest, sender: asyncio.Task[None], answered: Callable[[], object]
     ) -> _SentCheckpoint | None:
         """Send a checkpoint at once, over a connection that an earlier one of the sender's has left."""
+        if not self._is_direct:
+            return None
         call = _checkpoint_call(request)
         asked = self._client.ask(call, sender, answered)
         return None if asked is None else _SentCheckpoint(self._client, call, asked)

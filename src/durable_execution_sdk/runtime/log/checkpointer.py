@@ -383,13 +383,13 @@ class Checkpointer:
         sent, self._sent = self._sent, None
         if sent is None:
             return
-        response = sent.answer()
-        if response is None or response.next_marker:
-            self._sent = sent
-            self._wake()
-            return
-        self._token = response.checkpoint_token
         try:
+            response = sent.answer()
+            if response is None or response.next_marker:
+                self._sent = sent
+                self._wake()
+                return
+            self._token = response.checkpoint_token
             self._receive(self._batch, response.operations)
         except Exception as error:
             self._closed = True
