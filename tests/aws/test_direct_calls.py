@@ -24,7 +24,7 @@ from tests.aws.test_outcomes import (
     answered,
     event,
 )
-from tests.aws.test_outcomes import service as service
+from tests.aws.test_outcomes import service as service  # noqa: PLC0414 - a fixture
 
 from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.aws.client import LambdaClient
