@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from durable_execution_sdk.aws.channel import Trust
+from durable_execution_sdk.aws.connection import Asked
 from durable_execution_sdk.aws.credentials import (
     CredentialsAtHand,
     CredentialSource,
@@ -26,7 +27,7 @@ from durable_execution_sdk.aws.signer import (
     query_string,
     twice,
 )
-from durable_execution_sdk.aws.transport import Asked, HttpTransport, NoAnswerError
+from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 from durable_execution_sdk.version import __version__
@@ -125,10 +126,8 @@ class LambdaClient:
 
     def success(self, asked: Asked) -> HttpResponse | None:
         """Return the answer if there is one, and it is a success; ``None`` if ``call`` has to follow."""
-        if asked.exception() is not None:
-            return None
-        response = asked.result()
-        if not 200 <= response.status < 300:
+        response = asked.response
+        if response is None or not 200 <= response.status < 300:
             return None
         self._transport.ended(asked.connection, asked.connections)
         return response

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws.connection import Asked
 from durable_execution_sdk.aws.error_mapping import read_answer
 from durable_execution_sdk.aws.framing import HttpResponse
 from durable_execution_sdk.aws.signer import segment
-from durable_execution_sdk.aws.transport import Asked
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (

@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-import time
 from collections.abc import Callable
 
 from durable_execution_sdk.aws.channel import Channel, Trust, open_channel
-from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError, ResponseReader
+from durable_execution_sdk.aws.connection import Asked, Connection, OverdueError
+from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError
 from durable_execution_sdk.ports.backoff import Patience
 
 __all__ = ["HttpTransport", "NoAnswerError"]
 
 _MOST_IDLE = 4
-_date = time.time  # noqa: TID251 - how long the process was frozen
 
 
 class NoAnswerError(Exception):
@@ -30,200 +29,13 @@ class NoAnswerError(Exception):
         self.sent = sent
 
 
-class _OverdueError(Exception):
-    """No complete response came in time."""
-
-
-class Asked(asyncio.Future[HttpResponse]):
-    """The answer to a request that was sent, and ``told``, which is called in the moment in which it comes.
-
-    Then ``HttpTransport.ended`` has to follow, or ``send``, which may also wait for the answer. ``connections`` is
-    the list of idle ones from which the connection was taken.
-    """
-
-    __slots__ = ("connection", "connections", "request", "told")
-
-    def __init__(
-        self,
-        request: bytes,
-        connection: _Connection,
-        connections: list[_Connection],
-        told: Callable[[], object],
-    ) -> None:
-        super().__init__(loop=connection.loop)
-        self.request = request
-        self.connection = connection
-        self.connections = connections
-        self.told: Callable[[], object] | None = told
-
-    def set_result(self, result: HttpResponse, /) -> None:
-        """Take the response, and tell of it."""
-        super().set_result(result)
-        self._tell()
-
-    def set_exception(self, exception: type | BaseException, /) -> None:
-        """Take an error, and tell of it."""
-        super().set_exception(exception)
-        self._tell()
-
-    def _tell(self) -> None:
-        told, self.told = self.told, None
-        if told is not None:
-            told()
-
-
-class _Connection:
-    """A channel to the host, and the call that waits for an answer from it.
-
-    The socket is registered with the event loop, and a timer is set, while a call waits. To register both
-    anew takes as long as the rest of a small call. So they stay for a task that makes a series of calls, and
-    no longer than it: an idle connection runs no callbacks in the next invocation.
-    """
-
-    def __init__(self, channel: Channel, loop: asyncio.AbstractEventLoop) -> None:
-        self.is_open = True
-        self.reader = ResponseReader()
-        self._channel = channel
-        self.loop = loop
-        self._descriptor = channel.fileno()
-        self._answer: asyncio.Future[HttpResponse] | None = None
-        self._send_error: OSError | None = None
-        self._is_read = self._is_written = False
-        self._task: asyncio.Task[object] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline = self._rings_at = 0.0
-        self._idle_since = self._idle_since_date = 0.0
-
-    def ask(
-        self,
-        request: bytes,
-        within: float,
-        task: asyncio.Task[object] | None,
-        answer: asyncio.Future[HttpResponse],
-    ) -> None:
-        """Send a request for this response, this error, or ``_OverdueError``.
-
-        The request is one of a series of this task's, or a single one. ``end`` or ``close`` has to follow.
-        """
-        self.reader = ResponseReader()
-        self._answer = answer
-        if task is not self._task:
-            self._belong_to(task)
-        self._deadline = deadline = time.monotonic() + within
-        if self._timer is None or deadline < self._rings_at:
-            self._set_timer(within)
-        if not self._is_read:
-            # The loop of an execution environment has a quicker way.
-            watch = getattr(self.loop, "add_answer_reader", self.loop.add_reader)
-            watch(self._descriptor, self._readable)
-            self._is_read = True
-        self._push(request)
-
-    def end(self) -> bool:
-        """End a call that was answered; return ``False`` if the connection is of no more use."""
-        self._answer = None
-        if not self.reader.reusable or self._is_written or self._send_error or not self.is_open:
-            return False
-        if self._task is None:
-            self._leave_loop()
-        self._idle_since, self._idle_since_date = time.monotonic(), _date()
-        return True
-
-    def is_fresh(self, seconds: float) -> bool:
-        """True when it was idle for less than so many seconds, and the peer has closed or sent nothing."""
-        # The monotonic clock may stand still while the process is frozen.
-        idle = max(time.monotonic() - self._idle_since, _date() - self._idle_since_date)
-        return self.is_open and idle < seconds and self._channel.is_quiet()
-
-    def close(self) -> None:
-        """Close the connection at once."""
-        if self.is_open:
-            self.is_open = False
-            self._belong_to(None)
-            self._leave_loop()
-            self._channel.close()
-
-    def _belong_to(self, task: asyncio.Task[object] | None) -> None:
-        """Stay registered for as long as this task lives; for one call if it is ``None``."""
-        if self._task is not None:
-            self._task.remove_done_callback(self._ended)
-        if task is not None:
-            task.add_done_callback(self._ended)
-        self._task = task
-
-    def _ended(self, _: object) -> None:
-        self._task = None
-        if self._answer is None:
-            self._leave_loop()
-
-    def _leave_loop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self.loop.is_closed():
-            return
-        if self._is_read:
-            self.loop.remove_reader(self._descriptor)
-        if self._is_written:
-            self.loop.remove_writer(self._descriptor)
-        self._is_read = self._is_written = False
-
-    def _set_timer(self, seconds: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        self._rings_at = time.monotonic() + seconds
-        self._timer = self.loop.call_later(seconds, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        answer = self._answer
-        if answer is None or answer.done():
-            return
-        left = self._deadline - time.monotonic()
-        if left > 0:
-            self._set_timer(left)  # The timer was that of an earlier call.
-        else:
-            answer.set_exception(_OverdueError())
-
-    def _readable(self) -> None:
-        answer = self._answer
-        if answer is None or answer.done():
-            if not self._channel.is_quiet():
-                self.close()
-            return
-        try:
-            data = self._channel.receive()
-            while data is not None:
-                response = self.reader.feed(data)
-                if response is not None:
-                    answer.set_result(response)
-                    return
-                data = self._channel.rest()
-            self._push()  # TLS may have to answer something itself
-        except (OSError, MalformedResponseError) as error:
-            answer.set_exception(self._send_error or error)
-
-    def _push(self, request: bytes | None = None) -> None:
-        """Send the request, or what is left of it; the rest as soon as the socket is writable."""
-        try:
-            is_sent = self._channel.flush() if request is None else self._channel.send(request)
-        except OSError as error:
-            # A peer that refuses a body may respond and close while the body is being sent.
-            self._send_error, is_sent = error, True
-        if is_sent and self._is_written:
-            self.loop.remove_writer(self._descriptor)
-        elif not is_sent and not self._is_written:
-            self.loop.add_writer(self._descriptor, self._push)
-        self._is_written = not is_sent
-
-
 class _Idle(threading.local):
     """The idle connections of the running thread, which belong to the event loop that used them last."""
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.generation = 0
-        self.connections: list[_Connection] = []
+        self.connections: list[Connection] = []
 
 
 class HttpTransport:
@@ -253,7 +65,7 @@ class HttpTransport:
         connection.ask(request, self._patience.answer, task, asked)
         return asked
 
-    def ended(self, connection: _Connection, connections: list[_Connection]) -> None:
+    def ended(self, connection: Connection, connections: list[Connection]) -> None:
         """End a call that was answered, and keep its connection for later ones."""
         if connection.end() and connections is self._idle.connections:
             connections.append(connection)
@@ -293,18 +105,20 @@ class HttpTransport:
             connection = kept or await self._connect(loop)
             try:
                 if asked is not None:
-                    answer: asyncio.Future[HttpResponse] = asked
-                    asked.told = asked = None
-                else:
-                    # The loop's own method asks if workflow code is the caller, which makes no series.
-                    answer = asyncio.Future(loop=loop) if in_series else loop.create_future()
-                    connection.ask(request, within, task, answer)
+                    sent, asked = asked, None
+                    response = await sent.answer()
+                    break
+                # The loop's own method asks if workflow code is the caller, which makes no series.
+                answer: asyncio.Future[HttpResponse] = (
+                    asyncio.Future(loop=loop) if in_series else loop.create_future()
+                )
+                connection.ask(request, within, task, answer)
                 response = await answer
             except BaseException as error:
                 connection.close()
-                if not isinstance(error, (_OverdueError, OSError, MalformedResponseError)):
+                if not isinstance(error, (OverdueError, OSError, MalformedResponseError)):
                     raise
-                if kept is None or connection.reader.began or isinstance(error, _OverdueError):
+                if kept is None or connection.reader.began or isinstance(error, OverdueError):
                     raise self._without_answer(error, within, connection) from error
                 kept = None  # The peer closed it while it was idle.
             else:
@@ -324,7 +138,7 @@ class HttpTransport:
         for connection in connections:
             connection.close()
 
-    def _take(self, idle: list[_Connection]) -> _Connection | None:
+    def _take(self, idle: list[Connection]) -> Connection | None:
         while idle:
             connection = idle.pop()
             if connection.is_fresh(self._patience.idle):
@@ -332,10 +146,10 @@ class HttpTransport:
             connection.close()
         return None
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+    async def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
         try:
             async with asyncio.timeout(self._patience.connect):
-                return _Connection(await self._open(), loop)
+                return Connection(await self._open(), loop)
         except OSError as error:
             is_late = isinstance(error, TimeoutError)
             why = f" within {self._patience.connect:g} s" if is_late else f": {error}"
@@ -352,9 +166,9 @@ class HttpTransport:
                 raise
         return await open_channel(self._host, self._port, tls=self._trust.context())
 
-    def _without_answer(self, error: Exception, within: float, used: _Connection) -> NoAnswerError:
+    def _without_answer(self, error: Exception, within: float, used: Connection) -> NoAnswerError:
         peer = f"{self._host}:{self._port}"
-        if isinstance(error, _OverdueError):
+        if isinstance(error, OverdueError):
             # The idle connections are probably dead as well.
             self.close()
             reason = f"no answer from {peer} within {within:g} s"
