@@ -43,9 +43,9 @@ async def steps(event: int, ctx: DurableContext) -> int:
     return total
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
-    """Note for each attempt to send a checkpoint directly if it was sent; there has to be one in each test."""
+    """Note for each attempt to send a checkpoint directly if it was sent; there has to be one."""
     noted: list[bool] = []
     send = LambdaDataPlane.send_checkpoint
 
@@ -71,6 +71,7 @@ def test_a_transient_fault_is_retried(fault: str, service: Service, sent: list[b
         assert service.waits.slept[0] >= 2
 
 
+@pytest.mark.usefixtures("sent")
 @pytest.mark.parametrize("fault", INSIDE)
 def test_a_lasting_transient_fault_lets_lambda_invoke_again(fault: str, service: Service) -> None:
     service.server.answers.append(OK)
@@ -80,6 +81,7 @@ def test_a_lasting_transient_fault_lets_lambda_invoke_again(fault: str, service:
     assert len(service.server.requests) == 1 + ATTEMPTS + (fault == "reset")
 
 
+@pytest.mark.usefixtures("sent")
 @pytest.mark.parametrize("fault", AT_ONCE)
 def test_another_fault_has_its_outcome_at_once(fault: str, service: Service) -> None:
     answer, outcome = AT_ONCE[fault]
@@ -109,6 +111,7 @@ def test_a_connection_that_is_closed_during_a_body_is_replaced(
     assert sent == [False, True]
 
 
+@pytest.mark.usefixtures("sent")
 def test_a_silent_service_is_named_when_the_time_is_up(service: Service) -> None:
     service.server.answers.append(OK)
     service.server.usual = Answer()
@@ -117,6 +120,7 @@ def test_a_silent_service_is_named_when_the_time_is_up(service: Service) -> None
     assert "which the service has not answered" in ran.error
 
 
+@pytest.mark.usefixtures("sent")
 def test_a_service_that_is_silent_only_longer_than_patience_is_asked_again(
     service: Service,
 ) -> None:
@@ -126,6 +130,7 @@ def test_a_service_that_is_silent_only_longer_than_patience_is_asked_again(
     assert len(service.server.requests) == 4
 
 
+@pytest.mark.usefixtures("sent")
 def test_pages_of_an_answer_are_read(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     methods: list[str] = []
 
@@ -141,11 +146,13 @@ def test_pages_of_an_answer_are_read(service: Service, monkeypatch: pytest.Monke
     assert methods == ["POST", "POST", "GET", "POST"]
 
 
+@pytest.mark.usefixtures("sent")
 def test_a_long_answer_comes_in_pieces(service: Service) -> None:
     service.server.usual = answered(Mood="x" * 900_000)
     assert service.run(steps) == Ran(SUCCEEDED, result="4")
 
 
+@pytest.mark.usefixtures("sent")
 def test_keys_that_are_gone_are_reported(service: Service) -> None:
     @durable_execution
     async def losing(event: int, ctx: DurableContext) -> int:
@@ -163,6 +170,7 @@ def test_keys_that_are_gone_are_reported(service: Service) -> None:
     assert len(service.server.requests) == 1
 
 
+@pytest.mark.usefixtures("sent")
 def test_a_request_whose_keys_are_gone_before_its_retry_leaves_nothing(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +208,7 @@ def test_steps_that_run_together_share_their_calls(service: Service, sent: list[
     assert sent == [True]
 
 
+@pytest.mark.usefixtures("sent")
 def test_over_tls(tls_server: Loopback, certificate: Path, waits: Waits) -> None:
     url = f"https://localhost:{tls_server.port}"
     environ = {"AWS_ENDPOINT_URL_LAMBDA": url, "AWS_CA_BUNDLE": str(certificate)}
@@ -226,6 +235,7 @@ def test_a_data_plane_of_the_users_sees_each_call(service: Service, sent: list[b
     assert not any(sent)
 
 
+@pytest.mark.usefixtures("sent")
 def test_a_step_takes_two_turns_of_the_loop(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,3 +265,25 @@ def test_a_step_takes_two_turns_of_the_loop(
         assert service.run(many, InitialExecutionState=state).outcome == SUCCEEDED
         taken.append(turns)
     assert (taken[1] - taken[0]) / 50 <= 2.1
+
+
+def test_a_plane_that_passes_on_what_it_does_not_have_sees_each_call(service: Service) -> None:
+    class Front:
+        def __init__(self, plane: LambdaDataPlane) -> None:
+            self._plane = plane
+            self.seen = 0
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._plane, name)
+
+        async def checkpoint(self, request: Any) -> Any:
+            self.seen += 1
+            return await self._plane.checkpoint(request)
+
+    client = LambdaClient(environ=service.server.environ(), timing=service.waits.timing)
+    front: Any = Front(LambdaDataPlane(client))
+    try:
+        steps.bind(front)(event(), LambdaContext())
+    finally:
+        asyncio.run(client.aclose())
+    assert front.seen == 3

@@ -94,11 +94,12 @@ class HttpTransport:
         if loop is not idle.loop or idle.generation != self._generation:
             self._leave_idle()
             idle.loop = loop
+        connections = idle.connections if asked is None else asked.connections
+        kept: Connection | None = None
         if asked is not None:
-            connections, kept = asked.connections, asked.connection
-        else:
-            connections = idle.connections
-            kept = self._take(connections) if repeatable else None
+            kept = asked.connection
+        elif repeatable:
+            kept = self._take(connections)
         within = answer_within or self._patience.answer
         task: asyncio.Task[object] | None = asyncio.current_task() if in_series else None
         while True:

@@ -92,7 +92,7 @@ def current_scope(context_state: ContextState) -> IdScope:
     watched: Any = CURRENT.get()
     run = context_state.run
     if watched.__class__ is WorkflowTask and get_ident() == run.thread:
-        scope: IdScope = watched.scope
+        scope: IdScope = watched.scope  # type: ignore[assignment]  # the only class of them
         running = task_on(run.loop)
         if (
             running is watched.task or (running is None and HANDED_OVER_BY.get() is not watched)

@@ -18,9 +18,9 @@ The rules:
   that they wake has updates to add. This holds a call back for 250 deliveries at most, and only for as
   long as completions are due: the delay is that of the code that they wake.
 - If a body's update is all that this turn of the loop can bring, the call is sent within ``submit``, over a
-  connection that the writer has left open (``ports.data_plane.SendCheckpoint``), and its answer is taken in as it arrives. That saves
-  a step of a sequential workflow three of five turns of the loop. It is still the writer's call: the writer
-  goes on with it if there is more to do than to take in an answer.
+  connection that the writer has left open (``ports.data_plane.SendCheckpoint``), and its answer is taken in as
+  it arrives. That saves a step of a sequential workflow three of five turns of the loop. It is still the
+  writer's call: the writer goes on with it if there is more to do than to take in an answer.
 - A result reaches the workflow only when its call was answered (law 3). If a call fails, the invocation
   ends, and the next one sees in the log if the batch was recorded. Only a batch that was refused for its
   CANCELs of waits is sent again, without them.
@@ -127,7 +127,9 @@ class Checkpointer:
         self._writer: asyncio.Task[None] | None = None
         self._is_busy = False
         self._ready = ready
-        self._send: SendCheckpoint | None = getattr(plane, "send_checkpoint", None)
+        # Asked of the class: a plane in front of another one may pass on what it does not have itself.
+        own = hasattr(type(plane), "send_checkpoint")
+        self._send: SendCheckpoint | None = getattr(plane, "send_checkpoint", None) if own else None
         self._context = sdk_context()
         # The batch of the call in flight, and that call if it was sent within ``submit``.
         self._batch: list[OperationUpdate] = []
