@@ -162,7 +162,7 @@ def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
 
 
 # By this name it is quicker than through ``super()``.
-_claim: Callable[..., None] = AttemptOperation.__init__  # pyright: ignore
+_claim: Callable[..., None] = AttemptOperation.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class Step(AttemptOperation[_T], Generic[_T]):

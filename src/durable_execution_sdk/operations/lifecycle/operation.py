@@ -28,7 +28,7 @@ __all__ = ["DurableOperation"]
 _T = TypeVar("_T")
 
 # Methods of the base class; to call them by these names is quicker than through ``super()``.
-_claim: Callable[..., None] = Completion.__init__  # pyright: ignore
+_claim: Callable[..., None] = Completion.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _set_result = asyncio.Future[Any].set_result
 
 _FAILED = OperationStatus.FAILED
