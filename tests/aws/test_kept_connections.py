@@ -14,7 +14,7 @@ from tests.aws.conftest import Answer, Clients, Loopback, Received
 from tests.aws.test_outcomes import OK, LambdaContext, add, event
 
 from durable_execution_sdk import DurableContext, durable_execution
-from durable_execution_sdk.aws import channel, transport
+from durable_execution_sdk.aws import channel, connection
 from durable_execution_sdk.aws.client import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
@@ -173,7 +173,7 @@ def test_a_connection_is_as_old_as_the_date_says(
 
     async def main() -> None:
         nonlocal now
-        monkeypatch.setattr(transport, "_date", lambda: now)
+        monkeypatch.setattr(connection, "_date", lambda: now)
         await client.call(NEXT)
         now += jump
         await client.call(NEXT)

@@ -25,6 +25,7 @@ from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.event_loop import environment as sdk_environment
 from durable_execution_sdk.runtime.event_loop import loop as sdk_loop
 from durable_execution_sdk.runtime.event_loop import threads
+from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
 
 _real_monotonic = time.monotonic
 
@@ -257,7 +258,7 @@ class _Jumping(selectors.DefaultSelector):
         return []
 
 
-class _VirtualSelector(sdk_loop._IdleSelector, _Jumping):
+class _VirtualSelector(IdleSelector, _Jumping):
     """The SDK's selector, with the sleep replaced by that of ``_Jumping``."""
 
     def select(self, timeout: float | None = None) -> list[Any]:

@@ -16,7 +16,7 @@ from tests.rig import rig_of, run_workflow
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext
-from durable_execution_sdk.runtime.event_loop import loop as loop_module
+from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
 
 MOST_TURNS = 400_000
 
@@ -31,7 +31,7 @@ class Turns:
 @pytest.fixture
 def turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Turns]:
     counted = Turns()
-    select: Callable[..., Any] = loop_module._IdleSelector.select
+    select: Callable[..., Any] = IdleSelector.select
 
     def counting(self: Any, timeout: float | None = None) -> Any:
         counted.count += 1
@@ -40,7 +40,7 @@ def turns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Turns]:
             raise Stuck(f"the loop took {MOST_TURNS:,} turns")
         return select(self, timeout)
 
-    monkeypatch.setattr(loop_module._IdleSelector, "select", counting)
+    monkeypatch.setattr(IdleSelector, "select", counting)
     return counted
 
 

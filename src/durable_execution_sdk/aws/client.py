@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from durable_execution_sdk.aws.channel import Trust
-from durable_execution_sdk.aws.credentials import CredentialSource, Variables, credential_source
+from durable_execution_sdk.aws.connection import Asked
+from durable_execution_sdk.aws.credentials import (
+    CredentialsAtHand,
+    CredentialSource,
+    Variables,
+    credential_source,
+)
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
 from durable_execution_sdk.aws.error_mapping import refusal, without_answer, without_credentials
 from durable_execution_sdk.aws.framing import HttpResponse, render_head
@@ -21,6 +28,7 @@ from durable_execution_sdk.aws.signer import (
     twice,
 )
 from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 from durable_execution_sdk.version import __version__
 
@@ -84,7 +92,9 @@ class LambdaClient:
         environ = os.environ if environ is None else environ
         self._environ = environ
         self._endpoint = endpoint or find_endpoint(environ)
-        self._credentials = credentials or credential_source(environ)
+        self._credentials = source = credentials or credential_source(environ)
+        # Returns the credentials, if the source need not wait for them.
+        self._at_hand = source.at_hand if isinstance(source, CredentialsAtHand) else None
         self._backoff = backoff or Backoff()
         self._timing = timing or Timing()
         self._signer = Signer(region=self._endpoint.region, service="lambda")
@@ -98,23 +108,47 @@ class LambdaClient:
             patience=patience,
         )
 
-    async def call(self, call: Call) -> HttpResponse:
-        """Make a call with retries; raise ``ServiceError`` for an error response or none at all."""
+    def ask(
+        self, call: Call, task: asyncio.Task[object], told: Callable[[], object]
+    ) -> Asked | None:
+        """Send a repeatable call of a task's series at once, and call ``told`` when the answer is there.
+
+        Returns ``None``, and has done nothing, without credentials at hand and an idle connection. Afterwards
+        ``success`` or ``call`` has to follow.
+        """
+        if self._at_hand is None:
+            return None
+        try:
+            credentials = self._at_hand()
+        except ConfigError:
+            return None  # ``call`` will report it
+        return self._transport.ask(self._request(call, credentials), task, told)
+
+    def success(self, asked: Asked) -> HttpResponse | None:
+        """Return the answer if there is one, and it is a success; ``None`` if ``call`` has to follow."""
+        response = asked.response
+        if response is None or not 200 <= response.status < 300:
+            return None
+        self._transport.ended(asked.connection, asked.connections)
+        return response
+
+    async def call(self, call: Call, asked: Asked | None = None) -> HttpResponse:
+        """Make a call with retries; raise ``ServiceError`` for an error response or none at all.
+
+        ``asked``: the first request was sent already, by ``ask``.
+        """
         timing = self._timing
         started = timing.elapsed()
         attempt = 0
         while True:
             attempt += 1
             try:
-                try:
-                    credentials = await self._credentials.credentials()
-                except Exception as error:
-                    raise without_credentials(call.operation, error) from error
                 response = await self._transport.send(
-                    self._request(call, credentials),
+                    await self._next_request(call) if asked is None else asked.request,
                     repeatable=call.repeatable,
                     answer_within=call.answer_within,
                     in_series=call.in_series,
+                    asked=asked,
                 )
             except NoAnswerError as failure:
                 fault = without_answer(call.operation, failure)
@@ -124,6 +158,7 @@ class LambdaClient:
                     return response
                 fault = refusal(call.operation, response)
                 safe = call.repeatable or fault.status == 429
+            asked = None
             if not (safe and fault.is_transient):
                 raise fault
             delay = self._backoff.delay(
@@ -139,6 +174,13 @@ class LambdaClient:
     async def aclose(self) -> None:
         """Close the connections. A later call opens new ones."""
         self._transport.close()
+
+    async def _next_request(self, call: Call) -> bytes:
+        try:
+            credentials = await self._credentials.credentials()
+        except Exception as error:
+            raise without_credentials(call.operation, error) from error
+        return self._request(call, credentials)
 
     def _request(self, call: Call, credentials: Credentials) -> bytes:
         now = self._timing.wall()

@@ -14,6 +14,7 @@ __all__ = [
     "BotocoreCredentials",
     "BotocoreSession",
     "CredentialSource",
+    "CredentialsAtHand",
     "EnvironmentCredentials",
     "FixedCredentials",
     "Variables",
@@ -31,6 +32,18 @@ class CredentialSource(Protocol):
     async def credentials(self) -> Credentials:
         """Return the credentials for the next request; raise ``ConfigError`` if there are none."""
         ...
+
+
+class CredentialsAtHand:
+    """A source that need not wait for its credentials."""
+
+    async def credentials(self) -> Credentials:
+        """Return the credentials."""
+        return self.at_hand()
+
+    def at_hand(self) -> Credentials:
+        """Return the credentials for the next request; raise ``ConfigError`` if there are none."""
+        raise NotImplementedError
 
 
 class _FrozenCredentials(Protocol):
@@ -55,13 +68,13 @@ class BotocoreSession(Protocol):
         ...
 
 
-class FixedCredentials:
+class FixedCredentials(CredentialsAtHand):
     """The same credentials for every request."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
 
-    async def credentials(self) -> Credentials:
+    def at_hand(self) -> Credentials:
         """Return the given credentials."""
         return self._credentials
 
@@ -93,7 +106,7 @@ class Variables:
         return self._values
 
 
-class EnvironmentCredentials:
+class EnvironmentCredentials(CredentialsAtHand):
     """Reads ``AWS_ACCESS_KEY_ID`` and the related variables for every request."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -101,7 +114,7 @@ class EnvironmentCredentials:
         self._values: tuple[str | None, ...] | None = None
         self._credentials: Credentials | None = None
 
-    async def credentials(self) -> Credentials:
+    def at_hand(self) -> Credentials:
         """Return the environment's present credentials; raise ``ConfigError`` if they are gone."""
         values = self._variables.read()
         if values is not self._values:

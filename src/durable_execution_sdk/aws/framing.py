@@ -195,10 +195,11 @@ def _check_size(size: int) -> None:
 
 def _parse_head(head: str) -> tuple[int, str, dict[str, str]]:
     status_line, *lines = head.split("\r\n")
+    parse_status_line: Callable[[str], tuple[int, str]] = _known_status_line
     parse_line: Callable[[str], tuple[str, str]] = _known_line
     if len(head) > _LONGEST_KNOWN_HEAD:
-        parse_line = _parse_line
-    code, version = _parse_status_line(status_line)
+        parse_status_line, parse_line = _parse_status_line, _parse_line
+    code, version = parse_status_line(status_line)
     headers: dict[str, str] = {}
     for line in lines:
         name, value = parse_line(line)
@@ -224,6 +225,7 @@ def _parse_line(line: str) -> tuple[str, str]:
 # A server sends most lines of a head with each response, so the last ones are kept, parsed.
 _LONGEST_KNOWN_HEAD = 4096
 _known_line = functools.lru_cache(maxsize=64)(_parse_line)
+_known_status_line = functools.lru_cache(maxsize=8)(_parse_status_line)
 
 
 def _number(text: str, *, base: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -12,7 +13,14 @@ from durable_execution_sdk.protocol.data_plane import (
     StateRequest,
 )
 
-__all__ = ["EXPECTED_ANSWERS", "DataPlane", "ExpectedAnswers", "ForwardingDataPlane"]
+__all__ = [
+    "EXPECTED_ANSWERS",
+    "DataPlane",
+    "ExpectedAnswers",
+    "ForwardingDataPlane",
+    "SendCheckpoint",
+    "SentCheckpoint",
+]
 
 
 class DataPlane(Protocol):
@@ -32,6 +40,33 @@ class DataPlane(Protocol):
     def now(self) -> int:
         """Return the service's time, in milliseconds since the epoch."""
         ...
+
+
+class SentCheckpoint(Protocol):
+    """A checkpoint that was sent, and has to be finished or closed."""
+
+    def answer(self) -> CheckpointResponse | None:
+        """Return the answer if it is a success, and all that there is to the call; ``None`` if ``finish`` has to follow."""
+        ...
+
+    async def finish(self) -> CheckpointResponse:
+        """Wait for the answer, and do what ``checkpoint`` does if there is none, or one that is no success."""
+        ...
+
+    def close(self) -> None:
+        """Wait for no answer."""
+        ...
+
+
+SendCheckpoint = Callable[
+    [CheckpointRequest, asyncio.Task[None], Callable[[], object]], SentCheckpoint | None
+]
+"""Sends a checkpoint without a turn of the event loop: the method ``send_checkpoint``, which a data plane may have.
+
+The task is that which makes a series of checkpoints. The callback is called as soon as the answer is there, or an
+error. The function returns ``None``, and has done nothing, if it takes more than to send: a new connection for
+instance.
+"""
 
 
 class ForwardingDataPlane:

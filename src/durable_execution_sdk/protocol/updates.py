@@ -103,22 +103,22 @@ def length_of_batch(queue: Sequence[OperationUpdate], most_updates: int) -> int:
     taken: dict[str, OperationUpdate] = {}
     count = 0
     size = 0
-    for update in queue:
-        if count == most_updates:
-            break
+    for update in queue[:most_updates]:
         if update.error is not None:
             size += _size(update)
         elif (payload := update.payload) is not None:
             size += len(payload) if payload.isascii() else text_bytes(payload)
         if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
             break
-        earlier = taken.setdefault(update.id, update)
-        if earlier is not update:
+        operation_id = update.id
+        if operation_id in taken and (
             # A batch may hold two updates of one operation only as its START and what follows it.
-            is_pair = earlier.action is _START and update.action is not _START
-            if not is_pair or update.type not in _PAIRED_TYPES:
-                break
-            taken[update.id] = update
+            taken[operation_id].action is not _START
+            or update.action is _START
+            or update.type not in _PAIRED_TYPES
+        ):
+            break
+        taken[operation_id] = update
         count += 1
     return count
 

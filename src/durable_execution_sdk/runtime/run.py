@@ -126,6 +126,7 @@ class InvocationRun(Seam, ObservedRun):
             eager=self.is_eager,
             unseen=self.completions.due,
             most_updates=self.most_updates,
+            ready=environment.loop.ready,
         )
         self.outside = Outside(self.tasks, self.loop, foreign_wait=settings.foreign_wait)
         self.tasks.cancels = self.outside.cancels

@@ -6,7 +6,7 @@ it must deliver completions at points of the code that a replay can reproduce. A
 fact: the workflow is *quiescent*, which means that its code cannot run before something new happens.
 
 The event loop notices that moment. ``asyncio`` asks its selector to wait only when no callback is ready to
-run, so the selector (``event_loop.loop._IdleSelector``) calls ``on_idle`` before it waits. ``on_idle`` does
+run, so the selector (``event_loop.idle_selector``) calls ``on_idle`` before it waits. ``on_idle`` does
 the first of these that applies:
 
 1. Deliver the completion whose turn it is (``completions.queue``).

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 from durable_execution_sdk.errors import DeterminismError, InvocationError
@@ -25,8 +27,9 @@ __all__ = ["DurableOperation"]
 
 _T = TypeVar("_T")
 
-# Called by its name, which is quicker than through ``super()``.
-_take_outcome = Completion[Any].settle
+# Methods of the base class; to call them by these names is quicker than through ``super()``.
+_claim: Callable[..., None] = Completion.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_set_result = asyncio.Future[Any].set_result
 
 _FAILED = OperationStatus.FAILED
 
@@ -56,14 +59,19 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
         self.was_over = False
         # True if it may do nothing: its context is over, in this invocation or, if rebuilt, in the log.
         self.is_void = False
-        super().__init__(run.completions, scope.place + scope.claimed)
+        _claim(self, run.completions, scope.place + scope.claimed)
         if context_state.is_closed or run.is_ending:
             self.is_void = True
             run.turn_down(self)
             return
         record = run.claim(self)
-        if record is not None:
-            self._check(record, scope)
+        if record is not None and not (
+            record.type == self.kind
+            and record.sub_type == sub_type
+            and record.name == name
+            and record.parent_id == context_state.parent_id
+        ):
+            raise self._diverges(record, scope)
         context_state.unsettled[self.sequence] = self
         if record is None:
             if context_state.is_rebuilt:
@@ -141,8 +149,17 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
 
     def settle(self) -> None:
         """Take the outcome from the log and leave the registers; called in this completion's turn."""
-        _take_outcome(self)
-        # As ``_leave`` does, which each replayed operation would call.
+        # As the base class does, and ``_leave`` below: calls that each replayed operation would make.
+        if not self.is_done:
+            try:
+                _set_result(self.handle, self.outcome())
+            except Exception as error:
+                self.set_exception(error)
+            self.is_done = True
+            if self._waiters is not None or self._watcher is not None:
+                self._tell()
+            else:
+                del self.handle
         self.is_pending = False
         self.context_state.unsettled.pop(self.sequence, None)
         if not self.was_over:
@@ -225,15 +242,8 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
             run.registered.pop(self.operation_id, None)
         run.journal.release(self.operation_id)
 
-    def _check(self, record: Operation, scope: IdScope) -> None:
-        """Fail the execution if the record at this place is of another type, subtype, name or parent (law 7)."""
-        if (
-            record.type == self.kind
-            and record.sub_type == self.sub_type
-            and record.name == self.name
-            and record.parent_id == self.context_state.parent_id
-        ):
-            return
+    def _diverges(self, record: Operation, scope: IdScope) -> DeterminismError:
+        """Fail the execution, as the record at this place is of another type, subtype, name or parent (law 7)."""
         expected = (record.type, record.sub_type, record.name, record.parent_id)
         found = (self.kind, self.sub_type, self.name, self.context_state.parent_id)
         members = ("type", "subtype", "name", "parent")
@@ -246,4 +256,4 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
             " step, or use ctx.now(), ctx.random(), ctx.uuid4()"
         )
         self.run.fail(error)
-        raise error
+        return error

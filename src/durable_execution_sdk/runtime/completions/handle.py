@@ -19,8 +19,7 @@ __all__ = ["Handle", "Signal", "Waiter", "Wake", "Watcher", "asyncio_function"]
 _T = TypeVar("_T")
 _S = TypeVar("_S")
 
-# Methods of the base class; to call them by these names is quicker than through ``super()``.
-_new_future = asyncio.Future[Any].__init__
+# A method of the base class; to call it by this name is quicker than through ``super()``.
 _result_of = asyncio.Future[Any].result
 
 
@@ -91,9 +90,8 @@ class Handle(asyncio.Future[_T], Generic[_T]):
     # A slot is quicker than the dictionary that every future has.
     __slots__ = ("_operation",)
 
-    def __init__(self, operation: Claim[_T], loop: asyncio.AbstractEventLoop) -> None:
-        _new_future(self, loop=loop)
-        self._operation = operation
+    # Set by the operation when it makes the handle.
+    _operation: Claim[_T]
 
     @property
     def name(self) -> str | None:

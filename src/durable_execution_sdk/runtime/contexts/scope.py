@@ -59,8 +59,8 @@ anything runs.
 
 from __future__ import annotations
 
-import threading
 import uuid
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.contexts.state import ContextState
@@ -90,16 +90,13 @@ def current_scope(context_state: ContextState) -> IdScope:
     outside the workflow, and ``DeterminismError`` in a task that the SDK has not numbered.
     """
     watched: Any = CURRENT.get()
-    current: object = watched
     run = context_state.run
-    if isinstance(current, WorkflowTask) and threading.get_ident() == run.thread:
-        scope: object = watched.scope
+    if watched.__class__ is WorkflowTask and get_ident() == run.thread:
+        scope: IdScope = watched.scope  # type: ignore[assignment]  # the only class of them
         running = task_on(run.loop)
         if (
-            (running is watched.task or (running is None and HANDED_OVER_BY.get() is not watched))
-            and isinstance(scope, IdScope)
-            and scope.context_state is context_state
-        ):
+            running is watched.task or (running is None and HANDED_OVER_BY.get() is not watched)
+        ) and scope.context_state is context_state:
             return scope
     from durable_execution_sdk.runtime.contexts.misuse import misuse_of  # noqa: PLC0415 - only for errors
 

@@ -1,113 +1,42 @@
-"""The event loop of an execution environment, which shows the moment at which it is idle.
-
-asyncio has no public interface for that moment, so the loop is our own: a
-selector is asked to wait only when no callback is ready to run. So the selector is the place where a
-workflow is seen to be quiescent, exactly and at no cost. Counting turns of the loop would not do: chains
-of callbacks, such as a gather in a gather, take any number of turns in which no task moves.
-"""
+"""The event loop of an execution environment, which tells workflow code from other code."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import selectors
 import threading
 import time
 from collections.abc import Callable, Collection
 from contextvars import Context, copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack, cast
+from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, sdk_context
+from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
 from durable_execution_sdk.runtime.event_loop.observer import (
-    LoopObserver,
     NumberedFuture,
     ThreadOrigin,
     timed_by,
 )
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
 
-if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
-
 __all__ = ["WorkflowLoop"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
-
-# To ask the system for events costs as much as a small callback, so it is asked each eighth turn.
-_TURNS_WITHOUT_A_POLL = 8
-
-# A loop that is never idle, such as with a body that spins on ``sleep(0)``, must not starve the workflow.
-# After so many polls between which no workflow task has moved, completions are delivered all the same.
-_RESTLESS_POLLS = 12
-# After so many of these in a row the workflow counts as quiescent, although callbacks go on.
-_RESTLESS_TIMES = 50
-
-
-class _IdleSelector(selectors.DefaultSelector):
-    """A selector that notifies the observer when the loop is idle."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._unpolled = 0
-        self.tell(None)
-
-    def tell(self, observer: LoopObserver | None) -> None:
-        """Set the observer, and forget the state that belonged to the one before."""
-        self.observer = observer
-        self._progress = -1
-        self._busy = 0
-        self._restless = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        observer = self.observer
-        if timeout is None or timeout > 0:
-            self._busy = self._restless = 0
-            if observer is None or not observer.on_idle(at_rest=True):
-                self._unpolled = 0
-                return super().select(timeout)
-        # The loop has callbacks to run: the system is asked for events now and then only.
-        self._unpolled += 1
-        if self._unpolled < _TURNS_WITHOUT_A_POLL:
-            return []
-        self._unpolled = 0
-        self._busy += 1
-        if observer is not None and self._busy >= _RESTLESS_POLLS:
-            self._busy = 0
-            if observer.progress == self._progress:
-                self._restless += 1
-                if not observer.on_idle(at_rest=False) and self._restless >= _RESTLESS_TIMES:
-                    self._restless = 0
-                    observer.on_restless()
-            else:
-                self._restless = 0
-            self._progress = observer.progress
-        return super().select(0)
-
-    def register(
-        self, fileobj: FileDescriptorLike, events: int, data: object = None
-    ) -> selectors.SelectorKey:
-        if self.observer is not None and self.observer.is_workflow(CURRENT.get()):
-            self.observer.outside.socket_watched(fileobj)
-        return super().register(fileobj, events, data)
-
-    def unregister(self, fileobj: FileDescriptorLike) -> selectors.SelectorKey:
-        if self.observer is not None:
-            self.observer.outside.socket_left(fileobj)
-        return super().unregister(fileobj)
 
 
 class WorkflowLoop(asyncio.SelectorEventLoop):
     """An event loop that hands the timers, tasks and futures of workflow code to the observer."""
 
     def __init__(self) -> None:
-        self.idle_selector = _IdleSelector()
+        self.idle_selector = IdleSelector()
         self.max_threads = 1  # each invocation says how many
         self.threads: InvocationThreads | None = None
         self._signals: set[int] = set()
         super().__init__(self.idle_selector)
+        self.idle_selector.ready = self._ready
 
     def time(self) -> float:
         """Return the loop's clock in seconds; for workflow code that of the log, which only completions move."""
@@ -194,6 +123,14 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         for sig in self._signals:
             self.remove_signal_handler(sig)
         self._signals.clear()
+
+    def add_answer_reader(self, descriptor: int, read: Callable[[], object]) -> None:
+        """Watch a socket of the SDK, on which calls wait for answers; ``remove_reader`` ends it.
+
+        ``read`` is called without a turn of the loop where nothing else has happened.
+        """
+        self.add_reader(descriptor, read)
+        self.idle_selector.answer_readers[descriptor] = read
 
     @property
     def ready(self) -> Collection[asyncio.Handle]:
