@@ -130,11 +130,9 @@ class InvocationRun(Seam, ObservedRun):
         self.tasks.cancels = self.outside.cancels
         self.bodies = self.make_bodies(self.loop)
         self.unsettled = Unsettled(journal)
-        # The operations and timers that have not settled, those that the log holds as given up, and those that
-        # code dropped while they were pending, by id.
+        # The operations and timers that have not settled, and those that the log holds as given up, by id.
         self.registered = self.unsettled.registered
         self.given_up = self.unsettled.given_up
-        self.dropped = self.unsettled.dropped
         self.polling = Polling(
             self.loop, now=plane.now, pending=self.due_times, ask=self.checkpointer.push
         )
@@ -281,20 +279,14 @@ class InvocationRun(Seam, ObservedRun):
                 self.unsettled.learn([self.journal.acknowledged(update, at)])
 
     def _record_rank(self, completion: Claim[Any], news: LateNews) -> None:
-        """Record the rank of an end that came late, in a STEP of the SDK's own; then it may be delivered.
-
-        Also after the handler has returned, while its last updates are being recorded.
-        """
+        """Record the rank of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
         if self.verdict is not None or not self.checkpointer.may_write:
-            return
+            return  # but after the handler's return, its last updates may still bring such an end
         from durable_execution_sdk.runtime.log.late_news import Note  # noqa: PLC0415 - rarely needed
 
         note = Note(news, self.journal, self.completions.unranked)
         self.registered[note.operation_id] = note
-        context_state: Any = completion.context_state
-        while context_state.is_closed and context_state.parent is not None:
-            context_state = context_state.parent  # the service takes nothing more in one that has ended
-        self.checkpointer.submit(note.update(context_state.parent_id))
+        self.checkpointer.submit(note.update(completion.context_state))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         from durable_execution_sdk.runtime.log.refusals import refusal_of  # noqa: PLC0415 - rarely needed

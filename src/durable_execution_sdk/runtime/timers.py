@@ -134,7 +134,7 @@ class DurableTimer(Timer):
         dropped = super().drop(msg)
         if dropped:
             if self.is_pending and self.run.verdict is None:
-                self.run.dropped[self.operation_id] = Dropped(self)
+                self.run.unsettled.dropped[self.operation_id] = Dropped(self)
             if self._is_wait and not (self._is_over or self.context_state.is_over):
                 self.context_state.leave_behind(
                     self._update(OperationType.WAIT, OperationAction.CANCEL)

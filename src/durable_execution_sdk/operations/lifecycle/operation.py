@@ -159,7 +159,7 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
                 self.context_state.unsettled.pop(self.sequence, None)
             else:
                 if self.is_pending and self.run.verdict is None:
-                    self.run.dropped[self.operation_id] = Dropped(self)
+                    self.run.unsettled.dropped[self.operation_id] = Dropped(self)
                 self._leave()
         return dropped
 

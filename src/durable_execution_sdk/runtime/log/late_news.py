@@ -5,6 +5,8 @@ They are rare: the end of an operation is late if a later one was known, and del
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from durable_execution_sdk.protocol.operations import (
@@ -34,17 +36,19 @@ class Note:
         self._journal = journal
         self._unranked = unranked
 
-    def update(self, parent_id: str | None) -> OperationUpdate:
+    def update(self, context_state: Any) -> OperationUpdate:
         """Return the update that records it, in the context of the late operation.
 
-        The service returns it for as long as it returns that operation. It is a single update, so that a
-        crash cannot leave half of it.
+        If that has ended, the service takes it only in a context around it. Either way it is returned for as long
+        as that operation is. It is a single update, so that a crash cannot leave half of it.
         """
+        while context_state.is_closed and context_state.parent is not None:
+            context_state = context_state.parent
         return OperationUpdate(
             id=self.operation_id,
             type=OperationType.STEP,
             action=OperationAction.SUCCEED,
-            parent_id=parent_id,
+            parent_id=context_state.parent_id,
             name=LATE_NEWS_NAME,
             sub_type=OperationSubType.STEP,
             payload=msgspec.json.encode(self._news).decode(),
