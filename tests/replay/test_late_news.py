@@ -27,6 +27,7 @@ from tests.replay.test_schedules import program_shape, programs
 from tests.rig import Ran
 
 from durable_execution_sdk import (
+    CallbackConfig,
     CheckpointingMode,
     DurableContext,
     MapConfig,
@@ -302,6 +303,47 @@ def test_a_service_whose_clock_stands_still_has_no_late_news() -> None:
     assert outcome["Status"] == "SUCCEEDED", outcome
     assert outcome["Result"] == "[0,1,2]"
     assert LATE_NEWS_NAME not in names
+
+
+def drops_what_ends_second(probe: Probe) -> Workflow:
+    """Drop waits and callbacks that are seen to end after a step, whose name the next step has."""
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        seen: list[bool] = []
+        for n in range(6):
+            lost: asyncio.Future[Any]
+            if n % 2:
+                lost = asyncio.gather(ctx.wait(seconds(1)))
+            else:
+                config = CallbackConfig[Any](timeout=seconds(1))
+                callback = await ctx.create_callback(config=config)
+                lost = asyncio.gather(callback, return_exceptions=True)
+            other = ctx.step(probe.body, f"{n}", name="other")
+            done, _ = await asyncio.wait([lost, other], return_when=asyncio.FIRST_COMPLETED)
+            seen.append(probe.see("ended", lost in done))
+            lost.cancel()
+            await ctx.step(probe.body, f"next {n}", name=f"after {seen}")
+        return seen
+
+    return run
+
+
+DROPS = beside_a_long_step(shape_of(drops_what_ends_second), turns=1_500)
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_an_end_may_come_late_after_its_operation_was_dropped(mode: CheckpointingMode) -> None:
+    late: Counter[str] = Counter()
+    for seed in SEEDS:
+        play, ran = Disorder(seed, mode).play(DROPS)
+        kinds = {
+            operation.id: operation.type
+            for operation in play.snapshots[-1].initial_execution_state.operations
+        }
+        late.update(kinds[note.late] for note in notes_of(ran))
+        check(DROPS, Disorder(seed, mode))
+    assert late["WAIT"], late
+    assert late["CALLBACK"], late
 
 
 # Ends of operations that the code no longer awaits, by the generator's service, which holds ends back while
