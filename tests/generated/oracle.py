@@ -467,7 +467,7 @@ def _check_replays(playing: Playing, execution: Execution, cuts: int) -> Iterato
         if outcome and outcome["Status"] == "FAILED" and not fails:
             yield f"replay of the log after {n} changes failed: {_brief(outcome.get('Error'))}"
     final = Snapshot(execution.service._visible(), ())
-    if execution.service.completed is not None:
+    if execution.service.completed is not None or execution.service.withholds_an_earlier_end:
         return
     observed, outcome, updates = playing.replay(execution, final)
     wrong = extends(last, observed, whole=True)

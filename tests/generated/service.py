@@ -215,6 +215,15 @@ class Service:
         }
         return not (self._unseen or self._told_late - noted)
 
+    @property
+    def withholds_an_earlier_end(self) -> bool:
+        """Tell if an end has not been told that is earlier than one which has.
+
+        If the execution has ended, nothing tells that the handler did not know of it.
+        """
+        ends = (self.operations[key].get("EndTimestamp", 0) for key in self._unseen)
+        return any(0 < at < self._told_up_to for at in ends)
+
     def state(self, token: str, marker: str | None) -> bytes:
         """Return a page of the log as it was when the invocation began."""
         if token != self._token:

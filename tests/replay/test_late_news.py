@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import random
+import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,6 +16,10 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.generated.oracle import Execution, check_execution
+from tests.generated.programs import Program
+from tests.generated.runner import Playing, compiled
+from tests.generated.schedules import Schedule
 from tests.memory_service import MemoryService
 from tests.replay.corpus import CORPUS, Probe, Shape, Workflow, seconds
 from tests.replay.play import Play, extends, replay
@@ -22,6 +27,7 @@ from tests.replay.test_schedules import program_shape, programs
 from tests.rig import Ran
 
 from durable_execution_sdk import (
+    CallbackConfig,
     CheckpointingMode,
     DurableContext,
     MapConfig,
@@ -297,3 +303,215 @@ def test_a_service_whose_clock_stands_still_has_no_late_news() -> None:
     assert outcome["Status"] == "SUCCEEDED", outcome
     assert outcome["Result"] == "[0,1,2]"
     assert LATE_NEWS_NAME not in names
+
+
+def drops_what_ends_second(probe: Probe) -> Workflow:
+    """Drop waits and callbacks that are seen to end after a step, whose name the next step has."""
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        seen: list[bool] = []
+        for n in range(6):
+            lost: asyncio.Future[Any]
+            if n % 2:
+                lost = asyncio.gather(ctx.wait(seconds(1)))
+            else:
+                config = CallbackConfig[Any](timeout=seconds(1))
+                callback = await ctx.create_callback(config=config)
+                lost = asyncio.gather(callback, return_exceptions=True)
+            other = ctx.step(probe.body, f"{n}", name="other")
+            done, _ = await asyncio.wait([lost, other], return_when=asyncio.FIRST_COMPLETED)
+            seen.append(probe.see("ended", lost in done))
+            lost.cancel()
+            await ctx.step(probe.body, f"next {n}", name=f"after {seen}")
+        return seen
+
+    return run
+
+
+DROPS = beside_a_long_step(shape_of(drops_what_ends_second), turns=1_500)
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_an_end_may_come_late_after_its_operation_was_dropped(mode: CheckpointingMode) -> None:
+    late: Counter[str] = Counter()
+    for seed in SEEDS:
+        play, ran = Disorder(seed, mode).play(DROPS)
+        kinds = {
+            operation.id: operation.type
+            for operation in play.snapshots[-1].initial_execution_state.operations
+        }
+        late.update(kinds[note.late] for note in notes_of(ran))
+        check(DROPS, Disorder(seed, mode))
+    assert late["WAIT"], late
+    assert late["CALLBACK"], late
+
+
+# Ends of operations that the code no longer awaits, by the generator's service, which holds ends back while
+# a body runs. ``other`` ends after ``lost``, and is delivered first where the end of ``lost`` is held back.
+
+HEADER = """
+from tests.generated.program_api import *
+from tests.generated import program_api
+
+async def lasts(key, length):
+    trace = program_api.WORLD
+    trace.enter_body(key)
+    if trace.frozen:
+        await asyncio.get_running_loop().create_future()
+    trace.running += 1
+    try:
+        await asyncio.sleep(length)
+    finally:
+        trace.running -= 1
+    return key
+
+async def loser(c, at, lost):
+    other = c.step(lasts, f"{at}.other", 3, name="other")
+    done, _ = await asyncio.wait([lost, other], return_when=asyncio.FIRST_COMPLETED)
+    see(c, f"{at}.first", ["lost" if each is lost else "other" for each in done])
+    lost.cancel()
+    return see(c, f"{at}.next", await c.step(lasts, f"{at}.next", 1, name=f"after {len(done)} {lost in done}"))
+"""
+
+# How each operation is begun, so that ``lost.cancel()`` drops it.
+LOST = {
+    "an invoke": 'lost = asyncio.gather(c.invoke("echo:1", "1"))',
+    "an invoke that is cancelled itself": 'lost = c.invoke("echo:1", "1")',
+    "a wait": "lost = asyncio.gather(c.wait(seconds(1)))",
+    "a callback": """
+        made = await c.create_callback(config=CallbackConfig(timeout=seconds(1)))
+        lost = asyncio.gather(made, return_exceptions=True)
+        """,
+    "a timer": "lost = asyncio.create_task(asyncio.sleep(1.5))",
+}
+
+AT_THE_END = "the end of the handler"
+# Where the code runs: ``lost`` is begun there, ``at`` is the start of its keys.
+PLACES = {
+    "the handler": """
+        async def workflow(event, c):
+            long = c.step(lasts, "long", 9, name="long")
+            at = "1"
+            LOST
+            out = await loser(c, at, lost)
+            return out, see(c, "long", await long)
+        """,
+    "a virtual context": """
+        async def workflow(event, c):
+            long = c.step(lasts, "long", 9, name="long")
+            async def inside(c):
+                at = "1/2"
+                LOST
+                return await loser(c, at, lost)
+            out = await c.run_in_child_context(inside, config=VIRTUAL)
+            return out, see(c, "long", await long)
+        """,
+    "a context that is built again": """
+        async def workflow(event, c):
+            long = c.step(lasts, "long", 9, name="long")
+            async def inside(c):
+                at = "1/2"
+                LOST
+                return await loser(c, at, lost), "x" * 300_000
+            out, _ = await c.run_in_child_context(inside, name="inside")
+            return out, see(c, "long", await long)
+        """,
+    "a context that has ended": """
+        async def workflow(event, c):
+            long = c.step(lasts, "long", 9, name="long")
+            async def inside(c):
+                at = "1/2"
+                LOST
+                other = c.step(lasts, f"{at}.other", 3, name="other")
+                done, _ = await asyncio.wait([lost, other], return_when=asyncio.FIRST_COMPLETED)
+                return see(c, f"{at}.first", ["lost" if each is lost else "other" for each in done]), "x" * 300_000
+            out, _ = await c.run_in_child_context(inside, name="inside")
+            return out, see(c, "long", await long)
+        """,
+    AT_THE_END: """
+        async def workflow(event, c):
+            at = "1"
+            LOST
+            other = c.step(lasts, "other", 3, name="other")
+            long = c.step(lasts, "long", 9, name="long")
+            done, _ = await asyncio.wait([lost, other], return_when=asyncio.FIRST_COMPLETED)
+            left = c.step(lasts, "left", 1, name="left")  # its START is the last call, which tells of the end
+            return see(c, "first", ["lost" if each is lost else "other" for each in done])
+        """,
+}
+
+
+def losing(place: str, lost: str) -> Program:
+    """Return a program that drops an operation, in a place, if another one is seen to end first."""
+    lines = textwrap.dedent(PLACES[place]).splitlines()
+    begun = textwrap.dedent(LOST[lost]).strip()
+    for n, line in enumerate(lines):
+        if line.strip() == "LOST":
+            lines[n] = textwrap.indent(begun, line[: -len("LOST")])
+    return Program((), source=HEADER + "\n".join(lines) + "\n")
+
+
+def noted_in(execution: Execution) -> list[LateNews]:
+    """Return the records of late ends in the log of the generator's service."""
+    return [
+        msgspec.json.decode(op["StepDetails"]["Result"], type=LateNews)
+        for op in execution.service.operations.values()
+        if op.get("Name") == LATE_NEWS_NAME
+    ]
+
+
+class Withholding(Playing):
+    """Runs a program with a service that holds back each end for as long as a body runs."""
+
+    def _until_closed(self, execution: Execution, *args: Any, **options: Any) -> None:
+        execution.service.holds_back = lambda: True
+        super()._until_closed(execution, *args, **options)
+
+
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("place", PLACES)
+def test_an_end_that_comes_after_its_operation_was_dropped_keeps_its_place(
+    place: str, lost: str
+) -> None:
+    program = losing(place, lost)
+    playing = Withholding(program, compiled(program))
+    for mode in CheckpointingMode:
+        execution = playing.run(Schedule(1, mode, page=1, late=True))
+        assert check_execution(playing, execution, 1) == [], str(execution.schedule)
+        assert execution.invocations == 1
+        if place == AT_THE_END and mode is CheckpointingMode.EAGER:
+            # The last call went while a body ran: the end is not told before the execution has ended.
+            assert execution.service.withholds_an_earlier_end
+            continue
+        (note,) = noted_in(execution)
+        late, after = (execution.service.operations[each] for each in (note.late, note.after))
+        assert after["Name"] == "other"
+        assert late["EndTimestamp"] < after["EndTimestamp"]
+
+
+@pytest.mark.parametrize("lost", ["an invoke", "a timer"])
+@pytest.mark.parametrize("place", PLACES)
+def test_a_crash_after_the_note_of_an_operation_that_was_dropped_changes_nothing(
+    place: str, lost: str
+) -> None:
+    program = losing(place, lost)
+    playing = Withholding(program, compiled(program))
+    calm = playing.run(Schedule(1, late=True))
+    # Before the note is in the log, the service lets no process die: nothing would tell what it had seen.
+    crashes = 0
+    for number in range(calm.calls - 2, calm.calls + 1):
+        schedule = Schedule(1, crash=(number, "after"), late=True, cold=True)
+        execution = playing.run(schedule)
+        assert check_execution(playing, execution, 0) == [], str(schedule)
+        if execution.trace.crashes:
+            died_in = execution.trace.observations[0]
+            crashes += died_in[:1] == calm.trace.observations[0][:1]
+    assert crashes
+
+
+@pytest.mark.parametrize("lost", LOST)
+def test_nothing_is_noted_of_an_operation_that_was_dropped_before_it_ended(lost: str) -> None:
+    program = losing("the handler", lost)
+    playing = Playing(program, compiled(program))
+    for seed in range(4):
+        assert noted_in(playing.run(Schedule(seed, slow=True))) == []

@@ -282,13 +282,13 @@ class InvocationRun(Seam, ObservedRun):
 
     def _record_rank(self, completion: Claim[Any], news: LateNews) -> None:
         """Record the rank of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
-        if self.is_ending:
-            return
+        if self.verdict is not None or not self.checkpointer.may_write:
+            return  # but after the handler's return, its last updates may still bring such an end
         from durable_execution_sdk.runtime.log.late_news import Note  # noqa: PLC0415 - rarely needed
 
         note = Note(news, self.journal, self.completions.unranked)
         self.registered[note.operation_id] = note
-        self.checkpointer.submit(note.update(completion.context_state.parent_id))
+        self.checkpointer.submit(note.update(completion.context_state))
 
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         from durable_execution_sdk.runtime.log.refusals import refusal_of  # noqa: PLC0415 - rarely needed

@@ -37,6 +37,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, WaitOptions
+from durable_execution_sdk.runtime.completions.completion import Dropped
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import timed_by
@@ -132,6 +133,8 @@ class DurableTimer(Timer):
         """Cancel the timer, and its WAIT if one is recorded and the context goes on."""
         dropped = super().drop(msg)
         if dropped:
+            if self.is_pending and self.run.verdict is None:
+                self.run.unsettled.dropped[self.operation_id] = Dropped(self)
             if self._is_wait and not (self._is_over or self.context_state.is_over):
                 self.context_state.leave_behind(
                     self._update(OperationType.WAIT, OperationAction.CANCEL)

@@ -19,7 +19,7 @@ from durable_execution_sdk.protocol.operations import (
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.completions.completion import Completion, Dropped
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.verdicts import Abort
 
@@ -175,6 +175,8 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
                 self.is_pending = False
                 self.context_state.unsettled.pop(self.sequence, None)
             else:
+                if self.is_pending and self.run.verdict is None:
+                    self.run.unsettled.dropped[self.operation_id] = Dropped(self)
                 self._leave()
         return dropped
 

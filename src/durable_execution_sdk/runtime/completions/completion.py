@@ -11,11 +11,13 @@ where the first run saw the cancellation.
 from __future__ import annotations
 
 import asyncio
+import math
 from heapq import heappush
 from types import FrameType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
+from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.completions.handle import (
     Handle,
     Waiter,
@@ -24,9 +26,10 @@ from durable_execution_sdk.runtime.completions.handle import (
 )
 from durable_execution_sdk.runtime.completions.queue import Claim, Completions
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.log.journal import LateNews
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
-__all__ = ["Completion", "operation_of"]
+__all__ = ["Completion", "Dropped", "operation_of"]
 
 _T = TypeVar("_T")
 
@@ -231,3 +234,28 @@ class Completion(Claim[_T], Generic[_T]):
         if at <= completions.last_at or completions.may_be_late:
             at = completions.rank(self, at)
         heappush(completions.due, (at, self.sequence, self))
+
+
+class Dropped:
+    """An operation whose handle ended before the log held its end, and the last delivery before that.
+
+    If its end turns out to be earlier than that delivery, replay, which has both ends, would deliver it first.
+    """
+
+    __slots__ = ("_after", "_at", "_operation", "_sequence")
+
+    def __init__(self, operation: Completion[Any]) -> None:
+        completions = operation.completions
+        self._operation = operation
+        self._at, self._sequence = completions.last_at, completions.last_sequence
+        self._after = completions.last_id
+
+    def observe(self, record: Operation) -> None:
+        """Record a rank after that delivery for an end that came late; replay drops the operation before it."""
+        operation = self._operation
+        at = record.end_timestamp
+        if at is None or (at, operation.sequence) >= (self._at, self._sequence):
+            return
+        rank = math.nextafter(self._at, math.inf)
+        news = LateNews(late=operation.operation_id, after=self._after, at=rank)
+        operation.completions.record_rank(operation, news)

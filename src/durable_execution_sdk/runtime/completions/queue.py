@@ -40,9 +40,11 @@ Two refinements:
 - *Late news.* Operation A may end before operation B, and the service may report A's end only after B's was
   delivered. Replay, which has both ends, would deliver A first. So A gets the rank right after the last
   delivery, and waits until the log holds a note of that rank: a STEP named ``late news``
-  (``late_news.Note``). The note costs one operation; a service that reports ends in order causes none. Two
-  cases stay open: a process that dies after the service has reported the end and before the note is in the
-  log; and an end that the service did not report before the execution suspended. ``UpdatedOperationIds``
+  (``late_news.Note``). The note costs one operation; a service that reports ends in order causes none. An
+  operation that the code dropped meanwhile, because B ended first, gets a note too: replay would deliver its
+  end and not drop it (``completion.Dropped``). Two cases stay open: a process that dies after the service has
+  reported the end and before the note is in the log; and an end that the service did not report before the
+  execution suspended or ended. ``UpdatedOperationIds``
   does not help there: AWS counts from the last invocation that succeeded, so after a crash the list also
   names operations whose ends were delivered before the crash.
 - *Delivery at once.* If the only task is about to block on a due completion, no callback is ready and no

@@ -2,16 +2,24 @@
 
 They are rare: the end of an operation is late if a later one was known, and delivered, before it.
 
-An end that the service holds back over a crash or a suspension cannot be recognized as late. In
+An end that the service holds back over a crash, a suspension or the end of the execution cannot be recognized as
+late. In
 ``gather(pay(ctx.wait(1)), pay(ctx.step(work)))``, where ``pay`` awaits its operand and takes the next name for a
 step, let the service hold back the end of the wait, and the later end of the step be delivered. After a crash
 or a suspension the event holds both, and replay delivers the wait first. A note would have to be in the log before
 the step is delivered, when the end of the wait is not known. No field of the wire says which ends a process has
 seen. So a late end keeps its place only if it arrives while a body runs, after which the handler calls again, and
 if the process lives until the note is acknowledged.
+
+An operation that the code drops before its end arrives gets a note too (``Dropped``), as the invoke ``call`` does in
+``asyncio.wait([call, work], return_when=FIRST_COMPLETED)`` before ``call.cancel()``. If the handler returns there,
+only the answer to its last updates can still bring the end of ``call``. If that leaves it out, or there are no
+updates, a replay of the ended execution sees ``call`` first.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import msgspec
 
@@ -42,17 +50,19 @@ class Note:
         self._journal = journal
         self._unranked = unranked
 
-    def update(self, parent_id: str | None) -> OperationUpdate:
+    def update(self, context_state: Any) -> OperationUpdate:
         """Return the update that records it, in the context of the late operation.
 
-        The service returns it for as long as it returns that operation. It is a single update, so that a
-        crash cannot leave half of it.
+        If that has ended, the service takes it only in a context around it. Either way it is returned for as long
+        as that operation is. It is a single update, so that a crash cannot leave half of it.
         """
+        while context_state.is_closed and context_state.parent is not None:
+            context_state = context_state.parent
         return OperationUpdate(
             id=self.operation_id,
             type=OperationType.STEP,
             action=OperationAction.SUCCEED,
-            parent_id=parent_id,
+            parent_id=context_state.parent_id,
             name=LATE_NEWS_NAME,
             sub_type=OperationSubType.STEP,
             payload=msgspec.json.encode(self._news).decode(),

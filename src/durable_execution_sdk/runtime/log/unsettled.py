@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from durable_execution_sdk.errors import DeterminismError
-from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log.journal import Journal
 from durable_execution_sdk.runtime.settings import Reporter
@@ -50,6 +50,14 @@ class Registered(Protocol):
         ...
 
 
+class DroppedOperation(Protocol):
+    """An operation whose handle ended while it was pending."""
+
+    def observe(self, record: Operation) -> None:
+        """Take in its end, which no code sees."""
+        ...
+
+
 class Unsettled:
     """The operations and timers that have not settled, by operation id; they get the news of the log."""
 
@@ -58,6 +66,8 @@ class Unsettled:
         self.registered: dict[str, Registered] = {}
         # The operations that the log holds as given up, by id, until the code gives them up again.
         self.given_up: dict[str, Registered] = {}
+        # The operations that code dropped while they were pending, by id, until the log holds their ends.
+        self.dropped: dict[str, DroppedOperation] = {}
         # Set if plugins observe the invocation.
         self.reporter: Reporter | None = None
 
@@ -73,6 +83,8 @@ class Unsettled:
                 registered = self.registered.get(operation.id)
                 if registered is not None:
                     registered.observe(operation)
+            elif operation.id in self.dropped and operation.status in TERMINAL_STATUSES:
+                self.dropped.pop(operation.id).observe(operation)
         return told
 
     def due_times(self) -> list[float | None]:
