@@ -6,8 +6,10 @@ makes belongs beside it.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -28,7 +30,7 @@ from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.event_loop.environment import environment
-from durable_execution_sdk.runtime.external_wakeups import in_thread, is_in_loop
+from durable_execution_sdk.runtime.external_wakeups import standing_by
 from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.settings import (
@@ -59,6 +61,7 @@ _REMEDY = "or give the handler a serdes: @durable_execution(serdes=...)"
 
 _E = TypeVar("_E")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 WorkflowFunction = Callable[[_E, DurableContext], Coroutine[Any, Any, _R]]
 
@@ -101,9 +104,9 @@ class DurableHandler(Generic[_E, _R]):
         Raises if Lambda is to invoke again. Every other outcome, also FAILED and PENDING, is returned.
         """
         invocation = self._read(event)
-        if is_in_loop():
+        if _is_in_loop():
             # Lambda never calls a handler from a running loop, but a test or a script may.
-            return in_thread(lambda: self._invoke(invocation, lambda_context))
+            return _in_thread(lambda: self._invoke(invocation, lambda_context))
         return self._invoke(invocation, lambda_context)
 
     def bind(self, client: DataPlane) -> DurableHandler[_E, _R]:
@@ -390,3 +393,34 @@ def _end_of(lambda_context: object) -> float | None:
     """Return the end of the invocation's time on the monotonic clock; ``None`` without a limit."""
     remaining = getattr(lambda_context, "get_remaining_time_in_millis", None)
     return None if remaining is None else time.monotonic() + remaining() / 1000
+
+
+def _is_in_loop() -> bool:
+    """Return ``True`` if this thread runs an event loop, in which no other can run."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _in_thread(call: Callable[[], _T]) -> _T:
+    """Run an invocation in a thread of its own while this one stands by; return what ``call`` returns."""
+    outcome: list[_T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:  # passed on to the caller
+            errors.append(error)
+        finally:
+            environment().close()
+
+    thread = threading.Thread(target=run, name="durable-invocation")
+    with standing_by():
+        thread.start()
+        thread.join()
+    if errors:
+        raise errors[0]
+    return outcome[0]

@@ -22,19 +22,16 @@ import threading
 import time
 from collections.abc import Callable, Container, Generator, Iterable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.completions.handle import Wake
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["Outside", "in_thread", "is_in_loop", "standing_by"]
-
-_T = TypeVar("_T")
+__all__ = ["Outside", "standing_by"]
 
 # Seconds after which a silent socket of workflow code counts as idle.
 _SOCKET_PATIENCE_SECONDS = 10.0
@@ -63,37 +60,6 @@ def standing_by() -> Generator[None]:
         yield
     finally:
         _bystanders.remove(thread)
-
-
-def is_in_loop() -> bool:
-    """Return ``True`` if this thread runs an event loop, in which no other can run."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def in_thread(call: Callable[[], _T]) -> _T:
-    """Run an invocation in a thread of its own while this one stands by; return what ``call`` returns."""
-    outcome: list[_T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except BaseException as error:  # passed on to the caller
-            errors.append(error)
-        finally:
-            environment().close()
-
-    thread = threading.Thread(target=run, name="durable-invocation")
-    with standing_by():
-        thread.start()
-        thread.join()
-    if errors:
-        raise errors[0]
-    return outcome[0]
 
 
 def _has_foreign_threads() -> bool:

@@ -38,10 +38,7 @@ LATE_NEWS_NAME = "late news"
 
 
 class LateNews(Struct, frozen=True):
-    """The payload of a note: the end of ``late`` became known after that of ``after``, which is later.
-
-    ``at`` is its rank in the order of delivery, instead of its own end time.
-    """
+    """The payload of a note: the end of ``late`` came after that of ``after``, which is later; its rank is ``at``."""
 
     late: str
     after: str
