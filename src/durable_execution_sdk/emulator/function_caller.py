@@ -29,7 +29,7 @@ class FunctionCaller:
         self._emulator = emulator
         self._wrappers = wrappers
         self._plane: DataPlane = wrappers.data_plane(EmulatorDataPlane(emulator))
-        self._invokers: dict[str, tuple[Function, Invoker]] = {}
+        self._invokers: dict[tuple[str, str], tuple[Function, Invoker]] = {}
 
     def prepare(
         self,
@@ -56,8 +56,8 @@ class FunctionCaller:
 
     def answer(self, function: Function, call: Call) -> Answer:
         """Call the function in this thread; too late or too large a response becomes an error."""
-        answer = self._invoker(function)(call)
-        if call.remaining() < 0:
+        answer = self._invoker(function, call.version)(call)
+        if call.remaining() < 0 and not answer.is_timed:
             return Answer(error=timeout_error(call.request_id, function.timeout))
         if len(answer.payload) > MAX_RESPONSE_BYTES:
             return Answer(
@@ -71,9 +71,9 @@ class FunctionCaller:
             )
         return answer
 
-    def _invoker(self, function: Function) -> Invoker:
-        entry = self._invokers.get(function.name)
+    def _invoker(self, function: Function, version: str) -> Invoker:
+        entry = self._invokers.get((function.name, version))
         if entry is None or entry[0] is not function:
             entry = (function, self._wrappers.invoker(function.connect(self._plane)))
-            self._invokers[function.name] = entry
+            self._invokers[function.name, version] = entry
         return entry[1]
