@@ -10,7 +10,7 @@ import http.client
 import queue
 import threading
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -100,7 +100,10 @@ class NotingRun(InvocationRun):
 
 def observing(handler: Any, address: str) -> Any:
     """Return the handler, with notes of the operations of its invocations if it is a durable one."""
-    if isinstance(handler, DurableHandler):
-        known: AnyHandler = handler
-        return known.made_by(partial(NotingRun, Notes(address)))
+    if _is_durable(handler):
+        return handler.made_by(partial(NotingRun, Notes(address)))
     return handler
+
+
+def _is_durable(handler: object) -> TypeGuard[AnyHandler]:
+    return isinstance(handler, DurableHandler)
