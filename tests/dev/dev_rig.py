@@ -32,13 +32,13 @@ class Records:
         self.all: list[LogLine | InvocationRecord | CodeNote] = []
         self._changed = threading.Condition()
 
-    def lines(self, lines: list[LogLine]) -> None:
+    def add_lines(self, lines: list[LogLine]) -> None:
         self._add(lines)
 
-    def invocation(self, record: InvocationRecord) -> None:
+    def add_invocation(self, record: InvocationRecord) -> None:
         self._add([record])
 
-    def notes(self, notes: list[CodeNote]) -> None:
+    def add_notes(self, notes: list[CodeNote]) -> None:
         self._add(notes)
 
     def wait_for(self, matches: Callable[[Any], bool], seconds: float = 20) -> Any:
@@ -47,7 +47,10 @@ class Records:
             return next(record for record in self.all if matches(record))
 
     def wait_for_line(self, text: str) -> LogLine:
-        return self.wait_for(lambda record: isinstance(record, LogLine) and text in record.text)
+        line: LogLine = self.wait_for(
+            lambda record: isinstance(record, LogLine) and text in record.text
+        )
+        return line
 
     @property
     def invocations(self) -> list[InvocationRecord]:
@@ -124,7 +127,8 @@ class DevRig:
             InvocationType="Event",
             Payload=json.dumps(event).encode(),
         )
-        return response["DurableExecutionArn"]
+        arn: str = response["DurableExecutionArn"]
+        return arn
 
     def finish(self, arn: str, seconds: float = 30) -> ExecutionDescription:
         """Wait for the end of an execution."""

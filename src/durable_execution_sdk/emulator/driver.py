@@ -134,16 +134,12 @@ class Driver:
 
     def call(self, target: Resolved, payload: bytes, tenant_id: str | None = None) -> Answer:
         """Call a function once in this thread; a response after its timeout becomes an error."""
-        function, version = target[:2]
         with self._at_work():
-            return self.caller.answer(
-                function, self.caller.prepare(function, version, payload, tenant_id)
-            )
+            return self.caller.answer(*self.caller.prepared(target, payload, tenant_id))
 
     def call_later(self, target: Resolved, payload: bytes, tenant_id: str | None = None) -> None:
         """Queue a call for the next run of the driver; its response is discarded."""
-        function, version = target[:2]
-        self._later.append((function, self.caller.prepare(function, version, payload, tenant_id)))
+        self._later.append(self.caller.prepared(target, payload, tenant_id))
         self._coordinator.wake()
 
     @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from durable_execution_sdk.emulator.data_plane import DataPlaneWrapper, EmulatorDataPlane
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker, timeout_error
-from durable_execution_sdk.emulator.functions.registry import Function
+from durable_execution_sdk.emulator.functions.registry import Function, Resolved
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
@@ -53,6 +53,13 @@ class FunctionCaller:
             tenant_id=tenant_id,
             trace_header=trace_header,
         )
+
+    def prepared(
+        self, target: Resolved, payload: bytes, tenant_id: str | None
+    ) -> tuple[Function, Call]:
+        """Return the arguments of ``answer`` for a function and version."""
+        function, version = target.function, target.version
+        return function, self.prepare(function, version, payload, tenant_id)
 
     def answer(self, function: Function, call: Call) -> Answer:
         """Call the function in this thread; too late or too large a response becomes an error."""

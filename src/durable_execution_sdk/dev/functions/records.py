@@ -61,15 +61,15 @@ class CodeNote(msgspec.Struct, frozen=True, kw_only=True):
 class Recorder(Protocol):
     """Takes the records of all workers; called in the thread of the workers, so it must be quick."""
 
-    def lines(self, lines: list[LogLine]) -> None:
+    def add_lines(self, lines: list[LogLine]) -> None:
         """Take lines that a worker wrote, in their order."""
         ...
 
-    def invocation(self, record: InvocationRecord) -> None:
+    def add_invocation(self, record: InvocationRecord) -> None:
         """Take an invocation that has ended."""
         ...
 
-    def notes(self, notes: list[CodeNote]) -> None:
+    def add_notes(self, notes: list[CodeNote]) -> None:
         """Take positions of operations in the code."""
         ...
 
@@ -77,11 +77,11 @@ class Recorder(Protocol):
 class NoRecorder:
     """Drops all records."""
 
-    def lines(self, lines: list[LogLine]) -> None:
+    def add_lines(self, lines: list[LogLine]) -> None:
         """Drop the lines."""
 
-    def invocation(self, record: InvocationRecord) -> None:
+    def add_invocation(self, record: InvocationRecord) -> None:
         """Drop the record."""
 
-    def notes(self, notes: list[CodeNote]) -> None:
+    def add_notes(self, notes: list[CodeNote]) -> None:
         """Drop the notes."""

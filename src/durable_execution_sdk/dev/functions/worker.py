@@ -180,16 +180,16 @@ class Worker:
     def _flush(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
-            self._recorder.lines(lines)
+            self._recorder.add_lines(lines)
 
     def _take_notes(self, body: bytes) -> None:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            self._recorder.notes(msgspec.json.decode(body, type=list[CodeNote]))
+            self._recorder.add_notes(msgspec.json.decode(body, type=list[CodeNote]))
 
     def _record(
         self, call: Handover, answer: Answer, started_at: int, init_milliseconds: int | None
     ) -> None:
-        self._recorder.invocation(
+        self._recorder.add_invocation(
             InvocationRecord(
                 function=self._declaration.name,
                 version=self._surroundings.version,
