@@ -238,7 +238,7 @@ def test_two_that_create_a_store_at_once_both_open_it(
     Slow.other, Slow.is_blocked = threading.Thread(target=create), threading.Event()
     monkeypatch.setattr(schema, "_sleep", wait)
     db = sqlite3.connect(path, isolation_level=None, factory=Slow)
-    schema.prepare(db, path, 30.0)
+    schema.prepare(db, path, schema.EXECUTIONS, 30.0)
     Slow.other.join()
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     db.close()
