@@ -108,7 +108,7 @@ def _node(declaration: Declaration) -> str:
     if node is None:
         raise ConfigError(
             f"the function {declaration.name!r} runs on Node, and there is no `node` on the path:"
-            " install Node 20 or newer"
+            " install Node 22 or newer"
         )
     return node
 
