@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -105,6 +106,7 @@ class DevRig:
     def add_plain(self, name: str, code: str, **options: Any) -> Declaration:
         return self.add(name, code, durable=False, **options)
 
+    @cached_property
     def client(self) -> Any:
         return botocore.session.Session().create_client(
             "lambda",
@@ -117,12 +119,12 @@ class DevRig:
 
     def invoke(self, name: str, event: Any = None) -> tuple[Any, str | None]:
         """Invoke a function, and return the decoded payload, and the kind of error if it failed."""
-        response = self.client().invoke(FunctionName=name, Payload=json.dumps(event).encode())
+        response = self.client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
         payload = json.loads(response["Payload"].read() or b"null")
         return payload, response.get("FunctionError")
 
     def start(self, name: str, event: Any = None) -> str:
-        response = self.client().invoke(
+        response = self.client.invoke(
             FunctionName=f"{name}:$LATEST",
             InvocationType="Event",
             Payload=json.dumps(event).encode(),
@@ -155,6 +157,8 @@ class DevRig:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if "client" in vars(self):
+            self.client.close()
         self.host.close()
         self.server.close()
         self.emulator.close()

@@ -161,7 +161,7 @@ def test_awss_sdk_for_javascript_runs_unmodified_and_calls_python_which_calls_ba
     arn = rig.start("node", {"depth": 1})
     line = rig.records.wait_for_line("CALLBACK")
     callback_id = json.loads(line.text)["message"].removeprefix("CALLBACK ")
-    rig.client().send_durable_execution_callback_success(CallbackId=callback_id, Result=b'"yes"')
+    rig.client.send_durable_execution_callback_success(CallbackId=callback_id, Result=b'"yes"')
     description = rig.finish(arn)
     assert description.error is None
     result = json.loads(description.result or "")

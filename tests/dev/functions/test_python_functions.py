@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tests.dev.dev_rig import DevRig
 
-from durable_execution_sdk.dev.functions.records import CodeNote
+from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord
 
 pytestmark = pytest.mark.dev
 
@@ -250,5 +250,6 @@ async def handler(event: None, ctx: DurableContext) -> bool:
     assert (note.arn, note.function, note.awaited_type) == (arn, "handler", "bool")
     assert note.file == str(rig.folder / "asks.py")
     assert note.line == 6
+    rig.records.wait_for(lambda record: isinstance(record, InvocationRecord))
     (operation,) = [each for each in rig.emulator.operations(arn) if each.name == "approval"]
     assert note.operation_id == operation.id

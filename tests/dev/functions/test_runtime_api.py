@@ -38,6 +38,7 @@ class Api:
         self.notes: list[bytes] = []
         self.exchange = Exchange(self.drain)
         self.server = RuntimeApi(self.exchange, self.notes.append)
+        self.address = ""
 
     def drain(self) -> None:
         self.drained += 1
@@ -46,8 +47,8 @@ class Api:
 @asynccontextmanager
 async def listening() -> AsyncIterator[tuple[Api, httpx.AsyncClient]]:
     api = Api()
-    await api.server.start()
-    async with httpx.AsyncClient(base_url=f"http://{api.server.address}", timeout=10) as client:
+    api.address = await api.server.start()
+    async with httpx.AsyncClient(base_url=f"http://{api.address}", timeout=10) as client:
         yield api, client
     api.exchange.close(Answer())
     api.server.close()
@@ -140,7 +141,7 @@ def test_a_failure_that_is_no_json_keeps_its_text() -> None:
 
 def test_a_client_that_is_gone_does_not_take_the_call() -> None:
     async def test(api: Api, client: httpx.AsyncClient) -> None:
-        host, port = api.server.address.split(":")
+        host, port = api.address.split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(f"GET {PREFIX}/invocation/next HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         await writer.drain()

@@ -57,11 +57,13 @@ class Pool:
     async def answer(self, call: Handover) -> Answer:
         """Let a worker answer a call: an idle one, or a new one."""
         while True:
-            worker = await self._take()
+            worker, is_new = await self._take()
             try:
                 return await worker.answer(call, timeout=self.timeout)
-            except WorkerGoneError:
-                continue
+            except WorkerGoneError as error:
+                # One that was started earlier may have failed for a reason that is gone.
+                if is_new:
+                    return error.answer
             finally:
                 self._release(worker)
 
@@ -98,21 +100,23 @@ class Pool:
         for worker in workers:
             await worker.ended()
 
-    async def _take(self) -> Worker:
+    async def _take(self) -> tuple[Worker, bool]:
+        """Return a worker, and whether it was started for this call."""
         if self._is_closed:
             raise ClosedError
         while self._idle:
             worker = self._idle.pop()
             if not worker.is_ended:
                 self._busy.add(worker)
+                is_new = False
                 break
         else:
-            worker = self._make()
+            worker, is_new = self._make(), True
             self._busy.add(worker)
             await worker.start()
         if not self._idle and len(self._busy) < MOST_IDLE:
             self._start_spare()
-        return worker
+        return worker, is_new
 
     def _start_spare(self) -> None:
         task = asyncio.create_task(self.warm())

@@ -110,6 +110,17 @@ class WorkerProcess:
             self._loop.add_reader(pipe, self._read, pipe)
         self._status = status
 
+    @property
+    def peak_kilobytes(self) -> int | None:
+        """The most memory that the process has used; ``None`` where the system does not tell."""
+        if self.ended.done():
+            return self.ended.result().peak_kilobytes
+        with suppress(OSError, ValueError, IndexError):
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1])
+        return None
+
     def kill(self) -> None:
         """End the process and all its descendants, at once."""
         assert self._launcher.stdin is not None

@@ -33,26 +33,23 @@ Notes = Callable[[bytes], None]
 
 
 class RuntimeApi:
-    """One worker's listener. ``address`` is the value of ``AWS_LAMBDA_RUNTIME_API``."""
+    """One worker's listener."""
 
     def __init__(self, exchange: Exchange, on_notes: Notes) -> None:
         self._exchange = exchange
         self._on_notes = on_notes
         self._connections: set[asyncio.Task[None]] = set()
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._listening.setblocking(False)  # noqa: FBT003 - the socket's own method
-        self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._server: asyncio.Server | None = None
 
-    async def start(self) -> None:
-        """Accept connections."""
-        self._server = await asyncio.start_server(self._serve, sock=self._listening)
+    async def start(self) -> str:
+        """Accept connections; return the address, the value of ``AWS_LAMBDA_RUNTIME_API``."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:
         """Close the listener and its connections."""
         if self._server is not None:
             self._server.close()
-        self._listening.close()
         for connection in self._connections:
             connection.cancel()
 

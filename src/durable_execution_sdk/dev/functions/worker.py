@@ -11,7 +11,6 @@ import msgspec
 
 from durable_execution_sdk.dev.functions.environment import Surroundings
 from durable_execution_sdk.dev.functions.exchange import Exchange, Handover
-from durable_execution_sdk.dev.functions.memory import peak_kilobytes
 from durable_execution_sdk.dev.functions.process import Ended, WorkerProcess
 from durable_execution_sdk.dev.functions.records import (
     CodeNote,
@@ -28,7 +27,11 @@ INIT_SECONDS = 10.0
 
 
 class WorkerGoneError(Exception):
-    """The worker ended before it took the call: another one can have it."""
+    """The worker ended before it took the call. ``answer`` says how, for the last worker that is tried."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class Worker:
@@ -73,9 +76,8 @@ class Worker:
 
     async def start(self) -> None:
         """Start the process; a program that cannot be started fails the first call."""
-        await self._api.start()
-        environment = self._surroundings.variables(self._api.address)
         try:
+            environment = self._surroundings.variables(await self._api.start())
             self._process = WorkerProcess(
                 self._surroundings.command,
                 environment=environment,
@@ -101,9 +103,9 @@ class Worker:
     async def answer(self, call: Handover, *, timeout: float | None) -> Answer:  # noqa: ASYNC109 - the function's
         """Let the worker answer a call, in the time that its function has.
 
-        Raises ``WorkerGoneError`` if the process had answered calls, and ended before it took this one.
+        Raises ``WorkerGoneError`` if the process ended before it took the call.
         """
-        exchange, was_ready = self._exchange, self._exchange.is_ready
+        exchange = self._exchange
         future = exchange.offer(call)
         assert exchange.taken is not None
         limit = None if timeout is None else max(INIT_SECONDS, timeout)
@@ -111,9 +113,7 @@ class Worker:
         if not exchange.taken.done():
             return await self._stop_late(call)
         if not exchange.taken.result():
-            if was_ready:
-                raise WorkerGoneError
-            return Answer(error=self._init_failure(call), is_timed=True)
+            raise WorkerGoneError(Answer(error=self._init_failure(call), is_timed=True))
         started_at = _wall_milliseconds()
         init_milliseconds = self._take_init_time()
         await asyncio.wait([future], timeout=timeout)
@@ -198,9 +198,7 @@ class Worker:
                 started_at=started_at,
                 ended_at=_wall_milliseconds(),
                 worker=self.pid,
-                peak_kilobytes=peak_kilobytes(self.pid)
-                if self._end is None
-                else self._end.peak_kilobytes,
+                peak_kilobytes=None if self._process is None else self._process.peak_kilobytes,
                 init_milliseconds=init_milliseconds,
                 error_type=None if answer.error is None else answer.error.error_type,
             )
