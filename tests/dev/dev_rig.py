@@ -76,15 +76,18 @@ class DevRig:
         self.functions = Functions()
         self.emulator = Emulator(MemoryStore(), RealClock(), self.functions)
         self.driver = Driver(self.emulator)
-        self.server = serve(
-            self.driver, workers=workers, is_functions=lambda header: self.host.is_running(header)
-        )
+        self.calls_of_functions: list[bool] = []
+        self.server = serve(self.driver, workers=workers, is_functions=self._is_functions)
         self.host = ProcessFunctions(
             self.functions,
             Place(endpoint_url=self.server.url),
             self.records,
             has_deadlines=has_deadlines,
         )
+
+    def _is_functions(self, header: str | None) -> bool:
+        self.calls_of_functions.append(self.host.is_running(header))
+        return self.calls_of_functions[-1]
 
     def write(self, name: str, code: str) -> Path:
         file = self.folder / name

@@ -43,6 +43,8 @@ def test_functions_call_one_another_twenty_deep(tmp_path: Path, name: str) -> No
         rig.add(name, CHAIN, attribute=name, durable=name == "durable")
         qualified = name if name == "plain" else f"{name}:$LATEST"
         assert rig.invoke(qualified, 1) == (20, None)
+        # The test's own call, and those that botocore made with the trace header of the function.
+        assert rig.calls_of_functions == [False, *[True] * 19]
 
 
 def test_a_burst_runs_over_few_workers(tmp_path: Path) -> None:
