@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from durable_execution_sdk.dev.discovery import discover
 from durable_execution_sdk.dev.discovery.files import find_functions, named_function
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime
@@ -148,7 +149,7 @@ def test_a_file_of_another_language_is_refused(tmp_path: Path) -> None:
 def test_the_script_prints_nothing_but_its_document(tmp_path: Path) -> None:
     file = write(tmp_path / "app.py", APP)
     done = subprocess.run(
-        [sys.executable, "-m", "durable_execution_sdk.dev.discovery.discover", file, "plain"],
+        [sys.executable, "-P", discover.__file__, file.parent, "app", "plain"],
         capture_output=True,
         check=True,
     )

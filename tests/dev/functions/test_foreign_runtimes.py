@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 
 import pytest
 from tests.dev.dev_rig import DevRig
 
+from durable_execution_sdk.dev.discovery.files import find_functions
 from durable_execution_sdk.dev.functions.declaration import Runtime
 
 pytestmark = pytest.mark.dev
@@ -54,3 +57,38 @@ def test_a_program_that_never_asks_is_ended(rig: DevRig, monkeypatch: pytest.Mon
     payload, error = rig.invoke("mute")
     assert error == "Unhandled"
     assert payload["errorType"] == "Sandbox.Timedout"
+
+
+AWS_PYTHON = os.environ.get("DURABLE_AWS_PYTHON")
+AWS_WORKFLOW = """
+from aws_durable_execution_sdk_python import durable_execution
+from aws_durable_execution_sdk_python.config import Duration
+
+@durable_execution
+def theirs(event, context):
+    double = context.step(lambda _: event["n"] * 2, name="double")
+    context.wait(Duration.from_seconds(1))
+    return context.invoke("ours:$LATEST", {"n": double}, name="ours")
+"""
+OUR_WORKFLOW = """
+from durable_execution_sdk import DurableContext, durable_execution
+
+@durable_execution
+async def ours(event: dict[str, int], ctx: DurableContext) -> int:
+    return await ctx.step(lambda: event["n"] + 1, name="add")
+"""
+
+
+@pytest.mark.skipif(
+    AWS_PYTHON is None,
+    reason="DURABLE_AWS_PYTHON names no Python with aws-durable-execution-sdk-python",
+)
+def test_awss_sdk_for_python_is_found_and_runs_unmodified(rig: DevRig) -> None:
+    file = rig.write("theirs.py", AWS_WORKFLOW)
+    (declaration,) = find_functions([file], AWS_PYTHON).declarations
+    assert (declaration.name, declaration.durable) == ("theirs", True)
+    rig.host.add(declaration)
+    rig.add("ours", OUR_WORKFLOW, attribute="ours")
+    description = rig.finish(rig.start("theirs", {"n": 4}))
+    assert description.error is None
+    assert json.loads(description.result or "") == 9

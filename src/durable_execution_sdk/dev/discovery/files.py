@@ -18,7 +18,7 @@ from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime, handler_of
 from durable_execution_sdk.errors import ConfigError
 
-_DISCOVER = "durable_execution_sdk.dev.discovery.discover"
+_DISCOVER = str(Path(__file__).with_name("discover.py"))
 _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build"})
 _NODE = frozenset({".js", ".mjs", ".cjs"})
 _EXPORTED = re.compile(
@@ -141,7 +141,9 @@ def _handlers(file: Path, python: str | None, wanted: list[str]) -> list[_Handle
     if file.suffix in _NODE:
         durable = _exported(file)
         return [_Handler(name, name in durable) for name in dict.fromkeys([*durable, *wanted])]
-    command = [python or sys.executable, "-P", "-m", _DISCOVER, str(file), *wanted]
+    root, handler = handler_of(file, "handler")
+    module = handler.rpartition(".")[0]
+    command = [python or sys.executable, "-P", _DISCOVER, root, module, *wanted]
     try:
         done = subprocess.run(  # noqa: S603 - the user's own Python
             command, capture_output=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
