@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.dev.dev_rig import DevRig
 
@@ -253,3 +255,33 @@ async def handler(event: None, ctx: DurableContext) -> bool:
     rig.records.wait_for(lambda record: isinstance(record, InvocationRecord))
     (operation,) = [each for each in rig.emulator.operations(arn) if each.name == "approval"]
     assert note.operation_id == operation.id
+
+
+def test_a_line_that_a_step_logs_names_its_operation(rig: DevRig) -> None:
+    rig.add(
+        "logs",
+        """
+import logging
+from durable_execution_sdk import DurableContext, durable_execution
+
+@durable_execution
+async def handler(event: None, ctx: DurableContext) -> None:
+    await ctx.step(lambda: logging.getLogger("app").warning("inside"), name="noisy")
+""",
+    )
+    arn = rig.start("logs")
+    rig.finish(arn)
+    line = rig.records.wait_for_line("inside")
+    (operation,) = [each for each in rig.emulator.operations(arn) if each.name == "noisy"]
+    assert (line.arn, line.operation_id) == (arn, operation.id)
+
+
+def test_without_deadlines_a_function_takes_its_time(tmp_path: Path) -> None:
+    with DevRig(tmp_path, has_deadlines=False) as rig:
+        rig.add_plain(
+            "slow",
+            "import time\ndef handler(event, context):\n    time.sleep(0.4)\n"
+            "    return context.get_remaining_time_in_millis() > 60_000\n",
+            timeout=0.1,
+        )
+        assert rig.invoke("slow") == (True, None)

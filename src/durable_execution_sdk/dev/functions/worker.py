@@ -20,6 +20,7 @@ from durable_execution_sdk.dev.functions.records import (
 )
 from durable_execution_sdk.dev.functions.runtime_api import RuntimeApi
 from durable_execution_sdk.emulator.functions.invokers import Answer, timeout_error
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
 INIT_SECONDS = 10.0
@@ -85,7 +86,7 @@ class Worker:
                 sink=self._take_line,
                 memory_kilobytes=(self._declaration.memory_mb or 0) * 1024,
             )
-        except OSError as error:
+        except (OSError, ConfigError) as error:
             self._finish(Ended(failure=str(error)))
             return
         self._watching = asyncio.create_task(self._watch(self._process))
