@@ -33,6 +33,7 @@ aws/signer.py _TABLE
 cli/durations.py _MILLISECONDS
 cli/main.py context_settings
 rendering/time_and_origin.py _SMALLEST_OFFSET
+dev/functions/runtime_api.py status_code
 batch_completion.py _check_share()
 batch_completion.py tolerated_failure_percentage
 engine/limits.py _SECOND
@@ -43,6 +44,10 @@ serdes/annotations.py _IS_COROUTINE_FUNCTION
 # Sizes of caches, and bounds of memory and of work
 aws/framing.py _LARGEST_HEAD
 aws/framing.py maxsize
+dev/functions/launcher.py _watch()
+dev/functions/process.py _read()
+dev/functions/runtime_api.py _HEADER_BYTES
+dev/functions/runtime_api.py _next_event()
 emulator/schedule/due_times.py _SLACK
 emulator/repository.py _MAX_CLOSED_CACHED
 operations/step.py _MOST_CACHED
@@ -57,6 +62,7 @@ runtime/tasks/identity.py _MOST_ROWS
 runtime/tasks/workflow_task.py UNCHECKED_MOVES
 serdes/annotations.py _function_of()
 server/backend.py _LONG
+server/backend.py _NESTED
 server/heads.py MOST_HEADERS
 server/heads.py MOST_HEAD_BYTES
 testing/checks/golden.py _LONGEST_PAYLOAD

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.functions.registry import Function, Functions
 from durable_execution_sdk.errors import ConfigError, ServiceError
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:pay"
@@ -82,3 +82,25 @@ def test_a_registry_knows_its_names(functions: Functions) -> None:
     assert functions.names == ["buy", "pay"]
     assert functions.get("buy") is not None
     assert functions.get("sell") is None
+
+
+def test_published_versions_and_aliases_have_code_of_their_own():
+    functions = Functions()
+    latest = functions.add_plain("f", lambda *_: "latest")
+    assert functions.resolve("f:7").function is latest
+    assert functions.resolve("f:any").version == "$LATEST"
+    first = Function(name="f", durable=False, connect=latest.connect)
+    functions.add_version("1", first)
+    functions.add_alias("f", "live", "1")
+    assert functions.resolve("f").function is latest
+    assert functions.resolve("f:1").function is first
+    resolved = functions.resolve("f", "live")
+    assert (resolved.function, resolved.version) == (first, "1")
+    assert resolved.arn.endswith(":function:f:1")
+    assert functions.parse("f:live") == ("f", "1")
+    assert functions.get("f", "2") is None
+    for missing in ("f:2", "f:other"):
+        with pytest.raises(ServiceError, match="Function not found"):
+            functions.resolve(missing)
+    with pytest.raises(ConfigError, match="is a number"):
+        functions.add_version("live", first)

@@ -185,8 +185,8 @@ def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: Emu
         driving.start()
         return plain(_, context)
 
-    function = memory.functions.add_plain("p", start_driving)
-    answer = memory.driver.call(function, b"{}")
+    memory.functions.add_plain("p", start_driving)
+    answer = memory.driver.call(memory.functions.resolve("p"), b"{}")
     driving.join()
     assert json.loads(answer.payload) == 900_000
     assert ends == [began]

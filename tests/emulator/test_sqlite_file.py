@@ -18,8 +18,9 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores import schema, sqlite_file
 from durable_execution_sdk.emulator.stores.leases import FileLeases
-from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID
+from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID, EXECUTIONS, Format
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Standing
 from durable_execution_sdk.errors import StoreError
 
@@ -224,7 +225,7 @@ def test_two_that_create_a_store_at_once_both_open_it(
     def create() -> None:
         db = sqlite3.connect(path, isolation_level=None, timeout=0)
         waits.append(lambda: db.execute("PRAGMA busy_timeout = 30000"))
-        schema.prepare(db, path, 30.0)
+        schema.prepare(db, path, schema.EXECUTIONS, 30.0)
         db.close()
 
     def wait(_: float) -> None:
@@ -237,7 +238,42 @@ def test_two_that_create_a_store_at_once_both_open_it(
     Slow.other, Slow.is_blocked = threading.Thread(target=create), threading.Event()
     monkeypatch.setattr(schema, "_sleep", wait)
     db = sqlite3.connect(path, isolation_level=None, factory=Slow)
-    schema.prepare(db, path, 30.0)
+    schema.prepare(db, path, schema.EXECUTIONS, 30.0)
     Slow.other.join()
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     db.close()
+
+
+def test_a_file_of_an_older_version_is_migrated_and_keeps_its_executions(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    store = SqliteStore(path)
+    store.create(RECORD, [b"1"])
+    store.close()
+    older = sqlite3.connect(path)
+    older.execute("PRAGMA user_version = 1")
+    older.close()
+    migrated = SqliteStore(path)
+    assert migrated.events(RECORD.arn) == [b"1"]
+    migrated.close()
+    reopened = sqlite3.connect(path)
+    assert reopened.execute("PRAGMA user_version").fetchone() == (EXECUTIONS.version,)
+    reopened.close()
+
+
+def test_migrations_run_in_order_all_or_none(tmp_path: Path) -> None:
+    path = tmp_path / "file.db"
+    table = "CREATE TABLE things (name TEXT)"
+    first = Format(application_id=1, version=1, tables=[table])
+    SqliteFile(path, first).close()
+    steps = {1: ["ALTER TABLE things ADD COLUMN size"], 2: ["UPDATE things SET size = 1", "BROKEN"]}
+    broken = Format(application_id=1, version=3, tables=[table], migrations=steps)
+    with pytest.raises(StoreError):
+        SqliteFile(path, broken)
+    SqliteFile(path, first).close()
+    steps[2] = ["ALTER TABLE things RENAME COLUMN size TO weight"]
+    mended = Format(application_id=1, version=3, tables=[table], migrations=steps)
+    file = SqliteFile(path, mended)
+    assert [row[1] for row in file.read("PRAGMA table_info(things)")] == ["name", "weight"]
+    file.close()
+    with pytest.raises(StoreError, match="format 3"):
+        SqliteFile(path, first)

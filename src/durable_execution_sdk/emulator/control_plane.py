@@ -9,6 +9,7 @@ import msgspec
 
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions.registry import Resolved
 from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import invalid, too_large
@@ -47,7 +48,7 @@ def begin(driver: Driver, request: InvokeRequest) -> InvokeResponse | WaitingInv
     if request.invocation_type is InvocationType.DRY_RUN:
         return InvokeResponse(status_code=204)
     if not resolved.function.durable:
-        return _invoke_plain(driver, request, resolved.version)
+        return _invoke_plain(driver, request, resolved)
     arn = emulator.start(request)
     if request.invocation_type is InvocationType.REQUEST_RESPONSE:
         return WaitingInvoke(arn=arn)
@@ -153,8 +154,8 @@ class EmulatorControlPlane:
         self._emulator.callback_heartbeat(callback_id)
 
 
-def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> InvokeResponse:
-    function = driver.emulator.functions.resolve(request.function_name).function
+def _invoke_plain(driver: Driver, request: InvokeRequest, target: Resolved) -> InvokeResponse:
+    function, version = target.function, target.version
     if request.durable_execution_name is not None:
         raise invalid(
             f"The function {function.name} is not a durable function, and takes no"
@@ -163,9 +164,9 @@ def _invoke_plain(driver: Driver, request: InvokeRequest, version: str) -> Invok
     payload = json_text(request.payload).encode()
     _check_size(driver.emulator.limits, request, payload)
     if request.invocation_type is InvocationType.EVENT:
-        driver.call_later(function, payload, request.tenant_id)
+        driver.call_later(target, payload, request.tenant_id)
         return InvokeResponse(status_code=202, executed_version=version)
-    answer = driver.call(function, payload, request.tenant_id)
+    answer = driver.call(target, payload, request.tenant_id)
     return InvokeResponse(
         status_code=200,
         payload=answer.payload if answer.error is None else _error_payload(answer.error),

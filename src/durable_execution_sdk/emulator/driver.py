@@ -19,7 +19,7 @@ import msgspec
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.function_caller import FunctionCaller, Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, exit_error
-from durable_execution_sdk.emulator.functions.registry import LATEST, Function
+from durable_execution_sdk.emulator.functions.registry import LATEST, Function, Resolved
 from durable_execution_sdk.emulator.steering.execution_times import move_time
 from durable_execution_sdk.engine.commands import (
     FinishChainedInvoke,
@@ -132,16 +132,14 @@ class Driver:
                     # that is held back, whose start delay would then never pass.
                     self._schedule.dispatch()
 
-    def call(self, function: Function, payload: bytes, tenant_id: str | None = None) -> Answer:
+    def call(self, target: Resolved, payload: bytes, tenant_id: str | None = None) -> Answer:
         """Call a function once in this thread; a response after its timeout becomes an error."""
         with self._at_work():
-            return self.caller.answer(
-                function, self.caller.prepare(function, LATEST, payload, tenant_id)
-            )
+            return self.caller.answer(*self.caller.prepared(target, payload, tenant_id))
 
-    def call_later(self, function: Function, payload: bytes, tenant_id: str | None = None) -> None:
+    def call_later(self, target: Resolved, payload: bytes, tenant_id: str | None = None) -> None:
         """Queue a call for the next run of the driver; its response is discarded."""
-        self._later.append((function, self.caller.prepare(function, LATEST, payload, tenant_id)))
+        self._later.append(self.caller.prepared(target, payload, tenant_id))
         self._coordinator.wake()
 
     @contextmanager
@@ -177,13 +175,14 @@ class Driver:
         now = self._clock.now()
         for arns in self._portions(self._schedule.ready(family, now)):
             for arn in arns:
-                function = self._functions.get(ExecutionArn.parse(arn).function_name)
+                owner = ExecutionArn.parse(arn)
+                function = self._functions.get(owner.function_name, owner.version)
                 if function is not None and function.durable:
                     yield arn, partial(self._invoke, arn, function)
         for calls in self._portions(self._schedule.calls(family, now)):
             for call in calls:
                 name, version = self._functions.parse(call.function_arn)
-                function = self._functions.get(name)
+                function = self._functions.get(name, version or LATEST)
                 if function is not None:
                     key = f"{call.parent_arn}#{call.operation_id}"
                     yield key, partial(self._call_plain, call, function, version or LATEST)

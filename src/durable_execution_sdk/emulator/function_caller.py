@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from durable_execution_sdk.emulator.data_plane import DataPlaneWrapper, EmulatorDataPlane
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker, timeout_error
-from durable_execution_sdk.emulator.functions.registry import Function
+from durable_execution_sdk.emulator.functions.registry import Function, Resolved
 from durable_execution_sdk.ports.data_plane import DataPlane
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
@@ -29,7 +29,7 @@ class FunctionCaller:
         self._emulator = emulator
         self._wrappers = wrappers
         self._plane: DataPlane = wrappers.data_plane(EmulatorDataPlane(emulator))
-        self._invokers: dict[str, tuple[Function, Invoker]] = {}
+        self._invokers: dict[tuple[str, str], tuple[Function, Invoker]] = {}
 
     def prepare(
         self,
@@ -54,10 +54,17 @@ class FunctionCaller:
             trace_header=trace_header,
         )
 
+    def prepared(
+        self, target: Resolved, payload: bytes, tenant_id: str | None
+    ) -> tuple[Function, Call]:
+        """Return the arguments of ``answer`` for a function and version."""
+        function, version = target.function, target.version
+        return function, self.prepare(function, version, payload, tenant_id)
+
     def answer(self, function: Function, call: Call) -> Answer:
         """Call the function in this thread; too late or too large a response becomes an error."""
-        answer = self._invoker(function)(call)
-        if call.remaining() < 0:
+        answer = self._invoker(function, call.version)(call)
+        if call.remaining() < 0 and not answer.is_timed:
             return Answer(error=timeout_error(call.request_id, function.timeout))
         if len(answer.payload) > MAX_RESPONSE_BYTES:
             return Answer(
@@ -71,9 +78,9 @@ class FunctionCaller:
             )
         return answer
 
-    def _invoker(self, function: Function) -> Invoker:
-        entry = self._invokers.get(function.name)
+    def _invoker(self, function: Function, version: str) -> Invoker:
+        entry = self._invokers.get((function.name, version))
         if entry is None or entry[0] is not function:
             entry = (function, self._wrappers.invoker(function.connect(self._plane)))
-            self._invokers[function.name] = entry
+            self._invokers[function.name, version] = entry
         return entry[1]

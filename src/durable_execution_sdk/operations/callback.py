@@ -134,6 +134,13 @@ class CallbackOperation(DurableOperation[_T], Generic[_T]):
             self.observe(record)
 
     @property
+    def awaited_type(self) -> str | None:
+        """The name of the type to which the answer is decoded, if the config has one, for tools."""
+        if not self._is_typed:
+            return None
+        return repr(self._serdes).partition("(")[2].removesuffix(")")
+
+    @property
     def callback_id(self) -> str:
         """The id to which the external system answers; it is the same on every replay."""
         details = self.record.callback_details if self.record else None

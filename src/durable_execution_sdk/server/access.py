@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,17 +63,9 @@ class AccessControl:
         await refusal(error)(scope, receive, send_marked)
 
     def _reason_against(self, method: str, headers: Headers) -> str | None:
-        host = headers.get("host", "")
-        if not (is_loopback(_name(host)) or _name(host) in self._hosts):
-            return (
-                f"The host {host!r} is not this computer. If it is another name of it, allow it:"
-                " serve(..., allow_hosts=[...])."
-            )
-        origin = headers.get("origin")
-        if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
-            return f"A page of {origin!r} may not call this server."
-        if headers.get("sec-fetch-site", "none") not in _OWN_SITE:
-            return "A page of another site may not call this server."
+        reason = reason_against_page(headers, self._hosts)
+        if reason is not None:
+            return reason
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if method not in _SAFE_METHODS and kind in _SIMPLE_TYPES:
             return (
@@ -95,6 +87,27 @@ class AccessControl:
             "The token of this server is missing or wrong; send it as X-Durable-Token, or use it as"
             " the AWS access key."
         )
+
+
+def reason_against_page(
+    headers: Mapping[str, str], allow_hosts: Collection[str] = ()
+) -> str | None:
+    """Return the reason to refuse a request that a web page made, or that names another host.
+
+    The names of ``headers`` and the hosts are in lower case.
+    """
+    host = headers.get("host", "")
+    if not (is_loopback(_name(host)) or _name(host) in allow_hosts):
+        return (
+            f"The host {host!r} is not this computer. If it is another name of it, allow it:"
+            " serve(..., allow_hosts=[...])."
+        )
+    origin = headers.get("origin")
+    if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
+        return f"A page of {origin!r} may not call this server."
+    if headers.get("sec-fetch-site", "none") not in _OWN_SITE:
+        return "A page of another site may not call this server."
+    return None
 
 
 def is_loopback(name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import uvicorn
@@ -34,6 +34,7 @@ def serve(
     middleware: Sequence[Middleware] = (),
     allow_hosts: Sequence[str] = (),
     token: str | None = None,
+    is_functions: Callable[[str | None], bool] = lambda _: False,
 ) -> Server:
     """Serve the durable API and run the functions that are due, until the server is closed.
 
@@ -41,6 +42,7 @@ def serve(
     Requests are refused (403) if their ``Host`` is neither loopback nor one of ``allow_hosts``, or if a
     web page of another site sent them. A ``host`` other than loopback is open to the whole network, so
     it needs a ``token``, which clients send as ``X-Durable-Token`` or as their AWS access key id.
+    ``is_functions`` tells by the header ``X-Amzn-Trace-Id`` that a function of this server makes a request.
 
     Raises ``ConfigError`` if the token is empty or missing where one is needed, or if the server cannot
     listen on the host and port.
@@ -56,7 +58,8 @@ def serve(
             " your functions: give it a token, or use 127.0.0.1"
         )
     access = Middleware(AccessControl, allow_hosts=allow_hosts, token=token)
-    return Server(driver, _listen(host, port), workers, [access, *middleware])
+    backend = Backend(driver, is_functions)
+    return Server(backend, _listen(host, port), workers, [access, *middleware])
 
 
 class Server:
@@ -64,7 +67,7 @@ class Server:
 
     def __init__(
         self,
-        driver: Driver,
+        backend: Backend,
         listening: socket.socket,
         workers: int,
         middleware: Sequence[Middleware],
@@ -74,7 +77,7 @@ class Server:
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._listening = listening
         self._ended = threading.Event()
-        self._backend = Backend(driver)
+        self._backend = backend
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application(self._backend, middleware=middleware),
@@ -90,7 +93,8 @@ class Server:
             target=self._server.run, args=([listening],), name="durable-server", daemon=True
         )
         self._thread.start()
-        self._workers = Workers(driver, workers, on_failure=self._on_worker_failure)
+        self._workers = Workers(backend.driver, workers, on_failure=self._on_worker_failure)
+        backend.workers = self._workers
 
     def wait(self, seconds: float | None = None) -> None:
         """Block until a worker has failed, the server is closed, or ``seconds`` have passed."""

@@ -22,11 +22,23 @@ from durable_execution_sdk.server.request import Incoming
 
 async def invoke(backend: Backend, incoming: Incoming) -> Response:
     """Start an execution, or find the one of this name; a synchronous call waits until it has ended."""
-    outcome = await backend.run_long(begin, backend.driver, _request(incoming))
+    request = _request(incoming)
+    if request.invocation_type is not InvocationType.REQUEST_RESPONSE:
+        return _answer(await _outcome(backend, request, is_functions=False))
+    is_functions = backend.is_functions(incoming.headers.get("x-amzn-trace-id"))
+    async with backend.waiting_call(is_functions=is_functions):
+        return _answer(await _outcome(backend, request, is_functions=is_functions))
+
+
+async def _outcome(
+    backend: Backend, request: InvokeRequest, *, is_functions: bool
+) -> InvokeResponse:
+    run = backend.run_nested if is_functions else backend.run_long
+    outcome = await run(begin, backend.driver, request)
     if isinstance(outcome, WaitingInvoke):
         await backend.waiters.wait(outcome.arn, seconds=SYNCHRONOUS_MILLISECONDS / 1000)
         outcome = await backend.run(finish, backend.emulator, outcome)
-    return _answer(outcome)
+    return outcome
 
 
 def _request(incoming: Incoming) -> InvokeRequest:

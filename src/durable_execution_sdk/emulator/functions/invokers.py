@@ -36,10 +36,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Response to a call: JSON text, or the error with which the function failed."""
+    """Response to a call: JSON text, or the error with which the function failed.
+
+    ``is_timed``: the invoker itself holds the function to its timeout, by a clock of its own.
+    """
 
     payload: bytes = b""
     error: ErrorObject | None = None
+    is_timed: bool = False
 
 
 class Invoker(Protocol):

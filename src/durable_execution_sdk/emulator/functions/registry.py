@@ -1,7 +1,7 @@
 """Registry of the functions of an emulator, and the parsing of their names.
 
-A name may be a function's name, a partial or a full ARN, each with or without a qualifier. All versions
-and aliases of a function run the same code: an alias resolves to ``$LATEST``.
+A name may be a function's name, a partial or a full ARN, each with or without a qualifier. Until a version
+of a function is published, all its versions run the same code, and all its aliases resolve to ``$LATEST``.
 """
 
 from __future__ import annotations
@@ -75,6 +75,8 @@ class Functions:
         self.account = account
         self.partition = partition
         self._functions: dict[str, Function] = {}
+        self._versions: dict[str, dict[str, Function]] = {}
+        self._aliases: dict[str, dict[str, str]] = {}
 
     def add_durable(
         self,
@@ -122,24 +124,47 @@ class Functions:
         self._functions[function.name] = function
         return function
 
+    def add_version(self, version: str, function: Function) -> None:
+        """Register the code of a published version; executions of the version stay with it."""
+        if not version.isdecimal():
+            raise ConfigError(
+                f"a version of the function {function.name!r} is a number, not {version!r}"
+            )
+        self._versions.setdefault(function.name, {})[version] = function
+
+    def add_alias(self, name: str, alias: str, version: str) -> None:
+        """Let an alias of a function stand for a version, ``$LATEST`` included."""
+        self._aliases.setdefault(name, {})[alias] = version
+
+    def versions(self, name: str) -> list[str]:
+        """Return the published versions of a function, oldest first."""
+        return sorted(self._versions.get(name, {}), key=int)
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """Return the versions of a function's aliases."""
+        return dict(self._aliases.get(name, {}))
+
     @property
     def names(self) -> list[str]:
         """The names of all registered functions, sorted."""
         return sorted(self._functions)
 
-    def get(self, name: str) -> Function | None:
-        """Return the function with exactly this name, if any."""
-        return self._functions.get(name)
+    def get(self, name: str, version: str = LATEST) -> Function | None:
+        """Return the function with exactly this name, and the code of this version, if any."""
+        if version == LATEST or name not in self._versions:
+            return self._functions.get(name)
+        return self._versions[name].get(version)
 
     def resolve(self, name: str, qualifier: str | None = None) -> Resolved:
         """Return the function of a name or ARN; raise the service's ``ServiceError`` if there is none."""
         match, qualifier = _split_name(name, qualifier)
-        function = self._functions.get(match["name"])
+        version = self._version(match["name"], qualifier)
+        function = None if version is None else self.get(match["name"], version)
         is_local = match["region"] in (None, self.region) and match["account"] in (
             None,
             self.account,
         )
-        if function is None or not is_local:
+        if version is None or function is None or not is_local:
             suffix = f":{qualifier}" if qualifier else ""
             region_account = f"{match['region'] or self.region}:{match['account'] or self.account}"
             raise ServiceError(
@@ -148,15 +173,14 @@ class Functions:
                 code=NOT_FOUND,
                 status=STATUS[NOT_FOUND],
             )
-        version = qualifier if qualifier and qualifier.isdecimal() else LATEST
         arn = self.arn(function.name, version)
         return Resolved(function, version, arn, qualifier is not None)
 
     def parse(self, name: str, qualifier: str | None = None) -> tuple[str, str | None]:
         """Return name and version (if any) of a name or ARN; the function may be unregistered."""
         match, qualifier = _split_name(name, qualifier)
-        if qualifier is not None and not qualifier.isdecimal():
-            qualifier = LATEST
+        if qualifier is not None:
+            qualifier = self._version(match["name"], qualifier) or LATEST
         return match["name"], qualifier
 
     def target(self, name: str) -> FunctionTarget | ErrorObject:
@@ -173,6 +197,15 @@ class Functions:
             durable=resolved.function.durable,
             execution_timeout=resolved.function.execution_timeout,
         )
+
+    def _version(self, name: str, qualifier: str | None) -> str | None:
+        """Return the version of a qualifier; ``None`` for an alias that a function with aliases lacks."""
+        if qualifier is None or qualifier.startswith(LATEST):
+            return LATEST
+        if qualifier.isdecimal():
+            return qualifier
+        aliases = self._aliases.get(name)
+        return LATEST if aliases is None else aliases.get(qualifier)
 
     def arn(self, name: str, version: str | None = None) -> str:
         """Return the ARN of a function, or of a version of it."""

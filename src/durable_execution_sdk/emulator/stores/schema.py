@@ -1,17 +1,20 @@
-"""The tables of the SQLite store, and the check of a file's format."""
+"""The tables of the SQLite store, the check of a file's format, and the migration of older ones."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
 
 from durable_execution_sdk.errors import StoreError
 
 APPLICATION_ID = 0x64757261
 """SQLite's ``application_id`` of our files: "dura" in ASCII."""
-
-VERSION = 1
 
 _RETRY_SECONDS = 0.01
 _sleep = time.sleep
@@ -44,18 +47,41 @@ _TABLES = (
 )
 
 
-def prepare(db: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
-    """Create the tables in a new file; raise ``StoreError`` for a file of another kind or version.
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """The format of a kind of files.
+
+    ``migrations`` has the statements that bring a file of a version to the next one, for each older version.
+    """
+
+    application_id: int
+    version: int
+    tables: Sequence[str]
+    migrations: Mapping[int, Sequence[str]] = MappingProxyType({})
+
+
+EXECUTIONS = Format(
+    application_id=APPLICATION_ID,
+    version=2,
+    tables=_TABLES,
+    # Events of times and forks are new in version 2: a release that reads version 1 only cannot read them.
+    migrations={1: ()},
+)
+
+
+def prepare(db: sqlite3.Connection, path: Path, format_: Format, busy_seconds: float) -> None:
+    """Create the tables in a new file, or migrate those of an older version.
+
+    Raises ``StoreError`` for a file of another kind, or of a newer version.
 
     ``busy_seconds`` is the longest wait for other processes, as in ``sqlite3.connect(timeout=)``.
     """
     try:
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        if not _is_ours(db, path):
+        if not _is_ours(db, path, format_):
             _log_ahead(db, busy_seconds)
-            _create(db, path)
-        version = _number(db, "user_version")
+            _create(db, path, format_)
+        version = _migrate(db, format_)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
             raise
@@ -63,18 +89,18 @@ def prepare(db: sqlite3.Connection, path: Path, busy_seconds: float) -> None:
             f"{path} is not a SQLite database, or it is damaged ({error});"
             " move it away or choose another file"
         ) from error
-    if version != VERSION:
+    if version != format_.version:
         raise StoreError(
             f"{path} has format {version}, and this version of durable-execution-sdk reads format"
-            f" {VERSION}; use the version that wrote it, or choose another file"
+            f" {format_.version}; use the version that wrote it, or choose another file"
         )
 
 
-def _is_ours(db: sqlite3.Connection, path: Path) -> bool:
+def _is_ours(db: sqlite3.Connection, path: Path, format_: Format) -> bool:
     """Tell whether the tables are there, as of one moment: another process may be about to create them."""
     db.execute("BEGIN")
     try:
-        is_ours = _number(db, "application_id") == APPLICATION_ID
+        is_ours = _number(db, "application_id") == format_.application_id
         if not is_ours:
             _refuse_foreign(db, path)
         return is_ours
@@ -97,16 +123,38 @@ def _log_ahead(db: sqlite3.Connection, busy_seconds: float) -> None:
             return
 
 
-def _create(db: sqlite3.Connection, path: Path) -> None:
+def _create(db: sqlite3.Connection, path: Path, format_: Format) -> None:
+    with _writing(db):
+        # Another process may have created them while this one waited for the lock.
+        if _number(db, "application_id") != format_.application_id:
+            _refuse_foreign(db, path)
+            for statement in format_.tables:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {format_.application_id}")
+            db.execute(f"PRAGMA user_version = {format_.version}")
+
+
+def _migrate(db: sqlite3.Connection, format_: Format) -> int:
+    """Bring a file of an older version to this one, all of it or nothing; return its version."""
+    version = _number(db, "user_version")
+    if version not in format_.migrations:
+        return version
+    with _writing(db):
+        # Another process may have migrated it while this one waited for the lock.
+        version = _number(db, "user_version")
+        while version in format_.migrations:
+            for statement in format_.migrations[version]:
+                db.execute(statement)
+            version += 1
+        db.execute(f"PRAGMA user_version = {version}")
+    return version
+
+
+@contextmanager
+def _writing(db: sqlite3.Connection) -> Generator[None]:
     db.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have created them while this one waited for the lock.
-        if _number(db, "application_id") != APPLICATION_ID:
-            _refuse_foreign(db, path)
-            for statement in _TABLES:
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {VERSION}")
+        yield
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from durable_execution_sdk.emulator.stores.leases import FileLeases, Leases
+from durable_execution_sdk.emulator.stores.schema import EXECUTIONS
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
@@ -39,7 +40,7 @@ class SqliteStore:
     def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
         self.path = Path(path)
         self._leases = FileLeases(Path(f"{self.path.absolute()}.leases"))
-        self._file = SqliteFile(self.path)
+        self._file = SqliteFile(self.path, EXECUTIONS)
 
     @property
     def leases(self) -> Leases:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from durable_execution_sdk.emulator.stores.schema import prepare
+from durable_execution_sdk.emulator.stores.schema import Format, prepare
 from durable_execution_sdk.errors import StoreError
 
 __all__ = ["SqliteFile"]
@@ -25,8 +25,9 @@ class SqliteFile:
     callers have seen those writes, so they must read the file anew.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, format_: Format) -> None:
         self.path = path
+        self._format = format_
         # A function may change the working directory. And ``:memory:`` is the name of a file here.
         self._file = path.absolute()
         self._lock = threading.RLock()
@@ -115,7 +116,7 @@ class SqliteFile:
                 self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             try:
-                prepare(db, self.path, _BUSY_SECONDS)
+                prepare(db, self.path, self._format, _BUSY_SECONDS)
                 self._known = self._file.stat()
             except BaseException:
                 db.close()

@@ -1,0 +1,1 @@
+"""The development server: functions in processes of their own, around the emulator."""

@@ -1,0 +1,1 @@
+"""Find functions: in files and folders, in templates, and in a project's table."""

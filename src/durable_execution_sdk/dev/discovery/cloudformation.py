@@ -1,0 +1,160 @@
+"""Read a CloudFormation or SAM template, and resolve its references as far as a laptop can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from durable_execution_sdk.errors import ConfigError
+
+FUNCTION_TYPES = frozenset({"AWS::Serverless::Function", "AWS::Lambda::Function"})
+ALIAS_TYPE = "AWS::Lambda::Alias"
+_VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
+
+Tree = dict[str, Any]
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """A YAML loader that reads CloudFormation's short forms as their long ones."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Tree:
+    if isinstance(node, yaml.ScalarNode):
+        value: Any = loader.construct_scalar(node)
+        if suffix == "GetAtt":
+            value = str(value).split(".", 1)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    else:
+        value = loader.construct_mapping(cast("yaml.MappingNode", node), deep=True)
+    return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
+
+
+cast("Any", _Loader).add_multi_constructor("!", _short_form)
+
+
+class Template:
+    """A template's functions and aliases, with references resolved.
+
+    A parameter is its default; a function is its name or its ARN here; AWS's pseudo parameters are those of
+    the local account. A reference to anything else is its logical id: nothing of it exists on a laptop.
+    """
+
+    def __init__(self, tree: Tree, *, region: str, account: str) -> None:
+        self._region = region
+        self._account = account
+        self._parameters = {
+            name: str(parameter["Default"])
+            for name, parameter in mapping(tree.get("Parameters")).items()
+            if "Default" in mapping(parameter)
+        }
+        self._resources = mapping(tree.get("Resources"))
+        self.globals = mapping(mapping(tree.get("Globals")).get("Function"))
+
+    def resources(self, types: frozenset[str]) -> dict[str, Tree]:
+        """Return the resources of these types by logical id."""
+        return {
+            logical_id: mapping(resource)
+            for logical_id, resource in self._resources.items()
+            if mapping(resource).get("Type") in types
+        }
+
+    def function_name(self, logical_id: str) -> str:
+        """Return the name of a function: the one that the template gives it, or the logical id."""
+        properties = mapping(mapping(self._resources.get(logical_id)).get("Properties"))
+        name = self.resolve(properties.get("FunctionName"))
+        return name if isinstance(name, str) and name else logical_id
+
+    def resolve(self, value: Any) -> Any:
+        """Return a value with all references resolved."""
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                return self._referenced(name)
+            case {"Fn::Sub": str(text)}:
+                return self._substituted(text, {})
+            case {"Fn::Sub": [str(text), {**variables}]}:
+                resolved = {str(key): str(self.resolve(item)) for key, item in variables.items()}
+                return self._substituted(text, resolved)
+            case {"Fn::GetAtt": [str(name), attribute]}:
+                return self._attribute(name, str(attribute))
+            case {"Fn::Join": [separator, [*parts]]}:
+                return str(separator).join(str(self.resolve(part)) for part in parts)
+            case {"Fn::If": [_, then, _otherwise]}:
+                return self.resolve(then)
+            case dict():
+                return {key: self.resolve(item) for key, item in cast("Tree", value).items()}
+            case list():
+                return [self.resolve(item) for item in _items(value)]
+            case _:
+                return value
+
+    def _referenced(self, name: str) -> str:
+        pseudo = {
+            "AWS::Region": self._region,
+            "AWS::AccountId": self._account,
+            "AWS::Partition": "aws",
+            "AWS::StackName": "local",
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        if name in pseudo:
+            return pseudo[name]
+        if name in self._parameters:
+            return self._parameters[name]
+        # SAM's names for what it makes of AutoPublishAlias.
+        logical_id, dot, kind = name.rpartition(".")
+        if dot and kind in {"Alias", "Version"}:
+            return self._arn(logical_id)
+        return self.function_name(name) if self._is_function(name) else name
+
+    def _attribute(self, name: str, attribute: str) -> str:
+        if attribute == "Arn" and self._is_function(name):
+            return self._arn(name)
+        return name
+
+    def _substituted(self, text: str, variables: Mapping[str, str]) -> str:
+        def replaced(match: re.Match[str]) -> str:
+            name = match[1]
+            if name in variables:
+                return variables[name]
+            logical_id, dot, attribute = name.partition(".")
+            if dot and attribute not in {"Alias", "Version"}:
+                return self._attribute(logical_id, attribute)
+            return self._referenced(name)
+
+        return _VARIABLE.sub(replaced, text).replace("${!", "${")
+
+    def _arn(self, logical_id: str) -> str:
+        name = self.function_name(logical_id)
+        arn = f"arn:aws:lambda:{self._region}:{self._account}:function:{name}"
+        properties = mapping(mapping(self._resources.get(logical_id)).get("Properties"))
+        alias = properties.get("AutoPublishAlias") or self.globals.get("AutoPublishAlias")
+        return f"{arn}:{self.resolve(alias)}" if alias else arn
+
+    def _is_function(self, logical_id: str) -> bool:
+        return mapping(self._resources.get(logical_id)).get("Type") in FUNCTION_TYPES
+
+
+def read_tree(file: Path) -> Tree:
+    """Read a template. Raises ``ConfigError`` if it is none."""
+    try:
+        tree = yaml.load(file.read_text(), _Loader)  # noqa: S506 - derived from the safe loader
+    except OSError as error:
+        raise ConfigError(f"the template {file} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the template {file} is not YAML: {error}") from error
+    if not isinstance(tree, dict) or "Resources" not in tree:
+        raise ConfigError(f"{file} is not a template of CloudFormation or SAM: it has no Resources")
+    return cast("Tree", tree)
+
+
+def _items(value: Any) -> list[Any]:
+    return cast("list[Any]", value)
+
+
+def mapping(value: Any) -> Tree:
+    """Return a mapping, or an empty one in the place of anything else."""
+    return cast("Tree", value) if isinstance(value, dict) else {}

@@ -1,0 +1,1 @@
+"""Functions as processes behind Lambda's Runtime API."""

@@ -1,0 +1,109 @@
+"""Send the lines of code that call operations, and the types that callbacks wait for, to the server.
+
+Loaded in the processes of Python functions that use the SDK, by ``python_client``. Nothing of it exists on
+Lambda: the service has no place for it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import queue
+import threading
+from functools import partial
+from typing import Any, TypeGuard
+
+import msgspec
+
+from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
+from durable_execution_sdk.operations.callback import CallbackOperation
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.updates import OperationUpdate
+from durable_execution_sdk.replay.source_places import asking_place
+from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.run import InvocationRun
+
+_MOST_SENT = 100_000
+
+
+class Notes:
+    """A queue of notes, sent by a thread; a note that was sent before is not sent again."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._queue: queue.SimpleQueue[CodeNote] = queue.SimpleQueue()
+        self._sent: set[CodeNote] = set()
+        threading.Thread(target=self._send, name="durable-notes", daemon=True).start()
+
+    def add(self, note: CodeNote) -> None:
+        """Send a note soon."""
+        if note not in self._sent:
+            if len(self._sent) >= _MOST_SENT:
+                self._sent.clear()
+            self._sent.add(note)
+            self._queue.put(note)
+
+    def _send(self) -> None:
+        connection = http.client.HTTPConnection(self._address)
+        while True:
+            notes = [self._queue.get()]
+            while not self._queue.empty():
+                notes.append(self._queue.get())
+            try:
+                connection.request(
+                    "POST",
+                    NOTES_PATH,
+                    msgspec.json.encode(notes),
+                    {"Content-Type": "application/json"},
+                )
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                return  # The server is ending this worker.
+
+
+class NotingRun(InvocationRun):
+    """The state of an invocation that notes the line of each operation that its code calls.
+
+    The type of a callback's answer follows when its START is recorded: the operation is not complete when
+    it claims its id.
+    """
+
+    def __init__(self, notes: Notes, *args: Any) -> None:
+        super().__init__(*args)
+        self._notes = notes
+        self._callbacks: dict[str, tuple[CallbackOperation[Any], CodeNote]] = {}
+
+    def claim(self, claimant: Completion[Any]) -> Operation | None:
+        """Note the line of code that calls the operation."""
+        place = asking_place()
+        if place is not None:
+            note = CodeNote(
+                arn=self.invoked.arn,
+                operation_id=claimant.operation_id,
+                file=place.file,
+                line=place.line,
+                function=place.function,
+            )
+            self._notes.add(note)
+            if isinstance(claimant, CallbackOperation):
+                self._callbacks[claimant.operation_id] = claimant, note
+        return super().claim(claimant)
+
+    def submit(self, update: OperationUpdate) -> None:
+        """Note the type of a callback's answer with its first update."""
+        callback, note = self._callbacks.pop(update.id, (None, None))
+        awaited_type = None if callback is None else callback.awaited_type
+        if note is not None and awaited_type is not None:
+            self._notes.add(msgspec.structs.replace(note, awaited_type=awaited_type))
+        super().submit(update)
+
+
+def observing(handler: Any, address: str) -> Any:
+    """Return the handler, with notes of the operations of its invocations if it is a durable one."""
+    if _is_durable(handler):
+        return handler.made_by(partial(NotingRun, Notes(address)))
+    return handler
+
+
+def _is_durable(handler: object) -> TypeGuard[AnyHandler]:
+    return isinstance(handler, DurableHandler)

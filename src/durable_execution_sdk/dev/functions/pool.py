@@ -1,0 +1,150 @@
+"""The workers of one version of a function: started when they are needed, and kept warm.
+
+All methods are called in one event loop, without locks. The number of calls at once is bounded by those who
+call, not here: a pool that made a call wait for the end of another would block functions that call one
+another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from durable_execution_sdk.dev.functions.environment import Surroundings
+from durable_execution_sdk.dev.functions.exchange import Handover
+from durable_execution_sdk.dev.functions.records import Recorder
+from durable_execution_sdk.dev.functions.worker import Worker, WorkerGoneError
+from durable_execution_sdk.emulator.functions.invokers import Answer
+
+MOST_IDLE = 8
+"""Idle workers of a pool that are kept; more are ended."""
+
+
+class ClosedError(Exception):
+    """The server is being stopped, so no worker is started any more."""
+
+
+class Pool:
+    """Workers of one version of a function."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        recorder: Recorder,
+        *,
+        has_deadlines: bool,
+    ) -> None:
+        self.surroundings = surroundings
+        self._recorder = recorder
+        self._has_deadlines = has_deadlines
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._ending: set[Worker] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    @property
+    def timeout(self) -> float | None:
+        """The seconds that an invocation may take; ``None`` while deadlines are suspended."""
+        return self.surroundings.declaration.timeout if self._has_deadlines else None
+
+    @property
+    def workers(self) -> Iterator[Worker]:
+        """The workers that run, idle and busy."""
+        yield from self._idle
+        yield from self._busy
+
+    async def answer(self, call: Handover) -> Answer:
+        """Let a worker answer a call: an idle one, or a new one."""
+        while True:
+            worker, is_new = await self._take()
+            try:
+                return await worker.answer(call, timeout=self.timeout)
+            except WorkerGoneError as error:
+                # One that was started earlier may have failed for a reason that is gone.
+                if is_new:
+                    return error.answer
+            finally:
+                self._release(worker)
+
+    async def warm(self) -> None:
+        """Have one worker ready, if there is none."""
+        if not self._is_closed and not self._idle:
+            worker = self._make()
+            self._idle.append(worker)
+            await worker.start()
+
+    def reload(self, surroundings: Surroundings) -> None:
+        """Run the next invocations in new processes; those in progress end in theirs."""
+        self.surroundings = surroundings
+        for worker in self._busy:
+            worker.is_retired = True
+        for worker in list(self._idle):
+            self._discard(worker)
+        self._start_spare()
+
+    def worker_of(self, request_id: str) -> Worker | None:
+        """Return the worker that has this invocation."""
+        for worker in self._busy:
+            current = worker.current
+            if current is not None and current.call.request_id == request_id:
+                return worker
+        return None
+
+    async def close(self) -> None:
+        """End all workers, and wait for their ends."""
+        self._is_closed = True
+        workers = [*self._idle, *self._busy, *self._ending]
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            await worker.ended()
+
+    async def _take(self) -> tuple[Worker, bool]:
+        """Return a worker, and whether it was started for this call."""
+        if self._is_closed:
+            raise ClosedError
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.is_ended:
+                self._busy.add(worker)
+                is_new = False
+                break
+        else:
+            worker, is_new = self._make(), True
+            self._busy.add(worker)
+            await worker.start()
+        if not self._idle and len(self._busy) < MOST_IDLE:
+            self._start_spare()
+        return worker, is_new
+
+    def _start_spare(self) -> None:
+        task = asyncio.create_task(self.warm())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _make(self) -> Worker:
+        return Worker(self.surroundings, self._recorder, self._forget)
+
+    def _release(self, worker: Worker) -> None:
+        self._busy.discard(worker)
+        if worker.is_ended or worker.is_retired or len(self._idle) >= MOST_IDLE or self._is_closed:
+            self._discard(worker)
+        else:
+            self._idle.append(worker)
+
+    def _discard(self, worker: Worker) -> None:
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if not worker.is_ended:
+            worker.is_retired = True
+            self._ending.add(worker)
+            worker.kill()
+
+    def _forget(self, worker: Worker) -> None:
+        self._ending.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if worker.was_ready and not worker.is_retired and not self._idle and not self._is_closed:
+            # One that was never ready would not be ready the next time either.
+            self._start_spare()

@@ -1,0 +1,1 @@
+"""Lines, invocations and code positions of functions, kept beside the store."""

@@ -1,0 +1,211 @@
+"""Logs in a SQLite file of their own, beside that of the executions.
+
+A file of its own, because each write to that of the executions makes every process look for new events, and
+waits for the disk. Logs do not: after a loss of power the last lines may be missing. The number of rows is
+bounded, and so is the size; the oldest go first.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.logs.schema import LOGS
+from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
+from durable_execution_sdk.errors import StoreError
+
+MOST_ROWS = 100_000
+"""Rows of each table that are kept."""
+
+MOST_BYTES = 256 << 20
+"""Size of the file above which the older half of the lines goes."""
+
+_WRITES_BETWEEN_BOUNDS = 200
+_LINE = "number, arn, request_id, operation_id, function, version, at, stream, text"
+_Line = tuple[int, str | None, str | None, str | None, str, str, int, str, str]
+
+_logger = logging.getLogger(__name__)
+
+
+def logs_path(store: Path) -> Path:
+    """Return the path of the logs of a store's executions."""
+    return store.with_name(f"{store.name}.logs")
+
+
+class LogStore:
+    """Keeps lines, invocations and code positions. Thread-safe.
+
+    It is a ``Recorder``: a write that fails is dropped with one warning, because logs must not fail the
+    functions that write them. Methods that read raise ``StoreError``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = SqliteFile(path, LOGS)
+        self._file.read("PRAGMA synchronous = NORMAL")
+        self._writes = 0
+        self._has_warned = False
+
+    def add_lines(self, lines: list[LogLine]) -> None:
+        """Keep lines in their order."""
+        self._write(
+            "INSERT INTO lines (arn, request_id, operation_id, function, version, at, stream, text)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    line.arn,
+                    line.request_id,
+                    line.operation_id,
+                    line.function,
+                    line.version,
+                    line.at,
+                    line.stream,
+                    line.text,
+                )
+                for line in lines
+            ],
+        )
+
+    def add_invocation(self, record: InvocationRecord) -> None:
+        """Keep an invocation that has ended."""
+        self._write(
+            "INSERT INTO invocations (arn, json) VALUES (?, ?)",
+            [(record.arn, msgspec.json.encode(record).decode())],
+        )
+
+    def add_notes(self, notes: list[CodeNote]) -> None:
+        """Keep positions: the last one of each operation, and the type that its callback waits for."""
+        self._write(
+            "INSERT INTO notes (arn, operation_id, file, line, function, awaited_type)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (arn, operation_id) DO UPDATE SET"
+            " file = excluded.file, line = excluded.line, function = excluded.function,"
+            " awaited_type = COALESCE(excluded.awaited_type, awaited_type)",
+            [
+                (
+                    note.arn,
+                    note.operation_id,
+                    note.file,
+                    note.line,
+                    note.function,
+                    note.awaited_type,
+                )
+                for note in notes
+            ],
+        )
+
+    def lines(
+        self,
+        arn: str | None,
+        operation_id: str | None = None,
+        *,
+        after: int = 0,
+        limit: int = MOST_ROWS,
+    ) -> list[LogLine]:
+        """Return the lines of an execution, or of one of its operations, numbered above ``after``.
+
+        ``None`` asks for the lines that belong to no execution: those of plain functions, and of the start
+        of processes.
+        """
+        condition, values = "arn IS ?", [arn]
+        if operation_id is not None:
+            condition += " AND operation_id = ?"
+            values.append(operation_id)
+        rows: list[_Line] = self._file.read(
+            f"SELECT {_LINE} FROM lines WHERE {condition} AND number > ?"  # noqa: S608 - our own words only
+            " ORDER BY number LIMIT ?",
+            (*values, after, limit),
+        )
+        return [_log_line(row) for row in rows]
+
+    def invocations(self, arn: str) -> list[InvocationRecord]:
+        """Return the invocations of an execution that have ended, in their order."""
+        rows: list[tuple[str]] = self._file.read(
+            "SELECT json FROM invocations WHERE arn = ? ORDER BY number", (arn,)
+        )
+        return [msgspec.json.decode(row[0], type=InvocationRecord) for row in rows]
+
+    def notes(self, arn: str) -> list[CodeNote]:
+        """Return the positions of an execution's operations, in the order of their first calls."""
+        rows: list[tuple[str, str, str, int, str | None, str | None]] = self._file.read(
+            "SELECT arn, operation_id, file, line, function, awaited_type FROM notes"
+            " WHERE arn = ? ORDER BY number",
+            (arn,),
+        )
+        return [
+            CodeNote(
+                arn=owner,
+                operation_id=operation_id,
+                file=file,
+                line=line,
+                function=function,
+                awaited_type=awaited_type,
+            )
+            for owner, operation_id, file, line, function, awaited_type in rows
+        ]
+
+    def forget(self, arn: str) -> None:
+        """Delete all records of an execution."""
+
+        def delete(db: sqlite3.Connection) -> None:
+            for table in ("lines", "invocations", "notes"):
+                db.execute(f"DELETE FROM {table} WHERE arn = ?", (arn,))  # noqa: S608 - ours
+
+        self._attempt(delete)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        def insert(db: sqlite3.Connection) -> None:
+            db.executemany(statement, rows)
+            self._writes += 1
+            if self._writes % _WRITES_BETWEEN_BOUNDS == 0:
+                _keep_bounds(db)
+
+        self._attempt(insert)
+
+    def _attempt(self, write: Callable[[sqlite3.Connection], None]) -> None:
+        try:
+            with self._file.writing() as db:
+                write(db)
+        except StoreError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                _logger.warning("logs of functions are lost: %s", error)
+
+
+def _keep_bounds(db: sqlite3.Connection) -> None:
+    for table in ("lines", "invocations", "notes"):
+        db.execute(
+            f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?",  # noqa: S608 - ours
+            (MOST_ROWS,),
+        )
+    used = db.execute(
+        "SELECT (page_count - freelist_count) * page_size"
+        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+    ).fetchone()[0]
+    if used > MOST_BYTES:
+        db.execute(
+            "DELETE FROM lines WHERE number <= (SELECT (min(number) + max(number)) / 2 FROM lines)"
+        )
+
+
+def _log_line(row: _Line) -> LogLine:
+    number, arn, request_id, operation_id, function, version, at, stream, text = row
+    return LogLine(
+        number=number,
+        arn=arn,
+        request_id=request_id,
+        operation_id=operation_id,
+        function=function,
+        version=version,
+        at=at,
+        stream=stream,
+        text=text,
+    )

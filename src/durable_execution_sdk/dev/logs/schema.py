@@ -1,0 +1,45 @@
+"""The tables of the file of logs."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.emulator.stores.schema import Format
+
+_TABLES = (
+    """
+    CREATE TABLE lines (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        arn TEXT,
+        request_id TEXT,
+        operation_id TEXT,
+        function TEXT NOT NULL,
+        version TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        stream TEXT NOT NULL,
+        text TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX lines_by_execution ON lines (arn, number)",
+    """
+    CREATE TABLE invocations (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        arn TEXT,
+        json TEXT NOT NULL
+    )
+    """,
+    "CREATE INDEX invocations_by_execution ON invocations (arn, number)",
+    """
+    CREATE TABLE notes (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        arn TEXT NOT NULL,
+        operation_id TEXT NOT NULL,
+        file TEXT NOT NULL,
+        line INTEGER NOT NULL,
+        function TEXT,
+        awaited_type TEXT,
+        UNIQUE (arn, operation_id)
+    )
+    """,
+)
+
+LOGS = Format(application_id=0x64757262, version=1, tables=_TABLES)
+"""The format of the file. Its ``application_id`` is "durb" in ASCII."""

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.logs import log_store
+from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
+from durable_execution_sdk.errors import StoreError
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[LogStore]:
+    store = LogStore(tmp_path / "executions.db.logs")
+    yield store
+    store.close()
+
+
+def line(text: str, **options: Any) -> LogLine:
+    return LogLine(function="f", version="1", at=5, stream="stdout", text=text, **options)
+
+
+def texts(lines: list[LogLine]) -> list[str]:
+    return [each.text for each in lines]
+
+
+def test_lines_are_read_by_execution_and_operation_and_from_a_number_on(logs: LogStore) -> None:
+    logs.add_lines([line("one", arn="a", request_id="r", operation_id="o"), line("two", arn="b")])
+    logs.add_lines([line("three", arn="a"), line("of none")])
+    first, third = logs.lines("a")
+    assert (first.text, first.request_id, first.operation_id, first.at) == ("one", "r", "o", 5)
+    assert third.text == "three"
+    assert texts(logs.lines("a", after=first.number)) == ["three"]
+    assert texts(logs.lines("a", "o")) == ["one"]
+    assert texts(logs.lines("a", limit=1)) == ["one"]
+    assert texts(logs.lines(None)) == ["of none"]
+    assert logs.lines("c") == []
+
+
+def test_numbers_survive_a_restart_and_never_repeat(tmp_path: Path) -> None:
+    path = tmp_path / "logs"
+    store = LogStore(path)
+    store.add_lines([line("one", arn="a"), line("two", arn="a")])
+    last = store.lines("a")[-1].number
+    store.forget("a")
+    store.close()
+    again = LogStore(path)
+    assert again.lines("a") == []
+    again.add_lines([line("three", arn="a")])
+    assert again.lines("a")[0].number > last
+    again.close()
+
+
+def test_invocations_come_back(logs: LogStore) -> None:
+    record = InvocationRecord(
+        function="f", version="2", request_id="r", arn="a", started_at=1, ended_at=3, worker=7
+    )
+    logs.add_invocation(record)
+    assert logs.invocations("a") == [record]
+    assert logs.invocations("b") == []
+
+
+def test_the_last_position_of_an_operation_counts_and_its_type_stays(logs: LogStore) -> None:
+    logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=1, awaited_type="bool")])
+    logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=2)])
+    assert logs.notes("a") == [
+        CodeNote(arn="a", operation_id="o", file="x.py", line=2, awaited_type="bool")
+    ]
+
+
+def test_what_is_kept_is_bounded_in_number_and_size(
+    logs: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_store, "_WRITES_BETWEEN_BOUNDS", 1)
+    monkeypatch.setattr(log_store, "MOST_ROWS", 10)
+    logs.add_lines([line(str(number), arn="a") for number in range(25)])
+    assert texts(logs.lines("a")) == [str(number) for number in range(15, 25)]
+    monkeypatch.setattr(log_store, "MOST_BYTES", 1)
+    logs.add_lines([line("25", arn="a")])
+    assert texts(logs.lines("a")) == ["21", "22", "23", "24", "25"]
+
+
+def test_a_write_that_fails_is_dropped_with_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "logs"
+    store = LogStore(path)
+    path.unlink()
+    with caplog.at_level(logging.WARNING):
+        store.add_lines([line("x")])
+        store.add_lines([line("y")])
+    assert len(caplog.records) == 1
+    assert "logs of functions are lost" in caplog.text
+    store.close()
+
+
+def test_threads_write_at_once(logs: LogStore) -> None:
+    threads = [
+        threading.Thread(target=lambda: [logs.add_lines([line("x", arn="a")]) for _ in range(50)])
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(logs.lines("a")) == 200
+
+
+def test_the_store_of_executions_is_not_taken_for_logs(tmp_path: Path) -> None:
+    from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+
+    path = tmp_path / "executions.db"
+    SqliteStore(path).close()
+    with pytest.raises(StoreError, match="something else"):
+        LogStore(path)
+    assert logs_path(path) == tmp_path / "executions.db.logs"
