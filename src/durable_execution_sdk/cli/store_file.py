@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,6 +15,13 @@ from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.single_execution import SingleExecutionStore
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
+from durable_execution_sdk.emulator.stores.store import Search
+
+LAST = "@last"
+"""Names the execution that was started last."""
+
+_ID = re.compile(r"[0-9a-zA-Z-]{4,}")
+_MOST_SHOWN = 5
 
 _IGNORE = "# The executions that durable stores here are not source code.\n*\n"
 
@@ -56,14 +64,39 @@ class Place:
         with self.opened() as emulator:
             yield emulator
 
-    def arn(self, emulator: Emulator, name: str) -> str:
-        """Return the ARN of the execution with this name or ARN; raises ``Refusal`` if there is none."""
-        arn = emulator.find_name(name)
-        if arn is None and emulator.store.find(name) is not None:
-            arn = name
+    def arn(self, emulator: Emulator, reference: str) -> str:
+        """Return the ARN of the execution that a reference names; see ``find``.
+
+        Raises ``Refusal`` if there is none, or several.
+        """
+        arn = self.find(emulator, reference)
         if arn is None:
             raise Refusal(
-                f"there is no execution {name!r} in {self.path}; `{self.command('list')}` shows"
+                f"there is no execution {reference!r} in {self.path}; `{self.command('list')}` shows"
                 " those that are there"
             )
         return arn
+
+    def find(self, emulator: Emulator, reference: str) -> str | None:
+        """Return the ARN of the execution that a reference names, if any.
+
+        A reference is a name, an ARN, the beginning of an id, or ``@last``, the execution that was started
+        last. Raises ``Refusal`` if several ids begin so.
+        """
+        store = emulator.store
+        arn = emulator.find_name(reference)
+        if arn is not None or store.find(reference) is not None:
+            return arn or reference
+        if reference == LAST:
+            return next((record.arn for record in store.search(Search(limit=1))), None)
+        if not _ID.fullmatch(reference):
+            return None
+        records = store.search(Search(run_id=reference, limit=_MOST_SHOWN + 1))
+        if len(records) > 1:
+            names = [record.name for record in records[:_MOST_SHOWN]]
+            more = ", ..." if len(records) > _MOST_SHOWN else ""
+            raise Refusal(
+                f"several executions have an id that begins with {reference!r}: {', '.join(names)}{more};"
+                " give more of the id, or the name"
+            )
+        return records[0].arn if records else None
