@@ -42,7 +42,7 @@ def flow(durable: Durable, write: Write) -> str:
 
 def test_payloads_are_cut_to_a_line(durable: Durable, flow: str) -> None:
     result = json.dumps({"text": "a" * 200, "list": [1, 2]}, separators=(",", ":"))
-    cut = f"{result[:100]}... ({len(result)} bytes)"
+    cut = f"{result[:120]}... ({len(result)} bytes)"
     shown = durable("show", flow).out
     assert f"├── ✔ good  Step  → {cut}\n" in shown
     assert '\ninput: {"order": 1}\n' in shown

@@ -11,7 +11,7 @@ from durable_execution_sdk.rendering.escaping import visible
 
 __all__ = ["json_or_text", "payload_line", "payload_lines", "result_of"]
 
-_LONGEST_LINE = 100
+_LONGEST_LINE = 120
 
 
 def json_or_text(payload: str | None) -> object:
@@ -36,7 +36,7 @@ def result_of(operation: Operation) -> str | None:
 
 
 def payload_line(payload: str) -> str:
-    """Write a payload in one line, of at most 100 characters of it."""
+    """Write a payload in one line, of at most 120 characters of it."""
     line = visible(" ".join(payload.split()))
     if len(line) <= _LONGEST_LINE:
         return line
