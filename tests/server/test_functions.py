@@ -6,6 +6,7 @@ from typing import Any
 
 import botocore.exceptions
 import pytest
+from msgspec.structs import replace
 from tests.server.server_rig import ServerRig
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function"
@@ -90,6 +91,22 @@ def test_a_function_that_comes_between_two_pages_shifts_nothing(server_rig: Serv
     server_rig.emulator.functions.add_plain("another", lambda event, context: None)
     rest = server_rig.call("GET", path, params={"Marker": first["NextMarker"]}).json()
     assert [each["FunctionName"] for each in rest["Functions"]] == ["workflow"]
+
+
+def test_published_versions_are_listed_after_the_latest(server_rig: ServerRig) -> None:
+    functions = server_rig.emulator.functions
+    latest = functions.get("greet")
+    assert latest is not None
+    for version, seconds in (("10", 10), ("2", 2)):
+        functions.add_version(version, replace(latest, timeout=seconds))
+    path = "/2015-03-31/functions/greet/versions"
+    first = server_rig.call("GET", path, params={"MaxItems": "2"}).json()
+    rest = server_rig.call("GET", path, params={"Marker": first["NextMarker"]}).json()
+    versions = first["Versions"] + rest["Versions"]
+    assert [each["FunctionArn"].rpartition(":")[2] for each in versions] == ["$LATEST", "2", "10"]
+    assert [each["Timeout"] for each in versions] == [900, 2, 10]
+    described = server_rig.call("GET", "/2015-03-31/functions/greet:2").json()["Configuration"]
+    assert (described["Version"], described["Timeout"]) == ("2", 2)
 
 
 def test_a_page_has_fifty_functions_at_most(server_rig: ServerRig) -> None:

@@ -8,12 +8,12 @@ from typing import TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from durable_execution_sdk.cli.callback_references import all_references
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import LAST, Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.errors import ServiceError, StoreError
+from durable_execution_sdk.rendering.callback_names import all_references
 
 _MOST = 200
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.dev.discovery_file import ServerAddress, find_server
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
@@ -34,6 +35,11 @@ class Place:
         self.path = path / DEFAULT_PATH.name if path.is_dir() else path
         self.runs = Runs(self.path)
         self._given = option
+
+    @property
+    def server(self) -> ServerAddress | None:
+        """The development server that runs this store, if one does."""
+        return find_server(self.path)
 
     def command(self, *words: str) -> str:
         """Write a command line for this store, to show to a user."""

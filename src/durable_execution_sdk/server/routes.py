@@ -148,13 +148,14 @@ def find_route(method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
     segments = raw_path.decode("latin-1").split("/")
     for route in ROUTES:
         if route.method == method:
-            variables = _match(route.template.split("/"), segments)
+            variables = match_segments(route.template.split("/"), segments)
             if variables is not None:
                 return route, variables
     raise unknown_operation(method, raw_path.decode("latin-1"))
 
 
-def _match(template: list[str], segments: list[str]) -> dict[str, str] | None:
+def match_segments(template: list[str], segments: list[str]) -> dict[str, str] | None:
+    """Return the decoded variables of a path that fits a template, by name; ``None`` if it does not fit."""
     if len(template) != len(segments):
         return None
     variables: dict[str, str] = {}

@@ -8,14 +8,9 @@ from contextlib import contextmanager
 
 import click
 
-from durable_execution_sdk.cli.callback_references import (
-    all_references,
-    callback_id,
-    references,
-)
+from durable_execution_sdk.cli.callback_references import callback_id
 from durable_execution_sdk.cli.completion import execution_names
 from durable_execution_sdk.cli.options import callback_argument, json_option, store_option
-from durable_execution_sdk.cli.output.documents import callback_document
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.output.table import print_table
@@ -24,6 +19,8 @@ from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.rendering.callback_names import all_references, references
+from durable_execution_sdk.rendering.documents import callback_document
 from durable_execution_sdk.rendering.family import Waiter, family
 from durable_execution_sdk.rendering.times import at, span
 

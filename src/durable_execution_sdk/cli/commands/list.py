@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from durable_execution_sdk.cli.completion import function_names
 from durable_execution_sdk.cli.moments import read_moment
 from durable_execution_sdk.cli.options import json_option, store_option
-from durable_execution_sdk.cli.output.documents import record_document
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
 from durable_execution_sdk.cli.output.table import print_table
@@ -20,6 +19,7 @@ from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import activity_of, summary
+from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
 from durable_execution_sdk.rendering.times import at, span
 

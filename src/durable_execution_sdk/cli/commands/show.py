@@ -9,7 +9,6 @@ from rich.console import Console
 
 from durable_execution_sdk.cli.following import wait_for_end
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
-from durable_execution_sdk.cli.output.documents import execution_document
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
     tell_standing,
@@ -23,6 +22,7 @@ from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.failures import failed_operations
 from durable_execution_sdk.rendering.family import Family, family
 from durable_execution_sdk.rendering.payloads import payload_line, payload_lines, result_of

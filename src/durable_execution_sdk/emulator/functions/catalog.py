@@ -72,10 +72,13 @@ class Catalog:
         return VersionPage(versions=page, next_marker=next_marker)
 
     def _versions(self, name: str) -> list[FunctionConfiguration]:
-        function = self._functions.get(name)
-        if function is None:
-            return []
-        return [_configuration(function, self._functions.arn(name, LATEST), LATEST)]
+        configurations: list[FunctionConfiguration] = []
+        for version in (LATEST, *self._functions.versions(name)):
+            function = self._functions.get(name, version)
+            if function is not None:
+                arn = self._functions.arn(name, version)
+                configurations.append(_configuration(function, arn, version))
+        return configurations
 
 
 def _configuration(function: Function, arn: str, version: str) -> FunctionConfiguration:

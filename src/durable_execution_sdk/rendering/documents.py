@@ -1,4 +1,4 @@
-"""The JSON documents that ``--json`` prints: the service's names in snake_case, in a fixed order.
+"""The JSON documents of the command and of the development server: the service's names in snake_case, in a fixed order.
 
 ``durable history`` prints the service's own page instead, which ``durable replay`` reads.
 """
@@ -30,7 +30,7 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
         "durable_execution_arn": arn,
         "status": described.status,
         "result": json_or_text(described.result or None),
-        "error": _error(described.error),
+        "error": error_document(described.error),
         "start_timestamp": iso(described.start_timestamp),
         "end_timestamp": iso(described.end_timestamp),
         "counts": {
@@ -50,7 +50,9 @@ def execution_document(emulator: Emulator, arn: str, processes: Sequence[int]) -
         "processes": list(processes),
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
         "forked_from": _origin(emulator.progress(arn)),
-        "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
+        "operations": [
+            operation_document(progress) for progress in emulator.progress(arn).operations
+        ],
     }
 
 
@@ -112,12 +114,13 @@ def callback_document(reference: str, waiter: Waiter) -> dict[str, object]:
 
 def _waiting(executions: Family) -> list[dict[str, object]]:
     return [
-        {"path": list(waiter.path), **_operation(waiter.progress)}
+        {"path": list(waiter.path), **operation_document(waiter.progress)}
         for waiter in executions.waiters()
     ]
 
 
-def _operation(progress: OperationProgress) -> dict[str, object]:
+def operation_document(progress: OperationProgress) -> dict[str, object]:
+    """Build the document of an operation."""
     operation, waiting = progress.operation, progress.waiting
     return {
         "id": operation.id,
@@ -130,11 +133,12 @@ def _operation(progress: OperationProgress) -> dict[str, object]:
         "until": None if waiting is None else iso(waiting.until),
         "callback_id": callback_id_of(progress),
         "result": json_or_text(result_of(operation)),
-        "error": _error(error_of(operation)),
+        "error": error_document(error_of(operation)),
     }
 
 
-def _error(error: ErrorObject | None) -> dict[str, object] | None:
+def error_document(error: ErrorObject | None) -> dict[str, object] | None:
+    """Build the document of an error."""
     if error is None:
         return None
     return {
