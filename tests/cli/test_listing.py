@@ -9,7 +9,7 @@ import pytest
 from tests.cli.command import Durable, Write
 from tests.cli.process import running
 
-from durable_execution_sdk.cli.moments import read_moment
+from durable_execution_sdk.cli.arguments.moments import read_moment
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.stores.memory import MemoryStore

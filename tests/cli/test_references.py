@@ -158,4 +158,3 @@ def test_the_help_lists_every_command_in_a_section(durable: Durable) -> None:
     assert titles == ["Options", "Run", "Look", "Steer", "Prove", "Project"]
     for name in ("run", "list", "show", "history", "callback", "stop", "delete", "replay", "lint"):
         assert f"\n  {name} " in text
-    assert "..." not in text.partition("ARGS")[2][4:]

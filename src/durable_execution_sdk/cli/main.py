@@ -17,12 +17,15 @@ except ModuleNotFoundError as _missing:
 
 from durable_execution_sdk.cli.commands.callback import callback
 from durable_execution_sdk.cli.commands.completion import VARIABLE, completion
+from durable_execution_sdk.cli.commands.dev import dev
 from durable_execution_sdk.cli.commands.history import history
 from durable_execution_sdk.cli.commands.lint import lint
 from durable_execution_sdk.cli.commands.list import list_
+from durable_execution_sdk.cli.commands.logs import logs
 from durable_execution_sdk.cli.commands.replay import replay
 from durable_execution_sdk.cli.commands.run import run
 from durable_execution_sdk.cli.commands.show import show
+from durable_execution_sdk.cli.commands.start import start
 from durable_execution_sdk.cli.commands.steer import crash, fork, pause, rerun, resume, time
 from durable_execution_sdk.cli.commands.stop import delete, stop
 from durable_execution_sdk.cli.help_sections import SectionedGroup
@@ -54,8 +57,8 @@ def durable() -> None:
 
 
 _SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run": (run,),
-    "Look": (list_, show, history),
+    "Run": (run, dev, start),
+    "Look": (list_, show, history, logs),
     "Steer": (callback, stop, delete, time, pause, resume, fork, rerun, crash),
     "Prove": (replay, lint),
     "Project": (completion,),

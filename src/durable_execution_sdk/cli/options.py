@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from durable_execution_sdk.cli.completion import callback_names, execution_names
+from durable_execution_sdk.cli.arguments.completion import callback_names, execution_names
 
 store_option = click.option(
     "--store",

@@ -46,13 +46,17 @@ class Place:
         store = [] if self._given is None else ["--store", self._given]
         return shlex.join(["durable", *words, *store])
 
-    @contextmanager
-    def opened(self, functions: Functions | None = None) -> Generator[Emulator]:
-        """Open an emulator over the store; make the file if it does not exist."""
+    def prepared(self) -> Path:
+        """Return the path, in a folder that exists; git ignores the default one."""
         if self.path == DEFAULT_PATH and not self.path.parent.exists():
             self.path.parent.mkdir(mode=0o700)
             (self.path.parent / ".gitignore").write_text(_IGNORE)
-        store = SingleExecutionStore(self.path)
+        return self.path
+
+    @contextmanager
+    def opened(self, functions: Functions | None = None) -> Generator[Emulator]:
+        """Open an emulator over the store; make the file if it does not exist."""
+        store = SingleExecutionStore(self.prepared())
         emulator = Emulator(store, RealClock(), functions or Functions())
         try:
             yield emulator

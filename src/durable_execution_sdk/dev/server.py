@@ -18,6 +18,7 @@ from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.server.http_server import serve
 
 __all__ = ["DEFAULT_PORT", "DevServer", "ServerOptions"]
@@ -30,7 +31,8 @@ class ServerOptions:
     """Options of a development server.
 
     Port 0 takes a free port. A host that other computers can reach needs a ``token``. ``is_functions``
-    tells by the header ``X-Amzn-Trace-Id`` that a function of the server makes a request.
+    tells by the header ``X-Amzn-Trace-Id`` that a function of the server makes a request. ``time_mode`` is
+    that of executions which are started.
     """
 
     store: Path
@@ -39,6 +41,7 @@ class ServerOptions:
     allow_hosts: Sequence[str] = ()
     token: str | None = None
     workers: int = 8
+    time_mode: TimeMode = TimeMode.REAL
     is_functions: Callable[[str | None], bool] = lambda _: False
 
 
@@ -55,7 +58,12 @@ class DevServer:
         with ExitStack() as started:
             self._discovery = DiscoveryFile(options.store)
             started.callback(self._discovery.close)
-            self.emulator = Emulator(SqliteStore(options.store), RealClock(), self.functions)
+            self.emulator = Emulator(
+                SqliteStore(options.store),
+                RealClock(),
+                self.functions,
+                time_mode=options.time_mode,
+            )
             started.callback(self.emulator.close)
             self.changes = Changes(self.emulator)
             started.callback(self.changes.close)

@@ -100,9 +100,12 @@ class Server:
         self._workers = Workers(backend.driver, workers, on_failure=self._on_worker_failure)
         backend.workers = self._workers
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Block until a worker has failed, the server is closed, or ``seconds`` have passed."""
-        self._ended.wait(seconds)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Block until a worker has failed, the server is closed, or ``seconds`` have passed.
+
+        Returns ``False`` if the server still runs.
+        """
+        return self._ended.wait(seconds)
 
     def close(self) -> None:
         """Wait until running functions have ended and open calls are answered; release the port.

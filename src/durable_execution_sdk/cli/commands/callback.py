@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import click
 
+from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.callback_references import callback_id
-from durable_execution_sdk.cli.completion import execution_names
 from durable_execution_sdk.cli.options import callback_argument, json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume

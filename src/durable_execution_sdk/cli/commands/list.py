@@ -7,8 +7,8 @@ import json
 import click
 from msgspec.structs import replace
 
-from durable_execution_sdk.cli.completion import function_names
-from durable_execution_sdk.cli.moments import read_moment
+from durable_execution_sdk.cli.arguments.completion import function_names
+from durable_execution_sdk.cli.arguments.moments import read_moment
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any

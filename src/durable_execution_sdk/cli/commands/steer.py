@@ -6,7 +6,7 @@ import json
 
 import click
 
-from durable_execution_sdk.cli.durations import milliseconds
+from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.operation_references import operation_id
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say

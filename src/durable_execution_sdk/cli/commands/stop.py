@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from durable_execution_sdk.cli.completion import execution_names
+from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.options import name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import Refusal

@@ -20,7 +20,7 @@ __all__ = ["FUNCTIONS", "Changes"]
 FUNCTIONS = "functions"
 """Stands for the functions of the server among the ARNs that changed."""
 
-_MOST_KEPT = 10_000
+_MOST_KEPT = 20_000
 
 
 class Changes:

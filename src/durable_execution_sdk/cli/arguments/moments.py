@@ -1,4 +1,4 @@
-"""Moments on the command line: a date, a time of day with its date, or a duration before now."""
+"""Moments and durations on the command line: a date, with or without a time, or a duration before now."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def read_moment(text: str, option: str, now: int) -> int:
 
     ``2h`` is two hours before ``now``; a date and time without a zone is local.
     """
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return now - int(ago[1]) * _SECONDS[ago[2]] * 1000
+    span = _span(text)
+    if span is not None:
+        return now - span
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as error:
@@ -26,3 +26,8 @@ def read_moment(text: str, option: str, now: int) -> int:
             f"{option} {text!r} is no moment: give the time since then, as in 90s, 30min, 2h, 3d or 1w, or"
             " a date with or without a time, as in 2026-01-31T12:00"
         ) from error
+
+
+def _span(text: str) -> int | None:
+    match = _AGO.fullmatch(text)
+    return None if match is None else int(match[1]) * _SECONDS[match[2]] * 1000
