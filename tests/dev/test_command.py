@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -88,6 +90,27 @@ def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Pa
     assert server.end() == 0
     refused = durable(tmp_path, "start", "order")
     assert (refused.returncode, "no development server runs" in refused.stderr) == (2, True)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "dev.md").read_text("utf-8")
+
+
+@pytest.mark.dev
+def test_the_tour_of_the_page_leads_to_an_answered_callback(tmp_path: Path) -> None:
+    [commands] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "app.py").write_text(code)
+    install, serve, start, answer, show = (
+        shlex.split(line, comments=True) for line in commands.splitlines()
+    )
+    assert install[:2] == ["pip", "install"]
+    with running(tmp_path, *serve[1:], "--port", "0") as server:
+        server.until("start one with")
+        assert durable(tmp_path, *start[1:]).returncode == 0
+        server.until("answer with")
+        assert durable(tmp_path, *answer[1:]).returncode == 0
+        server.until("ExecutionSucceeded")
+        assert '["Hello, Ada!","fine"]' in durable(tmp_path, *show[1:]).stdout
 
 
 def test_variables_are_read_from_a_file(tmp_path: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import click
+import msgspec
 from click.shell_completion import CompletionItem
 
 from durable_execution_sdk.cli.following import wait_for_end
@@ -90,9 +89,12 @@ def _call(client: ServerClient, function: str, payload: str, *, has_options: boo
     return ExitCode.FAILED if has_failed else ExitCode.SUCCEEDED
 
 
+class _Failure(msgspec.Struct, rename="camel"):
+    error_message: str = "it gave no message"
+
+
 def _error(result: str) -> str:
     try:
-        error = json.loads(result)
-    except ValueError:
+        return msgspec.json.decode(result, type=_Failure).error_message
+    except msgspec.DecodeError:
         return "its error is no JSON"
-    return str(error.get("errorMessage") if isinstance(error, dict) else error)

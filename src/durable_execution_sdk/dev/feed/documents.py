@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -70,8 +71,7 @@ class FeedDocuments:
                 ended_at=execution.ended_at,
             )
         document = record_document(record, executions, processes)
-        waiting = document["waiting"]
-        assert isinstance(waiting, list)
+        waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]
         return document
