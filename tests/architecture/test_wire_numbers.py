@@ -30,7 +30,7 @@ aws/signer.py _BLOCK_BYTES
 aws/signer.py _INNER
 aws/signer.py _OUTER
 aws/signer.py _TABLE
-cli/durations.py _MILLISECONDS
+cli/arguments/durations.py _MILLISECONDS
 cli/main.py context_settings
 rendering/time_and_origin.py _SMALLEST_OFFSET
 dev/functions/runtime_api.py status_code

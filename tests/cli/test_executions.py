@@ -74,15 +74,16 @@ def test_the_tree_shows_contexts_errors_and_what_an_invoked_execution_waits_for(
     assert output.code == 0
     lines = output.out.splitlines()
     assert lines[0] == "flow flow RUNNING"
-    assert lines[1:3] == ["├── ✔ child  RunInChildContext", "│   └── ✔ one  Step"]
+    assert lines[1:3] == ["├── ✔ child  RunInChildContext  → 1", "│   └── ✔ one  Step  → 1"]
     assert lines[3].startswith("├── ✘ breaks  Step  BrokenError: it broke broke")
     assert "..." in lines[3]
     assert lines[4] == "├── - late  Wait"
     assert lines[5] == "└── ◌ sub_flow  ChainedInvoke  waits for sub:$LATEST"
     assert lines[6] == "    └── sub RUNNING"
     assert lines[7].startswith("        └── ◌ sub_wait  Wait  waits until")
-    assert lines[8].startswith("RUNNING  flow  invocations: 1  operations: 5  checkpoints:")
-    assert lines[9].startswith("sub_flow / sub_wait (Wait) waits until")
+    assert lines[8] == "input: {}"
+    assert lines[9].startswith("RUNNING  flow  invocations: 1  operations: 5  checkpoints:")
+    assert lines[10].startswith("sub_flow / sub_wait (Wait) waits until")
 
 
 def test_an_execution_is_shown_to_programs_with_its_input_and_operations(
@@ -148,8 +149,8 @@ def test_operations_of_one_name_are_told_apart_by_their_contexts(
             (second, f"WaitSucceeded            {path} / pause"),
         ):
             assert len(re.findall(rf"^.*  {event}$", out, re.MULTILINE)) == 1, out
-            assert len(re.findall(rf"^.*  {event}$", told, re.MULTILINE)) == 1, told
-    assert re.search(r"  StepSucceeded            price$", told, re.MULTILINE)
+            assert len(re.findall(rf"^.*  {event}(  result 1)?$", told, re.MULTILINE)) == 1, told
+    assert re.search(r"  StepSucceeded            price  result 1$", told, re.MULTILINE)
 
 
 def test_a_history_for_programs_is_what_the_api_answers(durable: Durable, flow: str) -> None:
@@ -197,6 +198,8 @@ def test_looking_at_an_execution_changes_nothing(durable: Durable, flow: str) ->
         ["history"],
         ["callback"],
         ["callback", "fail"],
+        ["callback", "list"],
+        ["completion"],
         ["stop"],
         ["delete"],
     ],
@@ -415,6 +418,7 @@ def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str
     assert list(shown["counts"]) == documented("counts")
     (listed, *_) = durable("list", "--json").document
     assert list(listed) == documented("execution")
+    assert list(listed["waiting"][0]) == ["path", *documented("operation")]
     for operation in shown["operations"]:
         assert list(operation) == documented("operation")
         if operation["error"]:

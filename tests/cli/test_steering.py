@@ -9,7 +9,7 @@ from tests.cli.command import Durable, Write
 from tests.cli.process import running
 from tests.cli.test_executions import documented
 
-from durable_execution_sdk.cli.durations import milliseconds
+from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.refusals import Refusal
 
 SHOP = """

@@ -68,6 +68,22 @@ def test_lists(busy: tuple[ServerRig, str]) -> None:
         assert_modelled("ListDurableExecutionsByFunction", page)
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "query"),
+    [
+        ("GetFunction", "/workflow", {}),
+        ("GetFunction", "/greet", {"Qualifier": "$LATEST"}),
+        ("ListFunctions", "", {"MaxItems": "2"}),
+        ("ListFunctions", "", {"FunctionVersion": "ALL"}),
+        ("ListVersionsByFunction", "/workflow/versions", {}),
+    ],
+)
+def test_functions(server_rig: ServerRig, name: str, path: str, query: dict[str, str]) -> None:
+    answer = server_rig.call("GET", f"/2015-03-31/functions{path}", params=query)
+    assert answer.status_code == 200
+    assert assert_modelled(name, answer.json())
+
+
 def test_checkpoints_and_states_while_everything_runs(server_rig: ServerRig) -> None:
     answers: list[tuple[str, bytes]] = []
 

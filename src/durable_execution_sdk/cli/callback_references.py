@@ -1,37 +1,17 @@
-"""Short names for callbacks: ``NAME/OPERATION`` in place of an id of 300 letters."""
+"""Find a callback by the name that a user gives."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.protocol.operations import (
-    OperationStatus,
-    OperationSubType,
-    OperationType,
-)
-from durable_execution_sdk.rendering.family import Entry, Family, family
+from durable_execution_sdk.protocol.operations import OperationStatus, OperationType
+from durable_execution_sdk.rendering.callback_names import names_of, references
+from durable_execution_sdk.rendering.family import Entry, family
 from durable_execution_sdk.rendering.times import at
 from durable_execution_sdk.rendering.wording import brief, callback_id_of, error_of
-
-
-def references(executions: Family) -> dict[str, str]:
-    """Map the shortest unambiguous name of each callback that waits to its id."""
-    waiting = [
-        (_names(executions, waiter), callback_id)
-        for waiter in executions.waiters()
-        if (callback_id := callback_id_of(waiter.progress)) is not None
-    ]
-    uses = Counter(name for names, _ in waiting for name in set(names))
-    id_by_name: dict[str, str] = {}
-    for names, callback_id in waiting:
-        shortest = next((name for name in names if uses[name] == 1), callback_id)
-        id_by_name[shortest] = callback_id
-    return id_by_name
 
 
 def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
@@ -58,7 +38,7 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     named = [
         entry
         for entry in callbacks
-        if operation is None or f"{executions.name}/{operation}" in _names(executions, entry)
+        if operation is None or f"{executions.name}/{operation}" in names_of(executions, entry)
     ]
     ids = [
         callback_id
@@ -75,7 +55,7 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     elif named:
         problem = f"the callback {reference!r} {_end(named[-1])}"
     else:
-        others = ", ".join(dict.fromkeys(_names(executions, entry)[0] for entry in callbacks))
+        others = ", ".join(dict.fromkeys(names_of(executions, entry)[0] for entry in callbacks))
         problem = (
             f"there is no callback {reference!r}; {executions.name}, which is"
             f" {executions.execution.status}, has made these: {others or 'none'}"
@@ -125,24 +105,5 @@ def _owner(place: Place, emulator: Emulator, reference: str) -> tuple[str, str |
     name, has_operation, operation = reference.partition("/")
     if has_operation:
         return place.arn(emulator, name), operation
-    arn = emulator.find_name(name)
+    arn = place.find(emulator, name)
     return None if arn is None else (arn, None)
-
-
-def _names(executions: Family, entry: Entry) -> list[str]:
-    """List the names that a callback answers to, the shortest first."""
-    path = entry.path
-    if _is_inside(entry):
-        # The user named the wait_for_callback, not the callback inside it.
-        path = path[:-1]
-    tails = [path[start:] for start in range(len(path) - 1, -1, -1)]
-    return ["/".join((executions.name, *tail)) for tail in (*tails, entry.path)]
-
-
-def _is_inside(entry: Entry) -> bool:
-    parent = entry.progress.operation.parent_id
-    return any(
-        progress.operation.id == parent
-        and progress.operation.sub_type == OperationSubType.WAIT_FOR_CALLBACK
-        for progress in entry.execution.operations
-    )

@@ -15,18 +15,20 @@ except ModuleNotFoundError as _missing:
         " pip install 'durable-execution-sdk[cli]'"
     ) from _missing
 
-from durable_execution_sdk.cli.commands.executions import (
-    callback,
-    delete,
-    history,
-    list_,
-    show,
-    stop,
-)
+from durable_execution_sdk.cli.commands.callback import callback
+from durable_execution_sdk.cli.commands.completion import VARIABLE, completion
+from durable_execution_sdk.cli.commands.dev import dev
+from durable_execution_sdk.cli.commands.history import history
 from durable_execution_sdk.cli.commands.lint import lint
+from durable_execution_sdk.cli.commands.list import list_
+from durable_execution_sdk.cli.commands.logs import logs
 from durable_execution_sdk.cli.commands.replay import replay
 from durable_execution_sdk.cli.commands.run import run
+from durable_execution_sdk.cli.commands.show import show
+from durable_execution_sdk.cli.commands.start import start
 from durable_execution_sdk.cli.commands.steer import crash, fork, pause, rerun, resume, time
+from durable_execution_sdk.cli.commands.stop import delete, stop
+from durable_execution_sdk.cli.help_sections import SectionedGroup
 from durable_execution_sdk.cli.output.lines import silence
 from durable_execution_sdk.cli.refusals import ExitCode, complain
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
@@ -42,31 +44,40 @@ Exit codes:
 """
 
 
-@click.group(epilog=_EPILOG, context_settings={"max_content_width": 100})
+@click.group(cls=SectionedGroup, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(__version__, prog_name="durable")
 def durable() -> None:
     """Run durable workflows on this computer: they survive crashes, Ctrl-C and kill -9.
 
     Executions are stored in a SQLite file: .durable/executions.db, or the one that --store (or
     DURABLE_STORE) names.
+
+    NAME is an execution's name, its ARN, the beginning of its id, or @last: the one started last.
     """
 
 
-_COMMANDS = (
-    *(run, list_, show, history, callback, stop, delete),
-    *(time, pause, resume, fork, rerun, crash),
-    *(lint, replay),
-)
-for _command in _COMMANDS:
-    _command.epilog = _command.epilog or _EPILOG
-    durable.add_command(_command)
+_SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Run": (run, dev, start),
+    "Look": (list_, show, history, logs),
+    "Steer": (callback, stop, delete, time, pause, resume, fork, rerun, crash),
+    "Prove": (replay, lint),
+    "Project": (completion,),
+}
+
+for _title, _commands in _SECTIONS.items():
+    for _command in _commands:
+        _command.epilog = _command.epilog or _EPILOG
+    durable.add_section(_title, *_commands)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
     try:
         code = durable.main(
-            args=None if argv is None else list(argv), prog_name="durable", standalone_mode=False
+            args=None if argv is None else list(argv),
+            prog_name="durable",
+            complete_var=VARIABLE,
+            standalone_mode=False,
         )
         sys.stdout.flush()
     except click.ClickException as error:
@@ -78,8 +89,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (StoreError, ServiceError, ConfigError) as error:
         complain(str(error))
         return ExitCode.REFUSED
-    except (BrokenPipeError, SystemExit):
-        # The reader closed the pipe; click raises SystemExit for no other reason here.
+    except SystemExit as error:
+        # click has answered a shell that asked for completions, or the reader closed the pipe.
+        if VARIABLE in os.environ:
+            return error.code if isinstance(error.code, int) else ExitCode.SUCCEEDED
+        silence(sys.stdout)
+        return ExitCode.SUCCEEDED
+    except BrokenPipeError:
+        # The reader closed the pipe.
         silence(sys.stdout)
         return ExitCode.SUCCEEDED
     except Exception as error:

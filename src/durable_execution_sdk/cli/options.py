@@ -1,8 +1,10 @@
-"""Options that several commands share."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
 import click
+
+from durable_execution_sdk.cli.arguments.completion import callback_names, execution_names
 
 store_option = click.option(
     "--store",
@@ -11,3 +13,6 @@ store_option = click.option(
     help="The SQLite file that keeps executions.  [default: .durable/executions.db]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+full_option = click.option("--full", is_flag=True, help="Show whole payloads, not a line of each.")
+name_argument = click.argument("name", shell_complete=execution_names)
+callback_argument = click.argument("reference", metavar="CALLBACK", shell_complete=callback_names)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.dev.discovery_file import ServerAddress, find_server
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.single_execution import SingleExecutionStore
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
+from durable_execution_sdk.emulator.stores.store import Search
+
+LAST = "@last"
+"""Names the execution that was started last."""
+
+_ID = re.compile(r"[0-9a-zA-Z-]{4,}")
+_MOST_SHOWN = 5
 
 _IGNORE = "# The executions that durable stores here are not source code.\n*\n"
 
@@ -27,18 +36,27 @@ class Place:
         self.runs = Runs(self.path)
         self._given = option
 
+    @property
+    def server(self) -> ServerAddress | None:
+        """The development server that runs this store, if one does."""
+        return find_server(self.path)
+
     def command(self, *words: str) -> str:
         """Write a command line for this store, to show to a user."""
         store = [] if self._given is None else ["--store", self._given]
         return shlex.join(["durable", *words, *store])
 
-    @contextmanager
-    def opened(self, functions: Functions | None = None) -> Generator[Emulator]:
-        """Open an emulator over the store; make the file if it does not exist."""
+    def prepared(self) -> Path:
+        """Return the path, in a folder that exists; git ignores the default one."""
         if self.path == DEFAULT_PATH and not self.path.parent.exists():
             self.path.parent.mkdir(mode=0o700)
             (self.path.parent / ".gitignore").write_text(_IGNORE)
-        store = SingleExecutionStore(self.path)
+        return self.path
+
+    @contextmanager
+    def opened(self, functions: Functions | None = None) -> Generator[Emulator]:
+        """Open an emulator over the store; make the file if it does not exist."""
+        store = SingleExecutionStore(self.prepared())
         emulator = Emulator(store, RealClock(), functions or Functions())
         try:
             yield emulator
@@ -56,14 +74,39 @@ class Place:
         with self.opened() as emulator:
             yield emulator
 
-    def arn(self, emulator: Emulator, name: str) -> str:
-        """Return the ARN of the execution with this name or ARN; raises ``Refusal`` if there is none."""
-        arn = emulator.find_name(name)
-        if arn is None and emulator.store.find(name) is not None:
-            arn = name
+    def arn(self, emulator: Emulator, reference: str) -> str:
+        """Return the ARN of the execution that a reference names; see ``find``.
+
+        Raises ``Refusal`` if there is none, or several.
+        """
+        arn = self.find(emulator, reference)
         if arn is None:
             raise Refusal(
-                f"there is no execution {name!r} in {self.path}; `{self.command('list')}` shows"
+                f"there is no execution {reference!r} in {self.path}; `{self.command('list')}` shows"
                 " those that are there"
             )
         return arn
+
+    def find(self, emulator: Emulator, reference: str) -> str | None:
+        """Return the ARN of the execution that a reference names, if any.
+
+        A reference is a name, an ARN, the beginning of an id, or ``@last``, the execution that was started
+        last. Raises ``Refusal`` if several ids begin so.
+        """
+        store = emulator.store
+        arn = emulator.find_name(reference)
+        if arn is not None or store.find(reference) is not None:
+            return arn or reference
+        if reference == LAST:
+            return next((record.arn for record in store.search(Search(limit=1))), None)
+        if not _ID.fullmatch(reference):
+            return None
+        records = store.search(Search(run_id=reference, limit=_MOST_SHOWN + 1))
+        if len(records) > 1:
+            names = [record.name for record in records[:_MOST_SHOWN]]
+            more = ", ..." if len(records) > _MOST_SHOWN else ""
+            raise Refusal(
+                f"several executions have an id that begins with {reference!r}: {', '.join(names)}{more};"
+                " give more of the id, or the name"
+            )
+        return records[0].arn if records else None

@@ -56,6 +56,9 @@ MAX_BATCH_UPDATES = 250
 MAX_OPERATIONS = 3_000
 # API: ItemCount; a page has the default where a request has no MaxItems.
 MAX_PAGE_ITEMS = 1_000
+MAX_FUNCTIONS_PER_PAGE = 50
+MAX_FUNCTIONS_REQUESTED = 10_000
+"""The largest ``MaxItems`` of a list of functions; a page has 50 all the same."""
 DEFAULT_PAGE_ITEMS = 100
 
 # Lengths, in characters.

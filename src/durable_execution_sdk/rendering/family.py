@@ -65,6 +65,11 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
         return self.execution.is_idle and all(child.is_idle for child in self.invoked.values())
 
     @property
+    def is_invoked(self) -> bool:
+        """True if an invocation of these executions has begun and not ended."""
+        return self.execution.is_invoked or any(child.is_invoked for child in self.invoked.values())
+
+    @property
     def retry_at(self) -> int | None:
         """The time of the next retry of a failed invocation, in milliseconds since the epoch."""
         times = (self.execution.retry_at, *(child.retry_at for child in self.invoked.values()))

@@ -13,6 +13,7 @@ from durable_execution_sdk.engine.views.progress import OperationProgress
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, kind, title
+from durable_execution_sdk.rendering.payloads import payload_line, result_of
 from durable_execution_sdk.rendering.times import span
 from durable_execution_sdk.rendering.wording import awaited, brief, error_of
 
@@ -64,14 +65,22 @@ class Line(msgspec.Struct, frozen=True):
 class Drawing:
     """Options of an outline: the current time, the number of rows, and ASCII marks with ``plain``.
 
-    With ``timed``, operations that took a second or more show their duration.
+    With ``timed``, operations that took a second or more show their duration; with ``payloads``, those
+    that have a result show it, cut to a line.
     """
 
     def __init__(
-        self, *, now: int, rows: int | None = None, plain: bool = False, timed: bool = False
+        self,
+        *,
+        now: int,
+        rows: int | None = None,
+        plain: bool = False,
+        timed: bool = False,
+        payloads: bool = False,
     ) -> None:
         self.now = now
         self.plain = plain
+        self._payloads = payloads
         self._rows = rows
         self._timed = timed
 
@@ -134,6 +143,9 @@ class Drawing:
         error = error_of(operation)
         if error is not None:
             yield f"  {brief(error)}", "red"
+        result = result_of(operation) if self._payloads else None
+        if result is not None:
+            yield f"  {'->' if self.plain else '→'} {payload_line(result)}", "dim"
 
 
 def _duration(operation: Operation) -> float:

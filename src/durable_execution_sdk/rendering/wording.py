@@ -14,6 +14,7 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, Waiter, kind
+from durable_execution_sdk.rendering.payloads import payload_line
 from durable_execution_sdk.rendering.times import at, span
 
 _LONGEST_ERROR = 120
@@ -90,10 +91,12 @@ class EventTexts:
     """Write the events of one execution, in their order, in one line each.
 
     Operations are preceded by the names of their contexts, which tell the items of a map apart.
-    ``operations`` are those that earlier events started.
+    ``operations`` are those that earlier events started. With ``payloads``, inputs and results follow, cut
+    to a line.
     """
 
-    def __init__(self, operations: Iterable[Operation] = ()) -> None:
+    def __init__(self, operations: Iterable[Operation] = (), *, payloads: bool = False) -> None:
+        self._has_payloads = payloads
         self._paths: dict[str | None, str] = {}
         for operation in operations:
             if operation.type != OperationType.EXECUTION:
@@ -104,7 +107,10 @@ class EventTexts:
         name = event.name or event.sub_type or ""
         if event.id is not None and not event.event_type.startswith("Execution"):
             name = self._add(event.id, event.parent_id, name)
-        return visible(f"{event.event_type:<24} {name}  {'  '.join(_details(event))}".rstrip())
+        facts = [*_details(event)]
+        if self._has_payloads:
+            facts += [f"{word} {payload_line(payload)}" for word, payload in payloads_of(event)]
+        return visible(f"{event.event_type:<24} {name}  {'  '.join(facts)}".rstrip())
 
     def _add(self, operation_id: str, parent_id: str | None, name: str) -> str:
         above = self._paths.get(parent_id)
@@ -112,12 +118,27 @@ class EventTexts:
         return path
 
 
+def payloads_of(event: HistoryEvent) -> Iterator[tuple[str, str]]:
+    """Yield the payloads of an event, each with its kind: input or result."""
+    for details in _details_of(event):
+        for kind_of_payload in ("input", "result"):
+            holder = getattr(details, kind_of_payload, None)
+            payload = None if holder is None else holder.payload
+            if payload is not None:
+                yield kind_of_payload, payload
+
+
 def _details(event: HistoryEvent) -> Iterator[str]:
     """Yield the facts worth showing from the event's details."""
+    for details in _details_of(event):
+        yield from _facts(details, event.event_timestamp)
+
+
+def _details_of(event: HistoryEvent) -> Iterator[msgspec.Struct]:
     for field in event.__struct_fields__:
         details: object = getattr(event, field)
         if isinstance(details, msgspec.Struct):
-            yield from _facts(details, event.event_timestamp)
+            yield details
 
 
 def _facts(details: object, now: float) -> Iterator[str]:

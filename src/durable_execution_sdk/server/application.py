@@ -26,9 +26,17 @@ from durable_execution_sdk.server.routes import find_route
 _VERSIONED = re.compile(rb"/\d{4}-\d{2}-\d{2}/")
 
 
-def application(backend: Backend, *, middleware: Sequence[Middleware] = ()) -> Starlette:
-    """Build an ASGI application that serves the durable API; requests need no signature."""
-    return Starlette(routes=[DurableApi(backend)], middleware=middleware)
+def application(
+    backend: Backend,
+    *,
+    routes: Sequence[BaseRoute] = (),
+    middleware: Sequence[Middleware] = (),
+) -> Starlette:
+    """Build an ASGI application that serves the durable API; requests need no signature.
+
+    ``routes`` are served beside the API.
+    """
+    return Starlette(routes=[DurableApi(backend), *routes], middleware=middleware)
 
 
 class DurableApi(BaseRoute):

@@ -9,6 +9,7 @@ from typing import Self
 
 import uvicorn
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.errors import ConfigError
@@ -35,6 +36,7 @@ def serve(
     allow_hosts: Sequence[str] = (),
     token: str | None = None,
     is_functions: Callable[[str | None], bool] = lambda _: False,
+    routes: Callable[[Backend], Sequence[BaseRoute]] = lambda _: (),
 ) -> Server:
     """Serve the durable API and run the functions that are due, until the server is closed.
 
@@ -43,6 +45,7 @@ def serve(
     web page of another site sent them. A ``host`` other than loopback is open to the whole network, so
     it needs a ``token``, which clients send as ``X-Durable-Token`` or as their AWS access key id.
     ``is_functions`` tells by the header ``X-Amzn-Trace-Id`` that a function of this server makes a request.
+    ``routes`` makes routes beside those of the API, to which the same access control applies.
 
     Raises ``ConfigError`` if the token is empty or missing where one is needed, or if the server cannot
     listen on the host and port.
@@ -59,7 +62,7 @@ def serve(
         )
     access = Middleware(AccessControl, allow_hosts=allow_hosts, token=token)
     backend = Backend(driver, is_functions)
-    return Server(backend, _listen(host, port), workers, [access, *middleware])
+    return Server(backend, _listen(host, port), workers, [access, *middleware], routes(backend))
 
 
 class Server:
@@ -71,6 +74,7 @@ class Server:
         listening: socket.socket,
         workers: int,
         middleware: Sequence[Middleware],
+        routes: Sequence[BaseRoute],
     ) -> None:
         host, port = listening.getsockname()[:2]
         self.port: int = port
@@ -80,7 +84,7 @@ class Server:
         self._backend = backend
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application(self._backend, middleware=middleware),
+                application(self._backend, routes=routes, middleware=middleware),
                 http=BoundedHeads,
                 lifespan="off",
                 ws="none",
@@ -96,9 +100,12 @@ class Server:
         self._workers = Workers(backend.driver, workers, on_failure=self._on_worker_failure)
         backend.workers = self._workers
 
-    def wait(self, seconds: float | None = None) -> None:
-        """Block until a worker has failed, the server is closed, or ``seconds`` have passed."""
-        self._ended.wait(seconds)
+    def wait(self, seconds: float | None = None) -> bool:
+        """Block until a worker has failed, the server is closed, or ``seconds`` have passed.
+
+        Returns ``False`` if the server still runs.
+        """
+        return self._ended.wait(seconds)
 
     def close(self) -> None:
         """Wait until running functions have ended and open calls are answered; release the port.

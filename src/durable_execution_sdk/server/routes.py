@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
-from durable_execution_sdk.server import control_plane, data_plane
+from durable_execution_sdk.server import control_plane, data_plane, functions
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.error_mapping import unknown_operation
 from durable_execution_sdk.server.invoke_endpoint import invoke
@@ -40,6 +40,7 @@ def _quick(endpoint: Callable[[Emulator, Incoming], Response]) -> Endpoint:
 
 
 _EXECUTION = "/2025-12-01/durable-executions/{DurableExecutionArn}"
+_FUNCTIONS = "/2015-03-31/functions"
 _CALLBACK = "/2025-12-01/durable-execution-callbacks/{CallbackId}"
 
 ROUTES = (
@@ -58,8 +59,26 @@ ROUTES = (
     Route(
         "Invoke",
         "POST",
-        "/2015-03-31/functions/{FunctionName}/invocations",
+        f"{_FUNCTIONS}/{{FunctionName}}/invocations",
         invoke,
+    ),
+    Route(
+        "GetFunction",
+        "GET",
+        f"{_FUNCTIONS}/{{FunctionName}}",
+        _quick(functions.get_function),
+    ),
+    Route(
+        "ListFunctions",
+        "GET",
+        _FUNCTIONS,
+        _quick(functions.list_functions),
+    ),
+    Route(
+        "ListVersionsByFunction",
+        "GET",
+        f"{_FUNCTIONS}/{{FunctionName}}/versions",
+        _quick(functions.list_versions),
     ),
     Route(
         "GetDurableExecution",
@@ -129,13 +148,14 @@ def find_route(method: str, raw_path: bytes) -> tuple[Route, dict[str, str]]:
     segments = raw_path.decode("latin-1").split("/")
     for route in ROUTES:
         if route.method == method:
-            variables = _match(route.template.split("/"), segments)
+            variables = match_segments(route.template.split("/"), segments)
             if variables is not None:
                 return route, variables
     raise unknown_operation(method, raw_path.decode("latin-1"))
 
 
-def _match(template: list[str], segments: list[str]) -> dict[str, str] | None:
+def match_segments(template: list[str], segments: list[str]) -> dict[str, str] | None:
+    """Return the decoded variables of a path that fits a template, by name; ``None`` if it does not fit."""
     if len(template) != len(segments):
         return None
     variables: dict[str, str] = {}

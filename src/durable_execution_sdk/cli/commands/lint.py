@@ -21,7 +21,7 @@ Exit codes:
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, short_help="Find code in workflows that replay cannot repeat.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
     "--ignore", "ignored", metavar="CODE", multiple=True, help="Leave out a rule; may be repeated."

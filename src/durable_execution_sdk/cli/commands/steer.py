@@ -6,10 +6,9 @@ import json
 
 import click
 
-from durable_execution_sdk.cli.durations import milliseconds
+from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.operation_references import operation_id
 from durable_execution_sdk.cli.options import json_option, store_option
-from durable_execution_sdk.cli.output.documents import time_document
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
@@ -18,6 +17,7 @@ from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.documents import time_document
 from durable_execution_sdk.rendering.time_and_origin import time_text
 
 _ADVANCE = "advance"

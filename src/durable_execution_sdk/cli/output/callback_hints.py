@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.cli.callback_references import references
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.rendering.callback_names import references
 from durable_execution_sdk.rendering.family import Family
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from durable_execution_sdk.cli.output.callback_hints import answers
-from durable_execution_sdk.cli.output.documents import outcome_document
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode
 from durable_execution_sdk.cli.store_file import Place
@@ -13,6 +12,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.rendering.documents import outcome_document
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.time_and_origin import is_special, lineage, time_text
 from durable_execution_sdk.rendering.times import span

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.processes import lineage
+from durable_execution_sdk.dev.processes import processes_of as processes_that_run
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
@@ -14,9 +16,7 @@ NONE = "none"
 
 def processes_of(emulator: Emulator, arn: str, place: Place) -> list[int]:
     """Return the ids of the processes that run an execution, or the one that invoked it."""
-    return sorted(
-        {process for each in _lineage(emulator, arn) for process in place.runs.processes(each)}
-    )
+    return processes_that_run(emulator, arn, place.runs, place.server)
 
 
 def brief_of(processes: Sequence[int]) -> str:
@@ -29,7 +29,7 @@ def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
     processes = processes_of(emulator, arn, place)
     if processes:
         return f"{_run(processes)} it now"
-    *_, first = map(ExecutionArn.parse, _lineage(emulator, arn))
+    *_, first = map(ExecutionArn.parse, lineage(emulator, arn))
     command = place.command("run", f"FILE:{first.function_name}", "--name", first.execution_name)
     return f"no process runs it now; go on with: {command}"
 
@@ -54,14 +54,3 @@ def _run(processes: Sequence[int]) -> str:
     if len(processes) == 1:
         return f"process {processes[0]} runs"
     return f"processes {', '.join(map(str, processes))} run"
-
-
-def _lineage(emulator: Emulator, arn: str) -> Iterator[str]:
-    """Yield an execution, the one that invoked it, and so on, up to one that a command started."""
-    while True:
-        yield arn
-        with emulator.coordinator.holding():
-            parent = emulator.coordinator.recorded(arn).parent
-            if parent is None or emulator.store.find(parent.arn) is None:
-                return
-        arn = parent.arn

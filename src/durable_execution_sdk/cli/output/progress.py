@@ -116,6 +116,9 @@ class LiveTree:
         return Group(*parts)
 
 
-def drawing(console: Console, now: int, rows: int | None = None) -> Drawing:
+def drawing(
+    console: Console, now: int, rows: int | None = None, *, payloads: bool = False
+) -> Drawing:
     """Make the drawing options of a console: ASCII only, unless its encoding is a Unicode one."""
-    return Drawing(now=now, rows=rows, plain=not console.encoding.lower().startswith("utf"))
+    plain = not console.encoding.lower().startswith("utf")
+    return Drawing(now=now, rows=rows, plain=plain, payloads=payloads)

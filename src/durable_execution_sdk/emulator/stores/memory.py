@@ -149,6 +149,8 @@ def _matches(record: ExecutionRecord, search: Search) -> bool:
         search.function in (None, record.function)
         and search.version in (None, record.version)
         and search.name in (None, record.name)
+        and (search.text is None or _has_text(record, search.text.lower()))
+        and (search.run_id is None or f"/{record.name}/{search.run_id}" in record.arn)
         and (not search.statuses or record.status in search.statuses)
         and (search.started_after is None or started_at > search.started_after)
         and (search.started_before is None or started_at < search.started_before)
@@ -157,6 +159,10 @@ def _matches(record: ExecutionRecord, search: Search) -> bool:
             or _is_beyond(_position(record), search.after, oldest_first=search.oldest_first)
         )
     )
+
+
+def _has_text(record: ExecutionRecord, text: str) -> bool:
+    return text in record.name.lower() or text in record.function.lower()
 
 
 def _is_beyond(position: tuple[int, int], after: tuple[int, int], *, oldest_first: bool) -> bool:

@@ -123,6 +123,11 @@ class SqliteStore:
             where("version = ?", search.version)
         if search.name is not None:
             where("name = ?", search.name)
+        if search.text is not None:
+            text = search.text.lower()
+            where("(instr(lower(name), ?) OR instr(lower(function), ?))", text, text)
+        if search.run_id is not None:
+            where("instr(arn, '/' || name || '/' || ?)", search.run_id)
         if search.statuses:
             where(f"status IN ({','.join('?' * len(search.statuses))})", *search.statuses)
         if search.started_after is not None:

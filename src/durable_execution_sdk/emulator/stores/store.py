@@ -54,12 +54,15 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 class Search(msgspec.Struct, frozen=True, kw_only=True):
     """A query for executions, newest first unless ``oldest_first``.
 
-    ``after`` is the start time and number of the last execution of the previous page.
+    ``text`` is a part of the execution's or the function's name, in any case; ``run_id`` is the beginning
+    of the id at the end of the ARN. ``after`` is the start time and number of the last execution of the previous page.
     """
 
     function: str | None = None
     version: str | None = None
     name: str | None = None
+    text: str | None = None
+    run_id: str | None = None
     statuses: Collection[str] = ()
     started_after: int | None = None
     started_before: int | None = None

@@ -53,6 +53,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     ``failures`` is the number of failed invocations since the last successful one, ``last_failure`` the
     error of the latest invocation, if it failed. ``is_idle``: the handler neither runs nor is due.
+    ``is_invoked``: an invocation has begun and not ended, be it that its process was killed.
     """
 
     arn: str
@@ -62,6 +63,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     last_at: int
     invocations: int
     is_idle: bool
+    is_invoked: bool
     failures: int
     retry_at: int | None
     last_failure: ErrorObject | None = None
@@ -96,6 +98,7 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         last_at=state.last_at,
         invocations=state.invocation_count,
         is_idle=state.invocation is None and not state.wants_invocation,
+        is_invoked=state.invocation is not None,
         failures=state.failures,
         retry_at=state.retry_at,
         last_failure=state.last_failure,

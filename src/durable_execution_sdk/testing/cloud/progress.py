@@ -45,6 +45,7 @@ def progress_of(
     recorded = _recorded(history, arn)
     started = {event.id: event for event in reversed(history) if _begins(event)}
     is_closed = described.status in CLOSED_STATUSES
+    is_idle = bool(history) and history[-1].event_type == EventType.INVOCATION_COMPLETED
     return ExecutionProgress(
         arn=arn,
         status=described.status,
@@ -52,7 +53,8 @@ def progress_of(
         ended_at=None if described.end_timestamp is None else round(described.end_timestamp),
         last_at=round(history[-1].event_timestamp if history else described.start_timestamp),
         invocations=len(completed),
-        is_idle=bool(history) and history[-1].event_type == EventType.INVOCATION_COMPLETED,
+        is_idle=is_idle,
+        is_invoked=not (is_idle or is_closed),
         failures=_failures_in_a_row([entry.error is not None for entry in completed]),
         retry_at=None,
         last_failure=(failed.payload if completed and (failed := completed[-1].error) else None),

@@ -1,4 +1,4 @@
-"""The JSON documents that ``--json`` prints: the service's names in snake_case, in a fixed order.
+"""The JSON documents of the command and of the development server: the service's names in snake_case, in a fixed order.
 
 ``durable history`` prints the service's own page instead, which ``durable replay`` reads.
 """
@@ -13,8 +13,9 @@ from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.rendering.family import family, kind
-from durable_execution_sdk.rendering.payloads import json_or_text
+from durable_execution_sdk.rendering.activity import Activity, activity_of
+from durable_execution_sdk.rendering.family import Family, Waiter, family, kind
+from durable_execution_sdk.rendering.payloads import json_or_text, result_of
 from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
 
@@ -23,17 +24,13 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
     """Build the document of ``durable run``: status, result or error, counts, and waiting operations."""
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
-    waiting = [
-        {"path": list(waiter.path), **_operation(waiter.progress)}
-        for waiter in family(emulator, arn).waiters()
-    ]
     return {
         "durable_execution_name": described.durable_execution_name,
         "function_name": ExecutionArn.parse(arn).function_name,
         "durable_execution_arn": arn,
         "status": described.status,
         "result": json_or_text(described.result or None),
-        "error": _error(described.error),
+        "error": error_document(described.error),
         "start_timestamp": iso(described.start_timestamp),
         "end_timestamp": iso(described.end_timestamp),
         "counts": {
@@ -41,7 +38,7 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
             "operations": tally.operations,
             "checkpoints": tally.checkpoints,
         },
-        "waiting": waiting,
+        "waiting": _waiting(family(emulator, arn)),
     }
 
 
@@ -53,7 +50,9 @@ def execution_document(emulator: Emulator, arn: str, processes: Sequence[int]) -
         "processes": list(processes),
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
         "forked_from": _origin(emulator.progress(arn)),
-        "operations": [_operation(progress) for progress in emulator.progress(arn).operations],
+        "operations": [
+            operation_document(progress) for progress in emulator.progress(arn).operations
+        ],
     }
 
 
@@ -74,8 +73,17 @@ def _origin(progress: ExecutionProgress) -> dict[str, object] | None:
     return {"durable_execution_arn": origin.arn, "before": origin.before}
 
 
-def record_document(record: ExecutionRecord, processes: Sequence[int]) -> dict[str, object]:
-    """Build one entry of ``durable list``; ``processes`` are the ids of those that run it."""
+def record_document(
+    record: ExecutionRecord, executions: Family | None, processes: Sequence[int]
+) -> dict[str, object]:
+    """Build one entry of ``durable list``; ``processes`` are the ids of those that run it.
+
+    ``executions`` is the progress of one that is open.
+    """
+    activity, waiting = Activity.ENDED, []
+    if executions is not None:
+        activity = activity_of(executions, has_process=bool(processes))
+        waiting = _waiting(executions)
     return {
         "durable_execution_name": record.name,
         "function_name": record.function,
@@ -83,11 +91,36 @@ def record_document(record: ExecutionRecord, processes: Sequence[int]) -> dict[s
         "status": record.status,
         "start_timestamp": iso(record.started_at),
         "end_timestamp": iso(record.ended_at),
+        "activity": activity,
+        "waiting": waiting,
         "processes": list(processes),
     }
 
 
-def _operation(progress: OperationProgress) -> dict[str, object]:
+def callback_document(reference: str, waiter: Waiter) -> dict[str, object]:
+    """Build one entry of ``durable callback list``."""
+    arn = ExecutionArn.parse(waiter.execution.arn)
+    return {
+        "callback": reference,
+        "callback_id": callback_id_of(waiter.progress),
+        "durable_execution_name": arn.execution_name,
+        "function_name": arn.function_name,
+        "durable_execution_arn": waiter.execution.arn,
+        "path": list(waiter.path),
+        "start_timestamp": iso(waiter.progress.operation.start_timestamp),
+        "until": iso(waiter.waiting.until),
+    }
+
+
+def _waiting(executions: Family) -> list[dict[str, object]]:
+    return [
+        {"path": list(waiter.path), **operation_document(waiter.progress)}
+        for waiter in executions.waiters()
+    ]
+
+
+def operation_document(progress: OperationProgress) -> dict[str, object]:
+    """Build the document of an operation."""
     operation, waiting = progress.operation, progress.waiting
     return {
         "id": operation.id,
@@ -99,11 +132,13 @@ def _operation(progress: OperationProgress) -> dict[str, object]:
         "waits_for": None if waiting is None else waiting.awaited.value,
         "until": None if waiting is None else iso(waiting.until),
         "callback_id": callback_id_of(progress),
-        "error": _error(error_of(operation)),
+        "result": json_or_text(result_of(operation)),
+        "error": error_document(error_of(operation)),
     }
 
 
-def _error(error: ErrorObject | None) -> dict[str, object] | None:
+def error_document(error: ErrorObject | None) -> dict[str, object] | None:
+    """Build the document of an error."""
     if error is None:
         return None
     return {

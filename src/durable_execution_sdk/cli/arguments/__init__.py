@@ -1,0 +1,1 @@
+"""Arguments of the command: moments, durations, and names that a shell completes."""

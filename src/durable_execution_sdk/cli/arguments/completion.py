@@ -1,0 +1,78 @@
+"""Names that the shell completes: executions and callbacks of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import LAST, Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.errors import ServiceError, StoreError
+from durable_execution_sdk.rendering.callback_names import all_references
+
+_MOST = 200
+
+_Item = TypeVar("_Item")
+
+
+def execution_names(
+    context: click.Context, _: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    """Complete the name of an execution, the newest first."""
+
+    def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
+        del place
+        records = emulator.store.search(Search(text=beginning or None, limit=_MOST))
+        return [
+            CompletionItem(record.name, help=f"{record.function} {record.status}")
+            for record in records
+            if record.name.startswith(beginning)
+        ]
+
+    last = [CompletionItem(LAST, help="the execution that was started last")]
+    return [*_from_store(context, names), *(last if LAST.startswith(beginning) else [])]
+
+
+def callback_names(
+    context: click.Context, _: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    """Complete the name of a callback that waits."""
+
+    def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
+        del place
+        return [
+            CompletionItem(name) for name in all_references(emulator) if name.startswith(beginning)
+        ]
+
+    return _from_store(context, names)
+
+
+def function_names(
+    context: click.Context, _: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    """Complete the name of a function that has run in the store."""
+
+    def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
+        del place
+        records = emulator.store.search(Search(limit=_MOST))
+        functions = dict.fromkeys(record.function for record in records)
+        return [CompletionItem(name) for name in functions if name.startswith(beginning)]
+
+    return _from_store(context, names)
+
+
+def _from_store(
+    context: click.Context, read: Callable[[Emulator, Place], list[_Item]]
+) -> list[_Item]:
+    """Read a store that exists. Where that is not possible there is nothing to complete."""
+    place = Place(context.params.get("store"))
+    try:
+        with place.existing() as emulator:
+            return read(emulator, place)
+    except (Refusal, ServiceError, StoreError):
+        return []

@@ -1,0 +1,148 @@
+"""``durable callback``: list the callbacks that wait, and answer them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import click
+
+from durable_execution_sdk.cli.arguments.completion import execution_names
+from durable_execution_sdk.cli.callback_references import callback_id
+from durable_execution_sdk.cli.options import callback_argument, json_option, store_option
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
+from durable_execution_sdk.cli.output.table import print_table
+from durable_execution_sdk.cli.payloads import is_json, read_text
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.tokens import parse_callback_id
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.rendering.callback_names import all_references, references
+from durable_execution_sdk.rendering.documents import callback_document
+from durable_execution_sdk.rendering.family import Waiter, family
+from durable_execution_sdk.rendering.times import at, span
+
+
+@click.group()
+def callback() -> None:
+    """List and answer the callbacks that executions wait for.
+
+    CALLBACK is NAME/OPERATION: the execution's name, and the name given to ctx.wait_for_callback or
+    ctx.create_callback, preceded by the names of its contexts where it is ambiguous. NAME alone is
+    enough if one callback waits. The callback's id works too, and in place of NAME an ARN, the beginning
+    of an execution's id, or @last.
+    """
+
+
+@callback.command("list")
+@click.argument("name", required=False, shell_complete=execution_names)
+@store_option
+@json_option
+def list_(name: str | None, store: str | None, as_json: bool) -> None:
+    """List the callbacks that wait for an answer, those with the earliest deadline first."""
+    place = Place(store)
+    with place.existing() as emulator:
+        if name is None:
+            waiters = all_references(emulator)
+        else:
+            waiters = references(family(emulator, place.arn(emulator, name)))
+        nows = {reference: emulator.now(each.execution.arn) for reference, each in waiters.items()}
+    by_deadline = sorted(waiters.items(), key=_deadline)
+    if as_json:
+        documents = [callback_document(reference, waiter) for reference, waiter in by_deadline]
+        say(json.dumps(documents, indent=2, ensure_ascii=False))
+        return
+    rows: list[tuple[str, ...]] = []
+    for reference, waiter in by_deadline:
+        now = nows[reference]
+        operation, until = waiter.progress.operation, waiter.waiting.until
+        started = operation.start_timestamp
+        rows.append(
+            (
+                reference,
+                "" if started is None else at(started, now),
+                "no deadline" if until is None else f"{at(until, now)} (in {span(until - now)})",
+            )
+        )
+    print_table(("callback", "since", "until"), rows)
+
+
+def _deadline(entry: tuple[str, Waiter]) -> float:
+    until = entry[1].waiting.until
+    return float("inf") if until is None else until
+
+
+@callback.command()
+@callback_argument
+@click.option("--data", metavar="TEXT|@FILE|-", help="The result, usually JSON; none if left out.")
+@store_option
+def succeed(reference: str, data: str | None, store: str | None) -> None:
+    """Answer with a result."""
+    result = None if data is None else read_text(data, "--data").encode("utf-8", "surrogateescape")
+    place = Place(store)
+    with place.existing() as emulator:
+        answered = callback_id(place, emulator, reference)
+        with _telling_resume(emulator, answered, place):
+            emulator.readable_success(answered, result)
+            is_text = data is not None and not is_json(result)
+            say("answered; sent as text: it is not JSON" if is_text else "answered")
+
+
+@callback.command()
+@callback_argument
+@click.option("--message", metavar="TEXT", help="What went wrong.")
+@click.option("--type", "error_type", metavar="TEXT", help="The error's type.")
+@click.option("--data", metavar="TEXT|@FILE|-", help="More about the error.")
+@store_option
+def fail(
+    reference: str,
+    message: str | None,
+    error_type: str | None,
+    data: str | None,
+    store: str | None,
+) -> None:
+    """Answer with a failure."""
+    error = ErrorObject(
+        error_type=error_type,
+        error_message=message,
+        error_data=None if data is None else read_text(data, "--data"),
+    )
+    place = Place(store)
+    with place.existing() as emulator:
+        answered = callback_id(place, emulator, reference)
+        with _telling_resume(emulator, answered, place):
+            emulator.callback_failure(answered, error)
+            say("answered")
+
+
+@callback.command()
+@callback_argument
+@store_option
+def heartbeat(reference: str, store: str | None) -> None:
+    """Send a heartbeat: the callback's heartbeat timeout starts again."""
+    place = Place(store)
+    with place.existing() as emulator:
+        emulator.callback_heartbeat(callback_id(place, emulator, reference))
+    say("noted")
+
+
+@callback.command("id")
+@callback_argument
+@store_option
+def id_(reference: str, store: str | None) -> None:
+    """Print the callback's id, which other systems need to answer it."""
+    place = Place(store)
+    with place.existing() as emulator:
+        say(callback_id(place, emulator, reference))
+
+
+@contextmanager
+def _telling_resume(emulator: Emulator, answered: str, place: Place) -> Generator[None]:
+    """Say after an answer with what command the execution sees it, if no process ran it before."""
+    arn, _ = parse_callback_id(answered)
+    runs = bool(processes_of(emulator, arn, place))
+    yield
+    if not runs:
+        say(running_or_resume(emulator, arn, place), err=True)

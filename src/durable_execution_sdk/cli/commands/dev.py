@@ -1,0 +1,167 @@
+"""``durable dev``: a server of Lambda's API on this computer, with functions in processes."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from durable_execution_sdk.cli.arguments.durations import milliseconds
+from durable_execution_sdk.cli.options import store_option
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.output.server_lines import ServerLines
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.discovery.found import Found
+from durable_execution_sdk.dev.environment_file import read_environment_file
+from durable_execution_sdk.dev.functions.declaration import Declaration
+from durable_execution_sdk.dev.project import Sources, project_functions, project_table
+from durable_execution_sdk.engine.execution_time import TimeMode
+
+_PORT = 9014
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65_535), default=_PORT, help="0 takes a free port.")
+@store_option
+@click.option(
+    "--time",
+    "time_mode",
+    type=click.Choice([*TimeMode], case_sensitive=False),
+    default=TimeMode.REAL,
+    help="How time passes for executions that are started.",
+)
+@click.option(
+    "--function",
+    "named",
+    metavar="NAME=FILE:ATTR",
+    multiple=True,
+    help="A function, durable or not, under a name. Repeatable.",
+)
+@click.option(
+    "--template",
+    type=click.Path(path_type=Path),
+    help="A template of SAM or CloudFormation whose functions to run.",
+)
+@click.option("--keep", metavar="30d", help="Delete executions that ended so long ago.")
+@click.option("--debug", is_flag=True, help="Suspend the timeouts of functions.")
+@click.option(
+    "--env-file", type=click.Path(path_type=Path), help="Variables for all functions: NAME=VALUE."
+)
+def dev(
+    paths: tuple[Path, ...],
+    port: int,
+    store: str | None,
+    time_mode: TimeMode,
+    named: tuple[str, ...],
+    template: Path | None,
+    keep: str | None,
+    debug: bool,
+    env_file: Path | None,
+) -> int:
+    """Serve Lambda's durable API on this computer, and run functions in processes.
+
+    PATH is a Python or JavaScript file, or a folder of them; every durable function in it is served under
+    its name. Without PATH, --function and --template, [tool.durable] of pyproject.toml says what is served,
+    and without that all durable functions in the current folder are.
+
+    boto3, the AWS CLI and the SDKs of other languages call the server when AWS_ENDPOINT_URL_LAMBDA is
+    its address. The first Ctrl-C waits for the invocations in flight, the second ends them; open
+    executions go on when the server is started again.
+    """
+    place = Place(store)
+    folder = Path.cwd()
+    table = project_table(folder)
+    variables: Mapping[str, str] = {} if env_file is None else read_environment_file(env_file)
+    # Loaded here: the other commands need neither the server nor its packages.
+    try:
+        from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
+    except ModuleNotFoundError as missing:
+        raise Refusal(
+            f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
+        ) from missing
+    lines = ServerLines(place)
+    options = SessionOptions(
+        store=place.prepared(),
+        port=port,
+        time_mode=time_mode,
+        keep=None if keep is None else milliseconds(keep, "--keep"),
+        has_deadlines=not debug,
+        environment={**table.environment, **variables},
+    )
+    found = project_functions(Sources(paths=paths, template=template, named=named), table, folder)
+    session = DevSession(options, lines.output)
+    try:
+        with _ending_on_sigterm():
+            lines.watch(session.server.emulator)
+            session.add(found.declarations)
+            _greet(session.server.url, place, found)
+            session.wait()
+    except KeyboardInterrupt:
+        say("stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True)
+    finally:
+        with _calling(session.hurry):
+            session.close()
+    return ExitCode.SUCCEEDED
+
+
+def _greet(url: str, place: Place, found: Found) -> None:
+    say(f"durable dev listens at {url} and keeps executions in {place.path}")
+    say(f"for clients: AWS_ENDPOINT_URL_LAMBDA={url}")
+    for notice in found.notices:
+        say(notice, err=True)
+    if not found.declarations:
+        say(
+            "no functions were found; name a file or folder that has some: durable dev PATH",
+            err=True,
+        )
+        return
+    width = max(len(declaration.name) for declaration in found.declarations)
+    for declaration in found.declarations:
+        kind = "durable" if declaration.durable else "plain"
+        say(f"  {declaration.name:<{width}}  {kind:<7}  {_origin(declaration)}")
+    first = next((each for each in found.declarations if each.durable), found.declarations[0])
+    say(f"start one with: {place.command('start', first.name, '--input', '{}')}")
+
+
+def _origin(declaration: Declaration) -> str:
+    source = declaration.source
+    if source is None:
+        return " ".join(declaration.command) or declaration.handler
+    attribute = declaration.handler.rpartition(".")[2]
+    is_below = source.is_relative_to(Path.cwd())
+    return f"{source.relative_to(Path.cwd()) if is_below else source}:{attribute}"
+
+
+@contextmanager
+def _ending_on_sigterm() -> Generator[None]:
+    """Let SIGTERM end the server as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _calling(hurry: Callable[[], None]) -> Generator[None]:
+    """Call ``hurry`` for each Ctrl-C or SIGTERM, in place of an interruption of the clean-up."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        hurry()
+
+    before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -1,0 +1,98 @@
+"""``durable history``: the events of an execution, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import click
+import msgspec
+
+from durable_execution_sdk.cli.following import changes
+from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.views.history import history as history_of
+from durable_execution_sdk.protocol import control_plane_codec
+from durable_execution_sdk.protocol.control_plane import HistoryPage
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.rendering.failures import is_failure
+from durable_execution_sdk.rendering.payloads import payload_lines
+from durable_execution_sdk.rendering.times import at
+from durable_execution_sdk.rendering.wording import EventTexts, payloads_of
+
+
+@click.command()
+@name_argument
+@store_option
+@full_option
+@click.option("--failed", is_flag=True, help="Show only failures, those of attempts included.")
+@click.option("--follow", is_flag=True, help="Show further events until the execution has ended.")
+@json_option
+def history(
+    name: str, store: str | None, full: bool, failed: bool, follow: bool, as_json: bool
+) -> None:
+    """Show the events of an execution, in order.
+
+    NAME is the execution's name, its ARN, the beginning of its id, or @last.
+    """
+    if as_json and (full or failed or follow):
+        raise Refusal(
+            "--json writes one document, the whole history up to now, which durable replay reads: leave out"
+            " --full, --failed and --follow"
+        )
+    place = Place(store)
+    with place.existing() as emulator:
+        arn = place.arn(emulator, name)
+        if as_json:
+            say(_document(emulator, arn))
+            return
+        texts = EventTexts(payloads=not full)
+        events = _events_until_end(emulator, arn) if follow else _events(emulator, arn)
+        for event in events:
+            # Also the text of an event that is not shown: the paths of later ones contain its name.
+            text = texts.text(event)
+            if not failed or is_failure(event):
+                time = at(event.event_timestamp, emulator.now(arn))
+                say(f"{event.event_id:>5}  {time}  {text}")
+                if full:
+                    _say_payloads(event)
+
+
+def _document(emulator: Emulator, arn: str) -> str:
+    """Write the API's page, plus the ARNs from which replay derives ctx.uuid4() and ctx.random().
+
+    For a fork that is the ARN of the first execution in its line.
+    """
+    page = msgspec.json.decode(
+        control_plane_codec.encode_history_page(HistoryPage(events=_events(emulator, arn)))
+    )
+    arns = {"DurableExecutionArn": arn}
+    origin = emulator.progress(arn).forked_from
+    if origin is not None:
+        arns["ForkedFromArn"] = origin.first_arn
+    return json.dumps({**arns, **page}, indent=2, ensure_ascii=False)
+
+
+def _events(emulator: Emulator, arn: str, after: int = 0) -> list[HistoryEvent]:
+    return history_of(emulator.recording(arn)())[after:]
+
+
+def _events_until_end(emulator: Emulator, arn: str) -> Iterator[HistoryEvent]:
+    shown = 0
+    for _ in changes(emulator, arn):
+        if emulator.store.find(arn) is None:
+            raise Refusal(f"{arn} was deleted by another process")
+        for event in _events(emulator, arn, shown):
+            shown += 1
+            yield event
+
+
+def _say_payloads(event: HistoryEvent) -> None:
+    for kind, payload in payloads_of(event):
+        first, *others = payload_lines(payload)
+        say(f"{'':>7}{kind}: {first}")
+        for line in others:
+            say(f"{'':>7}{line}")

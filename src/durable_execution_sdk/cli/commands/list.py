@@ -1,0 +1,124 @@
+"""``durable list``: the executions of the store, what each does now, and what it waits for."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from msgspec.structs import replace
+
+from durable_execution_sdk.cli.arguments.completion import function_names
+from durable_execution_sdk.cli.arguments.moments import read_moment
+from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
+from durable_execution_sdk.cli.output.table import print_table
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.activity import activity_of, summary
+from durable_execution_sdk.rendering.documents import record_document
+from durable_execution_sdk.rendering.family import Family, family
+from durable_execution_sdk.rendering.times import at, span
+
+_COLUMNS = ("name", "function", "status", "id", "started", "took", "now", "process")
+_ID_CHARACTERS = 8
+
+
+@click.command("list")
+@click.argument("text", required=False)
+@store_option
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([*ExecutionStatus], case_sensitive=False),
+    help="Only those with this status; may be repeated.",
+)
+@click.option(
+    "--function", metavar="NAME", shell_complete=function_names, help="Only of a function."
+)
+@click.option(
+    "--since", metavar="WHEN", help="Only those started since: 30min, 2h, 3d or 2026-01-31T12:00."
+)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+def list_(
+    text: str | None,
+    store: str | None,
+    statuses: tuple[ExecutionStatus, ...],
+    function: str | None,
+    since: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List executions, the newest first.
+
+    With TEXT, only those whose name or function contains it.
+
+    The column "now" says what an open execution does. It is running; killed, if its process ended in the
+    middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
+    callback; suspended, if it waits for time, a retry or a function; or paused.
+    """
+    place = Place(store)
+    with place.existing() as emulator:
+        now = emulator.clock.now()
+        search = Search(
+            text=text,
+            statuses=statuses,
+            function=function,
+            started_after=None if since is None else read_moment(since, "--since", now) - 1,
+            limit=limit + 1,
+        )
+        found = emulator.store.search(search)
+        records, has_more = found[:limit], len(found) > limit
+        rows = [_row(emulator, record, place) for record in records]
+        # Each execution has a time of its own.
+        nows = [emulator.now(record.arn) if record.is_open else now for record in records]
+    if as_json:
+        say(json.dumps([record_document(*row) for row in rows], indent=2, ensure_ascii=False))
+    else:
+        print_table(_COLUMNS, [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)])
+    if has_more:
+        say(f"there are more than these {limit}; --limit shows them", err=True)
+    if not as_json and not all(pids for record, _, pids in rows if record.is_open):
+        say(f"no process runs those marked {NONE!r}; go on with: {resume_any(place)}", err=True)
+
+
+def _row(
+    emulator: Emulator, record: ExecutionRecord, place: Place
+) -> tuple[ExecutionRecord, Family | None, list[int]]:
+    """Return a record, and the progress and the processes of one that is open."""
+    if not record.is_open:
+        return record, None, []
+    executions = family(emulator, record.arn)
+    execution = executions.execution
+    # A timer that was due may have ended it just now.
+    record = replace(
+        record,
+        status=execution.status,
+        is_open=execution.ended_at is None,
+        ended_at=execution.ended_at,
+    )
+    return record, executions, processes_of(emulator, record.arn, place)
+
+
+def _cells(
+    record: ExecutionRecord, executions: Family | None, processes: list[int], *, now: int
+) -> tuple[str, ...]:
+    took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
+    activity = ""
+    if executions is not None:
+        activity = summary(executions, activity_of(executions, has_process=bool(processes)), now)
+    return (
+        record.name,
+        record.function,
+        record.status,
+        ExecutionArn.parse(record.arn).run_id[:_ID_CHARACTERS],
+        at(record.started_at, now),
+        took,
+        activity,
+        brief_of(processes) if record.is_open else "",
+    )

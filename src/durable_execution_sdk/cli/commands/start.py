@@ -1,0 +1,100 @@
+"""``durable start``: start an execution on a running development server."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+from click.shell_completion import CompletionItem
+
+from durable_execution_sdk.cli.following import wait_for_end
+from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.output.outcome import exit_code, tell_document, tell_standing
+from durable_execution_sdk.cli.output.streams import Streams
+from durable_execution_sdk.cli.payloads import read_json
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
+from durable_execution_sdk.cli.server_client import ServerClient, running_server
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.functions.registry import LATEST
+from durable_execution_sdk.protocol.ids import ExecutionArn
+
+
+def _functions(context: click.Context, _: click.Parameter, beginning: str) -> list[CompletionItem]:
+    server = Place(context.params.get("store")).server
+    names = () if server is None else server.functions
+    return [CompletionItem(name) for name in names if name.startswith(beginning)]
+
+
+@click.command()
+@click.argument("function", shell_complete=_functions)
+@click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
+@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@click.option("--follow", is_flag=True, help="Show progress until the execution has ended.")
+@store_option
+@json_option
+def start(
+    function: str,
+    payload: str | None,
+    name: str | None,
+    follow: bool,
+    store: str | None,
+    as_json: bool,
+) -> int:
+    """Start an execution on the development server.
+
+    FUNCTION is the name of a function that `durable dev` runs, with :VERSION or :ALIAS if it is not the
+    latest code. With the --name of an execution that exists, that one is meant, and another input is
+    refused. A function that is not durable is called, and its result is printed.
+    """
+    place = Place(store)
+    text = "{}" if payload is None else read_json(payload, "--input")
+    client = ServerClient(running_server(place))
+    if not client.is_durable(function):
+        return _call(client, function, text, has_options=bool(name or follow or as_json))
+    qualified = function if ":" in function else f"{function}:{LATEST}"
+    arn = client.start(qualified, text, name)
+    execution_name = ExecutionArn.parse(arn).execution_name
+    with place.existing() as emulator:
+        if not follow:
+            if as_json:
+                tell_document(emulator, arn)
+            else:
+                say(execution_name)
+                say(
+                    f"follow it with: {place.command('show', execution_name, '--follow')}", err=True
+                )
+            return ExitCode.SUCCEEDED
+        streams = Streams(as_json=as_json)
+        with streams.watch(lambda: None)(emulator, arn, place):
+            wait_for_end(emulator, arn)
+        if emulator.store.find(arn) is None:
+            raise Refusal(f"{execution_name} was deleted by another process")
+        if as_json:
+            tell_document(emulator, arn)
+        else:
+            tell_standing(emulator, arn)
+        return exit_code(emulator, arn)
+
+
+def _call(client: ServerClient, function: str, payload: str, *, has_options: bool) -> int:
+    if has_options:
+        raise Refusal(
+            f"{function} is not a durable function, so it has no executions: leave out --name, --follow and"
+            " --json"
+        )
+    result, has_failed = client.call(function, payload)
+    say(result)
+    if has_failed:
+        say(f"{function} failed: {_error(result)}", err=True)
+    return ExitCode.FAILED if has_failed else ExitCode.SUCCEEDED
+
+
+class _Failure(msgspec.Struct, rename="camel"):
+    error_message: str = "it gave no message"
+
+
+def _error(result: str) -> str:
+    try:
+        return msgspec.json.decode(result, type=_Failure).error_message
+    except msgspec.DecodeError:
+        return "its error is no JSON"

@@ -1,0 +1,110 @@
+"""Calls of Lambda's API of a running development server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.discovery_file import ServerAddress
+
+_FUNCTIONS = "/2015-03-31/functions"
+
+
+class _Error(msgspec.Struct):
+    message: str | None = None
+    Message: str | None = None
+
+
+class _Configuration(msgspec.Struct):
+    DurableConfig: dict[str, object] | None = None
+
+
+class _Described(msgspec.Struct):
+    Configuration: _Configuration
+
+
+class Response(NamedTuple):
+    """The headers, in lower case, and the body of a response that is no refusal."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def running_server(place: Place) -> ServerAddress:
+    """Return the server that runs a store; raises ``Refusal`` if none does."""
+    server = place.server
+    if server is None:
+        raise Refusal(
+            f"no development server runs {place.path}; start one in another terminal with"
+            f" `{place.command('dev')}`, or run a workflow without one: durable run FILE"
+        )
+    return server
+
+
+class ServerClient:
+    """Calls a server. Methods raise ``Refusal`` for what the server refuses, and if it cannot be reached."""
+
+    def __init__(self, server: ServerAddress) -> None:
+        self._server = server
+
+    def is_durable(self, function: str) -> bool:
+        """Tell whether a function of the server is durable."""
+        body = self._call("GET", f"{_FUNCTIONS}/{quote(function, safe='')}").body
+        described = msgspec.json.decode(body, type=_Described)
+        return described.Configuration.DurableConfig is not None
+
+    def start(self, function: str, payload: str, name: str | None) -> str:
+        """Start an execution of a durable function; return its ARN."""
+        headers = {"X-Amz-Invocation-Type": "Event"}
+        if name is not None:
+            headers["X-Amz-Durable-Execution-Name"] = name
+        return self._invoke(function, payload, headers).headers["x-amz-durable-execution-arn"]
+
+    def call(self, function: str, payload: str) -> tuple[str, bool]:
+        """Call a plain function; return its result, or its error and ``True``."""
+        response = self._invoke(function, payload, {})
+        return response.body.decode(), "x-amz-function-error" in response.headers
+
+    def _invoke(self, function: str, payload: str, headers: dict[str, str]) -> Response:
+        path = f"{_FUNCTIONS}/{quote(function, safe='')}/invocations"
+        return self._call("POST", path, payload.encode(), headers)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        server = self._server
+        token = {} if server.token is None else {"X-Durable-Token": server.token}
+        # A function may take its fifteen minutes, so there is no timeout.
+        connection = HTTPConnection(urlsplit(server.url).netloc)
+        try:
+            connection.request(
+                method, path, body, {"Content-Type": "application/json", **token, **(headers or {})}
+            )
+            response = connection.getresponse()
+            content = response.read()
+        except (OSError, HTTPException) as error:
+            raise Refusal(f"the server at {server.url} does not answer: {error}") from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise Refusal(f"{server.url}: {_message(content)}")
+        named = {name.lower(): value for name, value in response.getheaders()}
+        return Response(named, content)
+
+
+def _message(body: bytes) -> str:
+    try:
+        error = msgspec.json.decode(body, type=_Error)
+    except msgspec.DecodeError:
+        return body.decode(errors="replace")
+    return error.message or error.Message or "the request was refused without a reason"

@@ -1,0 +1,133 @@
+"""The answers of the JSON routes: lists, one execution, its payloads."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.dev.feed.changes import Changes
+from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments, function_documents
+from durable_execution_sdk.dev.feed.reader import TimelineReader
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search
+from durable_execution_sdk.engine.rejections import invalid, not_found
+from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.protocol.limits import DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS
+from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.rendering.callback_names import all_references
+from durable_execution_sdk.rendering.documents import callback_document, error_document
+from durable_execution_sdk.rendering.payloads import result_of
+from durable_execution_sdk.rendering.wording import error_of, payloads_of
+from durable_execution_sdk.server.request import Incoming
+
+__all__ = ["Queries"]
+
+_KINDS = ("input", "result", "error")
+
+
+class Queries:
+    """Answers the JSON routes; called in threads."""
+
+    def __init__(self, emulator: Emulator, changes: Changes, documents: FeedDocuments) -> None:
+        self._emulator = emulator
+        self._changes = changes
+        self._documents = documents
+
+    def arn(self, incoming: Incoming) -> str:
+        """Return the ARN of the execution that the path names, by its ARN or its name."""
+        return self._record(incoming).arn
+
+    def executions(self, incoming: Incoming) -> Document:
+        """List rows of executions, the newest first; ``next`` asks for the following ones."""
+        # Taken first: a change during the reading comes with the stream after this number.
+        number = self._changes.number
+        limit = min(incoming.number("limit") or DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS)
+        statuses = incoming.query.getlist("status")
+        for status in statuses:
+            if status not in list(ExecutionStatus):
+                raise invalid(f"status is one of {', '.join(ExecutionStatus)}, not {status!r}.")
+        records = self._emulator.store.search(
+            Search(
+                text=incoming.text("text"),
+                function=incoming.text("function"),
+                statuses=statuses,
+                started_after=incoming.moment("since"),
+                after=_position(incoming.text("after")),
+                limit=limit + 1,
+            )
+        )
+        following = None
+        if len(records) > limit:
+            records = records[:limit]
+            following = f"{records[-1].started_at}-{records[-1].number}"
+        return {
+            "number": number,
+            "executions": [self._documents.row_of(record) for record in records],
+            "next": following,
+        }
+
+    def execution(self, incoming: Incoming) -> Document:
+        """Show one execution, with all its operations and invocations."""
+        arn = self.arn(incoming)
+        reader = TimelineReader(self._emulator, arn)
+        reader.catch_up()
+        return self._documents.execution(arn, reader.timeline, reader.head)
+
+    def payload(self, incoming: Incoming) -> Document:
+        """Show a payload of an execution, or of one of its operations, as the text that was recorded."""
+        arn = self.arn(incoming)
+        kind = incoming.required("kind")
+        if kind not in _KINDS:
+            raise invalid(f"kind is one of {', '.join(_KINDS)}, not {kind!r}.")
+        operation_id = incoming.text("operation")
+        if operation_id is None:
+            return self._of_execution(arn, kind)
+        for operation in self._emulator.operations(arn):
+            if operation.id == operation_id:
+                return self._of_operation(arn, operation, kind)
+        raise not_found(f"There is no operation {operation_id!r} in {arn}.")
+
+    def callbacks(self, incoming: Incoming) -> Document:
+        """List the callbacks of all executions that wait for an answer."""
+        del incoming
+        waiters = all_references(self._emulator)
+        return {"callbacks": [callback_document(*entry) for entry in waiters.items()]}
+
+    def functions(self, incoming: Incoming) -> Document:
+        """List the functions of the server."""
+        del incoming
+        return {"number": self._changes.number, "functions": function_documents(self._emulator)}
+
+    def _record(self, incoming: Incoming) -> ExecutionRecord:
+        reference = incoming.path["Execution"]
+        store = self._emulator.store
+        record = store.find_name(reference) or store.find(reference)
+        if record is None:
+            raise not_found(f"There is no execution {reference!r}.")
+        return record
+
+    def _of_execution(self, arn: str, kind: str) -> Document:
+        described = self._emulator.describe(arn)
+        if kind == "error":
+            return {"error": error_document(described.error)}
+        return {"payload": described.input_payload if kind == "input" else described.result}
+
+    def _of_operation(self, arn: str, operation: Operation, kind: str) -> Document:
+        if kind == "error":
+            return {"error": error_document(error_of(operation))}
+        if kind == "result":
+            return {"payload": result_of(operation)}
+        # The input of an invoke is in its event only.
+        for event in history(self._emulator.recording(arn)()):
+            if event.id == operation.id:
+                for name, payload in payloads_of(event):
+                    if name == "input":
+                        return {"payload": payload}
+        return {"payload": None}
+
+
+def _position(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    started_at, _, number = text.partition("-")
+    if not (started_at.isdecimal() and number.isdecimal() and text.isascii() and len(text) <= 40):
+        raise invalid(f"after is the 'next' of an earlier answer, not {text!r}.")
+    return int(started_at), int(number)

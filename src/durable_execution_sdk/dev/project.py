@@ -1,0 +1,71 @@
+"""The functions of a development server: those of files, of a template, of the project's table, and named ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from durable_execution_sdk.dev.discovery.files import find_functions, named_function
+from durable_execution_sdk.dev.discovery.found import Found
+from durable_execution_sdk.dev.discovery.project_table import (
+    ProjectTable,
+    declared_functions,
+    read_project_table,
+)
+from durable_execution_sdk.dev.functions.declaration import Declaration
+
+__all__ = ["Sources", "project_functions", "project_table"]
+
+
+class Sources(msgspec.Struct, frozen=True, kw_only=True):
+    """The places of functions that a user named: files and folders, a template, ``NAME=FILE:ATTRIBUTE``."""
+
+    paths: Sequence[Path] = ()
+    template: Path | None = None
+    named: Sequence[str] = ()
+
+
+def project_table(folder: Path) -> ProjectTable:
+    """Return the table of the project in a folder; an empty one if it has none."""
+    return read_project_table(folder / "pyproject.toml") or ProjectTable()
+
+
+def project_functions(sources: Sources, table: ProjectTable, folder: Path) -> Found:
+    """Return the functions of the sources and the table; without any, those of the folder.
+
+    A function that is named replaces the one that would have its name. Raises ``ConfigError`` for a source
+    that cannot be used.
+    """
+    named = [named_function(text, table.python) for text in sources.named]
+    parts = [Found(declarations=declared_functions(table, folder))]
+    template = sources.template or (folder / table.template if table.template else None)
+    if template is not None:
+        # PyYAML is loaded only for those who have a template.
+        from durable_execution_sdk.dev.discovery.templates import template_functions  # noqa: PLC0415
+
+        parts.append(template_functions(template))
+    paths = list(sources.paths) or [folder / path for path in table.paths]
+    if not paths and template is None and not table.functions and not named:
+        paths = [folder]
+    parts.append(find_functions(paths, table.python))
+    others = Found.together(_without_repetitions(parts))
+    names = {declaration.name for declaration in named}
+    kept = [each for each in others.declarations if each.name not in names]
+    return Found(declarations=[*named, *kept], notices=others.notices)
+
+
+def _without_repetitions(parts: Sequence[Found]) -> list[Found]:
+    """Leave out a function that an earlier part declares with the same code."""
+    seen: set[tuple[str, str]] = set()
+    rest: list[Found] = []
+    for part in parts:
+        fresh = [each for each in part.declarations if _code(each) not in seen]
+        seen.update(map(_code, fresh))
+        rest.append(Found(declarations=fresh, notices=part.notices))
+    return rest
+
+
+def _code(declaration: Declaration) -> tuple[str, str]:
+    return declaration.root, declaration.handler or " ".join(declaration.command)

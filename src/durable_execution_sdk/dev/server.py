@@ -1,0 +1,114 @@
+"""The development server: a store, the emulator over it, Lambda's API, and the feed of changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from durable_execution_sdk.dev.discovery_file import DiscoveryFile, ServerAddress
+from durable_execution_sdk.dev.feed.api import FeedRoutes
+from durable_execution_sdk.dev.feed.changes import Changes
+from durable_execution_sdk.emulator.clock import RealClock
+from durable_execution_sdk.emulator.driver import Driver
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.engine.execution_time import TimeMode
+from durable_execution_sdk.server.http_server import serve
+
+__all__ = ["DEFAULT_PORT", "DevServer", "ServerOptions"]
+
+DEFAULT_PORT = 9014
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Options of a development server.
+
+    Port 0 takes a free port. A host that other computers can reach needs a ``token``. ``is_functions``
+    tells by the header ``X-Amzn-Trace-Id`` that a function of the server makes a request. ``time_mode`` is
+    that of executions which are started.
+    """
+
+    store: Path
+    port: int = DEFAULT_PORT
+    host: str = "127.0.0.1"
+    allow_hosts: Sequence[str] = ()
+    token: str | None = None
+    workers: int = 8
+    time_mode: TimeMode = TimeMode.REAL
+    is_functions: Callable[[str | None], bool] = lambda _: False
+
+
+class DevServer:
+    """A running server; it goes on with the open executions of its store once their functions are added.
+
+    Raises ``ConfigError`` if another server runs the store or listens on the port, and ``StoreError`` if
+    the store cannot be used.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        self._options = options
+        self.functions = Functions()
+        with ExitStack() as started:
+            self._discovery = DiscoveryFile(options.store)
+            started.callback(self._discovery.close)
+            self.emulator = Emulator(
+                SqliteStore(options.store),
+                RealClock(),
+                self.functions,
+                time_mode=options.time_mode,
+            )
+            started.callback(self.emulator.close)
+            self.changes = Changes(self.emulator)
+            started.callback(self.changes.close)
+            routes = FeedRoutes(self.emulator, self.changes, options.store)
+            server = serve(
+                Driver(self.emulator),
+                host=options.host,
+                port=options.port,
+                workers=options.workers,
+                allow_hosts=options.allow_hosts,
+                token=options.token,
+                is_functions=options.is_functions,
+                routes=routes.bound_to,
+            )
+            started.callback(server.close)
+            started.callback(self.changes.close)
+            self.url = server.url
+            self.wait = server.wait
+            self.announce()
+            self._started = started.pop_all()
+
+    def announce(self) -> None:
+        """Write the discovery file; to be called again when functions were added or removed."""
+        self._discovery.write(
+            ServerAddress(
+                url=self.url,
+                pid=os.getpid(),
+                store=str(self._options.store.resolve()),
+                functions=self.functions.names,
+                token=self._options.token,
+            )
+        )
+        self.emulator.coordinator.wake()
+
+    def close(self) -> None:
+        """Wait until running functions have ended and open calls are answered; release store and port."""
+        self._started.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

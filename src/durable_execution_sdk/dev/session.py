@@ -1,0 +1,147 @@
+"""One run of the development server: its functions in processes, their logs, and what it deletes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from durable_execution_sdk.dev.feed.changes import FUNCTIONS
+from durable_execution_sdk.dev.functions.declaration import Declaration
+from durable_execution_sdk.dev.functions.environment import Place
+from durable_execution_sdk.dev.functions.host import ProcessFunctions
+from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
+from durable_execution_sdk.dev.server import DEFAULT_PORT, DevServer, ServerOptions
+from durable_execution_sdk.engine.events import Event, ExecutionDeleted
+from durable_execution_sdk.engine.execution_time import TimeMode
+
+__all__ = ["DevSession", "SessionOptions"]
+
+_SECONDS_BETWEEN_DELETIONS = 3_600
+
+
+class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of a session.
+
+    Attributes:
+        time_mode: the way in which time passes for executions that are started.
+        keep: milliseconds for which executions that have ended are kept; ``None`` keeps them for good.
+        has_deadlines: ``False`` suspends the timeouts of functions, for a debugger.
+        environment: variables that all functions get, beside those of the server.
+    """
+
+    store: Path
+    port: int = DEFAULT_PORT
+    time_mode: TimeMode = TimeMode.REAL
+    keep: int | None = None
+    has_deadlines: bool = True
+    environment: Mapping[str, str] = {}
+
+
+class DevSession:
+    """A server whose functions run in processes. ``close`` waits for the invocations in flight."""
+
+    def __init__(
+        self, options: SessionOptions, on_line: Callable[[LogLine], None] = lambda _: None
+    ) -> None:
+        self._options = options
+        # The server listens before the functions are there.
+        self._is_running: Callable[[str | None], bool] = lambda _: False
+        with ExitStack() as started:
+            self.server = DevServer(
+                ServerOptions(
+                    store=options.store,
+                    port=options.port,
+                    time_mode=options.time_mode,
+                    is_functions=self._is_functions,
+                )
+            )
+            started.callback(self.server.close)
+            self.logs = LogStore(logs_path(options.store))
+            self.host = ProcessFunctions(
+                self.server.functions,
+                Place(
+                    endpoint_url=self.server.url,
+                    environment={**os.environ, **options.environment},
+                ),
+                _Recorder(self.logs, on_line),
+                has_deadlines=options.has_deadlines,
+            )
+            self._is_running = self.host.is_running
+            self.server.emulator.subscribe(self._forget_deleted)
+            started.pop_all()
+
+    def add(self, declarations: Sequence[Declaration]) -> None:
+        """Add functions, and go on with their executions."""
+        for declaration in declarations:
+            self.host.add(declaration)
+        self.host.warm()
+        self.server.announce()
+        self.server.changes.note(FUNCTIONS)
+
+    def wait(self) -> None:
+        """Block until the server has failed; delete executions that are older than is asked for."""
+        while True:
+            if self._options.keep is not None:
+                self.server.emulator.delete_older(self._options.keep)
+            if self.server.wait(_SECONDS_BETWEEN_DELETIONS):
+                return
+
+    def hurry(self) -> None:
+        """End the processes of the functions, so that ``close`` in another thread need not wait for them."""
+        threading.Thread(target=self.host.close, name="durable-hurry", daemon=True).start()
+
+    def close(self) -> None:
+        """Wait until invocations in flight have ended and open calls are answered, and end all processes."""
+        try:
+            self.server.close()
+        finally:
+            self.host.close()
+            self.logs.close()
+
+    def _is_functions(self, header: str | None) -> bool:
+        return self._is_running(header)
+
+    def _forget_deleted(self, arn: str, events: Sequence[Event]) -> None:
+        if any(isinstance(event, ExecutionDeleted) for event in events):
+            self.logs.forget(arn)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Recorder:
+    """Keeps records, and passes lines on as they come."""
+
+    def __init__(self, logs: LogStore, on_line: Callable[[LogLine], None]) -> None:
+        self._on_line = on_line
+        self._logs = logs
+
+    def add_lines(self, lines: list[LogLine]) -> None:
+        """Keep and pass on the lines of a worker."""
+        self._logs.add_lines(lines)
+        for line in lines:
+            self._on_line(line)
+
+    def add_invocation(self, record: InvocationRecord) -> None:
+        """Keep an invocation."""
+        self._logs.add_invocation(record)
+
+    def add_notes(self, notes: list[CodeNote]) -> None:
+        """Keep positions."""
+        self._logs.add_notes(notes)

@@ -1,0 +1,153 @@
+"""A development server with functions of the test's own process, and clients of its routes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from durable_execution_sdk import (
+    DurableContext,
+    Duration,
+    FixedDelay,
+    NoRetry,
+    StepConfig,
+    durable_execution,
+)
+from durable_execution_sdk.dev.server import DevServer, ServerOptions
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
+
+PATIENCE = 30
+
+
+class DeclinedError(Exception):
+    """Fails a step."""
+
+
+def charge() -> str:
+    raise DeclinedError("no money")
+
+
+async def group(ctx: DurableContext) -> int:
+    def one() -> int:
+        return 1
+
+    return await ctx.step(one)
+
+
+@durable_execution
+async def order(event: Any, ctx: DurableContext) -> Any:
+    await ctx.run_in_child_context(group, name="group")
+    try:
+        await ctx.step(charge, config=StepConfig(retry_strategy=NoRetry()))
+    except DeclinedError:
+        pass
+    return await (await ctx.create_callback(name="approval"))
+
+
+@durable_execution
+async def outer(event: Any, ctx: DurableContext) -> Any:
+    return await ctx.invoke("order:$LATEST", {"from": "outer"}, name="inner")
+
+
+@durable_execution
+async def retries(event: Any, ctx: DurableContext) -> Any:
+    config = StepConfig(retry_strategy=FixedDelay(delay=Duration.from_hours(1)))
+    return await ctx.step(charge, config=config)
+
+
+@contextmanager
+def dev_server(store: Path, **options: Any) -> Iterator[DevServer]:
+    with DevServer(ServerOptions(store=store, **{"port": 0, **options})) as server:
+        for handler in (order, outer, retries):
+            server.functions.add_durable(handler.__name__, handler.bind)
+        server.announce()
+        yield server
+
+
+@dataclass(frozen=True)
+class Client:
+    """Reads the routes of a server."""
+
+    server: DevServer
+
+    @contextmanager
+    def asked(self, path: str, method: str = "GET", **headers: str) -> Iterator[HTTPResponse]:
+        host = self.server.url.removeprefix("http://")
+        connection = HTTPConnection(host, timeout=PATIENCE)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, headers=named)
+            yield connection.getresponse()
+        finally:
+            connection.close()
+
+    def get(self, path: str, **query: Any) -> Any:
+        with self.asked(f"{path}?{urlencode(query, doseq=True)}") as answer:
+            body = answer.read()
+            assert answer.status == 200, body
+            return json.loads(body)
+
+    def refused(self, path: str, method: str = "GET", **headers: str) -> tuple[int, str]:
+        with self.asked(path, method, **headers) as answer:
+            return answer.status, answer.read().decode()
+
+    @contextmanager
+    def stream(self, path: str, **headers: str) -> Iterator[Iterator[dict[str, Any]]]:
+        """Yield the messages of a stream, each with its id, event and data."""
+        with self.asked(path, **headers) as answer:
+            assert answer.status == 200, answer.read()
+            assert answer.getheader("content-type", "").startswith("text/event-stream")
+            yield _messages(answer)
+
+    def start(self, function: str, name: str, payload: Any = None) -> str:
+        return self.server.emulator.start(
+            InvokeRequest(
+                function_name=f"{function}:$LATEST",
+                payload=json.dumps(payload).encode(),
+                invocation_type=InvocationType.EVENT,
+                durable_execution_name=name,
+            )
+        )
+
+    def until(self, path: str, wanted: Any) -> dict[str, Any]:
+        """Read a stream until a message fits, and return it."""
+        with self.stream(path) as messages:
+            return next(message for message in messages if wanted(message))
+
+    def until_waiting(self, name: str) -> dict[str, Any]:
+        """Wait until an execution waits for an answer; return its row."""
+
+        def waits(message: dict[str, Any]) -> bool:
+            data = message["data"]
+            return data.get("durable_execution_name") == name and data.get("activity") == "asking"
+
+        listed = self.get("/_durable/executions")
+        for row in listed["executions"]:
+            if waits({"data": row}):
+                return row
+        return self.until(f"/_durable/events?since={listed['number']}", waits)["data"]
+
+    def answer(self, row: dict[str, Any], data: str = "1") -> None:
+        [waiting] = row["waiting"]
+        self.server.emulator.callback_success(waiting["callback_id"], data.encode())
+
+
+def execution(reference: str, rest: str = "") -> str:
+    return f"/_durable/executions/{quote(reference, safe='')}{rest}"
+
+
+def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
+    fields: dict[str, Any] = {}
+    while line := answer.readline().decode():
+        name, _, value = line.rstrip("\n").partition(": ")
+        if name:
+            fields[name] = value
+        elif fields.get("event"):
+            yield {**fields, "id": int(fields["id"]), "data": json.loads(fields["data"])}
+            fields = {}

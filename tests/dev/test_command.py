@@ -1,0 +1,139 @@
+"""`durable dev`, `start` and `logs` as processes, on one store."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.process import Running, running
+
+from durable_execution_sdk import ConfigError
+from durable_execution_sdk.dev.environment_file import read_environment_file
+from durable_execution_sdk.dev.project import Sources, project_functions, project_table
+
+APP = """
+import os
+from durable_execution_sdk import DurableContext, durable_execution
+
+def hello() -> str:
+    print("said in a step")
+    return os.environ["GREETING"]
+
+@durable_execution
+async def order(event, ctx):
+    greeting = await ctx.step(hello)
+    return [greeting, await (await ctx.create_callback(name="approval"))]
+
+def plain(event, context):
+    if event == "fail":
+        raise ValueError("no")
+    return {"got": event}
+"""
+
+
+def durable(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "durable_execution_sdk.cli.main", *words],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    (tmp_path / "app.py").write_text(APP)
+    (tmp_path / "variables").write_text("# for all\nexport GREETING='hi there'\n")
+    words = ("dev", "app.py", "--port", "0", "--function", "plain=app.py:plain")
+    with running(tmp_path, *words, "--env-file", "variables") as process:
+        process.until("start one with")
+        yield process
+
+
+@pytest.mark.dev
+def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Path) -> None:
+    assert any("order  durable  app.py:order" in line for line in server.lines)
+    assert any("plain  plain    app.py:plain" in line for line in server.lines)
+    with running(tmp_path, "start", "order", "--name", "n", "--follow") as follower:
+        server.until("answer with: durable callback succeed n/approval --data JSON")
+        (listed,) = json.loads(durable(tmp_path, "list", "--json").stdout)
+        assert (listed["activity"], listed["processes"]) == ("asking", [server.process.pid])
+        assert f"process {server.process.pid} runs it now" in durable(tmp_path, "show", "n").stdout
+        assert durable(tmp_path, "callback", "succeed", "@last", "--data", "5").returncode == 0
+        assert follower.end() == 0
+    assert follower.lines[-1] == '["hi there",5]\n'
+    said = durable(tmp_path, "logs", "n").stdout
+    assert said.rstrip().endswith("said in a step")
+    document = json.loads(durable(tmp_path, "logs", "n", "--json").stdout.splitlines()[-1])
+    assert (document["text"], document["stream"]) == ("said in a step", "stdout")
+    refused = durable(tmp_path, "logs", "n", "--operation", "nope")
+    assert (refused.returncode, "no operation is called 'nope'" in refused.stderr) == (2, True)
+    called = durable(tmp_path, "start", "plain", "--input", "[1]")
+    assert (called.returncode, json.loads(called.stdout)) == (0, {"got": [1]})
+    failed = durable(tmp_path, "start", "plain", "--input", '"fail"')
+    assert (failed.returncode, "plain failed: no" in failed.stderr) == (1, True)
+    unknown = durable(tmp_path, "start", "nope")
+    assert (unknown.returncode, "Function not found" in unknown.stderr) == (2, True)
+    second = durable(tmp_path, "dev", "app.py", "--port", "0")
+    assert (second.returncode, "another server runs the store" in second.stderr) == (2, True)
+    server.process.send_signal(signal.SIGINT)
+    assert server.end() == 0
+    refused = durable(tmp_path, "start", "order")
+    assert (refused.returncode, "no development server runs" in refused.stderr) == (2, True)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "dev.md").read_text("utf-8")
+
+
+@pytest.mark.dev
+def test_the_tour_of_the_page_leads_to_an_answered_callback(tmp_path: Path) -> None:
+    [commands] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "app.py").write_text(code)
+    install, serve, start, answer, show = (
+        shlex.split(line, comments=True) for line in commands.splitlines()
+    )
+    assert install[:2] == ["pip", "install"]
+    with running(tmp_path, *serve[1:], "--port", "0") as server:
+        server.until("start one with")
+        assert durable(tmp_path, *start[1:]).returncode == 0
+        server.until("answer with")
+        assert durable(tmp_path, *answer[1:]).returncode == 0
+        server.until("ExecutionSucceeded")
+        assert '["Hello, Ada!","fine"]' in durable(tmp_path, *show[1:]).stdout
+
+
+def test_variables_are_read_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "variables"
+    file.write_text("\n# no\nA=1\nexport B = 'x y'\nC=\"#\"\nD=\n")
+    assert read_environment_file(file) == {"A": "1", "B": "x y", "C": "#", "D": ""}
+    file.write_text("A=1\nnonsense\n")
+    with pytest.raises(ConfigError, match="line 2: a variable is NAME=VALUE, not 'nonsense'"):
+        read_environment_file(file)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_environment_file(tmp_path / "missing")
+
+
+def test_named_functions_replace_those_that_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GREETING", os.environ.get("GREETING", ""))
+    Path("app.py").write_text(APP)
+    table = project_table(tmp_path)
+    found = project_functions(Sources(), table, tmp_path)
+    assert [each.name for each in found.declarations] == ["order"]
+    found = project_functions(
+        Sources(paths=[Path("app.py")], named=["order=app.py:plain"]), table, tmp_path
+    )
+    assert [(each.name, each.handler) for each in found.declarations] == [("order", "app.plain")]
