@@ -179,6 +179,11 @@ class Child(DurableOperation[_T], Generic[_T]):
         return checked_text(str(summarize(result)), f"the summary of {self.label}")
 
     @property
+    def is_left_to_code(self) -> bool:
+        """True until its function has ended."""
+        return self._inner is not None and not self._has_ended
+
+    @property
     def can_be_given_up(self) -> bool:
         """True as long as the context may write."""
         return not self.context_state.is_over
