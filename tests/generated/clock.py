@@ -26,6 +26,7 @@ from durable_execution_sdk.runtime.event_loop import environment as sdk_environm
 from durable_execution_sdk.runtime.event_loop import loop as sdk_loop
 from durable_execution_sdk.runtime.event_loop import threads
 from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
+from durable_execution_sdk.runtime.log import checkpointer
 
 _real_monotonic = time.monotonic
 
@@ -176,7 +177,12 @@ class VirtualClock:
             if thread is not threading.current_thread() and thread.name != "durable-step"
         )
         try:
-            with mock.patch.object(time, "monotonic", self.monotonic), self._counting():
+            with (
+                mock.patch.object(time, "monotonic", self.monotonic),
+                # A new process does not know what an earlier execution's service has refused.
+                mock.patch.object(checkpointer, "_takes_no_cancel", set()),
+                self._counting(),
+            ):
                 yield
         finally:
             forget_environment()
@@ -295,6 +301,11 @@ def forget_environment() -> None:
         loop.set_exception_handler(lambda _loop, _context: None)
         _ABANDONED.append((owner, left))
     del sdk_environment._owners.owner
+
+
+def forget_refusals() -> None:
+    """Forget what the service has refused, as the next process does."""
+    checkpointer._takes_no_cancel.clear()
 
 
 def free_abandoned_loops() -> None:

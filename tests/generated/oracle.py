@@ -24,7 +24,7 @@ from typing import Any
 
 import msgspec
 from tests.generated import program_api
-from tests.generated.clock import Stuck, VirtualClock, forget_environment
+from tests.generated.clock import Stuck, VirtualClock, forget_environment, forget_refusals
 from tests.generated.program_api import Declined, Killed, Trace
 from tests.generated.programs import GIVING_UP, REFUSABLE, REFUSALS, SELF_CANCELLED, Program
 from tests.generated.schedules import Schedule, collector_of
@@ -123,8 +123,7 @@ class Client:
             trace.find(f"protocol: {error}")
             raise
         except Refusal as error:
-            code = "InvalidParameterValueException"
-            raise ServiceError(str(error), code=code, status=400) from error
+            raise _refusal(str(error)) from error
         if crash == (number, "after") and trace.may_die():
             raise trace.die()
         await trace.pause(longest)
@@ -148,6 +147,10 @@ class Client:
     def now(self) -> int:
         """The service's time."""
         return self._execution.service.now()
+
+
+def _refusal(text: str) -> ServiceError:
+    return ServiceError(text, code="InvalidParameterValueException", status=400)
 
 
 class SentCall:
@@ -181,19 +184,33 @@ class SentCall:
 
 
 class FrozenClient:
-    """A data plane with a fixed log, which answers checkpoints without a token, so that the invocation ends."""
+    """A data plane with a fixed log, which answers checkpoints without a token, so that the invocation ends.
+
+    But it refuses the CANCEL of a wait, as a service may, and the invocation goes on. An execution whose service
+    takes no CANCEL ends while waits that its code has cancelled are STARTED. Replay asks for their CANCEL, and has
+    to end the same way all the same.
+    """
 
     def __init__(self, clock: VirtualClock, snapshot: Snapshot, page: int | None) -> None:
         self.updates: list[Json] = []
+        self._has_refused = False
         self._clock = clock
         self._began_at = clock.now
         self._operations = snapshot.operations
         self._page = page or 100
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Record the updates."""
-        self.updates += msgspec.to_builtins(request.updates)
+        """Record the updates, and refuse those that are nothing but CANCELs."""
+        updates: list[Json] = msgspec.to_builtins(request.updates)
+        self.updates += updates
         await asyncio.sleep(0.001)
+        # The SDK makes the call that was refused again, without the CANCELs.
+        is_made_again, self._has_refused = self._has_refused and not updates, False
+        if is_made_again:
+            return CheckpointResponse(checkpoint_token="token")
+        if updates and all(each["Action"] == "CANCEL" for each in updates):
+            self._has_refused = True
+            raise _refusal("the log does not grow")
         return CheckpointResponse(checkpoint_token=None)
 
     async def get_state(self, request: StateRequest) -> StatePage:
@@ -295,6 +312,7 @@ class Playing:
             if trace.dead:
                 service.end()
                 execution.cut.append(True)
+                forget_refusals()
                 # What complains when it is collected is the dead process's. The exception no longer refers to it.
                 gc.collect()
                 clock.jump(1.0)

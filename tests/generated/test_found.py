@@ -5,9 +5,12 @@ from __future__ import annotations
 import textwrap
 
 import pytest
+from tests.generated.oracle import Execution, check_execution
 from tests.generated.programs import CORE, Program
 from tests.generated.runner import CALM, Playing, check_program, compiled
 from tests.generated.schedules import Schedule
+
+from durable_execution_sdk import CheckpointingMode
 
 HEADER = "from tests.generated.program_api import *\n"
 
@@ -43,6 +46,20 @@ THREADS_END_ONE_AFTER_THE_OTHER = """
     """
 
 
+# The service refuses to cancel the wait that has ended. So the SDK asks it for no other CANCEL, and the timer of the
+# scope is STARTED when the execution ends.
+A_TIMER_IS_LEFT_BEHIND_AT_A_DEADLOCK = """
+    async def workflow(event, c):
+        ended = c.wait(seconds(1))
+        see(c, "2", await c.step(work, "1"))
+        ended.cancel()
+        with anyio.move_on_after(30):
+            await c.wait(seconds(2))
+        see(c, "3")
+        await asyncio.gather(*asyncio.all_tasks())
+    """
+
+
 def program(source: str) -> Program:
     return Program((), source=HEADER + textwrap.dedent(source))
 
@@ -65,3 +82,37 @@ def test_a_process_that_dies_in_a_body_unwinds_without_a_complaint() -> None:
     assert died.trace.crashes == 1
     assert died.trace.findings == []
     assert died.result == calm.result
+
+
+def status_of_timer(execution: Execution) -> str:
+    operations = execution.service.operations.values()
+    return next(str(op["Status"]) for op in operations if op.get("Name") == "asyncio timer")
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize("page", [None, 1])
+def test_an_execution_that_leaves_a_timer_behind_ends_the_same_way_on_replay(
+    mode: CheckpointingMode, page: int | None
+) -> None:
+    # Replay asked for the CANCEL, and the answer to that cut it off before it came to the deadlock.
+    left_behind = program(A_TIMER_IS_LEFT_BEHIND_AT_A_DEADLOCK)
+    playing = Playing(left_behind, compiled(left_behind))
+    statuses = set()
+    for seed in range(20):
+        schedule = Schedule(seed=seed, mode=mode, page=page, slow=True, refuses=True)
+        execution = playing.run(schedule)
+        assert execution.error["ErrorType"] == "DeadlockError"
+        assert check_execution(playing, execution, cuts=2) == []
+        statuses.add(status_of_timer(execution))
+    assert "STARTED" in statuses
+
+
+def test_an_execution_does_not_depend_on_what_the_service_refused_to_an_earlier_one() -> None:
+    left_behind = program(A_TIMER_IS_LEFT_BEHIND_AT_A_DEADLOCK)
+    playing = Playing(left_behind, compiled(left_behind))
+    schedules = [Schedule(seed=seed, slow=True, refuses=True) for seed in range(20)]
+    refused = [each for each in schedules if status_of_timer(playing.run(each)) == "STARTED"]
+    assert refused
+    for schedule in refused:
+        playing.run(schedule)
+        assert status_of_timer(playing.run(CALM)) == "CANCELLED"

@@ -40,9 +40,9 @@ from durable_execution_sdk.protocol.operations import (
     GIVEN_UP,
     TERMINAL_STATUSES,
     Operation,
-    OperationStatus,
     OperationSubType,
     OperationType,
+    is_built_again,
 )
 from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -133,7 +133,7 @@ class Child(DurableOperation[_T], Generic[_T]):
                 return
             self.leave_behind(self.update(OperationAction.START))
         ended = record is not None and record.status in TERMINAL_STATUSES
-        if record is not None and ended and not self._is_rebuilt(record):
+        if record is not None and ended and not is_built_again(record):
             self.complete(record)
             return
         inner = self._inner = ContextState(
@@ -151,7 +151,7 @@ class Child(DurableOperation[_T], Generic[_T]):
     def value(self, record: Operation) -> _T:
         """Return the recorded result, or the one that the body has built again."""
         payload = self._payload
-        if not self._is_rebuilt(record):
+        if not is_built_again(record):
             payload = record.context_details.result if record.context_details else None
         self._payload = None
         value: _T = self.decode(self._serdes, payload)
@@ -177,6 +177,11 @@ class Child(DurableOperation[_T], Generic[_T]):
         if summarize is None:
             return ""
         return checked_text(str(summarize(result)), f"the summary of {self.label}")
+
+    @property
+    def is_left_to_code(self) -> bool:
+        """True until its function has ended."""
+        return self._inner is not None and not self._has_ended
 
     @property
     def can_be_given_up(self) -> bool:
@@ -275,12 +280,6 @@ class Child(DurableOperation[_T], Generic[_T]):
             recorded = mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
         self.submit(self.update(OperationAction.FAIL, error=capture(recorded)))
-
-    def _is_rebuilt(self, record: Operation) -> bool:
-        details = record.context_details
-        return record.status == OperationStatus.SUCCEEDED and bool(
-            details is not None and details.replay_children
-        )
 
 
 def run_in_child_context(

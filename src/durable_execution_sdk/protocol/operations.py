@@ -184,3 +184,11 @@ def was_given_up(operation: Operation) -> bool:
     if error is None or operation.status != OperationStatus.FAILED:
         return False
     return error.error_type == GIVEN_UP.error_type and error.error_data == GIVEN_UP.error_data
+
+
+def is_built_again(operation: Operation) -> bool:
+    """Return True for a context that succeeded and whose result is built again from its children."""
+    details = operation.context_details
+    return operation.status == OperationStatus.SUCCEEDED and bool(
+        details is not None and details.replay_children
+    )

@@ -62,7 +62,7 @@ class OutcomeComparison:
         if self._outcome.status is OutcomeStatus.PENDING:
             if self._rehearsal_log.added:
                 return None  # it waits for new code
-            waits = ", ".join(call.label for call in self._rehearsal_log.waits_for())
+            waits = ", ".join(self._rehearsal_log.waits_for)
             return self._other_end(f"it still waits for {waits or 'something else'}")
         return None if self._is_same_end(ending) else self._other_end(_outcome_text(self._outcome))
 
@@ -147,7 +147,7 @@ class OutcomeComparison:
     def _divergence_of_missing(self, operation: Operation) -> Divergence:
         calls = list(self._rehearsal_log.asked.values())
         if self._outcome.status is OutcomeStatus.PENDING:
-            waits = ", ".join(call.label for call in self._rehearsal_log.waits_for())
+            waits = ", ".join(self._rehearsal_log.waits_for)
             actual = f"it waits for {waits}, and has not asked for it"
         else:
             actual = f"{_outcome_text(self._outcome)}, and has not asked for it"

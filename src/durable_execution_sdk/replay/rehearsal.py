@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
+from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -20,7 +21,9 @@ from durable_execution_sdk.protocol.data_plane import (
 )
 from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
     Operation,
+    OperationStatus,
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import OperationUpdate, text_bytes
@@ -36,6 +39,12 @@ from durable_execution_sdk.runtime.run import InvocationRun, Reader
 from durable_execution_sdk.runtime.verdicts import Suspend
 
 __all__ = ["Rehearsal", "RehearsalDataPlane"]
+
+
+# The service alone ends these.
+_OF_THE_SERVICE = frozenset(
+    {OperationType.WAIT, OperationType.CALLBACK, OperationType.CHAINED_INVOKE}
+)
 
 
 class _NoBodies(Bodies):
@@ -67,9 +76,20 @@ class Rehearsal(InvocationRun):
         record = super().claim(claimant)
         self._rehearsal_log.ask(claimant, record)
         if self._rehearsal_log.divergence is None:
+            if record is not None and isinstance(claimant, DurableOperation):
+                self._take_pending(claimant, record)
             return record
         self.end(Suspend())
         return None
+
+    def _take_pending(self, operation: DurableOperation[Any], record: Operation) -> None:
+        """Let an operation that the service has yet to end count as pending, as in a real replay."""
+        is_retried = record.status == OperationStatus.PENDING
+        if record.status not in TERMINAL_STATUSES and (
+            is_retried or record.type in _OF_THE_SERVICE
+        ):
+            operation.is_pending = True
+            self.registered[operation.operation_id] = operation
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """Return the recorded result of a context, after comparing it with that of its function.
@@ -122,7 +142,9 @@ class Rehearsal(InvocationRun):
 
     def is_waiting_for_service(self) -> bool:
         """Return ``True`` if the history is still to complete an operation that code awaits."""
-        return bool(self._rehearsal_log.waits_for())
+        # Code that polls waits for an operation too, and it is not known for which one.
+        is_polling = self.is_restless or bool(self.tasks.held)
+        return self._rehearsal_log.comes_to_rest(for_any=is_polling)
 
 
 class RehearsalDataPlane:

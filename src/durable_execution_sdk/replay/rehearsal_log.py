@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
+from durable_execution_sdk.operations.callback import CallbackOperation
 from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
@@ -28,11 +30,20 @@ __all__ = ["FUNCTIONS", "RehearsalLog", "Result"]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An operation that the code has asked for."""
+    """An operation that the code has asked for. ``record`` is that of the log, if it holds one."""
 
+    claimant: Completion[Any]
     label: str
     place: Place | None
-    has_ended: bool
+    record: Operation | None
+
+    @property
+    def is_open(self) -> bool:
+        """True if the log is still to end it: the code has not dropped it, and cannot end it here."""
+        claimant = self.claimant
+        is_ended = self.record is not None and self.record.status in TERMINAL_STATUSES
+        is_left_to_code = isinstance(claimant, DurableOperation) and claimant.is_left_to_code
+        return not (is_ended or claimant.is_done or is_left_to_code)
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -61,6 +72,8 @@ class RehearsalLog:
         self.arguments = arguments
         self.moment = moment
         self.asked: dict[str, Asked] = {}
+        # The names of the operations that the code waited for when it last came to rest.
+        self.waits_for: list[str] = []
         self.added: list[Divergence] = []
         self.divergence: Divergence | None = None
         self.completion: OperationUpdate | None = None
@@ -75,8 +88,7 @@ class RehearsalLog:
     def ask(self, claimant: Completion[object], record: Operation | None) -> None:
         """Record an operation that the code asks for, and compare it with that of the log."""
         place = asking_place() or self._place_around(claimant)
-        ended = record is not None and record.status in TERMINAL_STATUSES
-        self.asked[claimant.operation_id] = Asked(claimant.label, place, ended)
+        self.asked[claimant.operation_id] = Asked(claimant, claimant.label, place, record)
         if self.divergence is None and isinstance(claimant, DurableOperation):
             # Only operations are compared: a timer of asyncio need not be in the log.
             self._compare(claimant, place)
@@ -181,9 +193,14 @@ class RehearsalLog:
                 place,
             )
 
-    def waits_for(self) -> list[Asked]:
-        """Return the operations that the code asked for and that have no end in the log."""
-        return [call for call in self.asked.values() if not call.has_ended]
+    def comes_to_rest(self, *, for_any: bool) -> bool:
+        """Return ``True`` if the code awaits operations that the log does not end; with ``for_any``, if any are open."""
+        self.waits_for = [
+            call.label
+            for call in self.asked.values()
+            if call.is_open and (for_any or _is_awaited(call.claimant))
+        ]
+        return bool(self.waits_for)
 
     def _take_unrecorded(self, operation: DurableOperation[object], place: Place | None) -> None:
         if not self.moment.is_settled:
@@ -231,6 +248,12 @@ _HINT_SWAPPED = (
 _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
 # Contexts whose result is that of a user's function; a map's result consists of its items' results.
 FUNCTIONS = _BRANCHES | {OperationSubType.RUN_IN_CHILD_CONTEXT}
+
+
+def _is_awaited(claimant: Completion[Any]) -> bool:
+    # Timers and the ends of calls in threads exist only while code waits for them.
+    is_created = isinstance(claimant, CallbackOperation) and claimant.creation.is_awaited
+    return is_created or claimant.is_awaited or not isinstance(claimant, DurableOperation)
 
 
 def _differing_members(expected: Operation, operation: DurableOperation[object]) -> list[str]:

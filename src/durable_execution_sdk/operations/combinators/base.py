@@ -61,7 +61,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
         self._left = len(operands)
         self._is_decided = False
         record = self.record
-        if self.is_void:
+        if self.is_void and record is None:
             return
         if record is not None and record.status in TERMINAL_STATUSES:
             self.complete(record)
@@ -110,6 +110,11 @@ class Combination(DurableOperation[_T], Generic[_T]):
 
         for operand in missing:
             operand.add_done_callback(arrived, context=sdk_context())
+
+    @property
+    def is_left_to_code(self) -> bool:
+        """True until its operands have decided."""
+        return not (self._is_decided or (self.is_void and self.record is None))
 
     def settle(self) -> None:
         """Take the outcome, and give the losers up if ``cancel_losers`` was set."""

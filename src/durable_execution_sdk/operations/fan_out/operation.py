@@ -10,7 +10,7 @@ from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, D
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
-from durable_execution_sdk.protocol.operations import OperationSubType
+from durable_execution_sdk.protocol.operations import OperationSubType, is_built_again
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import checked_text
@@ -60,5 +60,5 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
             context_state,
             self.recorded_result,
         )
-        run.has_ended = self.record is not None and self._is_rebuilt(self.record)
+        run.has_ended = self.record is not None and is_built_again(self.record)
         return await run.to_the_end()

@@ -185,6 +185,11 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
         """True if it was given up and the service does not accept its FAIL yet."""
         return False
 
+    @property
+    def is_left_to_code(self) -> bool:
+        """True while code of the workflow that runs here may end it, as that of a context does."""
+        return False
+
     def see_too_late(self, record: Operation) -> None:
         """Take in a change of the record after the handle has ended."""
 
