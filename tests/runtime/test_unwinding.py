@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -313,6 +315,186 @@ def test_async_generators_are_closed_after_the_tasks_that_iterate_over_them() ->
     assert run_workflow(workflow).result == "False"
     assert seen.index("task unwound") < seen.index("task closed")
     assert "body closed" in seen
+
+
+async def closes_slowly(closed: list[str], seconds: float) -> Any:
+    try:
+        yield 1
+        yield 2
+    finally:
+        await asyncio.sleep(seconds)
+        closed.append("closed")
+
+
+@pytest.mark.parametrize("where", ["task", "body"])
+@pytest.mark.parametrize("generations", range(8))
+def test_what_clean_up_starts_has_time_and_so_have_its_generators(
+    generations: int, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+    kept: list[Any] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def cleans_up(left: int) -> None:
+            await asyncio.sleep(0.1)
+            if left:
+                kept.append(asyncio.create_task(cleans_up(left - 1)))
+            else:
+                kept.append(closes_slowly(closed, 0.3))
+                await anext(kept[-1])
+
+        async def leaves() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                kept.append(asyncio.create_task(cleans_up(generations)))
+
+        async def starts() -> None:
+            kept.append(asyncio.create_task(leaves()))
+            await asyncio.sleep(0)
+
+        await (ctx.step(starts) if where == "body" else starts())
+        return await ctx.step(lambda: "done")
+
+    with virtual_time():
+        assert run_workflow(workflow).result == "done"
+    assert closed == ["closed"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("swallow", [swallows, swallows_everything])
+@pytest.mark.parametrize("where", ["task", "body"])
+def test_a_generator_is_closed_though_the_task_that_goes_through_it_is_abandoned(
+    where: str, swallow: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+    kept: list[Any] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def goes_through() -> None:
+            kept.append(closes_slowly(closed, 0.001))
+            async for _ in kept[-1]:
+                await swallow([], where)
+
+        async def starts() -> None:
+            kept.append(asyncio.create_task(goes_through()))
+            await asyncio.sleep(0)
+
+        await (ctx.step(starts) if where == "body" else starts())
+        return await ctx.step(lambda: "done")
+
+    with virtual_time():
+        assert run_workflow(workflow).result == "done"
+    assert closed == ["closed"]
+    assert "goes_through" in caplog.text
+    assert "closes_slowly" not in caplog.text
+
+
+@pytest.mark.parametrize("turns", range(3))
+def test_a_generator_that_is_being_closed_when_the_invocation_ends_has_its_time(turns: int) -> None:
+    closed: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        cycle: list[Any] = [closes_slowly(closed, 0.3)]
+        cycle.append(cycle)
+        await anext(cycle[0])
+        del cycle
+        gc.collect()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return 1
+
+    with virtual_time():
+        assert run_workflow(workflow).result == 1
+    assert closed == ["closed"]
+
+
+@pytest.mark.parametrize("waits_for", ["event", "sleep", "thread"])
+def test_a_generator_whose_clean_up_does_not_end_is_cancelled(
+    waits_for: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[str] = []
+    kept: list[Any] = []
+    let_go = threading.Event()
+
+    async def hangs() -> Any:
+        try:
+            yield 1
+        finally:
+            try:
+                match waits_for:
+                    case "event":
+                        await asyncio.Event().wait()
+                    case "sleep":
+                        await asyncio.sleep(3600)
+                    case _:
+                        await asyncio.to_thread(let_go.wait)
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                let_go.set()
+                raise
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        kept.append(hangs())
+        return await anext(kept[-1])
+
+    # The virtual clock would wait for the thread.
+    with nullcontext() if waits_for == "thread" else virtual_time():
+        assert rig_of(workflow, timeout=1).run().result == 1
+    assert seen == ["cancelled"]
+    assert not caplog.records
+
+
+def test_a_generator_that_swallows_its_cancellation_is_abandoned_and_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept: list[Any] = []
+
+    async def hangs() -> Any:
+        try:
+            yield 1
+        finally:
+            await swallows([], "generator")
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        kept.append(hangs())
+        return await anext(kept[-1])
+
+    with virtual_time():
+        assert run_workflow(workflow).result == 1
+    assert "abandoned: the clean-up of test_a_generator_that_swallows" in caplog.text
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("where", ["task", "body"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_code_that_starts_again_all_that_ends_is_abandoned_and_named(
+    where: str, waits: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    moves: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        async def starts_again() -> None:
+            moves.append(where)
+            try:
+                await (asyncio.Event().wait() if waits else asyncio.sleep(0))
+            finally:
+                LEFT.append(asyncio.create_task(starts_again()))
+
+        async def starts() -> None:
+            LEFT.append(asyncio.create_task(starts_again()))
+            await asyncio.sleep(0)
+
+        await (ctx.step(starts) if where == "body" else starts())
+        return "done"
+
+    with virtual_time():
+        assert run_workflow(workflow).result == "done"
+        made = len(moves)
+        assert run_workflow(another).result == "another"
+    assert len(moves) == made
+    assert "starts_again" in caplog.records[0].getMessage()
+    assert len(caplog.records) == 1
 
 
 class Hanging:

@@ -1,7 +1,9 @@
 """The end of an invocation: everything that it started ends, or is abandoned for good.
 
-Tasks are cancelled and get time to clean up. A task that catches its cancellation is cancelled a few
-times more and then abandoned: no code of it ever runs again. All this ends before the function's time.
+Tasks are cancelled and get time to clean up, and so do the tasks that their clean-up starts, and the async
+generators that they leave unfinished, which are closed after them. A task that catches its cancellation is
+cancelled a few times more and then abandoned: no code of it ever runs again. All this ends before the
+function's time.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ __all__ = ["leave_nothing_behind"]
 
 # Shares of the clean-up time that pass after each round of cancellations.
 _ROUNDS = (0.6, 0.2, 0.1)
+# What clean-up starts has the rest of its round, and so on: so many times, as code may start again all that ends.
+_GENERATIONS = 20
 # Seconds for which threads are waited for.
 _THREAD_GRACE_SECONDS = 1.0
-# Seconds for tasks that were killed, which need a turn of the loop.
+# Seconds for tasks that were killed, which need a turn of the loop, and then for the generators that they leave.
 _LAST_SECONDS = 0.05
 
 # References to abandoned tasks, kept for good: their destruction would run code of theirs.
@@ -36,7 +40,7 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
     """
     run.is_ending = True
     ends_at = run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
-    running = run.environment.tasks_left()
+    running = run.environment.tasks_left() - run.environment.generators.closing
     await run.checkpointer.close(max(0.0, ends_at - time.monotonic()))
     await _end_tasks(run, deadline, running, ends_at)
     disowned = await run.environment.leave_threads(
@@ -59,26 +63,38 @@ async def _end_tasks(
     deadline.stop()
     warned: set[asyncio.Task[object]] = set()
     for number, share in enumerate(_ROUNDS):
-        run.unwind()
+        round_ends_at = time.monotonic() + share * seconds
         left = _left_of(run)
-        if not left:
-            return
         for task in left:
             # A task that is cleaning up already, or was only started to clean up, gets time before.
             if task in warned or (number == 0 and task in running and not task.cancelling()):
                 _cancel(task)
-        warned |= left
-        await _wait_for(left, share * seconds)
+        for _ in range(_GENERATIONS):
+            if not left:
+                return
+            warned |= left
+            await _wait_for(left, round_ends_at - time.monotonic())
+            if not all(task.done() for task in left) or time.monotonic() >= round_ends_at:
+                break
+            left = _left_of(run)
+    await _end_stubborn_tasks(run)
+
+
+async def _end_stubborn_tasks(run: InvocationRun) -> None:
+    """Kill the tasks that are left, close the generators that they went through, and abandon what does not end."""
+    environment = run.environment
     for watched in list(run.tasks.live):
         watched.kill()
-    left = _left_of(run)
+    left = environment.tasks_left()
     for task in left:
         cancel(task)
     names = {task: _title_of(run, task) for task in left}
     await _wait_for(left, _LAST_SECONDS)
-    for task in left:
-        if not task.done():
-            _abandon(task)
+    if environment.generators.close_all():
+        await _wait_for(environment.generators.closing - left, _LAST_SECONDS)
+    for task in environment.tasks_left():
+        names.setdefault(task, _title_of(run, task))
+        _abandon(task)
     if names:
         run.settings.logger.warning(
             "tasks of %s ignored their cancellation and were abandoned: %s",
@@ -97,6 +113,7 @@ def _cancel(task: asyncio.Task[object]) -> None:
 
 def _left_of(run: InvocationRun) -> set[asyncio.Task[object]]:
     """Return the tasks that have not ended. If there are none, close the async generators first."""
+    run.unwind()
     environment = run.environment
     left = environment.tasks_left()
     if not left and environment.generators.close_all():

@@ -91,7 +91,9 @@ class Generators:
 
     def _close(self, generator: _Generator) -> None:
         self._begun.discard(generator)
-        task = asyncio.Task(self._closed(generator), loop=self._loop, context=sdk_context())
+        closing: Any = self._closed(generator)
+        closing.__qualname__ = f"the clean-up of {_name_of(generator)}"  # the name in messages
+        task = asyncio.Task(closing, loop=self._loop, context=sdk_context())
         out_of_reach(task)
         self.closing.add(task)
         task.add_done_callback(self.closing.discard)
@@ -100,14 +102,17 @@ class Generators:
         try:
             await generator.aclose()
         except ContextMisuseError as error:
-            name = getattr(generator, "__qualname__", "an async generator")
             self._refuse(
                 ContextMisuseError(
-                    f"{name} was left unfinished, and starts operations when it is closed ({error})."
+                    f"{_name_of(generator)} was left unfinished, and starts operations when it is closed ({error})."
                     " The collector closes it at any moment, so replay could not repeat that: close it"
                     " in workflow code, async with contextlib.aclosing(...) as items"
                 )
             )
+
+
+def _name_of(generator: _Generator) -> str:
+    return getattr(generator, "__qualname__", "an async generator")
 
 
 def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
