@@ -28,6 +28,7 @@ __all__ = [
     "filled",
     "generics_of",
     "hints_of",
+    "inherits_typed_dict_of_generics",
     "key_of",
     "meant_by",
     "names_in",
@@ -117,6 +118,17 @@ def hints_of(kind: Any) -> dict[str, Any]:
             if owner in generics and name in hints:
                 hints[name] = filled(hints[name], generics[owner])
     return hints
+
+
+def inherits_typed_dict_of_generics(kind: Any) -> bool:
+    """Return ``True`` for ``class Order(Page[Line])`` of a ``TypedDict``, whose ``T`` msgspec takes as ``Any``.
+
+    msgspec 0.23 and later read it; those before lose the class of what is in it.
+    """
+    generics: dict[object, Mapping[object, object]] = {}
+    if hasattr(kind, "__required_keys__"):
+        _add_bases(kind, {}, generics)
+    return bool(generics)
 
 
 def _resolved_hints(kind: Any) -> dict[str, Any]:

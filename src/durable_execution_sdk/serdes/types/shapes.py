@@ -47,6 +47,7 @@ from durable_execution_sdk.serdes.types.names import (
     filled,
     generics_of,
     hints_of,
+    inherits_typed_dict_of_generics,
     key_of,
     meant_by,
     names_in,
@@ -208,6 +209,7 @@ class _Builder:
         if fields is not None:
             # Register the shape before its fields: a class may contain itself.
             shape = self._add(Object(kind, origin, fields), key)
+            shape.is_native = not inherits_typed_dict_of_generics(origin)
             self._under_way.add(id(shape))
             shape.parts += [
                 self.shape(field.kind, inner, f"{path}.{field.wire_name}") for field in fields
