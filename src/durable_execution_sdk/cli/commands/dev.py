@@ -32,8 +32,8 @@ _PORT = 9014
 @click.option(
     "--time",
     "time_mode",
-    type=click.Choice([*TimeMode], case_sensitive=False),
-    default=TimeMode.REAL,
+    type=click.Choice([mode.value for mode in TimeMode]),
+    default=TimeMode.REAL.value,
     help="How time passes for executions that are started.",
 )
 @click.option(
@@ -57,7 +57,7 @@ def dev(
     paths: tuple[Path, ...],
     port: int,
     store: str | None,
-    time_mode: TimeMode,
+    time_mode: str,
     named: tuple[str, ...],
     template: Path | None,
     keep: str | None,
@@ -89,7 +89,7 @@ def dev(
     options = SessionOptions(
         store=place.prepared(),
         port=port,
-        time_mode=time_mode,
+        time_mode=TimeMode(time_mode),
         keep=None if keep is None else milliseconds(keep, "--keep"),
         has_deadlines=not debug,
         environment={**table.environment, **variables},
