@@ -23,7 +23,8 @@ from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
 from durable_execution_sdk.runtime.external_wakeups import Outside
 from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
-from durable_execution_sdk.runtime.log.journal import Journal, LateNews, Position
+from durable_execution_sdk.runtime.log.journal import Journal, LateNews
+from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.log.unsettled import Polling, Unsettled
 from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Reporter, Settings
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
