@@ -249,8 +249,7 @@ class InvocationRun(Seam, ObservedRun):
 
     def returned_too_early(self, context_id: str | None) -> bool:
         """Fail the execution and return ``True`` if a context's function ended before it asked for its operations."""
-        divergence = None if self.gate is None else self.gate.divergence(context_id)
-        if divergence is not None:
+        if divergence := self.gate and self.gate.divergence(context_id):
             self.fail(divergence)
         return divergence is not None
 
