@@ -44,5 +44,6 @@ def test_a_cold_start_loads_so_many_modules_and_the_first_invocation_none() -> N
 
 # A new module on this path has to be worth its cost in every cold start. Eight of these came when the modules
 # of more than 300 lines were divided; together they cost an import 0.9 % more instructions. Two more when
-# connections and the selector grew by the way on which an answer is taken in without a turn of the loop.
-MODULES = 81
+# connections and the selector grew by the way on which an answer is taken in without a turn of the loop. One more
+# when the position of replay outgrew the journal's module.
+MODULES = 82

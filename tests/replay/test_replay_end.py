@@ -23,8 +23,10 @@ from durable_execution_sdk import (
     Duration,
     MapConfig,
     NestingType,
+    ParallelConfig,
     StepConfig,
     StepContext,
+    StepSemantics,
     durable_execution,
 )
 from durable_execution_sdk.emulator.clock import VirtualClock
@@ -41,6 +43,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StateRequest,
 )
 from durable_execution_sdk.protocol.operations import OperationStatus
+from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import FixedDelay
 from durable_execution_sdk.testing.faults import Faults
 
@@ -214,6 +217,77 @@ async def timers(event: Any, ctx: DurableContext) -> None:
     ctx.log_info("end")
 
 
+def left_behind(ctx: DurableContext) -> None:
+    """Call operations that no code awaits, so that the end of the context leaves them as they are."""
+
+    async def blocks() -> None:
+        await asyncio.Event().wait()
+
+    async def child(inner: DurableContext) -> None:
+        await inner.step(blocks)
+
+    once, once_for_all, due = (StepConfig(semantics=each, retry_strategy=by) for each, by in LEFT)
+    ctx.step(blocks, name="once", config=once)
+    ctx.step(blocks, name="once for all", config=once_for_all)
+    ctx.step(blocks, name="again")
+    ctx.step(fails_at_once, name="due", config=due)
+    ctx.run_in_child_context(child)
+    asyncio.gather(asyncio.sleep(30))
+
+
+async def fails_at_once() -> None:
+    raise LookupError
+
+
+RETRIED = FixedDelay(delay=seconds(5), max_attempts=2)
+LEFT = (
+    (StepSemantics.AT_MOST_ONCE_PER_RETRY, RETRIED),
+    (StepSemantics.AT_MOST_ONCE_PER_RETRY, FixedDelay(delay=seconds(5), max_attempts=1)),
+    (StepSemantics.AT_LEAST_ONCE_PER_RETRY, RETRIED),
+)
+
+
+async def branches_that_leave_operations(event: Any, ctx: DurableContext) -> None:
+    async def at_once(inner: DurableContext) -> None:
+        left_behind(inner)
+        inner.log_info("at once")
+
+    async def after_a_step(inner: DurableContext) -> None:
+        left_behind(inner)
+        await inner.step(one, name="beside")
+        inner.log_info("after a step")
+
+    async def cancelled(inner: DurableContext) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0):
+                left_behind(inner)
+                await asyncio.Event().wait()
+        inner.log_info("cancelled")
+
+    async def stays(inner: DurableContext) -> None:
+        for n in range(3):
+            await inner.wait(seconds(5 * n + 3))
+            inner.log_info(f"waited {n}")
+
+    flat = ParallelConfig(nesting=NestingType.FLAT)
+    await ctx.parallel([at_once, after_a_step, cancelled, stays], config=flat)
+    ctx.log_info("end")
+
+
+async def a_virtual_context_that_leaves_operations(event: Any, ctx: DurableContext) -> None:
+    async def child(inner: DurableContext) -> None:
+        left_behind(inner)
+        await inner.step(one, name="beside")
+        inner.log_info("in")
+
+    waits = [ctx.wait(seconds(10 * n + 10)) for n in range(3)]
+    await ctx.run_in_child_context(child, config=ChildConfig(virtual=True))
+    for n, wait in enumerate(waits):
+        ctx.log_info(f"before {n}")
+        await wait
+    ctx.log_info("end")
+
+
 WORKFLOWS: dict[str, Any] = {
     "after a race": after_a_race,
     "branches of a gather": branches_of_a_gather,
@@ -229,6 +303,11 @@ WORKFLOWS: dict[str, Any] = {
     "flat items": partial(items, config=MapConfig(nesting=NestingType.FLAT)),
     "retries": retries,
     "timers": timers,
+}
+# Their lines come after all that is recorded has been asked for: an event with news decides whether they are new.
+LEAVING = {
+    "branches that leave operations": branches_that_leave_operations,
+    "a virtual context that leaves operations": a_virtual_context_that_leaves_operations,
 }
 workflows = pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS)
 modes = pytest.mark.parametrize("mode", CheckpointingMode)
@@ -251,7 +330,9 @@ def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]
 
 
 @modes
-@workflows
+@pytest.mark.parametrize(
+    "workflow", [*WORKFLOWS.values(), *LEAVING.values()], ids=[*WORKFLOWS, *LEAVING]
+)
 @pytest.mark.parametrize("pages", [False, True], ids=["whole", "pages of one"])
 def test_each_line_comes_once_however_often_the_workflow_is_replayed(
     workflow: Workflow, mode: CheckpointingMode, pages: bool, kept: Keeping
@@ -289,7 +370,9 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 
 
 @modes
-@workflows
+@pytest.mark.parametrize(
+    "workflow", [*WORKFLOWS.values(), *LEAVING.values()], ids=[*WORKFLOWS, *LEAVING]
+)
 @pytest.mark.parametrize("way", ["before", "after", "response_lost"])
 def test_no_line_is_lost_by_a_crash_at_any_checkpoint(
     workflow: Workflow, mode: CheckpointingMode, way: When, kept: Keeping
@@ -629,3 +712,83 @@ def test_an_attempt_that_was_due_and_did_not_start_proves_that_the_last_invocati
         kept.lines = []
         handler(event, None)
         assert kept.lines == ([] if is_listed else ["between"])
+
+
+class DyingBesideABody(Dying):
+    """A service whose answer to the end of the step ``one`` does not come, the first time."""
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        response = await super().checkpoint(request)
+        has_ended = any(
+            (each.name, each.action) == ("one", OperationAction.SUCCEED) for each in request.updates
+        )
+        if has_ended and self._dies_at is None:
+            self._dies_at = self.calls
+            raise ServiceError("no answer", code="ServiceException", status=500)
+        return response
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize("semantics", StepSemantics)
+def test_an_attempt_in_a_virtual_context_that_lives_proves_that_the_last_invocation_died(
+    mode: CheckpointingMode, semantics: StepSemantics, kept: Keeping
+) -> None:
+    begun: list[int] = []
+
+    async def blocks_at_first() -> None:
+        begun.append(1)
+        if len(begun) == 1:
+            await asyncio.Event().wait()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def child(inner: DurableContext) -> None:
+            blocked = inner.step(blocks_at_first, config=StepConfig(semantics=semantics))
+            await inner.step(one)
+            inner.log_info("between")
+            await news
+            await blocked
+
+        news = ctx.wait(seconds(60), name="news")
+        await ctx.run_in_child_context(child, config=ChildConfig(virtual=True))
+
+    service = DyingBesideABody(None)
+    handler = durable_execution(checkpointing=mode)(workflow).bind(service)
+    with pytest.raises(ServiceError):
+        handler(service.event("null"), None)
+    before, kept.lines = kept.lines, []
+    handler(service.event_with_news(), None)
+    assert (before, kept.lines) == ([], ["between"])
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize("max_attempts", [1, 2])
+def test_an_attempt_that_the_end_of_a_virtual_context_left_under_way_records_nothing(
+    mode: CheckpointingMode, max_attempts: int, kept: Keeping
+) -> None:
+    """Replay ends it as the first run did, before it could be found to be cut off."""
+    once = StepConfig(
+        semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY,
+        retry_strategy=FixedDelay(delay=seconds(5), max_attempts=max_attempts),
+    )
+
+    async def blocks() -> None:
+        await asyncio.Event().wait()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        async def child(inner: DurableContext) -> None:
+            inner.step(blocks, name="left", config=once)
+            await inner.step(one)
+            inner.log_info("between")
+
+        news = ctx.wait(seconds(60), name="news")
+        await ctx.run_in_child_context(child, config=ChildConfig(virtual=True))
+        await news
+        await ctx.step(one)
+
+    service = Dying(None)
+    handler = durable_execution(checkpointing=mode)(workflow).bind(service)
+    assert handler(service.event("null"), None)["Status"] == "PENDING"
+    assert handler(service.event_with_news(), None)["Status"] == "SUCCEEDED"
+    [left] = [each for each in service.operations.values() if each.name == "left"]
+    assert left.status == OperationStatus.STARTED
+    assert kept.lines == ["between"]

@@ -23,7 +23,8 @@ from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
 from durable_execution_sdk.runtime.external_wakeups import Outside
 from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
-from durable_execution_sdk.runtime.log.journal import Journal, LateNews, Position
+from durable_execution_sdk.runtime.log.journal import Journal, LateNews
+from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.log.unsettled import Polling, Unsettled
 from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Reporter, Settings
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
@@ -248,8 +249,7 @@ class InvocationRun(Seam, ObservedRun):
 
     def returned_too_early(self, context_id: str | None) -> bool:
         """Fail the execution and return ``True`` if a context's function ended before it asked for its operations."""
-        divergence = None if self.gate is None else self.gate.divergence(context_id)
-        if divergence is not None:
+        if divergence := self.gate and self.gate.divergence(context_id):
             self.fail(divergence)
         return divergence is not None
 

@@ -75,19 +75,18 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         if record is None:
             self._start()
         elif record.status == OperationStatus.STARTED:
-            if (
-                self.context_state.is_recorded
-            ):  # a virtual context records no end, so it may have left this step behind
-                self.run.position.found_cut()
-            if self.at_most_once:
+            self.run.position.met_attempt(self)
+            self._is_running = True
+            if not self.at_most_once:
+                self._run()
+            elif self.run.gate is None:
                 self.interrupted()
             else:
-                self._is_running = True
-                self._run()
+                self.run.gate.when_open(partial(self._context.run, self.interrupted))
         else:
             journal, is_due = self.run.journal, record.status == OperationStatus.READY
-            if is_due and record.id not in journal.updated_ids and self.context_state.is_recorded:
-                self.run.position.found_cut()  # the last invocation knew that it was due
+            if is_due and record.id not in journal.updated_ids:
+                self.run.position.met_attempt(self)  # the last invocation knew that it was due
             self.advance(record)
 
     def advance(self, record: Operation) -> None:

@@ -63,7 +63,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
 from durable_execution_sdk.runtime.current import task_on
-from durable_execution_sdk.runtime.log.journal import LateNews, Position
+from durable_execution_sdk.runtime.log.journal import LateNews
+from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.tasks.workflow_task import UNCHECKED_MOVES, WorkflowTasks
 
 __all__ = ["Claim", "Completions"]

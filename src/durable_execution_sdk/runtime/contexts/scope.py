@@ -152,7 +152,7 @@ class IdScope(TaskScope):
 
     @property
     def is_replaying(self) -> bool:
-        """True if the code that runs in this scope now ran in an earlier invocation: see ``journal.Position``."""
+        """True if the code that runs in this scope now ran in an earlier invocation: see ``position.Position``."""
         if self.context_state.is_rebuilt:
             return True
         if self.context_state.run.position.is_new:

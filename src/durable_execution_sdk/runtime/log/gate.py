@@ -30,7 +30,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import FrameType
 from typing import Protocol
 
@@ -81,6 +81,7 @@ class Gate:
         self._journal = journal
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
+        self._at_opening: list[Callable[[], None]] = []
         self._new: list[tuple[Asking, SourceLine | None]] = []
         # The ids of contexts whose functions run in this invocation; ``None`` is the handler's.
         self._running: set[str | None] = {None}
@@ -94,6 +95,10 @@ class Gate:
         await waiting
         await body
 
+    def when_open(self, callback: Callable[[], None]) -> None:
+        """Call this once the gate opens: it records an end that replay could not have seen."""
+        self._at_opening.append(callback)
+
     def open(self) -> None:
         """Start the bodies that wait, and expect no calls in threads of contexts that have ended: see ``thread_ends``."""
         ends = self._journal.thread_ends
@@ -102,6 +107,8 @@ class Gate:
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
+        for callback in self._at_opening:
+            callback()
 
     def asked(self, operation: Asking) -> None:
         """Note an operation that the log does not hold."""

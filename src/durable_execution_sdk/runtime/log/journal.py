@@ -1,11 +1,11 @@
-"""The log as this invocation knows it, and the position that replay has reached in it.
+"""The log as this invocation knows it.
 
 It grows with every response, and shrinks as the workflow sees the ends of operations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sized
+from collections.abc import Callable, Container, Iterable
 
 import msgspec
 from msgspec import Struct
@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, THREAD_NAME, late_news_id
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -200,100 +200,3 @@ class Journal:
             if seen_at is not None and seen_at < at:
                 return True
         return False
-
-
-class Position:
-    """The position of replay: the rule that logs, ``ctx.is_replaying`` and observers share.
-
-    A point of workflow code is *new* if no earlier invocation is known to have passed it. Completions are
-    delivered in one order, so the execution has one position; each scope has one of its own for the
-    operations that it claims. A point is new
-
-    - if the log was empty when the invocation began;
-    - once a completion was delivered that the log did not hold then, or that came while the execution
-      was suspended (``UpdatedOperationIds``);
-    - once its scope, or one that made it, has claimed an operation that the log did not hold
-      (``IdScope.is_replaying``).
-
-    After an invocation that was cut, the log may hold ends that its code never saw. What is certain then
-    is this: code that was passed before an operation was asked for has run if the log holds that operation.
-    So a point is old exactly as long as a recorded operation has yet to be asked for: around a crash lines
-    come twice rather than never.
-
-    An invocation was cut if the service names nothing that has changed. If there is news already when it
-    invokes again, the event looks like that of an execution that was suspended. Then points are in doubt from
-    where all that is recorded has been asked for, and lines are held. An invocation that suspends has recorded
-    all that its code did and has ended all attempts. So if before it sees news the code asks for something that
-    the log does not hold, causes an update, comes to its end, asks for a step with an attempt under way or
-    with one that was due already, or comes to rest with a timer of asyncio that is not recorded, then the last one
-    was cut, and the lines are new. If it sees news first, they are old.
-    """
-
-    def __init__(self, journal: Journal, timers: Sized = ()) -> None:
-        """``timers`` are those that run in this process, because the log does not hold them."""
-        self.journal = journal
-        self._timers = timers
-        # Returns True if the invocation stays for a call in a thread whose end is not among these.
-        self.stays_for_new_end: Callable[[Container[str]], bool] = lambda _recorded: False
-        # True once the workflow is past all that an earlier invocation can have seen; it stays true.
-        self.has_news = len(journal) == 0
-        # The service invokes a suspended execution when something has changed, and says what, even if it is in
-        # a context that has ended, of which the log shows no more.
-        self.was_cut = not journal.updated_ids - {journal.execution_id}
-        self._held: list[Callable[[], object]] = []
-
-    @property
-    def is_new(self) -> bool:
-        """True if the workflow is further than any earlier invocation is known to have come."""
-        return self.has_news or (self.was_cut and not self._is_more_recorded())
-
-    @property
-    def is_in_doubt(self) -> bool:
-        """Return ``True`` if the code has run before, unless the last invocation was cut."""
-        return not (self.has_news or self.was_cut or self._is_more_recorded())
-
-    def hold(self, write: Callable[[], object]) -> None:
-        """Write a line once it turns out that the last invocation was cut."""
-        self._held.append(write)
-
-    def look_for_cut(self, update: OperationUpdate) -> None:
-        """Take note of an update that an earlier invocation would have made, unless it was cut."""
-        if update.action is OperationAction.CANCEL:
-            return  # a service may refuse them, and then they are not sent
-        record = self.journal.get(update.id)
-        if record is None or record.status != OperationStatus.READY:
-            self.found_cut()
-
-    def found_cut(self) -> None:
-        """Take note that the code does what a suspended invocation would have recorded: see above."""
-        if not (self.has_news or self.was_cut):
-            self.was_cut = True
-            self.settle(are_new=True)
-
-    def comes_to_rest(self) -> None:
-        """Take note that the code has seen all that an earlier invocation can have seen, and blocks.
-
-        That one would have suspended here, and before that have recorded each timer and end of a call in a thread.
-        """
-        if self._timers or self.stays_for_new_end(self.journal.thread_ends):
-            self.found_cut()
-
-    def settle(self, *, are_new: bool) -> None:
-        """Write the lines that are held, or drop them."""
-        held, self._held = self._held, []
-        if are_new:
-            for write in held:
-                write()
-
-    def _is_more_recorded(self) -> bool:
-        """Return ``True`` if the code has yet to ask for recorded operations.
-
-        Operations of a task that iterates over a map's items do not count: a completed map does not run it.
-        """
-        return not all(each.startswith(ITEMS_OF_MAPS) for each in self.journal.unclaimed)
-
-    def delivered(self, operation_id: str) -> None:
-        """Note that the workflow is about to see the end of this operation."""
-        if operation_id not in self.journal.old_ends:
-            self.comes_to_rest()
-            self.has_news = True
