@@ -20,8 +20,6 @@ from durable_execution_sdk.server.request import Incoming
 from durable_execution_sdk.server.request_body import read_body
 from durable_execution_sdk.server.routes import find_route
 
-# Largest checkpoint request, in bytes. The bound must not fall below it where events are limited to less.
-
 # Every path of Lambda's API begins with the date of its version.
 _VERSIONED = re.compile(rb"/\d{4}-\d{2}-\d{2}/")
 
@@ -45,6 +43,7 @@ class DurableApi(BaseRoute):
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         limits = backend.emulator.limits
+        # Never less than the largest checkpoint request, also where events are limited to less.
         self._most_bytes = max(limits.synchronous_payload_bytes, MAX_SYNCHRONOUS_PAYLOAD_BYTES)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
