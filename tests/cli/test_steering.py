@@ -207,7 +207,9 @@ def test_time_is_shown_skipped_and_advanced(durable: Durable, write: Write) -> N
     assert "go on with: durable run FILE:shop --name one" in output.err
     document = durable("time", "one", "--json").document
     assert document["mode"] == "real"
-    assert document["offset_milliseconds"] == (29 * 24 + 12) * 3_600_000
+    # The clock goes on while time advances, so a slow machine sees a little less than what was asked for.
+    asked = (29 * 24 + 12) * 3_600_000
+    assert asked - 60_000 < document["offset_milliseconds"] <= asked
     assert document["advances_to"] is None
     assert "payment (Wait) waits until" in durable("show", "one").out
     assert "29 d 12 h ahead of the clock" in durable("show", "one").out
