@@ -92,6 +92,24 @@ def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Pa
     assert (refused.returncode, "no development server runs" in refused.stderr) == (2, True)
 
 
+@pytest.mark.dev
+def test_a_name_alone_means_the_execution_that_has_it(server: Running, tmp_path: Path) -> None:
+    given = durable(tmp_path, "start", "order", "--name", "basket-eu", "--input", '{"a": [1, 2]}')
+    assert given.stdout == "basket-eu\n"
+    for words in ((), ("--input", '{ "a": [1,2] }')):
+        again = durable(tmp_path, "start", "order", "--name", "basket-eu", *words)
+        assert (again.returncode, again.stdout) == (0, "basket-eu\n")
+    other = durable(tmp_path, "start", "order", "--name", "basket-eu", "--input", "2")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert 'started with another input, {"a": [1, 2]}' in other.stderr
+    assert "leave --input out to go on with that one" in other.stderr
+    mistyped = durable(tmp_path, "start", "order", "--name", "bakset-eu")
+    assert (mistyped.returncode, mistyped.stdout) == (2, "")
+    assert "did you mean 'basket-eu'?" in mistyped.stderr
+    (listed,) = json.loads(durable(tmp_path, "list", "--json").stdout)
+    assert listed["durable_execution_name"] == "basket-eu"
+
+
 PAGE = (Path(__file__).parents[2] / "docs" / "dev.md").read_text("utf-8")
 
 

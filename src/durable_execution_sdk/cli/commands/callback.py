@@ -27,7 +27,7 @@ from durable_execution_sdk.rendering.times import at, span
 
 _FORMS = (
     "Write the JSON that the code waits for, such as --data true, --data '\"yes\"' or --data @file.json;"
-    " --text sends the text as it is, to code whose serdes reads it"
+    " --text sends the text as it is, to code that reads text"
 )
 
 
