@@ -7,7 +7,7 @@ import json
 import click
 from rich.console import Console
 
-from durable_execution_sdk.cli.following import wait_for_end
+from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
@@ -74,8 +74,10 @@ def show(
 
 def _follow(emulator: Emulator, arn: str, place: Place, *, as_json: bool) -> None:
     """Show progress until the execution has ended."""
-    with Streams(as_json=as_json).watch(lambda: None)(emulator, arn, place):
-        wait_for_end(emulator, arn)
+    streams = Streams(as_json=as_json)
+    follower = Follower(emulator, arn, place, aloud=not streams.is_live)
+    with streams.watch(lambda: follower.note)(emulator, arn, place):
+        follower.wait_for_end()
     if emulator.store.find(arn) is None:
         raise Refusal(f"{arn} was deleted by another process")
 

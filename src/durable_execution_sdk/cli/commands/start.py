@@ -6,7 +6,7 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from durable_execution_sdk.cli.following import wait_for_end
+from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.named_executions import EMPTY, existing, recorded_input
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
@@ -68,8 +68,9 @@ def start(
                 )
             return ExitCode.SUCCEEDED
         streams = Streams(as_json=as_json)
-        with streams.watch(lambda: None)(emulator, arn, place):
-            wait_for_end(emulator, arn)
+        follower = Follower(emulator, arn, place, aloud=not streams.is_live)
+        with streams.watch(lambda: follower.note)(emulator, arn, place):
+            follower.wait_for_end()
         if emulator.store.find(arn) is None:
             raise Refusal(f"{execution_name} was deleted by another process")
         if as_json:
