@@ -32,7 +32,10 @@ def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
         return f"{_run(processes)} it now"
     *_, first_arn = lineage(emulator, arn)
     first = ExecutionArn.parse(first_arn)
-    if was_served(place.path, first_arn):
+    origin = emulator.progress(first_arn).forked_from
+    if was_served(place.path, first_arn) or (
+        origin is not None and was_served(place.path, origin.arn)
+    ):
         return f"no process runs it now; {_server_to_start(place, ExecutionArn.parse(arn))}"
     command = place.command("run", f"FILE:{first.function_name}", "--name", first.execution_name)
     return f"no process runs it now; go on with: {command}"
