@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from durable_execution_sdk.cli.arguments.execution_names import EMPTY, existing
 from durable_execution_sdk.cli.interrupts import Interrupts
-from durable_execution_sdk.cli.named_executions import EMPTY, existing
 from durable_execution_sdk.cli.output.progress import Watch
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place

@@ -6,8 +6,8 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
+from durable_execution_sdk.cli.arguments.execution_names import EMPTY, existing, recorded_input
 from durable_execution_sdk.cli.following import Follower
-from durable_execution_sdk.cli.named_executions import EMPTY, existing, recorded_input
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import exit_code, tell_document, tell_standing
