@@ -52,9 +52,10 @@ def named_in(message: str, progress: ExecutionProgress) -> str:
     """Write the paths of operations in place of their ids, for a message of the engine."""
     for operation_id, path in _paths(progress.operations).items():
         known = re.escape(operation_id)
-        name = "/".join(path)
-        message = re.sub(rf"'[^']*' \({known}\)", lambda _, name=name: repr(name), message)
-        message = re.sub(rf"\b{known}\b", lambda _, name=name: repr(name), message)
+        # A replacement in which backslashes, which a name may have, stand for themselves.
+        name = repr("/".join(path)).replace("\\", r"\\")
+        message = re.sub(rf"'[^']*' \({known}\)", name, message)
+        message = re.sub(rf"\b{known}\b", name, message)
     return message
 
 
