@@ -222,6 +222,59 @@ def test_a_fork_names_the_operation_of_its_origin_after_a_rename(
     assert "forked from one before payment\n" in durable("show", "two").out
 
 
+FAILS = """
+    from pathlib import Path
+
+    ONCE = StepConfig(retry_strategy=NoRetry())
+
+    def work(n):
+        if n == 2 and not Path("mended").exists():
+            raise RuntimeError(f"no {n}")
+        return n
+
+    async def group(ctx, n):
+        return await ctx.step(work, n, name="inner", config=ONCE)
+
+    def handled():
+        raise ValueError("handled")
+
+    @durable_execution
+    async def f(event: str, ctx: DurableContext) -> object:
+        try:
+            await ctx.step(handled, config=ONCE)
+        except ValueError:
+            pass
+        if event == "code":
+            raise KeyError("in the workflow")
+        if event == "context":
+            return await ctx.run_in_child_context(group, 2)
+        return [await ctx.step(work, n, config=ONCE) for n in (1, 2)]
+"""
+
+
+@pytest.mark.parametrize(("event", "operation"), [("step", "work#2"), ("context", "group")])
+def test_a_failure_names_the_fork_that_goes_on_from_there(
+    durable: Durable, write: Write, place: Path, event: str, operation: str
+) -> None:
+    file = write(FAILS)
+    hint = f"to try it again from there, once the cause is mended: durable fork n --before '{operation}'"
+    hint = hint if "#" in operation else hint.replace("'", "")
+    failed = durable("run", file, "--name", "n", "--input", f'"{event}"')
+    assert (failed.code, hint in failed.err) == (1, True)
+    assert hint in durable("show", "n").err
+    (place / "mended").touch()
+    assert durable("fork", "n", "--before", operation, "--as", "again").code == 0
+    mended = durable("run", file, "--name", "again")
+    assert mended.code == 0
+    assert "to try it again" not in mended.err
+
+
+def test_a_failure_of_the_workflow_itself_names_no_fork(durable: Durable, write: Write) -> None:
+    failed = durable("run", write(FAILS), "--name", "n", "--input", '"code"')
+    assert (failed.code, "to try it again" in failed.err) == (1, False)
+    assert durable("run", "app.py", "--name", "n", "--json").err.count("to try it") == 0
+
+
 def test_operations_are_named_by_their_contexts_and_by_number(
     durable: Durable, write: Write
 ) -> None:

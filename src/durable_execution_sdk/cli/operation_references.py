@@ -48,6 +48,15 @@ def operation_id(progress: ExecutionProgress, reference: str) -> str:
     )
 
 
+def reference_of(progress: ExecutionProgress, operation_id: str) -> str:
+    """Return a reference that names an operation and no other: its path, with a number if several have it."""
+    paths = _paths(progress.operations)
+    path = paths[operation_id]
+    same = [key for key, each in paths.items() if each == path]
+    text = "/".join(path)
+    return text if len(same) == 1 else f"{text}#{same.index(operation_id) + 1}"
+
+
 def named_in(message: str, progress: ExecutionProgress) -> str:
     """Write the paths of operations in place of their ids, for a message of the engine."""
     for operation_id, path in _paths(progress.operations).items():

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.store_file import LAST, Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.protocol.ids import ExecutionArn
@@ -35,6 +35,13 @@ def existing(
     elif payload is None:
         _check_spelling(emulator, place, function, name)
     return arn
+
+
+def name_of(emulator: Emulator, place: Place, reference: str) -> str:
+    """Return the name that a ``--name`` means: ``@last`` and an ARN stand for those of executions that exist."""
+    if reference != LAST and not reference.startswith("arn:"):
+        return reference
+    return ExecutionArn.parse(place.arn(emulator, reference)).execution_name
 
 
 def recorded_input(emulator: Emulator, arn: str) -> str:

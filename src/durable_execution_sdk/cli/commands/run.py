@@ -6,10 +6,17 @@ import uuid
 
 import click
 
+from durable_execution_sdk.cli.arguments.execution_names import name_of
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
-from durable_execution_sdk.cli.output.outcome import exit_code, tell, tell_document, tell_waits
+from durable_execution_sdk.cli.output.outcome import (
+    exit_code,
+    tell,
+    tell_document,
+    tell_recovery,
+    tell_waits,
+)
 from durable_execution_sdk.cli.output.processes import shared_with
 from durable_execution_sdk.cli.output.streams import Streams, show_logs
 from durable_execution_sdk.cli.payloads import read_json
@@ -72,17 +79,17 @@ def run(
     with streams.for_user_code():
         functions, chosen, needs = _functions(target, others)
         show_logs(log_level)
-    order = Order(
-        function=chosen,
-        name=name or fresh_name(chosen, str(uuid.uuid4())),
-        payload=given,
-        is_named=bool(name),
-        needs=needs,
-    )
-    words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
-    resume = place.command(*words, *(["--skip-time"] if skip_time else []))
     interrupts = Interrupts()
     with place.opened(functions) as emulator:
+        order = Order(
+            function=chosen,
+            name=name_of(emulator, place, name) if name else fresh_name(chosen, str(uuid.uuid4())),
+            payload=given,
+            is_named=bool(name),
+            needs=needs,
+        )
+        words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
+        resume = place.command(*words, *(["--skip-time"] if skip_time else []))
         arn = begin(emulator, order, place)
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")
@@ -104,6 +111,7 @@ def run(
                 streams.draw(family(emulator, arn), emulator.now(arn))
                 tell_waits(emulator, arn, place)
             tell(emulator, arn, resume)
+            tell_recovery(emulator, arn, place)
         code = exit_code(emulator, arn)
     interrupts.leave(code)
     return code

@@ -11,6 +11,7 @@ from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
+    tell_recovery,
     tell_standing,
     tell_time_and_origin,
     tell_waits,
@@ -68,6 +69,7 @@ def show(
         tell_standing(emulator, arn)
         tell_time_and_origin(emulator, arn)
         tell_waits(emulator, arn, place)
+        tell_recovery(emulator, arn, place)
         if not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
 

@@ -6,7 +6,12 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from durable_execution_sdk.cli.arguments.execution_names import EMPTY, existing, recorded_input
+from durable_execution_sdk.cli.arguments.execution_names import (
+    EMPTY,
+    existing,
+    name_of,
+    recorded_input,
+)
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
@@ -55,6 +60,7 @@ def start(
         return _call(client, function, given or EMPTY, has_options=bool(name or follow or as_json))
     qualified = function if ":" in function else f"{function}:{LATEST}"
     with place.existing() as emulator:
+        name = name if name is None else name_of(emulator, place, name)
         text = (given or EMPTY) if name is None else _input(emulator, place, function, name, given)
         arn = client.start(qualified, text, name)
         execution_name = ExecutionArn.parse(arn).execution_name
