@@ -41,7 +41,8 @@ def logs(name: str, store: str | None, operation: str | None, follow: bool, as_j
         path = logs_path(place.path)
         if not path.exists():
             raise Refusal(
-                f"there are no logs beside {place.path}: they are kept for functions that durable dev runs"
+                f"there are no logs beside {place.path}: they are kept for functions that durable dev runs."
+                " What durable run runs writes to its own terminal"
             )
         operation_id = None if operation is None else _operation_id(emulator, arn, operation)
         kept = LogStore(path)
@@ -54,7 +55,9 @@ def logs(name: str, store: str | None, operation: str | None, follow: bool, as_j
             paths: dict[str, str] = {}
             for line in _lines(emulator, kept, arn, operation_id, place, follow=follow):
                 if line.operation_id is not None and line.operation_id not in paths:
-                    paths = {key: "/".join(path) for key, path in _paths(emulator, arn).items()}
+                    paths |= {key: "/".join(path) for key, path in _paths(emulator, arn).items()}
+                    # The start of a step may be recorded after its lines: those have its name.
+                    paths.setdefault(line.operation_id, "")
                 say(_text(line, emulator.now(arn), paths))
         finally:
             kept.close()
@@ -63,7 +66,7 @@ def logs(name: str, store: str | None, operation: str | None, follow: bool, as_j
 def _tell_elsewhere(emulator: Emulator, kept: LogStore, arn: str, place: Place) -> None:
     """Say that lines are missing, because other processes than the server ran invocations or run one now."""
     for process in place.runs.processes(arn):
-        say(f"process {process} runs it too, and writes to its own terminal", err=True)
+        say(f"process {process} runs it now, and writes to its own terminal", err=True)
     missing = emulator.tally(arn).invocations - len(kept.invocations(arn))
     if family(emulator, arn).execution.is_invoked:
         missing -= 1
