@@ -150,3 +150,16 @@ def test_the_last_execution_and_an_arn_are_names_too(durable: Durable, write: Wr
     other = durable("run", "app.py:text", "--name", "@last")
     assert "the name 'n' belongs to an execution of order" in other.err
     assert len(durable("list", "--json").document) == 1
+
+
+@pytest.mark.parametrize("command", ["show", "history", "stop", "delete", "fork", "time"])
+def test_a_mistyped_name_of_any_command_says_which_is_meant(
+    durable: Durable, write: Write, command: str
+) -> None:
+    target = f"{write(ANY)}:greet"
+    durable("run", target, "--name", "order-first")
+    refused = durable(command, "order-frist")
+    assert refused.code == 2
+    assert "there is no execution 'order-frist'" in refused.err
+    assert "did you mean 'order-first'? `durable list` shows those that are there" in refused.err
+    assert "did you mean" not in durable(command, "another").err

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterator
 
 from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.store_file import LAST, Place
+from durable_execution_sdk.cli.store_file import LAST, Place, names, nearest
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
 EMPTY = "{}"
 """The input of an execution for which the user gave none."""
 
 _NUMBER = re.compile(r"[-_]?\d+")
-_MOST_COMPARED = 1_000
-_LEAST_SIMILAR = 0.8
 
 
 def existing(
@@ -73,16 +68,11 @@ def _check_spelling(emulator: Emulator, place: Place, function: str, name: str) 
     Names that differ in numbers alone, such as order-1 and order-2, are a series and not mistyped.
     """
     series = _NUMBER.sub("", name)
-    known = [each for each in _names(emulator, function) if _NUMBER.sub("", each) != series]
-    close = difflib.get_close_matches(name, known, n=3, cutoff=_LEAST_SIMILAR)
+    known = [each for each in names(emulator, function) if _NUMBER.sub("", each) != series]
+    close = nearest(name, known)
     if close:
         raise Refusal(
             f"there is no execution {name!r} of {function} in {place.path}; did you mean"
             f" {' or '.join(map(repr, close))}? To start a new one, give it an input, --input"
             f" '{EMPTY}' if it takes none"
         )
-
-
-def _names(emulator: Emulator, function: str) -> Iterator[str]:
-    search = Search(function=function, limit=_MOST_COMPARED)
-    return (record.name for record in emulator.store.search(search))
