@@ -24,7 +24,7 @@ LAST = "@last"
 
 _ID = re.compile(r"[0-9a-zA-Z-]{4,}")
 _MOST_SHOWN = 5
-_MOST_COMPARED = 1_000
+_MOST_COMPARED = 500
 _LEAST_SIMILAR = 0.8
 
 _IGNORE = "# The executions that durable stores here are not source code.\n*\n"
