@@ -32,11 +32,12 @@ def existing(
     return arn
 
 
-def name_of(emulator: Emulator, place: Place, reference: str) -> str:
+def name_of(place: Place, reference: str) -> str:
     """Return the name that a ``--name`` means: ``@last`` and an ARN stand for those of executions that exist."""
     if reference != LAST and not reference.startswith("arn:"):
         return reference
-    return ExecutionArn.parse(place.arn(emulator, reference)).execution_name
+    with place.existing() as emulator:
+        return ExecutionArn.parse(place.arn(emulator, reference)).execution_name
 
 
 def recorded_input(emulator: Emulator, arn: str) -> str:

@@ -79,17 +79,17 @@ def run(
     with streams.for_user_code():
         functions, chosen, needs = _functions(target, others)
         show_logs(log_level)
+    order = Order(
+        function=chosen,
+        name=name_of(place, name) if name else fresh_name(chosen, str(uuid.uuid4())),
+        payload=given,
+        is_named=bool(name),
+        needs=needs,
+    )
+    words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
+    resume = place.command(*words, *(["--skip-time"] if skip_time else []))
     interrupts = Interrupts()
     with place.opened(functions) as emulator:
-        order = Order(
-            function=chosen,
-            name=name_of(emulator, place, name) if name else fresh_name(chosen, str(uuid.uuid4())),
-            payload=given,
-            is_named=bool(name),
-            needs=needs,
-        )
-        words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
-        resume = place.command(*words, *(["--skip-time"] if skip_time else []))
         arn = begin(emulator, order, place)
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")

@@ -59,8 +59,8 @@ def start(
     if not client.is_durable(function):
         return _call(client, function, given or EMPTY, has_options=bool(name or follow or as_json))
     qualified = function if ":" in function else f"{function}:{LATEST}"
+    name = name if name is None else name_of(place, name)
     with place.existing() as emulator:
-        name = name if name is None else name_of(emulator, place, name)
         text = (given or EMPTY) if name is None else _input(emulator, place, function, name, given)
         arn = client.start(qualified, text, name)
         execution_name = ExecutionArn.parse(arn).execution_name
