@@ -1,7 +1,7 @@
 """``@durable_execution``, which makes a Lambda handler of a workflow function.
 
-The module is long because the decorator has an overload and its documentation for users, and the handler that it
-makes belongs beside it.
+The module is long because the decorator has an overload and its documentation for users, and two things belong
+beside it: the handler that it makes, and the thread in which that runs when it is called from a running loop.
 """
 
 from __future__ import annotations
@@ -276,7 +276,7 @@ def durable_execution(
         workflow: the coroutine function. Without it, ``durable_execution`` returns a decorator.
         client: the client for the service; that of Lambda's API by default, made on first use.
         serdes: the serdes of the event, the result and each operation that has none of its own.
-        default_retry: the strategy of steps that have none; ``ExponentialBackoff()`` by default.
+        default_retry: the strategy of steps that have none; ``ExponentialBackoff()``, of 6 attempts, by default.
         checkpointing: the times at which updates are sent; see ``CheckpointingMode``.
         replay_logging: the log lines of replayed code that are written; none by default.
         logger: the target of ``ctx.logger``: a ``logging.Logger`` or an object with its methods, such as

@@ -16,7 +16,7 @@ LONG_MODULES: dict[str, str] = {
     "engine/events.py": "one struct for each event: a table that is read whole",
     "engine/evolution.py": "one function for each event: a table that is read whole",
     "errors.py": "every exception in one tree, with the documentation that users read",
-    "handler.py": "the decorator with its overload and its documentation for users, and the handler that it makes",
+    "handler.py": "the decorator with its overload and its documentation for users, the handler that it makes, and its thread",
     "middleware.py": "four kinds of interceptors with their documentation for users",
     "operations/combinators/methods.py": "overloads for operations of different types, which type checkers need",
     "runtime/log/checkpointer.py": "the essay on group commit, and the one writer, which is a single class",

@@ -155,7 +155,13 @@ def test_ctrl_c_lets_the_running_step_end_and_starts_no_other(
         assert "Traceback" not in run.text
         assert "KeyboardInterrupt" not in run.text
     assert not (place / "two").exists()
+    [listed] = durable("list", "--json").document
+    assert (listed["status"], listed["activity"]) == ("RUNNING", "due")
     output = durable("run", file, "--name", "f")
+    # It goes on at once: the invocation ended, and did not fail.
+    assert "the last invocation failed" not in output.out
+    assert "Error" not in durable("history", "f").out
+    assert "invocations: 2 " in output.out
     assert output.result == 3
     assert "StepStarted              two" in output.out
     assert "StepStarted              one" not in output.out
@@ -186,6 +192,83 @@ def test_ctrl_c_does_not_let_an_at_most_once_step_begin_only_to_cut_it_off(
         (place / "go").touch()
         assert run.end() == 3
     assert durable("run", file, "--name", "f").result == "charged"
+
+
+def test_an_at_most_once_step_that_ctrl_c_cuts_off_stays_cut_off(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        import asyncio
+        from pathlib import Path
+
+        async def until(path: str) -> None:
+            while not Path(path).exists():
+                await asyncio.sleep(0.01)
+
+        async def other() -> str:
+            print("in other", flush=True)
+            await until("go")
+            return "other"
+
+        @durable_step(semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=NoRetry())
+        async def charge() -> str:
+            with open("notes", "a") as file:
+                file.write("charged\\n")
+            print("in charge", flush=True)
+            await until("never")
+            return "charged"
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> str:
+            charging = ctx.step(charge)
+            await ctx.step(other)
+            try:
+                return await charging
+            except StepInterruptedError:
+                return "look it up"
+    """)
+    with running(place, "run", file, "--name", "f") as run:
+        run.until("in charge")
+        run.interrupt()
+        run.until("stopping after the step that runs now")
+        (place / "go").touch()
+        assert run.end() == 3
+    (place / "never").touch()
+    assert durable("run", file, "--name", "f").result == "look it up"
+    assert (place / "notes").read_text() == "charged\n"
+
+
+def test_ctrl_c_leaves_an_execution_that_was_invoked_to_go_on_too(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write("""
+        import asyncio
+        from pathlib import Path
+
+        async def one() -> int:
+            print("in one", flush=True)
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
+            return 1
+
+        @durable_execution
+        async def inner(event: object, ctx: DurableContext) -> int:
+            return await ctx.step(one) + await ctx.step(one)
+
+        @durable_execution
+        async def outer(event: object, ctx: DurableContext) -> int:
+            return await ctx.invoke("inner:$LATEST", {})
+    """)
+    with running(place, "run", f"{file}:outer", "--name", "o") as run:
+        run.until("in one")
+        run.interrupt()
+        run.until("stopping after the step that runs now")
+        (place / "go").touch()
+        assert run.end() == 3
+    assert {each["activity"] for each in durable("list", "--json").document} == {"due"}
+    output = durable("run", f"{file}:outer", "--name", "o")
+    assert (output.code, output.result) == (0, 2)
+    assert "the last invocation failed" not in output.out
 
 
 def test_ctrl_c_twice_cuts_off_a_step_that_would_never_end(

@@ -9,6 +9,8 @@ import pytest
 from tests.cli.command import Durable, Write
 from tests.cli.process import running
 
+from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
+
 WAITS = """
     @durable_execution
     async def waits(event, ctx):
@@ -105,6 +107,21 @@ def test_the_processes_that_run_an_execution_are_shown_until_they_are_killed(
     )
     # Those files are gone that no process has locked.
     assert list((place / ".durable" / "executions.db.leases").iterdir()) == []
+
+
+def test_logs_name_the_process_whose_lines_are_not_kept(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(WAITS)
+    with running(place, "run", f"{file}:waits", "--name", "n") as run:
+        run.until("answer with")
+        refused = durable("logs", "n")
+        assert (refused.code, "writes to its own terminal" in refused.err) == (2, True)
+        LogStore(logs_path(place / ".durable" / "executions.db")).close()
+        read = durable("logs", "n")
+        assert (read.code, read.out) == (0, "")
+        assert f"process {run.process.pid} runs it now, and writes to its own terminal" in read.err
+        assert "lines of 1 invocation are not here" in read.err
 
 
 @pytest.mark.parametrize("killed", [False, True])

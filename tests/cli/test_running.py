@@ -395,17 +395,50 @@ def _events(durable: Durable, name: str) -> list[dict[str, Any]]:
     return events
 
 
-def test_an_answer_that_is_not_json_is_said_to_be_sent_as_text(
-    durable: Durable, write: Write
+ASKS_FOR_BOOL = """
+    @durable_execution
+    async def ask(event: object, ctx: DurableContext) -> bool:
+        config = WaitForCallbackConfig(result_type=bool)
+        return await ctx.wait_for_callback(lambda callback_id: None, name="approval", config=config)
+"""
+
+
+@pytest.mark.parametrize("data", ["yes", "", "{'ok': true}", "NaN", "@answer"])
+def test_an_answer_that_is_not_json_is_refused_and_the_callback_stays_open(
+    durable: Durable, write: Write, place: Path, data: str
+) -> None:
+    file = write(ASKS_FOR_BOOL)
+    (place / "answer").write_text("yes")
+    durable("run", file, "--name", "ask", "--no-wait")
+    refused = durable("callback", "succeed", "ask", "--data", data)
+    assert (refused.code, refused.out) == (2, "")
+    assert "--data is not JSON" in refused.err
+    if data != "NaN":
+        assert "--data true, --data '\"yes\"' or --data @file.json" in refused.err
+        assert "--text sends the text as it is" in refused.err
+    assert durable("callback", "succeed", "ask", "--data", "true").out == "answered\n"
+    assert durable("run", file, "--name", "ask").result is True
+
+
+def test_an_answer_is_sent_as_text_when_that_is_asked_for(
+    durable: Durable, write: Write, place: Path
 ) -> None:
     file = write(ASKS)
-    for name, data, output in (
-        ("text", "yes", "answered; sent as text: it is not JSON\n"),
-        ("json", '"yes"', "answered\n"),
-    ):
+    (place / "answer").write_text("no stamp")
+    for name, data, result in (("word", "yes", "yes"), ("file", "@answer", "no stamp")):
         durable("run", file, "--name", name, "--no-wait")
-        assert durable("callback", "succeed", name, "--data", data).out == output
-        assert durable("run", file, "--name", name).result == "yes"
+        answered = durable("callback", "succeed", name, "--data", data, "--text")
+        assert answered.out == "answered\n"
+        assert durable("run", file, "--name", name).result == result
+    refused = durable("callback", "succeed", "word", "--text")
+    assert (refused.code, "give --data, too" in refused.err) == (2, True)
+
+
+def test_an_answer_without_a_result_says_so(durable: Durable, write: Write) -> None:
+    file = write(ASKS)
+    durable("run", file, "--name", "ask", "--no-wait")
+    assert durable("callback", "succeed", "ask").out == "answered, without a result\n"
+    assert durable("run", file, "--name", "ask").result is None
 
 
 def test_the_fields_of_a_log_line_follow_its_message(write: Write, place: Path) -> None:

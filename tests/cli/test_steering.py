@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -155,6 +156,125 @@ def test_a_fork_that_is_not_possible_is_refused_in_words(
     assert len(durable("list", "--json").document) == 1
 
 
+MAPPED = """
+    def price(item):
+        return len(item)
+
+    async def one(ctx, item, index):
+        return await ctx.step(price, item)
+
+    async def of_shop(ctx, name):
+        return (await ctx.map(["a", "bb"], one, name="items")).results()
+
+    @durable_execution
+    async def shop(event, ctx):
+        shops = [ctx.run_in_child_context(of_shop, n, name=f"shop-{n}") for n in range(3)]
+        prices = [await each for each in shops]
+        await ctx.wait(Duration.from_days(1), name="settle")
+        return prices
+"""
+HASH = re.compile("[0-9a-f]{12,}")
+
+
+def test_the_refusals_of_forks_name_operations_by_their_paths(
+    durable: Durable, write: Write
+) -> None:
+    durable("run", write(MAPPED), "--name", "one", "--no-wait")
+
+    def refused(*words: str) -> str:
+        output = durable("fork", "one", *words)
+        assert (output.code, output.out) == (2, "")
+        assert not HASH.search(output.err)
+        return output.err
+
+    ambiguous = refused("--before", "shop-1/items/map-item-1/price#3")
+    assert "there is no operation" in ambiguous
+    ambiguous = refused("--before", "map-item-1/price")
+    assert "3 operations are named 'map-item-1/price'" in ambiguous
+    assert "shop-1/items/map-item-1/price" in ambiguous
+    unknown = refused("--before", "shop-1/items/1/price")
+    assert "the nearest of 19: shop-1/items/map-item-" in unknown
+    assert "a path where that is ambiguous (items/map-item-1/price)" in unknown
+    # The outermost context is named at once: changing the map inside it would be refused as well.
+    inside = refused("--result", "shop-1/items/map-item-0/price=5")
+    assert "step 'shop-1/items/map-item-0/price' cannot be changed" in inside
+    assert "it is inside child context 'shop-1', which has ended" in inside
+    assert "--result OPERATION=JSON changes" in inside
+    later = refused("--before", "shop-0", "--result", "settle=1")
+    assert "There is no operation 'settle' in the part of the log" in later
+    assert durable("fork", "one", "--result", "shop-1=[7]", "--as", "two").code == 0
+    assert durable("run", "app.py", "--name", "two", "--skip-time").result == [[1, 2], [7], [1, 2]]
+
+
+def test_a_fork_names_the_operation_of_its_origin_after_a_rename(
+    durable: Durable, write: Write, place: Path
+) -> None:
+    file = write(SHOP)
+    durable("run", file, "--name", "one", "--input", '{"id": 1}', "--skip-time")
+    assert durable("fork", "one", "--before", "payment", "--as", "two").code == 0
+    write(SHOP.replace('name="payment"', 'name="settlement"'))
+    assert durable("run", file, "--name", "two", "--skip-time").code == 0
+    shown = durable("show", "two").out
+    assert "settlement" in shown
+    assert "forked from one before payment\n" in shown
+    # Also when the origin is gone.
+    assert durable("delete", "one").code == 0
+    assert "forked from one before payment\n" in durable("show", "two").out
+
+
+FAILS = """
+    from pathlib import Path
+
+    ONCE = StepConfig(retry_strategy=NoRetry())
+
+    def work(n):
+        if n == 2 and not Path("mended").exists():
+            raise RuntimeError(f"no {n}")
+        return n
+
+    async def group(ctx, n):
+        return await ctx.step(work, n, name="inner", config=ONCE)
+
+    def handled():
+        raise ValueError("handled")
+
+    @durable_execution
+    async def f(event: str, ctx: DurableContext) -> object:
+        try:
+            await ctx.step(handled, config=ONCE)
+        except ValueError:
+            pass
+        if event == "code":
+            raise KeyError("in the workflow")
+        if event == "context":
+            return await ctx.run_in_child_context(group, 2)
+        return [await ctx.step(work, n, config=ONCE) for n in (1, 2)]
+"""
+
+
+@pytest.mark.parametrize(("event", "operation"), [("step", "work#2"), ("context", "group")])
+def test_a_failure_names_the_fork_that_goes_on_from_there(
+    durable: Durable, write: Write, place: Path, event: str, operation: str
+) -> None:
+    file = write(FAILS)
+    hint = f"to try it again from there, once the cause is mended: durable fork n --before '{operation}'"
+    hint = hint if "#" in operation else hint.replace("'", "")
+    failed = durable("run", file, "--name", "n", "--input", f'"{event}"')
+    assert (failed.code, hint in failed.err) == (1, True)
+    assert hint in durable("show", "n").err
+    (place / "mended").touch()
+    assert durable("fork", "n", "--before", operation, "--as", "again").code == 0
+    mended = durable("run", file, "--name", "again")
+    assert mended.code == 0
+    assert "to try it again" not in mended.err
+
+
+def test_a_failure_of_the_workflow_itself_names_no_fork(durable: Durable, write: Write) -> None:
+    failed = durable("run", write(FAILS), "--name", "n", "--input", '"code"')
+    assert (failed.code, "to try it again" in failed.err) == (1, False)
+    assert durable("run", "app.py", "--name", "n", "--json").err.count("to try it") == 0
+
+
 def test_operations_are_named_by_their_contexts_and_by_number(
     durable: Durable, write: Write
 ) -> None:
@@ -283,6 +403,12 @@ def test_the_time_of_an_execution_that_has_ended_is_not_changed(
     for words in (("skip",), ("advance", "next"), ("advance", "1h")):
         output = durable("time", "one", *words)
         assert output.code == 2
+        assert "one has ended: it is SUCCEEDED, so there is nothing to wait for" in output.err
+        assert "durable fork one --before OPERATION" in output.err
+        assert "arn:" not in output.err
+    for command in ("pause", "resume", "crash"):
+        output = durable(command, "one")
+        assert (output.code, f"there is nothing to {command}." in output.err) == (2, True)
     assert durable("time", "one").code == 0
 
 

@@ -92,6 +92,82 @@ def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Pa
     assert (refused.returncode, "no development server runs" in refused.stderr) == (2, True)
 
 
+@pytest.mark.dev
+def test_a_name_alone_means_the_execution_that_has_it(server: Running, tmp_path: Path) -> None:
+    given = durable(tmp_path, "start", "order", "--name", "basket-eu", "--input", '{"a": [1, 2]}')
+    assert given.stdout == "basket-eu\n"
+    for words in ((), ("--input", '{ "a": [1,2] }')):
+        again = durable(tmp_path, "start", "order", "--name", "basket-eu", *words)
+        assert (again.returncode, again.stdout) == (0, "basket-eu\n")
+    other = durable(tmp_path, "start", "order", "--name", "basket-eu", "--input", "2")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert 'started with another input, {"a": [1, 2]}' in other.stderr
+    assert "leave --input out to go on with that one" in other.stderr
+    mistyped = durable(tmp_path, "start", "order", "--name", "bakset-eu")
+    assert (mistyped.returncode, mistyped.stdout) == (2, "")
+    assert "did you mean 'basket-eu'?" in mistyped.stderr
+    (listed,) = json.loads(durable(tmp_path, "list", "--json").stdout)
+    assert listed["durable_execution_name"] == "basket-eu"
+
+
+LOGGED = """
+import time
+from pathlib import Path
+from durable_execution_sdk import DurableContext, StepContext, durable_execution
+
+def price(event):
+    StepContext.current().logger.warning("dear", extra={"item": "a b"})
+    return 7
+
+async def one(ctx, item, index):
+    return await ctx.step(price, item, name="price")
+
+@durable_execution
+async def order(event, ctx):
+    ctx.log_info("order came", items=1)
+    await ctx.map(["x"], one, name="items")
+    await (await ctx.create_callback(name="approval"))
+    ctx.log_info("order ends")
+    return 1
+"""
+
+
+@pytest.mark.dev
+def test_logs_are_written_in_words_and_what_is_not_kept_is_told(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(LOGGED)
+    with running(tmp_path, "dev", "app.py", "--port", "0") as server:
+        server.until("start one with")
+        assert durable(tmp_path, "start", "order", "--name", "n").returncode == 0
+        came = server.until("order came")
+        assert came.rstrip().endswith("n order | INFO order came items=1")
+        server.until("answer with")
+        read = durable(tmp_path, "logs", "n")
+        assert read.stderr == ""
+        assert [entry.partition("  ")[2] for entry in read.stdout.splitlines()] == [
+            "INFO order came items=1",
+            'WARNING items/map-item-0/price: dear item="a b"',
+        ]
+        raw = durable(tmp_path, "logs", "n", "--json").stdout.splitlines()
+        assert json.loads(json.loads(raw[0])["text"])["message"] == "order came"
+        server.process.send_signal(signal.SIGINT)
+        assert server.end() == 0
+    # The server has stopped, so that is to be started again; and a run's lines are not kept.
+    again = (
+        "no process runs it now; the development server that ran it has stopped. Start it as before"
+    )
+    assert f"{again}, and it goes on: durable dev\n" in durable(tmp_path, "show", "n").stdout
+    assert "go on with: durable dev, as it was started before" in durable(tmp_path, "list").stderr
+    with running(tmp_path, "logs", "n", "--follow") as follower:
+        follower.until(again)
+        assert again in durable(tmp_path, "callback", "succeed", "n/approval").stderr
+        assert durable(tmp_path, "run", "app.py", "--name", "n").returncode == 0
+        assert follower.end() == 0
+    assert (
+        "lines of 1 invocation are not here: `durable run` ran"
+        in durable(tmp_path, "logs", "n").stderr
+    )
+
+
 PAGE = (Path(__file__).parents[2] / "docs" / "dev.md").read_text("utf-8")
 
 

@@ -141,6 +141,12 @@ class Execution:
     def crash(self) -> list[Event]:
         return self.finish(error=CRASH)
 
+    def interrupt(self) -> list[Event]:
+        """End the invocation as a clean Ctrl-C does."""
+        assert self.state.invocation is not None
+        request_id = self.state.invocation.request_id
+        return self.send(FinishInvocation(request_id=request_id, interrupted=True))
+
     def tick(self, seconds: float = 0) -> list[Event]:
         """Advance the clock and fire the due timers."""
         if not self.stands_still:

@@ -16,6 +16,8 @@ from tests.engine.engine_driver import (
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,
     FinishInvocation,
+    PauseExecution,
+    ResumeExecution,
     StartInvocation,
     StopExecution,
 )
@@ -93,6 +95,39 @@ def test_a_callback_may_be_answered_while_the_handler_is_about_to_suspend(
     running.send(CompleteCallback(operation_id="cb"))
     running.suspend()
     assert invoked_again(running)
+
+
+def test_an_interrupted_invocation_is_no_failure_and_is_made_again_at_once(
+    running: Execution,
+) -> None:
+    running.crash()
+    running.tick(60)
+    running.invoke()
+    running.checkpoint(step("START"))
+    running.interrupt()
+    assert (running.state.failures, running.state.retry_at) == (0, None)
+    assert running.state.last_failure is None
+    assert invoked_again(running)
+    # The step that was under way is found as after a crash: one that runs at most once is cut off.
+    (_, found) = running.invoke().initial_execution_state.operations
+    assert (found.id, found.status) == ("s", "STARTED")
+
+
+def test_an_interrupted_invocation_that_waits_for_nothing_is_made_again(running: Execution) -> None:
+    running.interrupt()
+    assert (running.state.refusals, invoked_again(running)) == (0, True)
+
+
+def test_an_interruption_comes_after_an_end_and_before_a_pause(running: Execution) -> None:
+    running.send(PauseExecution())
+    running.interrupt()
+    assert (running.state.status, invoked_again(running)) == ("PAUSED", False)
+    running.send(ResumeExecution())
+    assert invoked_again(running)
+    running.invoke()
+    running.send(StopExecution())
+    running.interrupt()
+    assert (running.state.status, running.state.invocation) == ("STOPPED", None)
 
 
 # How it ends

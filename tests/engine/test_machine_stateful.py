@@ -241,11 +241,14 @@ class Life(RuleBasedStateMachine):
         assert not (pending and self.state.refusals)
 
     @precondition(lambda self: self.state.invocation is not None and len(self.execution.log) > 25)
-    @rule(how=st.sampled_from(["crash"] * 5 + ["succeed", "fail", "junk"]))
+    @rule(how=st.sampled_from(["crash"] * 5 + ["interrupt"] * 3 + ["succeed", "fail", "junk"]))
     def finish(self, how: str) -> None:
         match how:
             case "crash":
                 self.execution.crash()
+            case "interrupt":
+                self.execution.interrupt()
+                assert self.state.retry_at is None
             case "succeed":
                 self.execution.succeed()
             case "fail":

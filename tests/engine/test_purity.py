@@ -80,6 +80,7 @@ def commands(busy: Execution) -> list[Command]:
         StartInvocation(request_id="another"),
         finish,
         FinishInvocation(request_id="request-2", error=BOOM),
+        FinishInvocation(request_id="request-2", interrupted=True),
         Tick(),
         CompleteCallback(operation_id="cb", result="1"),
         FailCallback(operation_id="cb"),

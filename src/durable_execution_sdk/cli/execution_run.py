@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from durable_execution_sdk.cli.arguments.execution_names import EMPTY, existing
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.output.progress import Watch
-from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.driver import Driver
@@ -14,20 +14,23 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
-from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS
 from durable_execution_sdk.rendering.family import Family, family
-
-_EMPTY = "{}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """The function to run, the execution's name, and the input; ``None`` if the user gave none."""
+    """The function to run, the execution's name, and the input; ``None`` if the user gave none.
+
+    ``is_named``: the user chose the name. ``needs``: the parameter that takes the input, if it does not
+    take ``{}``.
+    """
 
     function: str
     name: str
     payload: str | None
+    is_named: bool = True
+    needs: str | None = None
 
 
 def fresh_name(function: str, unique: str) -> str:
@@ -38,16 +41,24 @@ def fresh_name(function: str, unique: str) -> str:
 def begin(emulator: Emulator, order: Order, place: Place) -> str:
     """Start the execution, or find the one with its name; return its ARN.
 
-    Raises ``Refusal`` if the name belongs to an execution of another function or with another input.
+    Raises ``Refusal`` if the name belongs to an execution of another function or with another input, if it
+    looks mistyped, and if the function needs an input that was not given.
     """
-    existing = emulator.find_name(order.name)
-    if existing is not None:
-        _check_same(emulator, existing, order, place)
-        return existing
+    if order.is_named:
+        arn = existing(
+            emulator, place, function=order.function, name=order.name, payload=order.payload
+        )
+        if arn is not None:
+            return arn
+    if order.payload is None and order.needs is not None:
+        raise Refusal(
+            f"{order.function} needs an input, for {order.needs!r}: --input JSON, --input @FILE, or --input -"
+            f" for stdin. {EMPTY}, the input of an execution for which none is given, does not fit"
+        )
     return emulator.start(
         InvokeRequest(
             function_name=f"{order.function}:{LATEST}",
-            payload=(order.payload or _EMPTY).encode(),
+            payload=(order.payload or EMPTY).encode(),
             invocation_type=InvocationType.EVENT,
             durable_execution_name=order.name,
         )
@@ -94,22 +105,6 @@ class Run:
         executions = family(self.emulator, self.arn)
         return executions.is_idle and any(
             waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()
-        )
-
-
-def _check_same(emulator: Emulator, arn: str, order: Order, place: Place) -> None:
-    """Refuse a name in use by another function or input, as the service does."""
-    owner = ExecutionArn.parse(arn).function_name
-    if owner != order.function:
-        raise Refusal(
-            f"the name {order.name!r} belongs to an execution of {owner} in {place.path}, not of"
-            f" {order.function}; choose another --name"
-        )
-    recorded_input = emulator.describe(arn).input_payload or _EMPTY
-    if order.payload is not None and not same_json(recorded_input, order.payload):
-        raise Refusal(
-            f"the name {order.name!r} belongs to an execution that was started with another input,"
-            f" {short(recorded_input)}. Choose another --name, or leave --input out to go on with that one"
         )
 
 

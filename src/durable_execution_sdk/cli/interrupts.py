@@ -1,7 +1,8 @@
 """Ctrl-C handling: the first stops the execution at its next checkpoint, the second stops it at once.
 
 The first sets a flag. The running invocation is interrupted at its next checkpoint, after the finished
-operations are recorded, and the next run continues from there, as it would after ``kill -9``.
+operations are recorded, and its end is recorded without an error once its clean-up is over and no body runs.
+The next run continues from there at once. After the second one it does so as after ``kill -9``.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.cut = False
+        self._has_insisted = False
         self._invocations = 0
 
     @property
@@ -85,6 +87,7 @@ class Interrupts:
 
         def interrupt(number: int, frame: FrameType | None) -> None:
             if self.asked.is_set():
+                self._has_insisted = True
                 insisting.append(_interrupt_again())
                 signal.default_int_handler(number, frame)
             self.asked.set()
@@ -107,6 +110,11 @@ class Interrupts:
             self._invocations += 1
             try:
                 return invoker(call)
+            except KeyboardInterrupt:
+                if self._has_insisted or not self.asked.is_set():
+                    raise
+                self.cut = True
+                return Answer(is_interrupted=True)
             finally:
                 self._invocations -= 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Sequence
 
 from durable_execution_sdk.cli.refusals import Refusal
@@ -9,6 +11,11 @@ from durable_execution_sdk.engine.views.progress import ExecutionProgress, Opera
 from durable_execution_sdk.rendering.family import title
 
 _MOST_NAMED = 12
+_MOST_NEAR = 5
+_FORMS = (
+    "An operation is its name (charge), a path where that is ambiguous (items/map-item-1/price), with a number"
+    " for one of several (price#2), or its id"
+)
 
 
 def operation_id(progress: ExecutionProgress, reference: str) -> str:
@@ -28,13 +35,37 @@ def operation_id(progress: ExecutionProgress, reference: str) -> str:
     if len(found) == 1:
         return found[0]
     if not found:
+        raise Refusal(f"there is no operation {reference!r}{_nearest(paths, reference)}. {_FORMS}")
+    named = [f"{'/'.join(paths[operation_id])}" for operation_id in found]
+    if len(set(named)) == len(named):
         raise Refusal(
-            f"there is no operation {reference!r}; those of the execution: {_names(paths)}"
+            f"{len(found)} operations are named {reference!r}: {_listed(named)}. Write the path of the one that"
+            f" is meant, or its number: {reference}#1 to {reference}#{len(found)}"
         )
     raise Refusal(
-        f"{len(found)} operations are named {reference!r}; name the contexts too, or which of them:"
-        f" {reference}#1 to {reference}#{len(found)}"
+        f"{len(found)} operations are named {reference!r}; say which of them, in the order in which they"
+        f" started: {reference}#1 to {reference}#{len(found)}"
     )
+
+
+def reference_of(progress: ExecutionProgress, operation_id: str) -> str:
+    """Return a reference that names an operation and no other: its path, with a number if several have it."""
+    paths = _paths(progress.operations)
+    path = paths[operation_id]
+    same = [key for key, each in paths.items() if each == path]
+    text = "/".join(path)
+    return text if len(same) == 1 else f"{text}#{same.index(operation_id) + 1}"
+
+
+def named_in(message: str, progress: ExecutionProgress) -> str:
+    """Write the paths of operations in place of their ids, for a message of the engine."""
+    for operation_id, path in _paths(progress.operations).items():
+        known = re.escape(operation_id)
+        # A replacement in which backslashes, which a name may have, stand for themselves.
+        name = repr("/".join(path)).replace("\\", r"\\")
+        message = re.sub(rf"'[^']*' \({known}\)", name, message)
+        message = re.sub(rf"\b{known}\b", name, message)
+    return message
 
 
 def _ending_in(paths: dict[str, tuple[str, ...]], reference: str) -> list[str]:
@@ -56,7 +87,15 @@ def _paths(operations: Sequence[OperationProgress]) -> dict[str, tuple[str, ...]
     return paths
 
 
-def _names(paths: dict[str, tuple[str, ...]]) -> str:
+def _nearest(paths: dict[str, tuple[str, ...]], reference: str) -> str:
+    """Name the operations whose paths are most like a reference; all if there are few."""
     names = list(dict.fromkeys("/".join(path) for path in paths.values()))
+    if len(names) <= _MOST_NAMED:
+        return f"; those of the execution: {', '.join(names) or 'none'}"
+    near = difflib.get_close_matches(reference, names, n=_MOST_NEAR, cutoff=0)
+    return f"; the nearest of {len(names)}: {', '.join(near)}"
+
+
+def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_MOST_NAMED])
-    return (f"{shown}, ..." if len(names) > _MOST_NAMED else shown) or "none"
+    return f"{shown}, ..." if len(names) > _MOST_NAMED else shown

@@ -27,8 +27,14 @@ def read_text(value: str, option: str) -> str:
     return value
 
 
-def read_json(value: str, option: str) -> str:
-    """Read the JSON text that an option's value names. Raises ``Refusal`` with the place of an error."""
+_FORMS = "Text needs its quotes: '\"text\"'; a file needs an @: @file.json"
+
+
+def read_json(value: str, option: str, *, forms: str = _FORMS) -> str:
+    """Read the JSON text that an option's value names.
+
+    Raises ``Refusal`` with the place of an error, and with ``forms``, which says how to write a value.
+    """
     text = read_text(value, option)
     try:
         parse(text)
@@ -37,7 +43,7 @@ def read_json(value: str, option: str) -> str:
         near = f", near {line[max(0, error.colno - 11) : error.colno + 10]!r}" if line else ""
         raise Refusal(
             f"{option} is not JSON: {error.msg} at line {error.lineno}, column"
-            f" {error.colno}{near}. Text needs its quotes: '\"text\"'; a file needs an @: @file.json"
+            f" {error.colno}{near}. {forms}"
         ) from error
     except ValueError as error:
         raise Refusal(f"{option} is not JSON: {error}") from error
@@ -50,15 +56,6 @@ def parse(text: str) -> object:
     if fault is not None:
         raise ValueError(f"it is {fault}")
     return json.loads(text, parse_constant=_refuse_constant)
-
-
-def is_json(data: bytes | None) -> bool:
-    """Tell whether a payload is JSON."""
-    try:
-        parse((data or b"").decode())
-    except ValueError:
-        return False
-    return True
 
 
 def same_json(one: str, other: str) -> bool:

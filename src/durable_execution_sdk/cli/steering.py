@@ -72,6 +72,10 @@ class Steering(Protocol):
         """Say which process runs an execution, or with what command it goes on; ``None`` if it has ended."""
         ...
 
+    def command(self, *words: str) -> str:
+        """Write a command line for these executions, to show to a user."""
+        ...
+
 
 class StoreSteering:
     """Control over a store file. What is due then is done by the process that runs the execution."""
@@ -85,6 +89,7 @@ class StoreSteering:
         self.advance = emulator.advance
         self.fork = emulator.fork
         self.rerun = emulator.rerun
+        self.command = place.command
 
     def arn(self, name: str) -> str:
         """Return the ARN of the execution that a name or an ARN means; raise ``Refusal`` if there is none."""

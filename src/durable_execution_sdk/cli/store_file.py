@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,8 +24,21 @@ LAST = "@last"
 
 _ID = re.compile(r"[0-9a-zA-Z-]{4,}")
 _MOST_SHOWN = 5
+_MOST_COMPARED = 500
+_LEAST_SIMILAR = 0.8
 
 _IGNORE = "# The executions that durable stores here are not source code.\n*\n"
+
+
+def names(emulator: Emulator, function: str | None = None) -> list[str]:
+    """Return the names of the newest executions, of one function if it is given."""
+    found = emulator.store.search(Search(function=function, limit=_MOST_COMPARED))
+    return [record.name for record in found]
+
+
+def nearest(name: str, known: Sequence[str]) -> list[str]:
+    """Return the names that a mistyped one may stand for, the nearest first."""
+    return difflib.get_close_matches(name, known, n=3, cutoff=_LEAST_SIMILAR)
 
 
 class Place:
@@ -81,8 +95,10 @@ class Place:
         """
         arn = self.find(emulator, reference)
         if arn is None:
+            close = nearest(reference, names(emulator))
+            meant = f"; did you mean {' or '.join(map(repr, close))}?" if close else ";"
             raise Refusal(
-                f"there is no execution {reference!r} in {self.path}; `{self.command('list')}` shows"
+                f"there is no execution {reference!r} in {self.path}{meant} `{self.command('list')}` shows"
                 " those that are there"
             )
         return arn

@@ -15,7 +15,9 @@ from types import ModuleType
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.emulator.functions.invokers import Handler
+from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
+from durable_execution_sdk.serdes import ValueContext, parameter_text
 
 _OURS = str(Path(__file__).parent.parent)
 
@@ -93,6 +95,22 @@ class UserCode:
                 f" {workflows}"
             )
         raise Refusal(f"{file} has no workflow {name}. {workflows}")
+
+
+def needed_input(handler: AnyHandler) -> str | None:
+    """Return the parameter that takes the input, if it does not take ``{}``; else ``None``.
+
+    A serdes of the user's own, or middleware, may make anything of ``{}``.
+    """
+    if handler.settings.serdes is not None or handler.settings.middleware is not None:
+        return None
+    parameter = parameter_text(handler.__wrapped__, 0)
+    context = ValueContext(operation_id="", subject=f"the input, for {parameter}", is_outward=True)
+    try:
+        handler.event_serdes.deserialize("{}", context)
+    except SerDesError:
+        return parameter
+    return None
 
 
 def split_target(target: str) -> tuple[str, str | None]:

@@ -262,6 +262,8 @@ class Driver:
             trace_header=effect.trace_id,
         )
         answer = self.caller.answer(function, call)
+        if answer.is_interrupted:
+            return
         command = FinishChainedInvoke(
             operation_id=operation_id,
             status=OperationStatus.FAILED if answer.error else OperationStatus.SUCCEEDED,
@@ -275,6 +277,8 @@ class Driver:
 
 
 def _finished(request_id: str, answer: Answer) -> FinishInvocation:
+    if answer.is_interrupted:
+        return FinishInvocation(request_id=request_id, interrupted=True)
     if answer.error is not None:
         return FinishInvocation(request_id=request_id, error=answer.error)
     try:

@@ -64,6 +64,8 @@ class FunctionCaller:
     def answer(self, function: Function, call: Call) -> Answer:
         """Call the function in this thread; too late or too large a response becomes an error."""
         answer = self._invoker(function, call.version)(call)
+        if answer.is_interrupted:
+            return answer
         if call.remaining() < 0 and not answer.is_timed:
             return Answer(error=timeout_error(call.request_id, function.timeout))
         if len(answer.payload) > MAX_RESPONSE_BYTES:

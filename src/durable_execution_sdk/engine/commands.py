@@ -74,13 +74,15 @@ class FinishInvocation(msgspec.Struct, frozen=True, kw_only=True):
     """Report the end of the running invocation: its outcome or its error.
 
     After an error the invocation is retried. With ``fatal`` the execution fails instead: the handler
-    returned something that is not an outcome.
+    returned something that is not an outcome. ``interrupted``: the user stopped the process in good order;
+    that is no failure, and the next invocation may begin at once.
     """
 
     request_id: str
     outcome: Outcome | None = None
     error: ErrorObject | None = None
     fatal: bool = False
+    interrupted: bool = False
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,12 +35,14 @@ class ParentLink(msgspec.Struct, frozen=True, kw_only=True):
 class ForkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The execution that a fork was made of, and the operation that the fork does anew, if one was named.
 
-    ``first_arn`` is the ARN of the first execution in a line of forks. Random values derive from it.
+    ``before_name`` is the name that the operation had there; newer code may give it another one. ``first_arn``
+    is the ARN of the first execution in a line of forks. Random values derive from it.
     """
 
     arn: str
     first_arn: str
     before: str | None = None
+    before_name: str | None = None
 
 
 class EventFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):

@@ -91,7 +91,8 @@ def forked_events(
     """
     started = events[0]
     assert isinstance(started, ExecutionStarted)
-    kept = [event for event in events[: _cut(events, before)] if type(event) not in _DROPPED]
+    cut = _cut(events, before)
+    kept = [event for event in events[:cut] if type(event) not in _DROPPED]
     old = _folded(kept)
     results = results or {}
     left_out = _left_out(old, results)
@@ -102,6 +103,7 @@ def forked_events(
     origin = ForkOrigin(
         arn=started.arn,
         before=before,
+        before_name=_name(events, cut),
         first_arn=started.arn if started.forked_from is None else started.forked_from.first_arn,
     )
     kept[0] = replace(
@@ -129,6 +131,12 @@ def _cut(events: Sequence[Event], before: str | None) -> int:
         if isinstance(event, OperationFields) and event.operation.id == before:
             return index
     raise invalid(f"There is no operation {before} to fork before.")
+
+
+def _name(events: Sequence[Event], cut: int) -> str | None:
+    """Return the name of the operation whose first event follows the cut, if it has one."""
+    first = events[cut] if cut < len(events) else None
+    return first.operation.name if isinstance(first, OperationFields) else None
 
 
 def _folded(events: Sequence[Event]) -> ExecutionState:

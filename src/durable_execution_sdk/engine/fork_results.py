@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from durable_execution_sdk.engine.decide.external_result import operation_ref
 from durable_execution_sdk.engine.events import (
@@ -65,15 +65,22 @@ def _check(state: ExecutionState, operation_id: str) -> None:
         )
     if operation.type not in _SUCCESSES:
         raise _refused(operation, f"a {operation.type.lower()} has no result")
+    ended = [each for each in _contexts_of(state, operation) if each.status in TERMINAL_STATUSES]
+    if ended:
+        # The outermost one: the results of those inside it count no more either.
+        label = label_of(ended[-1].type, ended[-1].sub_type, ended[-1].name)
+        raise _refused(
+            operation,
+            f"it is inside {label} ({ended[-1].id}), which has ended and whose recorded result counts;"
+            " change that one, or fork before it ended",
+        )
+
+
+def _contexts_of(state: ExecutionState, operation: Operation) -> Iterator[Operation]:
+    """Yield the contexts that an operation is in, the innermost first."""
     parent = state.operations.get(operation.parent_id or "")
     while parent is not None:
-        if parent.status in TERMINAL_STATUSES:
-            label = label_of(parent.type, parent.sub_type, parent.name)
-            raise _refused(
-                operation,
-                f"it is inside {label} ({parent.id}), which has ended and whose recorded result counts;"
-                " change that one, or fork before it ended",
-            )
+        yield parent
         parent = state.operations.get(parent.parent_id or "")
 
 

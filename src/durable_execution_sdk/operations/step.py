@@ -60,10 +60,12 @@ _AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 class StepConfig(Options, frozen=True, kw_only=True):
     """The options of a step.
 
-    ``retry_strategy`` decides about failed attempts; by default it is the handler's (6 attempts in all).
+    ``retry_strategy`` decides about failed attempts. ``None`` is not "no retries", but the handler's default:
+    6 attempts in all. ``NoRetry()`` makes one attempt.
 
     ``semantics``: a body runs at least once per retry, or at most once. In the latter case, an attempt that
-    was cut off fails with ``StepInterruptedError``, and the retry strategy decides about another one.
+    was cut off fails with ``StepInterruptedError``, and the retry strategy decides about another one. So a body
+    that is to run at most once in all needs ``AT_MOST_ONCE_PER_RETRY`` and ``NoRetry()``.
 
     ``serdes`` writes the result; by default the function's return annotation decides.
 
@@ -106,7 +108,8 @@ def durable_step(
     """Bind a step's configuration to a function where it is defined.
 
     The function itself is unchanged. ``ctx.step(function, ...)`` uses the configuration unless the call has
-    a ``config`` of its own.
+    a ``config`` of its own. The options are those of ``StepConfig``: ``retry_strategy=None`` is the default
+    strategy, and ``NoRetry()`` none.
     """
     config = StepConfig(
         retry_strategy=retry_strategy,

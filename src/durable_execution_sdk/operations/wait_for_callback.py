@@ -43,8 +43,8 @@ class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
     """The options of ``wait_for_callback``.
 
     ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes`` are those of ``CallbackConfig``; a
-    ``serdes`` is only used to read. ``retry_strategy`` is for the submitter, which runs as a step; by default
-    it is the handler's.
+    ``serdes`` is only used to read. ``retry_strategy`` is for the submitter, which runs as a step; ``None`` is
+    the handler's default, of 6 attempts in all, and ``NoRetry()`` makes one.
     """
 
     timeout: DurationLike | None = None

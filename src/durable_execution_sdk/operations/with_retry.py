@@ -29,7 +29,7 @@ __all__ = ["WithRetryConfig", "with_retry"]
 class WithRetryConfig(Options, frozen=True, kw_only=True):
     """The options of ``with_retry``.
 
-    ``retry_strategy`` decides about failed attempts; by default it is the handler's (6 attempts in all).
+    ``retry_strategy`` decides about failed attempts. ``None`` is the handler's default, 6 attempts in all.
     ``serdes`` and ``summary_generator`` are those of ``ChildConfig``.
     """
 

@@ -38,6 +38,9 @@ def lineage(progress: ExecutionProgress) -> str | None:
     name = origin.arn if parts is None else parts.execution_name
     if origin.before is None:
         return visible(f"forked from {name}")
+    if origin.before_name is not None:
+        return visible(f"forked from {name} before {origin.before_name}")
+    # It had no name, or an earlier version made the fork.
     cut = next((each for each in progress.operations if each.operation.id == origin.before), None)
     operation = origin.before[:_SHORT_ID] if cut is None else title(cut.operation)
     return visible(f"forked from {name} before {operation}")

@@ -1,1 +1,1 @@
-"""Arguments of the command: moments, durations, and names that a shell completes."""
+"""Arguments of the command: moments, durations, names of executions, and names that a shell completes."""

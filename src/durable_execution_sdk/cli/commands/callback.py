@@ -14,7 +14,8 @@ from durable_execution_sdk.cli.options import callback_argument, json_option, st
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.output.table import print_table
-from durable_execution_sdk.cli.payloads import is_json, read_text
+from durable_execution_sdk.cli.payloads import read_json, read_text
+from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
@@ -23,6 +24,11 @@ from durable_execution_sdk.rendering.callback_names import all_references, refer
 from durable_execution_sdk.rendering.documents import callback_document
 from durable_execution_sdk.rendering.family import Waiter, family
 from durable_execution_sdk.rendering.times import at, span
+
+_FORMS = (
+    "Write the JSON that the code waits for, such as --data true, --data '\"yes\"' or --data @file.json;"
+    " --text sends the text as it is, to code that reads text"
+)
 
 
 @click.group()
@@ -76,18 +82,30 @@ def _deadline(entry: tuple[str, Waiter]) -> float:
 
 @callback.command()
 @callback_argument
-@click.option("--data", metavar="TEXT|@FILE|-", help="The result, usually JSON; none if left out.")
+@click.option("--data", metavar="JSON|@FILE|-", help="The result; none if left out.")
+@click.option("--text", "is_text", is_flag=True, help="Send --data as it is, be it JSON or not.")
 @store_option
-def succeed(reference: str, data: str | None, store: str | None) -> None:
-    """Answer with a result."""
-    result = None if data is None else read_text(data, "--data").encode("utf-8", "surrogateescape")
+def succeed(reference: str, data: str | None, is_text: bool, store: str | None) -> None:
+    """Answer with a result.
+
+    The code that waits reads the result as JSON: --data true, --data '{"approved": true}', and a text in
+    quotes, --data '"yes"'. Another --data is refused, because it may end the execution. --text is for
+    callbacks with a serdes of their own, which reads something else.
+    """
+    if is_text and data is None:
+        raise Refusal("--text sends the --data as it is: give --data, too")
+    result = None if data is None else _result(data, is_text=is_text)
     place = Place(store)
     with place.existing() as emulator:
         answered = callback_id(place, emulator, reference)
         with _telling_resume(emulator, answered, place):
             emulator.readable_success(answered, result)
-            is_text = data is not None and not is_json(result)
-            say("answered; sent as text: it is not JSON" if is_text else "answered")
+            say("answered, without a result" if result is None else "answered")
+
+
+def _result(data: str, *, is_text: bool) -> bytes:
+    text = read_text(data, "--data") if is_text else read_json(data, "--data", forms=_FORMS)
+    return text.encode("utf-8", "surrogateescape")
 
 
 @callback.command()

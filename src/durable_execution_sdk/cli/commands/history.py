@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import click
 import msgspec
 
-from durable_execution_sdk.cli.following import changes
+from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import Refusal
@@ -50,7 +50,7 @@ def history(
             say(_document(emulator, arn))
             return
         texts = EventTexts(payloads=not full)
-        events = _events_until_end(emulator, arn) if follow else _events(emulator, arn)
+        events = _events_until_end(emulator, arn, place) if follow else _events(emulator, arn)
         for event in events:
             # Also the text of an event that is not shown: the paths of later ones contain its name.
             text = texts.text(event)
@@ -80,9 +80,9 @@ def _events(emulator: Emulator, arn: str, after: int = 0) -> list[HistoryEvent]:
     return history_of(emulator.recording(arn)())[after:]
 
 
-def _events_until_end(emulator: Emulator, arn: str) -> Iterator[HistoryEvent]:
+def _events_until_end(emulator: Emulator, arn: str, place: Place) -> Iterator[HistoryEvent]:
     shown = 0
-    for _ in changes(emulator, arn):
+    for _ in Follower(emulator, arn, place).changes():
         if emulator.store.find(arn) is None:
             raise Refusal(f"{arn} was deleted by another process")
         for event in _events(emulator, arn, shown):

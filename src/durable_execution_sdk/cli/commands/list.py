@@ -83,8 +83,10 @@ def list_(
         print_table(_COLUMNS, [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)])
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
-    if not as_json and not all(pids for record, _, pids in rows if record.is_open):
-        say(f"no process runs those marked {NONE!r}; go on with: {resume_any(place)}", err=True)
+    alone = [record.arn for record, _, pids in rows if record.is_open and not pids]
+    if alone and not as_json:
+        resume = resume_any(place, alone)
+        say(f"no process runs those marked {NONE!r}; go on with: {resume}", err=True)
 
 
 def _row(

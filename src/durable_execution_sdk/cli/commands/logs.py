@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 import msgspec
 
-from durable_execution_sdk.cli.following import changes
+from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import Refusal
@@ -17,6 +17,7 @@ from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.log_lines import log_text
 from durable_execution_sdk.rendering.times import at, iso
 
 
@@ -29,7 +30,10 @@ from durable_execution_sdk.rendering.times import at, iso
 def logs(name: str, store: str | None, operation: str | None, follow: bool, as_json: bool) -> None:
     """Show what functions printed and logged for an execution.
 
-    Lines are kept for functions that `durable dev` runs. --json writes one JSON document for each line.
+    JSON records are written in words: level, operation, message, and the other fields. --json writes one
+    document for each line, with the line as it was written.
+
+    Lines are kept for functions that `durable dev` runs. What `durable run` runs writes to its terminal.
     """
     place = Place(store)
     with place.existing() as emulator:
@@ -37,34 +41,72 @@ def logs(name: str, store: str | None, operation: str | None, follow: bool, as_j
         path = logs_path(place.path)
         if not path.exists():
             raise Refusal(
-                f"there are no logs beside {place.path}: they are kept for functions that durable dev runs"
+                f"there are no logs beside {place.path}: they are kept for functions that durable dev runs."
+                " What durable run runs writes to its own terminal"
             )
         operation_id = None if operation is None else _operation_id(emulator, arn, operation)
         kept = LogStore(path)
         try:
-            for line in _lines(emulator, kept, arn, operation_id, follow=follow):
-                say(_document(line) if as_json else _text(line, emulator.now(arn)))
+            _tell_elsewhere(emulator, kept, arn, place)
+            if as_json:
+                for line in _lines(emulator, kept, arn, operation_id, place, follow=follow):
+                    say(_document(line))
+                return
+            paths: dict[str, str] = {}
+            for line in _lines(emulator, kept, arn, operation_id, place, follow=follow):
+                if line.operation_id is not None and line.operation_id not in paths:
+                    paths |= {key: "/".join(path) for key, path in _paths(emulator, arn).items()}
+                    # The start of a step may be recorded after its lines: those have its name.
+                    paths.setdefault(line.operation_id, "")
+                say(_text(line, emulator.now(arn), paths))
         finally:
             kept.close()
 
 
+def _tell_elsewhere(emulator: Emulator, kept: LogStore, arn: str, place: Place) -> None:
+    """Say that lines are missing, because other processes than the server ran invocations or run one now."""
+    for process in place.runs.processes(arn):
+        say(f"process {process} runs it now, and writes to its own terminal", err=True)
+    missing = emulator.tally(arn).invocations - len(kept.invocations(arn))
+    if family(emulator, arn).execution.is_invoked:
+        missing -= 1
+    if missing > 0:
+        invocations = "1 invocation" if missing == 1 else f"{missing} invocations"
+        say(
+            f"lines of {invocations} are not here: `durable run` ran them, or they were lost with a server"
+            " that was killed",
+            err=True,
+        )
+
+
 def _lines(
-    emulator: Emulator, kept: LogStore, arn: str, operation_id: str | None, *, follow: bool
+    emulator: Emulator,
+    kept: LogStore,
+    arn: str,
+    operation_id: str | None,
+    place: Place,
+    *,
+    follow: bool,
 ) -> Iterator[LogLine]:
     after = 0
-    for _ in changes(emulator, arn) if follow else (None,):
+    for _ in Follower(emulator, arn, place).changes() if follow else (None,):
         for line in kept.lines(arn, operation_id, after=after):
             after = line.number
             yield line
 
 
-def _operation_id(emulator: Emulator, arn: str, operation: str) -> str:
-    """Return the id of the operation that a user names; raises ``Refusal`` for none or several."""
-    paths = {
+def _paths(emulator: Emulator, arn: str) -> dict[str, tuple[str, ...]]:
+    """Map the ids of an execution's operations to their paths."""
+    return {
         entry.progress.operation.id: entry.path
         for entry in family(emulator, arn).entries()
         if entry.execution.arn == arn
     }
+
+
+def _operation_id(emulator: Emulator, arn: str, operation: str) -> str:
+    """Return the id of the operation that a user names; raises ``Refusal`` for none or several."""
+    paths = _paths(emulator, arn)
     if operation in paths:
         return operation
     wanted = tuple(operation.split("/"))
@@ -76,9 +118,9 @@ def _operation_id(emulator: Emulator, arn: str, operation: str) -> str:
     raise Refusal(f"{problem} called {operation!r}; the operations are: {known}")
 
 
-def _text(line: LogLine, now: int) -> str:
+def _text(line: LogLine, now: int, paths: Mapping[str, str]) -> str:
     mark = "" if line.stream == "stdout" else f"{line.stream}: "
-    return f"{at(line.at, now)}  {mark}{line.text}"
+    return f"{at(line.at, now)}  {mark}{log_text(line.text, paths)}"
 
 
 def _document(line: LogLine) -> str:

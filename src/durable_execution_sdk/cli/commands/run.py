@@ -6,16 +6,23 @@ import uuid
 
 import click
 
+from durable_execution_sdk.cli.arguments.execution_names import name_of
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
-from durable_execution_sdk.cli.output.outcome import exit_code, tell, tell_document, tell_waits
+from durable_execution_sdk.cli.output.outcome import (
+    exit_code,
+    tell,
+    tell_document,
+    tell_recovery,
+    tell_waits,
+)
 from durable_execution_sdk.cli.output.processes import shared_with
 from durable_execution_sdk.cli.output.streams import Streams, show_logs
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.cli.user_code import UserCode, split_target
+from durable_execution_sdk.cli.user_code import UserCode, needed_input, split_target
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.rendering.family import family
@@ -58,7 +65,7 @@ def run(
 
     With the --name of an execution that has not ended, the run continues it, no matter how the last run
     ended; with that of one that has ended, it shows the result. A different input for a name that is
-    in use is refused.
+    in use is refused, and so is a name without --input that is nearly that of another execution.
 
     --skip-time skips waits and retry delays, except while a callback waits for its answer. A later
     run without it starts at the time that was reached.
@@ -70,12 +77,14 @@ def run(
     streams = Streams(as_json=as_json)
     given = None if payload is None else read_json(payload, "--input")
     with streams.for_user_code():
-        functions, chosen = _functions(target, others)
+        functions, chosen, needs = _functions(target, others)
         show_logs(log_level)
     order = Order(
         function=chosen,
-        name=name or fresh_name(chosen, str(uuid.uuid4())),
+        name=name_of(place, name) if name else fresh_name(chosen, str(uuid.uuid4())),
         payload=given,
+        is_named=bool(name),
+        needs=needs,
     )
     words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
     resume = place.command(*words, *(["--skip-time"] if skip_time else []))
@@ -102,18 +111,20 @@ def run(
                 streams.draw(family(emulator, arn), emulator.now(arn))
                 tell_waits(emulator, arn, place)
             tell(emulator, arn, resume)
+            tell_recovery(emulator, arn, place)
         code = exit_code(emulator, arn)
     interrupts.leave(code)
     return code
 
 
-def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:
-    """Return the registry of functions, and the name of the one to run."""
+def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str, str | None]:
+    """Return the registry of functions, the name of the one to run, and the input that it needs."""
     user_code = UserCode()
     functions = Functions()
     file, wanted = split_target(target)
     chosen = user_code.choose(file, wanted)
-    for name, handler in user_code.handlers(file).items():
+    handlers = user_code.handlers(file)
+    for name, handler in handlers.items():
         functions.add_durable(name, handler.bind)
     for other in others:
         name, _, place = other.partition("=")
@@ -125,4 +136,4 @@ def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str]:
             functions.add_durable(name, found.bind)
         else:
             functions.add_plain(name, found)
-    return functions, chosen
+    return functions, chosen, needed_input(handlers[chosen])

@@ -7,10 +7,11 @@ import json
 import click
 from rich.console import Console
 
-from durable_execution_sdk.cli.following import wait_for_end
+from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
+    tell_recovery,
     tell_standing,
     tell_time_and_origin,
     tell_waits,
@@ -68,14 +69,17 @@ def show(
         tell_standing(emulator, arn)
         tell_time_and_origin(emulator, arn)
         tell_waits(emulator, arn, place)
+        tell_recovery(emulator, arn, place)
         if not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
 
 
 def _follow(emulator: Emulator, arn: str, place: Place, *, as_json: bool) -> None:
     """Show progress until the execution has ended."""
-    with Streams(as_json=as_json).watch(lambda: None)(emulator, arn, place):
-        wait_for_end(emulator, arn)
+    streams = Streams(as_json=as_json)
+    follower = Follower(emulator, arn, place, aloud=not streams.is_live)
+    with streams.watch(lambda: follower.note)(emulator, arn, place):
+        follower.wait_for_end()
     if emulator.store.find(arn) is None:
         raise Refusal(f"{arn} was deleted by another process")
 

@@ -6,7 +6,13 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from durable_execution_sdk.cli.following import wait_for_end
+from durable_execution_sdk.cli.arguments.execution_names import (
+    EMPTY,
+    existing,
+    name_of,
+    recorded_input,
+)
+from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import exit_code, tell_document, tell_standing
@@ -15,6 +21,7 @@ from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.server_client import ServerClient, running_server
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
@@ -44,17 +51,19 @@ def start(
 
     FUNCTION is the name of a function that `durable dev` runs, with :VERSION or :ALIAS if it is not the
     latest code. With the --name of an execution that exists, that one is meant, and another input is
-    refused. A function that is not durable is called, and its result is printed.
+    refused; so is a name without --input that is nearly that of another execution. A function that is not durable is called, and its result is printed.
     """
     place = Place(store)
-    text = "{}" if payload is None else read_json(payload, "--input")
+    given = None if payload is None else read_json(payload, "--input")
     client = ServerClient(running_server(place))
     if not client.is_durable(function):
-        return _call(client, function, text, has_options=bool(name or follow or as_json))
+        return _call(client, function, given or EMPTY, has_options=bool(name or follow or as_json))
     qualified = function if ":" in function else f"{function}:{LATEST}"
-    arn = client.start(qualified, text, name)
-    execution_name = ExecutionArn.parse(arn).execution_name
+    name = name if name is None else name_of(place, name)
     with place.existing() as emulator:
+        text = (given or EMPTY) if name is None else _input(emulator, place, function, name, given)
+        arn = client.start(qualified, text, name)
+        execution_name = ExecutionArn.parse(arn).execution_name
         if not follow:
             if as_json:
                 tell_document(emulator, arn)
@@ -65,8 +74,9 @@ def start(
                 )
             return ExitCode.SUCCEEDED
         streams = Streams(as_json=as_json)
-        with streams.watch(lambda: None)(emulator, arn, place):
-            wait_for_end(emulator, arn)
+        follower = Follower(emulator, arn, place, aloud=not streams.is_live)
+        with streams.watch(lambda: follower.note)(emulator, arn, place):
+            follower.wait_for_end()
         if emulator.store.find(arn) is None:
             raise Refusal(f"{execution_name} was deleted by another process")
         if as_json:
@@ -74,6 +84,13 @@ def start(
         else:
             tell_standing(emulator, arn)
         return exit_code(emulator, arn)
+
+
+def _input(emulator: Emulator, place: Place, function: str, name: str, payload: str | None) -> str:
+    """Return the input to send: as it was recorded, if the execution exists, because the server compares texts."""
+    function, _ = emulator.functions.parse(function)
+    arn = existing(emulator, place, function=function, name=name, payload=payload)
+    return (payload or EMPTY) if arn is None else recorded_input(emulator, arn)
 
 
 def _call(client: ServerClient, function: str, payload: str, *, has_options: bool) -> int:

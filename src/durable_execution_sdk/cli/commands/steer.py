@@ -7,7 +7,7 @@ import json
 import click
 
 from durable_execution_sdk.cli.arguments.durations import milliseconds
-from durable_execution_sdk.cli.operation_references import operation_id
+from durable_execution_sdk.cli.operation_references import named_in, operation_id
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
@@ -16,12 +16,24 @@ from durable_execution_sdk.cli.steering import Steering, steering
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.documents import time_document
 from durable_execution_sdk.rendering.time_and_origin import time_text
 
 _ADVANCE = "advance"
 _NEXT = "next"
+_WORDS = {
+    "time": "wait for and its time stands still",
+    "pause": "pause",
+    "resume": "resume",
+    "crash": "crash",
+}
+
+_HOW = (
+    " --result OPERATION=JSON changes the result of what has been done, --before OPERATION does that one and what"
+    " was recorded after it anew"
+)
 
 input_option = click.option(
     "--input", "payload", metavar="JSON|@FILE|-", help="Another input; the same if left out."
@@ -65,13 +77,15 @@ def fork(
     with steering(store) as control:
         arn = control.arn(name)
         progress = control.progress(arn)
-        forked = control.fork(
-            arn,
-            before=None if before is None else operation_id(progress, before),
-            payload=None if payload is None else read_json(payload, "--input"),
-            results=dict(_result(progress, each) for each in results),
-            name=new_name,
-        )
+        before_id = None if before is None else operation_id(progress, before)
+        given = None if payload is None else read_json(payload, "--input")
+        changed = dict(_result(progress, each) for each in results)
+        try:
+            forked = control.fork(
+                arn, before=before_id, payload=given, results=changed, name=new_name
+            )
+        except ServiceError as error:
+            raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error
         _tell_new(control, forked, arn, "a fork of", as_json=as_json)
 
 
@@ -114,7 +128,7 @@ def time(
     if (action == _ADVANCE) != (amount is not None):
         raise Refusal("write `advance DURATION` (90s, 3h, 1d12h) or `advance next`")
     with steering(store) as control:
-        arn = control.arn(name)
+        arn = _open(control, name, "time") if action is not None else control.arn(name)
         if action == _ADVANCE and amount is not None:
             by = None if amount == _NEXT else milliseconds(amount, "DURATION")
             control.advance(arn, by)
@@ -137,7 +151,7 @@ def time(
 def pause(name: str, reason: str | None, store: str | None) -> None:
     """Pause an execution: its handler is not invoked, while timers go on and callbacks can be answered."""
     with steering(store) as control:
-        arn = control.arn(name)
+        arn = _open(control, name, "pause")
         control.pause(arn, reason)
         say(f"{_name(arn)} is {control.progress(arn).status}")
 
@@ -149,7 +163,7 @@ def pause(name: str, reason: str | None, store: str | None) -> None:
 def resume(name: str, reason: str | None, store: str | None) -> None:
     """End the pause of an execution."""
     with steering(store) as control:
-        arn = control.arn(name)
+        arn = _open(control, name, "resume")
         control.resume(arn, reason)
         say(f"{_name(arn)} is {control.progress(arn).status}")
         _tell_going_on(control, arn)
@@ -200,9 +214,23 @@ def crash(
             "give one of --before, --after, --lose and --throttle; --times is for --throttle"
         )
     with steering(store) as control:
-        arn = control.arn(name)
+        arn = _open(control, name, "crash")
         control.crash(arn, faults[0] if faults else None)
         say(f"{_name(arn)}: {'planned' if faults else 'its worker was killed'}")
+
+
+def _open(control: Steering, name: str, command: str) -> str:
+    """Return the ARN of an execution that has not ended; raise ``Refusal`` for one that has."""
+    arn = control.arn(name)
+    progress = control.progress(arn)
+    if progress.ended_at is not None:
+        own = _name(arn)
+        raise Refusal(
+            f"{own} has ended: it is {progress.status}, so there is nothing to {_WORDS[command]}. To go on from"
+            f" an earlier moment, fork it: {control.command('fork', own, '--before', 'OPERATION')}; to do it"
+            f" all again: {control.command('rerun', own)}"
+        )
+    return arn
 
 
 def _result(progress: ExecutionProgress, option: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from durable_execution_sdk.cli.operation_references import reference_of
 from durable_execution_sdk.cli.output.callback_hints import answers
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode
@@ -16,7 +17,7 @@ from durable_execution_sdk.rendering.documents import outcome_document
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.time_and_origin import is_special, lineage, time_text
 from durable_execution_sdk.rendering.times import span
-from durable_execution_sdk.rendering.wording import waits
+from durable_execution_sdk.rendering.wording import error_of, waits
 
 
 def exit_code(emulator: Emulator, arn: str) -> ExitCode:
@@ -72,6 +73,30 @@ def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
         say(line)
     for answer in answers(executions, place):
         say(f"answer with: {answer}")
+
+
+def tell_recovery(emulator: Emulator, arn: str, place: Place) -> None:
+    """Print the command that goes on from before the operation whose error failed an execution, if one did."""
+    described = emulator.describe(arn)
+    if described.status != ExecutionStatus.FAILED or described.error is None:
+        return
+    progress = emulator.progress(arn)
+    failed = [
+        each.operation.id
+        for each in progress.operations
+        if each.operation.parent_id is None and _is_cause(error_of(each.operation), described.error)
+    ]
+    if failed:
+        operation = reference_of(progress, failed[-1])
+        command = place.command("fork", described.durable_execution_name, "--before", operation)
+        say(f"to try it again from there, once the cause is mended: {command}", err=True)
+
+
+def _is_cause(error: ErrorObject | None, end: ErrorObject) -> bool:
+    return error is not None and (error.error_type, error.error_message) == (
+        end.error_type,
+        end.error_message,
+    )
 
 
 def _unknown_functions(emulator: Emulator, arn: str) -> list[str]:

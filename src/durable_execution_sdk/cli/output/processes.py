@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.logs.log_store import was_served
 from durable_execution_sdk.dev.processes import lineage
 from durable_execution_sdk.dev.processes import processes_of as processes_that_run
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -29,14 +30,38 @@ def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
     processes = processes_of(emulator, arn, place)
     if processes:
         return f"{_run(processes)} it now"
-    *_, first = map(ExecutionArn.parse, lineage(emulator, arn))
+    *_, first_arn = lineage(emulator, arn)
+    first = ExecutionArn.parse(first_arn)
+    origin = emulator.progress(first_arn).forked_from
+    if was_served(place.path, first_arn) or (
+        origin is not None and was_served(place.path, origin.arn)
+    ):
+        return f"no process runs it now; {_server_to_start(place, ExecutionArn.parse(arn))}"
     command = place.command("run", f"FILE:{first.function_name}", "--name", first.execution_name)
     return f"no process runs it now; go on with: {command}"
 
 
-def resume_any(place: Place) -> str:
-    """Write the command that goes on with an execution, with words in place of its names."""
-    return place.command("run", "FILE:FUNCTION", "--name", "NAME")
+def resume_any(place: Place, arns: Iterable[str]) -> str:
+    """Write the commands that go on with executions, with words in place of their names."""
+    served = [was_served(place.path, arn) for arn in arns]
+    by_run = place.command("run", "FILE:FUNCTION", "--name", "NAME")
+    by_server = f"{place.command('dev')}, as it was started before"
+    if not any(served):
+        return by_run
+    return by_server if all(served) else f"{by_run}, or, if a server ran them, {by_server}"
+
+
+def _server_to_start(place: Place, owner: ExecutionArn) -> str:
+    command, server = place.command("dev"), place.server
+    if server is None:
+        return (
+            "the development server that ran it has stopped. Start it as before, and it goes on:"
+            f" {command}"
+        )
+    return (
+        f"the server at {server.url} has no function {owner.function_name} now. Start it again with the"
+        f" file that has it: {command} FILE"
+    )
 
 
 def shared_with(processes: Sequence[int], *, waits: bool) -> str:

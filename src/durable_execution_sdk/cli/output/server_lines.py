@@ -16,6 +16,7 @@ from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.log_lines import log_text
 from durable_execution_sdk.rendering.times import at
 from durable_execution_sdk.rendering.wording import EventTexts
 
@@ -51,7 +52,7 @@ class ServerLines:
         """Write a line that a function wrote."""
         name = None if line.arn is None else ExecutionArn.read(line.arn)
         owner = line.function if name is None else f"{name.execution_name} {line.function}"
-        say(f"{at(line.at, line.at)}  {owner} | {line.text}")
+        say(f"{at(line.at, line.at)}  {owner} | {log_text(line.text)}")
 
     def _write(self, emulator: Emulator, arn: str, event: HistoryEvent) -> None:
         name = ExecutionArn.parse(arn).execution_name

@@ -129,6 +129,10 @@ class LogStore:
         )
         return [msgspec.json.decode(row[0], type=InvocationRecord) for row in rows]
 
+    def has_invocations(self, arn: str) -> bool:
+        """Return ``True`` if the server has made an invocation of an execution that has ended."""
+        return bool(self._file.read("SELECT 1 FROM invocations WHERE arn = ? LIMIT 1", (arn,)))
+
     def notes(self, arn: str) -> list[CodeNote]:
         """Return the positions of an execution's operations, in the order of their first calls."""
         rows: list[tuple[str, str, str, int, str | None, str | None]] = self._file.read(
@@ -178,6 +182,21 @@ class LogStore:
             if not self._has_warned:
                 self._has_warned = True
                 _logger.warning("logs of functions are lost: %s", error)
+
+
+def was_served(store: Path, arn: str) -> bool:
+    """Return ``True`` if a development server has run an execution, as far as its logs tell."""
+    path = logs_path(store)
+    if not path.exists():
+        return False
+    try:
+        kept = LogStore(path)
+        try:
+            return kept.has_invocations(arn)
+        finally:
+            kept.close()
+    except StoreError:
+        return False
 
 
 def _keep_bounds(db: sqlite3.Connection) -> None:

@@ -39,11 +39,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Response to a call: JSON text, or the error with which the function failed.
 
     ``is_timed``: the invoker itself holds the function to its timeout, by a clock of its own.
+    ``is_interrupted``: the user stopped the function in good order, so there is no response.
     """
 
     payload: bytes = b""
     error: ErrorObject | None = None
     is_timed: bool = False
+    is_interrupted: bool = False
 
 
 class Invoker(Protocol):

@@ -13,6 +13,7 @@ from durable_execution_sdk.engine.deadlines import awaited_deadline
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.rejections import conflict, invalid
 from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 
 class TimeReading(NamedTuple):
@@ -95,5 +96,8 @@ def _members(coordinator: Coordinator, arn: str) -> list[ExecutionState]:
 def _next(members: list[ExecutionState], arn: str) -> int:
     deadlines = [at for state in members if (at := awaited_deadline(state)) is not None]
     if not deadlines:
-        raise conflict(f"{arn} has no timer to advance to: it waits for no time, retry or timeout.")
+        name = ExecutionArn.parse(arn).execution_name
+        raise conflict(
+            f"{name} has no timer to advance to: it waits for no time, retry or timeout."
+        )
     return min(deadlines)

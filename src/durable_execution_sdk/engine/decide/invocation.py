@@ -70,6 +70,9 @@ def decide_finish_invocation(
     if state.settled is not None:
         error = None if command.fatal else command.error
         return [_completed(invocation, at, error), close_as_settled(state.settled, at)]
+    if command.interrupted:
+        completed = _completed(invocation, at, invoke_again=True)
+        return [completed, *_pause_if_requested(state, at, limits)]
     if command.fatal or (command.outcome is None and command.error is None):
         error = command.error or contract_error("The handler returned no outcome.")
         return [_completed(invocation, at), ExecutionFailed(at=at, error=error)]
