@@ -226,5 +226,5 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         observer = self.idle_selector.observer
         if observer is not None and observer.is_workflow(CURRENT.get()):
             origin: ThreadOrigin | None = getattr(future, "origin", None)
-            observer.outside.thread_started(future, origin[1] if origin else "")
+            observer.outside.thread_started(future, origin)
         return future
