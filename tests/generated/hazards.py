@@ -47,9 +47,12 @@ def meddling(w: Writer, node: Node) -> str:
 
 @statement(feature="swallow", racy=True)
 def swallow(w: Writer, node: Node) -> None:
-    """A task that catches its cancellation and goes on."""
+    """A task that catches its cancellation and goes on, for longer than clean-up waits for it.
+
+    It ends at some time, because ``all_tasks`` waits for it, and tasks that wait for one another for as long as it moves.
+    """
     with w.under("async def stubborn():"):
-        with w.under("while True:"):
+        with w.under("for _ in range(20):"):
             with w.under("try:"):
                 w.line("await asyncio.sleep(0.5)")
             with w.under("except asyncio.CancelledError:"):

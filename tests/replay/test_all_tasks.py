@@ -7,6 +7,7 @@ import functools
 import sys
 from asyncio import all_tasks as imported_before_the_sdk_ran
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
@@ -269,11 +270,29 @@ def test_asyncio_run_cleans_up_in_a_thread_of_workflow_code() -> None:
     assert cleaned == ["left"]
 
 
+REGISTRY = "_scheduled_tasks" if hasattr(asyncio.tasks, "_scheduled_tasks") else "_all_tasks"
+
+
+def unlimited() -> Any:
+    """Return asyncio's own set of tasks, without what the SDK has put around it."""
+    registry = getattr(asyncio.tasks, REGISTRY)
+    return getattr(registry, "_registry", registry)
+
+
+async def child_beside_a_task(event: Any, ctx: DurableContext) -> list[str]:
+    asyncio.create_task(waits(ctx), name="the handler's")  # noqa: RUF006 - left behind
+    return await child(Probe(), ctx)
+
+
 def test_a_function_that_is_not_written_in_python_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As ``all_tasks`` is from Python 3.14 on."""
-    real = asyncio.tasks.all_tasks
+
+    def real(loop: Any = None) -> set[Any]:
+        loop = loop or asyncio.get_running_loop()
+        return {task for task in unlimited() if task.get_loop() is loop and not task.done()}
+
     in_c: Any = functools.partial(real)
     module = type(sys)("a_module_that_has_imported_it")
     module.all_tasks = in_c  # type: ignore[attr-defined]
@@ -282,16 +301,33 @@ def test_a_function_that_is_not_written_in_python_is_replaced(
     monkeypatch.setattr(asyncio.tasks, "all_tasks", in_c)
     numbered_task.limit_all_tasks()
     assert asyncio.all_tasks is asyncio.tasks.all_tasks is module.all_tasks is not in_c
-
-    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
-        return await child(Probe(), ctx)
-
-    assert run_workflow(workflow).result == ITS_OWN
+    assert run_workflow(child_beside_a_task).result == ITS_OWN
 
     async def plain() -> set[Any]:
         return asyncio.all_tasks() - {asyncio.current_task()}
 
     assert asyncio.run(plain()) == set()
+
+
+def test_a_function_that_other_code_has_put_in_its_place_is_limited_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The environment of the thread is made while it is in place."""
+    real = asyncio.tasks.all_tasks
+    monkeypatch.setattr(asyncio.tasks, REGISTRY, unlimited())
+
+    def in_its_place(loop: Any = None) -> set[Any]:
+        return real(loop)
+
+    def in_a_new_environment() -> Any:
+        return run_workflow(child_beside_a_task).result
+
+    with ThreadPoolExecutor(1) as threads:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "all_tasks", in_its_place)
+            patch.setattr(asyncio.tasks, "all_tasks", in_its_place)
+            assert threads.submit(in_a_new_environment).result() == ITS_OWN
+        assert threads.submit(in_a_new_environment).result() == ITS_OWN
 
 
 def test_the_steps_option_is_no_part_of_this() -> None:

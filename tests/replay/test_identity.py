@@ -489,6 +489,33 @@ def test_a_factory_that_a_step_sets_makes_no_task_of_the_workflow() -> None:
     assert ran.result == runs == ["a", "b"]
 
 
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python 3.12")
+def test_a_factory_that_a_step_sets_makes_no_task_of_later_invocations() -> None:
+    """An eager task that fails at once lets its group refuse the next one, whose coroutine is never awaited then."""
+
+    async def set_up() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+
+    async def fails(number: int) -> None:
+        raise ValueError(number)
+
+    async def group_of_two() -> list[int]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fails(1))
+                group.create_task(fails(2))
+        except ExceptionGroup as error:
+            return [each.args[0] for each in error.exceptions]
+        return []
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[int]:
+        await ctx.step(set_up)
+        await ctx.wait(seconds(5))
+        return await ctx.step(group_of_two)
+
+    assert run_workflow(workflow).result == [1, 2]
+
+
 def test_a_task_factory_is_refused_in_workflow_code() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         loop = asyncio.get_running_loop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
@@ -288,6 +289,33 @@ async def a_virtual_context_that_leaves_operations(event: Any, ctx: DurableConte
     ctx.log_info("end")
 
 
+async def a_context_that_leaves_a_thread(
+    event: Any, ctx: DurableContext, config: ChildConfig | None = None
+) -> None:
+    """The call runs while later invocations come to rest, and the task that it might wake holds none of them open."""
+    may_end = threading.Event()
+
+    async def child(inner: DurableContext) -> None:
+        await inner.step(one)
+        asyncio.get_running_loop().run_in_executor(None, may_end.wait)
+        inner.log_info("in")
+
+    blocked = asyncio.create_task(asyncio.Event().wait())
+    waits = [ctx.wait(seconds(10 * n + 10)) for n in range(3)]
+    try:
+        await ctx.run_in_child_context(child, config=config)
+        if not ctx.is_replaying:
+            may_end.set()  # an invocation that suspends waits for it
+        for n, wait in enumerate(waits):
+            ctx.log_info(f"before {n}")
+            await wait
+            may_end.set()
+    finally:
+        may_end.set()
+    blocked.cancel()
+    ctx.log_info("end")
+
+
 WORKFLOWS: dict[str, Any] = {
     "after a race": after_a_race,
     "branches of a gather": branches_of_a_gather,
@@ -308,6 +336,10 @@ WORKFLOWS: dict[str, Any] = {
 LEAVING = {
     "branches that leave operations": branches_that_leave_operations,
     "a virtual context that leaves operations": a_virtual_context_that_leaves_operations,
+    "a virtual context that leaves a thread": partial(
+        a_context_that_leaves_a_thread, config=ChildConfig(virtual=True)
+    ),
+    "a context that leaves a thread": a_context_that_leaves_a_thread,
 }
 workflows = pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS)
 modes = pytest.mark.parametrize("mode", CheckpointingMode)

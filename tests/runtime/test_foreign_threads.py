@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import math
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -15,7 +16,8 @@ from tests.replay.corpus import seconds
 from tests.rig import run_workflow
 from tests.virtual_time import foreign_thread, virtual_time
 
-from durable_execution_sdk import DurableContext
+from durable_execution_sdk import CheckpointingMode, DurableContext
+from durable_execution_sdk.runtime import external_wakeups
 
 # Of the 30 seconds for what is not known.
 AT_ONCE = 1.0
@@ -402,3 +404,105 @@ def test_clean_up_that_waits_for_a_thread_gets_its_time(clock: VirtualClock) -> 
 
     assert run_workflow(workflow).result == "False"
     assert seen == [f"closed {n}" for n in range(3)] * 2
+
+
+# A thread that is no executor's schedules a callback after the loop was found idle, and ends before it is looked for.
+
+
+Begin = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def begin(monkeypatch: pytest.MonkeyPatch) -> Begin:
+    """Return a function that gives the loop a callback from a thread, which ends as the SDK looks for such threads."""
+    may_end: list[tuple[threading.Event, threading.Thread]] = []
+    look = external_wakeups._has_foreign_threads
+
+    def end_and_look() -> bool:
+        while may_end:
+            event, thread = may_end.pop()
+            event.set()
+            thread.join()
+        return look()
+
+    def begin(callback: Callable[[], object]) -> None:
+        loop, event = asyncio.get_running_loop(), threading.Event()
+
+        def call() -> None:
+            event.wait()
+            loop.call_soon_threadsafe(callback)
+
+        thread = threading.Thread(target=call, name="library")
+        may_end.append((event, thread))
+        thread.start()
+
+    monkeypatch.setattr(external_wakeups, "_has_foreign_threads", end_and_look)
+    return begin
+
+
+async def one() -> int:
+    return 1
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+@pytest.mark.parametrize("what", ["a future", "an event"])
+def test_a_thread_that_ends_as_it_is_looked_for_has_brought_its_callback(
+    what: str, mode: CheckpointingMode, begin: Begin
+) -> None:
+    """The log holds an operation that the code asks for after the callback, and one that ended after that."""
+    observed: list[list[str]] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
+        seen: list[str] = []
+        observed.append(seen)
+
+        async def calls() -> None:
+            future, event = asyncio.get_running_loop().create_future(), asyncio.Event()
+            begin(event.set if what == "an event" else lambda: future.set_result(None))
+            await (event.wait() if what == "an event" else future)
+            seen.append("called")
+            await ctx.step(one)
+            seen.append("stepped")
+
+        async def waits() -> None:
+            for n in range(2):
+                await ctx.wait(seconds(1))
+                seen.append(f"waited {n}")
+
+        await asyncio.gather(calls(), waits())
+        await ctx.wait(seconds(1))
+        return seen
+
+    ran = run_workflow(workflow, options={"checkpointing": mode})
+    assert ran.status == "SUCCEEDED", ran.error
+    assert len(observed) == ran.invocations > 2
+    assert sorted(ran.result) == ["called", "stepped", "waited 0", "waited 1"]
+    for seen in observed:
+        assert seen == ran.result[: len(seen)]
+
+
+def test_a_thread_that_ends_as_it_is_looked_for_is_no_reason_for_a_deadlock(begin: Begin) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        called = asyncio.Event()
+        begin(called.set)
+        await called.wait()
+        return "called"
+
+    ran = run_workflow(workflow)
+    assert ran.result == "called", ran.error
+
+
+@pytest.mark.parametrize("what", ["a future", "an event"])
+def test_a_thread_that_ends_as_it_is_looked_for_leads_to_what_the_gate_misses(
+    what: str, begin: Begin
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        future, called = asyncio.get_running_loop().create_future(), asyncio.Event()
+        begin(called.set if what == "an event" else lambda: future.set_result(None))
+        await (called.wait() if what == "an event" else future)
+        await ctx.step(one)
+        await ctx.wait(seconds(1))
+        return "done"
+
+    ran = run_workflow(workflow)
+    assert (ran.result, ran.invocations) == ("done", 2), ran.error

@@ -15,7 +15,7 @@ from tests.rig import rig_of, run_workflow
 from tests.runtime.test_deadline import invoke
 from tests.virtual_time import virtual_time
 
-from durable_execution_sdk import DurableContext, InvocationError, durable_execution
+from durable_execution_sdk import DurableContext, DurableError, InvocationError, durable_execution
 from durable_execution_sdk.plugins import DurablePlugin
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.settings import GRACE_SECONDS
@@ -705,3 +705,45 @@ def test_asyncio_complains_of_what_the_program_does_not_look_at(
     assert run_workflow(workflow).result == "done"
     gc.collect()
     assert "exception was never retrieved" in caplog.text
+
+
+def test_what_a_step_sets_on_the_loop_does_not_outlive_the_invocation() -> None:
+    seen: list[tuple[Any, Any, bool]] = []
+    cut: list[bool] = []
+
+    def settings() -> tuple[Any, Any, bool]:
+        loop = asyncio.get_running_loop()
+        return loop.get_task_factory(), loop.get_exception_handler(), loop.get_debug()
+
+    async def workflow(event: Any, ctx: DurableContext) -> list[str]:
+        async def set_up() -> None:
+            seen.append(settings())
+            loop = asyncio.get_running_loop()
+            loop.set_task_factory(lambda loop, coro, **_: asyncio.Task(coro, loop=loop))
+            loop.set_exception_handler(lambda _loop, _context: None)
+            loop.set_debug(not loop.get_debug())
+            seen.append(settings())
+
+        async def look() -> None:
+            seen.append(settings())
+
+        async def fails() -> str:
+            if not cut:
+                cut.append(True)
+                raise DurableError.invocation("again")
+            seen.append(settings())
+            return "done"
+
+        await ctx.step(set_up)
+        await ctx.step(look)
+        await ctx.wait(seconds(5))
+        await ctx.step(look)
+        await ctx.step(set_up)
+        return [await ctx.step(fails)]
+
+    ran = run_workflow(workflow)
+    assert (ran.result, ran.invocations) == (["done"], 3), ran.error
+    before, changed, later, resumed, again, _, after_failure = seen
+    assert all(one != other for one, other in zip(before, changed, strict=True))
+    assert later == changed
+    assert resumed == again == after_failure == before

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.completions.handle import Wake
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.event_loop.observer import ThreadOrigin
 from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks
 
 if TYPE_CHECKING:
@@ -86,9 +87,9 @@ class Outside:
         # True if the function's time is limited.
         self.has_deadline = False
         self._timers: set[asyncio.TimerHandle] = set()
-        # The calls in threads that run: the future of each, and the id of the record of its end. And the futures
+        # The calls in threads that run: the future of each, and where the record of its end belongs. And the futures
         # of those that have ended, and whose end has yet to be delivered.
-        self.calls: dict[asyncio.Future[object], str] = {}
+        self.calls: dict[asyncio.Future[object], ThreadOrigin | None] = {}
         self._arrived: set[asyncio.Future[object]] = set()
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
@@ -112,9 +113,9 @@ class Outside:
         """Note that such a timer has fired."""
         self._timers.discard(timer)
 
-    def thread_started(self, future: asyncio.Future[object], end_id: str) -> None:
+    def thread_started(self, future: asyncio.Future[object], origin: ThreadOrigin | None) -> None:
         """Note that workflow code started a call in a thread."""
-        self.calls[future] = end_id
+        self.calls[future] = origin
         future.add_done_callback(self._thread_ended, context=sdk_context())
 
     def thread_arrived(self, future: asyncio.Future[object]) -> None:
@@ -124,8 +125,14 @@ class Outside:
         future.add_done_callback(self._arrived.discard, context=sdk_context())
 
     def stays_for_new_end(self, recorded: Container[str]) -> bool:
-        """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded."""
-        is_new = any(end_id not in recorded for end_id in self.calls.values())
+        """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded.
+
+        The end of one that a context has left behind is never recorded.
+        """
+        is_new = any(
+            origin is None or not (origin[0].is_over or origin[1] in recorded)
+            for origin in self.calls.values()
+        )
         return is_new and self._furthest(self._tasks.live) >= _LOOP
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:

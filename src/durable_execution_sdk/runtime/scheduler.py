@@ -92,6 +92,7 @@ class Scheduler(LoopObserver):
         super().__init__(run, start_timer)
         self._run = run
         self.outside = run.outside
+        self._ready = run.environment.loop.ready
         run.tasks.hold = self._hold
         run.outside.thread_ended = self._thread_ended
         # How often the tasks were cancelled again, and the loop's time until which timers of clean-up code count.
@@ -117,7 +118,7 @@ class Scheduler(LoopObserver):
             and not (run.completions.unranked and run.completions.is_next_unranked)
             and not (
                 run.journal.recorded_ends
-                and run.outside.is_watching
+                and (run.outside.is_watching or self._ready)
                 and self._is_out_of_turn(due[0][0])
             )
         ):
@@ -134,7 +135,7 @@ class Scheduler(LoopObserver):
         if not run.checkpointer.is_idle:
             run.checkpointer.push()
             return True
-        if run.outside.may_wake() or self._is_ticking():
+        if run.outside.may_wake() or any(timer.is_ticking for timer in run.timers):
             return False
         unrecorded = [timer for timer in run.timers if timer.is_loose]
         is_pending = bool(unrecorded) or run.is_waiting_for_service()
@@ -206,7 +207,7 @@ class Scheduler(LoopObserver):
             self.spinning.let_on()
         elif self._is_waited_for(is_pending=False):
             return False
-        else:
+        elif not self._has_callbacks:
             self._run.fail(divergence)
         return True
 
@@ -218,7 +219,13 @@ class Scheduler(LoopObserver):
         """
         if not self._run.journal.unseen_before(at):
             return False
-        return self._run.outside.may_wake() or self._is_waited_for(is_pending=True)
+        outside = self._run.outside
+        return outside.may_wake() or self._is_waited_for(is_pending=True) or self._has_callbacks
+
+    @property
+    def _has_callbacks(self) -> bool:
+        """True if a thread has scheduled one since the loop was found idle, and may have ended: read it after the sources."""
+        return bool(self._ready) and not self._run.is_restless
 
     @property
     def threads(self) -> ThreadEnds:
@@ -250,13 +257,8 @@ class Scheduler(LoopObserver):
         """Return the seconds for which the workflow has waited, without a move, for a source unknown to the SDK."""
         return self._run.outside.waited(self._moved)
 
-    def _is_ticking(self) -> bool:
-        return any(timer.is_ticking for timer in self._run.timers)
-
     def _conclude(self) -> None:
-        if self._run.environment.loop.ready and not self._run.is_restless:
-            # A thread scheduled a callback after the loop was found idle. The callback runs first, even if the
-            # thread has ended since and is no longer seen as a source.
+        if self._has_callbacks:
             return
         divergence = self._run.unsettled.awaited_but_given_up()
         if divergence is not None:
@@ -281,16 +283,14 @@ class Scheduler(LoopObserver):
         After 20 rounds it closes their coroutines too. Returns ``True`` if it has cancelled tasks, and ``False``
         if the loop has to wait.
         """
+        run = self._run
         if self._unwound_by is None:
-            self._unwound_by = self._run.invoked.time_to_leave(GRACE_SECONDS, self._run.margin)
-        if (
-            not self._run.tasks.live
-            or self._run.bodies.is_any_running()
-            or self._run.outside.may_wake(before=self._unwound_by)
-        ):
+            self._unwound_by = run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
+        busy = not run.tasks.live or run.bodies.is_any_running()
+        if busy or run.outside.may_wake(before=self._unwound_by):
             return False
-        if self._is_waited_for(is_pending=True):
-            return False
+        if self._is_waited_for(is_pending=True) or self._has_callbacks:
+            return self._has_callbacks
         self._rounds += 1
         for task in list(self._run.tasks.live):
             if self._rounds > _UNWINDING_ROUNDS:

@@ -131,7 +131,7 @@ class ThreadEnds:
         if isinstance(runner, WorkflowTask) and not self._run.is_ending:
             origin = (runner.scope, *runner.scope.next_thread_end(_ROW))
             self._origins[future] = origin
-            self._run.outside.thread_started(future, origin[1])
+            self._run.outside.thread_started(future, origin)
             future.add_done_callback(self.future_done, context=sdk_context())
 
     def take_end(self, future: asyncio.Future[Any], tell: Tell) -> None:

@@ -163,6 +163,11 @@ class IdScope(TaskScope):
         return scope is None
 
     @property
+    def is_over(self) -> bool:
+        """True if operations do nothing here any more, because only clean-up code still runs."""
+        return self.context_state.is_over
+
+    @property
     def runs_in(self) -> object:
         """The part of the workflow that a replay runs or leaves out as a whole.
 

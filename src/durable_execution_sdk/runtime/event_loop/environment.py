@@ -28,7 +28,6 @@ from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_cont
 from durable_execution_sdk.runtime.event_loop.loop import WorkflowLoop
 from durable_execution_sdk.runtime.event_loop.observer import (
     LoopObserver,
-    is_left_unseen,
     owner_of_future,
     place_of_future,
 )
@@ -115,23 +114,12 @@ def _name_of(generator: _Generator) -> str:
     return getattr(generator, "__qualname__", "an async generator")
 
 
-def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    error = context.get("exception")
-    # The first two have gone through the loop to its caller already.
-    if not (
-        isinstance(error, (KeyboardInterrupt, SystemExit))
-        or is_left_unseen(context.get("future"), error)
-    ):
-        loop.default_exception_handler(context)
-
-
 class Environment:
     """The loop, generators and threads for the invocations that run in one thread of the process."""
 
     def __init__(self) -> None:
         self.loop = WorkflowLoop()
         self.generators = Generators(self.loop, self._fail)
-        self.loop.set_exception_handler(_log_unless_raised)
         order_gather()
         limit_all_tasks()
 
@@ -199,7 +187,7 @@ class Environment:
             await asyncio.sleep(0)
         for handle in (*self.loop.scheduled, *self._callbacks_left((StepContext, WorkflowTask))):
             handle.cancel()
-        self.loop.leave_signals()
+        self.loop.leave_settings()
 
     def _callbacks_left(self, runner: type | tuple[type, ...]) -> list[asyncio.Handle]:
         """Return the callbacks that will run next and whose context belongs to such a runner."""

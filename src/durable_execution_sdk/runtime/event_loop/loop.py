@@ -17,6 +17,7 @@ from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
 from durable_execution_sdk.runtime.event_loop.observer import (
     NumberedFuture,
     ThreadOrigin,
+    is_left_unseen,
     timed_by,
 )
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
@@ -25,6 +26,16 @@ __all__ = ["WorkflowLoop"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+
+
+def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    # The first two have gone through the loop to its caller already.
+    if not (
+        isinstance(error, (KeyboardInterrupt, SystemExit))
+        or is_left_unseen(context.get("future"), error)
+    ):
+        loop.default_exception_handler(context)
 
 
 class WorkflowLoop(asyncio.SelectorEventLoop):
@@ -36,7 +47,9 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         self.threads: InvocationThreads | None = None
         self._signals: set[int] = set()
         super().__init__(self.idle_selector)
+        self._has_debug = self.get_debug()
         self.idle_selector.ready = self._ready
+        self.set_exception_handler(_log_unless_raised)
 
     def time(self) -> float:
         """Return the loop's clock in seconds; for workflow code that of the log, which only completions move."""
@@ -118,11 +131,18 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         super().add_signal_handler(sig, callback, *args)
         self._signals.add(sig)
 
-    def leave_signals(self) -> None:
-        """Remove the handlers of signals that steps have left behind."""
+    def leave_settings(self) -> None:
+        """Undo what steps have set on the loop, so that it does not act on the steps of later invocations.
+
+        With ``asyncio.eager_task_factory``, for example, their task groups would fail in other ways.
+        """
         for sig in self._signals:
             self.remove_signal_handler(sig)
         self._signals.clear()
+        super().set_task_factory(None)
+        self.set_exception_handler(_log_unless_raised)
+        if self.get_debug() != self._has_debug:
+            self.set_debug(self._has_debug)
 
     def add_answer_reader(self, descriptor: int, read: Callable[[], object]) -> None:
         """Watch a socket of the SDK, on which calls wait for answers; ``remove_reader`` ends it.
@@ -206,5 +226,5 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         observer = self.idle_selector.observer
         if observer is not None and observer.is_workflow(CURRENT.get()):
             origin: ThreadOrigin | None = getattr(future, "origin", None)
-            observer.outside.thread_started(future, origin[1] if origin else "")
+            observer.outside.thread_started(future, origin)
         return future

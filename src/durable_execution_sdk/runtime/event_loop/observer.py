@@ -68,8 +68,8 @@ class Wakers(Protocol):
         """Note a timer that has fired."""
         ...
 
-    def thread_started(self, future: asyncio.Future[Any], end_id: str) -> None:
-        """Note a call that was started in a thread, and the id of the record of its end."""
+    def thread_started(self, future: asyncio.Future[Any], origin: ThreadOrigin | None) -> None:
+        """Note a call that was started in a thread, and where the record of its end belongs."""
         ...
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:

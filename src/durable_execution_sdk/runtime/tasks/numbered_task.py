@@ -113,16 +113,16 @@ def limit_all_tasks() -> None:
     """Let ``asyncio.all_tasks`` return to workflow code the tasks of its own context only.
 
     Up to Python 3.13 the function is written in Python, and looks the set of all tasks up by name in each call. So
-    the set is replaced, which also serves code that has imported the function already. Later it is written in C, and
-    is replaced in each module that has imported it.
+    the set is replaced, which also serves code that has imported the function already, and other functions that were
+    put in its place. Later it is written in C, and is replaced in each module that has imported it.
     """
     module: Any = asyncio.tasks
+    name = "_scheduled_tasks" if hasattr(module, "_scheduled_tasks") else "_all_tasks"
+    registry = getattr(module, name)
+    if not isinstance(registry, _Registry):
+        setattr(module, name, _Registry(registry))
     original: Any = module.all_tasks
     if isinstance(original, FunctionType):
-        name = "_scheduled_tasks" if hasattr(module, "_scheduled_tasks") else "_all_tasks"
-        registry = getattr(module, name)
-        if original.__module__ == "asyncio.tasks" and not isinstance(registry, _Registry):
-            setattr(module, name, _Registry(registry))
         return
 
     def all_tasks(loop: asyncio.AbstractEventLoop | None = None) -> set[asyncio.Task[Any]]:

@@ -62,6 +62,11 @@ class TaskScope:
         raise NotImplementedError
 
     @property
+    def is_over(self) -> bool:
+        """True if operations do nothing here any more, because only clean-up code still runs."""
+        raise NotImplementedError
+
+    @property
     def runs_in(self) -> object:
         """The part of the workflow that a replay runs or leaves out as a whole; equal for all tasks in it."""
         raise NotImplementedError
