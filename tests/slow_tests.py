@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
-_SCHEDULED = Path("/proc/self/schedstat")
-_waited: dict[str, float] = {}
-
 LIMIT = 10.0
-"""Seconds that a test without the mark may take, and each of setting up and tearing down its fixtures.
+"""Seconds of the processor that a test without the mark may take, and each of its fixtures' set-up and end.
 
-Tests that take over five are marked; the rest is for machines that are slower. On Linux the time is left
-out in which the process could have run and other processes did.
+Those of the processes that it starts and waits for are included. Tests that take over five are marked;
+the rest is for machines that are slower. The time is not counted in which other processes run.
 """
 
+LONGEST = 60.0
+"""Seconds that it may take in all: this is for tests that sleep."""
 
-def _seconds_in_queue() -> float:
-    try:
-        return int(_SCHEDULED.read_text("ascii").split()[1]) / 1e9
-    except (OSError, IndexError):
-        return 0.0
+_began: dict[str, float] = {}
+
+
+def _seconds_used() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logstart(nodeid: str) -> None:
-    """Note how long this process has waited for a processor when the test begins."""
-    _waited.clear()
-    _waited[nodeid] = _seconds_in_queue()
+    """Note how much this process and its children have used when the test begins."""
+    _began.clear()
+    _began[nodeid] = _seconds_used()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,13 +38,15 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a phase that took too long into a failure."""
     report = yield
-    duration = call.duration
-    if duration > LIMIT:
-        duration -= _seconds_in_queue() - _waited.get(item.nodeid, 0.0)
-    if duration > LIMIT and report.passed and item.get_closest_marker("slow") is None:
+    used = _seconds_used()
+    took = used - _began.get(item.nodeid, used)
+    _began[item.nodeid] = used
+    is_too_slow = took > LIMIT or call.duration > LONGEST
+    if is_too_slow and report.passed and item.get_closest_marker("slow") is None:
         report.outcome = "failed"
         report.longrepr = (
-            f"{item.nodeid} took {duration:.1f} s ({call.when}), over the {LIMIT:.0f} s of a test"
-            " without a mark: make it faster, or mark it with @pytest.mark.slow"
+            f"{item.nodeid} took {took:.1f} s of the processor in {call.duration:.1f} s ({call.when});"
+            f" without a mark a test may take {LIMIT:.0f} s of it, and {LONGEST:.0f} s in all:"
+            " make it faster, or mark it with @pytest.mark.slow"
         )
     return report

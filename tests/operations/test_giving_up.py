@@ -15,6 +15,7 @@ from tests.replay.play import Play, Watched, replay
 from tests.replay.prove import played, prove
 from tests.replay.test_crash_everywhere import WAYS
 from tests.rig import Ran, run_workflow
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -370,10 +371,13 @@ GIVES_UP: dict[Any, list[str]] = {
 }
 
 
+@whole_or_sample
 @pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
-def test_an_operation_of_a_cancelled_task_is_given_up_after_each_crash(build: Any) -> None:
+def test_an_operation_of_a_cancelled_task_is_given_up_after_each_crash(
+    build: Any, *, whole: bool
+) -> None:
     # A crash may come between the start of a body and its record, or before a timer's.
-    ran = prove(build, same_log=False)
+    ran = prove(build, same_log=False, whole=whole)
     assert given_up(ran) == GIVES_UP[build]
     assert ran.invocations <= 3
 
@@ -568,10 +572,13 @@ KEPT = [
 ]
 
 
+@whole_or_sample
 @pytest.mark.parametrize("build", KEPT, ids=lambda build: build.__name__)
-def test_operations_that_others_await_or_that_run_no_code_are_kept(build: Any) -> None:
+def test_operations_that_others_await_or_that_run_no_code_are_kept(
+    build: Any, *, whole: bool
+) -> None:
     # When a crash delays something, another one may come first.
-    ran = prove(build, same_log=False, same_result=False)
+    ran = prove(build, same_log=False, same_result=False, whole=whole)
     assert given_up(ran) == []
 
 

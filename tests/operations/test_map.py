@@ -17,6 +17,7 @@ import pytest
 from tests.replay.corpus import ONE_TRY, Declined, Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Ran, rig_of, run_workflow
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     BatchItemStatus,
@@ -317,8 +318,9 @@ def paged_source(probe: Probe) -> Workflow:
     return run
 
 
-def test_an_async_generator_may_itself_start_operations():
-    ran = prove(paged_source)
+@whole_or_sample
+def test_an_async_generator_may_itself_start_operations(*, whole):
+    ran = prove(paged_source, whole=whole)
     names = {event.name: event.id for event in ran.events if event.name}
     # Its task has a scope of its own, even if it does not run again: the next task's ids do not change.
     assert names["page 0"] == f"items_{operation('1')[:10]}-1"

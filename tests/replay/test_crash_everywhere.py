@@ -10,6 +10,7 @@ import pytest
 from tests.replay.corpus import CORPUS, Shape
 from tests.replay.play import Play, extends, signature
 from tests.rig import Ran
+from tests.sampling import name_of, rotated
 
 from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.emulator.clock import VirtualClock
@@ -46,16 +47,19 @@ def undisturbed(shape: Shape) -> tuple[Play, Ran]:
     return play, play.run()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
+@pytest.mark.parametrize(("shape", "way"), rotated(CORPUS, WAYS), ids=name_of)
 def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: When) -> None:
     check(shape, way, CheckpointingMode.BATCHED)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("mode", [CheckpointingMode.EAGER, CheckpointingMode.OPTIMISTIC])
 @pytest.mark.parametrize(
-    "shape", [each for each in CORPUS if each.strict], ids=lambda each: each.name
+    ("shape", "mode", "way"),
+    rotated(
+        [each for each in CORPUS if each.strict],
+        [CheckpointingMode.EAGER, CheckpointingMode.OPTIMISTIC],
+        WAYS,
+    ),
+    ids=name_of,
 )
 def test_a_crash_changes_nothing_in_the_other_modes(
     shape: Shape, mode: CheckpointingMode, way: When

@@ -16,6 +16,7 @@ from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.replay.test_schedules import fuzzed
 from tests.rig import Rig, run_workflow
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -334,10 +335,11 @@ PROVEN = [
 ]
 
 
+@whole_or_sample
 @pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
-def test_plain_asyncio_replays(build: Any) -> None:
+def test_plain_asyncio_replays(build: Any, *, whole: bool) -> None:
     # A crash may change the winner of a race, but then the winner stays.
-    prove(build, same_log=False, same_result=False)
+    prove(build, same_log=False, same_result=False, whole=whole)
 
 
 def observed(build: Any) -> list[Any]:
@@ -617,9 +619,10 @@ async def seen(probe: Probe, ctx: DurableContext, node: Any, here: str) -> Any:
         return probe.see(f"{here} failed", type(error).__name__)
 
 
+@whole_or_sample
 @settings(fuzzed, max_examples=15)
-@given(st.lists(nodes, min_size=1, max_size=3))
-def test_random_programs_of_timers_replay(program: list[Any]) -> None:
+@given(program=st.lists(nodes, min_size=1, max_size=3))
+def test_random_programs_of_timers_replay(program: list[Any], *, whole: bool) -> None:
     def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             for n, node in enumerate(program):
@@ -628,4 +631,4 @@ def test_random_programs_of_timers_replay(program: list[Any]) -> None:
 
         return run
 
-    prove(build, seeds=2, same_log=False, same_result=False)
+    prove(build, seeds=2, same_log=False, same_result=False, whole=whole)

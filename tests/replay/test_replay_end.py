@@ -16,6 +16,7 @@ import pytest
 from tests.memory_service import MemoryService
 from tests.replay.play import Watched
 from tests.rig import Ran, Rig, rig_of
+from tests.sampling import rotated
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -401,14 +402,14 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
     return ran, not faults.left
 
 
-@modes
 @pytest.mark.parametrize(
-    "workflow", [*WORKFLOWS.values(), *LEAVING.values()], ids=[*WORKFLOWS, *LEAVING]
+    ("name", "mode", "way"),
+    rotated([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]),
 )
-@pytest.mark.parametrize("way", ["before", "after", "response_lost"])
 def test_no_line_is_lost_by_a_crash_at_any_checkpoint(
-    workflow: Workflow, mode: CheckpointingMode, way: When, kept: Keeping
+    name: str, mode: CheckpointingMode, way: When, kept: Keeping
 ) -> None:
+    workflow = {**WORKFLOWS, **LEAVING}[name]
     expected = lines_of_a_single_invocation(workflow, kept)
     at = 0
     while True:
@@ -555,11 +556,11 @@ def with_news(workflow: Workflow, mode: CheckpointingMode, at: int) -> bool:
     return not faults.left
 
 
-@modes
-@workflows
+@pytest.mark.parametrize(("name", "mode"), rotated(WORKFLOWS, CheckpointingMode))
 def test_no_line_is_lost_by_a_crash_though_there_is_news(
-    workflow: Workflow, mode: CheckpointingMode, kept: Keeping
+    name: str, mode: CheckpointingMode, kept: Keeping
 ) -> None:
+    workflow = WORKFLOWS[name]
     expected = lines_of_a_single_invocation(workflow, kept)
     at = 0
     while True:

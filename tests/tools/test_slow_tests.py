@@ -33,10 +33,11 @@ def plugin() -> ModuleType:
     return module
 
 
+@pytest.mark.parametrize("limit", ["LIMIT", "LONGEST"])
 def test_a_slow_test_without_a_mark_fails(
-    pytester: pytest.Pytester, plugin: ModuleType, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, plugin: ModuleType, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(plugin, "LIMIT", -1.0)
+    monkeypatch.setattr(plugin, limit, -1.0)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makepyfile(TESTS)
@@ -54,3 +55,23 @@ def test_a_quick_test_needs_no_mark(
     pytester.makeini("[pytest]\nmarkers = slow")
     pytester.makepyfile(TESTS)
     pytester.runpytest_inprocess(plugins=[plugin]).assert_outcomes(passed=2)
+
+
+def test_the_time_of_processes_counts_and_that_of_waiting_does_not(
+    pytester: pytest.Pytester, plugin: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plugin, "LIMIT", 0.3)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile("""
+        import subprocess, sys, threading
+
+        def test_process():
+            work = "import time\\nwhile time.process_time() < 0.4: pass"
+            subprocess.run([sys.executable, "-c", work], check=True)
+
+        def test_waiting():
+            threading.Event().wait(0.4)
+    """)
+    result = pytester.runpytest_inprocess(plugins=[plugin])
+    result.assert_outcomes(passed=1, failed=1)
+    assert "test_process took" in result.stdout.str()
