@@ -82,7 +82,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             elif self.run.gate is None:
                 self.interrupted()
             else:
-                self.run.gate.when_open(partial(self._context.run, self.interrupted))
+                self.run.gate.when_open(self.interrupted)
         else:
             journal, is_due = self.run.journal, record.status == OperationStatus.READY
             if is_due and record.id not in journal.updated_ids:
