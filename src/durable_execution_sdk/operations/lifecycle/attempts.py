@@ -200,6 +200,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
+        if not (self.run.position.has_news or self.run.gate):
+            self.run.position.body_begins()
         if LEFT_RUNNING:
             arn, operation_id = self.run.invoked.arn, self.operation_id
             body = after_earlier_threads(arn, operation_id, self._run_body)
