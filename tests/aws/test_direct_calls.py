@@ -26,12 +26,22 @@ from tests.aws.test_outcomes import (
 )
 from tests.aws.test_outcomes import service as service  # noqa: PLC0414 - a fixture
 
-from durable_execution_sdk import DurableContext, durable_execution
+from durable_execution_sdk import (
+    CheckpointingMode,
+    DurableContext,
+    StepConfig,
+    durable_execution,
+)
 from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws.credentials import CredentialsAtHand
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
+from durable_execution_sdk.aws.signer import Credentials
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.backoff import Patience
 from durable_execution_sdk.runtime.event_loop.environment import environment
+
+# The START has a call of its own, so that the second call is one that a body sends.
+ACKNOWLEDGED = StepConfig(acknowledge_start=True)
 
 
 @durable_execution
@@ -168,6 +178,87 @@ def test_keys_that_are_gone_are_reported(service: Service) -> None:
     finally:
         asyncio.run(client.aclose())
     assert len(service.server.requests) == 1
+
+
+class Vault(CredentialsAtHand):
+    """A source of credentials that fails from its second call on, so many times."""
+
+    def __init__(self, failures: int) -> None:
+        self._failures = failures
+        self._calls = 0
+
+    def at_hand(self) -> Credentials:
+        self._calls += 1
+        if 1 < self._calls <= 1 + self._failures:
+            raise LookupError("the vault is sealed")
+        return Credentials(access_key="AKIDEXAMPLE", secret_key="secret")
+
+
+@pytest.mark.parametrize("is_once", [True, False])
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_an_error_in_sending_is_none_of_the_body(
+    service: Service, mode: CheckpointingMode, is_once: bool
+) -> None:
+    bodies: list[int] = []
+
+    async def counted(number: int) -> int:
+        bodies.append(number)
+        return number
+
+    @durable_execution(checkpointing=mode)
+    async def workflow(event: int, ctx: DurableContext) -> list[int]:
+        return [await ctx.step(counted, n, config=ACKNOWLEDGED) for n in range(3)]
+
+    client = LambdaClient(
+        environ=service.server.environ(),
+        timing=service.waits.timing,
+        credentials=Vault(1 if is_once else 1_000),
+    )
+    try:
+        if is_once:
+            outcome = workflow.bind(LambdaDataPlane(client))(event(), LambdaContext())
+            assert (outcome["Status"], bodies) == (SUCCEEDED, [0, 1, 2])
+        else:
+            with pytest.raises(ServiceError, match="the vault is sealed"):
+                workflow.bind(LambdaDataPlane(client))(event(), LambdaContext())
+            assert bodies == [0]
+    finally:
+        asyncio.run(client.aclose())
+    updates = [each for got in service.server.requests for each in json.loads(got.body)["Updates"]]
+    assert {each["Action"] for each in updates} <= {"START", "SUCCEED"}
+    assert len({(each["Id"], each["Action"]) for each in updates}) == len(updates)
+
+
+def test_a_connection_that_cannot_be_watched_is_closed_and_replaced(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = environment().loop
+    add_reader, calls = type(loop).add_answer_reader, 0
+
+    def failing(self: Any, descriptor: int, read: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise MemoryError
+        add_reader(self, descriptor, read)
+
+    @durable_execution
+    async def workflow(event: int, ctx: DurableContext) -> int:
+        total = await ctx.step(add, event, 1)
+        # The connection is registered anew for the next checkpoint.
+        kept = client._transport._idle.connections[0]  # pyright: ignore[reportPrivateUsage]
+        kept._leave_loop()  # pyright: ignore[reportPrivateUsage]
+        return await ctx.step(add, total, 1)
+
+    monkeypatch.setattr(type(loop), "add_answer_reader", failing)
+    client = LambdaClient(environ=service.server.environ(), timing=service.waits.timing)
+    try:
+        outcome = workflow.bind(LambdaDataPlane(client))(event(), LambdaContext())
+    finally:
+        asyncio.run(client.aclose())
+    assert (outcome["Status"], outcome["Result"]) == (SUCCEEDED, "3")
+    assert (calls, service.server.connections) == (3, 2)
+    assert list(loop.idle_selector.answer_readers) == []
 
 
 @pytest.mark.usefixtures("sent")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections import Counter
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from tests.rig import Rig, rig_of, run_workflow
 from durable_execution_sdk import (
     CheckpointingMode,
     ConfigError,
+    ContextMisuseError,
     DurableContext,
     DurableError,
     Duration,
@@ -42,6 +44,7 @@ from durable_execution_sdk.emulator.function_caller import Wrappers
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
+VARIABLE: ContextVar[str] = ContextVar("variable", default="")
 
 
 async def fails() -> None:
@@ -338,16 +341,17 @@ class Counting:
 
 
 class Dying:
-    """A service that ends the process once, when the result of an operation is about to be recorded."""
+    """A service that ends the process once, when the outcome of an operation is about to be recorded."""
 
-    def __init__(self, plane: Any, died: list[str]) -> None:
+    def __init__(self, plane: Any, died: list[str], before: str = "SUCCEED") -> None:
         self.plane = plane
         self.died = died
+        self.before = before
         self.now = plane.now
         self.get_state = plane.get_state
 
     async def checkpoint(self, request: Any) -> Any:
-        if not self.died and any(u.action == "SUCCEED" for u in request.updates):
+        if not self.died and any(u.action == self.before for u in request.updates):
             self.died.append("died")
             raise SystemExit(1)
         return await self.plane.checkpoint(request)
@@ -400,6 +404,54 @@ def test_the_retry_strategy_may_try_an_interrupted_step_again() -> None:
     assert asked[0] == "StepInterruptedError"
     assert runs == sorted(set(runs))
     assert ran.result == "charged" or ran.status == "RUNNING"
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_strategy_is_asked_in_the_context_of_the_body_however_the_attempt_ended(
+    is_cut_off: bool, is_nested: bool
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+    drawn: list[list[float]] = []
+
+    async def charge() -> None:
+        raise LookupError
+
+    async def paying(ctx: DurableContext) -> None:
+        def strategy(error: Exception, attempt: int) -> RetryDecision:
+            refused = []
+            for misuse in (ctx.random, lambda: ctx.step(charge)):
+                try:
+                    misuse()
+                except ContextMisuseError:
+                    refused.append(misuse)
+            step = StepContext.current()
+            seen.append((step.operation_name, step.attempt, attempt, VARIABLE.get(), len(refused)))
+            return RetryDecision(retry=attempt < 2, delay_seconds=1)
+
+        numbers = [ctx.random().random()]
+        drawn.append(numbers)
+        VARIABLE.set("of the code")
+        config = StepConfig(semantics=AT_MOST_ONCE, retry_strategy=strategy)
+        with contextlib.suppress(StepError):
+            await ctx.step(charge, config=config)
+        numbers.append(ctx.random().random())
+        await ctx.wait(Duration.from_seconds(1))
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await (ctx.run_in_child_context(paying) if is_nested else paying(ctx))
+
+    died: list[str] = [] if is_cut_off else ["never"]
+    ran = run_workflow(
+        workflow, wrappers=Wrappers(data_plane=lambda plane: Dying(plane, died, "RETRY"))
+    )
+    assert ran.status == "SUCCEEDED", ran.error
+    assert died
+    # The process died with the first decision, so that is made again, about the attempt that was cut off.
+    first = ("charge", 1, 1, "of the code", 2)
+    assert seen == [first, *[first] * is_cut_off, ("charge", 2, 2, "of the code", 2)]
+    assert len({tuple(numbers) for numbers in drawn if len(numbers) == 2}) == 1
+    assert len({numbers[0] for numbers in drawn}) == 1
 
 
 def test_an_at_least_once_body_that_was_cut_off_runs_again_in_the_same_attempt() -> None:

@@ -164,6 +164,18 @@ def test_exhausted_retries_end_in_one_failure() -> None:
     assert last.execution_result is None
 
 
+def test_what_has_changed_in_between_is_reported_in_the_order_of_the_log() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(*(ctx.wait(SECOND, name=name) for name in names))
+
+    names = [f"wait {n}" for n in range(12)]
+    recorder, ran = observed(workflow)
+    _, second = recorder.infos("on_invocation_start")
+    assert list(second.updated_operations) == [id_of(ran, name) for name in names]
+    ended = [name for name in recorder.names() if name.startswith("operation_end")]
+    assert ended == [f"operation_end {name}" for name in names]
+
+
 def test_a_wait_that_ends_in_between_is_reported_once_at_the_start_of_the_next_invocation() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         await ctx.wait(Duration.from_seconds(2), name="pause")

@@ -389,3 +389,34 @@ def test_a_workflow_without_operations_costs_no_call() -> None:
 
     ran, calls = run(workflow)
     assert (ran.result, calls) == ("done", [])
+
+
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_an_invocation_that_ends_with_a_call_in_flight_makes_no_other(
+    mode: CheckpointingMode,
+) -> None:
+    calls: list[list[str]] = []
+
+    class Late(Slow):
+        async def checkpoint(self, request: Any) -> Any:
+            in_flight.set()
+            await asyncio.sleep(0.01)
+            return await super().checkpoint(request)
+
+    async def quick() -> None:
+        pass
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.step(quick, name="quick")
+        while not in_flight.is_set():
+            await asyncio.sleep(0)
+
+    in_flight = asyncio.Event()
+    run_workflow(
+        workflow,
+        options={"checkpointing": mode},
+        wrappers=Wrappers(data_plane=lambda plane: Late(plane, calls)),
+    )
+    # In eager mode the handler has returned before the body could start.
+    ends = [] if mode is CheckpointingMode.EAGER else ["SUCCEED quick"]
+    assert calls == [["START quick", *ends]]

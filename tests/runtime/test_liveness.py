@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import anyio
 import pytest
@@ -20,7 +21,10 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.retry import FixedDelay
+from durable_execution_sdk.runtime.event_loop.environment import environment
+from durable_execution_sdk.runtime.external_wakeups import Outside
 from durable_execution_sdk.runtime.tasks import spinning
+from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
 from durable_execution_sdk.testing import check_crash_safety_sync, check_schedules_sync
 
 SECOND = Duration.from_seconds(1)
@@ -471,3 +475,13 @@ async def spins_and_waits(event: Any, ctx: DurableContext) -> list[Any]:
     await spin_on_sleep(ctx, ctx.wait(SECOND))
     seen.append(await ctx.step(echo, "last"))
     return [seen[-1], sorted(map(str, seen))]
+
+
+def test_a_patience_that_is_over_but_for_a_rounding_error_is_over() -> None:
+    # The loop fires a timer that is so close at once. A clock that then has not moved made it spin.
+    loop = environment().loop
+    outside = Outside(WorkflowTasks(loop), loop, foreign_wait=30.0)
+    with mock.patch.object(time, "monotonic", lambda: 1041.9999999999864):
+        assert not outside._looks_again(1042.0)
+        assert outside._looks_again(1042.5)
+    outside.leave()

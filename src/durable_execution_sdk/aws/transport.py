@@ -62,7 +62,11 @@ class HttpTransport:
         if connection is None:
             return None
         asked = Asked(request, connection, idle.connections, told)
-        connection.ask(request, self._patience.answer, task, asked)
+        try:
+            connection.ask(request, self._patience.answer, task, asked)
+        except BaseException:
+            connection.close()
+            raise
         return asked
 
     def ended(self, connection: Connection, connections: list[Connection]) -> None:

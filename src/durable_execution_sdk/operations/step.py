@@ -32,6 +32,7 @@ from durable_execution_sdk.protocol.operations import Operation, OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.serdes import SerDes
@@ -224,7 +225,11 @@ class Step(AttemptOperation[_T], Generic[_T]):
             f"{self.label} was cut off in attempt {self.attempt_number}, after it had started; it may"
             " have had its effect, so an at-most-once step does not run again in this attempt"
         )
-        self.attempt_failed(error)
+        # Its strategy is asked where it is after any attempt: in the context of the body. As workflow code it could
+        # draw random values and start operations, which no replay would repeat.
+        context = self._context.copy()
+        context.run(CURRENT.set, self._new_step_context())
+        context.run(self.attempt_failed, error)
 
     def outcome(self) -> _T:
         """Return the recorded result, or raise the recorded failure."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextvars import Context, copy_context
 
 from msgspec.structs import replace
@@ -48,7 +48,7 @@ class Observers:
         self,
         execution: Operation,
         operations: Iterable[Operation],
-        updated_ids: Iterable[str],
+        updated_ids: Container[str],
         *,
         arn: str,
         request_id: str,
@@ -57,11 +57,7 @@ class Observers:
     ) -> Reporter:
         """Return the reporter of one invocation; ``operations`` are those of the log at its start."""
         recorded = {operation.id: operation for operation in operations}
-        updated = {
-            operation_id: recorded[operation_id]
-            for operation_id in updated_ids
-            if operation_id in recorded
-        }
+        updated = {each: recorded[each] for each in recorded if each in updated_ids}
         payload = execution.execution_details.input_payload if execution.execution_details else None
         info = InvocationInfo(
             execution_arn=arn,

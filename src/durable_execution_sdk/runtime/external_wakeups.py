@@ -44,6 +44,8 @@ _OWN_THREADS = ("durable-", "asyncio_")
 _AGAIN_SECONDS = 0.1
 # A timer is not set again if it would fire earlier by less than this.
 _CLOSE_SECONDS = 0.02
+# Time left that counts as none: the loop fires a timer that is so close at once, and the clock may not have moved.
+_NO_SECONDS = 1e-6
 
 # The values of ``waits.Reach``, which most workflows never need.
 _TIMER, _LOOP, _FUTURE, _THREAD = 1, 2, 3, 4
@@ -252,7 +254,7 @@ class Outside:
     def _looks_again(self, until: float, again: Callable[[], None] | None = None) -> bool:
         """Return ``True`` if that time is still to come, and wake the loop then or earlier."""
         left = until - time.monotonic()
-        if left <= 0:
+        if left <= _NO_SECONDS:
             return False
         if again is not None:
             left = min(left, _AGAIN_SECONDS)

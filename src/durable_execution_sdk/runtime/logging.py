@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -65,15 +66,32 @@ class ReplayFilter(logging.Filter):
         return True
 
     def _hold(self, record: logging.LogRecord, context_state: ContextState) -> None:
-        # Formatted now, for its arguments may change.
-        record.msg, record.args = record.getMessage(), None
+        _keep_as_it_is(record)
 
         def write() -> None:
             record.is_replay = False
             setattr(record, _RELEASED, True)
-            self._handler.handle(record)
+            try:
+                self._handler.handle(record)
+            except Exception:
+                # The code that wrote the line is past it, and the handler's own ``handleError`` may have raised this.
+                logging.Handler.handleError(self._handler, record)
 
         context_state.run.position.hold(write)
+
+
+def _keep_as_it_is(record: logging.LogRecord) -> None:
+    """Format the message and copy the fields now, because code may change them before the line is written.
+
+    What cannot be formatted or copied stays: the handler reports it when it writes the line, if it ever does.
+    """
+    import copy  # noqa: PLC0415 - only for lines that are held
+
+    with suppress(Exception):
+        record.msg, record.args = record.getMessage(), None
+    for name, field in fields_of(record).items():
+        with suppress(Exception):
+            setattr(record, name, copy.deepcopy(field))
 
 
 def _is_silent(context_state: ContextState, level: int) -> bool:

@@ -242,8 +242,7 @@ class InvocationRun(Seam, ObservedRun):
         gate, self.gate = self.gate, None
         self.bodies.gate = None
         if gate is not None:
-            self.position.comes_to_rest()
-            self.position.settle(are_new=False)
+            self.position.gate_opens(starts_bodies=gate.holds_bodies)
             gate.open()
             self.checkpointer.let_go()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -130,7 +130,7 @@ class Observers(Protocol):
         self,
         execution: Operation,
         operations: Iterable[Operation],
-        updated_ids: Iterable[str],
+        updated_ids: Container[str],
         *,
         arn: str,
         request_id: str,

@@ -82,7 +82,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             elif self.run.gate is None:
                 self.interrupted()
             else:
-                self.run.gate.when_open(partial(self._context.run, self.interrupted))
+                self.run.gate.when_open(self.interrupted)
         else:
             journal, is_due = self.run.journal, record.status == OperationStatus.READY
             if is_due and record.id not in journal.updated_ids:
@@ -200,6 +200,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
             self._run()
 
     def _run(self) -> None:
+        if not (self.run.position.has_news or self.run.gate):
+            self.run.position.body_begins()
         if LEFT_RUNNING:
             arn, operation_id = self.run.invoked.arn, self.operation_id
             body = after_earlier_threads(arn, operation_id, self._run_body)

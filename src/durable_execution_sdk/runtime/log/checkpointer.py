@@ -246,7 +246,8 @@ class Checkpointer:
         self._unseen = ()
         while not self.is_idle and self.may_write:
             self.release()
-            self.push()
+            if self._queue:
+                self.push()
             self._rest = rest = self._loop.create_future()
             await asyncio.wait([rest], timeout=self.left)
             if not rest.done():
@@ -372,7 +373,10 @@ class Checkpointer:
         if writer is None or count < len(queue):
             return False
         request = self._next_request(count)
-        sent = self._context.run(send, request, writer, self._answered)
+        try:
+            sent = self._context.run(send, request, writer, self._answered)
+        except Exception:
+            sent = None  # The writer meets the error again, and ends the invocation with it: it is not the body's.
         if sent is None:
             self._queue, self._wanted = queue, True
             return False

@@ -95,6 +95,11 @@ class Gate:
         await waiting
         await body
 
+    @property
+    def holds_bodies(self) -> bool:
+        """True if bodies of steps start once it opens."""
+        return not all(waiting.done() for waiting in self._waiting)
+
     def when_open(self, callback: Callable[[], None]) -> None:
         """Call this once the gate opens: it records an end that replay could not have seen."""
         self._at_opening.append(callback)

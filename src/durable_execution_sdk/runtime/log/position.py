@@ -32,6 +32,8 @@ class Position:
     - if the log was empty when the invocation began;
     - once a completion was delivered that the log did not hold then, or that came while the execution
       was suspended (``UpdatedOperationIds``);
+    - once the gate has opened and the body of a step runs, which may wake code that waits for no operation, by an
+      event or a queue for instance;
     - once its scope, or one that made it, has claimed an operation that the log did not hold
       (``IdScope.is_replaying``).
 
@@ -111,6 +113,21 @@ class Position:
         is_under_way = any(not attempt.is_done for attempt in self._attempts)
         if is_under_way or self._timers or self.stays_for_new_end(self.journal.thread_ends):
             self.found_cut()
+
+    def gate_opens(self, *, starts_bodies: bool) -> None:
+        """Take note that the code has come to rest and asked for all that is recorded, and if bodies of steps run now."""
+        self.comes_to_rest()
+        self.settle(are_new=False)
+        if starts_bodies:
+            self.body_begins()
+
+    def body_begins(self) -> None:
+        """Take note that a body runs. If it wakes code that has come to rest, that goes on as it never has.
+
+        But a call in a thread whose end is recorded and yet to come may still move the code as it has before.
+        """
+        if not self.journal.thread_ends:
+            self.has_news = True
 
     def settle(self, *, are_new: bool) -> None:
         """Write the lines that are held, or drop them."""
