@@ -65,6 +65,8 @@ class Position:
         # The service invokes a suspended execution when something has changed, and says what, even if it is in
         # a context that has ended, of which the log shows no more.
         self.was_cut = not journal.updated_ids - {journal.execution_id}
+        # True if calls in threads whose ends are recorded had yet to end when the gate opened.
+        self._repeats_calls = False
         self._held: list[Callable[[], object]] = []
         # The attempts of virtual contexts that a suspended invocation would have ended if their contexts lived.
         self._attempts: list[Attempt] = []
@@ -118,15 +120,14 @@ class Position:
         """Take note that the code has come to rest and asked for all that is recorded, and if bodies of steps run now."""
         self.comes_to_rest()
         self.settle(are_new=False)
+        # Such calls still move the code as they have before.
+        self._repeats_calls = bool(self.journal.thread_ends)
         if starts_bodies:
             self.body_begins()
 
     def body_begins(self) -> None:
-        """Take note that a body runs. If it wakes code that has come to rest, that goes on as it never has.
-
-        But a call in a thread whose end is recorded and yet to come may still move the code as it has before.
-        """
-        if not self.journal.thread_ends:
+        """Take note that a body runs. If it wakes code that has come to rest, that goes on as it never has."""
+        if not self._repeats_calls:
             self.has_news = True
 
     def settle(self, *, are_new: bool) -> None:
